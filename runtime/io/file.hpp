@@ -1,0 +1,71 @@
+// Files as the engine sees them: a small interface with the real file system, and a wrapper that
+// injects faults (short writes, EIO, ENOSPC, failed fsync) at chosen calls. All calls block: they
+// run on an io_executor or in detached actors. Errors name the path and what the system said.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "runtime/base/result.hpp"
+
+namespace weir {
+
+class random_file {  // reading; thread-safe
+ public:
+  virtual ~random_file() = default;
+  /// Up to out.size() bytes from `offset`; fewer only at the end of the file.
+  virtual result<size_t> read(uint64_t offset, std::span<std::byte> out) const = 0;
+  virtual result<uint64_t> size() const = 0;
+  /// Device and inode: tells a rotated file from the one that was opened.
+  virtual result<std::pair<uint64_t, uint64_t>> identity() const = 0;
+};
+
+class append_file {  // writing at the end; one thread at a time
+ public:
+  virtual ~append_file() = default;
+  /// All of it or an error; after an error the file's tail is unknown: truncate before going on.
+  virtual status append(std::span<const std::byte>) = 0;
+  virtual status sync() = 0;
+  virtual status truncate(uint64_t bytes) = 0;
+  virtual status close() = 0;
+  virtual uint64_t size() const = 0;
+};
+
+struct file_info {
+  std::string path;
+  uint64_t size = 0;
+  int64_t modified_us = 0;
+  uint64_t device = 0, inode = 0;
+};
+
+class file_system {
+ public:
+  virtual ~file_system() = default;
+  virtual result<std::unique_ptr<random_file>> open_read(const std::string& path) = 0;
+  /// Creates, or opens an existing file at its end.
+  virtual result<std::unique_ptr<append_file>> open_append(const std::string& path) = 0;
+  virtual status create_directories(const std::string& path) = 0;
+  virtual status rename(const std::string& from, const std::string& to) = 0;
+  /// Removing what is not there is no error.
+  virtual status remove(const std::string& path) = 0;
+  virtual status sync_directory(const std::string& path) = 0;
+  virtual result<file_info> stat(const std::string& path) = 0;
+  virtual result<std::vector<file_info>> list(const std::string& directory) = 0;
+  /// Paths that match a shell pattern (*, ?, [..] and ** for folders), sorted. A pattern without
+  /// wildcards matches itself when it exists.
+  virtual result<std::vector<std::string>> glob(const std::string& pattern) = 0;
+};
+
+std::unique_ptr<file_system> make_posix_file_system();
+
+enum class file_op : uint8_t { open, read, write, sync, truncate, rename, remove, sync_directory };
+enum class file_fault : uint8_t { none, eio, enospc, short_write };
+/// Asked before each call on files; `call` counts from 0 over all calls of the wrapper.
+using fault_plan = std::function<file_fault(file_op, const std::string& path, uint64_t call)>;
+std::unique_ptr<file_system> make_faulty_file_system(file_system& base, fault_plan plan);
+
+}  // namespace weir

@@ -1,0 +1,159 @@
+// The physical plan of a job: a graph of parallel operators. Planners (jobs/) make it, job masters
+// (actors/) deploy it, runtime/operators and runtime/connectors build instances from it. Plain
+// values; the Cap'n Proto form is schema/plan.capnp.
+#pragma once
+
+#include <map>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "runtime/base/ids.hpp"
+#include "runtime/column/types.hpp"
+#include "runtime/expr/node.hpp"
+
+namespace weir {
+
+using option_map = std::map<std::string, std::string>;
+
+enum class delivery_mode : uint8_t { exactly_once = 0, at_least_once = 1, at_most_once = 2 };
+enum class error_policy : uint8_t { fail = 0, skip = 1, dead_letter = 2 };
+enum class exchange_kind : uint8_t { forward = 0, hash = 1, broadcast = 2, rebalance = 3 };
+
+/// Reads a table through a connector. Its output: `columns` in order, of which the first
+/// physical_columns come from the connector and the rest are computed (GENERATED ... STORED).
+struct source_spec {
+  std::string connector;
+  option_map options;    // the table's WITH options, connector included
+  std::string base_dir;  // what relative paths are relative to: the job file's folder
+  schema_ptr columns;    // only those that the job uses
+  std::vector<expr::node_ptr> generated;  // over the physical columns; casts included
+  uint32_t physical_columns = 0;
+  int64_t watermark_delay_us = 0;  // bounded out-of-orderness; with columns->event_time
+  int64_t idle_timeout_us = 0;     // 0 = splits never leave the minimum for being idle
+  error_policy on_error = error_policy::fail;
+  std::string dead_letter_path;  // with error_policy::dead_letter
+};
+struct sink_spec {
+  std::string connector;
+  option_map options;
+  std::string base_dir;
+  schema_ptr columns;
+  bool final_only = false;  // stdout with --final: the consolidated table when the input ends
+};
+struct filter_spec {
+  expr::node_ptr predicate;
+};
+struct project_spec {
+  std::vector<expr::node_ptr> columns;
+};
+/// One row per element that `function` finds in `argument`, in a column that is appended to the
+/// input's `kept` columns. Functions: split (by delimiter), words (split at non-letters and
+/// lower-cased), lines, unnest (of a JSON array; list columns come with SQL).
+struct flat_map_spec {
+  std::string function;
+  expr::node_ptr argument;
+  std::string delimiter;
+  std::vector<uint32_t> kept;
+};
+enum class aggregate_function : uint8_t {
+  count_star = 0,
+  count = 1,
+  sum = 2,
+  min = 3,
+  max = 4,
+  avg = 5,
+  first = 6,
+  last = 7,
+  count_distinct = 8,
+  stddev_samp = 9,
+  stddev_pop = 10,
+  var_samp = 11,
+  var_pop = 12,
+  string_agg = 13,
+  bool_and = 14,
+  bool_or = 15,
+};
+struct aggregate_call {
+  aggregate_function function = aggregate_function::count_star;
+  expr::node_ptr argument;  // none for count(*)
+  expr::node_ptr filter;    // FILTER (WHERE ...), or none
+  std::string separator;    // string_agg
+  data_type type;           // of the result, as PostgreSQL has it (avg of integers: float64)
+  std::string name;
+};
+/// How an aggregate answers: `changes` emits -old +new per key as input arrives; `final_only` one
+/// row per key when the input ends or the watermark passes it.
+enum class emit_mode : uint8_t { changes = 0, final_only = 1 };
+/// Groups by `keys` (columns of its input; none = one global group, which exists without input).
+/// Output: keys, then one column per call. `partial` runs before the exchange and emits mergeable
+/// accumulator columns that `merge` takes.
+struct aggregate_spec {
+  enum class phase : uint8_t { complete = 0, partial = 1, merge = 2 };
+  phase stage = phase::complete;
+  std::vector<uint32_t> keys;
+  std::vector<aggregate_call> calls;
+  emit_mode emit = emit_mode::changes;
+  bool input_has_changes = false;  // weights other than +1 may arrive
+  schema_ptr complete_input;       // stage merge: schema that the calls' arguments were bound to
+};
+struct union_spec {};
+struct distinct_spec {};  // over all columns
+struct custom_spec {
+  std::string library;  // path of the shared library, absolute
+  std::string class_name;
+  option_map parameters;
+  std::vector<uint32_t> keys;            // key columns of its (first) input; none = not keyed
+  std::vector<schema_ptr> side_outputs;  // ports 1...
+};
+/// Tumbling event-time window over a timestamp column: adds window_start and window_end columns.
+struct tumble_spec {
+  uint32_t time_column = 0;
+  int64_t size_us = 0;
+};
+
+using operator_spec =
+    std::variant<source_spec, sink_spec, filter_spec, project_spec, flat_map_spec, aggregate_spec,
+                 union_spec, distinct_spec, custom_spec, tumble_spec>;
+
+struct operator_node {
+  std::string id;    // stable over changed jobs: explicit, or derived from what it does
+  std::string name;  // for people: "aggregate by carrier"
+  operator_spec spec;
+  schema_ptr output;           // none for sinks
+  bool emits_changes = false;  // rows with weight other than +1 may leave it
+  uint32_t parallelism = 0;    // 0 = the job's
+};
+
+struct plan_edge {
+  operator_index from, to;
+  uint16_t from_port = 0;  // 0 = main output; side outputs of custom operators from 1
+  uint16_t to_port = 0;    // which input of `to`
+  exchange_kind exchange = exchange_kind::forward;
+  std::vector<uint32_t> keys;  // hash: columns of from's output
+};
+
+struct physical_plan {
+  std::string name;
+  delivery_mode mode = delivery_mode::exactly_once;
+  uint32_t key_groups = default_key_groups;
+  uint32_t parallelism = 1;
+  std::vector<operator_node> operators;  // topological order
+  std::vector<plan_edge> edges;          // to each consumer in order of its to_port
+
+  uint32_t parallelism_of(operator_index i) const {
+    auto p = operators[i.value].parallelism;
+    return p ? p : parallelism;
+  }
+};
+
+/// Checks shape, schemas, key columns, ports and stable ids' uniqueness; names what is wrong.
+status validate(const physical_plan&);
+/// Cap'n Proto bytes (schema/plan.capnp) and back; the decoder refuses what validate() refuses.
+std::vector<std::byte> encode_plan(const physical_plan&);
+result<physical_plan> decode_plan(std::span<const std::byte>);
+/// Hash of everything that decides results (not of parallelism, paths of sinks, names for people).
+uint64_t fingerprint(const physical_plan&);
+
+}  // namespace weir
