@@ -74,6 +74,12 @@ class stream_operator {
   /// ends it.
   virtual bool blocked() const { return false; }
 
+  /// Output that must leave before a barrier or a watermark does (rows that a pre-aggregation
+  /// holds): called by the task before snapshot_begin and before it forwards a watermark.
+  virtual status before_barrier(collector&) { return {}; }
+  /// The task has no input left for now, or the linger time is over: emit what was held back.
+  virtual status on_idle(collector&) { return {}; }
+
   /// Barrier: the state as of now belongs to the epoch. Small state is written at once; large
   /// state is only frozen (copy on write), so that the call takes microseconds.
   virtual status snapshot_begin(snapshot_writer&) { return {}; }
