@@ -28,6 +28,9 @@ struct discovery {
 class split_enumerator {
  public:
   virtual ~split_enumerator() = default;
+  /// Once before the first discover() of a job that continues: the ids of all splits that were
+  /// found before, so that a file that has grown since is still cut at the same places.
+  virtual void restore(const std::vector<std::string>& /*seen_ids*/) {}
   /// May block (runs on the io_executor). Called at the start and, while unbounded, every second.
   virtual result<discovery> discover() = 0;
 };
@@ -40,8 +43,10 @@ struct polled {
   };
   state what = state::pending;
   batch_ptr rows;
-  std::string_view split_id;             // valid until the next call
-  bool split_ended = false;              // `split_id` is read to its end (with or without a batch)
+  std::string_view split_id;  // valid until the next call
+  /// `split_id` is read to its end, with a batch or without: then `what` is finished when it was
+  /// the last split, else pending with a `wake_at` that has passed.
+  bool split_ended = false;
   timestamp_us wake_at = watermark_end;  // pending: processing time to call again
 };
 

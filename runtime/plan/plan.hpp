@@ -28,6 +28,9 @@ struct source_spec {
   option_map options;    // the table's WITH options, connector included
   std::string base_dir;  // what relative paths are relative to: the job file's folder
   schema_ptr columns;    // only those that the job uses
+  /// All physical columns that the table declares, in order: places of columns in a CSV without
+  /// header. Empty = exactly the physical ones of `columns`.
+  std::vector<std::string> table_columns;
   std::vector<expr::node_ptr> generated;  // over the physical columns; casts included
   uint32_t physical_columns = 0;
   int64_t watermark_delay_us = 0;  // bounded out-of-orderness; with columns->event_time
@@ -41,6 +44,9 @@ struct sink_spec {
   std::string base_dir;
   schema_ptr columns;
   bool final_only = false;  // stdout with --final: the consolidated table when the input ends
+  /// stdout: rows carry changes (its input emits_changes), so a first column `op` is printed (+,
+  /// -).
+  bool with_changes = false;
 };
 struct filter_spec {
   expr::node_ptr predicate;

@@ -1,0 +1,236 @@
+#include "runtime/base/nearest.hpp"
+#include "runtime/connectors/options.hpp"
+
+namespace weir {
+namespace {
+
+using commit = connector_traits::commit;
+using k = option_kind;
+
+// What the table's options mean to the planner; every connector's tables may have them.
+constexpr option_info common_source[] = {
+    {"connector"},    {"event_time"},       {"watermark_delay"},
+    {"idle_timeout"}, {"dead_letter_path"}, {"on_error", k::choice, "fail|skip|dead_letter"},
+};
+constexpr option_info common_sink[] = {{"connector"}};
+
+constexpr option_info file_source[] = {
+    {"path"},
+    {"format", k::choice, "csv|json|raw"},
+    {"header", k::boolean},
+    {"delimiter", k::delimiter},
+    {"null_text", k::any},
+    {"multiline", k::choice, "auto|true|false"},
+    {"follow", k::boolean},
+    {"poll_interval", k::duration},
+    {"record_size_max", k::size},
+    {"compression", k::choice, "auto|none|gzip|zstd"},
+    {"split_size", k::size},
+};
+constexpr option_info stdin_source[] = {
+    {"format", k::choice, "csv|json|raw"}, {"header", k::boolean},
+    {"delimiter", k::delimiter},           {"null_text", k::any},
+    {"record_size_max", k::size},
+};
+constexpr option_info sequence_source[] = {
+    {"start", k::integer},
+    {"end", k::integer},
+    {"rate", k::rate},
+    {"splits", k::positive},
+};
+constexpr option_info memory_source[] = {
+    {"name"},
+    {"rows", k::positive},
+    {"keys", k::positive},
+    {"seed", k::integer},
+    {"batch_rows", k::positive},
+    {"batches", k::positive},
+    {"splits", k::positive},
+};
+constexpr option_info file_sink[] = {
+    {"path"},
+    {"format", k::choice, "csv|json"},
+    {"header", k::boolean},
+    {"delimiter", k::delimiter},
+    {"null_text", k::any},
+    {"roll_size", k::size},
+    {"roll_interval", k::duration},
+    {"existing", k::choice, "replace|keep|fail"},
+};
+constexpr option_info stdout_sink[] = {
+    {"format", k::choice, "csv|json|table"},
+    {"header", k::boolean},
+    {"delimiter", k::delimiter},
+    {"null_text", k::any},
+};
+
+constexpr connector_info connectors[] = {
+    {"file", true, true, true, commit::rename, false, file_source, file_sink},
+    {"stdin", true, false, false, commit::none, false, stdin_source, {}},
+    {"stdout", false, true, false, commit::none, true, {}, stdout_sink},
+    {"blackhole", false, true, false, commit::idempotent, true, {}, {}},
+    {"sequence", true, false, true, commit::none, false, sequence_source, {}},
+    {"memory", true, false, true, commit::none, false, memory_source, {}},
+};
+
+void add_names(std::vector<std::string>& out, std::span<const option_info> options) {
+  for (const auto& o : options)
+    if (std::find(out.begin(), out.end(), o.name) == out.end()) out.emplace_back(o.name);
+}
+
+std::string join(const std::vector<std::string>& names) {
+  std::string s;
+  for (const auto& n : names) s += (s.empty() ? "" : ", ") + n;
+  return s;
+}
+
+error unknown_connector(std::string_view name) {
+  for (std::string_view later : {"nexmark", "topic", "kafka"})
+    if (name == later)
+      return {errc::unsupported, "connector \"" + std::string(name) + "\" is not built yet; use " +
+                                     join(connector_names())};
+  auto names = connector_names();
+  return {errc::unknown_name, "there is no connector \"" + std::string(name) + "\"" +
+                                  nearest_hint(name, names) + " (known: " + join(names) + ")"};
+}
+
+error bad_value(const option_info& o, std::string_view value, std::string_view expected) {
+  return {errc::invalid_argument, "option " + std::string(o.name) + " = '" + std::string(value) +
+                                      "': expected " + std::string(expected)};
+}
+
+status check_choice(const option_info& o, const std::string& value) {
+  std::vector<std::string> choices;
+  for (std::string_view rest = o.choices; !rest.empty();) {
+    auto bar = rest.find('|');
+    choices.emplace_back(rest.substr(0, bar));
+    rest = bar == std::string_view::npos ? std::string_view{} : rest.substr(bar + 1);
+  }
+  if (std::find(choices.begin(), choices.end(), value) != choices.end()) return {};
+  return bad_value(o, value, "one of " + join(choices) + nearest_hint(value, choices));
+}
+
+status check_value(const option_info& o, const std::string& value) {
+  const option_map one{{std::string(o.name), value}};
+  switch (o.kind) {
+    case k::any:
+      return {};
+    case k::text:
+      return value.empty() ? status(bad_value(o, value, "a text that is not empty")) : status();
+    case k::boolean:
+      WEIR_TRY(option_bool(one, o.name, false));
+      return {};
+    case k::integer:
+      WEIR_TRY(option_int(one, o.name, 0));
+      return {};
+    case k::positive: {
+      WEIR_ASSIGN(int64_t v, option_int(one, o.name, 0));
+      return v > 0 ? status() : status(bad_value(o, value, "an integer above 0"));
+    }
+    case k::rate:
+      WEIR_TRY(option_rate(one, o.name, 0));
+      return {};
+    case k::size:
+      WEIR_TRY(option_size(one, o.name, 0));
+      return {};
+    case k::duration:
+      WEIR_TRY(option_duration(one, o.name, 0));
+      return {};
+    case k::delimiter:
+      WEIR_TRY(option_delimiter(one, ','));
+      return {};
+    case k::choice:
+      return check_choice(o, value);
+  }
+  return {};
+}
+
+status check_combination(std::string_view connector, const option_map& options, bool as_sink) {
+  if (connector == "file" && !option_present(options, "path"))
+    return {errc::invalid_argument, "connector file needs the option path"};
+  if (as_sink || (connector != "file" && connector != "stdin")) return {};
+  auto format = option_text(options, "format", "csv");
+  for (auto name : {"header", "delimiter", "null_text", "multiline"})
+    if (format != "csv" && option_present(options, name))
+      return {errc::invalid_argument, "option " + std::string(name) +
+                                          " belongs to format csv, but the format is " + format};
+  WEIR_ASSIGN(bool follow, option_bool(options, "follow", false));
+  if (follow && option_text(options, "compression", "auto") != "auto" &&
+      option_text(options, "compression", "auto") != "none")
+    return {errc::unsupported, "follow reads plain files only: a compressed file cannot be tailed"};
+  if (!follow && option_present(options, "poll_interval"))
+    return {errc::invalid_argument, "option poll_interval needs follow = true"};
+  return {};
+}
+
+}  // namespace
+
+std::span<const connector_info> all_connectors() {
+  return connectors;
+}
+
+const connector_info* find_connector(std::string_view name) {
+  for (const auto& c : connectors)
+    if (c.name == name) return &c;
+  return nullptr;
+}
+
+std::span<const option_info> common_options(bool as_sink) {
+  if (as_sink) return common_sink;
+  return common_source;
+}
+
+std::vector<std::string> connector_names() {
+  std::vector<std::string> names;
+  for (const auto& c : connectors) names.emplace_back(c.name);
+  return names;
+}
+
+result<connector_traits> traits_of(std::string_view connector) {
+  const auto* c = find_connector(connector);
+  if (!c) return unknown_connector(connector);
+  connector_traits t;
+  t.is_source = c->is_source;
+  t.is_sink = c->is_sink;
+  t.replayable = c->replayable;
+  t.commits = c->commits;
+  t.takes_changes = c->takes_changes;
+  if (c->is_source) add_names(t.options, common_source);
+  if (c->is_sink) add_names(t.options, common_sink);
+  add_names(t.options, c->source_options);
+  add_names(t.options, c->sink_options);
+  return t;
+}
+
+status check_options(std::string_view connector, const option_map& options, bool as_sink) {
+  const auto* c = find_connector(connector);
+  if (!c) return unknown_connector(connector);
+  std::string who =
+      "connector " + std::string(connector) + (as_sink ? " as a sink" : " as a source");
+  if (as_sink ? !c->is_sink : !c->is_source)
+    return {errc::unsupported, "connector " + std::string(connector) + " cannot be used as a " +
+                                   (as_sink ? "sink" : "source")};
+  auto own = as_sink ? c->sink_options : c->source_options;
+  auto other = as_sink ? c->source_options : c->sink_options;
+  for (const auto& [name, value] : options) {
+    const option_info* known = nullptr;
+    for (auto list : {own, common_options(as_sink)})
+      for (const auto& o : list)
+        if (o.name == name) known = &o;
+    if (!known) {
+      for (auto list : {other, common_options(!as_sink)})
+        for (const auto& o : list)
+          if (o.name == name)
+            return {errc::invalid_argument, "option " + name + " has no meaning for " + who};
+      std::vector<std::string> names;
+      add_names(names, own);
+      add_names(names, common_options(as_sink));
+      return {errc::unknown_name, who + " has no option " + name + nearest_hint(name, names) +
+                                      " (known: " + join(names) + ")"};
+    }
+    WEIR_TRY(check_value(*known, value));
+  }
+  return check_combination(connector, options, as_sink);
+}
+
+}  // namespace weir
