@@ -2,7 +2,7 @@
 #pragma once
 
 #include <string>
-#include <variant>
+#include <vector>
 
 #include "runtime/column/types.hpp"
 
@@ -17,7 +17,8 @@ struct scalar {
   double d = 0;    // float64
   int128 dec = 0;  // decimal, times 10^type.scale
   interval_value interval;
-  std::string s;  // string, bytes, json
+  std::string s;              // string, bytes, json
+  std::vector<scalar> items;  // list: its items; struct: one per field
 
   static scalar of_null(data_type t) { return {std::move(t)}; }
   static scalar of_bool(bool v) { return of_int(type_id::boolean, v); }
