@@ -2,6 +2,7 @@
 // closure and are woken by whatever the closure calls at its end (task_context::wake).
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 

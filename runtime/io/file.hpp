@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "runtime/base/result.hpp"
@@ -29,6 +30,8 @@ class append_file {  // writing at the end; one thread at a time
   virtual ~append_file() = default;
   /// All of it or an error; after an error the file's tail is unknown: truncate before going on.
   virtual status append(std::span<const std::byte>) = 0;
+  /// Durable when it returns. After a failure every further call fails: the system may have dropped
+  /// what it could not write, and a second sync would lie.
   virtual status sync() = 0;
   virtual status truncate(uint64_t bytes) = 0;
   virtual status close() = 0;
@@ -54,14 +57,34 @@ class file_system {
   virtual status remove(const std::string& path) = 0;
   virtual status sync_directory(const std::string& path) = 0;
   virtual result<file_info> stat(const std::string& path) = 0;
+  /// The files of a directory (not its folders), sorted by path.
   virtual result<std::vector<file_info>> list(const std::string& directory) = 0;
   /// Paths that match a shell pattern (*, ?, [..] and ** for folders), sorted. A pattern without
-  /// wildcards matches itself when it exists.
+  /// wildcards matches itself when it exists. As in a shell, a wildcard does not match a leading
+  /// dot; folders are walked through but not returned.
   virtual result<std::vector<std::string>> glob(const std::string& pattern) = 0;
 };
 
 std::unique_ptr<file_system> make_posix_file_system();
 
+/// Replaces `path` by `bytes` so that after a crash either the old or the new content is there:
+/// temporary file, fsync, rename, fsync of the folder.
+status atomic_write_file(file_system&, const std::string& path, std::span<const std::byte> bytes);
+status atomic_write_file(file_system&, const std::string& path, std::string_view text);
+/// The whole file; refused when it is larger than `bytes_max`.
+result<std::string> read_whole_file(file_system&, const std::string& path,
+                                    uint64_t bytes_max = uint64_t{1} << 30);
+/// The folder of a path: "." when it has none.
+std::string parent_directory(const std::string& path);
+/// Whether `pattern` has wildcards of glob().
+bool has_wildcards(std::string_view pattern);
+/// One path component against a pattern with *, ? and [..] (ranges, ! or ^ negates).
+bool matches_wildcards(std::string_view pattern, std::string_view name);
+/// An errno as an error: "cannot VERB 'PATH': what the system says", with the fitting code.
+error system_error(int error_number, std::string_view verb, std::string_view path);
+
+/// What the wrapper can break. A short write (and ENOSPC) writes a part before it fails; it is
+/// `none` for other operations than write.
 enum class file_op : uint8_t { open, read, write, sync, truncate, rename, remove, sync_directory };
 enum class file_fault : uint8_t { none, eio, enospc, short_write };
 /// Asked before each call on files; `call` counts from 0 over all calls of the wrapper.
