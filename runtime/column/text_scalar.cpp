@@ -117,6 +117,7 @@ bool parse_bytes(std::string_view s, std::string& out) {
 }
 
 void append_text(std::string& out, const column& c, uint32_t row) {
+  if (c.dictionary) return append_text(out, *c.dictionary, c.data<uint32_t>()[row]);
   switch (c.type.id) {
     case type_id::boolean:
       out += c.data<uint8_t>()[row] ? "true" : "false";
