@@ -1,8 +1,157 @@
 @0x9f3c55d07b12e6a1;
-# The physical plan of a job. See runtime/plan/plan.hpp for its meaning.
+# The physical plan of a job. See runtime/plan/plan.hpp for its meaning. Fields are only ever added
+# at the end; a change that an old reader would misunderstand raises Plan.formatVersion.
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("weir::wire");
 
 struct Plan {
   formatVersion @0 :UInt16;
+  name @1 :Text;
+  mode @2 :UInt8;          # delivery_mode
+  keyGroups @3 :UInt32;
+  parallelism @4 :UInt32;
+  operators @5 :List(Operator);
+  edges @6 :List(Edge);
+}
+
+struct Edge {
+  from @0 :UInt32;
+  to @1 :UInt32;
+  fromPort @2 :UInt16;
+  toPort @3 :UInt16;
+  exchange @4 :UInt8;      # exchange_kind
+  keys @5 :List(UInt32);
+}
+
+struct Operator {
+  id @0 :Text;
+  name @1 :Text;
+  output @2 :Schema;       # absent for sinks
+  emitsChanges @3 :Bool;
+  parallelism @4 :UInt32;  # 0 = the job's
+  spec :union {
+    source @5 :Source;
+    sink @6 :Sink;
+    filter @7 :Expr;
+    project @8 :List(Expr);
+    flatMap @9 :FlatMap;
+    aggregate @10 :Aggregate;
+    union @11 :Void;
+    distinct @12 :Void;
+    custom @13 :Custom;
+    tumble @14 :Tumble;
+  }
+}
+
+struct Option {
+  key @0 :Text;
+  value @1 :Text;
+}
+
+struct Source {
+  connector @0 :Text;
+  options @1 :List(Option);
+  baseDir @2 :Text;
+  columns @3 :Schema;
+  generated @4 :List(Expr);
+  physicalColumns @5 :UInt32;
+  watermarkDelayUs @6 :Int64;
+  idleTimeoutUs @7 :Int64;
+  onError @8 :UInt8;       # error_policy
+  deadLetterPath @9 :Text;
+}
+
+struct Sink {
+  connector @0 :Text;
+  options @1 :List(Option);
+  baseDir @2 :Text;
+  columns @3 :Schema;
+  finalOnly @4 :Bool;
+}
+
+struct FlatMap {
+  function @0 :Text;
+  argument @1 :Expr;
+  delimiter @2 :Text;
+  kept @3 :List(UInt32);
+}
+
+struct AggregateCall {
+  function @0 :UInt8;      # aggregate_function
+  argument @1 :Expr;       # absent for count(*)
+  filter @2 :Expr;         # absent: none
+  separator @3 :Text;
+  type @4 :DataType;
+  name @5 :Text;
+}
+
+struct Aggregate {
+  stage @0 :UInt8;
+  keys @1 :List(UInt32);
+  calls @2 :List(AggregateCall);
+  emit @3 :UInt8;
+  inputHasChanges @4 :Bool;
+  completeInput @5 :Schema;
+  windowEndKey @6 :UInt32;   # 1 + index in keys; 0 = none
+}
+
+struct Custom {
+  library @0 :Text;
+  className @1 :Text;
+  parameters @2 :List(Option);
+  keys @3 :List(UInt32);
+  sideOutputs @4 :List(Schema);
+}
+
+struct Tumble {
+  timeColumn @0 :UInt32;
+  sizeUs @1 :Int64;
+}
+
+# An expression as its nodes, arguments before the calls that use them; the last one is the root.
+# Flat, so that depth costs no nesting and shared subtrees are written once.
+struct Expr {
+  nodes @0 :List(ExprNode);
+}
+
+struct ExprNode {
+  kind @0 :UInt8;          # expr::node_kind
+  type @1 :DataType;
+  column @2 :UInt32;
+  literal @3 :Scalar;      # absent unless kind is literal
+  function @4 :Text;
+  args @5 :List(UInt32);   # indices of earlier nodes
+  location @6 :UInt32;
+}
+
+struct Scalar {
+  type @0 :DataType;
+  null @1 :Bool;
+  int @2 :Int64;
+  doubleBits @3 :UInt64;   # IEEE 754 bits: NaN payloads and infinities survive
+  decimalLow @4 :UInt64;
+  decimalHigh @5 :UInt64;
+  months @6 :Int32;
+  days @7 :Int32;
+  micros @8 :Int64;
+  bytes @9 :Data;
+  items @10 :List(Scalar);
+}
+
+struct DataType {
+  id @0 :UInt8;            # type_id
+  scale @1 :UInt8;
+  fields @2 :List(Field);  # absent: none
+}
+
+struct Field {
+  name @0 :Text;
+  type @1 :DataType;
+  nullable @2 :Bool;
+}
+
+struct Schema {
+  fields @0 :List(Field);
+  hasEventTime @1 :Bool;
+  eventTime @2 :UInt32;
 }

@@ -103,6 +103,9 @@ struct aggregate_spec {
   emit_mode emit = emit_mode::changes;
   bool input_has_changes = false;  // weights other than +1 may arrive
   schema_ptr complete_input;       // stage merge: schema that the calls' arguments were bound to
+  /// Index in `keys` of a window's end: with final_only its rows leave, and their state goes, when
+  /// the watermark reaches it; later rows are counted and dropped.
+  std::optional<uint32_t> window_end_key;
 };
 struct union_spec {};
 struct distinct_spec {};  // over all columns
@@ -154,6 +157,23 @@ struct physical_plan {
   }
 };
 
+/// Limits of a plan, checked by validate(): far above what one job needs, far below what would
+/// exhaust a machine that is handed a hostile or damaged plan.
+inline constexpr uint32_t plan_operators_max = 10'000;
+inline constexpr uint32_t plan_parallelism_max = 4096;
+inline constexpr uint32_t plan_key_groups_max = 32'768;
+
+/// "filter", "aggregate", ...: what kind of operator a spec is.
+const char* kind_name(const operator_spec&) noexcept;
+const char* exchange_name(exchange_kind) noexcept;       // "forward", "hash", ...
+const char* function_name(aggregate_function) noexcept;  // "count", "sum", ...
+const char* to_string(delivery_mode) noexcept;           // "exactly-once", ...
+const char* to_string(error_policy) noexcept;            // "fail", "skip", "dead_letter"
+/// Schema of an operator's output port; none where it has no such port.
+schema_ptr output_of(const operator_node&, uint16_t port);
+/// Schemas of an operator's inputs, in order of to_port.
+std::vector<schema_ptr> input_schemas(const physical_plan&, operator_index);
+
 /// Checks shape, schemas, key columns, ports and stable ids' uniqueness; names what is wrong.
 status validate(const physical_plan&);
 /// Cap'n Proto bytes (schema/plan.capnp) and back; the decoder refuses what validate() refuses.
@@ -161,5 +181,12 @@ std::vector<std::byte> encode_plan(const physical_plan&);
 result<physical_plan> decode_plan(std::span<const std::byte>);
 /// Hash of everything that decides results (not of parallelism, paths of sinks, names for people).
 uint64_t fingerprint(const physical_plan&);
+/// Hash of what an operator's state depends on: its kind, keys, calls and the types they read.
+/// Equal = a snapshot's state under the same stable id may be restored. Names of columns count,
+/// their indices do not, so that a job that reads one more column keeps its state.
+uint64_t state_fingerprint(const operator_node&, const std::vector<schema_ptr>& inputs);
+/// Whether the operator keeps state between batches at all (positions of sources and prepared
+/// output of sinks included).
+bool keeps_state(const operator_node&) noexcept;
 
 }  // namespace weir

@@ -1,0 +1,347 @@
+// Cap'n Proto bytes -> plan. The bytes come from outside: every list is bounded, every enum is
+// checked, depth is limited, and what comes out has passed validate().
+#include <capnp/message.h>
+#include <capnp/serialize.h>
+
+#include <bit>
+#include <cstring>
+
+#include "runtime/plan/plan.hpp"
+#include "runtime/plan/wire.hpp"
+#include "schema/plan.capnp.h"
+
+namespace weir {
+namespace {
+
+error damaged(const std::string& what) {
+  return {errc::corrupt, "plan message: " + what};
+}
+
+std::string text(capnp::Text::Reader r) {
+  return {r.begin(), r.size()};
+}
+
+template <class List>
+status bounded(const List& list, const char* what) {
+  if (list.size() <= plan_list_max) return {};
+  return damaged(std::to_string(list.size()) + " " + what + " are over the limit of " +
+                 std::to_string(plan_list_max));
+}
+
+template <class E>
+result<E> enumerator(uint8_t value, E last, const char* what) {
+  if (value > static_cast<uint8_t>(last))
+    return damaged("unknown " + std::string(what) + " " + std::to_string(value));
+  return static_cast<E>(value);
+}
+
+result<field> get_field(wire::Field::Reader r, uint32_t depth);
+
+result<data_type> get_type(wire::DataType::Reader r, uint32_t depth = 0) {
+  if (depth > plan_nesting_max) return damaged("a type is nested too deeply");
+  WEIR_ASSIGN(auto id, enumerator(r.getId(), type_id::struct_, "type"));
+  if (r.getScale() > 38) return damaged("decimal scale " + std::to_string(r.getScale()));
+  data_type t(id, r.getScale());
+  const bool nested = id == type_id::list || id == type_id::struct_;
+  if (nested != r.hasFields())
+    return damaged("a type has fields that it should not, or lacks them");
+  if (!nested) return t;
+  auto list = r.getFields();
+  WEIR_TRY(bounded(list, "fields"));
+  if (id == type_id::list && list.size() != 1) return damaged("a list type without one item type");
+  std::vector<field> fields;
+  for (auto f : list) {
+    WEIR_ASSIGN(auto v, get_field(f, depth + 1));
+    fields.push_back(std::move(v));
+  }
+  t.fields = std::make_shared<const std::vector<field>>(std::move(fields));
+  return t;
+}
+
+result<field> get_field(wire::Field::Reader r, uint32_t depth) {
+  WEIR_ASSIGN(auto type, get_type(r.getType(), depth));
+  return field{text(r.getName()), std::move(type), r.getNullable()};
+}
+
+result<schema_ptr> get_schema(wire::Schema::Reader r) {
+  auto s = std::make_shared<schema>();
+  auto list = r.getFields();
+  WEIR_TRY(bounded(list, "columns"));
+  for (auto f : list) {
+    WEIR_ASSIGN(auto v, get_field(f, 0));
+    s->fields.push_back(std::move(v));
+  }
+  if (r.getHasEventTime()) s->event_time = r.getEventTime();
+  return schema_ptr(std::move(s));
+}
+
+result<scalar> get_scalar(wire::Scalar::Reader r, uint32_t depth = 0) {
+  if (depth > plan_nesting_max) return damaged("a literal is nested too deeply");
+  scalar s;
+  WEIR_ASSIGN(s.type, get_type(r.getType()));
+  s.null = r.getNull();
+  s.i = r.getInt();
+  s.d = std::bit_cast<double>(r.getDoubleBits());
+  auto dec = static_cast<unsigned __int128>(r.getDecimalHigh()) << 64 | r.getDecimalLow();
+  s.dec = static_cast<int128>(dec);
+  s.interval = {r.getMonths(), r.getDays(), r.getMicros()};
+  auto bytes = r.getBytes();
+  s.s.assign(reinterpret_cast<const char*>(bytes.begin()), bytes.size());
+  auto items = r.getItems();
+  WEIR_TRY(bounded(items, "items of a literal"));
+  for (auto i : items) {
+    WEIR_ASSIGN(auto v, get_scalar(i, depth + 1));
+    s.items.push_back(std::move(v));
+  }
+  return s;
+}
+
+result<expr::node_ptr> get_expr(wire::Expr::Reader r) {
+  auto list = r.getNodes();
+  WEIR_TRY(bounded(list, "nodes of an expression"));
+  if (list.size() == 0) return damaged("an expression without nodes");
+  struct measured {
+    std::shared_ptr<expr::node> node;
+    uint64_t size = 1;
+    uint32_t depth = 1;
+  };
+  std::vector<measured> nodes;
+  nodes.reserve(list.size());
+  for (auto n : list) {
+    measured m;
+    m.node = std::make_shared<expr::node>();
+    WEIR_ASSIGN(m.node->kind, enumerator(n.getKind(), expr::node_kind::call, "expression"));
+    WEIR_ASSIGN(m.node->type, get_type(n.getType()));
+    m.node->column = n.getColumn();
+    if (m.node->kind == expr::node_kind::literal) {
+      if (!n.hasLiteral()) return damaged("a literal without value");
+      WEIR_ASSIGN(m.node->literal, get_scalar(n.getLiteral()));
+    }
+    m.node->function = text(n.getFunction());
+    auto args = n.getArgs();
+    WEIR_TRY(bounded(args, "arguments"));
+    if (args.size() && m.node->kind != expr::node_kind::call)
+      return damaged("arguments of an expression that is no call");
+    for (auto a : args) {
+      if (a >= nodes.size()) return damaged("an argument that follows its call");
+      m.node->args.push_back(nodes[a].node);
+      m.size += nodes[a].size;
+      m.depth = std::max(m.depth, nodes[a].depth + 1);
+    }
+    if (m.size > plan_expr_size_max || m.depth > plan_expr_depth_max)
+      return damaged("an expression of more than " + std::to_string(plan_expr_size_max) +
+                     " nodes or " + std::to_string(plan_expr_depth_max) + " levels");
+    m.node->location = n.getLocation();
+    nodes.push_back(std::move(m));
+  }
+  return expr::node_ptr(std::move(nodes.back().node));
+}
+
+result<std::vector<expr::node_ptr>> get_exprs(capnp::List<wire::Expr>::Reader list) {
+  WEIR_TRY(bounded(list, "expressions"));
+  std::vector<expr::node_ptr> out;
+  for (auto e : list) {
+    WEIR_ASSIGN(auto v, get_expr(e));
+    out.push_back(std::move(v));
+  }
+  return out;
+}
+
+result<std::vector<uint32_t>> get_numbers(capnp::List<uint32_t>::Reader list) {
+  WEIR_TRY(bounded(list, "column numbers"));
+  std::vector<uint32_t> out;
+  out.reserve(list.size());
+  for (auto v : list) out.push_back(v);
+  return out;
+}
+
+result<option_map> get_options(capnp::List<wire::Option>::Reader list) {
+  WEIR_TRY(bounded(list, "options"));
+  option_map m;
+  for (auto o : list)
+    if (!m.emplace(text(o.getKey()), text(o.getValue())).second)
+      return damaged("option \"" + text(o.getKey()) + "\" is there twice");
+  return m;
+}
+
+result<operator_spec> get_source(wire::Source::Reader r) {
+  source_spec s;
+  s.connector = text(r.getConnector());
+  WEIR_ASSIGN(s.options, get_options(r.getOptions()));
+  s.base_dir = text(r.getBaseDir());
+  WEIR_ASSIGN(s.columns, get_schema(r.getColumns()));
+  WEIR_ASSIGN(s.generated, get_exprs(r.getGenerated()));
+  s.physical_columns = r.getPhysicalColumns();
+  s.watermark_delay_us = r.getWatermarkDelayUs();
+  s.idle_timeout_us = r.getIdleTimeoutUs();
+  WEIR_ASSIGN(s.on_error, enumerator(r.getOnError(), error_policy::dead_letter, "error policy"));
+  s.dead_letter_path = text(r.getDeadLetterPath());
+  return operator_spec(std::move(s));
+}
+
+result<operator_spec> get_sink(wire::Sink::Reader r) {
+  sink_spec s;
+  s.connector = text(r.getConnector());
+  WEIR_ASSIGN(s.options, get_options(r.getOptions()));
+  s.base_dir = text(r.getBaseDir());
+  WEIR_ASSIGN(s.columns, get_schema(r.getColumns()));
+  s.final_only = r.getFinalOnly();
+  return operator_spec(std::move(s));
+}
+
+result<operator_spec> get_flat_map(wire::FlatMap::Reader r) {
+  flat_map_spec s;
+  s.function = text(r.getFunction());
+  WEIR_ASSIGN(s.argument, get_expr(r.getArgument()));
+  s.delimiter = text(r.getDelimiter());
+  WEIR_ASSIGN(s.kept, get_numbers(r.getKept()));
+  return operator_spec(std::move(s));
+}
+
+result<operator_spec> get_aggregate(wire::Aggregate::Reader r) {
+  aggregate_spec s;
+  WEIR_ASSIGN(s.stage, enumerator(r.getStage(), aggregate_spec::phase::merge, "aggregate stage"));
+  WEIR_ASSIGN(s.keys, get_numbers(r.getKeys()));
+  auto calls = r.getCalls();
+  WEIR_TRY(bounded(calls, "aggregate calls"));
+  for (auto c : calls) {
+    aggregate_call call;
+    WEIR_ASSIGN(call.function,
+                enumerator(c.getFunction(), aggregate_function::bool_or, "aggregate function"));
+    if (c.hasArgument()) {
+      WEIR_ASSIGN(call.argument, get_expr(c.getArgument()));
+    }
+    if (c.hasFilter()) {
+      WEIR_ASSIGN(call.filter, get_expr(c.getFilter()));
+    }
+    call.separator = text(c.getSeparator());
+    WEIR_ASSIGN(call.type, get_type(c.getType()));
+    call.name = text(c.getName());
+    s.calls.push_back(std::move(call));
+  }
+  WEIR_ASSIGN(s.emit, enumerator(r.getEmit(), emit_mode::final_only, "emit mode"));
+  s.input_has_changes = r.getInputHasChanges();
+  if (auto w = r.getWindowEndKey()) s.window_end_key = w - 1;
+  if (r.hasCompleteInput()) {
+    WEIR_ASSIGN(s.complete_input, get_schema(r.getCompleteInput()));
+  }
+  return operator_spec(std::move(s));
+}
+
+result<operator_spec> get_custom(wire::Custom::Reader r) {
+  custom_spec s;
+  s.library = text(r.getLibrary());
+  s.class_name = text(r.getClassName());
+  WEIR_ASSIGN(s.parameters, get_options(r.getParameters()));
+  WEIR_ASSIGN(s.keys, get_numbers(r.getKeys()));
+  auto sides = r.getSideOutputs();
+  if (sides.size() > UINT16_MAX) return damaged("too many side outputs");
+  for (auto o : sides) {
+    WEIR_ASSIGN(auto v, get_schema(o));
+    s.side_outputs.push_back(std::move(v));
+  }
+  return operator_spec(std::move(s));
+}
+
+result<operator_spec> get_spec(wire::Operator::Spec::Reader r) {
+  switch (r.which()) {
+    case wire::Operator::Spec::SOURCE:
+      return get_source(r.getSource());
+    case wire::Operator::Spec::SINK:
+      return get_sink(r.getSink());
+    case wire::Operator::Spec::FILTER: {
+      WEIR_ASSIGN(auto predicate, get_expr(r.getFilter()));
+      return operator_spec(filter_spec{std::move(predicate)});
+    }
+    case wire::Operator::Spec::PROJECT: {
+      WEIR_ASSIGN(auto columns, get_exprs(r.getProject()));
+      return operator_spec(project_spec{std::move(columns)});
+    }
+    case wire::Operator::Spec::FLAT_MAP:
+      return get_flat_map(r.getFlatMap());
+    case wire::Operator::Spec::AGGREGATE:
+      return get_aggregate(r.getAggregate());
+    case wire::Operator::Spec::UNION:
+      return operator_spec(union_spec{});
+    case wire::Operator::Spec::DISTINCT:
+      return operator_spec(distinct_spec{});
+    case wire::Operator::Spec::CUSTOM:
+      return get_custom(r.getCustom());
+    case wire::Operator::Spec::TUMBLE:
+      return operator_spec(tumble_spec{r.getTumble().getTimeColumn(), r.getTumble().getSizeUs()});
+  }
+  return damaged("an operator of unknown kind " + std::to_string(static_cast<unsigned>(r.which())));
+}
+
+result<operator_node> get_operator(wire::Operator::Reader r) {
+  operator_node n;
+  n.id = text(r.getId());
+  n.name = text(r.getName());
+  if (r.hasOutput()) {
+    WEIR_ASSIGN(n.output, get_schema(r.getOutput()));
+  }
+  n.emits_changes = r.getEmitsChanges();
+  n.parallelism = r.getParallelism();
+  WEIR_ASSIGN(n.spec, get_spec(r.getSpec()));
+  return n;
+}
+
+result<physical_plan> get_plan(wire::Plan::Reader r) {
+  if (r.getFormatVersion() != plan_format_version)
+    return {errc::version_mismatch,
+            "plan message has format version " + std::to_string(r.getFormatVersion()) +
+                ", this binary reads " + std::to_string(plan_format_version)};
+  physical_plan p;
+  p.name = text(r.getName());
+  WEIR_ASSIGN(p.mode, enumerator(r.getMode(), delivery_mode::at_most_once, "delivery mode"));
+  p.key_groups = r.getKeyGroups();
+  p.parallelism = r.getParallelism();
+  auto operators = r.getOperators();
+  if (operators.size() > plan_operators_max) return damaged("too many operators");
+  for (auto o : operators) {
+    WEIR_ASSIGN(auto n, get_operator(o));
+    p.operators.push_back(std::move(n));
+  }
+  auto edges = r.getEdges();
+  WEIR_TRY(bounded(edges, "edges"));
+  for (auto e : edges) {
+    plan_edge edge;
+    edge.from = operator_index(e.getFrom());
+    edge.to = operator_index(e.getTo());
+    edge.from_port = e.getFromPort();
+    edge.to_port = e.getToPort();
+    WEIR_ASSIGN(edge.exchange, enumerator(e.getExchange(), exchange_kind::rebalance, "exchange"));
+    WEIR_ASSIGN(edge.keys, get_numbers(e.getKeys()));
+    p.edges.push_back(std::move(edge));
+  }
+  return p;
+}
+
+}  // namespace
+
+result<physical_plan> decode_plan(std::span<const std::byte> bytes) {
+  if (bytes.size() > plan_bytes_max)
+    return damaged(std::to_string(bytes.size()) + " bytes are over the limit of " +
+                   std::to_string(plan_bytes_max));
+  if (bytes.size() % sizeof(capnp::word) != 0 || bytes.empty())
+    return damaged(std::to_string(bytes.size()) + " bytes are not whole words");
+  // Copied, since the reader needs word alignment that a span cannot promise.
+  auto words = kj::heapArray<capnp::word>(bytes.size() / sizeof(capnp::word));
+  std::memcpy(words.begin(), bytes.data(), bytes.size());
+  capnp::ReaderOptions options;
+  // Every byte may be read a few times, not more: pointers that overlap cannot amplify.
+  options.traversalLimitInWords = 4 * words.size() + 1024;
+  options.nestingLimit = 64;
+  try {
+    capnp::FlatArrayMessageReader reader(words, options);
+    WEIR_ASSIGN(auto plan, get_plan(reader.getRoot<wire::Plan>()));
+    WEIR_TRY(validate(plan));
+    return plan;
+  } catch (const kj::Exception& e) {
+    return damaged(std::string("cannot be read: ") + e.getDescription().cStr());
+  } catch (const std::exception& e) {  // out of memory in our own containers
+    return damaged(std::string("cannot be read: ") + e.what());
+  }
+}
+
+}  // namespace weir

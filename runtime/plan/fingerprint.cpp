@@ -1,0 +1,245 @@
+// Hashes by which a snapshot recognises its job and its operators. They are part of the snapshot
+// format: what is fed in, and in which order, changes only together with fingerprint_version.
+#include <xxhash.h>
+
+#include <array>
+#include <bit>
+#include <string_view>
+#include <unordered_map>
+
+#include "runtime/plan/plan.hpp"
+
+namespace weir {
+namespace {
+
+constexpr uint64_t fingerprint_version = 1;
+
+class hasher {
+ public:
+  explicit hasher(uint64_t what) {
+    add(fingerprint_version);
+    add(what);
+  }
+  void add(uint64_t v) {
+    for (int i = 0; i < 8; ++i) bytes_.push_back(static_cast<char>(v >> (8 * i)));
+  }
+  void add(std::string_view s) {
+    add(uint64_t{s.size()});
+    bytes_.append(s);
+  }
+  void add(const data_type& t) {
+    add(uint64_t{static_cast<uint8_t>(t.id)} << 8 | t.scale);
+    if (!t.fields) return;
+    add(uint64_t{t.fields->size()});
+    for (const auto& f : *t.fields) add(f);
+  }
+  void add(const field& f) {
+    add(std::string_view(f.name));
+    add(f.type);
+  }
+  void add(const schema_ptr& s) {
+    add(uint64_t{s ? s->size() + 1 : 0});
+    if (!s) return;
+    for (const auto& f : s->fields) add(f);
+    add(uint64_t{s->event_time ? *s->event_time + 1 : 0});
+  }
+  void add(const scalar& s) {
+    add(s.type);
+    add(uint64_t{s.null});
+    if (s.null) return;
+    add(static_cast<uint64_t>(s.i));
+    add(std::bit_cast<uint64_t>(s.d));
+    add(static_cast<uint64_t>(static_cast<unsigned __int128>(s.dec)));
+    add(static_cast<uint64_t>(static_cast<unsigned __int128>(s.dec) >> 64));
+    add(static_cast<uint64_t>(static_cast<uint32_t>(s.interval.months)));
+    add(static_cast<uint64_t>(static_cast<uint32_t>(s.interval.days)));
+    add(static_cast<uint64_t>(s.interval.micros));
+    add(std::string_view(s.s));
+    add(uint64_t{s.items.size()});
+    for (const auto& i : s.items) add(i);
+  }
+  /// Columns by name and type: their indices move when a job reads one column more.
+  void add(const expr::node_ptr& root, const schema_ptr& in) {
+    if (!root) return add(uint64_t{0});
+    // Iterative, since trees can be deep; a call is its name and the number of its arguments.
+    std::vector<const expr::node*> todo{root.get()};
+    while (!todo.empty()) {
+      const auto* n = todo.back();
+      todo.pop_back();
+      add(uint64_t{static_cast<uint8_t>(n->kind)} + 1);
+      add(n->type);
+      if (n->kind == expr::node_kind::column)
+        in && n->column < in->size() ? add(std::string_view(in->fields[n->column].name))
+                                     : add(uint64_t{n->column});
+      else if (n->kind == expr::node_kind::literal)
+        add(n->literal);
+      else
+        add(std::string_view(n->function)), add(uint64_t{n->args.size()});
+      for (auto a = n->args.rbegin(); a != n->args.rend(); ++a) todo.push_back(a->get());
+    }
+  }
+  void add_columns(const std::vector<uint32_t>& columns, const schema_ptr& in, bool names = true) {
+    add(uint64_t{columns.size()});
+    for (auto c : columns) {
+      if (!in || c >= in->size()) {
+        add(uint64_t{c});
+        continue;
+      }
+      if (names) add(std::string_view(in->fields[c].name));
+      add(in->fields[c].type);
+    }
+  }
+  uint64_t digest() const { return XXH3_64bits(bytes_.data(), bytes_.size()); }
+
+ private:
+  std::string bytes_;
+};
+
+/// Options that change neither what a source reads nor where a position points.
+bool is_tuning(std::string_view option) {
+  static constexpr std::array names = {
+      "rate",         "on_error",      "dead_letter_path", "watermark_delay", "event_time",
+      "idle_timeout", "poll_interval", "record_size_max",  "split_size",      "splits",
+      "roll_size",    "roll_interval", "existing",         "batch_rows"};
+  for (std::string_view n : names)
+    if (n == option) return true;
+  return false;
+}
+
+void add_options(hasher& h, const option_map& options, bool with_tuning) {
+  for (const auto& [k, v] : options) {
+    if (!with_tuning && is_tuning(k)) continue;
+    h.add(std::string_view(k));
+    h.add(std::string_view(v));
+  }
+}
+
+const schema_ptr& at(const std::vector<schema_ptr>& in, size_t i) {
+  static const schema_ptr none;
+  return i < in.size() ? in[i] : none;
+}
+
+void add_calls(hasher& h, const aggregate_spec& s, const schema_ptr& arguments) {
+  h.add(uint64_t{s.calls.size()});
+  for (const auto& c : s.calls) {
+    h.add(uint64_t{static_cast<uint8_t>(c.function)});
+    h.add(c.argument, arguments);
+    h.add(c.filter, arguments);
+    h.add(std::string_view(c.separator));
+    h.add(c.type);
+  }
+}
+
+/// What state an operator keeps depends on.
+struct state_of {
+  hasher& h;
+  const std::vector<schema_ptr>& in;
+
+  void operator()(const source_spec& s) const {
+    h.add(std::string_view(s.connector));
+    add_options(h, s.options, false);
+  }
+  void operator()(const sink_spec& s) const {
+    h.add(std::string_view(s.connector));
+    add_options(h, s.options, false);
+    h.add(uint64_t{s.final_only});
+    h.add(s.columns);
+  }
+  void operator()(const aggregate_spec& s) const {
+    const auto& arguments = s.stage == aggregate_spec::phase::merge ? s.complete_input : at(in, 0);
+    h.add(uint64_t{static_cast<uint8_t>(s.stage)});
+    h.add_columns(s.keys, at(in, 0));
+    add_calls(h, s, arguments);
+    h.add(uint64_t{static_cast<uint8_t>(s.emit)});
+    h.add(uint64_t{s.input_has_changes});
+    h.add(uint64_t{s.window_end_key ? *s.window_end_key + 1 : 0});
+  }
+  void operator()(const distinct_spec&) const { h.add(at(in, 0)); }
+  void operator()(const custom_spec& s) const {
+    // Its parameters are its own affair: a changed threshold keeps the state, and an operator that
+    // cannot use what it finds refuses it in restore().
+    h.add(std::string_view(s.class_name));
+    h.add_columns(s.keys, at(in, 0), false);
+  }
+  template <class Stateless>
+  void operator()(const Stateless&) const {}
+};
+
+/// What an operator's results depend on beyond its state.
+struct results_of {
+  hasher& h;
+  const std::vector<schema_ptr>& in;
+
+  void operator()(const source_spec& s) const {
+    h.add(s.columns);
+    h.add(uint64_t{s.physical_columns});
+    for (const auto& g : s.generated) h.add(g, s.columns);
+    h.add(static_cast<uint64_t>(s.watermark_delay_us));
+    h.add(static_cast<uint64_t>(s.idle_timeout_us));
+    h.add(uint64_t{static_cast<uint8_t>(s.on_error)});
+  }
+  void operator()(const sink_spec&) const {}
+  void operator()(const filter_spec& s) const { h.add(s.predicate, at(in, 0)); }
+  void operator()(const project_spec& s) const {
+    h.add(uint64_t{s.columns.size()});
+    for (const auto& c : s.columns) h.add(c, at(in, 0));
+  }
+  void operator()(const flat_map_spec& s) const {
+    h.add(std::string_view(s.function));
+    h.add(s.argument, at(in, 0));
+    h.add(std::string_view(s.delimiter));
+    h.add_columns(s.kept, at(in, 0));
+  }
+  void operator()(const custom_spec& s) const { add_options(h, s.parameters, true); }
+  void operator()(const tumble_spec& s) const {
+    h.add_columns({s.time_column}, at(in, 0));
+    h.add(static_cast<uint64_t>(s.size_us));
+  }
+  void operator()(const aggregate_spec&) const {}
+  void operator()(const union_spec&) const {}
+  void operator()(const distinct_spec&) const {}
+};
+
+}  // namespace
+
+uint64_t state_fingerprint(const operator_node& n, const std::vector<schema_ptr>& inputs) {
+  hasher h(n.spec.index());
+  std::visit(state_of{h, inputs}, n.spec);
+  return h.digest();
+}
+
+uint64_t fingerprint(const physical_plan& plan) {
+  hasher h(UINT64_MAX);
+  h.add(uint64_t{plan.key_groups});
+  for (uint32_t i = 0; i < plan.operators.size(); ++i) {
+    const auto& n = plan.operators[i];
+    auto in = input_schemas(plan, operator_index(i));
+    h.add(std::string_view(n.id));
+    h.add(uint64_t{n.spec.index()});
+    if (const auto* sink = std::get_if<sink_spec>(&n.spec)) {
+      // Where results go does not decide them.
+      h.add(std::string_view(sink->connector));
+      h.add(sink->columns);
+    } else {
+      std::visit(state_of{h, in}, n.spec);
+      std::visit(results_of{h, in}, n.spec);
+    }
+    h.add(n.output);
+  }
+  for (const auto& e : plan.edges) {
+    h.add(uint64_t{e.from.value} << 32 | e.to.value);
+    h.add(uint64_t{e.from_port} << 16 | e.to_port);
+    h.add(uint64_t{static_cast<uint8_t>(e.exchange)});
+    h.add_columns(e.keys, output_of(plan.operators[e.from.value], e.from_port));
+  }
+  return h.digest();
+}
+
+bool keeps_state(const operator_node& n) noexcept {
+  return std::holds_alternative<source_spec>(n.spec) || std::holds_alternative<sink_spec>(n.spec) ||
+         std::holds_alternative<aggregate_spec>(n.spec) ||
+         std::holds_alternative<distinct_spec>(n.spec) ||
+         std::holds_alternative<custom_spec>(n.spec);
+}
+
+}  // namespace weir

@@ -1,0 +1,81 @@
+// Names and small lookups of plans.
+#include "runtime/plan/plan.hpp"
+
+#include <algorithm>
+
+namespace weir {
+
+const char* kind_name(const operator_spec& spec) noexcept {
+  static constexpr const char* names[] = {"source",    "sink",  "filter",   "project", "flat_map",
+                                          "aggregate", "union", "distinct", "custom",  "tumble"};
+  static_assert(std::size(names) == std::variant_size_v<operator_spec>);
+  return names[spec.index()];
+}
+
+const char* exchange_name(exchange_kind k) noexcept {
+  switch (k) {
+    case exchange_kind::forward:
+      return "forward";
+    case exchange_kind::hash:
+      return "hash";
+    case exchange_kind::broadcast:
+      return "broadcast";
+    case exchange_kind::rebalance:
+      return "rebalance";
+  }
+  return "?";
+}
+
+const char* function_name(aggregate_function f) noexcept {
+  static constexpr const char* names[] = {"count",   "count",       "sum",        "min",
+                                          "max",     "avg",         "first",      "last",
+                                          "count",   "stddev_samp", "stddev_pop", "var_samp",
+                                          "var_pop", "string_agg",  "bool_and",   "bool_or"};
+  static_assert(std::size(names) == static_cast<size_t>(aggregate_function::bool_or) + 1);
+  return names[static_cast<size_t>(f)];
+}
+
+const char* to_string(delivery_mode m) noexcept {
+  switch (m) {
+    case delivery_mode::exactly_once:
+      return "exactly-once";
+    case delivery_mode::at_least_once:
+      return "at-least-once";
+    case delivery_mode::at_most_once:
+      return "at-most-once";
+  }
+  return "?";
+}
+
+const char* to_string(error_policy p) noexcept {
+  switch (p) {
+    case error_policy::fail:
+      return "fail";
+    case error_policy::skip:
+      return "skip";
+    case error_policy::dead_letter:
+      return "dead_letter";
+  }
+  return "?";
+}
+
+schema_ptr output_of(const operator_node& n, uint16_t port) {
+  if (port == 0) return n.output;
+  if (const auto* c = std::get_if<custom_spec>(&n.spec); c && port <= c->side_outputs.size())
+    return c->side_outputs[port - 1U];
+  return nullptr;
+}
+
+std::vector<schema_ptr> input_schemas(const physical_plan& plan, operator_index to) {
+  std::vector<const plan_edge*> in;
+  for (const auto& e : plan.edges)
+    if (e.to == to) in.push_back(&e);
+  std::stable_sort(in.begin(), in.end(),
+                   [](const plan_edge* a, const plan_edge* b) { return a->to_port < b->to_port; });
+  std::vector<schema_ptr> out;
+  out.reserve(in.size());
+  for (const auto* e : in) out.push_back(output_of(plan.operators[e->from.value], e->from_port));
+  return out;
+}
+
+}  // namespace weir

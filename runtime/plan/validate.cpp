@@ -1,0 +1,312 @@
+// What a plan must be before anything is built from it. Plans come from planners (a mistake there
+// is a bug of ours, but one that is found here by name) and from other processes as bytes.
+#include <set>
+
+#include "runtime/plan/plan.hpp"
+
+namespace weir {
+namespace {
+
+error bad(std::string message) {
+  return {errc::invalid_argument, "plan: " + std::move(message)};
+}
+error bad(const operator_node& n, const std::string& message) {
+  return bad(std::string(kind_name(n.spec)) + " \"" + n.id + "\": " + message);
+}
+
+status check_schema(const operator_node& n, const schema_ptr& s, const char* what) {
+  if (!s) return bad(n, std::string(what) + " has no schema");
+  if (s->event_time) {
+    if (*s->event_time >= s->size())
+      return bad(n, std::string(what) + " names event-time column " +
+                        std::to_string(*s->event_time) + " of " + std::to_string(s->size()));
+    if (s->fields[*s->event_time].type.id != type_id::timestamp)
+      return bad(n, std::string(what) + " has event time of type " +
+                        to_string(s->fields[*s->event_time].type) + ", not timestamp");
+  }
+  return {};
+}
+
+/// Iterative: trees can be deep. Every column exists in `in` with the type that was bound.
+status check_expr(const operator_node& n, const expr::node_ptr& root, const schema& in,
+                  uint32_t columns, const char* what) {
+  if (!root) return bad(n, std::string(what) + " is missing");
+  std::vector<const expr::node*> todo{root.get()};
+  std::set<const expr::node*> seen;
+  while (!todo.empty()) {
+    const auto* e = todo.back();
+    todo.pop_back();
+    if (!seen.insert(e).second) continue;
+    switch (e->kind) {
+      case expr::node_kind::column:
+        if (e->column >= columns)
+          return bad(n, std::string(what) + " reads column " + std::to_string(e->column) + " of " +
+                            std::to_string(columns));
+        if (!(in.fields[e->column].type == e->type))
+          return bad(n, std::string(what) + " reads \"" + in.fields[e->column].name + "\" as " +
+                            to_string(e->type) + ", but it is " +
+                            to_string(in.fields[e->column].type));
+        break;
+      case expr::node_kind::literal:
+        break;
+      case expr::node_kind::call:
+        if (e->function.empty())
+          return bad(n, std::string(what) + " calls a function without name");
+        for (const auto& a : e->args) {
+          if (!a) return bad(n, std::string(what) + " has a call with a missing argument");
+          todo.push_back(a.get());
+        }
+        break;
+    }
+  }
+  return {};
+}
+
+status check_types(const operator_node& n, const schema& got, const schema& want,
+                   const char* what) {
+  if (got.size() != want.size())
+    return bad(n, std::string(what) + " has " + std::to_string(got.size()) + " columns where " +
+                      std::to_string(want.size()) + " are expected");
+  for (size_t i = 0; i < got.size(); ++i)
+    if (!(got.fields[i].type == want.fields[i].type))
+      return bad(n, std::string(what) + " column \"" + got.fields[i].name + "\" is " +
+                        to_string(got.fields[i].type) + " where " + to_string(want.fields[i].type) +
+                        " is expected");
+  return {};
+}
+
+status check_output_column(const operator_node& n, size_t i, const data_type& type) {
+  if (!(n.output->fields[i].type == type))
+    return bad(n, "output column \"" + n.output->fields[i].name + "\" is " +
+                      to_string(n.output->fields[i].type) + ", but its value is " +
+                      to_string(type));
+  return {};
+}
+
+status check_columns(const operator_node& n, const std::vector<uint32_t>& columns, const schema& in,
+                     const char* what) {
+  for (auto c : columns)
+    if (c >= in.size())
+      return bad(n, std::string(what) + " names column " + std::to_string(c) + " of " +
+                        std::to_string(in.size()));
+  return {};
+}
+
+struct spec_checker {
+  const physical_plan& plan;
+  const operator_node& n;
+  const std::vector<schema_ptr>& in;
+
+  status operator()(const source_spec& s) const {
+    if (s.connector.empty()) return bad(n, "has no connector");
+    WEIR_TRY(check_schema(n, s.columns, "table"));
+    if (s.physical_columns > s.columns->size() ||
+        s.columns->size() - s.physical_columns != s.generated.size())
+      return bad(n, std::to_string(s.columns->size()) + " columns are not " +
+                        std::to_string(s.physical_columns) + " physical and " +
+                        std::to_string(s.generated.size()) + " generated ones");
+    for (size_t i = 0; i < s.generated.size(); ++i) {
+      WEIR_TRY(check_expr(n, s.generated[i], *s.columns, s.physical_columns, "generated column"));
+      if (!(s.columns->fields[s.physical_columns + i].type == s.generated[i]->type))
+        return bad(n, "generated column \"" + s.columns->fields[s.physical_columns + i].name +
+                          "\" has another type than its expression");
+    }
+    if (s.watermark_delay_us < 0) return bad(n, "watermark_delay is negative");
+    if (s.idle_timeout_us < 0) return bad(n, "idle_timeout is negative");
+    return check_types(n, *n.output, *s.columns, "output");
+  }
+  status operator()(const sink_spec& s) const {
+    if (s.connector.empty()) return bad(n, "has no connector");
+    WEIR_TRY(check_schema(n, s.columns, "table"));
+    return check_types(n, *in[0], *s.columns, "input");
+  }
+  status operator()(const filter_spec& s) const {
+    WEIR_TRY(check_expr(n, s.predicate, *in[0], static_cast<uint32_t>(in[0]->size()), "predicate"));
+    if (s.predicate->type.id != type_id::boolean)
+      return bad(n, "predicate is " + to_string(s.predicate->type) + ", not boolean");
+    return check_types(n, *n.output, *in[0], "output");
+  }
+  status operator()(const project_spec& s) const {
+    if (s.columns.size() != n.output->size())
+      return bad(n, std::to_string(s.columns.size()) + " expressions for " +
+                        std::to_string(n.output->size()) + " output columns");
+    for (size_t i = 0; i < s.columns.size(); ++i) {
+      WEIR_TRY(check_expr(n, s.columns[i], *in[0], static_cast<uint32_t>(in[0]->size()), "column"));
+      WEIR_TRY(check_output_column(n, i, s.columns[i]->type));
+    }
+    return {};
+  }
+  status operator()(const flat_map_spec& s) const {
+    if (s.function.empty()) return bad(n, "names no function");
+    WEIR_TRY(check_expr(n, s.argument, *in[0], static_cast<uint32_t>(in[0]->size()), "argument"));
+    WEIR_TRY(check_columns(n, s.kept, *in[0], "kept"));
+    if (n.output->size() != s.kept.size() + 1)
+      return bad(n, "output is not the kept columns and one more");
+    for (size_t i = 0; i < s.kept.size(); ++i)
+      WEIR_TRY(check_output_column(n, i, in[0]->fields[s.kept[i]].type));
+    return {};
+  }
+  status operator()(const aggregate_spec& s) const {
+    const bool merge = s.stage == aggregate_spec::phase::merge;
+    if (merge) WEIR_TRY(check_schema(n, s.complete_input, "complete input"));
+    const auto& arguments = merge ? *s.complete_input : *in[0];
+    WEIR_TRY(check_columns(n, s.keys, *in[0], "key"));
+    if (s.window_end_key &&
+        (*s.window_end_key >= s.keys.size() ||
+         in[0]->fields[s.keys[*s.window_end_key]].type.id != type_id::timestamp))
+      return bad(n, "the window's end is no timestamp among the keys");
+    for (const auto& c : s.calls) {
+      const auto columns = static_cast<uint32_t>(arguments.size());
+      if (c.function != aggregate_function::count_star) {
+        WEIR_TRY(check_expr(n, c.argument, arguments, columns, "argument"));
+      } else if (c.argument)
+        return bad(n, "count(*) has an argument");
+      if (c.filter) {
+        WEIR_TRY(check_expr(n, c.filter, arguments, columns, "FILTER"));
+        if (c.filter->type.id != type_id::boolean) return bad(n, "FILTER is not boolean");
+      }
+    }
+    if (s.stage == aggregate_spec::phase::partial) {
+      if (n.output->size() < s.keys.size()) return bad(n, "output lacks the keys");
+    } else {
+      if (n.output->size() != s.keys.size() + s.calls.size())
+        return bad(n, "output is not the keys and one column per call");
+      for (size_t i = 0; i < s.calls.size(); ++i)
+        WEIR_TRY(check_output_column(n, s.keys.size() + i, s.calls[i].type));
+    }
+    for (size_t i = 0; i < s.keys.size(); ++i)
+      WEIR_TRY(check_output_column(n, i, in[0]->fields[s.keys[i]].type));
+    return {};
+  }
+  status operator()(const union_spec&) const {
+    for (const auto& i : in) WEIR_TRY(check_types(n, *i, *n.output, "input"));
+    return {};
+  }
+  status operator()(const distinct_spec&) const {
+    return check_types(n, *n.output, *in[0], "output");
+  }
+  status operator()(const custom_spec& s) const {
+    if (s.class_name.empty()) return bad(n, "names no class");
+    WEIR_TRY(check_columns(n, s.keys, *in[0], "key"));
+    for (const auto& o : s.side_outputs) WEIR_TRY(check_schema(n, o, "side output"));
+    return {};
+  }
+  status operator()(const tumble_spec& s) const {
+    WEIR_TRY(check_columns(n, {s.time_column}, *in[0], "time"));
+    if (in[0]->fields[s.time_column].type.id != type_id::timestamp)
+      return bad(n, "\"" + in[0]->fields[s.time_column].name + "\" is " +
+                        to_string(in[0]->fields[s.time_column].type) + ", not timestamp");
+    if (s.size_us <= 0) return bad(n, "window size is not positive");
+    if (n.output->size() != in[0]->size() + 2)
+      return bad(n, "output is not the input and window_start, window_end");
+    for (size_t i = 0; i < in[0]->size(); ++i)
+      WEIR_TRY(check_output_column(n, i, in[0]->fields[i].type));
+    for (size_t i = in[0]->size(); i < n.output->size(); ++i)
+      WEIR_TRY(check_output_column(n, i, type_id::timestamp));
+    return {};
+  }
+};
+
+/// Keyed operators must see all rows of a key in one subtask.
+bool needs_key_partitioning(const operator_node& n) {
+  if (const auto* a = std::get_if<aggregate_spec>(&n.spec))
+    return a->stage != aggregate_spec::phase::partial && !a->keys.empty();
+  if (const auto* c = std::get_if<custom_spec>(&n.spec)) return !c->keys.empty();
+  return std::holds_alternative<distinct_spec>(n.spec);
+}
+
+bool is_global_aggregate(const operator_node& n) {
+  const auto* a = std::get_if<aggregate_spec>(&n.spec);
+  return a && a->keys.empty() && a->stage != aggregate_spec::phase::partial;
+}
+
+status check_edge(const physical_plan& plan, const plan_edge& e) {
+  const auto n = plan.operators.size();
+  if (e.from.value >= n || e.to.value >= n)
+    return bad("edge from operator " + std::to_string(e.from.value) + " to " +
+               std::to_string(e.to.value) + " of " + std::to_string(n));
+  const auto& from = plan.operators[e.from.value];
+  const auto& to = plan.operators[e.to.value];
+  const auto where = "edge \"" + from.id + "\" -> \"" + to.id + "\"";
+  if (e.from.value >= e.to.value) return bad(where + " is against the topological order");
+  auto type = output_of(from, e.from_port);
+  if (!type)
+    return bad(where + " leaves output " + std::to_string(e.from_port) + ", which is none");
+  if (std::holds_alternative<source_spec>(to.spec)) return bad(where + " enters a source");
+  if ((e.exchange == exchange_kind::hash) == e.keys.empty())
+    return bad(where + (e.keys.empty() ? " is a hash exchange without keys"
+                                       : " has keys but is no hash exchange"));
+  for (auto k : e.keys)
+    if (k >= type->size())
+      return bad(where + " has key column " + std::to_string(k) + " of " +
+                 std::to_string(type->size()));
+  if (e.exchange == exchange_kind::forward &&
+      plan.parallelism_of(e.from) != plan.parallelism_of(e.to))
+    return bad(where + " is forward between parallelism " +
+               std::to_string(plan.parallelism_of(e.from)) + " and " +
+               std::to_string(plan.parallelism_of(e.to)));
+  if (needs_key_partitioning(to) && plan.parallelism_of(e.to) > 1 &&
+      (e.exchange == exchange_kind::rebalance || e.exchange == exchange_kind::broadcast))
+    return bad(where + " does not keep rows of one key together");
+  return {};
+}
+
+status check_node(const physical_plan& plan, uint32_t i, const std::vector<schema_ptr>& in) {
+  const auto& n = plan.operators[i];
+  const bool source = std::holds_alternative<source_spec>(n.spec);
+  const bool sink = std::holds_alternative<sink_spec>(n.spec);
+  const bool many =
+      std::holds_alternative<union_spec>(n.spec) || std::holds_alternative<custom_spec>(n.spec);
+  if (sink && n.output) return bad(n, "a sink has no output");
+  if (!sink) WEIR_TRY(check_schema(n, n.output, "output"));
+  if (n.parallelism > plan_parallelism_max)
+    return bad(n, "parallelism " + std::to_string(n.parallelism) + " is over " +
+                      std::to_string(plan_parallelism_max));
+  if (source ? !in.empty() : in.empty())
+    return bad(n, source ? "a source has an input" : "has no input");
+  if (!many && in.size() > 1)
+    return bad(n, "has " + std::to_string(in.size()) + " inputs, not one");
+  const auto parallelism = plan.parallelism_of(operator_index(i));
+  if (needs_key_partitioning(n) && parallelism > plan.key_groups)
+    return bad(n, "parallelism " + std::to_string(parallelism) + " is over the " +
+                      std::to_string(plan.key_groups) + " key groups");
+  if (is_global_aggregate(n) && parallelism != 1)
+    return bad(
+        n, "an aggregate without keys has parallelism " + std::to_string(parallelism) + ", not 1");
+  return std::visit(spec_checker{plan, n, in}, n.spec);
+}
+
+}  // namespace
+
+status validate(const physical_plan& plan) {
+  if (plan.operators.empty()) return bad("no operators");
+  if (plan.operators.size() > plan_operators_max)
+    return bad("more than " + std::to_string(plan_operators_max) + " operators");
+  if (plan.edges.size() > 4U * plan_operators_max)
+    return bad("more than " + std::to_string(4U * plan_operators_max) + " edges");
+  if (plan.parallelism == 0 || plan.parallelism > plan_parallelism_max)
+    return bad("parallelism " + std::to_string(plan.parallelism) + " is not in 1 to " +
+               std::to_string(plan_parallelism_max));
+  if (plan.key_groups == 0 || plan.key_groups > plan_key_groups_max)
+    return bad("key_groups " + std::to_string(plan.key_groups) + " is not in 1 to " +
+               std::to_string(plan_key_groups_max));
+  std::set<std::string_view> ids;
+  for (const auto& n : plan.operators) {
+    if (n.id.empty()) return bad(n, "has no stable id");
+    if (!ids.insert(n.id).second) return bad(n, "its stable id is used twice");
+  }
+  std::vector<std::vector<schema_ptr>> inputs(plan.operators.size());
+  for (const auto& e : plan.edges) {
+    WEIR_TRY(check_edge(plan, e));
+    auto& in = inputs[e.to.value];
+    if (e.to_port != in.size())
+      return bad(plan.operators[e.to.value], "input " + std::to_string(e.to_port) +
+                                                 " comes where " + std::to_string(in.size()) +
+                                                 " is due");
+    in.push_back(output_of(plan.operators[e.from.value], e.from_port));
+  }
+  for (uint32_t i = 0; i < plan.operators.size(); ++i) WEIR_TRY(check_node(plan, i, inputs[i]));
+  return {};
+}
+
+}  // namespace weir

@@ -1,0 +1,312 @@
+#include <doctest/doctest.h>
+
+#include <bit>
+#include <random>
+
+#include "runtime/plan/plan.hpp"
+#include "tests/plan/sample_plan.hpp"
+
+using namespace weir;
+using namespace weir::test;
+
+namespace {
+
+std::string why(const physical_plan& p) {
+  auto s = validate(p);
+  return s.ok() ? "valid" : s.err().message;
+}
+
+const scalar& literal_of(const physical_plan& p, uint32_t op, uint32_t column) {
+  return std::get<project_spec>(p.operators[op].spec).columns[column]->literal;
+}
+
+}  // namespace
+
+TEST_CASE("a plan survives its wire form") {
+  auto p = full_plan();
+  REQUIRE(why(p) == "valid");
+  auto bytes = encode_plan(p);
+  auto back = decode_plan(bytes);
+  REQUIRE_MESSAGE(back.ok(), back.err().message);
+  CHECK(encode_plan(*back) == bytes);
+  CHECK(fingerprint(*back) == fingerprint(p));
+  CHECK(back->name == "full");
+  CHECK(back->mode == delivery_mode::at_least_once);
+  CHECK(back->key_groups == 64);
+  CHECK(back->parallelism == 4);
+  REQUIRE(back->operators.size() == p.operators.size());
+  for (size_t i = 0; i < p.operators.size(); ++i) {
+    CHECK(back->operators[i].id == p.operators[i].id);
+    CHECK(back->operators[i].spec.index() == p.operators[i].spec.index());
+    CHECK(back->operators[i].parallelism == p.operators[i].parallelism);
+    CHECK((back->operators[i].output == nullptr) == (p.operators[i].output == nullptr));
+    if (p.operators[i].output) CHECK(*back->operators[i].output == *p.operators[i].output);
+  }
+  const auto& source = std::get<source_spec>(back->operators[0].spec);
+  CHECK(source.options.at("null_text").empty());
+  CHECK(source.watermark_delay_us == 5'000'000);
+  CHECK(source.on_error == error_policy::dead_letter);
+  CHECK(source.dead_letter_path == "bad.jsonl");
+  CHECK(source.columns->event_time == 2);
+  CHECK_FALSE(source.columns->fields[1].nullable);
+}
+
+TEST_CASE("literals keep every bit") {
+  auto p = full_plan();
+  auto back = decode_plan(encode_plan(p));
+  REQUIRE(back.ok());
+  CHECK(literal_of(*back, 2, 1).dec == literal_of(p, 2, 1).dec);
+  CHECK(literal_of(*back, 2, 1).type.scale == 7);
+  CHECK(std::bit_cast<uint64_t>(literal_of(*back, 2, 2).d) == uint64_t{1} << 63);
+  CHECK(literal_of(*back, 2, 3).interval == interval_value{-1, 2, -3});
+  const auto& predicate = std::get<filter_spec>(back->operators[1].spec).predicate;
+  CHECK(predicate->args[0]->args[1]->literal.s == "é");
+  CHECK(predicate->args[1]->args[1]->literal.s == std::string("x\0y", 3));
+  CHECK_MESSAGE(predicate->args[0]->args[0] == predicate->args[1]->args[0],
+                "a shared subtree is still shared");
+  CHECK(predicate->location == 7);
+}
+
+TEST_CASE("deep expressions pass, absurdly deep ones are refused") {
+  auto deep = [](int levels) {
+    physical_plan p;
+    auto s = add_sequence(p, "in");
+    auto type = p.operators[s].output;
+    auto e = literal(scalar::of_bool(true));
+    for (int i = 0; i < levels; ++i) e = call("not", type_id::boolean, {e});
+    add(p, "where", filter_spec{e}, type);
+    add_blackhole(p, "out", type);
+    connect(p, 0, 1);
+    connect(p, 1, 2);
+    return decode_plan(encode_plan(p));
+  };
+  CHECK(deep(900).ok());
+  auto r = deep(2000);
+  REQUIRE_FALSE(r.ok());
+  CHECK(r.err().code == errc::corrupt);
+  CHECK(r.err().message == "plan message: an expression of more than 1000000 nodes or 1000 levels");
+}
+
+TEST_CASE("an expression that doubles at every level is refused before it is walked") {
+  physical_plan p;
+  add_sequence(p, "in");
+  auto type = p.operators[0].output;
+  auto e = literal(scalar::of_bool(true));
+  for (int i = 0; i < 60; ++i) e = call("and", type_id::boolean, {e, e});
+  add(p, "where", filter_spec{e}, type);
+  connect(p, 0, 1);
+  auto r = decode_plan(encode_plan(p));
+  REQUIRE_FALSE(r.ok());
+  CHECK(r.err().code == errc::corrupt);
+}
+
+TEST_CASE("another format version is named") {
+  auto bytes = encode_plan(full_plan());
+  // Segment table (8 bytes), root pointer (8 bytes), then the root's first word.
+  REQUIRE(static_cast<uint8_t>(bytes[16]) == 1);
+  bytes[16] = std::byte{9};
+  auto r = decode_plan(bytes);
+  REQUIRE_FALSE(r.ok());
+  CHECK(r.err().code == errc::version_mismatch);
+  CHECK(r.err().message == "plan message has format version 9, this binary reads 1");
+}
+
+TEST_CASE("truncated and mutated messages are refused or decode to a valid plan") {
+  const auto bytes = encode_plan(full_plan());
+  for (size_t n = 0; n < bytes.size(); n += 8) CHECK_FALSE(decode_plan({bytes.data(), n}).ok());
+  CHECK_FALSE(decode_plan({bytes.data(), bytes.size() - 3}).ok());
+
+  const uint64_t seed = 20130101;
+  CAPTURE(seed);
+  std::mt19937_64 random(seed);
+  int accepted = 0;
+  for (int round = 0; round < 20'000; ++round) {
+    auto copy = bytes;
+    const auto changes = 1 + random() % 4;
+    for (uint64_t c = 0; c < changes; ++c) {
+      auto& b = copy[random() % copy.size()];
+      if (random() % 2)
+        b ^= std::byte(1U << (random() % 8));
+      else
+        b = std::byte(random());
+    }
+    auto r = decode_plan(copy);
+    if (!r.ok()) continue;
+    ++accepted;
+    CHECK(validate(*r).ok());
+    (void)fingerprint(*r);
+  }
+  CHECK(accepted > 100);  // letters of names and the like
+}
+
+TEST_CASE("random bytes are refused") {
+  const uint64_t seed = 42;
+  CAPTURE(seed);
+  std::mt19937_64 random(seed);
+  for (int round = 0; round < 5'000; ++round) {
+    std::vector<std::byte> bytes(8 * (random() % 64));
+    for (auto& b : bytes) b = random() % 3 ? std::byte{0} : std::byte(random());
+    CHECK_FALSE(decode_plan(bytes).ok());
+  }
+}
+
+TEST_CASE("validate names what is wrong") {
+  auto p = full_plan();
+  SUBCASE("nothing") {
+    p.operators.clear();
+    CHECK(why(p) == "plan: no operators");
+  }
+  SUBCASE("id twice") {
+    p.operators[1].id = "in";
+    CHECK(why(p) == "plan: filter \"in\": its stable id is used twice");
+  }
+  SUBCASE("no id") {
+    p.operators[1].id.clear();
+    CHECK(why(p) == "plan: filter \"\": has no stable id");
+  }
+  SUBCASE("forward between different parallelism") {
+    p.operators[4].parallelism = 3;
+    CHECK(why(p) == "plan: edge \"tumble\" -> \"words\" is forward between parallelism 4 and 3");
+  }
+  SUBCASE("key column out of range") {
+    p.edges[5].keys = {9};
+    CHECK(why(p) == "plan: edge \"count/partial\" -> \"count\" has key column 9 of 3");
+  }
+  SUBCASE("hash without keys") {
+    p.edges[5].keys.clear();
+    CHECK(why(p) == "plan: edge \"count/partial\" -> \"count\" is a hash exchange without keys");
+  }
+  SUBCASE("keyed operator behind a rebalance") {
+    p.edges[5].exchange = exchange_kind::rebalance;
+    p.edges[5].keys.clear();
+    CHECK(why(p) ==
+          "plan: edge \"count/partial\" -> \"count\" does not keep rows of one key together");
+  }
+  SUBCASE("order") {
+    std::swap(p.edges[0].from, p.edges[0].to);
+    CHECK(why(p) == "plan: edge \"where\" -> \"in\" is against the topological order");
+  }
+  SUBCASE("a port that is none") {
+    p.edges[7].from_port = 2;
+    CHECK(why(p) == "plan: edge \"detect\" -> \"distinct\" leaves output 2, which is none");
+  }
+  SUBCASE("ports out of order") {
+    std::swap(p.edges[8], p.edges[9]);
+    CHECK(why(p) == "plan: union \"both\": input 1 comes where 0 is due");
+  }
+  SUBCASE("no input") {
+    p.edges.erase(p.edges.begin());
+    CHECK(why(p) == "plan: filter \"where\": has no input");
+  }
+  SUBCASE("sink of other columns") {
+    auto& sink = std::get<sink_spec>(p.operators[10].spec);
+    sink.columns =
+        make_schema({{"word", type_id::string}, {"n", type_id::int32}, {"all", type_id::string}});
+    CHECK(why(p) == "plan: sink \"out\": input column \"n\" is bigint where int is expected");
+  }
+  SUBCASE("predicate") {
+    std::get<filter_spec>(p.operators[1].spec).predicate = literal(scalar::of_double(1));
+    CHECK(why(p) == "plan: filter \"where\": predicate is double precision, not boolean");
+  }
+  SUBCASE("expression over a column that is none") {
+    auto wide =
+        make_schema({{"a", type_id::string}, {"b", type_id::string}, {"c", type_id::string}});
+    std::get<flat_map_spec>(p.operators[4].spec).argument = column(wide, 2);
+    CHECK(why(p) ==
+          "plan: flat_map \"words\": argument reads \"f\" as text, but it is double precision");
+  }
+  SUBCASE("global aggregate in parallel") {
+    auto& a = std::get<aggregate_spec>(p.operators[6].spec);
+    a.keys.clear();
+    a.calls.erase(a.calls.begin());
+    p.operators[6].output = make_schema({{"all", type_id::string}});
+    p.edges.resize(6);
+    p.operators.resize(7);
+    CHECK(why(p) ==
+          "plan: aggregate \"count\": an aggregate without keys has parallelism 2, not 1");
+  }
+  SUBCASE("limits") {
+    p.parallelism = 0;
+    CHECK(why(p) == "plan: parallelism 0 is not in 1 to 4096");
+    p.parallelism = 4;
+    p.key_groups = 0;
+    CHECK(why(p) == "plan: key_groups 0 is not in 1 to 32768");
+  }
+}
+
+TEST_CASE("the fingerprint follows what decides results and nothing else") {
+  const auto p = full_plan();
+  const auto f = fingerprint(p);
+  auto q = p;
+  SUBCASE("parallelism, names, sink paths, folders: the same") {
+    q.operators[0].name = "another name";
+    q.operators[6].parallelism = q.operators[7].parallelism = 5;
+    q.name = "another job";
+    std::get<sink_spec>(q.operators[10].spec).options["path"] = "elsewhere";
+    std::get<source_spec>(q.operators[0].spec).base_dir = "/moved";
+    std::get<source_spec>(q.operators[0].spec).options["rate"] = "100";
+    CHECK(fingerprint(q) == f);
+  }
+  SUBCASE("input path") {
+    std::get<source_spec>(q.operators[0].spec).options["path"] = "other.csv";
+    CHECK(fingerprint(q) != f);
+  }
+  SUBCASE("a literal") {
+    std::get<project_spec>(q.operators[2].spec).columns[2] = literal(scalar::of_double(0.0));
+    CHECK(fingerprint(q) != f);
+  }
+  SUBCASE("window size") {
+    std::get<tumble_spec>(q.operators[3].spec).size_us += 1;
+    CHECK(fingerprint(q) != f);
+  }
+  SUBCASE("parameters") {
+    std::get<custom_spec>(q.operators[7].spec).parameters["threshold"] = "4";
+    CHECK(fingerprint(q) != f);
+  }
+}
+
+TEST_CASE("the state fingerprint changes when state could not be reused") {
+  const auto p = full_plan();
+  auto of = [](const physical_plan& plan, uint32_t i) {
+    return state_fingerprint(plan.operators[i], input_schemas(plan, operator_index(i)));
+  };
+  auto q = p;
+  SUBCASE("a key of another type") {
+    auto in = std::make_shared<schema>(*p.operators[5].output);
+    in->fields[0].type = type_id::int64;
+    q.operators[5].output = in;
+    CHECK(of(q, 6) != of(p, 6));
+  }
+  SUBCASE("another call") {
+    std::get<aggregate_spec>(q.operators[6].spec).calls[0].function = aggregate_function::avg;
+    CHECK(of(q, 6) != of(p, 6));
+  }
+  SUBCASE("a column more in front of those that are read: the same") {
+    auto wide = std::make_shared<schema>(*p.operators[4].output);
+    wide->fields.insert(wide->fields.begin(), field{"more", type_id::date});
+    auto& a = std::get<aggregate_spec>(q.operators[6].spec);
+    a.complete_input = wide;
+    a.calls[1].argument = column(wide, 2);
+    CHECK(of(q, 6) == of(p, 6));
+  }
+  SUBCASE("parameters of a custom operator: the same") {
+    std::get<custom_spec>(q.operators[7].spec).parameters["threshold"] = "4";
+    CHECK(of(q, 7) == of(p, 7));
+    std::get<custom_spec>(q.operators[7].spec).class_name = "other";
+    CHECK(of(q, 7) != of(p, 7));
+  }
+  SUBCASE("a source that reads more columns keeps its positions, one with another path does not") {
+    auto& s = std::get<source_spec>(q.operators[0].spec);
+    s.columns = make_schema({{"k", type_id::string}});
+    s.options["rate"] = "10";
+    CHECK(of(q, 0) == of(p, 0));
+    s.options["path"] = "other.csv";
+    CHECK(of(q, 0) != of(p, 0));
+  }
+  SUBCASE("stateless operators are all alike") {
+    CHECK(of(p, 1) != of(p, 2));
+    CHECK_FALSE(keeps_state(p.operators[1]));
+    CHECK(keeps_state(p.operators[0]));
+    CHECK(keeps_state(p.operators[6]));
+  }
+}
