@@ -1,0 +1,215 @@
+#include "runtime/state/hash_index.hpp"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <new>
+
+#include "runtime/base/assert.hpp"
+
+namespace weir {
+namespace {
+
+constexpr size_t huge_page_bytes = 2u << 20;
+
+}  // namespace
+
+block_pool::block_pool(size_t block_bytes, size_t blocks_per_region)
+    : block_bytes_(block_bytes), blocks_per_region_(blocks_per_region) {}
+
+block_pool::~block_pool() {
+  clear();
+}
+
+std::byte* block_pool::allocate_zero() {
+  used_ += block_bytes_;
+  if (!free_.empty()) {
+    auto* p = free_.back();
+    free_.pop_back();
+    std::memset(p, 0, block_bytes_);
+    return p;
+  }
+  if (left_ == 0) {
+    // The first region is a single block without huge pages: small tables stay small.
+    bool first = regions_.empty();
+    left_ = first ? 1 : blocks_per_region_;
+    size_t bytes = left_ * block_bytes_ + (first ? 0 : huge_page_bytes);
+    void* p = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED) throw std::bad_alloc();
+    regions_.emplace_back(p, bytes);
+    at_ = static_cast<std::byte*>(p);
+    if (!first) {
+      auto a = (reinterpret_cast<uintptr_t>(p) + huge_page_bytes - 1) & ~(huge_page_bytes - 1);
+      at_ = reinterpret_cast<std::byte*>(a);
+      (void)::madvise(at_, left_ * block_bytes_, MADV_HUGEPAGE);
+    }
+  }
+  auto* p = at_;
+  at_ += block_bytes_;
+  --left_;
+  return p;
+}
+
+void block_pool::free(std::byte* p) {
+  used_ -= block_bytes_;
+  free_.push_back(p);
+}
+
+void block_pool::clear() {
+  for (auto [p, bytes] : regions_) ::munmap(p, bytes);
+  regions_.clear();
+  free_.clear();
+  left_ = 0;
+  used_ = 0;
+}
+
+hash_index::hash_index() : pool_(slots_max * sizeof(uint64_t), 32) {
+  clear();
+}
+
+void hash_index::clear() {
+  segments_.clear();
+  pool_.clear();
+  small_bytes_ = 0;
+  size_ = 0;
+  shift_ = 32;
+  directory_.assign(1, {});
+  segments_.emplace_back();
+  make_segment(segments_[0], slots_min, 0, 0);
+  point(0, 0);
+}
+
+void hash_index::make_segment(segment& g, uint32_t slots, uint32_t depth, uint32_t number) {
+  if (slots == slots_max) {
+    g.small.reset();
+    g.slots = reinterpret_cast<uint64_t*>(pool_.allocate_zero());
+  } else {
+    g.small = std::make_unique<uint64_t[]>(slots);
+    g.slots = g.small.get();
+    small_bytes_ += slots * sizeof(uint64_t);
+  }
+  g.mask = slots - 1;
+  g.used = 0;
+  g.depth = depth;
+  // Full-size segments fill at the same pace; limits between 60 and 80 % keep them from splitting
+  // all within the same few batches.
+  uint32_t spread = (number * 0x9e3779b1u) >> 24;  // 0 ... 255
+  g.limit = slots == slots_max ? slots / 5 * 3 + slots / 5 * spread / 256 : slots / 4 * 3;
+}
+
+void hash_index::drop_segment(segment& g) {
+  if (g.small) {
+    small_bytes_ -= (g.mask + 1) * sizeof(uint64_t);
+    g.small.reset();
+  } else if (g.slots) {
+    pool_.free(reinterpret_cast<std::byte*>(g.slots));
+  }
+  g.slots = nullptr;
+}
+
+void hash_index::point(uint32_t number, uint32_t prefix) {
+  const segment& g = segments_[number];
+  uint32_t depth = 32 - shift_;
+  uint32_t width = 1u << (depth - g.depth);
+  for (uint32_t i = prefix * width; i < (prefix + 1) * width; ++i)
+    directory_[i] = {g.slots, g.mask, number};
+}
+
+void hash_index::grow(uint32_t hash) {
+  uint32_t number = directory_[uint64_t{hash} >> shift_].segment;
+  segment old = std::move(segments_[number]);
+  uint32_t slots = old.mask + 1;
+  uint32_t prefix = static_cast<uint32_t>(uint64_t{hash} >> (32 - old.depth));
+  auto refill = [](segment& g, uint64_t slot) {
+    uint32_t s = static_cast<uint32_t>(slot >> 32) & g.mask;
+    while (g.slots[s] != 0) s = (s + 1) & g.mask;
+    g.slots[s] = slot;
+    ++g.used;
+  };
+  if (slots < slots_max || old.depth >= depth_max) {
+    weir_assert(slots < slots_max || old.used < old.mask, "a state index segment is full");
+    if (slots == slots_max) {  // equal hashes by the thousand: give the segment up to all its slots
+      old.limit = old.mask - 1;
+      segments_[number] = std::move(old);
+      return;
+    }
+    make_segment(segments_[number], slots * 4 > slots_max ? slots_max : slots * 4, old.depth,
+                 number);
+    for (uint32_t s = 0; s < slots; ++s)
+      if (old.slots[s] != 0) refill(segments_[number], old.slots[s]);
+    point(number, prefix);
+    drop_segment(old);
+    return;
+  }
+  if (old.depth == 32 - shift_) {  // the directory doubles
+    std::vector<entry> wide(directory_.size() * 2);
+    for (size_t i = 0; i < directory_.size(); ++i) wide[2 * i] = wide[2 * i + 1] = directory_[i];
+    directory_ = std::move(wide);
+    --shift_;
+  }
+  auto sibling = static_cast<uint32_t>(segments_.size());
+  segments_.emplace_back();
+  make_segment(segments_[number], slots, old.depth + 1, number);
+  make_segment(segments_[sibling], slots, old.depth + 1, sibling);
+  uint64_t bit = uint64_t{1} << (32 + 31 - old.depth);
+  for (uint32_t s = 0; s < slots; ++s)
+    if (uint64_t slot = old.slots[s]; slot != 0)
+      refill(segments_[slot & bit ? sibling : number], slot);
+  point(number, prefix * 2);
+  point(sibling, prefix * 2 + 1);
+  drop_segment(old);
+}
+
+void hash_index::erase(uint32_t hash, uint32_t row) noexcept {
+  const entry& e = directory_[uint64_t{hash} >> shift_];
+  uint64_t wanted = uint64_t{hash} << 32 | (row + 1);
+  uint32_t s = hash & e.mask;
+  while (e.slots[s] != wanted) {
+    weir_assert(e.slots[s] != 0, "a state row is missing in its index");
+    s = (s + 1) & e.mask;
+  }
+  // Backward shift: close the gap with later entries whose home lies at or before it.
+  uint32_t gap = s;
+  for (uint32_t t = (s + 1) & e.mask; e.slots[t] != 0; t = (t + 1) & e.mask) {
+    uint32_t home = static_cast<uint32_t>(e.slots[t] >> 32) & e.mask;
+    if (((t - home) & e.mask) >= ((t - gap) & e.mask)) {
+      e.slots[gap] = e.slots[t];
+      gap = t;
+    }
+  }
+  e.slots[gap] = 0;
+  --segments_[e.segment].used;
+  --size_;
+}
+
+void hash_index::reserve(size_t rows) {
+  if (size_ != 0) return;  // only an empty index is laid out anew
+  clear();
+  size_t slots = std::bit_ceil(std::max<size_t>(rows * 5 / 3, slots_min));
+  if (slots <= slots_max) {
+    drop_segment(segments_[0]);
+    make_segment(segments_[0], static_cast<uint32_t>(slots), 0, 0);
+    point(0, 0);
+    return;
+  }
+  auto depth = static_cast<uint32_t>(std::bit_width(slots / slots_max) - 1);
+  depth = std::min(depth, depth_max);
+  drop_segment(segments_[0]);
+  segments_.clear();
+  segments_.resize(size_t{1} << depth);
+  directory_.assign(segments_.size(), {});
+  shift_ = 32 - depth;
+  for (uint32_t i = 0; i < segments_.size(); ++i) {
+    make_segment(segments_[i], slots_max, depth, i);
+    point(i, i);
+  }
+}
+
+size_t hash_index::memory_bytes() const noexcept {
+  return small_bytes_ + pool_.used_bytes() + directory_.capacity() * sizeof(entry);
+}
+
+}  // namespace weir

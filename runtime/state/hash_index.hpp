@@ -1,0 +1,117 @@
+// Open-addressing index from 32-bit hashes to row numbers. Extendible hashing (Fagin et al. 1979)
+// over segments of at most 32 Ki slots: growth splits one segment at a time, so no rehash stalls a
+// batch for more than some 100 us however many rows there are. A slot keeps its whole hash, so
+// splits and deletes never touch rows. Callers compare keys. Owned by one table.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace weir {
+
+/// Zeroed memory blocks of one size, cut from 2 MiB aligned regions that ask for huge pages: state
+/// of millions of rows is read at random, and most of that costs page-table walks otherwise.
+class block_pool {
+ public:
+  explicit block_pool(size_t block_bytes, size_t blocks_per_region);
+  ~block_pool();
+  block_pool(const block_pool&) = delete;
+  block_pool& operator=(const block_pool&) = delete;
+  std::byte* allocate_zero();
+  void free(std::byte*);
+  void clear();
+  size_t used_bytes() const noexcept { return used_; }
+
+ private:
+  size_t block_bytes_, blocks_per_region_;
+  std::vector<std::pair<void*, size_t>> regions_;
+  std::byte* at_ = nullptr;
+  size_t left_ = 0;
+  std::vector<std::byte*> free_;
+  size_t used_ = 0;
+};
+
+class hash_index {
+ public:
+  static constexpr uint32_t none = 0xffff'ffff;
+
+  hash_index();
+  hash_index(const hash_index&) = delete;
+  hash_index& operator=(const hash_index&) = delete;
+
+  void prefetch(uint32_t hash) const noexcept {
+    const entry& e = directory_[uint64_t{hash} >> shift_];
+    __builtin_prefetch(e.slots + (hash & e.mask));
+  }
+  /// The first row with this hash in probe order, or none.
+  uint32_t first(uint32_t hash) const noexcept {
+    const entry& e = directory_[uint64_t{hash} >> shift_];
+    for (uint32_t s = hash & e.mask;; s = (s + 1) & e.mask) {
+      uint64_t slot = e.slots[s];
+      if (slot == 0) return none;
+      if (slot >> 32 == hash) return static_cast<uint32_t>(slot) - 1;
+    }
+  }
+  /// The first row with this hash that `matches(row)` accepts, or none.
+  template <class Matches>
+  uint32_t find(uint32_t hash, Matches matches) const noexcept {
+    const entry& e = directory_[uint64_t{hash} >> shift_];
+    for (uint32_t s = hash & e.mask;; s = (s + 1) & e.mask) {
+      uint64_t slot = e.slots[s];
+      if (slot == 0) return none;
+      if (slot >> 32 == hash && matches(static_cast<uint32_t>(slot) - 1))
+        return static_cast<uint32_t>(slot) - 1;
+    }
+  }
+  /// Adds a row that is not in it.
+  void insert(uint32_t hash, uint32_t row) {
+    const entry& e = directory_[uint64_t{hash} >> shift_];
+    uint32_t s = hash & e.mask;
+    while (e.slots[s] != 0) s = (s + 1) & e.mask;
+    e.slots[s] = uint64_t{hash} << 32 | (row + 1);
+    ++size_;
+    segment& g = segments_[e.segment];
+    if (++g.used > g.limit) [[unlikely]]
+      grow(hash);
+  }
+  void erase(uint32_t hash, uint32_t row) noexcept;
+  /// Makes room for `rows` in all, so that inserting them splits (almost) nothing.
+  void reserve(size_t rows);
+  void clear();
+
+  size_t size() const noexcept { return size_; }
+  size_t memory_bytes() const noexcept;
+
+ private:
+  static constexpr uint32_t slots_min = 64;
+  static constexpr uint32_t slots_max = 32 * 1024;
+  static constexpr uint32_t depth_max = 20;
+  struct entry {
+    uint64_t* slots = nullptr;
+    uint32_t mask = 0;
+    uint32_t segment = 0;
+  };
+  struct segment {
+    std::unique_ptr<uint64_t[]> small;  // below slots_max slots; otherwise from the pool
+    uint64_t* slots = nullptr;
+    uint32_t mask = 0;
+    uint32_t used = 0;
+    uint32_t limit = 0;
+    uint32_t depth = 0;
+  };
+  void grow(uint32_t hash);
+  void make_segment(segment&, uint32_t slots, uint32_t depth, uint32_t number);
+  void drop_segment(segment&);
+  void point(uint32_t number, uint32_t prefix);
+
+  std::vector<entry> directory_;
+  uint32_t shift_ = 32;  // directory_ has 2^(32 - shift_) entries
+  std::vector<segment> segments_;
+  block_pool pool_;
+  size_t size_ = 0;
+  size_t small_bytes_ = 0;
+};
+
+}  // namespace weir

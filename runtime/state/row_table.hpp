@@ -1,0 +1,145 @@
+// The state of one operator: a hash table from encoded keys to fixed-width rows, with incremental
+// snapshots. Rows live in blocks of 64; a dirty bit per row says what the next epoch has to write.
+// At a barrier the dirty bits become the pending ones (no row is copied); snapshot_continue encodes
+// pending rows in slices, and a pending row that is about to change is encoded first (copy on
+// write), so the epoch holds the state as of its barrier. Owned by one task; not thread-safe.
+//
+// A row is a sequence of 8-byte words: header {uint16 key group, uint8 flags, uint8 0, uint32 null
+// mask of the key}, key words, value words. Strings are var_refs (two words) in either part.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "runtime/base/ids.hpp"
+#include "runtime/base/result.hpp"
+#include "runtime/column/memory.hpp"
+#include "runtime/snapshot/chunk.hpp"
+#include "runtime/state/delta_log.hpp"
+#include "runtime/state/hash_index.hpp"
+#include "runtime/state/row_layout.hpp"
+#include "runtime/state/var_bytes.hpp"
+
+namespace weir {
+
+class row_table {
+ public:
+  static constexpr uint32_t none = hash_index::none;
+
+  row_table(row_layout, memory_pool*);
+  row_table(const row_table&) = delete;
+  row_table& operator=(const row_table&) = delete;
+
+  const row_layout& layout() const noexcept { return layout_; }
+  size_t size() const noexcept { return index_.size() - zombies_; }
+
+  /// Hash of n encoded keys: (1 + key_words) words each, the first being null mask << 32.
+  void hash(const uint64_t* keys, size_t n, uint32_t* out) const noexcept;
+  /// For each key its row; absent ones are added with a zeroed value, and their positions appended
+  /// to `added`: the caller sets their key group at once. Strings of keys may be borrowed.
+  void upsert(const uint64_t* keys, const uint32_t* hashes, size_t n, uint32_t* ids,
+              uint64_t** rows, std::vector<uint32_t>& added);
+  /// Row of one key, or none.
+  uint32_t find(const uint64_t* key, uint32_t hash) const noexcept;
+
+  uint64_t* row(uint32_t id) noexcept {
+    return reinterpret_cast<uint64_t*>(pages_[id >> page_shift_] +
+                                       size_t{id & page_mask_} * row_bytes_);
+  }
+  const uint64_t* row(uint32_t id) const noexcept { return const_cast<row_table*>(this)->row(id); }
+  uint64_t* value(uint32_t id) noexcept { return row(id) + 1 + layout_.key_words; }
+
+  static void set_group(uint64_t* row, uint32_t group) noexcept {
+    *row = (*row & ~uint64_t{0xffff}) | group;
+  }
+  static uint32_t group(const uint64_t* row) noexcept {
+    return static_cast<uint32_t>(*row & 0xffff);
+  }
+  /// A mark of the caller's own on a row, for the time of one batch.
+  static bool marked(const uint64_t* row) noexcept { return *row & flag_marked; }
+  static void set_mark(uint64_t* row, bool on) noexcept {
+    *row = on ? *row | flag_marked : *row & ~flag_marked;
+  }
+
+  /// To be called before values of rows change (and after rows were added).
+  void touch(const uint32_t* ids, size_t n);
+  void touch(uint32_t id) { touch(&id, 1); }
+  /// Removes a row; its number may be used again at once. Its strings stay readable until
+  /// end_batch().
+  void erase(uint32_t id);
+  /// Replaces a string of a value (its word within the value).
+  void set_string(uint64_t* row, uint32_t value_word, std::string_view s);
+  /// Ends the time for which freed strings stay readable, and settles the memory account.
+  void end_batch();
+
+  /// Calls f(id) for each row, in order of number.
+  template <class F>
+  void for_each(F f) {
+    for (uint32_t id = 0; id < rows_used_; ++id)
+      if (!(*row(id) & (flag_free | flag_zombie))) f(id);
+  }
+  /// Upper bound of row numbers, for a cursor of one's own; alive() tells rows from gaps.
+  uint32_t rows_end() const noexcept { return rows_used_; }
+  bool alive(uint32_t id) const noexcept { return !(*row(id) & (flag_free | flag_zombie)); }
+  /// Forgets everything, without a trace in snapshots (pre-aggregation).
+  void clear();
+
+  void snapshot_begin(snapshot_writer&);
+  /// Writes about `budget` bytes of what is pending; true = all is written.
+  bool snapshot_continue(snapshot_writer&, std::string_view state, size_t budget);
+  void on_epoch_complete(epoch);
+  void on_epoch_aborted(epoch);
+  /// Adds the rows of a snapshot; the table must be empty.
+  status restore(const snapshot_reader&, std::string_view state, key_group_range);
+
+  /// Bytes of memory, as charged.
+  size_t memory_bytes() const noexcept;
+
+ private:
+  friend class row_restore;
+  static constexpr uint64_t flag_marked = uint64_t{1} << 16;
+  static constexpr uint64_t flag_durable = uint64_t{1} << 17;  // some epoch has or may have it
+  static constexpr uint64_t flag_zombie = uint64_t{1} << 18;   // erased, its tombstone not durable
+  static constexpr uint64_t flag_free = uint64_t{1} << 19;
+  static constexpr uint64_t key_mask = 0xffff'ffff'0000'0000u;
+
+  struct in_flight {
+    epoch number;
+    std::vector<std::pair<uint32_t, uint64_t>> written;  // block, rows
+    std::vector<uint32_t> zombies;
+  };
+
+  template <class Equal>
+  void upsert_with(const uint64_t* keys, const uint32_t* hashes, size_t n, uint32_t* ids,
+                   uint64_t** rows, std::vector<uint32_t>& added, Equal equal);
+  bool equal_key(const uint64_t* row, const uint64_t* key) const noexcept;
+  uint32_t add(const uint64_t* key, uint32_t hash);
+  void revive(uint32_t id);
+  void remove(uint32_t id);
+  void drop_value_strings(uint64_t* row);
+  void encode(uint32_t id, in_flight&);
+  void copy_on_write(uint32_t id);
+  void finish_pending(snapshot_writer&, std::string_view state);
+
+  row_layout layout_;
+  uint32_t row_bytes_;
+  uint32_t page_shift_, page_mask_;
+  std::vector<std::byte*> pages_;
+  block_pool page_pool_;
+  hash_index index_;
+  var_arena arena_;
+  std::vector<uint32_t> free_;
+  uint32_t rows_used_ = 0;
+  size_t zombies_ = 0;
+  state_charge charge_;
+
+  std::vector<uint64_t> dirty_, pending_;  // one word per block of 64 rows
+  std::vector<uint32_t> dirty_blocks_, pending_blocks_;
+  size_t pending_at_ = 0;  // how far pending_blocks_ is encoded
+  bool snapshotting_ = false;
+  delta_log log_;
+  std::vector<in_flight> in_flight_;  // oldest first
+};
+
+}  // namespace weir

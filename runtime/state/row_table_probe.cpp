@@ -1,0 +1,122 @@
+// The hot path of row_table: hashing and looking up whole batches of keys. Lookups go in two
+// passes, so that the cache misses of many rows overlap: the first finds each key's candidate by
+// its hash alone and prefetches the row, the second compares keys.
+#include <cstring>
+
+#include "runtime/base/assert.hpp"
+#include "runtime/state/row_table.hpp"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+namespace weir {
+namespace {
+
+constexpr uint64_t k0 = 0xa0761d6478bd642fu, k1 = 0xe7037ed1a0b428dbu;
+constexpr size_t prefetch_distance = 24;  // slots ahead; covers a memory access of 100 ns
+
+uint32_t finish(uint64_t h) {
+  return static_cast<uint32_t>(h ^ h >> 32);
+}
+
+uint64_t hash_var(const uint64_t* w) {
+  auto n = static_cast<uint32_t>(w[0]);
+  if (n <= var_ref::inline_max) return mix_words(w[0] ^ k0, w[1] ^ k1);
+  return XXH3_64bits(reinterpret_cast<const void*>(w[1]), n) ^ w[0];
+}
+
+struct equal_one_word {
+  static bool same(const uint64_t* r, const uint64_t* k) { return r[1] == k[1]; }
+};
+struct equal_two_words {
+  static bool same(const uint64_t* r, const uint64_t* k) { return r[1] == k[1] && r[2] == k[2]; }
+};
+struct equal_string {
+  static bool same(const uint64_t* r, const uint64_t* k) { return equal(r + 1, k + 1); }
+};
+
+}  // namespace
+
+void row_table::hash(const uint64_t* keys, size_t n, uint32_t* out) const noexcept {
+  uint32_t words = layout_.key_words;
+  if (layout_.key_strings.empty()) {
+    if (words == 1) {
+      for (size_t i = 0; i < n; ++i)
+        out[i] = finish(mix_words(keys[2 * i + 1] ^ k0, (keys[2 * i] >> 32) ^ k1));
+      return;
+    }
+    for (size_t i = 0; i < n; ++i, keys += words + 1) {
+      uint64_t h = (keys[0] >> 32) ^ k0;
+      for (uint32_t w = 1; w <= words; ++w) h = mix_words(h ^ keys[w], k1);
+      out[i] = finish(h);
+    }
+    return;
+  }
+  if (words == 2 && layout_.key_strings.size() == 1) {
+    for (size_t i = 0; i < n; ++i, keys += 3)
+      out[i] = finish(hash_var(keys + 1) ^ (keys[0] >> 32) * k1);
+    return;
+  }
+  for (size_t i = 0; i < n; ++i, keys += words + 1) {
+    uint64_t h = (keys[0] >> 32) ^ k0;
+    uint32_t w = 0;
+    for (uint32_t s : layout_.key_strings) {
+      for (; w < s; ++w) h = mix_words(h ^ keys[1 + w], k1);
+      h = mix_words(h ^ hash_var(keys + 1 + s), k1);
+      w = s + 2;
+    }
+    for (; w < words; ++w) h = mix_words(h ^ keys[1 + w], k1);
+    out[i] = finish(h);
+  }
+}
+
+template <class Equal>
+void row_table::upsert_with(const uint64_t* keys, const uint32_t* hashes, size_t n, uint32_t* ids,
+                            uint64_t** rows, std::vector<uint32_t>& added, Equal same) {
+  const size_t stride = layout_.key_words + 1;
+  for (size_t i = 0; i < std::min(n, prefetch_distance); ++i) index_.prefetch(hashes[i]);
+  for (size_t i = 0; i < n; ++i) {
+    if (i + prefetch_distance < n) index_.prefetch(hashes[i + prefetch_distance]);
+    uint32_t id = index_.first(hashes[i]);
+    if (id == none) {
+      id = add(keys + i * stride, hashes[i]);
+      added.push_back(static_cast<uint32_t>(i));
+    }
+    ids[i] = id;
+    rows[i] = row(id);
+    __builtin_prefetch(rows[i], 1);
+  }
+  for (size_t i = 0; i < n; ++i) {
+    const uint64_t* key = keys + i * stride;
+    if (((*rows[i] ^ *key) & (key_mask | flag_zombie)) == 0 && same(rows[i], key)) [[likely]]
+      continue;
+    // Another key with the same hash, or one that was erased and comes back.
+    uint32_t id = index_.find(hashes[i], [&](uint32_t r) { return equal_key(row(r), key); });
+    if (id == none) {
+      id = add(key, hashes[i]);
+      added.push_back(static_cast<uint32_t>(i));
+    } else if (*row(id) & flag_zombie) {
+      touch(id);
+      revive(id);
+      added.push_back(static_cast<uint32_t>(i));
+    }
+    ids[i] = id;
+    rows[i] = row(id);
+  }
+}
+
+void row_table::upsert(const uint64_t* keys, const uint32_t* hashes, size_t n, uint32_t* ids,
+                       uint64_t** rows, std::vector<uint32_t>& added) {
+  if (layout_.key_strings.empty() && layout_.key_words == 1) {
+    upsert_with(keys, hashes, n, ids, rows, added, equal_one_word::same);
+  } else if (layout_.key_strings.empty() && layout_.key_words == 2) {
+    upsert_with(keys, hashes, n, ids, rows, added, equal_two_words::same);
+  } else if (layout_.key_strings.size() == 1 && layout_.key_words == 2) {
+    upsert_with(keys, hashes, n, ids, rows, added, equal_string::same);
+  } else {
+    upsert_with(keys, hashes, n, ids, rows, added,
+                [this](const uint64_t* r, const uint64_t* k) { return equal_key(r, k); });
+  }
+}
+
+}  // namespace weir

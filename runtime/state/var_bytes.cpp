@@ -1,0 +1,87 @@
+#include "runtime/state/var_bytes.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+#include <new>
+
+#include "runtime/base/assert.hpp"
+
+namespace weir {
+
+uint32_t var_arena::class_of(size_t bytes) noexcept {
+  if (bytes <= 128) return static_cast<uint32_t>((std::max<size_t>(bytes, 1) + 15) / 16 - 1);
+  // 192, 256, 384, 512, ...: half steps of each doubling.
+  auto top = static_cast<uint32_t>(std::bit_width(bytes - 1) - 1);  // 2^top < bytes <= 2^(top+1)
+  bool half = bytes <= (size_t{3} << (top - 1));
+  return 8 + 2 * (top - 7) + (half ? 0 : 1);
+}
+
+size_t var_arena::bytes_of(uint32_t cls) noexcept {
+  if (cls < 8) return (cls + 1) * size_t{16};
+  uint32_t top = 7 + (cls - 8) / 2;
+  return (cls - 8) % 2 == 0 ? size_t{3} << (top - 1) : size_t{2} << top;
+}
+
+char* var_arena::allocate(size_t bytes) {
+  if (bytes > class_bytes_max) {
+    auto* p = static_cast<char*>(std::malloc(bytes));
+    if (!p) throw std::bad_alloc();
+    large_.push_back(p);
+    reserved_ += bytes;
+    return p;
+  }
+  uint32_t cls = class_of(bytes);
+  if (!free_[cls].empty()) {
+    char* p = free_[cls].back();
+    free_[cls].pop_back();
+    return p;
+  }
+  size_t n = bytes_of(cls);
+  if (static_cast<size_t>(end_ - at_) < n) {
+    size_t chunk = std::max(chunk_bytes_, n);
+    chunk_bytes_ = std::min<size_t>(chunk_bytes_ * 2, 1 << 20);
+    at_ = static_cast<char*>(std::malloc(chunk));
+    if (!at_) throw std::bad_alloc();
+    end_ = at_ + chunk;
+    chunks_.push_back(at_);
+    reserved_ += chunk;
+  }
+  char* p = at_;
+  at_ += n;
+  return p;
+}
+
+void var_arena::free_later(const char* p, size_t bytes) {
+  freed_.emplace_back(const_cast<char*>(p), bytes);
+}
+
+void var_arena::release_freed() {
+  for (auto [p, bytes] : freed_) {
+    if (bytes <= class_bytes_max) {
+      free_[class_of(bytes)].push_back(p);
+      continue;
+    }
+    auto it = std::find(large_.begin(), large_.end(), p);
+    weir_assert(it != large_.end(), "a large allocation is freed twice");
+    *it = large_.back();
+    large_.pop_back();
+    reserved_ -= bytes;
+    std::free(p);
+  }
+  freed_.clear();
+}
+
+void var_arena::clear() {
+  for (void* p : chunks_) std::free(p);
+  for (char* p : large_) std::free(p);
+  for (auto& f : free_) f.clear();
+  chunks_.clear();
+  large_.clear();
+  freed_.clear();
+  at_ = end_ = nullptr;
+  chunk_bytes_ = 4 * 1024;
+  reserved_ = 0;
+}
+
+}  // namespace weir
