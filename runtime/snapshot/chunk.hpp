@@ -3,6 +3,8 @@
 #pragma once
 
 #include <functional>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +24,10 @@ enum class chunk_kind : uint8_t {
 /// The key group of blobs, which belong to a subtask and not to keys.
 inline constexpr uint32_t no_key_group = 0xffff'ffff;
 
+/// Rules that make chunks foldable: within an epoch the `full` chunks of a state and key group
+/// together replace everything of earlier epochs, and `delta` chunks come on top in the order they
+/// were put. A blob stays until its subtask writes another, or the job's parallelism drops below
+/// the subtask: after a restore every subtask has to write its blobs in its first epoch.
 struct state_chunk {
   std::string operator_id;  // stable id
   std::string state;        // name of the state within the operator
@@ -29,6 +35,8 @@ struct state_chunk {
   uint32_t subtask = 0;  // who wrote it
   chunk_kind kind = chunk_kind::delta;
   buffer_ref bytes;
+  epoch written;                // the epoch that it belongs to
+  std::optional<uint32_t> crc;  // checksum.hpp; set by the store
 };
 
 /// Given to an operator while it snapshots. One task's; not thread-safe.
@@ -46,7 +54,8 @@ class snapshot_writer {
 class snapshot_reader {
  public:
   virtual ~snapshot_reader() = default;
-  /// Chunks of `state` in the key groups of `range`, per group oldest first.
+  /// Chunks of `state` in the key groups of `range`, per group oldest first. Nothing lies in front
+  /// of a group's first chunk, so `full` ones (there may be several) are read like deltas.
   virtual status keyed(std::string_view state, key_group_range range,
                        const std::function<status(uint32_t key_group, chunk_kind,
                                                   std::span<const std::byte>)>& visit) const = 0;
