@@ -1,0 +1,277 @@
+// Splitting a batch by key: which rows go where as bitmaps (few targets, AVX-512) or index lists,
+// then per column one compressing or gathering pass.
+
+#include "runtime/base/assert.hpp"
+#include "runtime/base/ids.hpp"
+#include "runtime/column/bitmap.hpp"
+#include "runtime/column/cpu.hpp"
+#include "runtime/column/kernels.hpp"
+
+namespace weir {
+namespace {
+
+// One compressing pass costs a step per eight rows and target; beyond this, gathering by index is
+// cheaper (measured in tests/bench/column_bench.cpp).
+constexpr uint32_t bitmap_targets_max = 4;
+
+// The least top half of a hash that belongs to subtask k; 2^32 when none does.
+uint64_t first_hash(uint32_t key_groups, uint32_t parallelism, uint32_t k) noexcept {
+  const uint64_t group = uint64_t{key_groups} * k / parallelism;
+  return ((group << 32) + key_groups - 1) / key_groups;
+}
+
+struct row_lists {
+  buffer_ref indices;           // uint32 physical rows, target after target
+  std::vector<uint32_t> begin;  // where each target's start; parallelism + 1
+  std::span<const uint32_t> of(uint32_t t) const {
+    return {indices.as<uint32_t>() + begin[t], begin[t + 1] - begin[t]};
+  }
+};
+
+template <class Target>
+row_lists list_rows(const batch& b, uint32_t parallelism, memory_pool& pool, Target target_of) {
+  row_lists r;
+  auto targets = buffer::allocate(pool, size_t{b.rows} * sizeof(uint32_t));
+  auto* t = targets.mutable_as<uint32_t>();
+  r.begin.assign(parallelism + 1, 0);
+  for (uint32_t i = 0; i < b.rows; ++i) {
+    t[i] = target_of(i);
+    ++r.begin[t[i] + 1];
+  }
+  for (uint32_t k = 0; k < parallelism; ++k) r.begin[k + 1] += r.begin[k];
+  r.indices = buffer::allocate(pool, size_t{b.rows} * sizeof(uint32_t));
+  auto* out = r.indices.mutable_as<uint32_t>();
+  const uint32_t* sel = b.selection ? b.selection.as<uint32_t>() : nullptr;
+  if (parallelism == 2) {
+    // Both cursors in registers: a counter in memory would wait for itself every row.
+    uint32_t at0 = 0, at1 = r.begin[1];
+    for (uint32_t i = 0; i < b.rows; ++i) {
+      const uint32_t row = sel ? sel[i] : i;
+      out[t[i] ? at1 : at0] = row;
+      at1 += t[i];
+      at0 += 1 - t[i];
+    }
+    return r;
+  }
+  std::vector<uint32_t> at(r.begin.begin(), r.begin.end() - 1);
+  for (uint32_t i = 0; i < b.rows; ++i) out[at[t[i]]++] = sel ? sel[i] : i;
+  return r;
+}
+
+std::vector<batch_ptr> gather_lists(const batch& b, const row_lists& lists, uint32_t parallelism,
+                                    memory_pool& pool) {
+  std::vector<batch_ptr> out(parallelism);
+  for (uint32_t t = 0; t < parallelism; ++t) {
+    const auto rows = lists.of(t);
+    if (rows.empty()) continue;
+    auto to = std::make_shared<batch>();
+    to->type = b.type;
+    to->rows = to->physical_rows = static_cast<uint32_t>(rows.size());
+    to->columns.reserve(b.columns.size());
+    for (const auto& c : b.columns) to->columns.push_back(gather(*c, rows, pool));
+    if (b.weights) {
+      to->weights = buffer::allocate(pool, rows.size() * sizeof(int32_t));
+      auto* w = to->weights.mutable_as<int32_t>();
+      const auto* from = b.weights.as<int32_t>();
+      for (size_t i = 0; i < rows.size(); ++i) w[i] = from[rows[i]];
+    }
+    out[t] = std::move(to);
+  }
+  return out;
+}
+
+// ---- few targets: a bitmap of rows per target ----
+
+struct row_bitmaps {
+  buffer_ref bits;  // one bitmap of `stride` bytes per target
+  size_t stride = 0;
+  uint32_t count[bitmap_targets_max] = {};
+  const uint8_t* of(uint32_t t) const { return bits.as<uint8_t>() + t * stride; }
+};
+
+WEIR_AVX512 row_bitmaps mark_rows(const uint64_t* hashes, uint32_t n, uint32_t key_groups,
+                                  uint32_t parallelism, memory_pool& pool) {
+  row_bitmaps r;
+  r.stride = (bitmap::bytes_of(n) + 63) & ~size_t{63};
+  r.bits = buffer::allocate(pool, r.stride * parallelism);
+  auto* out = r.bits.mutable_as<uint8_t>();
+  __m512i first[bitmap_targets_max];
+  for (uint32_t k = 1; k < parallelism; ++k)
+    first[k] = _mm512_set1_epi64(static_cast<int64_t>(first_hash(key_groups, parallelism, k)));
+  for (uint32_t i = 0; i < n; i += 8) {
+    const auto valid = static_cast<__mmask8>(n - i >= 8 ? 0xff : (1u << (n - i)) - 1);
+    const __m512i h = _mm512_srli_epi64(_mm512_maskz_loadu_epi64(valid, hashes + i), 32);
+    // at_least: rows of this target and all after it.
+    unsigned at_least = valid;
+    for (uint32_t k = 1; k < parallelism; ++k) {
+      const unsigned next = _mm512_mask_cmpge_epu64_mask(valid, h, first[k]);
+      out[(k - 1) * r.stride + i / 8] = static_cast<uint8_t>(at_least & ~next);
+      at_least = next;
+    }
+    out[(parallelism - 1) * r.stride + i / 8] = static_cast<uint8_t>(at_least);
+  }
+  for (uint32_t t = 0; t < parallelism; ++t)
+    r.count[t] = static_cast<uint32_t>(bitmap::count(r.of(t), n));
+  return r;
+}
+
+// Each writes whole registers: up to 64 bytes past the end of `out`, which has that slack.
+WEIR_AVX512 void compress_8(uint64_t* out, const uint64_t* in, const uint8_t* bits,
+                            uint32_t n) noexcept {
+  uint32_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    const __mmask8 m = bits[i / 8];
+    _mm512_storeu_si512(out, _mm512_maskz_compress_epi64(m, _mm512_loadu_si512(in + i)));
+    out += static_cast<unsigned>(__builtin_popcount(m));
+  }
+  if (i < n) {
+    const __mmask8 m = bits[i / 8];
+    _mm512_storeu_si512(out, _mm512_maskz_compress_epi64(m, _mm512_maskz_loadu_epi64(m, in + i)));
+  }
+}
+
+WEIR_AVX512 void compress_4(uint32_t* out, const uint32_t* in, const uint8_t* bits,
+                            uint32_t n) noexcept {
+  uint32_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    uint16_t m;
+    std::memcpy(&m, bits + i / 8, 2);
+    _mm512_storeu_si512(out, _mm512_maskz_compress_epi32(m, _mm512_loadu_si512(in + i)));
+    out += static_cast<unsigned>(__builtin_popcount(m));
+  }
+  if (i < n) {
+    const auto m = static_cast<__mmask16>(bitmap::word(bits + i / 8, 0, n - i));
+    _mm512_storeu_si512(out, _mm512_maskz_compress_epi32(m, _mm512_maskz_loadu_epi32(m, in + i)));
+  }
+}
+
+WEIR_AVX512 void compress_1(uint8_t* out, const uint8_t* in, const uint8_t* bits,
+                            uint32_t n) noexcept {
+  for (uint32_t i = 0; i < n; i += 64) {
+    const __mmask64 m = bitmap::word(bits, i / 64, n);
+    _mm512_storeu_si512(out, _mm512_maskz_compress_epi8(m, _mm512_maskz_loadu_epi8(m, in + i)));
+    out += static_cast<unsigned>(__builtin_popcountll(m));
+  }
+}
+
+WEIR_AVX512 void compress_rows(uint32_t* out, const uint8_t* bits, uint32_t n) noexcept {
+  __m512i row = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  for (uint32_t i = 0; i < n; i += 16) {
+    const auto m = static_cast<__mmask16>(bitmap::word(bits + i / 8, 0, std::min(n - i, 16u)));
+    _mm512_storeu_si512(out, _mm512_maskz_compress_epi32(m, row));
+    out += static_cast<unsigned>(__builtin_popcount(m));
+    row = _mm512_add_epi32(row, _mm512_set1_epi32(16));
+  }
+}
+
+// Validity: the bits of `in` under set bits of `mask`, packed. Empty when all are set.
+buffer_ref compress_bits(const uint8_t* in, const uint8_t* mask, uint32_t n, uint32_t count,
+                         memory_pool& pool) {
+  auto out = buffer::allocate(pool, bitmap::bytes_of(count));
+  auto* to = out.mutable_as<uint8_t>();
+  uint64_t pending = 0;
+  unsigned filled = 0;
+  for (uint32_t i = 0; i < n; i += 64) {
+    const uint64_t m = bitmap::word(mask, i / 64, n);
+    const uint64_t v = _pext_u64(bitmap::word(in, i / 64, n), m);
+    const auto k = static_cast<unsigned>(__builtin_popcountll(m));
+    pending |= v << filled;
+    if (filled + k >= 64) {
+      std::memcpy(to, &pending, 8);
+      to += 8;
+      pending = filled == 0 ? 0 : v >> (64 - filled);
+      filled = filled + k - 64;
+    } else {
+      filled += k;
+    }
+  }
+  std::memcpy(to, &pending, 8);  // into the slack
+  if (bitmap::all(out.as<uint8_t>(), count)) return {};
+  return out;
+}
+
+buffer_ref compress_values(const std::byte* in, size_t width, const uint8_t* bits, uint32_t n,
+                           uint32_t count, memory_pool& pool) {
+  auto out = buffer::allocate(pool, count * width);
+  auto* to = out.mutable_as<std::byte>();
+  if (width == 8)
+    compress_8(reinterpret_cast<uint64_t*>(to), reinterpret_cast<const uint64_t*>(in), bits, n);
+  else if (width == 4)
+    compress_4(reinterpret_cast<uint32_t*>(to), reinterpret_cast<const uint32_t*>(in), bits, n);
+  else
+    compress_1(reinterpret_cast<uint8_t*>(to), reinterpret_cast<const uint8_t*>(in), bits, n);
+  return out;
+}
+
+batch_ptr compress_batch(const batch& b, const uint8_t* bits, uint32_t count, memory_pool& pool) {
+  auto to = std::make_shared<batch>();
+  to->type = b.type;
+  to->rows = to->physical_rows = count;
+  to->columns.reserve(b.columns.size());
+  buffer_ref rows;  // for columns that are gathered; made when the first needs it
+  for (const auto& c : b.columns) {
+    const size_t width = c->dictionary ? sizeof(uint32_t) : fixed_width(c->type.id);
+    if (width == 0 || width == 16) {
+      if (!rows) {
+        rows = buffer::allocate(pool, size_t{count} * sizeof(uint32_t));
+        compress_rows(rows.mutable_as<uint32_t>(), bits, b.rows);
+      }
+      to->columns.push_back(gather(*c, {rows.as<uint32_t>(), count}, pool));
+      continue;
+    }
+    auto made = std::make_shared<column>();
+    made->type = c->type;
+    made->length = count;
+    made->dictionary = c->dictionary;
+    made->values = compress_values(c->values.data(), width, bits, b.rows, count, pool);
+    if (c->validity)
+      made->validity = compress_bits(c->validity.as<uint8_t>(), bits, b.rows, count, pool);
+    to->columns.push_back(std::move(made));
+  }
+  if (b.weights)
+    to->weights = compress_values(b.weights.data(), sizeof(int32_t), bits, b.rows, count, pool);
+  return to;
+}
+
+}  // namespace
+
+std::vector<batch_ptr> partition(const batch_ptr& b, const buffer_ref& hashes, uint32_t parallelism,
+                                 uint32_t key_groups, memory_pool& pool) {
+  weir_assert(parallelism >= 1 && key_groups >= 1, "a partition into nothing");
+  weir_assert(hashes.size() >= size_t{b->rows} * sizeof(uint64_t), "fewer hashes than rows");
+  std::vector<batch_ptr> out(parallelism);
+  if (b->rows == 0) return out;
+  if (parallelism == 1) {
+    out[0] = compact(b, pool);
+    return out;
+  }
+  const auto* h = hashes.as<uint64_t>();
+  if (parallelism <= bitmap_targets_max && !b->selection && has_avx512()) {
+    const auto marked = mark_rows(h, b->rows, key_groups, parallelism, pool);
+    for (uint32_t t = 0; t < parallelism; ++t) {
+      if (marked.count[t] == b->rows)
+        out[t] = b;
+      else if (marked.count[t] != 0)
+        out[t] = compress_batch(*b, marked.of(t), marked.count[t], pool);
+    }
+    return out;
+  }
+  std::vector<uint32_t> target(key_groups);
+  for (uint32_t g = 0; g < key_groups; ++g)
+    target[g] = subtask_of_group(key_groups, parallelism, g);
+  const auto lists = list_rows(*b, parallelism, pool,
+                               [&](uint32_t i) { return target[group_of_hash(h[i], key_groups)]; });
+  return gather_lists(*b, lists, parallelism, pool);
+}
+
+std::vector<batch_ptr> partition_by(const batch_ptr& b, std::span<const uint32_t> targets,
+                                    uint32_t parallelism, memory_pool& pool) {
+  weir_assert(targets.size() >= b->rows, "fewer targets than rows");
+  const auto lists = list_rows(*b, parallelism, pool, [&](uint32_t i) {
+    weir_assert(targets[i] < parallelism, "a target that does not exist");
+    return targets[i];
+  });
+  return gather_lists(*b, lists, parallelism, pool);
+}
+
+}  // namespace weir
