@@ -18,6 +18,7 @@ struct source_split {
   std::string ordered_by;  // splits with the same value are parts of one time-ordered stream
   std::string payload;     // the connector's own: where to read and, once begun, how far it got
   uint64_t weight = 0;     // bytes or rows left, for balance and progress; 0 = unknown
+  uint64_t order = 0;  // place in the order of discovery; the coordinator's, not the connector's
 };
 
 struct discovery {

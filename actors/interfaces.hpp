@@ -1,0 +1,259 @@
+// The interfaces of all actors, declared together. One comment per message says who sends it and
+// what it means. Every request has a finite timeout and an error branch at its sender.
+#pragma once
+
+#include <caf/all.hpp>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "actors/messages.hpp"
+
+namespace weir {
+
+using start_atom = caf::atom_constant<caf::atom("start")>;
+using run_atom = caf::atom_constant<caf::atom("run")>;
+using wake_atom = caf::atom_constant<caf::atom("wake")>;
+using timer_atom = caf::atom_constant<caf::atom("timer")>;
+using report_atom = caf::atom_constant<caf::atom("report")>;
+using stop_atom = caf::atom_constant<caf::atom("stop")>;
+using cancel_atom = caf::atom_constant<caf::atom("cancel")>;
+using describe_atom = caf::atom_constant<caf::atom("describe")>;
+using wait_atom = caf::atom_constant<caf::atom("wait")>;
+using begin_atom = caf::atom_constant<caf::atom("begin")>;
+using abort_atom = caf::atom_constant<caf::atom("abort")>;
+using fold_atom = caf::atom_constant<caf::atom("fold")>;
+using latest_atom = caf::atom_constant<caf::atom("latest")>;
+
+struct connect_message;
+struct deploy_message;
+struct deploy_reply;
+struct commit_message;
+struct operation_reply;
+struct load_message;
+struct load_reply;
+struct latest_reply;
+struct discovered_message;
+
+/// One parallel instance of a chain of operators. Owns a stream_task; one actor per task, never per
+/// key or record. Spawned by its node, driven by its job master and by other tasks.
+using task_actor = caf::typed_actor<
+    // Task -> task: rows, watermarks, barriers of one channel, in order.
+    caf::reacts_to<stream_message>,
+    // Task -> task, back: permission to send more.
+    caf::reacts_to<credit_message>,
+    // Job master: the other ends of its channels and the state to restore. Answered by a
+    // task_event (opened or failed).
+    caf::reacts_to<connect_message>,
+    // Job master: every task is open, work may begin.
+    caf::reacts_to<start_atom>,
+    // Job master -> source task: start the barrier of an epoch.
+    caf::reacts_to<trigger_message>,
+    // Job master: the epoch is durable, or was given up.
+    caf::reacts_to<epoch_outcome>,
+    // Job master -> source task: splits to read.
+    caf::reacts_to<splits_message>,
+    // Job master -> source task: no unread split holds event time back any more.
+    caf::reacts_to<release_watermark_message>,
+    // Itself: more work; its operators' other threads: something to look at; a timer.
+    caf::reacts_to<run_atom>, caf::reacts_to<wake_atom>, caf::reacts_to<timer_atom, int64_t>,
+    // Job master: counters.
+    caf::replies_to<report_atom>::with<task_report>,
+    // Job master: end now; answers with the last counters.
+    caf::replies_to<stop_atom>::with<task_report>>;
+
+/// One job: deployment, barriers, completion of snapshots, restarts. Owns a job_coordinator.
+using job_actor = caf::typed_actor<
+    // Tasks: what happened.
+    caf::reacts_to<task_event>,
+    // Itself: a timer; an enumerator's result from the I/O executor.
+    caf::reacts_to<timer_atom, int64_t>, caf::reacts_to<discovered_message>,
+    // Anyone: the state of the job as of the last round of reports, which this also starts anew.
+    caf::replies_to<describe_atom>::with<job_report>,
+    // Anyone: answered when the job has ended.
+    caf::replies_to<wait_atom>::with<job_report>,
+    // Anyone: a last epoch, commits, the end. cancel: at once.
+    caf::reacts_to<stop_atom>, caf::reacts_to<cancel_atom>>;
+
+/// The snapshot store of a node (single writer of an LMDB environment); detached, it may block.
+using store_actor = caf::typed_actor<
+    // Tasks: parts of their share of an epoch.
+    caf::reacts_to<chunks_message>,
+    // Job master: an epoch of an attempt begins, or is given up.
+    caf::reacts_to<begin_atom, std::string, uint64_t, uint32_t>,
+    caf::reacts_to<abort_atom, std::string, uint64_t>,
+    // Job master: make this node's part of the epoch durable.
+    caf::replies_to<commit_message>::with<operation_reply>,
+    // Job master: what a restart continues from.
+    caf::replies_to<latest_atom, std::string>::with<latest_reply>,
+    // Node: the chunks that its tasks restore.
+    caf::replies_to<load_message>::with<load_reply>,
+    // Itself: fold old epochs while nothing else is to do.
+    caf::reacts_to<fold_atom>>;
+
+/// A process: spawns and monitors the tasks that run on it.
+using node_actor = caf::typed_actor<
+    // Job master: spawn these tasks of a plan (not started yet).
+    caf::replies_to<deploy_message>::with<deploy_reply>>;
+
+struct connect_message {
+  uint32_t attempt = 0;
+  job_actor master;
+  store_actor store;
+  std::vector<uint32_t> channels;     // of the task, both directions
+  std::vector<task_actor> receivers;  // the other end of each
+  std::vector<state_chunk> restored;
+};
+struct deploy_message {
+  std::string job;
+  uint32_t attempt = 0;
+  std::vector<char> plan;  // encode_plan()
+  std::vector<uint32_t> tasks;
+  uint64_t window_bytes = 0;
+  uint32_t window_batches = 0;
+  int64_t alignment_limit_us = 0;
+};
+struct deploy_reply {
+  std::string error;  // empty: all were spawned
+  uint8_t code = 0;
+  std::vector<task_actor> tasks;  // in the order of the request
+};
+struct commit_message {
+  std::string job;
+  std::string plan_name;
+  uint64_t fingerprint = 0;
+  std::vector<char> plan;
+  uint64_t number = 0;
+  int64_t began = 0, ended = 0;
+  bool finished = false;
+  std::map<std::string, std::string> split_pools;
+};
+struct operation_reply {
+  std::string error;  // empty: done
+  uint8_t code = 0;
+};
+struct task_state_request {
+  uint32_t task = 0;
+  std::vector<std::string> operator_ids;
+  uint32_t group_begin = 0, group_end = 0;
+};
+struct load_message {
+  std::string job;
+  uint64_t number = 0;
+  std::vector<task_state_request> tasks;
+};
+struct load_reply {
+  std::string error;
+  uint8_t code = 0;
+  std::vector<std::vector<state_chunk>> chunks;  // per task of the request
+};
+struct latest_reply {
+  std::string error;
+  uint8_t code = 0;
+  bool found = false;
+  uint64_t number = 0;
+  bool finished = false;
+  uint64_t fingerprint = 0;
+  std::vector<char> plan;
+  std::map<std::string, std::string> split_pools;
+  std::map<std::string, std::string> begun_splits;  // by operator id: split_list.hpp
+  std::vector<std::string> warnings;                // damaged epochs that were passed over
+};
+/// Local to the job master's process.
+struct discovered_message {
+  uint32_t source = 0;
+  uint32_t attempt = 0;
+  std::shared_ptr<result<discovery>> found;
+};
+
+template <class I>
+typename I::result_type inspect(I& f, connect_message& x) {
+  std::vector<char> flat;
+  if constexpr (I::reads_state) flat = flatten(x.restored);
+  auto load = [&]() -> caf::error {
+    if constexpr (I::writes_state)
+      if (!unflatten(flat, x.restored)) return caf::sec::invalid_argument;
+    return caf::none;
+  };
+  return f(caf::meta::type_name("connect"), x.attempt, x.master, x.store, x.channels, x.receivers,
+           flat, caf::meta::load_callback(load));
+}
+template <class I>
+typename I::result_type inspect(I& f, deploy_message& x) {
+  return f(caf::meta::type_name("deploy"), x.job, x.attempt, x.plan, x.tasks, x.window_bytes,
+           x.window_batches, x.alignment_limit_us);
+}
+template <class I>
+typename I::result_type inspect(I& f, deploy_reply& x) {
+  return f(caf::meta::type_name("deploy_reply"), x.error, x.code, x.tasks);
+}
+template <class I>
+typename I::result_type inspect(I& f, commit_message& x) {
+  return f(caf::meta::type_name("commit"), x.job, x.plan_name, x.fingerprint, x.plan, x.number,
+           x.began, x.ended, x.finished, x.split_pools);
+}
+template <class I>
+typename I::result_type inspect(I& f, operation_reply& x) {
+  return f(caf::meta::type_name("operation_reply"), x.error, x.code);
+}
+template <class I>
+typename I::result_type inspect(I& f, task_state_request& x) {
+  return f(caf::meta::type_name("task_state_request"), x.task, x.operator_ids, x.group_begin,
+           x.group_end);
+}
+template <class I>
+typename I::result_type inspect(I& f, load_message& x) {
+  return f(caf::meta::type_name("load"), x.job, x.number, x.tasks);
+}
+template <class I>
+typename I::result_type inspect(I& f, load_reply& x) {
+  std::vector<std::vector<char>> flat;
+  if constexpr (I::reads_state)
+    for (const auto& c : x.chunks) flat.push_back(flatten(c));
+  auto load = [&]() -> caf::error {
+    if constexpr (I::writes_state) {
+      x.chunks.resize(flat.size());
+      for (size_t i = 0; i < flat.size(); ++i)
+        if (!unflatten(flat[i], x.chunks[i])) return caf::sec::invalid_argument;
+    }
+    return caf::none;
+  };
+  return f(caf::meta::type_name("load_reply"), x.error, x.code, flat,
+           caf::meta::load_callback(load));
+}
+template <class I>
+typename I::result_type inspect(I& f, latest_reply& x) {
+  return f(caf::meta::type_name("latest_reply"), x.error, x.code, x.found, x.number, x.finished,
+           x.fingerprint, x.plan, x.split_pools, x.begun_splits, x.warnings);
+}
+
+}  // namespace weir
+
+CAF_BEGIN_TYPE_ID_BLOCK(weir, first_custom_type_id)
+CAF_ADD_TYPE_ID(weir, (weir::stream_message))
+CAF_ADD_TYPE_ID(weir, (weir::credit_message))
+CAF_ADD_TYPE_ID(weir, (weir::trigger_message))
+CAF_ADD_TYPE_ID(weir, (weir::epoch_outcome))
+CAF_ADD_TYPE_ID(weir, (weir::splits_message))
+CAF_ADD_TYPE_ID(weir, (weir::release_watermark_message))
+CAF_ADD_TYPE_ID(weir, (weir::task_event))
+CAF_ADD_TYPE_ID(weir, (weir::task_report))
+CAF_ADD_TYPE_ID(weir, (weir::operator_report))
+CAF_ADD_TYPE_ID(weir, (weir::chunks_message))
+CAF_ADD_TYPE_ID(weir, (weir::job_report))
+CAF_ADD_TYPE_ID(weir, (weir::connect_message))
+CAF_ADD_TYPE_ID(weir, (weir::deploy_message))
+CAF_ADD_TYPE_ID(weir, (weir::deploy_reply))
+CAF_ADD_TYPE_ID(weir, (weir::commit_message))
+CAF_ADD_TYPE_ID(weir, (weir::operation_reply))
+CAF_ADD_TYPE_ID(weir, (weir::load_message))
+CAF_ADD_TYPE_ID(weir, (weir::load_reply))
+CAF_ADD_TYPE_ID(weir, (weir::latest_reply))
+CAF_ADD_TYPE_ID(weir, (weir::task_actor))
+CAF_ADD_TYPE_ID(weir, (weir::job_actor))
+CAF_ADD_TYPE_ID(weir, (weir::store_actor))
+CAF_ADD_TYPE_ID(weir, (weir::node_actor))
+CAF_END_TYPE_ID_BLOCK(weir)
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::discovered_message)

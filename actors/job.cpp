@@ -1,0 +1,396 @@
+#include "actors/job.hpp"
+
+#include <algorithm>
+
+#include "runtime/flow/split_list.hpp"
+
+namespace weir {
+namespace {
+
+// Every request ends: a remote that died may never answer.
+constexpr auto deploy_timeout = std::chrono::seconds(30);
+constexpr auto restore_timeout = std::chrono::seconds(120);
+constexpr auto commit_timeout = std::chrono::seconds(120);
+constexpr auto report_timeout = std::chrono::seconds(5);
+
+error to_error(const caf::error& e, const std::string& what) {
+  return {errc::io, what + ": " + caf::to_string(e)};
+}
+
+}  // namespace
+
+job_actor spawn_job(caf::actor_system& system, job_seed seed) {
+  return system.spawn(
+      [](job_actor::stateful_pointer<job_state_actor> self,
+         job_seed s) -> job_actor::behavior_type { return self->state.start(self, std::move(s)); },
+      std::move(seed));
+}
+
+size_t job_state_actor::node_of(const task& t) const {
+  return t.subtask % seed_.nodes.size();
+}
+
+void job_state_actor::log(std::string line) {
+  if (seed_.log) seed_.log(std::move(line));
+}
+
+void job_state_actor::load() {
+  // The master's own node has the manifest.
+  self_->request(seed_.nodes.front().store, restore_timeout, latest_atom::value, seed_.id)
+      .then(
+          [this](latest_reply& r) {
+            for (auto& w : r.warnings) log(std::move(w));
+            if (!r.error.empty())
+              return coordinator_->restored(error{static_cast<errc>(r.code), r.error}, now());
+            if (!r.found) return coordinator_->restored(std::optional<restored_job>(), now());
+            restored_job from;
+            from.number = epoch{r.number};
+            from.finished = r.finished;
+            from.split_pools = std::move(r.split_pools);
+            for (const auto& [id, text] : r.begun_splits) {
+              auto splits = decode_splits(text);
+              if (!splits) return coordinator_->restored(splits.err(), now());
+              from.begun[id] = std::move(*splits);
+            }
+            coordinator_->restored(std::optional(std::move(from)), now());
+          },
+          [this](const caf::error& e) {
+            coordinator_->restored(to_error(e, "the snapshot store does not answer"), now());
+          });
+}
+
+void job_state_actor::deploy(attempt_id attempt) {
+  deploying_ = attempt;
+  tasks_.assign(seed_.graph->tasks.size(), {});
+  std::vector<std::vector<uint32_t>> ids(seed_.nodes.size());
+  for (const auto& t : seed_.graph->tasks) {
+    tasks_[t.id.value].node = node_of(t);
+    ids[node_of(t)].push_back(t.id.value);
+  }
+  deploy_replies_left_ = 0;
+  for (const auto& list : ids) deploy_replies_left_ += list.empty() ? 0 : 1;
+  for (size_t n = 0; n < ids.size(); ++n) {
+    if (ids[n].empty()) continue;
+    deploy_message m;
+    m.job = seed_.id;
+    m.attempt = attempt.value;
+    m.plan = plan_bytes_;
+    m.tasks = ids[n];
+    m.window_bytes = seed_.window.bytes;
+    m.window_batches = seed_.window.batches;
+    m.alignment_limit_us = seed_.alignment_limit_us;
+    self_->request(seed_.nodes[n].node, deploy_timeout, std::move(m))
+        .then([this, attempt, n,
+               list = ids[n]](const deploy_reply& r) { spawned(attempt, n, list, r); },
+              [this, attempt, n](const caf::error& e) {
+                fail_deployment(attempt, to_error(e, "node " + seed_.nodes[n].name +
+                                                         " does not take its tasks"));
+              });
+  }
+}
+
+void job_state_actor::fail_deployment(attempt_id attempt, error e) {
+  if (attempt != deploying_) return;
+  coordinator_->task_failed(task_id{UINT32_MAX}, attempt, std::move(e), now());
+}
+
+void job_state_actor::spawned(attempt_id attempt, size_t node, const std::vector<uint32_t>& ids,
+                              const deploy_reply& r) {
+  if (attempt != deploying_ || over_) {
+    for (const auto& t : r.tasks) self_->send_exit(t, caf::exit_reason::user_shutdown);
+    return;
+  }
+  if (!r.error.empty()) return fail_deployment(attempt, {static_cast<errc>(r.code), r.error});
+  (void)node;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    tasks_[ids[i]].handle = r.tasks[i];
+    self_->monitor(r.tasks[i]);
+  }
+  if (--deploy_replies_left_ == 0) load_state();
+}
+
+void job_state_actor::load_state() {
+  attempt_id attempt = deploying_;
+  std::vector<std::vector<uint32_t>> ids(seed_.nodes.size());
+  for (const auto& t : seed_.graph->tasks) ids[tasks_[t.id.value].node].push_back(t.id.value);
+  auto keys = edge_keys(*seed_.plan);
+  for (size_t n = 0; n < ids.size(); ++n) {
+    if (ids[n].empty()) continue;
+    if (coordinator_->completed() == epoch{}) {
+      connect(n, ids[n], std::vector<std::vector<state_chunk>>(ids[n].size()));
+      continue;
+    }
+    load_message m;
+    m.job = seed_.id;
+    m.number = coordinator_->completed().value;
+    for (auto id : ids[n]) {
+      const auto& t = seed_.graph->tasks[id];
+      const auto& c = seed_.graph->chains[t.chain];
+      task_state_request want;
+      want.task = id;
+      for (auto op : c.operators) want.operator_ids.push_back(seed_.plan->operators[op.value].id);
+      for (auto e : c.out_edges) want.operator_ids.push_back(edge_state_id(keys[e]));
+      auto range = range_of_subtask(seed_.plan->key_groups, c.parallelism, t.subtask);
+      want.group_begin = range.begin;
+      want.group_end = range.end;
+      m.tasks.push_back(std::move(want));
+    }
+    self_->request(seed_.nodes[n].store, restore_timeout, std::move(m))
+        .then(
+            [this, attempt, n, list = ids[n]](load_reply& r) {
+              if (attempt != deploying_ || over_) return;
+              if (!r.error.empty())
+                return fail_deployment(attempt, {static_cast<errc>(r.code), r.error});
+              connect(n, list, std::move(r.chunks));
+            },
+            [this, attempt](const caf::error& e) {
+              fail_deployment(attempt, to_error(e, "the snapshot store does not answer"));
+            });
+  }
+}
+
+void job_state_actor::connect(size_t node, const std::vector<uint32_t>& ids,
+                              std::vector<std::vector<state_chunk>> chunks) {
+  const auto& g = *seed_.graph;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const auto& t = g.tasks[ids[i]];
+    connect_message m;
+    m.attempt = deploying_.value;
+    m.master = self_;
+    m.store = seed_.nodes[node].store;
+    m.restored = std::move(chunks[i]);
+    auto add = [&](channel_id c, task_id other) {
+      m.channels.push_back(c.value);
+      m.receivers.push_back(tasks_[other.value].handle);
+    };
+    for (auto c : t.inputs) add(c, g.channels[c.value].from);
+    for (auto c : t.outputs) add(c, g.channels[c.value].to);
+    self_->send(tasks_[ids[i]].handle, std::move(m));
+  }
+}
+
+void job_state_actor::handle(const task_event& e) {
+  if (e.attempt != coordinator_->attempt().value || e.task >= tasks_.size() || over_) return;
+  task_id id{e.task};
+  attempt_id attempt{e.attempt};
+  switch (e.kind) {
+    case task_event::what::opened: {
+      tasks_[e.task].opened = true;
+      bool all = std::all_of(tasks_.begin(), tasks_.end(),
+                             [](const deployed_task& t) { return t.opened; });
+      if (!all) return;
+      for (const auto& t : tasks_) self_->send(t.handle, start_atom::value);
+      coordinator_->deployed(attempt, now());
+      break;
+    }
+    case task_event::what::acknowledged:
+      coordinator_->acknowledged(id, attempt, epoch{e.number}, e.stall_ns, now());
+      break;
+    case task_event::what::committed:
+      coordinator_->task_committed(id, attempt, epoch{e.number});
+      break;
+    case task_event::what::need_splits:
+      coordinator_->splits_needed(id);
+      break;
+    case task_event::what::ended:
+      coordinator_->task_ended(id, attempt, now());
+      break;
+    case task_event::what::failed:
+      coordinator_->task_failed(id, attempt, {static_cast<errc>(e.code), e.text}, now());
+      break;
+  }
+}
+
+void job_state_actor::down(const caf::down_msg& m) {
+  for (size_t i = 0; i < tasks_.size(); ++i) {
+    if (!tasks_[i].handle || tasks_[i].handle.address() != m.source) continue;
+    auto id = task_id{static_cast<uint32_t>(i)};
+    tasks_[i].handle = task_actor();
+    coordinator_->task_failed(id, coordinator_->attempt(),
+                              {errc::internal, "the task is gone: " + caf::to_string(m.reason)},
+                              now());
+    return;
+  }
+}
+
+void job_state_actor::kill() {
+  deploying_ = {};
+  for (auto& t : tasks_) {
+    if (!t.handle) continue;
+    self_->demonitor(t.handle.address());
+    ++stopping_;
+    self_->request(t.handle, report_timeout, stop_atom::value)
+        .then(
+            [this](task_report& r) {
+              if (r.task < reports_.size()) reports_[r.task] = std::move(r);
+              --stopping_;
+              end_if_over();
+            },
+            [this](const caf::error&) {  // it is gone already; its last report stands
+              --stopping_;
+              end_if_over();
+            });
+    t.handle = task_actor();
+  }
+}
+
+void job_state_actor::begin_epoch(epoch e) {
+  for (const auto& n : seed_.nodes)
+    self_->send(n.store, begin_atom::value, seed_.id, e.value, coordinator_->attempt().value);
+}
+
+void job_state_actor::trigger(task_id t, epoch e, epoch completed) {
+  self_->send(tasks_[t.value].handle, trigger_message{e.value, completed.value});
+}
+
+void job_state_actor::commit(epoch_summary s) {
+  epoch e = s.number;
+  commit_message m;
+  m.job = seed_.id;
+  m.plan_name = seed_.plan->name;
+  m.fingerprint = fingerprint(*seed_.plan);
+  m.plan = plan_bytes_;
+  m.number = e.value;
+  m.began = s.began;
+  m.ended = s.ended;
+  m.finished = s.finished;
+  m.split_pools = std::move(s.split_pools);
+  self_->request(seed_.nodes.front().store, commit_timeout, std::move(m))
+      .then(
+          [this, e](const operation_reply& r) {
+            if (over_) return;
+            if (r.error.empty())
+              coordinator_->committed(e, now());
+            else
+              coordinator_->commit_failed(e, {static_cast<errc>(r.code), r.error}, now());
+          },
+          [this, e](const caf::error& err) {
+            if (!over_)
+              coordinator_->commit_failed(e, to_error(err, "the snapshot store does not answer"),
+                                          now());
+          });
+}
+
+void job_state_actor::abort(epoch e) {
+  for (const auto& n : seed_.nodes) self_->send(n.store, abort_atom::value, seed_.id, e.value);
+}
+
+void job_state_actor::tell_complete(epoch e) {
+  for (const auto& t : tasks_)
+    if (t.handle) self_->send(t.handle, epoch_outcome{e.value, true});
+}
+
+void job_state_actor::tell_aborted(epoch e) {
+  for (const auto& t : tasks_)
+    if (t.handle) self_->send(t.handle, epoch_outcome{e.value, false});
+}
+
+void job_state_actor::assign(task_id t, split_pool::assignment a) {
+  self_->send(tasks_[t.value].handle, splits_message{encode_splits(a.splits), a.last, a.hold});
+}
+
+void job_state_actor::release_watermark(task_id t) {
+  self_->send(tasks_[t.value].handle, release_watermark_message{});
+}
+
+void job_state_actor::discover(operator_index op) {
+  const auto& spec = std::get<source_spec>(seed_.plan->operators[op.value].spec);
+  auto self = caf::actor_cast<job_actor>(self_);
+  auto* files = seed_.environment.files;
+  uint32_t parallelism = seed_.plan->parallelism_of(op);
+  uint32_t attempt = coordinator_->attempt().value;
+  auto* io = seed_.environment.io;
+  io->submit(io->new_lane(), [self, spec, files, parallelism, op, attempt] {
+    auto found = std::make_shared<result<discovery>>(discovery{});
+    auto enumerator = make_enumerator(spec, *files, parallelism);
+    *found = enumerator ? (*enumerator)->discover() : result<discovery>(enumerator.err());
+    caf::anon_send(self, discovered_message{op.value, attempt, std::move(found)});
+  });
+}
+
+void job_state_actor::wake_at(timestamp_us t) {
+  if (t == watermark_end || t >= timer_) return;
+  timer_ = t;
+  self_->delayed_send(self_, std::chrono::microseconds(std::max<int64_t>(0, t - now())),
+                      timer_atom::value, int64_t{t});
+}
+
+void job_state_actor::state_changed(job_state s, const std::optional<error>&) {
+  over_ = s == job_state::finished || s == job_state::failed || s == job_state::stopped;
+  end_if_over();
+}
+
+void job_state_actor::end_if_over() {
+  if (!over_ || stopping_ != 0) return;
+  for (auto& w : waiters_) w.deliver(report());
+  waiters_.clear();
+}
+
+void job_state_actor::collect() {
+  for (const auto& t : tasks_) {
+    if (!t.handle) continue;
+    self_->request(t.handle, report_timeout, report_atom::value)
+        .then(
+            [this](task_report& r) {
+              if (r.task < reports_.size()) reports_[r.task] = std::move(r);
+            },
+            [](const caf::error&) { /* the next round of reports will do */ });
+  }
+}
+
+job_report job_state_actor::report() const {
+  job_report r;
+  r.id = seed_.id;
+  r.name = seed_.plan->name;
+  r.state = static_cast<uint8_t>(coordinator_->state());
+  if (coordinator_->failure()) r.error = coordinator_->failure()->message;
+  r.completed_epoch = coordinator_->completed().value;
+  r.completed_at = coordinator_->completed_at();
+  r.started_at = started_at_;
+  r.now = now();
+  r.restarts = coordinator_->restarts();
+  r.input_weight = coordinator_->input_weight();
+  r.bounded = coordinator_->bounded();
+  r.last_epoch_error = coordinator_->last_epoch_error();
+  r.tasks = reports_;
+  return r;
+}
+
+job_actor::behavior_type job_state_actor::start(job_actor::stateful_pointer<job_state_actor> self,
+                                                job_seed seed) {
+  self_ = self;
+  seed_ = std::move(seed);
+  started_at_ = now();
+  auto bytes = encode_plan(*seed_.plan);
+  const auto* p = reinterpret_cast<const char*>(bytes.data());
+  plan_bytes_.assign(p, p + bytes.size());
+  reports_.resize(seed_.graph->tasks.size());
+  coordinator_ = std::make_unique<job_coordinator>(*seed_.plan, *seed_.graph, seed_.options, *this);
+  self->set_down_handler([this](const caf::down_msg& m) { down(m); });
+  coordinator_->start(now());
+  return {
+      [this](const task_event& e) { handle(e); },
+      [this](timer_atom, int64_t t) {
+        if (t == timer_) timer_ = watermark_end;
+        if (!over_) coordinator_->tick(now());
+      },
+      [this](const discovered_message& m) {
+        if (m.attempt == coordinator_->attempt().value && !over_)
+          coordinator_->discovered(operator_index{m.source}, *m.found, now());
+      },
+      [this](describe_atom) {
+        collect();
+        return report();
+      },
+      [this](wait_atom) -> caf::result<job_report> {
+        auto promise = self_->make_response_promise<job_report>();
+        waiters_.push_back(promise);
+        end_if_over();
+        return promise;
+      },
+      [this](stop_atom) { coordinator_->stop(now()); },
+      [this](cancel_atom) { coordinator_->cancel(); },
+  };
+}
+
+}  // namespace weir

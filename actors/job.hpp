@@ -1,0 +1,91 @@
+// The job master: an actor around a job_coordinator. Deploys the tasks over nodes, forwards what
+// happens to the coordinator and carries out what it decides. One per job.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "actors/interfaces.hpp"
+#include "runtime/flow/task_builder.hpp"
+
+namespace weir {
+
+/// A node that takes tasks, with the store that keeps their share of the snapshots.
+struct placement {
+  std::string name;
+  node_actor node;
+  store_actor store;
+};
+
+struct job_seed {
+  std::string id;
+  std::shared_ptr<const physical_plan> plan;
+  std::shared_ptr<const task_graph> graph;
+  coordinator_options options;
+  credit window;
+  int64_t alignment_limit_us = 500'000;
+  std::vector<placement> nodes;  // tasks are spread over them by subtask
+  task_environment environment;  // of the master's own process: enumerators, clock
+  std::function<void(std::string)> log;
+};
+
+class job_state_actor : public coordinator_port {
+ public:
+  static inline const char* name = "weir.job";
+
+  job_actor::behavior_type start(job_actor::stateful_pointer<job_state_actor>, job_seed);
+
+  void load() override;
+  void deploy(attempt_id) override;
+  void kill() override;
+  void begin_epoch(epoch) override;
+  void trigger(task_id, epoch, epoch completed) override;
+  void commit(epoch_summary) override;
+  void abort(epoch) override;
+  void tell_complete(epoch) override;
+  void tell_aborted(epoch) override;
+  void assign(task_id, split_pool::assignment) override;
+  void release_watermark(task_id) override;
+  void discover(operator_index) override;
+  void wake_at(timestamp_us) override;
+  void state_changed(job_state, const std::optional<error>&) override;
+  void log(std::string) override;
+
+ private:
+  struct deployed_task {
+    task_actor handle;
+    size_t node = 0;
+    bool opened = false;
+  };
+  timestamp_us now() const { return seed_.environment.time->now(); }
+  size_t node_of(const task&) const;
+  void spawned(attempt_id, size_t node, const std::vector<uint32_t>& ids, const deploy_reply&);
+  void load_state();
+  void connect(size_t node, const std::vector<uint32_t>& ids,
+               std::vector<std::vector<state_chunk>>);
+  void handle(const task_event&);
+  void down(const caf::down_msg&);
+  void fail_deployment(attempt_id, error);
+  void collect();
+  job_report report() const;
+  void end_if_over();
+
+  job_actor::stateful_pointer<job_state_actor> self_ = nullptr;
+  job_seed seed_;
+  std::unique_ptr<job_coordinator> coordinator_;
+  std::vector<deployed_task> tasks_;  // by task id
+  attempt_id deploying_;
+  size_t deploy_replies_left_ = 0;
+  size_t stopping_ = 0;  // stop requests under way: their reports are the final ones
+  std::vector<task_report> reports_;
+  std::vector<caf::typed_response_promise<job_report>> waiters_;
+  timestamp_us timer_ = watermark_end;
+  timestamp_us started_at_ = 0;
+  bool over_ = false;
+  std::vector<char> plan_bytes_;
+};
+
+job_actor spawn_job(caf::actor_system&, job_seed);
+
+}  // namespace weir

@@ -1,0 +1,160 @@
+// Everything that actors say to each other, with its form on the wire (CAF's BASP). Rows travel as
+// Cap'n Proto bytes; inside a process the same messages pass pointers. No floating point here:
+// CAF 0.17 cannot carry infinities. Type ids have to agree on all nodes: append only.
+#pragma once
+
+#include <caf/all.hpp>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "runtime/base/result.hpp"
+#include "runtime/flow/coordinator.hpp"
+#include "runtime/flow/message.hpp"
+#include "runtime/snapshot/chunk.hpp"
+
+namespace weir {
+
+/// A channel_message under way. Between processes `encoded` has the rows until the receiver, which
+/// knows the channel's schema, decodes them.
+struct stream_message {
+  channel_message body;
+  std::vector<char> encoded;
+};
+std::vector<char> encode_rows(const batch_ptr&);
+
+struct credit_message {
+  uint32_t channel = 0;
+  uint64_t bytes = 0;
+  uint32_t batches = 0;
+};
+struct trigger_message {
+  uint64_t number = 0, completed = 0;
+};
+struct epoch_outcome {
+  uint64_t number = 0;
+  bool complete = false;  // false: given up
+};
+struct splits_message {
+  std::string splits;  // split_list.hpp
+  bool last = false, hold = false;
+};
+struct release_watermark_message {};
+
+/// From a task to its job master.
+struct task_event {
+  enum class what : uint8_t { opened, acknowledged, committed, need_splits, ended, failed };
+  uint32_t task = 0;
+  uint32_t attempt = 0;
+  what kind = what::opened;
+  uint64_t number = 0;  // epoch
+  int64_t stall_ns = 0;
+  uint8_t code = 0;  // failed: errc
+  std::string text;  // failed
+};
+
+/// Counters of one operator of one task.
+struct operator_report {
+  std::string operator_id, name;
+  uint64_t rows_in = 0, rows_out = 0, bytes_in = 0, bytes_out = 0;
+  uint64_t busy_ns = 0, errors_skipped = 0, dead_letters = 0, late_rows = 0, state_bytes = 0;
+};
+struct task_report {
+  uint32_t task = 0, attempt = 0, chain = 0, subtask = 0;
+  std::string node;
+  uint64_t busy_ns = 0, backpressured_ns = 0, idle_ns = 0;
+  int64_t watermark = INT64_MIN;
+  std::vector<operator_report> operators;
+};
+
+/// A state_chunk under way to a store; between processes the bytes are copied.
+struct chunks_message {
+  std::string job;
+  uint32_t attempt = 0;
+  uint64_t number = 0;
+  std::vector<state_chunk> chunks;
+};
+
+/// What `weir job describe` and progress displays show.
+struct job_report {
+  std::string id, name;
+  uint8_t state = 0;  // job_state
+  std::string error;
+  uint64_t completed_epoch = 0;
+  int64_t completed_at = 0, started_at = 0, now = 0;
+  uint32_t restarts = 0;
+  uint64_t input_weight = 0;  // of all splits of bounded sources: bytes or rows
+  bool bounded = true;
+  std::string last_epoch_error;
+  std::vector<task_report> tasks;
+};
+
+template <class I>
+typename I::result_type inspect(I& f, credit_message& x) {
+  return f(caf::meta::type_name("credit"), x.channel, x.bytes, x.batches);
+}
+template <class I>
+typename I::result_type inspect(I& f, trigger_message& x) {
+  return f(caf::meta::type_name("trigger"), x.number, x.completed);
+}
+template <class I>
+typename I::result_type inspect(I& f, epoch_outcome& x) {
+  return f(caf::meta::type_name("epoch_outcome"), x.number, x.complete);
+}
+template <class I>
+typename I::result_type inspect(I& f, splits_message& x) {
+  return f(caf::meta::type_name("splits"), x.splits, x.last, x.hold);
+}
+template <class I>
+typename I::result_type inspect(I& f, release_watermark_message&) {
+  return f(caf::meta::type_name("release_watermark"));
+}
+template <class I>
+typename I::result_type inspect(I& f, task_event& x) {
+  return f(caf::meta::type_name("task_event"), x.task, x.attempt, x.kind, x.number, x.stall_ns,
+           x.code, x.text);
+}
+template <class I>
+typename I::result_type inspect(I& f, operator_report& x) {
+  return f(caf::meta::type_name("operator_report"), x.operator_id, x.name, x.rows_in, x.rows_out,
+           x.bytes_in, x.bytes_out, x.busy_ns, x.errors_skipped, x.dead_letters, x.late_rows,
+           x.state_bytes);
+}
+template <class I>
+typename I::result_type inspect(I& f, task_report& x) {
+  return f(caf::meta::type_name("task_report"), x.task, x.attempt, x.chain, x.subtask, x.node,
+           x.busy_ns, x.backpressured_ns, x.idle_ns, x.watermark, x.operators);
+}
+template <class I>
+typename I::result_type inspect(I& f, job_report& x) {
+  return f(caf::meta::type_name("job_report"), x.id, x.name, x.state, x.error, x.completed_epoch,
+           x.completed_at, x.started_at, x.now, x.restarts, x.input_weight, x.bounded,
+           x.last_epoch_error, x.tasks);
+}
+
+/// Flat forms of what carries buffers.
+template <class I>
+typename I::result_type inspect(I& f, stream_message& x) {
+  if constexpr (I::reads_state)
+    if (x.body.rows && x.encoded.empty()) x.encoded = encode_rows(x.body.rows);
+  auto& b = x.body;
+  return f(caf::meta::type_name("stream_message"), b.channel.value, b.sequence, b.kind, b.unaligned,
+           b.value, b.completed.value, b.bytes, x.encoded);
+}
+std::vector<char> flatten(const std::vector<state_chunk>&);
+bool unflatten(const std::vector<char>&, std::vector<state_chunk>&);
+template <class I>
+typename I::result_type inspect(I& f, chunks_message& x) {
+  std::vector<char> flat;
+  if constexpr (I::reads_state) flat = flatten(x.chunks);
+  auto load = [&]() -> caf::error {
+    if constexpr (I::writes_state)
+      if (!unflatten(flat, x.chunks)) return caf::sec::invalid_argument;
+    return caf::none;
+  };
+  return f(caf::meta::type_name("chunks"), x.job, x.attempt, x.number, flat,
+           caf::meta::load_callback(load));
+}
+
+}  // namespace weir

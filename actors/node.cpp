@@ -1,0 +1,139 @@
+#include "actors/node.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <thread>
+
+#include "actors/store.hpp"
+#include "actors/task.hpp"
+#include "runtime/snapshot/store.hpp"
+
+namespace weir {
+namespace {
+
+// Messages an actor may handle before the next one has its turn: its slices of work are messages,
+// so this bounds how long others wait.
+constexpr size_t max_throughput = 8;
+// Credit of one channel: below the first a batch of 8k wide rows stalls, above the second latency
+// grows and throughput does not.
+constexpr uint64_t window_bytes_min = 256u << 10;
+constexpr uint64_t window_bytes_max = 4u << 20;
+constexpr uint32_t window_batches = 16;
+
+struct node_state {
+  static inline const char* name = "weir.node";
+  std::string node_name;
+  task_environment environment;
+};
+
+deploy_reply deploy(node_actor::stateful_pointer<node_state> self, const deploy_message& m) {
+  deploy_reply reply;
+  auto refuse = [&reply](const error& e) {
+    reply.code = static_cast<uint8_t>(e.code);
+    reply.error = e.message;
+    reply.tasks.clear();
+    return reply;
+  };
+  auto plan = decode_plan(std::as_bytes(std::span(m.plan)));
+  if (!plan) return refuse(plan.err());
+  auto shared_plan = std::make_shared<const physical_plan>(std::move(*plan));
+  auto graph = build_task_graph(*shared_plan);
+  if (!graph) return refuse(graph.err());
+  auto shared_graph = std::make_shared<const task_graph>(std::move(*graph));
+  for (auto id : m.tasks) {
+    if (id >= shared_graph->tasks.size())
+      return refuse({errc::invalid_argument, "the plan has no task " + std::to_string(id)});
+    task_seed seed;
+    seed.job = m.job;
+    seed.node = self->state.node_name;
+    seed.plan = shared_plan;
+    seed.graph = shared_graph;
+    seed.id = task_id{id};
+    seed.attempt = attempt_id{m.attempt};
+    seed.environment = self->state.environment;
+    seed.window = {m.window_bytes, m.window_batches};
+    seed.alignment_limit_us = m.alignment_limit_us;
+    reply.tasks.push_back(spawn_task(self->system(), std::move(seed)));
+  }
+  return reply;
+}
+
+}  // namespace
+
+credit window_for(size_t memory_bytes, size_t channels) {
+  uint64_t share = memory_bytes / 4 / std::max<size_t>(1, channels);
+  return {std::clamp(share, window_bytes_min, window_bytes_max), window_batches};
+}
+
+node_actor spawn_node(caf::actor_system& system, std::string name, task_environment environment) {
+  return system.spawn(
+      [](node_actor::stateful_pointer<node_state> self, std::string n,
+         task_environment e) -> node_actor::behavior_type {
+        self->state.node_name = std::move(n);
+        self->state.environment = e;
+        return {[self](const deploy_message& m) { return deploy(self, m); }};
+      },
+      std::move(name), environment);
+}
+
+node_process::node_process(node_options o)
+    : options_(std::move(o)),
+      memory_(options_.memory_bytes),
+      files_(make_posix_file_system()),
+      io_(make_thread_executor(options_.io_threads)) {}
+
+result<std::unique_ptr<node_process>> node_process::start(node_options o) {
+  std::unique_ptr<node_process> p(new node_process(std::move(o)));
+  WEIR_TRY(p->open());
+  return p;
+}
+
+task_environment node_process::environment() {
+  return {&memory_, io_.get(), files_.get(), &clock_};
+}
+
+status node_process::open() {
+  WEIR_ASSIGN(auto store, open_node_store(options_.data_dir));
+  config_ = std::make_unique<caf::actor_system_config>();
+  config_->add_message_types<caf::id_block::weir>();
+  // Sharing wakes a worker at once and sleeps when there is nothing to do; stealing polls.
+  config_->set("scheduler.policy", caf::atom("sharing"));
+  unsigned threads = options_.scheduler_threads ? options_.scheduler_threads
+                                                : std::max(1u, std::thread::hardware_concurrency());
+  config_->set("scheduler.max-threads", static_cast<size_t>(threads));
+  config_->set("scheduler.max-throughput", max_throughput);
+  system_ = std::make_unique<caf::actor_system>(*config_);
+  placement_.name = options_.name;
+  placement_.store = spawn_store(*system_, std::move(store));
+  placement_.node = spawn_node(*system_, options_.name, environment());
+  return {};
+}
+
+node_process::~node_process() {
+  if (!system_) return;
+  caf::anon_send_exit(placement_.node, caf::exit_reason::user_shutdown);
+  caf::anon_send_exit(placement_.store, caf::exit_reason::user_shutdown);
+  placement_ = {};
+  system_.reset();  // waits for every actor
+  io_.reset();
+}
+
+result<job_actor> node_process::submit(std::string id, physical_plan plan,
+                                       const job_options& options,
+                                       std::function<void(std::string)> log) {
+  job_seed seed;
+  seed.id = std::move(id);
+  WEIR_ASSIGN(auto graph, build_task_graph(plan));
+  seed.window = window_for(options_.memory_bytes, graph.channels.size());
+  seed.plan = std::make_shared<const physical_plan>(std::move(plan));
+  seed.graph = std::make_shared<const task_graph>(std::move(graph));
+  seed.options.interval_us = options.snapshot_interval_us;
+  seed.options.restarts_max = options.restarts_max;
+  seed.alignment_limit_us = options.alignment_limit_us;
+  seed.nodes = {placement_};
+  seed.environment = environment();
+  seed.log = std::move(log);
+  return spawn_job(*system_, std::move(seed));
+}
+
+}  // namespace weir

@@ -1,0 +1,68 @@
+// A process of Weir: what its tasks share (memory budget, files, I/O threads, clock), the CAF
+// system, the node actor that spawns tasks, and the snapshot store. Used embedded by `weir run` and
+// as one node of a cluster.
+#pragma once
+
+#include <caf/all.hpp>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "actors/interfaces.hpp"
+#include "actors/job.hpp"
+#include "runtime/flow/task_builder.hpp"
+
+namespace weir {
+
+struct node_options {
+  std::string name = "local";
+  std::string data_dir;  // empty: snapshots live in a temporary folder that dies with the process
+  size_t memory_bytes = size_t{2} << 30;
+  unsigned scheduler_threads = 0;  // 0 = cores
+  unsigned io_threads = 2;
+  std::string log_level = "warn";
+};
+
+struct job_options {
+  int64_t snapshot_interval_us = 1'000'000;
+  uint32_t restarts_max = 5;
+  int64_t alignment_limit_us = 500'000;
+};
+
+/// Channel credit for a job: a quarter of the memory budget over its channels, within bounds that
+/// keep batches flowing and latency low.
+credit window_for(size_t memory_bytes, size_t channels);
+
+/// Spawns the node actor.
+node_actor spawn_node(caf::actor_system&, std::string name, task_environment);
+
+class node_process {
+ public:
+  /// Opens the store (refused when another process holds the data directory) and starts the actors.
+  static result<std::unique_ptr<node_process>> start(node_options);
+  ~node_process();
+
+  /// Starts a job; `id` is its key in the store.
+  result<job_actor> submit(std::string id, physical_plan, const job_options&,
+                           std::function<void(std::string)> log);
+  caf::actor_system& system() { return *system_; }
+  memory_pool& memory() { return memory_; }
+  const placement& self() const { return placement_; }
+  task_environment environment();
+
+ private:
+  explicit node_process(node_options);
+  status open();
+
+  node_options options_;
+  memory_pool memory_;
+  system_clock clock_;
+  std::unique_ptr<file_system> files_;
+  std::unique_ptr<io_executor> io_;
+  std::unique_ptr<caf::actor_system_config> config_;
+  std::unique_ptr<caf::actor_system> system_;
+  placement placement_;
+};
+
+}  // namespace weir

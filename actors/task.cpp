@@ -1,0 +1,248 @@
+#include "actors/task.hpp"
+
+#include "runtime/column/codec.hpp"
+#include "runtime/flow/split_list.hpp"
+
+namespace weir {
+namespace {
+
+// Batches per turn on the scheduler: a few hundred microseconds, so that other tasks' messages and
+// barriers do not wait long, and the cost of a turn vanishes.
+constexpr uint32_t slice_items = 16;
+
+}  // namespace
+
+task_state::~task_state() {
+  end();
+}
+
+task_actor spawn_task(caf::actor_system& system, task_seed seed) {
+  return system.spawn(
+      [](task_actor::stateful_pointer<task_state> self, task_seed s) -> task_actor::behavior_type {
+        return self->state.start(self, std::move(s));
+      },
+      std::move(seed));
+}
+
+void task_state::tell(task_event::what kind, uint64_t number, int64_t stall) {
+  task_event e;
+  e.task = seed_.id.value;
+  e.attempt = seed_.attempt.value;
+  e.kind = kind;
+  e.number = number;
+  e.stall_ns = stall;
+  self_->send(master_, std::move(e));
+}
+
+void task_state::send(channel_message m) {
+  auto it = peers_.find(m.channel.value);
+  weir_assert(it != peers_.end(), "every channel of a connected task has another end");
+  self_->send(it->second, stream_message{std::move(m), {}});
+}
+
+void task_state::grant(channel_id id, credit c) {
+  auto it = peers_.find(id.value);
+  weir_assert(it != peers_.end(), "every channel of a connected task has another end");
+  self_->send(it->second, credit_message{id.value, c.bytes, c.batches});
+}
+
+void task_state::write_chunks(epoch e, std::vector<state_chunk> chunks) {
+  self_->send(store_, chunks_message{seed_.job, seed_.attempt.value, e.value, std::move(chunks)});
+}
+
+void task_state::acknowledge(epoch e, int64_t stall) {
+  tell(task_event::what::acknowledged, e.value, stall);
+}
+void task_state::committed(epoch e) {
+  tell(task_event::what::committed, e.value);
+}
+void task_state::need_splits() {
+  tell(task_event::what::need_splits);
+}
+void task_state::ended() {
+  tell(task_event::what::ended);
+}
+
+void task_state::failed(error e) {
+  task_event event;
+  event.task = seed_.id.value;
+  event.attempt = seed_.attempt.value;
+  event.kind = task_event::what::failed;
+  event.code = static_cast<uint8_t>(e.code);
+  event.text = std::move(e.message);
+  self_->send(master_, std::move(event));
+}
+
+void task_state::wake_at(timestamp_us t) {
+  if (t >= timer_) return;
+  timer_ = t;
+  auto wait = std::max<timestamp_us>(0, t - seed_.environment.time->now());
+  self_->delayed_send(self_, std::chrono::microseconds(wait), timer_atom::value, int64_t{t});
+}
+
+void task_state::pump() {
+  if (!started_ || over_ || run_posted_) return;
+  switch (task_->run(slice_items)) {
+    case stream_task::next::again:
+      run_posted_ = true;
+      self_->send(self_, run_atom::value);
+      break;
+    case stream_task::next::waiting:
+    case stream_task::next::stopped:
+      break;
+  }
+}
+
+status task_state::build() {
+  auto woken = woken_;
+  auto weak = caf::actor_cast<caf::actor_addr>(self_);
+  auto wake = [woken, weak] {
+    if (woken->exchange(true)) return;
+    if (auto strong = caf::actor_cast<caf::strong_actor_ptr>(weak))
+      caf::anon_send(caf::actor_cast<caf::actor>(strong), wake_atom::value);
+  };
+  std::string attempt = seed_.job + "-" + std::to_string(seed_.attempt.value);
+  WEIR_ASSIGN(auto built,
+              build_task(*seed_.plan, *seed_.graph, seed_.id, seed_.environment, attempt, wake));
+  built.options.window = seed_.window;
+  built.options.alignment_limit_us = has_broadcast(*seed_.plan) ? -1 : seed_.alignment_limit_us;
+  metrics_ = built.metrics;
+  for (const auto& in : built.parts.inputs)
+    incoming_[in.id.value] = edge_schema(*seed_.plan, seed_.plan->edges[in.edge]);
+  task_ = std::make_unique<stream_task>(std::move(built.parts), std::move(built.options), *this,
+                                        *seed_.environment.memory, *seed_.environment.time,
+                                        metrics_->times);
+  return {};
+}
+
+void task_state::connect(connect_message& m) {
+  master_ = m.master;
+  store_ = m.store;
+  for (size_t i = 0; i < m.channels.size(); ++i) peers_[m.channels[i]] = m.receivers[i];
+  if (auto s = build(); !s) return failed(std::move(s).err());
+  task_->open(std::move(m.restored));
+  tell(task_event::what::opened);  // a failure to open was told before, and wins
+}
+
+void task_state::receive(stream_message& m) {
+  if (m.body.kind == message_kind::data && !m.body.rows) {
+    auto it = incoming_.find(m.body.channel.value);
+    if (it == incoming_.end()) return;
+    auto bytes = buffer::copy(*seed_.environment.memory, std::as_bytes(std::span(m.encoded)));
+    auto rows = decode_batch_flat(bytes, it->second, *seed_.environment.memory);
+    if (!rows) return failed(rows.err().at("rows from another node"));
+    m.body.rows = std::move(*rows);
+  }
+  task_->receive(std::move(m.body));
+}
+
+task_report task_state::report() const {
+  task_report r;
+  r.task = seed_.id.value;
+  r.attempt = seed_.attempt.value;
+  const auto& t = seed_.graph->tasks[seed_.id.value];
+  r.chain = t.chain;
+  r.subtask = t.subtask;
+  r.node = seed_.node;
+  if (!metrics_) return r;
+  constexpr auto relaxed = std::memory_order_relaxed;
+  r.busy_ns = metrics_->times.busy_ns.load(relaxed);
+  r.backpressured_ns = metrics_->times.backpressured_ns.load(relaxed);
+  r.idle_ns = metrics_->times.idle_ns.load(relaxed);
+  if (task_) r.watermark = task_->watermark();
+  const auto& ops = seed_.graph->chains[t.chain].operators;
+  for (size_t i = 0; i < ops.size(); ++i) {
+    const auto& m = *metrics_->operators[i];
+    const auto& node = seed_.plan->operators[ops[i].value];
+    operator_report o;
+    o.operator_id = node.id;
+    o.name = node.name;
+    o.rows_in = m.rows_in.load(relaxed);
+    o.rows_out = m.rows_out.load(relaxed);
+    o.bytes_in = m.bytes_in.load(relaxed);
+    o.bytes_out = m.bytes_out.load(relaxed);
+    o.busy_ns = m.busy_ns.load(relaxed);
+    o.errors_skipped = m.errors_skipped.load(relaxed);
+    o.dead_letters = m.dead_letters.load(relaxed);
+    o.late_rows = m.late_rows.load(relaxed);
+    o.state_bytes = m.state_bytes.load(relaxed);
+    r.operators.push_back(std::move(o));
+  }
+  return r;
+}
+
+void task_state::end() {
+  over_ = true;
+  if (task_) task_->close();
+  task_.reset();   // its operators hold this actor's wake-up
+  peers_.clear();  // tasks hold each other
+}
+
+task_actor::behavior_type task_state::start(task_actor::stateful_pointer<task_state> self,
+                                            task_seed seed) {
+  self_ = self;
+  seed_ = std::move(seed);
+  return {
+      [this](stream_message& m) {
+        if (over_ || !task_) return;
+        receive(m);
+        pump();
+      },
+      [this](const credit_message& m) {
+        if (over_ || !task_) return;
+        task_->receive_credit(channel_id{m.channel}, {m.bytes, m.batches});
+        pump();
+      },
+      [this](connect_message& m) { connect(m); },
+      [this](start_atom) {
+        started_ = true;
+        if (task_) pump();
+      },
+      [this](const trigger_message& m) {
+        if (over_ || !task_) return;
+        task_->trigger(epoch{m.number}, epoch{m.completed});
+        pump();
+      },
+      [this](const epoch_outcome& m) {
+        if (over_ || !task_) return;
+        if (m.complete)
+          task_->epoch_complete(epoch{m.number});
+        else
+          task_->epoch_aborted(epoch{m.number});
+        pump();
+      },
+      [this](const splits_message& m) {
+        if (over_ || !task_) return;
+        auto splits = decode_splits(m.splits);
+        if (!splits) return failed(splits.err());
+        task_->add_splits(std::move(*splits), m.last, m.hold);
+        pump();
+      },
+      [this](const release_watermark_message&) {
+        if (over_ || !task_) return;
+        task_->hold_watermark(false);
+        pump();
+      },
+      [this](run_atom) {
+        run_posted_ = false;
+        if (task_) pump();
+      },
+      [this](wake_atom) {
+        woken_->store(false);
+        if (task_) pump();
+      },
+      [this](timer_atom, int64_t t) {
+        if (t == timer_) timer_ = watermark_end;
+        if (task_) pump();
+      },
+      [this](report_atom) { return report(); },
+      [this](stop_atom) {
+        auto r = report();
+        end();
+        self_->quit();
+        return r;
+      },
+  };
+}
+
+}  // namespace weir

@@ -1,0 +1,69 @@
+// The actor around a stream_task: decodes messages, calls the task, sends what it wants sent. Runs
+// on CAF's scheduler, one slice of work per message, so that tasks of all jobs take turns.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <unordered_map>
+
+#include "actors/interfaces.hpp"
+#include "runtime/flow/task_builder.hpp"
+
+namespace weir {
+
+/// What a node gives to a task that it spawns.
+struct task_seed {
+  std::string job;
+  std::string node;  // for reports
+  std::shared_ptr<const physical_plan> plan;
+  std::shared_ptr<const task_graph> graph;
+  task_id id;
+  attempt_id attempt;
+  task_environment environment;
+  credit window;
+  int64_t alignment_limit_us = 500'000;
+};
+
+class task_state : public task_port {
+ public:
+  static inline const char* name = "weir.task";
+
+  task_actor::behavior_type start(task_actor::stateful_pointer<task_state> self, task_seed);
+  ~task_state() override;
+
+  void send(channel_message) override;
+  void grant(channel_id, credit) override;
+  void write_chunks(epoch, std::vector<state_chunk>) override;
+  void acknowledge(epoch, int64_t stall_ns) override;
+  void committed(epoch) override;
+  void need_splits() override;
+  void ended() override;
+  void failed(error) override;
+  void wake_at(timestamp_us) override;
+
+ private:
+  status build();
+  void connect(connect_message&);
+  void receive(stream_message&);
+  void pump();
+  void tell(task_event::what, uint64_t number = 0, int64_t stall = 0);
+  task_report report() const;
+  void end();
+
+  task_actor::stateful_pointer<task_state> self_ = nullptr;
+  task_seed seed_;
+  std::unique_ptr<stream_task> task_;
+  std::shared_ptr<task_metrics> metrics_;
+  std::unordered_map<uint32_t, task_actor> peers_;     // by channel: the other end
+  std::unordered_map<uint32_t, schema_ptr> incoming_;  // by channel: rows from other processes
+  job_actor master_;
+  store_actor store_;
+  bool started_ = false, run_posted_ = false, over_ = false;
+  timestamp_us timer_ = watermark_end;
+  /// Set by other threads' wake-ups until the actor has seen them: at most one is in the mailbox.
+  std::shared_ptr<std::atomic<bool>> woken_ = std::make_shared<std::atomic<bool>>(false);
+};
+
+task_actor spawn_task(caf::actor_system&, task_seed);
+
+}  // namespace weir

@@ -1,0 +1,75 @@
+// The operators of one task, called one after the other: inside a chain a batch is a function call.
+// Measures each operator's own time. Owned by one task.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "runtime/operators/operator.hpp"
+
+namespace weir {
+
+class chain_runner {
+ public:
+  struct member {
+    std::unique_ptr<stream_operator> op;
+    operator_context context;  // its metrics are set
+  };
+  /// Output of the last operator (and side outputs, which only the last one may have).
+  using output_fn = std::function<status(const batch_ptr&, uint16_t port)>;
+
+  chain_runner(std::vector<member>, const clock&, output_fn);
+  ~chain_runner();
+
+  status open();
+  /// `reader_of` gives the snapshot of an operator, or null when it has none.
+  status restore(const std::function<const snapshot_reader*(const std::string& operator_id)>&);
+
+  /// Each of these starts a pass over the chain. While step() returns true there is more to do;
+  /// stop calling it when the output is blocked and go on later. No pass starts within another.
+  status begin_batch(uint16_t port, const batch_ptr&);
+  void begin_watermark(timestamp_us);
+  void begin_before_barrier();
+  void begin_idle();
+  void begin_processing_time(timestamp_us);
+  /// Rows that a source in front of the chain made.
+  status begin_source_batch(const batch_ptr& rows) { return begin_batch(0, rows); }
+  result<bool> step();
+
+  bool blocked() const;
+  status snapshot_begin(const std::function<snapshot_writer&(const std::string& operator_id)>&);
+  result<bool> snapshot_continue(
+      const std::function<snapshot_writer&(const std::string& operator_id)>&, size_t budget);
+  status epoch_complete(epoch);
+  status epoch_aborted(epoch);
+  bool committed() const;
+  status close();
+
+  size_t size() const noexcept { return members_.size(); }
+  const operator_context& context(size_t i) const { return members_[i].context; }
+  size_t state_bytes() const;
+  /// "a, b": the operators with their state sizes, largest first; for the budget's error.
+  std::string describe_state() const;
+
+ private:
+  class link;  // collector of one operator
+  enum class pass_kind : uint8_t { none, batch, watermark, before_barrier, idle, processing_time };
+  status enter(size_t i, uint16_t port, const batch_ptr&);
+  status call(size_t i);
+  error blame(size_t i, const error&) const;
+
+  std::vector<member> members_;
+  std::vector<std::unique_ptr<link>> links_;
+  const clock& clock_;
+  output_fn output_;
+  pass_kind pass_ = pass_kind::none;
+  size_t at_ = 0;
+  bool called_ = false;  // members_[at_] got the pass's call; only drain() is left
+  timestamp_us time_ = 0;
+  int64_t child_ns_ = 0;  // time of the operators behind the one that runs
+  size_t snapshot_at_ = 0;
+  std::optional<error> failed_;
+};
+
+}  // namespace weir

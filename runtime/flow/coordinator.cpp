@@ -1,0 +1,344 @@
+#include "runtime/flow/coordinator.hpp"
+
+#include <algorithm>
+
+namespace weir {
+namespace {
+
+// How often a source that can grow is asked for new splits.
+constexpr timestamp_us discovery_interval_us = 1'000'000;
+
+}  // namespace
+
+const char* to_string(job_state s) noexcept {
+  switch (s) {
+    case job_state::starting:
+      return "starting";
+    case job_state::running:
+      return "running";
+    case job_state::stopping:
+      return "stopping";
+    case job_state::restarting:
+      return "restarting";
+    case job_state::finished:
+      return "finished";
+    case job_state::stopped:
+      return "stopped";
+    case job_state::failed:
+      return "failed";
+  }
+  return "unknown";
+}
+
+job_coordinator::job_coordinator(const physical_plan& plan, const task_graph& graph,
+                                 coordinator_options o, coordinator_port& port)
+    : plan_(plan), graph_(graph), options_(o), port_(port) {}
+
+void job_coordinator::set_state(job_state s) {
+  if (state_ == s) return;
+  state_ = s;
+  port_.state_changed(s, failure_);
+}
+
+void job_coordinator::start(timestamp_us) {
+  port_.load();
+}
+
+status job_coordinator::restore_pools(const restored_job& from) {
+  pools_.clear();
+  for (uint32_t i = 0; i < plan_.operators.size(); ++i) {
+    const auto& node = plan_.operators[i];
+    if (!std::holds_alternative<source_spec>(node.spec)) continue;
+    uint32_t parallelism = plan_.parallelism_of(operator_index{i});
+    auto text = from.split_pools.find(node.id);
+    if (text == from.split_pools.end()) {
+      pools_.emplace(i, split_pool(parallelism));
+      continue;
+    }
+    auto begun = from.begun.find(node.id);
+    WEIR_ASSIGN(
+        auto pool,
+        split_pool::decode(text->second,
+                           begun == from.begun.end() ? std::vector<source_split>() : begun->second,
+                           parallelism));
+    pools_.emplace(i, std::move(pool));
+  }
+  return {};
+}
+
+void job_coordinator::restored(result<std::optional<restored_job>> r, timestamp_us now) {
+  if (state_ == job_state::failed || state_ == job_state::stopped) return;
+  if (!r) return fail(r.err());
+  restored_job from = r->value_or(restored_job{});
+  if (auto s = restore_pools(from); !s) return fail(s.err());
+  completed_ = from.number;
+  if (completed_ != epoch{} && completed_at_ == 0) completed_at_ = now;
+  next_ = epoch{std::max(next_.value, from.number.value + 1)};
+  ended_.clear();
+  publish_only_ = from.finished;
+  port_.deploy(attempt_);
+}
+
+void job_coordinator::deployed(attempt_id a, timestamp_us now) {
+  if (a != attempt_) return;
+  if (publish_only_) {
+    // The job had finished; what its sinks had prepared is all that may be left to do.
+    final_epoch_ = completed_;
+    publishing_.clear();
+    for (const auto& t : graph_.tasks) publishing_.insert(t.id);
+    port_.tell_complete(completed_);
+    return;
+  }
+  set_state(stop_requested_ ? job_state::stopping : job_state::running);
+  next_epoch_at_ = now + options_.interval_us;
+  next_discovery_at_ = watermark_end;
+  discovering_.clear();
+  for (auto& [op, pool] : pools_) {
+    if (!pool.ready() || !pool.bounded()) {
+      discovering_.insert(op);
+      port_.discover(operator_index{op});
+    }
+    hand_out(operator_index{op});
+  }
+  if (stop_requested_) begin_epoch(now);
+  port_.wake_at(next_epoch_at_);
+}
+
+void job_coordinator::discovered(operator_index op, result<discovery> d, timestamp_us now) {
+  discovering_.erase(op.value);
+  auto it = pools_.find(op.value);
+  if (it == pools_.end()) return;
+  if (!d) {
+    const auto& chain = graph_.chains[graph_.chain_of[op.value]];
+    task_failed(graph_.tasks[chain.first_task].id, attempt_,
+                d.err().at("source '" + plan_.operators[op.value].id + "'"), now);
+    return;
+  }
+  it->second.discovered(std::move(*d));
+  if (!it->second.bounded()) {
+    next_discovery_at_ = std::min(next_discovery_at_, now + discovery_interval_us);
+    port_.wake_at(next_discovery_at_);
+  }
+  hand_out(op);
+}
+
+void job_coordinator::hand_out(operator_index op) {
+  auto& pool = pools_.at(op.value);
+  uint32_t chain = graph_.chain_of[op.value];
+  for (auto& a : pool.assign()) {
+    auto id = graph_.task_of(chain, a.subtask).id;
+    port_.assign(id, std::move(a));
+  }
+  if (pool.released())
+    for (uint32_t i = 0; i < graph_.chains[chain].parallelism; ++i)
+      port_.release_watermark(graph_.task_of(chain, i).id);
+}
+
+void job_coordinator::splits_needed(task_id t) {
+  const auto& task = graph_.tasks[t.value];
+  auto op = graph_.chains[task.chain].operators.front();
+  auto it = pools_.find(op.value);
+  weir_assert(it != pools_.end(), "only source tasks ask for splits");
+  it->second.request(task.subtask);
+  hand_out(op);
+}
+
+void job_coordinator::begin_epoch(timestamp_us now) {
+  if (pending_) return;
+  pending_.emplace();
+  pending_->number = next_;
+  next_ = epoch{next_.value + 1};
+  pending_->began = now;
+  pending_->finished = ended_.size() == graph_.tasks.size();
+  pending_->last = pending_->finished || stop_requested_;
+  for (const auto& t : graph_.tasks) pending_->missing.insert(t.id);
+  // The pools and the triggers leave in one step: a split that is handed out later reaches its
+  // task behind the trigger, so it is in the pool of this epoch and not in the task's share.
+  for (const auto& [op, pool] : pools_) pending_->pools[plan_.operators[op].id] = pool.encode();
+  port_.begin_epoch(pending_->number);
+  for (const auto& [op, pool] : pools_) {
+    uint32_t chain = graph_.chain_of[op];
+    for (uint32_t i = 0; i < graph_.chains[chain].parallelism; ++i)
+      port_.trigger(graph_.task_of(chain, i).id, pending_->number, completed_);
+  }
+  next_epoch_at_ = now + options_.interval_us;
+  port_.wake_at(now + options_.epoch_timeout_us);
+}
+
+void job_coordinator::acknowledged(task_id t, attempt_id a, epoch e, int64_t stall,
+                                   timestamp_us now) {
+  if (a != attempt_ || !pending_ || pending_->number != e) return;
+  pending_->missing.erase(t);
+  pending_->stall_ns_max = std::max(pending_->stall_ns_max, stall);
+  if (!pending_->missing.empty() || pending_->committing) return;
+  pending_->committing = true;
+  epoch_summary s;
+  s.number = e;
+  s.began = pending_->began;
+  s.ended = now;
+  s.finished = pending_->finished;
+  s.split_pools = std::move(pending_->pools);
+  s.stall_ns_max = pending_->stall_ns_max;
+  port_.commit(std::move(s));
+}
+
+void job_coordinator::committed(epoch e, timestamp_us now) {
+  if (!pending_ || pending_->number != e) return;
+  bool last = pending_->last, finished = pending_->finished;
+  pending_.reset();
+  completed_ = e;
+  completed_at_ = now;
+  last_epoch_error_.clear();
+  if (last) {
+    publish_only_ = finished;
+    final_epoch_ = e;
+    publishing_.clear();
+    for (const auto& t : graph_.tasks) publishing_.insert(t.id);
+  }
+  port_.tell_complete(e);
+  if (!last && (stop_requested_ || ended_.size() == graph_.tasks.size())) begin_epoch(now);
+  port_.wake_at(next_epoch_at_);
+}
+
+void job_coordinator::give_up_epoch(const std::string& why) {
+  epoch e = pending_->number;
+  pending_.reset();
+  last_epoch_error_ = why;
+  port_.log("epoch " + std::to_string(e.value) + " was given up: " + why);
+  port_.abort(e);
+  port_.tell_aborted(e);
+}
+
+void job_coordinator::commit_failed(epoch e, const error& why, timestamp_us now) {
+  if (!pending_ || pending_->number != e) return;
+  bool last = pending_->last;
+  give_up_epoch(why.message);
+  // An end that cannot be made durable is tried again like any other epoch.
+  if (last) next_epoch_at_ = now + options_.interval_us;
+  port_.wake_at(next_epoch_at_);
+}
+
+void job_coordinator::task_committed(task_id t, attempt_id a, epoch e) {
+  if (a != attempt_ || !final_epoch_ || e != *final_epoch_) return;
+  publishing_.erase(t);
+  check_finished();
+}
+
+void job_coordinator::check_finished() {
+  if (!final_epoch_ || !publishing_.empty()) return;
+  port_.kill();
+  set_state(publish_only_ ? job_state::finished : job_state::stopped);
+}
+
+void job_coordinator::task_ended(task_id t, attempt_id a, timestamp_us now) {
+  if (a != attempt_) return;
+  ended_.insert(t);
+  if (ended_.size() == graph_.tasks.size() && !pending_ && !final_epoch_) begin_epoch(now);
+}
+
+void job_coordinator::fail(error e) {
+  failure_ = std::move(e);
+  port_.kill();
+  set_state(job_state::failed);
+}
+
+void job_coordinator::task_failed(task_id t, attempt_id a, error e, timestamp_us now) {
+  if (a != attempt_ || state_ == job_state::failed || state_ == job_state::stopped ||
+      state_ == job_state::finished)
+    return;
+  if (t.value < graph_.tasks.size()) {
+    const auto& task = graph_.tasks[t.value];
+    port_.log("task " + std::to_string(t.value) + " (" +
+              plan_.operators[graph_.chains[task.chain].operators.front().value].id + "[" +
+              std::to_string(task.subtask) + "]) failed: " + e.message);
+  }
+  failure_ = std::move(e);
+  ++attempt_.value;  // whatever the old tasks still say is ignored
+  if (pending_) {
+    epoch given_up = pending_->number;
+    pending_.reset();
+    port_.abort(given_up);
+  }
+  final_epoch_.reset();
+  port_.kill();
+  if (now - last_failure_at_ > options_.healthy_after_us) failures_in_row_ = 0;
+  last_failure_at_ = now;
+  ++failures_in_row_;
+  // State over the budget is as large after a restart as before it.
+  if (failures_in_row_ > options_.restarts_max || failure_->code == errc::budget_exceeded) {
+    if (failures_in_row_ > 1)
+      failure_->message += "; given up after " + std::to_string(failures_in_row_ - 1) + " restarts";
+    set_state(job_state::failed);
+    return;
+  }
+  schedule_restart(now);
+}
+
+void job_coordinator::schedule_restart(timestamp_us now) {
+  int64_t wait = options_.backoff_us << std::min<uint32_t>(failures_in_row_ - 1, 20);
+  wait = std::min(wait, options_.backoff_max_us);
+  restart_at_ = now + wait;
+  ++restarts_total_;
+  port_.log("restart " + std::to_string(failures_in_row_) + " of " +
+            std::to_string(options_.restarts_max) + " from epoch " +
+            std::to_string(completed_.value) + " in " + std::to_string(wait / 1000) + " ms");
+  set_state(job_state::restarting);
+  port_.wake_at(restart_at_);
+}
+
+void job_coordinator::stop(timestamp_us now) {
+  if (stop_requested_) return;
+  stop_requested_ = true;
+  if (state_ != job_state::running) return;
+  set_state(job_state::stopping);
+  if (!pending_) begin_epoch(now);
+}
+
+void job_coordinator::cancel() {
+  if (state_ == job_state::finished || state_ == job_state::failed) return;
+  ++attempt_.value;
+  if (pending_) port_.abort(pending_->number);
+  pending_.reset();
+  port_.kill();
+  set_state(job_state::stopped);
+}
+
+uint64_t job_coordinator::input_weight() const {
+  uint64_t n = 0;
+  for (const auto& [op, pool] : pools_) n += pool.weight_total();
+  return n;
+}
+
+bool job_coordinator::bounded() const {
+  return std::all_of(pools_.begin(), pools_.end(),
+                     [](const auto& p) { return p.second.bounded(); });
+}
+
+void job_coordinator::tick(timestamp_us now) {
+  if (state_ == job_state::restarting && now >= restart_at_) {
+    restart_at_ = watermark_end;
+    state_ = job_state::starting;
+    port_.load();
+    return;
+  }
+  if (state_ != job_state::running && state_ != job_state::stopping) return;
+  if (pending_ && !pending_->committing && now >= pending_->began + options_.epoch_timeout_us) {
+    std::string who;
+    for (auto t : pending_->missing) {
+      const auto& task = graph_.tasks[t.value];
+      who += (who.empty() ? "" : ", ") +
+             plan_.operators[graph_.chains[task.chain].operators.front().value].id + "[" +
+             std::to_string(task.subtask) + "]";
+    }
+    give_up_epoch("no acknowledgement in time from " + who);
+  }
+  if (!pending_ && !final_epoch_ && now >= next_epoch_at_) begin_epoch(now);
+  if (now >= next_discovery_at_) {
+    next_discovery_at_ = watermark_end;
+    for (const auto& [op, pool] : pools_)
+      if (!pool.bounded() && discovering_.insert(op).second) port_.discover(operator_index{op});
+  }
+  port_.wake_at(next_epoch_at_);
+}
+
+}  // namespace weir

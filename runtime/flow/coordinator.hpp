@@ -1,0 +1,161 @@
+// The job master's decisions, without actors or clocks: epochs (trigger, acknowledge, commit, give
+// up), splits, restarts with backoff and a limit, the end of the job. Acts through a
+// coordinator_port; one caller at a time. Invariants: one epoch is under way at a time; an epoch is
+// announced as complete only after the store has made it durable; messages of older attempts are
+// ignored.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "runtime/flow/split_pool.hpp"
+#include "runtime/plan/task_graph.hpp"
+
+namespace weir {
+
+struct coordinator_options {
+  int64_t interval_us = 1'000'000;        // between the starts of two epochs; at least 100 ms
+  int64_t epoch_timeout_us = 60'000'000;  // an epoch that takes longer is given up
+  uint32_t restarts_max = 5;     // failures in a row; a minute without one resets the count
+  int64_t backoff_us = 100'000;  // before the first restart, doubled for each further one
+  int64_t backoff_max_us = 10'000'000;
+  int64_t healthy_after_us = 60'000'000;
+};
+
+enum class job_state : uint8_t {
+  starting,
+  running,
+  stopping,
+  restarting,
+  finished,
+  stopped,
+  failed
+};
+const char* to_string(job_state) noexcept;
+
+/// What a complete epoch needs besides its chunks.
+struct epoch_summary {
+  epoch number;
+  timestamp_us began = 0, ended = 0;
+  bool finished = false;  // every row of the bounded input is behind this epoch
+  std::map<std::string, std::string> split_pools;  // by operator id of the source
+  int64_t stall_ns_max = 0;
+};
+
+class coordinator_port {
+ public:
+  virtual ~coordinator_port() = default;
+  /// Loads the newest complete epoch; answered by restored().
+  virtual void load() = 0;
+  /// Starts all tasks with what load() found. Answered by deployed() or task_failed().
+  virtual void deploy(attempt_id) = 0;
+  /// Ends all tasks at once; they say nothing more.
+  virtual void kill() = 0;
+  virtual void begin_epoch(epoch) = 0;
+  virtual void trigger(task_id source, epoch, epoch completed) = 0;
+  /// Makes the epoch durable; answered by committed() or commit_failed().
+  virtual void commit(epoch_summary) = 0;
+  virtual void abort(epoch) = 0;          // in the stores
+  virtual void tell_complete(epoch) = 0;  // to all tasks
+  virtual void tell_aborted(epoch) = 0;
+  virtual void assign(task_id source, split_pool::assignment) = 0;
+  virtual void release_watermark(task_id source) = 0;
+  /// Runs the source's enumerator; answered by discovered().
+  virtual void discover(operator_index source) = 0;
+  virtual void wake_at(timestamp_us) = 0;
+  virtual void state_changed(job_state, const std::optional<error>&) = 0;
+  virtual void log(std::string) = 0;
+};
+
+/// What a restart continues from: the newest complete epoch of the store.
+struct restored_job {
+  epoch number;
+  bool finished = false;
+  std::map<std::string, std::string> split_pools;
+  /// By operator id: splits that tasks had begun when the barrier passed.
+  std::map<std::string, std::vector<source_split>> begun;
+};
+
+class job_coordinator {
+ public:
+  job_coordinator(const physical_plan&, const task_graph&, coordinator_options, coordinator_port&);
+
+  void start(timestamp_us now);
+  /// What load() found: nothing for a fresh start. Errors fail the job.
+  void restored(result<std::optional<restored_job>>, timestamp_us now);
+  void deployed(attempt_id, timestamp_us now);
+  void discovered(operator_index, result<discovery>, timestamp_us now);
+  void splits_needed(task_id);
+  void acknowledged(task_id, attempt_id, epoch, int64_t stall_ns, timestamp_us now);
+  void committed(epoch, timestamp_us now);
+  void commit_failed(epoch, const error&, timestamp_us now);
+  void task_committed(task_id, attempt_id, epoch);
+  void task_ended(task_id, attempt_id, timestamp_us now);
+  void task_failed(task_id, attempt_id, error, timestamp_us now);
+  /// A last epoch, commits, then the end.
+  void stop(timestamp_us now);
+  /// Ends at once; what is not in an epoch is lost.
+  void cancel();
+  void tick(timestamp_us now);
+
+  job_state state() const noexcept { return state_; }
+  epoch completed() const noexcept { return completed_; }
+  timestamp_us completed_at() const noexcept { return completed_at_; }
+  uint32_t restarts() const noexcept { return restarts_total_; }
+  attempt_id attempt() const noexcept { return attempt_; }
+  const std::optional<error>& failure() const noexcept { return failure_; }
+  /// Of all splits of all sources: bytes or rows, for progress; and whether the input ends.
+  uint64_t input_weight() const;
+  bool bounded() const;
+  const std::string& last_epoch_error() const noexcept { return last_epoch_error_; }
+
+ private:
+  struct pending_epoch {
+    epoch number;
+    timestamp_us began = 0;
+    std::set<task_id> missing;
+    bool last = false;      // the job ends with it
+    bool finished = false;  // ... because its input has ended
+    bool committing = false;
+    std::map<std::string, std::string> pools;
+    int64_t stall_ns_max = 0;
+  };
+  void set_state(job_state);
+  status restore_pools(const restored_job&);
+  void begin_epoch(timestamp_us now);
+  void give_up_epoch(const std::string& why);
+  void hand_out(operator_index);
+  void schedule_restart(timestamp_us now);
+  void restart(timestamp_us now);
+  void check_finished();
+  void fail(error);
+
+  const physical_plan& plan_;
+  const task_graph& graph_;
+  coordinator_options options_;
+  coordinator_port& port_;
+  job_state state_ = job_state::starting;
+  attempt_id attempt_{1};
+  std::map<uint32_t, split_pool> pools_;  // by operator index
+  std::set<uint32_t> discovering_;
+  epoch next_{1}, completed_;
+  timestamp_us completed_at_ = 0;
+  timestamp_us next_epoch_at_ = 0;
+  timestamp_us next_discovery_at_ = watermark_end;
+  std::optional<pending_epoch> pending_;
+  std::set<task_id> ended_;
+  std::optional<epoch> final_epoch_;  // complete; the tasks publish what it holds
+  std::set<task_id> publishing_;
+  bool stop_requested_ = false;
+  bool publish_only_ = false;  // restored behind the last epoch: only commits are left
+  uint32_t failures_in_row_ = 0, restarts_total_ = 0;
+  timestamp_us last_failure_at_ = 0;
+  timestamp_us restart_at_ = watermark_end;
+  std::optional<error> failure_;
+  std::string last_epoch_error_;
+};
+
+}  // namespace weir

@@ -1,0 +1,109 @@
+#include "runtime/flow/source_driver.hpp"
+
+#include <algorithm>
+
+#include "runtime/column/kernels.hpp"
+#include "runtime/flow/split_list.hpp"
+
+namespace weir {
+namespace {
+
+// At-most-once: rows that wait for their positions to become durable, per source task. What one
+// snapshot interval may hand on.
+constexpr size_t held_bytes_max = 32u << 20;
+
+}  // namespace
+
+source_driver::source_driver(std::unique_ptr<source_reader> r, options o)
+    : reader_(std::move(r)), options_(o), watermarks_(o.time) {}
+
+status source_driver::open(operator_context c) {
+  context_ = std::move(c);
+  return reader_->open(context_);
+}
+
+status source_driver::add_splits(std::vector<source_split> splits, bool last, bool hold,
+                                 timestamp_us now) {
+  asked_ = false;
+  last_ = last;
+  watermarks_.hold(hold);
+  for (auto& s : splits) {
+    exhausted_ = false;
+    watermarks_.add(s.id, now);
+    orders_[s.id] = s.order;
+    WEIR_TRY(reader_->add_split(std::move(s)));
+  }
+  return {};
+}
+
+source_driver::taken source_driver::hand_on(batch_ptr rows) {
+  taken t;
+  t.what = taken::kind::rows;
+  context_.metrics->rows_out.fetch_add(rows->rows, std::memory_order_relaxed);
+  context_.metrics->batches_in.fetch_add(1, std::memory_order_relaxed);
+  t.rows = std::move(rows);
+  return t;
+}
+
+result<source_driver::taken> source_driver::take(timestamp_us now) {
+  taken t;
+  if (!held_.empty() && held_.front().after != epoch{} && held_.front().after <= released_) {
+    auto rows = std::move(held_.front().rows);
+    held_.pop_front();
+    held_bytes_ -= rows->memory_bytes();
+    return hand_on(std::move(rows));
+  }
+  if (held_bytes_ > held_bytes_max) return t;  // the next epoch releases them
+  if (exhausted_) {
+    if (!last_) {
+      if (asked_) return t;
+      asked_ = true;
+      t.what = taken::kind::need_splits;
+    } else if (held_.empty()) {
+      t.what = taken::kind::ended;
+    }
+    return t;
+  }
+  WEIR_ASSIGN(auto p, reader_->poll(batch_rows_target));
+  if (p.rows && p.rows->rows != 0 && options_.event_time) {
+    if (auto newest = max_timestamp(*p.rows, *options_.event_time))
+      watermarks_.observe(p.split_id, *newest, now);
+    else
+      watermarks_.observe(p.split_id, watermark_none, now);
+  }
+  if (p.split_ended) watermarks_.remove(p.split_id);
+  if (p.what == polled::state::finished) exhausted_ = true;
+  if (p.what == polled::state::pending) t.wake_at = p.wake_at;
+  if (p.rows && p.rows->rows != 0) {
+    if (options_.mode != delivery_mode::at_most_once) return hand_on(std::move(p.rows));
+    held_bytes_ += p.rows->memory_bytes();
+    held_.push_back({std::move(p.rows), epoch{}});
+  }
+  // Not "nothing": a finished split, held rows or an empty batch leave more to do right away.
+  if (p.what != polled::state::pending) t.wake_at = now;
+  return t;
+}
+
+status source_driver::snapshot(snapshot_writer& w) {
+  auto splits = reader_->snapshot();
+  for (auto& s : splits)
+    if (auto it = orders_.find(s.id); it != orders_.end()) s.order = it->second;
+  auto text = encode_splits(splits);
+  w.put(state_name, no_key_group, chunk_kind::blob,
+        buffer::copy(w.memory(), std::as_bytes(std::span(text))));
+  for (auto& h : held_)
+    if (h.after == epoch{}) h.after = w.number();
+  return {};
+}
+
+status source_driver::epoch_complete(epoch e) {
+  released_ = std::max(released_, e);
+  return reader_->on_epoch_complete(e);
+}
+
+void source_driver::epoch_aborted(epoch e) {
+  for (auto& h : held_)
+    if (h.after == e) h.after = epoch{};
+}
+
+}  // namespace weir

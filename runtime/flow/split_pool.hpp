@@ -1,0 +1,64 @@
+// The splits of one source operator that no task reads yet: handed out on request while the source
+// is bounded, pushed to the task with the fewest while it is not. Part of the coordinator; its
+// content as of a barrier belongs to the epoch.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "runtime/connectors/source.hpp"
+
+namespace weir {
+
+class split_pool {
+ public:
+  struct assignment {
+    uint32_t subtask = 0;
+    std::vector<source_split> splits;
+    bool last = false;  // never more for this task
+    bool hold = false;  // the watermark has to stand still
+  };
+
+  explicit split_pool(uint32_t parallelism) : readers_(parallelism) {}
+
+  /// What discover() found; splits that are known already are ignored.
+  void discovered(discovery);
+  /// A task has read what it had.
+  void request(uint32_t subtask);
+  /// What to send to tasks now; call after every change.
+  std::vector<assignment> assign();
+  /// True once when the watermark, which was held, is free to move: tell all tasks.
+  bool released();
+
+  /// Persistent form: known ids and splits nobody reads.
+  std::string encode() const;
+  /// From encode() and the splits that tasks had begun when the epoch's barrier passed.
+  static result<split_pool> decode(std::string_view, std::vector<source_split> begun,
+                                   uint32_t parallelism);
+
+  bool ready() const noexcept { return discovered_; }
+  bool bounded() const noexcept { return bounded_; }
+  uint64_t weight_total() const noexcept { return weight_total_; }
+
+ private:
+  struct reader {
+    bool waiting = false;
+    bool told_last = false;
+    size_t splits = 0;
+  };
+  bool must_hold() const;
+
+  std::vector<reader> readers_;
+  std::deque<source_split> unread_;
+  std::set<std::string> known_;
+  std::set<std::string> begun_groups_;
+  bool discovered_ = false;
+  bool bounded_ = true;
+  bool held_ = true;
+  uint64_t weight_total_ = 0;
+};
+
+}  // namespace weir

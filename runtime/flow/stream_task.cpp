@@ -1,0 +1,465 @@
+#include "runtime/flow/stream_task.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace weir {
+namespace {
+
+// Under memory pressure a source looks again after this long: short against a batch's life.
+constexpr timestamp_us pressure_retry_us = 1'000;
+// What snapshot_continue() may write between two batches: 50 us of copying.
+constexpr size_t snapshot_step_bytes = 256 * 1024;
+
+}  // namespace
+
+stream_task::stream_task(parts p, stream_task_options o, task_port& port, memory_pool& pool,
+                         const clock& c, task_times& times)
+    : options_(std::move(o)),
+      port_(port),
+      pool_(pool),
+      clock_(c),
+      times_(times),
+      edge_keys_(std::move(p.edge_keys)),
+      task_key_(std::move(p.task_key)),
+      outputs_(std::move(p.outputs), options_.subtask, options_.key_groups, options_.window, pool,
+               [this](channel_message m) { port_.send(std::move(m)); }),
+      inputs_(std::move(p.inputs), {options_.mode != delivery_mode::at_least_once, options_.window},
+              [this](channel_id id, credit n) { port_.grant(id, n); }),
+      chain_(
+          [this, &p] {
+            for (auto& m : p.operators)
+              m.context.set_processing_timer = [this](timestamp_us t) {
+                processing_timer_ = std::min(processing_timer_, t);
+                wake(t);
+              };
+            return std::move(p.operators);
+          }(),
+          c,
+          [this](const batch_ptr& b, uint16_t port_index) {
+            return outputs_.emit(b, port_index);
+          }) {
+  if (p.reader) {
+    source_ = std::make_unique<source_driver>(std::move(p.reader), p.source_options);
+    source_context_ = std::move(p.source_context);
+  }
+  left_run_ns_ = clock_.monotonic_ns();
+}
+
+stream_task::~stream_task() = default;
+
+void stream_task::fail(error e) {
+  if (stopped_) return;
+  stopped_ = true;
+  std::string where = source_ && opened_ ? source_->position() : "";
+  if (!where.empty() && e.message.find(where) == std::string::npos)
+    e.message += " (input position " + where + ")";
+  port_.failed(std::move(e));
+}
+
+void stream_task::wake(timestamp_us t) {
+  if (t == watermark_end || t >= wake_requested_) return;
+  wake_requested_ = t;
+  port_.wake_at(t);
+}
+
+void stream_task::open(std::vector<state_chunk> restored) {
+  if (source_) {
+    if (auto s = source_->open(source_context_); !s) return fail(std::move(s).err());
+  }
+  if (auto s = chain_.open(); !s) return fail(std::move(s).err());
+  opened_ = true;
+  if (auto s = restore(std::move(restored)); !s) return fail(std::move(s).err());
+}
+
+status stream_task::restore(std::vector<state_chunk> chunks) {
+  if (chunks.empty()) return {};
+  task_restore r(std::move(chunks));
+  WEIR_TRY(chain_.restore([&r](const std::string& id) { return r.reader(id); }));
+  timestamp_us floor = r.watermark(task_key_);
+  WEIR_ASSIGN(restored_, r.in_flight_rows(outputs_.specs(), edge_keys_, options_.subtask, pool_));
+  if (floor == watermark_end) {
+    // The end has passed through these operators before the snapshot; only say so again.
+    ended_ = true;
+    inputs_.raise_floor(watermark_end);
+    watermark_ = watermark_end;
+    forward_end_ = true;
+  } else if (floor != watermark_none) {
+    inputs_.raise_floor(floor);
+    start_watermark(floor);
+  }
+  return {};
+}
+
+void stream_task::receive(channel_message m) {
+  if (!stopped_) inputs_.enqueue(std::move(m));
+}
+
+void stream_task::receive_credit(channel_id id, credit more) {
+  if (!stopped_) outputs_.grant(id, more);
+}
+
+void stream_task::add_splits(std::vector<source_split> splits, bool last, bool hold) {
+  weir_assert(source_ != nullptr, "splits are for source tasks");
+  if (stopped_) return;
+  if (auto s = source_->add_splits(std::move(splits), last, hold, clock_.now()); !s)
+    fail(std::move(s).err());
+}
+
+void stream_task::hold_watermark(bool on) {
+  if (source_) source_->hold(on);
+}
+
+void stream_task::trigger(epoch e, epoch completed) {
+  weir_assert(source_ != nullptr, "barriers start at source tasks");
+  triggered_ = barrier_state{e, completed, false, 0};
+}
+
+void stream_task::resolve_pending(epoch completed, epoch before) {
+  if (pending_ == epoch{} || pending_ >= before) return;
+  if (pending_ <= completed)
+    epoch_complete(pending_);
+  else
+    epoch_aborted(pending_);
+}
+
+void stream_task::epoch_complete(epoch e) {
+  if (stopped_ || pending_ != e) return;
+  pending_ = {};
+  if (source_)
+    if (auto s = source_->epoch_complete(e); !s) return fail(std::move(s).err());
+  if (auto s = chain_.epoch_complete(e); !s) return fail(std::move(s).err());
+  committing_ = e;
+}
+
+void stream_task::epoch_aborted(epoch e) {
+  if (stopped_) return;
+  inputs_.abort(e);
+  if (triggered_ && triggered_->number <= e) triggered_.reset();
+  if (pending_ != e) return;
+  pending_ = {};
+  snapshot_.reset();
+  if (source_) source_->epoch_aborted(e);
+  if (auto s = chain_.epoch_aborted(e); !s) fail(std::move(s).err());
+}
+
+void stream_task::begin_pass(after_pass what) {
+  pass_active_ = true;
+  after_ = what;
+}
+
+void stream_task::start_watermark(timestamp_us t) {
+  pass_watermark_ = t;
+  chain_.begin_watermark(t);
+  begin_pass(after_pass::watermark);
+}
+
+void stream_task::begin_barrier(epoch e, epoch completed, bool overtake) {
+  resolve_pending(completed, e);
+  if (stopped_) return;
+  barrier_ = barrier_state{e, completed, overtake, clock_.monotonic_ns()};
+  chain_.begin_before_barrier();
+  begin_pass(after_pass::barrier);
+}
+
+status stream_task::finish_pass() {
+  pass_active_ = false;
+  switch (std::exchange(after_, after_pass::nothing)) {
+    case after_pass::nothing:
+      return {};
+    case after_pass::quiet:
+      WEIR_TRY(outputs_.flush());
+      quiet_ = true;
+      return {};
+    case after_pass::watermark:
+      WEIR_TRY(outputs_.flush());
+      watermark_ = pass_watermark_;
+      outputs_.watermark(watermark_);
+      source_idle_sent_ = false;
+      if (watermark_ == watermark_end) ended_ = true;
+      return {};
+    case after_pass::barrier:
+      return complete_barrier();
+  }
+  return {};
+}
+
+status stream_task::complete_barrier() {
+  barrier_state b = *barrier_;
+  barrier_.reset();
+  WEIR_TRY(outputs_.flush());
+  pending_ = b.number;
+  snapshot_ = std::make_unique<task_snapshot>(b.number, pool_, options_.subtask, clock_.now());
+  auto writer_of = [this](const std::string& id) -> snapshot_writer& {
+    return snapshot_->writer(id);
+  };
+  if (source_) WEIR_TRY(source_->snapshot(snapshot_->writer(source_context_.operator_id)));
+  WEIR_TRY(chain_.snapshot_begin(writer_of));
+  snapshot_->put_watermark(task_key_, watermark_);
+  if (b.overtakes) {
+    if (!inputs_.empty()) inputs_.overtake(b.number);
+    snapshot_->add_outgoing(outputs_.overtake(b.number, b.completed));
+  } else {
+    outputs_.barrier(b.number, b.completed);
+  }
+  snapshot_->stall_ns = clock_.monotonic_ns() - b.began_ns;
+  return {};
+}
+
+bool stream_task::advance_snapshot() {
+  if (!snapshot_) return false;
+  bool progress = false;
+  if (!snapshot_->chain_done) {
+    size_t before = snapshot_->bytes();
+    auto done = chain_.snapshot_continue(
+        [this](const std::string& id) -> snapshot_writer& { return snapshot_->writer(id); },
+        snapshot_step_bytes);
+    if (!done) {
+      fail(std::move(done).err());
+      return false;
+    }
+    snapshot_->chain_done = *done;
+    progress = *done || snapshot_->bytes() != before;
+    if (snapshot_->large()) port_.write_chunks(snapshot_->number(), snapshot_->take_chunks());
+  }
+  if (!snapshot_->chain_done || outputs_.barrier_waits()) return progress;
+  if (inputs_.recording() == snapshot_->number()) {
+    if (!inputs_.recording_complete()) return progress;
+    snapshot_->add_incoming(inputs_.take_recorded());
+  }
+  auto s = snapshot_->write_in_flight(edge_keys_);
+  if (!s) {
+    fail(std::move(s).err());
+    return false;
+  }
+  epoch e = snapshot_->number();
+  if (auto chunks = snapshot_->take_chunks(); !chunks.empty())
+    port_.write_chunks(e, std::move(chunks));
+  int64_t stall = snapshot_->stall_ns;
+  snapshot_.reset();
+  port_.acknowledge(e, stall);
+  return true;
+}
+
+void stream_task::escalate(timestamp_us now) {
+  if (options_.alignment_limit_us < 0 || options_.mode == delivery_mode::at_least_once) return;
+  if (inputs_.seen() > inputs_.completed()) {
+    if (alignment_epoch_ != inputs_.seen()) {
+      alignment_epoch_ = inputs_.seen();
+      alignment_deadline_ = now + options_.alignment_limit_us;
+    }
+    wake(alignment_deadline_);
+  } else {
+    alignment_deadline_ = watermark_end;
+  }
+  if (snapshot_ && outputs_.barrier_waits()) {
+    timestamp_us deadline = snapshot_->began_us + options_.alignment_limit_us;
+    if (now >= deadline)
+      snapshot_->add_outgoing(outputs_.overtake_waiting());
+    else
+      wake(deadline);
+  }
+}
+
+bool stream_task::must_hurry(timestamp_us now) const {
+  return triggered_ || barrier_ || inputs_.must_overtake() || now >= alignment_deadline_;
+}
+
+bool stream_task::maintain(timestamp_us now) {
+  escalate(now);
+  if (!restored_.empty()) {
+    auto rows = std::move(restored_.back());
+    restored_.pop_back();
+    if (auto s = outputs_.emit_edge(rows.rows, rows.edge); !s) fail(std::move(s).err());
+    quiet_ = false;
+    return true;
+  }
+  if (std::exchange(forward_end_, false)) {
+    if (auto s = outputs_.flush(); !s) fail(std::move(s).err());
+    outputs_.watermark(watermark_end);
+    return true;
+  }
+  if (auto e = inputs_.must_overtake()) {
+    begin_barrier(*e, inputs_.seen_completed(), true);
+    return true;
+  }
+  if (now >= alignment_deadline_ && inputs_.seen() > inputs_.completed()) {
+    begin_barrier(inputs_.seen(), inputs_.seen_completed(), true);
+    return true;
+  }
+  if (triggered_) {
+    auto t = *std::exchange(triggered_, std::nullopt);
+    begin_barrier(t.number, t.completed, false);
+    return true;
+  }
+  if (now >= processing_timer_) {
+    processing_timer_ = watermark_end;
+    chain_.begin_processing_time(now);
+    begin_pass(after_pass::nothing);
+    quiet_ = false;
+    return true;
+  }
+  return false;
+}
+
+bool stream_task::step_source(timestamp_us now) {
+  if (ended_) return false;
+  if (now >= next_watermark_at_) {
+    next_watermark_at_ = now + options_.watermark_interval_us;
+    auto r = source_->watermark(now);
+    if (r.watermark > watermark_) {
+      start_watermark(r.watermark);
+      return true;
+    }
+  }
+  if (pool_.under_pressure()) {
+    wake(now + pressure_retry_us);
+    return false;
+  }
+  auto t = source_->take(now);
+  if (!t) {
+    fail(std::move(t).err());
+    return false;
+  }
+  switch (t->what) {
+    case source_driver::taken::kind::rows:
+      if (std::exchange(quiet_, false)) gathered_since_us_ = now;
+      begin_pass(after_pass::nothing);
+      if (auto s = chain_.begin_batch(0, t->rows); !s) fail(std::move(s).err());
+      return true;
+    case source_driver::taken::kind::need_splits:
+      port_.need_splits();
+      return false;
+    case source_driver::taken::kind::ended:
+      start_watermark(watermark_end);
+      return true;
+    case source_driver::taken::kind::nothing:
+      if (t->wake_at <= now) return true;
+      wake(t->wake_at);
+      return false;
+  }
+  return false;
+}
+
+bool stream_task::step_input(timestamp_us now) {
+  auto item = inputs_.next();
+  switch (item.kind) {
+    case input_gate::item_kind::none:
+      return false;
+    case input_gate::item_kind::data:
+      if (std::exchange(quiet_, false)) gathered_since_us_ = now;
+      begin_pass(after_pass::nothing);
+      if (auto s = chain_.begin_batch(item.port, item.rows); !s) fail(std::move(s).err());
+      return true;
+    case input_gate::item_kind::watermark:
+      start_watermark(item.watermark);
+      return true;
+    case input_gate::item_kind::idle:
+      if (auto s = outputs_.flush(); !s) fail(std::move(s).err());
+      outputs_.idle();
+      return true;
+    case input_gate::item_kind::barrier:
+      begin_barrier(item.number, item.completed, false);
+      return true;
+  }
+  return false;
+}
+
+bool stream_task::quiesce(timestamp_us now) {
+  if (!quiet_) {
+    chain_.begin_idle();
+    begin_pass(after_pass::quiet);
+    return true;
+  }
+  if (!source_ || ended_) return false;
+  auto r = source_->watermark(now);
+  if (r.watermark > watermark_) {
+    start_watermark(r.watermark);
+    return true;
+  }
+  if (r.idle && !source_idle_sent_) {
+    source_idle_sent_ = true;
+    outputs_.idle();
+  }
+  wake(source_->next_idle(now));
+  return false;
+}
+
+void stream_task::report_end() {
+  if (committing_ && chain_.committed()) port_.committed(*std::exchange(committing_, std::nullopt));
+  if (ended_ && !ended_reported_ && !pass_active_ && restored_.empty() && !outputs_.blocked()) {
+    ended_reported_ = true;
+    port_.ended();
+  }
+}
+
+stream_task::next stream_task::work(uint32_t slice) {
+  for (uint32_t i = 0; i < slice; ++i) {
+    if (stopped_) return next::stopped;
+    timestamp_us now = clock_.now();
+    left_backpressured_ = false;
+    if (pass_active_) {
+      if (outputs_.blocked()) {
+        escalate(now);
+        if (!must_hurry(now)) {
+          left_backpressured_ = true;
+          return next::waiting;
+        }
+      }
+      auto more = chain_.step();
+      if (!more) {
+        fail(std::move(more).err());
+      } else if (!*more) {
+        if (auto s = finish_pass(); !s) fail(std::move(s).err());
+      }
+      continue;
+    }
+    if (maintain(now)) continue;
+    bool copied = advance_snapshot();
+    if (stopped_) return next::stopped;
+    report_end();
+    if (outputs_.blocked() || chain_.blocked()) {
+      if (copied) continue;
+      left_backpressured_ = true;
+      return next::waiting;
+    }
+    if (!quiet_ && now - gathered_since_us_ > options_.linger_us) {
+      if (auto s = outputs_.flush(); !s) fail(std::move(s).err());
+      gathered_since_us_ = now;
+    }
+    if (source_ ? step_source(now) : step_input(now)) continue;
+    if (!stopped_ && !quiesce(now) && !copied) return next::waiting;
+  }
+  return stopped_ ? next::stopped : next::again;
+}
+
+stream_task::next stream_task::run(uint32_t slice) {
+  if (stopped_ || !opened_) return next::stopped;
+  int64_t begin = clock_.monotonic_ns();
+  auto gap = static_cast<uint64_t>(std::max<int64_t>(0, begin - left_run_ns_));
+  if (left_as_ == next::waiting)
+    (left_backpressured_ ? times_.backpressured_ns : times_.idle_ns)
+        .fetch_add(gap, std::memory_order_relaxed);
+  wake_requested_ = watermark_end;
+  left_as_ = work(slice);
+  if (left_as_ != next::stopped && pool_.state_over_limit() && state_bytes() != 0) {
+    fail({errc::budget_exceeded,
+          "state is over the memory budget of " + std::to_string(pool_.limit()) +
+              " bytes; here: " + chain_.describe_state() +
+              "; raise --memory or bound the state (window, TTL, fewer keys)"});
+    left_as_ = next::stopped;
+  }
+  left_run_ns_ = clock_.monotonic_ns();
+  times_.busy_ns.fetch_add(static_cast<uint64_t>(std::max<int64_t>(0, left_run_ns_ - begin)),
+                           std::memory_order_relaxed);
+  return left_as_;
+}
+
+void stream_task::close() {
+  stopped_ = true;
+  // The task is over; what close() has to say can no longer change the outcome.
+  if (source_ && opened_) (void)source_->close();
+  if (opened_) (void)chain_.close();
+}
+
+}  // namespace weir

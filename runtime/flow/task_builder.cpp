@@ -1,0 +1,108 @@
+#include "runtime/flow/task_builder.hpp"
+
+#include <algorithm>
+
+#include "runtime/operators/factory.hpp"
+
+namespace weir {
+
+schema_ptr edge_schema(const physical_plan& plan, const plan_edge& e) {
+  const auto& from = plan.operators[e.from.value];
+  if (e.from_port == 0) return from.output;
+  const auto* custom = std::get_if<custom_spec>(&from.spec);
+  weir_assert(custom && e.from_port <= custom->side_outputs.size(), "validate() checks ports");
+  return custom->side_outputs[e.from_port - 1];
+}
+
+std::vector<schema_ptr> input_schemas(const physical_plan& plan, operator_index op) {
+  std::vector<schema_ptr> inputs;
+  for (const auto& e : plan.edges)
+    if (e.to == op) {
+      if (inputs.size() <= e.to_port) inputs.resize(e.to_port + 1u);
+      inputs[e.to_port] = edge_schema(plan, e);
+    }
+  return inputs;
+}
+
+std::vector<std::string> edge_keys(const physical_plan& plan) {
+  std::vector<std::string> keys;
+  for (const auto& e : plan.edges)
+    keys.push_back(plan.operators[e.from.value].id + "." + std::to_string(e.from_port) + ">" +
+                   plan.operators[e.to.value].id + "." + std::to_string(e.to_port));
+  return keys;
+}
+
+bool has_broadcast(const physical_plan& plan) {
+  return std::any_of(plan.edges.begin(), plan.edges.end(),
+                     [](const plan_edge& e) { return e.exchange == exchange_kind::broadcast; });
+}
+
+namespace {
+
+result<std::unique_ptr<stream_operator>> instance_of(const physical_plan& plan, operator_index op) {
+  const auto& node = plan.operators[op.value];
+  if (const auto* sink = std::get_if<sink_spec>(&node.spec)) return make_sink(*sink);
+  return make_operator(node, input_schemas(plan, op));
+}
+
+}  // namespace
+
+result<built_task> build_task(const physical_plan& plan, const task_graph& graph, task_id id,
+                              const task_environment& env, const std::string& attempt,
+                              std::function<void()> wake) {
+  const auto& t = graph.tasks[id.value];
+  const auto& c = graph.chains[t.chain];
+  built_task out;
+  out.metrics = std::make_shared<task_metrics>();
+  out.options.mode = plan.mode;
+  out.options.subtask = t.subtask;
+  out.options.key_groups = plan.key_groups;
+  out.options.name =
+      plan.operators[c.operators.front().value].name + "[" + std::to_string(t.subtask) + "]";
+  for (auto op : c.operators) {
+    const auto& node = plan.operators[op.value];
+    out.metrics->operators.push_back(std::make_unique<operator_metrics>());
+    operator_context ctx;
+    ctx.operator_id = node.id;
+    ctx.name = node.name;
+    ctx.subtask = t.subtask;
+    ctx.parallelism = c.parallelism;
+    ctx.key_groups = plan.key_groups;
+    ctx.groups = range_of_subtask(plan.key_groups, c.parallelism, t.subtask);
+    ctx.memory = env.memory;
+    ctx.io = env.io;
+    ctx.files = env.files;
+    ctx.metrics = out.metrics->operators.back().get();
+    ctx.time = env.time;
+    ctx.wake = wake;
+    ctx.set_processing_timer = [](timestamp_us) {};
+    ctx.attempt = attempt;
+    if (const auto* source = std::get_if<source_spec>(&node.spec)) {
+      WEIR_ASSIGN(out.parts.reader, make_reader(*source));
+      out.parts.source_context = std::move(ctx);
+      out.parts.source_options.mode = plan.mode;
+      out.parts.source_options.time = {source->watermark_delay_us, source->idle_timeout_us};
+      out.parts.source_options.event_time = source->columns->event_time;
+      continue;
+    }
+    WEIR_ASSIGN(auto instance, instance_of(plan, op));
+    out.parts.operators.push_back({std::move(instance), std::move(ctx)});
+  }
+  out.parts.edge_keys = edge_keys(plan);
+  out.parts.task_key = plan.operators[c.operators.front().value].id;
+  for (auto ch : t.inputs) {
+    const auto& channel = graph.channels[ch.value];
+    out.parts.inputs.push_back({ch, channel.edge, plan.edges[channel.edge].to_port});
+  }
+  for (auto e : c.out_edges) {
+    const auto& edge = plan.edges[e];
+    output_edge_spec spec{e,  edge.from_port, edge.exchange, edge.keys, edge_schema(plan, edge),
+                          {}, c.parallelism};
+    for (auto ch : t.outputs)
+      if (graph.channels[ch.value].edge == e) spec.channels.push_back(ch);
+    out.parts.outputs.push_back(std::move(spec));
+  }
+  return out;
+}
+
+}  // namespace weir

@@ -1,0 +1,175 @@
+#include "runtime/flow/task_snapshot.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "runtime/column/codec.hpp"
+
+namespace weir {
+namespace {
+
+constexpr std::string_view watermark_state = "task.watermark";
+constexpr std::string_view outgoing_state = "in_flight.out";
+constexpr std::string_view incoming_state = "in_flight.in";
+
+}  // namespace
+
+std::string edge_state_id(const std::string& edge_key) {
+  return "edge:" + edge_key;
+}
+
+class task_snapshot::operator_writer final : public snapshot_writer {
+ public:
+  operator_writer(task_snapshot& s, std::string id) : snapshot_(s), id_(std::move(id)) {}
+  epoch number() const override { return snapshot_.number_; }
+  memory_pool& memory() override { return snapshot_.pool_; }
+  void put(std::string_view state, uint32_t group, chunk_kind kind, buffer_ref bytes) override {
+    snapshot_.add({id_, std::string(state), group, snapshot_.subtask_, kind, std::move(bytes)});
+  }
+
+ private:
+  task_snapshot& snapshot_;
+  std::string id_;
+};
+
+task_snapshot::task_snapshot(epoch e, memory_pool& pool, uint32_t subtask, timestamp_us now)
+    : began_us(now), number_(e), pool_(pool), subtask_(subtask) {}
+
+task_snapshot::~task_snapshot() = default;
+
+snapshot_writer& task_snapshot::writer(const std::string& id) {
+  auto& w = writers_[id];
+  if (!w) w = std::make_unique<operator_writer>(*this, id);
+  return *w;
+}
+
+void task_snapshot::add(state_chunk c) {
+  bytes_held_ += c.bytes.size();
+  bytes_total_ += c.bytes.size();
+  chunks_.push_back(std::move(c));
+}
+
+std::vector<state_chunk> task_snapshot::take_chunks() {
+  bytes_held_ = 0;
+  return std::exchange(chunks_, {});
+}
+
+void task_snapshot::put_watermark(const std::string& key, timestamp_us t) {
+  auto b = buffer::copy(pool_, std::as_bytes(std::span(&t, 1)));
+  writer(key).put(watermark_state, no_key_group, chunk_kind::blob, std::move(b));
+}
+
+void task_snapshot::add_outgoing(std::vector<in_flight> rows) {
+  std::move(rows.begin(), rows.end(), std::back_inserter(outgoing_));
+}
+
+void task_snapshot::add_incoming(std::vector<in_flight> rows) {
+  std::move(rows.begin(), rows.end(), std::back_inserter(incoming_));
+}
+
+status task_snapshot::write_in_flight(const std::vector<std::string>& edge_keys) {
+  WEIR_TRY(encode(outgoing_, edge_keys, outgoing_state));
+  return encode(incoming_, edge_keys, incoming_state);
+}
+
+status task_snapshot::encode(const std::vector<in_flight>& rows,
+                             const std::vector<std::string>& edge_keys,
+                             std::string_view direction) {
+  // One blob per edge: the batches one after the other, each behind its length.
+  std::map<uint32_t, std::vector<std::byte>> by_edge;
+  for (const auto& r : rows) {
+    auto& out = by_edge[r.edge];
+    WEIR_ASSIGN(auto bytes, encode_batch_flat(*r.rows, pool_));
+    uint64_t n = bytes.size();
+    auto at = out.size();
+    out.resize(at + sizeof n + n);
+    std::memcpy(out.data() + at, &n, sizeof n);
+    std::memcpy(out.data() + at + sizeof n, bytes.data(), n);
+  }
+  for (const auto& [edge, bytes] : by_edge)
+    writer(edge_state_id(edge_keys[edge]))
+        .put(direction, no_key_group, chunk_kind::blob, buffer::copy(pool_, bytes));
+  return {};
+}
+
+class task_restore::operator_reader final : public snapshot_reader {
+ public:
+  void add(state_chunk c) { chunks_.push_back(std::move(c)); }
+  status keyed(std::string_view state, key_group_range range,
+               const std::function<status(uint32_t, chunk_kind, std::span<const std::byte>)>& visit)
+      const override {
+    for (const auto& c : chunks_)
+      if (c.key_group != no_key_group && c.state == state && range.contains(c.key_group))
+        WEIR_TRY(visit(c.key_group, c.kind, c.bytes.bytes()));
+    return {};
+  }
+  std::vector<std::pair<uint32_t, buffer_ref>> blobs(std::string_view state) const override {
+    std::map<uint32_t, buffer_ref> newest;
+    for (const auto& c : chunks_)
+      if (c.key_group == no_key_group && c.state == state) newest[c.subtask] = c.bytes;
+    return {newest.begin(), newest.end()};
+  }
+
+ private:
+  std::vector<state_chunk> chunks_;
+};
+
+task_restore::task_restore(std::vector<state_chunk> chunks) {
+  for (auto& c : chunks) {
+    auto& r = readers_[c.operator_id];
+    if (!r) r = std::make_unique<operator_reader>();
+    r->add(std::move(c));
+  }
+}
+
+task_restore::~task_restore() = default;
+
+const snapshot_reader* task_restore::reader(const std::string& id) const {
+  auto it = readers_.find(id);
+  return it == readers_.end() ? nullptr : it->second.get();
+}
+
+timestamp_us task_restore::watermark(const std::string& key) const {
+  const auto* r = reader(key);
+  if (!r) return watermark_none;
+  timestamp_us low = watermark_none;
+  bool first = true;
+  for (const auto& [subtask, bytes] : r->blobs(watermark_state)) {
+    timestamp_us t = watermark_none;
+    if (bytes.size() == sizeof t) std::memcpy(&t, bytes.data(), sizeof t);
+    low = first ? t : std::min(low, t);
+    first = false;
+  }
+  return low;
+}
+
+result<std::vector<in_flight>> task_restore::in_flight_rows(
+    const std::vector<output_edge_spec>& edges, const std::vector<std::string>& edge_keys,
+    uint32_t subtask, memory_pool& pool) const {
+  std::vector<in_flight> found;
+  for (const auto& e : edges) {
+    const auto* r = reader(edge_state_id(edge_keys[e.edge]));
+    if (!r) continue;
+    for (auto state : {incoming_state, outgoing_state}) {
+      for (const auto& [old_subtask, blob] : r->blobs(state)) {
+        if (old_subtask % e.senders != subtask) continue;
+        auto rest = blob.bytes();
+        size_t offset = 0;
+        while (!rest.empty()) {
+          uint64_t n = 0;
+          if (rest.size() >= sizeof n) std::memcpy(&n, rest.data(), sizeof n);
+          if (rest.size() < sizeof n || rest.size() - sizeof n < n)
+            return error{errc::corrupt, "the snapshot's rows in flight are cut short"};
+          WEIR_ASSIGN(auto rows, decode_batch_flat(blob.slice(offset + sizeof n, n), e.type, pool));
+          found.push_back({e.edge, std::move(rows)});
+          rest = rest.subspan(sizeof n + n);
+          offset += sizeof n + n;
+        }
+      }
+    }
+  }
+  std::reverse(found.begin(), found.end());  // taken from the back
+  return found;
+}
+
+}  // namespace weir
