@@ -15,7 +15,8 @@ set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
 set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1 -fno-omit-frame-pointer")
 
 # AVX2, BMI2 and FMA are the baseline; kernels that gain from AVX-512 dispatch at run time.
-add_compile_options(-march=x86-64-v3 -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
+# -pthread everywhere: some libraries ask for it, and precompiled headers need one set of options.
+add_compile_options(-pthread -march=x86-64-v3 -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
                     -Wno-missing-field-initializers)
 if(WEIR_WERROR)
   add_compile_options(-Werror)

@@ -1,0 +1,34 @@
+// weir run: a job in this process.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "runtime/plan/plan.hpp"
+
+namespace weir::cli {
+
+/// FACES' exit codes.
+enum exit_code : int { exit_ok = 0, exit_failed = 1, exit_usage = 2, exit_interrupted = 130 };
+
+struct run_options {
+  std::string file;
+  std::optional<uint32_t> parallelism;
+  std::string data_dir;
+  bool fresh = false;
+  std::optional<delivery_mode> mode;
+  int64_t snapshot_interval_us = 1'000'000;
+  size_t memory_bytes = size_t{2} << 30;
+  std::map<std::string, std::string> set;
+  bool final_only = false;
+  bool quiet = false;
+  std::string output;  // table, csv, json; empty: table on a terminal, else csv
+  std::string log_level = "warn";
+};
+
+/// Runs the job to its end, or until a signal stops it. Returns the process's exit code.
+int run_job(const run_options&);
+
+}  // namespace weir::cli

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Sets up, builds and runs all tests: bash tests/run.sh [PRESET] [ctest arguments]
+# PRESET is release (default), debug, asan or tsan. Works in a fresh clone from any directory.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+preset=release
+case "${1:-}" in release | debug | asan | tsan) preset=$1; shift ;; esac
+
+bash cluster/launch/setup.sh
+cmake --preset "$preset" -DWEIR_WERROR=ON >/dev/null
+cmake --build --preset "$preset"
+ctest --test-dir "build/$preset" --output-on-failure "$@"
