@@ -1,0 +1,359 @@
+#include "jobs/plan/builder.hpp"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "runtime/base/nearest.hpp"
+#include "runtime/base/units.hpp"
+#include "runtime/column/text.hpp"
+#include "runtime/operators/aggregate_schema.hpp"
+
+namespace weir::planner {
+namespace {
+
+using kind = logical_node::kind;
+
+const char* kind_text(kind k) {
+  static constexpr const char* names[] = {"source", "filter", "project",  "flat_map", "aggregate",
+                                          "tumble", "union",  "distinct", "operator", "sink"};
+  return names[static_cast<size_t>(k)];
+}
+
+status unique_names(const schema& s, const char* what) {
+  std::unordered_set<std::string_view> seen;
+  for (const auto& f : s.fields)
+    if (!seen.insert(f.name).second)
+      return {errc::already_exists, std::string(what) + " has two columns \"" + f.name + "\""};
+  return {};
+}
+
+std::vector<std::string> names_of(const schema& s) {
+  std::vector<std::string> out;
+  for (const auto& f : s.fields) out.push_back(f.name);
+  return out;
+}
+
+std::optional<uint32_t> moved(const std::vector<named_expr>& columns,
+                              std::optional<uint32_t> from) {
+  if (!from) return {};
+  for (uint32_t i = 0; i < columns.size(); ++i)
+    if (bare_column(columns[i].value) == from) return i;
+  return {};
+}
+
+}  // namespace
+
+std::string quote_name(std::string_view name) {
+  std::string out = "\"";
+  for (char c : name) {
+    if (c == '"') out += '"';
+    out += c;
+  }
+  return out + '"';
+}
+
+expr::node_ptr column_ref(const schema& s, uint32_t i) {
+  auto n = std::make_shared<expr::node>();
+  n->kind = expr::node_kind::column;
+  n->type = s.fields[i].type;
+  n->column = i;
+  return n;
+}
+
+std::optional<uint32_t> bare_column(const expr::node_ptr& n) {
+  if (n->kind == expr::node_kind::column) return n->column;
+  return {};
+}
+
+result<int64_t> duration_us(std::string_view text, std::string_view what) {
+  auto plain = parse_duration_us(text, what);
+  if (plain.ok()) return plain;
+  auto interval = parse_interval(text);
+  if (!interval) return plain;
+  if (interval->months)
+    return {errc::invalid_argument,
+            std::string(what) + ": months have no fixed length; give days or less"};
+  int64_t us = 0;
+  if (__builtin_mul_overflow(int64_t{interval->days}, int64_t{86'400'000'000}, &us) ||
+      __builtin_add_overflow(us, interval->micros, &us))
+    return {errc::overflow, std::string(what) + ": \"" + std::string(text) + "\" is too long"};
+  return us;
+}
+
+result<schema_ptr> schema_of_table(const table_def& t) {
+  auto s = std::make_shared<schema>();
+  for (bool generated : {false, true})
+    for (const auto& c : t.columns)
+      if (!c.generated.empty() == generated) s->fields.push_back({c.name, c.type});
+  WEIR_TRY(unique_names(*s, ("table \"" + t.name + "\"").c_str()));
+  auto time = t.options.find("event_time");
+  if (time == t.options.end()) return schema_ptr(std::move(s));
+  auto i = s->find(time->second);
+  if (!i)
+    return {errc::unknown_name, "event_time of table \"" + t.name + "\": there is no column \"" +
+                                    time->second + "\"" + nearest_hint(time->second, names_of(*s))};
+  if (s->fields[*i].type.id != type_id::timestamp)
+    return {errc::type_mismatch, "event_time of table \"" + t.name + "\": column \"" +
+                                     time->second + "\" is " + to_string(s->fields[*i].type) +
+                                     ", but event time must be timestamp"};
+  s->event_time = *i;
+  return schema_ptr(std::move(s));
+}
+
+plan_builder::plan_builder(plan_settings s) : settings_(std::move(s)) {
+  if (!settings_.custom) settings_.custom = library_resolver();
+}
+
+schema_ptr plan_builder::schema_of(relation r) const {
+  const auto& n = nodes_[r.node];
+  return r.port == 0 ? n.output : n.info.side_outputs[r.port - 1U].second;
+}
+
+/// kind + upstream ids + position among the steps that have both in common.
+std::string plan_builder::position_id(std::string_view what,
+                                      const std::vector<relation>& inputs) const {
+  std::string path(what);
+  for (auto r : inputs)
+    path += '/' + nodes_[r.node].step.id + (r.port ? ':' + std::to_string(r.port) : "");
+  // FNV-1a: ids are part of snapshots, so their hash may never change.
+  uint64_t h = 14695981039346656037ULL;
+  for (unsigned char c : path) h = (h ^ c) * 1099511628211ULL;
+  char hex[17];
+  std::snprintf(hex, sizeof hex, "%08llx",
+                static_cast<unsigned long long>((h >> 32) ^ (h & UINT32_MAX)));
+  std::string id = std::string(what) + '-' + hex;
+  uint32_t same = 0;
+  for (const auto& n : nodes_)
+    if (n.step.id == id || n.step.id.rfind(id + '-', 0) == 0) ++same;
+  return same ? id + '-' + std::to_string(same + 1) : id;
+}
+
+relation plan_builder::add(logical_node n) {
+  if (n.step.id.empty()) n.step.id = position_id(kind_text(n.what), n.inputs);
+  n.parallelism = n.step.parallelism;
+  // A step without a wish of its own runs where its input runs, so that both can fuse.
+  if (!n.parallelism && n.inputs.size() == 1 &&
+      (n.what == kind::filter || n.what == kind::project || n.what == kind::flat_map ||
+       n.what == kind::tumble || n.what == kind::sink))
+    n.parallelism = nodes_[n.inputs[0].node].parallelism;
+  if (n.what != kind::scan && n.what != kind::aggregate)
+    for (auto r : n.inputs) n.emits_changes |= nodes_[r.node].emits_changes;
+  nodes_.push_back(std::move(n));
+  return {static_cast<uint32_t>(nodes_.size() - 1), 0};
+}
+
+result<relation> plan_builder::source(const table_def& t) {
+  for (uint32_t i = 0; i < nodes_.size(); ++i)
+    if (nodes_[i].what == kind::scan && nodes_[i].table.name == t.name) return relation{i, 0};
+  auto connector = t.options.find("connector");
+  if (connector == t.options.end())
+    return {errc::invalid_argument, "table \"" + t.name + "\" has no connector"};
+  WEIR_TRY(check_options(connector->second, t.options, false));
+  if (t.columns.empty())
+    return {errc::invalid_argument, "table \"" + t.name + "\" is read, so it needs columns"};
+  logical_node n;
+  n.what = kind::scan;
+  n.table = t;
+  n.step.id = "source/" + t.name;
+  n.step.name = t.name;
+  WEIR_ASSIGN(n.output, schema_of_table(t));
+  schema physical;
+  for (const auto& c : t.columns)
+    if (c.generated.empty()) physical.fields.push_back({c.name, c.type});
+  if (physical.fields.empty())
+    return {errc::invalid_argument, "table \"" + t.name + "\" has only generated columns"};
+  for (const auto& c : t.columns) {
+    if (c.generated.empty()) continue;
+    auto value = expr::bind_as(c.generated, physical, c.type);
+    if (!value) return value.err().at("column \"" + c.name + "\" of table \"" + t.name + "\"");
+    n.columns.push_back({c.name, *value});
+  }
+  return add(std::move(n));
+}
+
+result<relation> plan_builder::filter(relation in, expr::node_ptr predicate, step_options o) {
+  if (predicate->type.id != type_id::boolean)
+    return {errc::type_mismatch,
+            "the condition is " + to_string(predicate->type) + ", but boolean is needed"};
+  logical_node n;
+  n.what = kind::filter;
+  n.step = std::move(o);
+  n.inputs = {in};
+  n.output = schema_of(in);
+  n.window_start = nodes_[in.node].window_start;
+  n.window_end = nodes_[in.node].window_end;
+  n.predicate = std::move(predicate);
+  return add(std::move(n));
+}
+
+result<relation> plan_builder::project(relation in, std::vector<named_expr> columns,
+                                       step_options o) {
+  if (columns.empty()) return {errc::invalid_argument, "no columns are selected"};
+  const auto type = schema_of(in);
+  auto out = std::make_shared<schema>();
+  for (const auto& c : columns) out->fields.push_back({c.name, c.value->type});
+  WEIR_TRY(unique_names(*out, "the result"));
+  out->event_time = moved(columns, type->event_time);
+  logical_node n;
+  n.what = kind::project;
+  n.step = std::move(o);
+  n.inputs = {in};
+  n.output = std::move(out);
+  n.window_start = moved(columns, nodes_[in.node].window_start);
+  n.window_end = moved(columns, nodes_[in.node].window_end);
+  n.columns = std::move(columns);
+  return add(std::move(n));
+}
+
+result<relation> plan_builder::flat_map(relation in, flat_map_def f, step_options o) {
+  if (f.argument->type.id != type_id::string &&
+      !(f.function == "unnest" && f.argument->type.id == type_id::json))
+    return {errc::type_mismatch, f.function + " takes " +
+                                     (f.function == "unnest" ? "json" : "text") + ", not " +
+                                     to_string(f.argument->type)};
+  logical_node n;
+  n.what = kind::flat_map;
+  n.step = std::move(o);
+  n.inputs = {in};
+  auto out = std::make_shared<schema>(*schema_of(in));
+  out->fields.push_back({f.output_name, f.function == "unnest" ? type_id::json : type_id::string});
+  WEIR_TRY(unique_names(*out, "the result"));
+  n.output = std::move(out);
+  n.window_start = nodes_[in.node].window_start;
+  n.window_end = nodes_[in.node].window_end;
+  n.flat = std::move(f);
+  return add(std::move(n));
+}
+
+result<relation> plan_builder::tumble(relation in, int64_t size_us, step_options o) {
+  const auto type = schema_of(in);
+  if (size_us <= 0) return {errc::invalid_argument, "the window's size must be above 0"};
+  if (!type->event_time)
+    return {errc::invalid_argument,
+            "a window needs event time: name the table's timestamp column with the option "
+            "event_time, and keep it in the steps before the window"};
+  logical_node n;
+  n.what = kind::tumble;
+  n.step = std::move(o);
+  n.inputs = {in};
+  auto out = std::make_shared<schema>(*type);
+  n.window_start = static_cast<uint32_t>(out->size());
+  out->fields.push_back({"window_start", type_id::timestamp});
+  n.window_end = static_cast<uint32_t>(out->size());
+  out->fields.push_back({"window_end", type_id::timestamp});
+  WEIR_TRY(unique_names(*out, "the result"));
+  n.output = std::move(out);
+  n.window_us = size_us;
+  return add(std::move(n));
+}
+
+result<relation> plan_builder::aggregate(relation in, aggregate_def a, step_options o) {
+  const auto type = schema_of(in);
+  const auto& from = nodes_[in.node];
+  logical_node n;
+  n.what = kind::aggregate;
+  n.inputs = {in};
+  if (from.window_end && in.port == 0) {
+    for (auto w : {*from.window_start, *from.window_end}) {
+      bool there = false;
+      for (const auto& k : a.keys) there |= bare_column(k.value) == w;
+      if (!there) a.keys.push_back({type->fields[w].name, column_ref(*type, w)});
+    }
+  }
+  auto out = std::make_shared<schema>();
+  for (const auto& k : a.keys) out->fields.push_back({k.name, k.value->type});
+  for (auto& c : a.calls) {
+    WEIR_ASSIGN(c.type,
+                aggregate_result_type(c.function, c.argument ? &c.argument->type : nullptr));
+    out->fields.push_back({c.name, c.type});
+  }
+  if (out->fields.empty()) return {errc::invalid_argument, "neither keys nor aggregates are given"};
+  WEIR_TRY(unique_names(*out, "the result"));
+  n.window_start = moved(a.keys, from.window_start);
+  n.window_end = moved(a.keys, from.window_end);
+  // A window's row comes when the watermark reaches its end.
+  out->event_time = n.window_end;
+  n.final_only = a.final_only || n.window_end;
+  n.emits_changes = !n.final_only;
+  n.output = std::move(out);
+  n.columns = std::move(a.keys);
+  n.calls = std::move(a.calls);
+  n.step = std::move(o);
+  if (n.columns.empty()) {
+    if (n.step.parallelism > 1)
+      return {errc::invalid_argument, "an aggregate without keys runs once: its parallelism is 1"};
+    n.step.parallelism = 1;
+  }
+  return add(std::move(n));
+}
+
+result<relation> plan_builder::unite(const std::vector<relation>& in, step_options o) {
+  if (in.size() < 2) return {errc::invalid_argument, "a union needs two inputs or more"};
+  logical_node n;
+  n.what = kind::unite;
+  n.step = std::move(o);
+  n.inputs = in;
+  auto out = std::make_shared<schema>(*schema_of(in[0]));
+  for (size_t i = 1; i < in.size(); ++i) {
+    const auto other = schema_of(in[i]);
+    if (other->size() != out->size())
+      return {errc::type_mismatch, "input 1 of the union has " + std::to_string(out->size()) +
+                                       " columns, input " + std::to_string(i + 1) + " has " +
+                                       std::to_string(other->size())};
+    for (size_t c = 0; c < out->size(); ++c)
+      if (!(other->fields[c].type == out->fields[c].type))
+        return {errc::type_mismatch,
+                "column " + std::to_string(c + 1) + " of the union is " +
+                    to_string(out->fields[c].type) + " (\"" + out->fields[c].name +
+                    "\") in input 1 and " + to_string(other->fields[c].type) + " (\"" +
+                    other->fields[c].name + "\") in input " + std::to_string(i + 1)};
+    if (other->event_time != out->event_time) out->event_time.reset();
+  }
+  n.output = std::move(out);
+  return add(std::move(n));
+}
+
+result<relation> plan_builder::distinct(relation in, step_options o) {
+  logical_node n;
+  n.what = kind::distinct;
+  n.step = std::move(o);
+  n.inputs = {in};
+  n.output = schema_of(in);
+  return add(std::move(n));
+}
+
+result<relation> plan_builder::custom(const std::vector<relation>& in, custom_def c,
+                                      step_options o) {
+  logical_node n;
+  n.what = kind::custom;
+  n.step = std::move(o);
+  n.inputs = in;
+  std::vector<schema_ptr> types;
+  for (auto r : in) types.push_back(schema_of(r));
+  for (const auto& k : c.keys) {
+    auto i = types[0]->find(k);
+    if (!i)
+      return {errc::unknown_name,
+              "key: there is no column \"" + k + "\"" + nearest_hint(k, names_of(*types[0]))};
+    n.custom_keys.push_back(*i);
+  }
+  if (!n.custom_keys.empty() && in.size() > 1)
+    return {errc::unsupported, "a keyed operator takes one input; unite its inputs first"};
+  WEIR_ASSIGN(n.info, settings_.custom(c, types, settings_.base_dir));
+  n.output = n.info.output;
+  n.custom = std::move(c);
+  return add(std::move(n));
+}
+
+result<relation> plan_builder::side_output(relation r, std::string_view name) const {
+  const auto& n = nodes_[r.node];
+  std::vector<std::string> names;
+  for (size_t i = 0; i < n.info.side_outputs.size(); ++i) {
+    if (n.info.side_outputs[i].first == name) return relation{r.node, static_cast<uint16_t>(i + 1)};
+    names.push_back(n.info.side_outputs[i].first);
+  }
+  return {errc::unknown_name,
+          "there is no side output \"" + std::string(name) + "\"" + nearest_hint(name, names)};
+}
+
+}  // namespace weir::planner

@@ -1,0 +1,173 @@
+// From tables and relational steps to a physical plan. YAML and SQL front ends call it step by
+// step, with expressions already bound; it keeps a logical graph, and build() prunes columns,
+// merges projections, splits aggregates in front of exchanges, chooses exchanges and checks sinks.
+// One thread; a builder makes one plan.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "runtime/connectors/source.hpp"
+#include "runtime/expr/expr.hpp"
+#include "runtime/plan/plan.hpp"
+
+namespace weir::planner {
+
+struct column_def {
+  std::string name;
+  data_type type;
+  std::string generated;  // SQL text of GENERATED ALWAYS AS (...) STORED, or empty
+};
+struct table_def {
+  std::string name;
+  std::vector<column_def> columns;  // none, for sinks: the columns that come
+  option_map options;               // WITH options, connector included
+};
+/// Columns of a table in order, generated ones last, event time set when `event_time` names one.
+result<schema_ptr> schema_of_table(const table_def&);
+
+/// What a step left: an output of a logical node.
+struct relation {
+  uint32_t node = 0;
+  uint16_t port = 0;
+  friend bool operator==(const relation&, const relation&) = default;
+};
+
+struct step_options {
+  std::string id;            // stable id; empty = derived from kind, inputs' ids and position
+  std::string name;          // for people; empty = made from what it does
+  uint32_t parallelism = 0;  // 0 = the job's
+};
+
+struct named_expr {
+  std::string name;
+  expr::node_ptr value;
+};
+struct flat_map_def {
+  std::string function;  // split, words, lines, unnest
+  expr::node_ptr argument;
+  std::string delimiter;
+  std::string output_name;
+};
+struct aggregate_def {
+  std::vector<named_expr> keys;
+  std::vector<aggregate_call> calls;  // types are set by the builder
+  bool final_only = false;            // one row per key when the input ends; windows always so
+};
+struct custom_def {
+  std::string library;  // as the job names it
+  std::string class_name;
+  option_map parameters;
+  std::vector<std::string> keys;  // columns of the first input
+};
+/// What a custom operator's library says about a class.
+struct custom_info {
+  std::string library;  // path
+  schema_ptr output;
+  std::vector<std::pair<std::string, schema_ptr>> side_outputs;
+};
+using custom_resolver = std::function<result<custom_info>(
+    const custom_def&, const std::vector<schema_ptr>& inputs, const std::string& job_dir)>;
+/// Finds and loads the library (runtime/custom).
+custom_resolver library_resolver();
+
+struct plan_settings {
+  std::string name;
+  std::string base_dir;  // the job file's folder
+  delivery_mode mode = delivery_mode::exactly_once;
+  uint32_t parallelism = 1;
+  uint32_t key_groups = default_key_groups;
+  bool final_output = false;  // --final: stdout shows the table that stands at the end
+  custom_resolver custom;     // none: library_resolver()
+};
+
+struct logical_node {
+  enum class kind : uint8_t {
+    scan,
+    filter,
+    project,
+    flat_map,
+    aggregate,
+    tumble,
+    unite,
+    distinct,
+    custom,
+    sink
+  };
+  kind what = kind::scan;
+  step_options step;
+  std::vector<relation> inputs;
+  schema_ptr output;  // main output, before pruning; of a sink: what it takes
+  bool emits_changes = false;
+  std::optional<uint32_t> window_start, window_end;  // columns of the output
+  uint32_t parallelism = 0;
+  // By kind:
+  table_def table;                    // scan, sink
+  expr::node_ptr predicate;           // filter
+  std::vector<named_expr> columns;    // project; generated of scan; keys of aggregate
+  flat_map_def flat;                  //
+  std::vector<aggregate_call> calls;  // aggregate
+  bool final_only = false;            // aggregate
+  int64_t window_us = 0;              // tumble
+  custom_def custom;                  //
+  std::vector<uint32_t> custom_keys;  //
+  custom_info info;                   // custom
+};
+
+class plan_builder {
+ public:
+  explicit plan_builder(plan_settings);
+
+  /// A table that is read. The same table again is the same source.
+  result<relation> source(const table_def&);
+  result<relation> filter(relation, expr::node_ptr predicate, step_options = {});
+  result<relation> project(relation, std::vector<named_expr>, step_options = {});
+  /// The input's columns and one more.
+  result<relation> flat_map(relation, flat_map_def, step_options = {});
+  /// Behind a window: `keys` get its start and end where they lack them.
+  result<relation> aggregate(relation, aggregate_def, step_options = {});
+  /// Over the event time of the input: adds window_start and window_end.
+  result<relation> tumble(relation, int64_t size_us, step_options = {});
+  /// By position; names are those of the first.
+  result<relation> unite(const std::vector<relation>&, step_options = {});
+  result<relation> distinct(relation, step_options = {});
+  result<relation> custom(const std::vector<relation>&, custom_def, step_options = {});
+  /// Columns go to the sink's by name, cast where PostgreSQL would assign them.
+  status sink(relation, const table_def&, step_options = {});
+  /// As sink(), by position.
+  status sink_by_position(relation, const table_def&, step_options = {});
+
+  schema_ptr schema_of(relation) const;
+  bool emits_changes(relation r) const { return nodes_[r.node].emits_changes; }
+  const logical_node& node(relation r) const { return nodes_[r.node]; }
+  /// A named side output of a custom step.
+  result<relation> side_output(relation, std::string_view name) const;
+
+  /// The plan, validated. Sources that nothing uses are left out.
+  result<physical_plan> build() const;
+
+ private:
+  relation add(logical_node);
+  status check_sink(relation, const table_def&) const;
+  status add_sink(relation, const table_def&, step_options, std::vector<expr::node_ptr>,
+                  schema_ptr);
+  std::string position_id(std::string_view kind, const std::vector<relation>& inputs) const;
+
+  plan_settings settings_;
+  std::vector<logical_node> nodes_;
+};
+
+/// Logical graph to physical plan; build() calls it.
+result<physical_plan> expand(const plan_settings&, const std::vector<logical_node>&);
+
+/// "\"odd name\"": a column name as SQL text.
+std::string quote_name(std::string_view);
+/// A reference to column i.
+expr::node_ptr column_ref(const schema&, uint32_t i);
+/// The index when the expression is nothing but a column.
+std::optional<uint32_t> bare_column(const expr::node_ptr&);
+/// `100ms`, `5m`, or SQL's `1 day`, `90 minutes`. Microseconds.
+result<int64_t> duration_us(std::string_view text, std::string_view what);
+
+}  // namespace weir::planner

@@ -1,0 +1,128 @@
+#include "jobs/plan/describe.hpp"
+
+#include "runtime/base/units.hpp"
+#include "runtime/expr/expr.hpp"
+
+namespace weir::planner {
+namespace {
+
+std::string option(const option_map& m, const char* key) {
+  auto v = m.find(key);
+  return v == m.end() ? "" : v->second;
+}
+
+std::string connector_text(const std::string& connector, const option_map& options) {
+  std::string out = connector;
+  if (auto path = option(options, "path"); !path.empty()) out += ' ' + path;
+  if (auto format = option(options, "format"); !format.empty()) out += " (" + format + ')';
+  return out;
+}
+
+std::string call_text(const aggregate_call& c, const schema& in) {
+  std::string out = function_name(c.function);
+  out += '(';
+  if (c.function == aggregate_function::count_distinct) out += "DISTINCT ";
+  if (c.function == aggregate_function::count_star)
+    out += '*';
+  else
+    out += expr::to_sql(*c.argument, in);
+  if (c.function == aggregate_function::string_agg) out += ", '" + c.separator + '\'';
+  out += ')';
+  if (c.filter) out += " FILTER (WHERE " + expr::to_sql(*c.filter, in) + ')';
+  return out;
+}
+
+struct describer {
+  const operator_node& n;
+  const std::vector<schema_ptr>& in;
+
+  std::string operator()(const source_spec& s) const {
+    auto out = "source " + connector_text(s.connector, s.options);
+    std::string columns;
+    for (const auto& f : s.columns->fields) columns += (columns.empty() ? "" : ", ") + f.name;
+    out += ": " + columns;
+    if (s.columns->event_time)
+      out += "; event time " + s.columns->fields[*s.columns->event_time].name + ", up to " +
+             format_duration_us(s.watermark_delay_us) + " out of order";
+    if (s.on_error != error_policy::fail) out += std::string("; on error ") + to_string(s.on_error);
+    return out;
+  }
+  std::string operator()(const sink_spec& s) const {
+    return "sink " + connector_text(s.connector, s.options) + (s.final_only ? ", final table" : "");
+  }
+  std::string operator()(const filter_spec& s) const {
+    return "filter " + expr::to_sql(*s.predicate, *in[0]);
+  }
+  std::string operator()(const project_spec& s) const {
+    std::string out;
+    for (size_t i = 0; i < s.columns.size(); ++i) {
+      out += out.empty() ? "" : ", ";
+      const auto& name = n.output->fields[i].name;
+      auto sql = expr::to_sql(*s.columns[i], *in[0]);
+      out += sql == name || sql == '"' + name + '"' ? name : sql + " AS " + name;
+    }
+    return "project " + out;
+  }
+  std::string operator()(const flat_map_spec& s) const {
+    auto out = "flat_map " + s.function + '(' + expr::to_sql(*s.argument, *in[0]);
+    if (!s.delimiter.empty()) out += ", '" + s.delimiter + '\'';
+    return out + ") AS " + n.output->fields.back().name;
+  }
+  std::string operator()(const aggregate_spec& s) const {
+    const auto& arguments = s.stage == aggregate_spec::phase::merge ? *s.complete_input : *in[0];
+    std::string out = s.stage == aggregate_spec::phase::partial ? "pre-aggregate " : "aggregate ";
+    for (size_t i = 0; i < s.calls.size(); ++i)
+      out += (i ? ", " : "") + call_text(s.calls[i], arguments);
+    if (!s.keys.empty()) out += " by " + join_columns(s.keys, in[0]);
+    if (s.stage != aggregate_spec::phase::partial && s.emit == emit_mode::final_only)
+      out += s.window_end_key ? "; once per window" : "; once, at the end";
+    return out;
+  }
+  std::string operator()(const union_spec&) const { return "union"; }
+  std::string operator()(const distinct_spec&) const { return "distinct"; }
+  std::string operator()(const custom_spec& s) const {
+    auto name = s.library.substr(s.library.rfind('/') + 1);
+    std::string out = "operator " + s.class_name + " of " + name;
+    if (!s.keys.empty()) out += " by " + join_columns(s.keys, in[0]);
+    for (const auto& [k, v] : s.parameters) out += "; " + k + " = " + v;
+    return out;
+  }
+  std::string operator()(const tumble_spec& s) const {
+    return "tumbling windows of " + format_duration_us(s.size_us) + " over " +
+           in[0]->fields[s.time_column].name;
+  }
+};
+
+}  // namespace
+
+std::string join_columns(const std::vector<uint32_t>& columns, const schema_ptr& in) {
+  std::string out;
+  for (auto c : columns) out += (out.empty() ? "" : ", ") + in->fields[c].name;
+  return out;
+}
+
+std::string describe(const physical_plan& plan, operator_index i) {
+  auto in = input_schemas(plan, i);
+  const auto& n = plan.operators[i.value];
+  return std::visit(describer{n, in}, n.spec);
+}
+
+std::string json_text(std::string_view s) {
+  std::string out = "\"";
+  for (char c : s) {
+    const auto u = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (u < 0x20) {
+      char hex[8];
+      std::snprintf(hex, sizeof hex, "\\u%04x", u);
+      out += hex;
+    } else {
+      out += c;
+    }
+  }
+  return out + '"';
+}
+
+}  // namespace weir::planner

@@ -1,0 +1,18 @@
+// One operator in words, for explain_text and explain_json.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "runtime/plan/plan.hpp"
+
+namespace weir::planner {
+
+/// "filter (dep_delay > 15)", "merge count(*) AS n by carrier", ...
+std::string describe(const physical_plan&, operator_index);
+/// "carrier, origin"
+std::string join_columns(const std::vector<uint32_t>&, const schema_ptr&);
+/// "\"text\"" with JSON's escapes.
+std::string json_text(std::string_view);
+
+}  // namespace weir::planner

@@ -1,0 +1,533 @@
+// Logical graph -> physical plan: backward over the graph to find the columns that are needed, then
+// forward to emit operators over just those.
+#include <algorithm>
+#include <set>
+
+#include "jobs/plan/builder.hpp"
+#include "jobs/plan/tree.hpp"
+#include "runtime/operators/aggregate_schema.hpp"
+
+namespace weir::planner {
+namespace {
+
+using kind = logical_node::kind;
+using columns_set = std::vector<bool>;
+constexpr uint32_t dropped = UINT32_MAX;
+
+/// A physical operator's output as consumers of the logical node see it.
+struct emitted {
+  operator_index op;
+  uint16_t port = 0;
+  schema_ptr type;
+  std::vector<uint32_t> map;  // logical column -> physical column
+};
+
+class expander {
+ public:
+  expander(const plan_settings& s, std::vector<logical_node> nodes)
+      : settings_(s), nodes_(std::move(nodes)) {}
+
+  result<physical_plan> run() {
+    merge_projections(nodes_);
+    find_needs();
+    plan_.name = settings_.name;
+    plan_.mode = settings_.mode;
+    plan_.key_groups = settings_.key_groups;
+    plan_.parallelism = settings_.parallelism;
+    out_.resize(nodes_.size());
+    for (uint32_t i = 0; i < nodes_.size(); ++i)
+      if (live_[i]) WEIR_TRY(emit(i));
+    WEIR_TRY(validate(plan_));
+    return std::move(plan_);
+  }
+
+ private:
+  schema_ptr logical_type(relation r) const {
+    const auto& n = nodes_[r.node];
+    return r.port == 0 ? n.output : n.info.side_outputs[r.port - 1U].second;
+  }
+  void need(relation r, uint32_t column) {
+    if (r.port == 0) needs_[r.node][column] = true;
+  }
+  void need(relation r, const expr::node_ptr& e) {
+    if (e)
+      for (auto c : expr::columns_of(*e)) need(r, c);
+  }
+  void need_all(relation r) {
+    if (r.port == 0) needs_[r.node].assign(needs_[r.node].size(), true);
+  }
+
+  void find_needs() {
+    live_.resize(nodes_.size());
+    time_.resize(nodes_.size());
+    for (const auto& n : nodes_) needs_.emplace_back(n.output->size());
+    for (uint32_t i = static_cast<uint32_t>(nodes_.size()); i-- > 0;) {
+      const auto& n = nodes_[i];
+      if (n.what == kind::sink) live_[i] = true;
+      if (!live_[i]) continue;
+      const bool wants_time = n.what == kind::tumble || n.what == kind::custom;
+      for (auto r : n.inputs) {
+        live_[r.node] = true;
+        if (time_[i] || wants_time) time_[r.node] = true;
+      }
+      needs_of_inputs(i);
+    }
+  }
+
+  void needs_of_inputs(uint32_t i) {
+    const auto& n = nodes_[i];
+    auto& mine = needs_[i];
+    switch (n.what) {
+      case kind::scan:
+        // Watermarks come from the event-time column; without a consumer of time it is not parsed.
+        if (time_[i] && n.output->event_time) mine[*n.output->event_time] = true;
+        if (std::find(mine.begin(), mine.end(), true) == mine.end()) mine[0] = true;
+        break;
+      case kind::project:
+        if (std::find(mine.begin(), mine.end(), true) == mine.end()) mine[0] = true;
+        for (uint32_t c = 0; c < mine.size(); ++c)
+          if (mine[c]) need(n.inputs[0], n.columns[c].value);
+        break;
+      case kind::filter:
+        for (uint32_t c = 0; c < mine.size(); ++c)
+          if (mine[c]) need(n.inputs[0], c);
+        need(n.inputs[0], n.predicate);
+        break;
+      case kind::flat_map:
+        for (uint32_t c = 0; c + 1 < mine.size(); ++c)
+          if (mine[c]) need(n.inputs[0], c);
+        need(n.inputs[0], n.flat.argument);
+        break;
+      case kind::tumble:
+        for (uint32_t c = 0; c + 2 < mine.size(); ++c)
+          if (mine[c]) need(n.inputs[0], c);
+        need(n.inputs[0], *logical_type(n.inputs[0])->event_time);
+        break;
+      case kind::aggregate:
+        for (const auto& k : n.columns) need(n.inputs[0], k.value);
+        for (const auto& c : n.calls) {
+          need(n.inputs[0], c.argument);
+          need(n.inputs[0], c.filter);
+        }
+        break;
+      case kind::unite:
+        // Inputs must agree in what they carry, also those that keep more for other consumers.
+        if (std::find(mine.begin(), mine.end(), true) == mine.end()) mine[0] = true;
+        for (auto r : n.inputs)
+          for (uint32_t c = 0; c < mine.size(); ++c)
+            if (mine[c]) need(r, c);
+        break;
+      case kind::distinct:
+      case kind::custom:
+      case kind::sink:
+        for (auto r : n.inputs) need_all(r);
+        break;
+    }
+  }
+
+  // --- forward ---
+
+  operator_index add(std::string id, std::string name, operator_spec spec, schema_ptr output,
+                     bool changes, uint32_t parallelism) {
+    operator_node n;
+    n.id = std::move(id);
+    n.name = std::move(name);
+    n.spec = std::move(spec);
+    n.output = std::move(output);
+    n.emits_changes = changes;
+    n.parallelism = parallelism;
+    plan_.operators.push_back(std::move(n));
+    return operator_index(static_cast<uint32_t>(plan_.operators.size() - 1));
+  }
+  static std::string name_of(const logical_node& n) {
+    return n.step.name.empty() ? n.step.id : n.step.name;
+  }
+  const operator_node& at(operator_index i) const { return plan_.operators[i.value]; }
+
+  /// forward where both sides have the same parallelism, hash by keys, else rebalance.
+  void connect(const emitted& from, operator_index to, std::vector<uint32_t> keys = {},
+               uint16_t to_port = 0) {
+    plan_edge e;
+    e.from = from.op;
+    e.from_port = from.port;
+    e.to = to;
+    e.to_port = to_port;
+    e.keys = std::move(keys);
+    e.exchange = !e.keys.empty()                                 ? exchange_kind::hash
+                 : at(from.op).parallelism == at(to).parallelism ? exchange_kind::forward
+                                                                 : exchange_kind::rebalance;
+    plan_.edges.push_back(std::move(e));
+  }
+  emitted input(const logical_node& n, size_t port = 0) const {
+    auto r = n.inputs[port];
+    if (r.port == 0) return out_[r.node];
+    emitted e;
+    e.op = out_[r.node].op;
+    e.port = r.port;
+    e.type = logical_type(r);
+    for (uint32_t c = 0; c < e.type->size(); ++c) e.map.push_back(c);
+    return e;
+  }
+  static std::vector<uint32_t> identity(size_t n) {
+    std::vector<uint32_t> m(n);
+    for (uint32_t i = 0; i < n; ++i) m[i] = i;
+    return m;
+  }
+  static expr::node_ptr remap(const expr::node_ptr& e, const std::vector<uint32_t>& map) {
+    return e ? expr::remap_columns(e, map) : e;
+  }
+
+  status emit(uint32_t i) {
+    const auto& n = nodes_[i];
+    switch (n.what) {
+      case kind::scan:
+        return emit_scan(i);
+      case kind::filter:
+        return emit_filter(i);
+      case kind::project:
+        return emit_project(i);
+      case kind::flat_map:
+        return emit_flat_map(i);
+      case kind::tumble:
+        return emit_tumble(i);
+      case kind::aggregate:
+        return emit_aggregate(i);
+      case kind::unite:
+        return emit_union(i);
+      case kind::distinct:
+        return emit_distinct(i);
+      case kind::custom:
+        return emit_custom(i);
+      case kind::sink:
+        return emit_sink(i);
+    }
+    return {};
+  }
+
+  status emit_scan(uint32_t i) {
+    const auto& n = nodes_[i];
+    const auto generated_from = n.output->size() - n.columns.size();
+    // Generated columns that are needed bring the columns that they read, which the source may keep
+    // to itself no longer: its output is all that it parses.
+    columns_set wanted = needs_[i];
+    for (size_t g = 0; g < n.columns.size(); ++g)
+      if (wanted[generated_from + g])
+        for (auto c : expr::columns_of(*n.columns[g].value)) wanted[c] = true;
+    source_spec s;
+    s.connector = n.table.options.at("connector");
+    s.options = n.table.options;
+    s.base_dir = settings_.base_dir;
+    auto type = std::make_shared<schema>();
+    emitted e;
+    e.map.assign(n.output->size(), dropped);
+    for (uint32_t c = 0; c < n.output->size(); ++c) {
+      if (!wanted[c]) continue;
+      e.map[c] = static_cast<uint32_t>(type->size());
+      type->fields.push_back(n.output->fields[c]);
+      if (c < generated_from)
+        ++s.physical_columns;
+      else
+        s.generated.push_back(remap(n.columns[c - generated_from].value, e.map));
+    }
+    if (n.output->event_time && wanted[*n.output->event_time] && time_[i])
+      type->event_time = e.map[*n.output->event_time];
+    WEIR_TRY(fill_time_and_errors(n, s));
+    s.columns = type;
+    e.type = type;
+    e.op = add(n.step.id, name_of(n), std::move(s), type, false, n.parallelism);
+    out_[i] = std::move(e);
+    return {};
+  }
+
+  static status fill_time_and_errors(const logical_node& n, source_spec& s) {
+    const auto& o = n.table.options;
+    if (auto v = o.find("watermark_delay"); v != o.end()) {
+      WEIR_ASSIGN(s.watermark_delay_us, duration_us(v->second, "watermark_delay"));
+    }
+    auto follow = o.find("follow");
+    const bool may_idle = s.connector == "stdin" ||
+                          (follow != o.end() && follow->second != "false" && follow->second != "0");
+    // A split of bounded input always has data, so that one which is read later is not idle; its
+    // rows would be late if it left the minimum.
+    s.idle_timeout_us = may_idle ? 60'000'000 : 0;
+    if (auto v = o.find("idle_timeout"); v != o.end()) {
+      WEIR_ASSIGN(s.idle_timeout_us, duration_us(v->second, "idle_timeout"));
+    }
+    if (auto v = o.find("on_error"); v != o.end())
+      s.on_error = v->second == "skip"          ? error_policy::skip
+                   : v->second == "dead_letter" ? error_policy::dead_letter
+                                                : error_policy::fail;
+    if (auto v = o.find("dead_letter_path"); v != o.end()) s.dead_letter_path = v->second;
+    if (s.on_error == error_policy::dead_letter && s.dead_letter_path.empty())
+      return {errc::invalid_argument,
+              "table \"" + n.table.name + "\": on_error = dead_letter needs dead_letter_path"};
+    return {};
+  }
+
+  status emit_filter(uint32_t i) {
+    const auto& n = nodes_[i];
+    auto in = input(n);
+    auto op = add(n.step.id, name_of(n), filter_spec{remap(n.predicate, in.map)}, in.type,
+                  n.emits_changes, n.parallelism);
+    connect(in, op);
+    out_[i] = {op, 0, in.type, in.map};
+    return {};
+  }
+
+  status emit_project(uint32_t i) {
+    const auto& n = nodes_[i];
+    auto in = input(n);
+    project_spec s;
+    auto type = std::make_shared<schema>();
+    emitted e;
+    e.map.assign(n.columns.size(), dropped);
+    for (uint32_t c = 0; c < n.columns.size(); ++c) {
+      if (!needs_[i][c]) continue;
+      e.map[c] = static_cast<uint32_t>(type->size());
+      type->fields.push_back(n.output->fields[c]);
+      s.columns.push_back(remap(n.columns[c].value, in.map));
+      if (n.output->event_time == c) type->event_time = e.map[c];
+    }
+    e.type = type;
+    e.op = add(n.step.id, name_of(n), std::move(s), type, n.emits_changes, n.parallelism);
+    connect(in, e.op);
+    out_[i] = std::move(e);
+    return {};
+  }
+
+  status emit_flat_map(uint32_t i) {
+    const auto& n = nodes_[i];
+    auto in = input(n);
+    flat_map_spec s;
+    s.function = n.flat.function;
+    s.argument = remap(n.flat.argument, in.map);
+    s.delimiter = n.flat.delimiter;
+    auto type = std::make_shared<schema>();
+    emitted e;
+    e.map.assign(n.output->size(), dropped);
+    for (uint32_t c = 0; c + 1 < n.output->size(); ++c) {
+      if (!needs_[i][c] || in.map[c] == dropped) continue;
+      e.map[c] = static_cast<uint32_t>(type->size());
+      type->fields.push_back(n.output->fields[c]);
+      if (in.type->event_time == in.map[c]) type->event_time = e.map[c];
+      s.kept.push_back(in.map[c]);
+    }
+    e.map.back() = static_cast<uint32_t>(type->size());
+    type->fields.push_back(n.output->fields.back());
+    e.type = type;
+    e.op = add(n.step.id, name_of(n), std::move(s), type, n.emits_changes, n.parallelism);
+    connect(in, e.op);
+    out_[i] = std::move(e);
+    return {};
+  }
+
+  status emit_tumble(uint32_t i) {
+    const auto& n = nodes_[i];
+    auto in = input(n);
+    tumble_spec s;
+    s.time_column = in.map[*logical_type(n.inputs[0])->event_time];
+    s.size_us = n.window_us;
+    auto type = std::make_shared<schema>(*in.type);
+    emitted e;
+    e.map = in.map;
+    for (size_t c = n.output->size() - 2; c < n.output->size(); ++c) {
+      e.map.push_back(static_cast<uint32_t>(type->size()));
+      type->fields.push_back(n.output->fields[c]);
+    }
+    e.type = type;
+    e.op = add(n.step.id, name_of(n), s, type, n.emits_changes, n.parallelism);
+    connect(in, e.op);
+    out_[i] = std::move(e);
+    return {};
+  }
+
+  /// A projection in front of an aggregate: the keys, then what the calls read.
+  emitted narrow(const logical_node& n, const emitted& in, const char* suffix) {
+    std::set<uint32_t> read;
+    for (const auto& c : n.calls)
+      for (const auto& e : {c.argument, c.filter})
+        if (e)
+          for (auto col : expr::columns_of(*e)) read.insert(col);
+    project_spec s;
+    auto type = std::make_shared<schema>();
+    emitted e;
+    e.map.assign(in.map.size(), dropped);
+    for (const auto& k : n.columns) {
+      type->fields.push_back({"key " + k.name, k.value->type});
+      s.columns.push_back(remap(k.value, in.map));
+    }
+    const auto logical = logical_type(n.inputs[0]);
+    for (auto c : read) {
+      e.map[c] = static_cast<uint32_t>(type->size());
+      type->fields.push_back(logical->fields[c]);
+      s.columns.push_back(column_ref(*in.type, in.map[c]));
+    }
+    e.type = type;
+    const auto& from = at(in.op);
+    e.op = add(n.step.id + suffix, name_of(n) + suffix, std::move(s), type, from.emits_changes,
+               from.parallelism);
+    connect(in, e.op);
+    return e;
+  }
+
+  status emit_aggregate(uint32_t i) {
+    const auto& n = nodes_[i];
+    auto in = input(n);
+    aggregate_spec s;
+    s.emit = n.final_only ? emit_mode::final_only : emit_mode::changes;
+    s.input_has_changes = nodes_[n.inputs[0].node].emits_changes;
+    s.calls = n.calls;
+    if (n.window_end) s.window_end_key = *n.window_end;
+    bool bare = true;
+    for (const auto& k : n.columns) bare &= bare_column(k.value).has_value();
+    s.keys = identity(n.columns.size());
+    const bool shrinks = partial_shrinks(s);
+    // Rows that go through the exchange as they are had better carry nothing else.
+    const size_t used = n.columns.size() + n.calls.size();
+    if (!bare || (!shrinks && in.type->size() > used)) {
+      in = narrow(n, in, bare ? "/columns" : "/keys");
+    } else {
+      for (size_t k = 0; k < n.columns.size(); ++k)
+        s.keys[k] = in.map[*bare_column(n.columns[k].value)];
+    }
+    for (auto& c : s.calls) {
+      c.argument = remap(c.argument, in.map);
+      c.filter = remap(c.filter, in.map);
+    }
+    if (shrinks) {
+      s.stage = aggregate_spec::phase::partial;
+      WEIR_ASSIGN(auto partial, partial_output_schema(s, *in.type));
+      auto op = add(n.step.id + "/partial", name_of(n) + "/partial", s, partial, false,
+                    at(in.op).parallelism);
+      connect(in, op);
+      s.stage = aggregate_spec::phase::merge;
+      s.complete_input = in.type;
+      s.keys = identity(n.columns.size());
+      in = {op, 0, partial, {}};
+    }
+    auto hash = s.keys;
+    auto op = add(n.step.id, name_of(n), std::move(s), n.output, n.emits_changes, n.parallelism);
+    connect(in, op, std::move(hash));
+    out_[i] = {op, 0, n.output, identity(n.output->size())};
+    return {};
+  }
+
+  /// The input with exactly the columns that the union carries.
+  emitted aligned(const logical_node& n, uint32_t i, size_t port) {
+    auto in = input(n, port);
+    std::vector<uint32_t> want;
+    for (uint32_t c = 0; c < n.output->size(); ++c)
+      if (needs_[i][c]) want.push_back(in.map[c]);
+    if (want == identity(in.type->size())) return in;
+    project_spec s;
+    auto type = std::make_shared<schema>();
+    for (auto c : want) {
+      if (in.type->event_time == c) type->event_time = static_cast<uint32_t>(type->size());
+      type->fields.push_back(in.type->fields[c]);
+      s.columns.push_back(column_ref(*in.type, c));
+    }
+    auto suffix = "/input-" + std::to_string(port + 1);
+    const auto changes = at(in.op).emits_changes;
+    const auto parallelism = at(in.op).parallelism;
+    auto op =
+        add(n.step.id + suffix, name_of(n) + suffix, std::move(s), type, changes, parallelism);
+    connect(in, op);
+    return {op, 0, type, {}};
+  }
+
+  status emit_union(uint32_t i) {
+    const auto& n = nodes_[i];
+    std::vector<emitted> ins;
+    for (size_t port = 0; port < n.inputs.size(); ++port) ins.push_back(aligned(n, i, port));
+    auto type = std::make_shared<schema>();
+    emitted e;
+    e.map.assign(n.output->size(), dropped);
+    for (uint32_t c = 0; c < n.output->size(); ++c) {
+      if (!needs_[i][c]) continue;
+      e.map[c] = static_cast<uint32_t>(type->size());
+      if (n.output->event_time == c) type->event_time = e.map[c];
+      type->fields.push_back(n.output->fields[c]);
+    }
+    e.type = type;
+    e.op = add(n.step.id, name_of(n), union_spec{}, type, n.emits_changes, n.parallelism);
+    for (size_t port = 0; port < ins.size(); ++port)
+      connect(ins[port], e.op, {}, static_cast<uint16_t>(port));
+    out_[i] = std::move(e);
+    return {};
+  }
+
+  status emit_distinct(uint32_t i) {
+    const auto& n = nodes_[i];
+    auto in = exact(n, 0);
+    auto op = add(n.step.id, name_of(n), distinct_spec{}, in.type, n.emits_changes, n.parallelism);
+    connect(in, op, identity(in.type->size()));
+    out_[i] = {op, 0, in.type, identity(in.type->size())};
+    return {};
+  }
+
+  /// The input with all its logical columns and nothing else: a source may carry more (what its
+  /// generated columns read), and so may what only filters it.
+  emitted exact(const logical_node& n, size_t port) {
+    auto in = input(n, port);
+    if (in.map == identity(in.type->size())) return in;
+    project_spec s;
+    const auto logical = logical_type(n.inputs[port]);
+    auto type = std::make_shared<schema>(*logical);
+    if (!in.type->event_time) type->event_time.reset();
+    for (auto c : in.map) s.columns.push_back(column_ref(*in.type, c));
+    auto suffix = n.inputs.size() > 1 ? "/input-" + std::to_string(port + 1) : "/columns";
+    const auto changes = at(in.op).emits_changes;
+    const auto parallelism = at(in.op).parallelism;
+    auto op =
+        add(n.step.id + suffix, name_of(n) + suffix, std::move(s), type, changes, parallelism);
+    connect(in, op);
+    return {op, 0, type, identity(type->size())};
+  }
+
+  status emit_custom(uint32_t i) {
+    const auto& n = nodes_[i];
+    std::vector<emitted> ins;
+    for (size_t port = 0; port < n.inputs.size(); ++port) ins.push_back(exact(n, port));
+    custom_spec s;
+    s.library = n.info.library;
+    s.class_name = n.custom.class_name;
+    s.parameters = n.custom.parameters;
+    s.keys = n.custom_keys;
+    for (const auto& side : n.info.side_outputs) s.side_outputs.push_back(side.second);
+    auto op = add(n.step.id, name_of(n), std::move(s), n.output, n.emits_changes, n.parallelism);
+    for (size_t port = 0; port < ins.size(); ++port)
+      connect(ins[port], op, n.custom_keys, static_cast<uint16_t>(port));
+    out_[i] = {op, 0, n.output, identity(n.output->size())};
+    return {};
+  }
+
+  status emit_sink(uint32_t i) {
+    const auto& n = nodes_[i];
+    auto in = exact(n, 0);
+    sink_spec s;
+    s.connector = n.table.options.at("connector");
+    s.options = n.table.options;
+    s.base_dir = settings_.base_dir;
+    s.columns = n.output;
+    s.final_only = settings_.final_output && s.connector == "stdout";
+    auto op = add(n.step.id, name_of(n), std::move(s), nullptr, false, n.parallelism);
+    connect(in, op);
+    return {};
+  }
+
+  const plan_settings& settings_;
+  std::vector<logical_node> nodes_;
+  std::vector<bool> live_;
+  std::vector<bool> time_;  // a consumer below needs watermarks
+  std::vector<columns_set> needs_;
+  std::vector<emitted> out_;
+  physical_plan plan_;
+};
+
+}  // namespace
+
+result<physical_plan> expand(const plan_settings& s, const std::vector<logical_node>& nodes) {
+  return expander(s, nodes).run();
+}
+
+}  // namespace weir::planner

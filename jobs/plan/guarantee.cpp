@@ -1,0 +1,179 @@
+// State and guarantees, read off a physical plan.
+#include <algorithm>
+#include <map>
+
+#include "jobs/plan/explain.hpp"
+#include "runtime/connectors/source.hpp"
+
+namespace weir::planner {
+namespace {
+
+std::string key_names(const std::vector<uint32_t>& keys, const schema_ptr& in) {
+  std::string out;
+  for (auto k : keys) out += (out.empty() ? "" : ", ") + in->fields[k].name;
+  return out;
+}
+
+const char* level_text(guarantee_level l) {
+  switch (l) {
+    case guarantee_level::exactly_once:
+      return "exactly once";
+    case guarantee_level::at_least_once:
+      return "at least once";
+    case guarantee_level::at_most_once:
+      return "at most once";
+  }
+  return "?";
+}
+
+/// What a sink does with rows that are sent again after a restart.
+std::pair<guarantee_level, std::string> of_sink(const sink_spec& s) {
+  auto traits = traits_of(s.connector);
+  const auto commits = traits.ok() ? traits->commits : connector_traits::commit::none;
+  switch (commits) {
+    case connector_traits::commit::transactional:
+      return {guarantee_level::exactly_once, "it commits a transaction with every snapshot"};
+    case connector_traits::commit::idempotent:
+      return {guarantee_level::exactly_once, "rows that come again change nothing"};
+    case connector_traits::commit::rename:
+      return {guarantee_level::exactly_once, "its files appear by rename with every snapshot"};
+    case connector_traits::commit::none:
+      break;
+  }
+  return {guarantee_level::at_least_once, "it may show rows again after a restart"};
+}
+
+}  // namespace
+
+std::vector<sink_guarantee> guarantees(const physical_plan& plan) {
+  // Sources that reach each operator.
+  std::vector<std::map<uint32_t, bool>> sources(plan.operators.size());
+  for (uint32_t i = 0; i < plan.operators.size(); ++i) {
+    if (const auto* s = std::get_if<source_spec>(&plan.operators[i].spec)) {
+      auto traits = traits_of(s->connector);
+      sources[i][i] = traits.ok() && traits->replayable;
+    }
+    for (const auto& e : plan.edges)
+      if (e.to.value == i)
+        sources[i].insert(sources[e.from.value].begin(), sources[e.from.value].end());
+  }
+  std::vector<sink_guarantee> out;
+  for (uint32_t i = 0; i < plan.operators.size(); ++i) {
+    const auto* s = std::get_if<sink_spec>(&plan.operators[i].spec);
+    if (!s) continue;
+    auto [level, reason] = of_sink(*s);
+    std::string replayed, lost;
+    for (auto [source, replayable] : sources[i]) {
+      auto& list = replayable ? replayed : lost;
+      list += (list.empty() ? "" : ", ") + plan.operators[source].name;
+    }
+    if (plan.mode == delivery_mode::at_most_once) {
+      level = guarantee_level::at_most_once;
+      reason = "the job was asked not to replay anything";
+    } else if (!lost.empty()) {
+      level = guarantee_level::at_most_once;
+      reason = lost + " cannot be read again after a restart";
+    } else {
+      reason = replayed + " is read again from the last snapshot, and " + reason;
+      if (plan.mode == delivery_mode::at_least_once) {
+        level = guarantee_level::at_least_once;
+        reason = "the job was asked not to align barriers";
+      }
+    }
+    out.push_back({plan.operators[i].id, level, reason});
+  }
+  return out;
+}
+
+std::string guarantee_text(const physical_plan& plan) {
+  auto all = guarantees(plan);
+  if (all.empty()) return "no sink";
+  auto weakest = std::min_element(
+      all.begin(), all.end(),
+      [](const sink_guarantee& a, const sink_guarantee& b) { return a.level < b.level; });
+  return std::string(level_text(weakest->level)) + " into " + weakest->sink + ": " +
+         weakest->reason;
+}
+
+state_info state_of(const physical_plan& plan, operator_index i) {
+  const auto& n = plan.operators[i.value];
+  auto in = input_schemas(plan, i);
+  if (std::holds_alternative<source_spec>(n.spec))
+    return {state_bound::bounded, "positions of unfinished splits"};
+  if (std::holds_alternative<sink_spec>(n.spec))
+    return {state_bound::bounded, "output that waits for its snapshot"};
+  if (const auto* a = std::get_if<aggregate_spec>(&n.spec)) {
+    if (a->stage == aggregate_spec::phase::partial)
+      return {state_bound::bounded, "emptied before every snapshot"};
+    if (a->keys.empty()) return {state_bound::bounded, "one entry"};
+    auto names = key_names(a->keys, in[0]);
+    if (a->window_end_key)
+      return {state_bound::bounded, "one entry per key (" + names + ") until its window ends"};
+    return {state_bound::unbounded, "one entry per key (" + names + "), kept for ever"};
+  }
+  if (std::holds_alternative<distinct_spec>(n.spec))
+    return {state_bound::unbounded, "one entry per distinct row, kept for ever"};
+  if (const auto* c = std::get_if<custom_spec>(&n.spec))
+    return {state_bound::custom, "as " + c->class_name + " keeps it"};
+  return {};
+}
+
+std::vector<state_change> compare_state(const physical_plan& before, const physical_plan& now) {
+  using kind = state_change::kind;
+  auto stateful = [](const physical_plan& p) {
+    std::map<std::string, uint32_t> m;
+    for (uint32_t i = 0; i < p.operators.size(); ++i)
+      if (keeps_state(p.operators[i])) m[p.operators[i].id] = i;
+    return m;
+  };
+  auto old_ops = stateful(before), new_ops = stateful(now);
+  std::vector<state_change> out;
+  for (const auto& n : now.operators) {  // in the order of the data
+    auto mine = new_ops.find(n.id);
+    if (mine == new_ops.end()) continue;
+    auto old = old_ops.find(n.id);
+    if (old == old_ops.end()) {
+      out.push_back({kind::fresh, n.id, "no operator had this id; it starts empty"});
+      continue;
+    }
+    const auto& o = before.operators[old->second];
+    if (o.spec.index() != n.spec.index())
+      out.push_back({kind::lost, n.id,
+                     std::string("it was ") + kind_name(o.spec) + " and is " + kind_name(n.spec)});
+    else if (before.key_groups != now.key_groups && !std::holds_alternative<source_spec>(n.spec) &&
+             !std::holds_alternative<sink_spec>(n.spec))
+      out.push_back({kind::lost, n.id,
+                     "the job had " + std::to_string(before.key_groups) + " key groups and has " +
+                         std::to_string(now.key_groups)});
+    else if (state_fingerprint(o, input_schemas(before, operator_index(old->second))) !=
+             state_fingerprint(n, input_schemas(now, operator_index(mine->second))))
+      out.push_back({kind::lost, n.id,
+                     std::holds_alternative<aggregate_spec>(n.spec)
+                         ? "its keys, its calls or the types that they read changed"
+                     : std::holds_alternative<source_spec>(n.spec)
+                         ? "it reads something else; it starts from the beginning"
+                         : "what its state depends on changed"});
+    else
+      out.push_back({kind::kept, n.id, ""});
+  }
+  for (const auto& o : before.operators)
+    if (old_ops.count(o.id) && !new_ops.count(o.id))
+      out.push_back({kind::lost, o.id, "no operator has this id any more"});
+  return out;
+}
+
+std::string to_text(const std::vector<state_change>& changes) {
+  if (std::all_of(changes.begin(), changes.end(),
+                  [](const state_change& c) { return c.what == state_change::kind::kept; }))
+    return "all state is kept\n";
+  std::string out;
+  for (const auto& c : changes) {
+    static constexpr const char* words[] = {"kept", "lost", "new "};
+    out += std::string(words[static_cast<size_t>(c.what)]) + "  " + c.id;
+    if (!c.reason.empty()) out += ": " + c.reason;
+    out += '\n';
+  }
+  return out;
+}
+
+}  // namespace weir::planner
