@@ -269,7 +269,9 @@ class harness {
     info.parameter_count = parameters.size();
     info.inputs = inputs.data();
     info.input_count = static_cast<uint32_t>(inputs.size());
-    info.keyed = !options_.key.empty();
+    auto key = key_columns(0);
+    info.key_columns = key.data();
+    info.key_count = static_cast<uint32_t>(key.size());
     f(info);
   }
 

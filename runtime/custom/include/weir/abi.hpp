@@ -181,7 +181,8 @@ struct open_info {
   uint64_t parameter_count;
   const schema* inputs;
   uint32_t input_count;
-  uint32_t keyed;  // 1 when rows arrive by key
+  uint32_t key_count;           // 0 = rows do not arrive by key
+  const uint32_t* key_columns;  // of the first input
 };
 
 /// Receives what an operator declares for given inputs and parameters. `port` 0 is the main output.

@@ -103,6 +103,27 @@ class column_view<std::string_view> {
   const char* bytes_ = nullptr;
 };
 
+namespace detail {
+
+/// The value of a cell that is of T's type and not null.
+template <class T>
+T cell_value(const abi::cell& c) {
+  if constexpr (std::is_same_v<T, std::string_view>) {
+    return view(c.s);
+  } else if constexpr (std::is_same_v<T, double>) {
+    return c.d;
+  } else if constexpr (std::is_same_v<T, decimal>) {
+    auto u = static_cast<uint128>(static_cast<uint64_t>(c.high)) << 64 | static_cast<uint64_t>(c.i);
+    return decimal{static_cast<int128>(u), c.scale};
+  } else if constexpr (std::is_same_v<T, interval>) {
+    return interval{static_cast<int32_t>(c.high), static_cast<int32_t>(c.high >> 32), c.i};
+  } else {
+    return static_cast<T>(c.i);
+  }
+}
+
+}  // namespace detail
+
 /// The rows of a batch in order; `Step` is called with each before the loop body runs.
 template <class Step>
 class row_range {

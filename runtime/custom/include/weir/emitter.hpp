@@ -256,11 +256,28 @@ void append_integer(column_builder& c, V v) {
   }
 }
 
+/// A cell of a key into a column of its type.
+inline void append_cell(column_builder& c, const abi::cell& v) {
+  const field& f = c.declared();
+  if (v.type != static_cast<uint8_t>(f.type) || v.scale != f.scale)
+    throw mismatch(f, "a key column of another type");
+  if (v.is_null) return c.append_null();
+  if (accepts<std::string_view>(f.type)) return c.append(cell_value<std::string_view>(v));
+  if (accepts<bool>(f.type)) return c.append(cell_value<bool>(v));
+  if (accepts<int32_t>(f.type)) return c.append(cell_value<int32_t>(v));
+  if (accepts<int64_t>(f.type)) return c.append(cell_value<int64_t>(v));
+  if (accepts<double>(f.type)) return c.append(cell_value<double>(v));
+  if (accepts<decimal>(f.type)) return c.append(cell_value<decimal>(v));
+  c.append(cell_value<interval>(v));
+}
+
 template <class V>
 void append_value(column_builder& c, const V& v) {
   const field& f = c.declared();
   if constexpr (std::is_same_v<V, std::nullopt_t> || std::is_same_v<V, std::nullptr_t>) {
     c.append_null();
+  } else if constexpr (std::is_same_v<V, abi::cell>) {
+    append_cell(c, v);
   } else if constexpr (std::is_same_v<V, bool>) {
     if (f.type != type_id::boolean) throw mismatch(f, "a bool");
     c.append<bool>(v);

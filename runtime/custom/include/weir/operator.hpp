@@ -49,11 +49,13 @@ class gauge {
 /// it emits. Asked by planner and linter, and again when the operator is opened.
 class description {
  public:
-  description(std::vector<schema> inputs, parameters& p)
-      : inputs_(std::move(inputs)), parameters_(p) {}
+  description(std::vector<schema> inputs, std::vector<uint32_t> key, parameters& p)
+      : inputs_(std::move(inputs)), key_(std::move(key)), parameters_(p) {}
 
   const schema& input(uint32_t port = 0) const { return inputs_.at(port); }
   uint32_t input_count() const { return static_cast<uint32_t>(inputs_.size()); }
+  /// The key columns of the (first) input; none when rows do not arrive by key.
+  const std::vector<uint32_t>& key() const { return key_; }
 
   /// Declares and returns a parameter. Declare all of them or none: unknown ones are then refused
   /// when the job is checked, otherwise when it starts.
@@ -89,6 +91,7 @@ class description {
 
  private:
   std::vector<schema> inputs_;
+  std::vector<uint32_t> key_;
   parameters& parameters_;
   std::optional<schema> output_;
   std::deque<named_output> sides_;  // references to its elements are given out
@@ -104,7 +107,7 @@ class context {
         name_(detail::view(info.name)),
         subtask_(info.subtask),
         parallelism_(info.parallelism),
-        keyed_(info.keyed != 0),
+        key_(info.key_columns, info.key_columns + info.key_count),
         parameters_(std::move(p)),
         inputs_(std::move(inputs)) {}
 
@@ -146,6 +149,10 @@ class context {
   /// A column of the current key, by its place among the key columns; nothing when it is null.
   template <class T>
   std::optional<T> key(uint32_t i = 0) const;
+  /// The same whatever its type is: row_builder::set takes it.
+  const abi::cell& key_cell(uint32_t i = 0) const;
+  /// The key columns of the (first) input.
+  const std::vector<uint32_t>& key_columns() const { return key_; }
 
   /// Timers of the current key; on_timer is called when the time is reached, in order of time. One
   /// at or before the current watermark fires as soon as the batch is done.
@@ -179,14 +186,13 @@ class context {
   }
   const abi::host* host() const { return host_; }
   void* self() const { return self_; }
-  bool keyed() const { return keyed_; }
 
  private:
   const abi::host* host_;
   void* self_;
   std::string name_;
   uint32_t subtask_, parallelism_;
-  bool keyed_;
+  std::vector<uint32_t> key_;
   weir::sdk1::parameters parameters_;
   std::vector<schema> inputs_;
   std::deque<emitter> outputs_;  // references to its elements are given out
@@ -263,29 +269,22 @@ inline state_base::state_base(custom_operator& owner, std::string name, abi::sta
   owner.states_.push_back(this);
 }
 
-template <class T>
-std::optional<T> context::key(uint32_t i) const {
+inline const abi::cell& context::key_cell(uint32_t i) const {
   uint32_t n = 0;
   const abi::cell* cells = host_->current_key(self_, &n);
   if (!cells) throw error("there is no current key: iterate the rows with context::rows");
   if (i >= n) throw error("the key has " + std::to_string(n) + " columns");
-  const abi::cell& c = cells[i];
+  return cells[i];
+}
+
+template <class T>
+std::optional<T> context::key(uint32_t i) const {
+  const abi::cell& c = key_cell(i);
   if (!detail::accepts<T>(static_cast<type_id>(c.type)))
     throw error("key column " + std::to_string(i) + ": use " +
                 detail::cpp_name(static_cast<type_id>(c.type)));
   if (c.is_null) return {};
-  if constexpr (std::is_same_v<T, std::string_view>) {
-    return detail::view(c.s);
-  } else if constexpr (std::is_same_v<T, double>) {
-    return c.d;
-  } else if constexpr (std::is_same_v<T, decimal>) {
-    auto u = static_cast<uint128>(static_cast<uint64_t>(c.high)) << 64 | static_cast<uint64_t>(c.i);
-    return decimal{static_cast<int128>(u), c.scale};
-  } else if constexpr (std::is_same_v<T, interval>) {
-    return interval{static_cast<int32_t>(c.high), static_cast<int32_t>(c.high >> 32), c.i};
-  } else {
-    return static_cast<T>(c.i);
-  }
+  return detail::cell_value<T>(c);
 }
 
 }  // namespace sdk1

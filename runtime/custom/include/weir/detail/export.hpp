@@ -71,6 +71,9 @@ inline std::vector<schema> inputs_of(const abi::open_info& info) {
   for (uint32_t i = 0; i < info.input_count; ++i) r.push_back(schema_from(info.inputs[i]));
   return r;
 }
+inline std::vector<uint32_t> key_of(const abi::open_info& info) {
+  return {info.key_columns, info.key_columns + info.key_count};
+}
 inline parameters parameters_of(const abi::open_info& info) {
   parameters r;
   for (uint64_t i = 0; i < info.parameter_count; ++i)
@@ -94,9 +97,9 @@ inline std::unique_ptr<instance> open_operator(std::unique_ptr<custom_operator> 
                                                const abi::open_info& info) {
   auto p = parameters_of(info);
   auto inputs = inputs_of(info);
-  description d(inputs, p);
+  description d(inputs, key_of(info), p);
   describe_operator(*op, d, p);
-  if (d.key_needed() && !info.keyed)
+  if (d.key_needed() && !info.key_count)
     throw error("it needs a key: give the step `key: [columns]`", abi::invalid_argument);
   auto r = std::make_unique<instance>();
   r->op = std::move(op);
@@ -119,7 +122,7 @@ struct functions {
     return guarded(failed, [info, sink] {
       Op op;
       auto p = parameters_of(*info);
-      description d(inputs_of(*info), p);
+      description d(inputs_of(*info), key_of(*info), p);
       describe_operator(op, d, p);
       exported_schema main(d.main_output() ? *d.main_output() : d.input(0));
       sink->output(sink->self, 0, text_of("main"), &main.s);
