@@ -66,7 +66,10 @@ buffer_ref buffer::allocate(memory_pool& pool, size_t bytes) {
   b->pool_ = &pool;
   b->charged_ = total;
   pool.charge(memory_kind::batch, static_cast<int64_t>(total));
-  return {b, static_cast<std::byte*>(block) + header_bytes, bytes};
+  auto* data = static_cast<std::byte*>(block) + header_bytes;
+  // A message sends its last word whole: what memory held before must not leak through it.
+  std::memset(data + bytes, 0, 8);
+  return {b, data, bytes};
 }
 
 buffer_ref buffer::allocate_zero(memory_pool& pool, size_t bytes) {

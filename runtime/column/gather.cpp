@@ -21,7 +21,7 @@ void gather_fixed(T* __restrict out, const T* in, const uint32_t* index, size_t 
   for (; i < n; ++i) out[i] = in[index[i]];
 }
 
-// Decimals in wrapped memory are only 8-byte aligned.
+// Decimals and intervals; the latter are only 8-byte aligned in wrapped memory.
 struct wide_value {
   uint64_t low, high;
 };

@@ -167,11 +167,10 @@ std::optional<int64_t> parse_general(std::string_view s) noexcept {
       us -= *zone * micros_per_second;
     }
   }
-  int64_t total = 0;
-  if (__builtin_mul_overflow(*days, micros_per_day, &total) ||
-      __builtin_add_overflow(total, us, &total) || total == INT64_MIN || total == INT64_MAX)
-    return std::nullopt;
-  return total;
+  // The first day of the range begins before it, so the product may need more bits than the sum.
+  const int128 total = static_cast<int128>(*days) * micros_per_day + us;
+  if (total <= INT64_MIN || total >= INT64_MAX) return std::nullopt;
+  return static_cast<int64_t>(total);
 }
 
 // Exactly "YYYY-MM-DD HH:MM:SS" (or with a T), the common case, with one register for all but the
@@ -227,7 +226,9 @@ char* format_timestamp(char* p, int64_t us) noexcept {
     return p + s.size();
   }
   const int32_t days = day_of(us);
-  const auto of_day = static_cast<uint64_t>(us - int64_t{days} * micros_per_day);
+  // Unsigned: the first day of the range begins before it.
+  const auto of_day = static_cast<uint64_t>(us) -
+                      static_cast<uint64_t>(int64_t{days}) * static_cast<uint64_t>(micros_per_day);
   const auto d = civil_from_days(days);
   p = put_date(p, d);
   const auto seconds = static_cast<uint32_t>(of_day / micros_per_second);

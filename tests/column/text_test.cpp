@@ -264,8 +264,10 @@ TEST_CASE("timestamps") {
                           "9999999-01-01 00:00:00",
                           "2013-0a-01 10:00:00"})
     CHECK_MESSAGE(refused("timestamp", bad), bad);
-  std::mt19937_64 random(3);
   char p[64];
+  for (int64_t us : {INT64_MIN + 1, INT64_MIN + 2, INT64_MAX - 1})
+    CHECK(parse_timestamp({p, static_cast<size_t>(format_timestamp(p, us) - p)}) == us);
+  std::mt19937_64 random(3);
   for (int i = 0; i < 20000; ++i) {
     auto us = static_cast<int64_t>(random()) >> (i % 24);
     char* end = format_timestamp(p, us);
