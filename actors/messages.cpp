@@ -10,10 +10,11 @@ namespace weir {
 std::vector<char> encode_rows(const batch_ptr& rows) {
   // Bytes over a socket are not this process's batches: their own pool, without a limit.
   static memory_pool wire_pool;
-  auto bytes = encode_batch_flat(*rows, wire_pool);
-  weir_assert(bytes.ok(), "a valid batch has a form on the wire");
-  const auto* p = reinterpret_cast<const char*>(bytes->data());
-  return {p, p + bytes->size()};
+  auto message = encode_batch(rows, wire_pool, {.checksum = false});
+  weir_assert(message.ok(), "batches of the engine are far below the format's limits");
+  std::vector<char> bytes(message->bytes);
+  message->copy_to(reinterpret_cast<std::byte*>(bytes.data()));
+  return bytes;
 }
 
 std::vector<char> flatten(const std::vector<state_chunk>& chunks) {
@@ -21,7 +22,12 @@ std::vector<char> flatten(const std::vector<state_chunk>& chunks) {
   for (const auto& c : chunks) {
     put_text(out, c.operator_id);
     put_text(out, c.state);
-    uint32_t head[4] = {c.key_group, c.subtask, static_cast<uint32_t>(c.kind), 0};
+    uint32_t head[6] = {c.key_group,
+                        c.subtask,
+                        static_cast<uint32_t>(c.kind),
+                        0,
+                        static_cast<uint32_t>(c.written.value),
+                        static_cast<uint32_t>(c.written.value >> 32)};
     put_text(out, {reinterpret_cast<const char*>(head), sizeof head});
     put_text(out, {c.bytes.as<char>(), c.bytes.size()});
   }
@@ -36,14 +42,15 @@ bool unflatten(const std::vector<char>& flat, std::vector<state_chunk>& chunks) 
     state_chunk c;
     std::string head, bytes;
     if (!get_text(in, c.operator_id) || !get_text(in, c.state) || !get_text(in, head) ||
-        !get_text(in, bytes) || head.size() != 16)
+        !get_text(in, bytes) || head.size() != 24)
       return false;
-    uint32_t h[4];
+    uint32_t h[6];
     std::memcpy(h, head.data(), sizeof h);
     if (h[2] > static_cast<uint32_t>(chunk_kind::blob)) return false;
     c.key_group = h[0];
     c.subtask = h[1];
     c.kind = static_cast<chunk_kind>(h[2]);
+    c.written = epoch{h[4] | static_cast<uint64_t>(h[5]) << 32};
     c.bytes = buffer::copy(wire_pool, std::as_bytes(std::span(bytes)));
     chunks.push_back(std::move(c));
   }

@@ -128,8 +128,9 @@ void task_state::receive(stream_message& m) {
   if (m.body.kind == message_kind::data && !m.body.rows) {
     auto it = incoming_.find(m.body.channel.value);
     if (it == incoming_.end()) return;
-    auto bytes = buffer::copy(*seed_.environment.memory, std::as_bytes(std::span(m.encoded)));
-    auto rows = decode_batch_flat(bytes, it->second, *seed_.environment.memory);
+    auto bytes = std::make_shared<const std::vector<char>>(std::move(m.encoded));
+    auto rows = decode_batch(std::as_bytes(std::span(*bytes)), bytes, it->second,
+                             *seed_.environment.memory);
     if (!rows) return failed(rows.err().at("rows from another node"));
     m.body.rows = std::move(*rows);
   }

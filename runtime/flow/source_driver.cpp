@@ -66,10 +66,8 @@ result<source_driver::taken> source_driver::take(timestamp_us now) {
   }
   WEIR_ASSIGN(auto p, reader_->poll(batch_rows_target));
   if (p.rows && p.rows->rows != 0 && options_.event_time) {
-    if (auto newest = max_timestamp(*p.rows, *options_.event_time))
-      watermarks_.observe(p.split_id, *newest, now);
-    else
-      watermarks_.observe(p.split_id, watermark_none, now);
+    auto range = range_of(*p.rows, *options_.event_time);
+    watermarks_.observe(p.split_id, range ? range->max : watermark_none, now);
   }
   if (p.split_ended) watermarks_.remove(p.split_id);
   if (p.what == polled::state::finished) exhausted_ = true;

@@ -8,6 +8,7 @@
 namespace weir {
 namespace {
 
+constexpr std::string_view edge_prefix = "edge:";
 constexpr std::string_view watermark_state = "task.watermark";
 constexpr std::string_view outgoing_state = "in_flight.out";
 constexpr std::string_view incoming_state = "in_flight.in";
@@ -24,7 +25,8 @@ class task_snapshot::operator_writer final : public snapshot_writer {
   epoch number() const override { return snapshot_.number_; }
   memory_pool& memory() override { return snapshot_.pool_; }
   void put(std::string_view state, uint32_t group, chunk_kind kind, buffer_ref bytes) override {
-    snapshot_.add({id_, std::string(state), group, snapshot_.subtask_, kind, std::move(bytes)});
+    snapshot_.add({id_, std::string(state), group, snapshot_.subtask_, kind, std::move(bytes),
+                   snapshot_.number_, std::nullopt});
   }
 
  private:
@@ -79,12 +81,13 @@ status task_snapshot::encode(const std::vector<in_flight>& rows,
   std::map<uint32_t, std::vector<std::byte>> by_edge;
   for (const auto& r : rows) {
     auto& out = by_edge[r.edge];
-    WEIR_ASSIGN(auto bytes, encode_batch_flat(*r.rows, pool_));
-    uint64_t n = bytes.size();
+    // The store has its own checksums.
+    WEIR_ASSIGN(auto message, encode_batch(r.rows, pool_, {.checksum = false}));
+    uint64_t n = message.bytes;
     auto at = out.size();
     out.resize(at + sizeof n + n);
     std::memcpy(out.data() + at, &n, sizeof n);
-    std::memcpy(out.data() + at + sizeof n, bytes.data(), n);
+    message.copy_to(out.data() + at + sizeof n);
   }
   for (const auto& [edge, bytes] : by_edge)
     writer(edge_state_id(edge_keys[edge]))
@@ -92,33 +95,18 @@ status task_snapshot::encode(const std::vector<in_flight>& rows,
   return {};
 }
 
-class task_restore::operator_reader final : public snapshot_reader {
- public:
-  void add(state_chunk c) { chunks_.push_back(std::move(c)); }
-  status keyed(std::string_view state, key_group_range range,
-               const std::function<status(uint32_t, chunk_kind, std::span<const std::byte>)>& visit)
-      const override {
-    for (const auto& c : chunks_)
-      if (c.key_group != no_key_group && c.state == state && range.contains(c.key_group))
-        WEIR_TRY(visit(c.key_group, c.kind, c.bytes.bytes()));
-    return {};
-  }
-  std::vector<std::pair<uint32_t, buffer_ref>> blobs(std::string_view state) const override {
-    std::map<uint32_t, buffer_ref> newest;
-    for (const auto& c : chunks_)
-      if (c.key_group == no_key_group && c.state == state) newest[c.subtask] = c.bytes;
-    return {newest.begin(), newest.end()};
-  }
-
- private:
-  std::vector<state_chunk> chunks_;
-};
-
 task_restore::task_restore(std::vector<state_chunk> chunks) {
+  std::map<std::string, std::vector<state_chunk>> by_operator;
   for (auto& c : chunks) {
-    auto& r = readers_[c.operator_id];
-    if (!r) r = std::make_unique<operator_reader>();
-    r->add(std::move(c));
+    newest_ = std::max(newest_, c.written);
+    by_operator[c.operator_id].push_back(std::move(c));
+  }
+  for (auto& [id, list] : by_operator) {
+    if (id.starts_with(edge_prefix)) {
+      // A blob stays in the store until the next one; rows in flight belong to one epoch only.
+      std::erase_if(list, [this](const state_chunk& c) { return c.written != newest_; });
+    }
+    readers_[id] = std::make_unique<chunk_list_reader>(std::move(list), id);
   }
 }
 
@@ -154,7 +142,6 @@ result<std::vector<in_flight>> task_restore::in_flight_rows(
       for (const auto& [old_subtask, blob] : r->blobs(state)) {
         if (old_subtask % e.senders != subtask) continue;
         auto rest = blob.bytes();
-        size_t offset = 0;
         while (!rest.empty()) {
           uint64_t n = 0;
           if (rest.size() >= sizeof n) std::memcpy(&n, rest.data(), sizeof n);
@@ -163,7 +150,6 @@ result<std::vector<in_flight>> task_restore::in_flight_rows(
           WEIR_ASSIGN(auto rows, decode_batch_flat(blob.slice(offset + sizeof n, n), e.type, pool));
           found.push_back({e.edge, std::move(rows)});
           rest = rest.subspan(sizeof n + n);
-          offset += sizeof n + n;
         }
       }
     }

@@ -11,7 +11,7 @@
 
 #include "runtime/flow/message.hpp"
 #include "runtime/flow/output_gate.hpp"
-#include "runtime/snapshot/chunk.hpp"
+#include "runtime/snapshot/memory_snapshot.hpp"
 
 namespace weir {
 
@@ -68,8 +68,8 @@ class task_restore {
                                                 uint32_t subtask, memory_pool&) const;
 
  private:
-  class operator_reader;
-  std::map<std::string, std::unique_ptr<operator_reader>> readers_;
+  std::map<std::string, std::unique_ptr<chunk_list_reader>> readers_;
+  epoch newest_;
 };
 
 /// Pseudo operator id under which in-flight rows of an edge are stored.
