@@ -111,6 +111,14 @@ void row_table::set_string(uint64_t* r, uint32_t value_word, std::string_view s)
   std::memcpy(v, ref.words, 16);
 }
 
+void row_table::append_string(uint64_t* r, uint32_t value_word, std::string_view s) {
+  uint64_t* v = r + 1 + layout_.key_words + value_word;
+  var_ref old;
+  std::memcpy(old.words, v, 16);
+  var_ref longer = arena_.extend(old, s);
+  std::memcpy(v, longer.words, 16);
+}
+
 void row_table::touch(const uint32_t* ids, size_t n) {
   if (snapshotting_)
     for (size_t i = 0; i < n; ++i)

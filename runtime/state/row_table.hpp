@@ -70,6 +70,8 @@ class row_table {
   void erase(uint32_t id);
   /// Replaces a string of a value (its word within the value).
   void set_string(uint64_t* row, uint32_t value_word, std::string_view s);
+  /// Extends it; what was there before stays readable until end_batch().
+  void append_string(uint64_t* row, uint32_t value_word, std::string_view s);
   /// Ends the time for which freed strings stay readable, and settles the memory account.
   void end_batch();
 

@@ -23,8 +23,34 @@ size_t var_arena::bytes_of(uint32_t cls) noexcept {
   return (cls - 8) % 2 == 0 ? size_t{3} << (top - 1) : size_t{2} << top;
 }
 
+size_t var_arena::capacity_of(size_t bytes) noexcept {
+  // Large ones are powers of two, so that a string that grows moves seldom.
+  return bytes <= class_bytes_max ? bytes_of(class_of(bytes)) : std::bit_ceil(bytes);
+}
+
+var_ref var_arena::extend(var_ref r, std::string_view more) {
+  const size_t before = r.size(), after = before + more.size();
+  if (after <= var_ref::inline_max) {
+    char whole[var_ref::inline_max];
+    std::memcpy(whole, r.data(), before);
+    if (!more.empty()) std::memcpy(whole + before, more.data(), more.size());
+    return var_ref::borrow({whole, after});
+  }
+  char* p;
+  if (!r.is_inline() && capacity_of(before) >= after) {
+    p = reinterpret_cast<char*>(r.words[1]);
+  } else {
+    p = allocate(after);
+    std::memcpy(p, r.data(), before);
+    drop(r.words);
+  }
+  if (!more.empty()) std::memcpy(p + before, more.data(), more.size());
+  return var_ref::borrow({p, after});
+}
+
 char* var_arena::allocate(size_t bytes) {
   if (bytes > class_bytes_max) {
+    bytes = capacity_of(bytes);
     auto* p = static_cast<char*>(std::malloc(bytes));
     if (!p) throw std::bad_alloc();
     large_.push_back(p);
@@ -66,7 +92,7 @@ void var_arena::release_freed() {
     weir_assert(it != large_.end(), "a large allocation is freed twice");
     *it = large_.back();
     large_.pop_back();
-    reserved_ -= bytes;
+    reserved_ -= capacity_of(bytes);
     std::free(p);
   }
   freed_.clear();

@@ -92,6 +92,8 @@ class var_arena {
     r.words[1] = reinterpret_cast<uint64_t>(p);
     return r;
   }
+  /// `r`, which it stores, with `more` behind it: in place where the allocation has room.
+  var_ref extend(var_ref r, std::string_view more);
   void drop(const uint64_t* words) {
     auto n = static_cast<uint32_t>(words[0]);
     if (n > var_ref::inline_max) free_later(reinterpret_cast<const char*>(words[1]), n);
@@ -102,6 +104,8 @@ class var_arena {
   static constexpr uint32_t classes = 8 + 2 * 8;        // 16 ... 128, then two per doubling
   static uint32_t class_of(size_t bytes) noexcept;
   static size_t bytes_of(uint32_t cls) noexcept;
+  /// Bytes that an allocation of `bytes` really has.
+  static size_t capacity_of(size_t bytes) noexcept;
 
   std::vector<char*> free_[classes];
   std::vector<std::pair<char*, size_t>> freed_;

@@ -1,0 +1,373 @@
+#include "runtime/operators/accumulator.hpp"
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "runtime/base/assert.hpp"
+#include "runtime/column/hash.hpp"
+#include "runtime/state/var_bytes.hpp"
+
+namespace weir {
+namespace {
+
+int128 load128(const uint64_t* w) {
+  int128 v;
+  std::memcpy(&v, w, 16);
+  return v;
+}
+void store128(uint64_t* w, int128 v) {
+  std::memcpy(w, &v, 16);
+}
+double load_double(const uint64_t* w) {
+  return __builtin_bit_cast(double, *w);
+}
+void store_double(uint64_t* w, double v) {
+  *w = __builtin_bit_cast(uint64_t, v);
+}
+int64_t& as_int(uint64_t* w) {
+  return *reinterpret_cast<int64_t*>(w);
+}
+
+error sum_overflow(const accumulator& a) {
+  return {errc::overflow,
+          "sum of " + to_string(a.argument) + " is out of range of " + to_string(a.type)};
+}
+
+/// Calls f(words of the accumulator, physical row, weight) for each row; the weights' branch is
+/// outside the loop.
+template <class F>
+void each(const accumulator& a, const accumulator_input& in, F f) {
+  const size_t word = in.value_word + a.at;
+  if (in.weights) {
+    for (size_t i = 0; i < in.n; ++i) f(in.rows[i] + word, in.at[i], int64_t{in.weights[in.at[i]]});
+  } else {
+    for (size_t i = 0; i < in.n; ++i)
+      f(in.rows[i] + word, in.at[i], std::integral_constant<int64_t, 1>());
+  }
+}
+
+// float64 sums under changes: counts of NaN, +infinity and -infinity, 32 bits each from word 2 on.
+void add_special(uint64_t* w, double v, int64_t weight) {
+  int32_t counts[4];
+  std::memcpy(counts, w + 2, 16);
+  counts[v != v ? 0 : v > 0 ? 1 : 2] += static_cast<int32_t>(weight);
+  std::memcpy(w + 2, counts, 16);
+}
+double with_special(double sum, const uint64_t* w) {
+  int32_t counts[4];
+  std::memcpy(counts, w + 2, 16);
+  if (counts[0] > 0 || (counts[1] > 0 && counts[2] > 0))
+    return std::numeric_limits<double>::quiet_NaN();
+  if (counts[1] > 0) return std::numeric_limits<double>::infinity();
+  if (counts[2] > 0) return -std::numeric_limits<double>::infinity();
+  return sum;
+}
+
+void add_float(const accumulator& a, uint64_t* w, double v, int64_t weight) {
+  as_int(w) += weight;
+  if (a.weighted && !std::isfinite(v)) {
+    add_special(w, v, weight);
+    return;
+  }
+  // Rounding errors must not outlive the last value.
+  store_double(w + 1, as_int(w) == 0 ? 0 : load_double(w + 1) + v * static_cast<double>(weight));
+}
+
+/// One value into N, Sx, Sxx: Youngs and Cramer (1971), as PostgreSQL does; a weight of -1 undoes
+/// it.
+void add_moment(uint64_t* w, double v, int64_t weight) {
+  const int64_t step = weight < 0 ? -1 : 1;
+  for (; weight != 0; weight -= step) {
+    const auto n0 = static_cast<double>(as_int(w));
+    as_int(w) += step;
+    const auto n = static_cast<double>(as_int(w));
+    if (as_int(w) == 0) {
+      store_double(w + 1, 0);
+      store_double(w + 2, 0);
+      continue;
+    }
+    double sx = load_double(w + 1), sxx = load_double(w + 2);
+    if (step > 0) {
+      sx += v;
+      if (n0 > 0) {
+        const double d = v * n - sx;
+        sxx += d * d / (n * n0);
+      } else if (!std::isfinite(v)) {
+        sxx = std::numeric_limits<double>::quiet_NaN();
+      }
+    } else {
+      const double d = v * n0 - sx;
+      if (n > 0 && n0 > 0) sxx -= d * d / (n * n0);
+      if (n <= 1 || sxx < 0) sxx = 0;
+      sx -= v;
+    }
+    store_double(w + 1, sx);
+    store_double(w + 2, sxx);
+  }
+}
+
+void merge_moments(uint64_t* w, int64_t n2, double sx2, double sxx2) {
+  const auto n1 = as_int(w);
+  if (n2 == 0) return;
+  if (n1 == 0) {
+    as_int(w) = n2;
+    store_double(w + 1, sx2);
+    store_double(w + 2, sxx2);
+    return;
+  }
+  const auto a = static_cast<double>(n1), b = static_cast<double>(n2);
+  const double sx1 = load_double(w + 1);
+  const double d = sx1 / a - sx2 / b;
+  store_double(w + 1, sx1 + sx2);
+  store_double(w + 2, load_double(w + 2) + sxx2 + a * b * d * d / (a + b));
+  as_int(w) += n2;
+}
+
+double to_double(const column& c, uint32_t r) {
+  switch (c.type.id) {
+    case type_id::int32:
+      return c.data<int32_t>()[r];
+    case type_id::int64:
+      return static_cast<double>(c.data<int64_t>()[r]);
+    case type_id::decimal:
+      return static_cast<double>(c.data<int128>()[r]) / std::pow(10.0, c.type.scale);
+    default:
+      return c.data<double>()[r];
+  }
+}
+
+bool takes(aggregate_function f, bool seen, int order) {
+  switch (f) {
+    case aggregate_function::min:
+      return !seen || order < 0;
+    case aggregate_function::max:
+      return !seen || order > 0;
+    case aggregate_function::first:
+      return !seen;
+    default:
+      return true;
+  }
+}
+
+/// min and max of 64-bit integers, the common case, without a call per value.
+template <class T>
+void pick_fixed(const accumulator& a, const accumulator_input& in, const column& c) {
+  const T* v = c.data<T>();
+  const bool smallest = a.function == aggregate_function::min;
+  each(a, in, [&](uint64_t* w, uint32_t r, auto) {
+    const int64_t x = v[r];
+    int64_t& best = as_int(w + 1);
+    const bool better = smallest ? x < best : x > best;
+    best = (*w == 0 || better) ? x : best;
+    *w = 1;
+  });
+}
+
+void pick(const accumulator& a, row_table& table, const accumulator_input& in, const column& c) {
+  const auto t = c.type.id;
+  const bool extreme =
+      a.function == aggregate_function::min || a.function == aggregate_function::max;
+  if (extreme && (t == type_id::int64 || t == type_id::timestamp))
+    return pick_fixed<int64_t>(a, in, c);
+  if (extreme && (t == type_id::int32 || t == type_id::date)) return pick_fixed<int32_t>(a, in, c);
+  for (size_t i = 0; i < in.n; ++i) {
+    uint64_t* row = in.rows[i];
+    uint64_t* w = row + in.value_word + a.at;
+    uint64_t x[2] = {0, 0};
+    if (is_varlen(t)) {
+      auto ref = var_ref::borrow(c.view(in.at[i]));
+      std::memcpy(x, ref.words, 16);
+    } else {
+      accumulator_value(c, in.at[i], x);
+    }
+    if (!takes(a.function, *w != 0, *w && extreme ? compare_words(t, x, w + 1) : 0)) continue;
+    *w = 1;
+    if (is_varlen(t)) {
+      table.set_string(row, a.at + 1, c.view(in.at[i]));
+    } else {
+      std::memcpy(w + 1, x, 8 * row_layout::words_of(t));
+    }
+  }
+}
+
+void append_text(const accumulator& a, row_table& table, const accumulator_input& in,
+                 const column& c) {
+  for (size_t i = 0; i < in.n; ++i) {
+    uint64_t* row = in.rows[i];
+    uint64_t* w = row + in.value_word + a.at;
+    for (int64_t k = in.weights ? in.weights[in.at[i]] : 1; k > 0; --k) {
+      if (++as_int(w) > 1) table.append_string(row, a.at + 1, a.separator);
+      table.append_string(row, a.at + 1, c.view(in.at[i]));
+    }
+  }
+}
+
+template <class T>
+bool add_wide(const accumulator& a, const accumulator_input& in, const column& c) {
+  const T* v = c.data<T>();
+  bool bad = false;
+  each(a, in, [&](uint64_t* w, uint32_t r, auto weight) {
+    as_int(w) += weight;
+    int128 sum, add;
+    bad |= __builtin_mul_overflow(static_cast<int128>(v[r]), static_cast<int128>(weight), &add);
+    bad |= __builtin_add_overflow(load128(w + 1), add, &sum);
+    store128(w + 1, sum);
+  });
+  return !bad;
+}
+
+}  // namespace
+
+void accumulator_value(const column& c, uint32_t r, uint64_t* out) noexcept {
+  switch (fixed_width(c.type.id)) {
+    case 1:
+      *out = c.data<uint8_t>()[r];
+      break;
+    case 4:
+      *out = static_cast<uint64_t>(int64_t{c.data<int32_t>()[r]});
+      break;
+    case 8:
+      *out = c.data<uint64_t>()[r];
+      break;
+    default:
+      std::memcpy(out, c.data<int128>() + r, 16);
+  }
+}
+
+int compare_words(type_id t, const uint64_t* a, const uint64_t* b) noexcept {
+  auto order = [](auto x, auto y) { return x < y ? -1 : x > y ? 1 : 0; };
+  switch (t) {
+    case type_id::float64: {
+      const double x = load_double(a), y = load_double(b);
+      if (x != x || y != y) return (x != x) - (y != y);  // NaN is the largest, as in PostgreSQL
+      return order(x, y);
+    }
+    case type_id::decimal:
+      return order(load128(a), load128(b));
+    case type_id::interval: {
+      interval_value x, y;
+      std::memcpy(static_cast<void*>(&x), a, 16);
+      std::memcpy(static_cast<void*>(&y), b, 16);
+      auto length = [](const interval_value& v) {
+        return (static_cast<int128>(v.months) * 30 + v.days) * 86'400'000'000 + v.micros;
+      };
+      return order(length(x), length(y));
+    }
+    case type_id::string:
+    case type_id::bytes:
+    case type_id::json: {
+      var_ref x, y;
+      std::memcpy(x.words, a, 16);
+      std::memcpy(y.words, b, 16);
+      return order(x.view().compare(y.view()), 0);
+    }
+    default:
+      return order(static_cast<int64_t>(*a), static_cast<int64_t>(*b));
+  }
+}
+
+status accumulate(const accumulator& a, row_table& table, const accumulator_input& in,
+                  const column* c) {
+  switch (a.kind) {
+    case accumulator_kind::count:
+      each(a, in, [](uint64_t* w, uint32_t, auto weight) { as_int(w) += weight; });
+      return {};
+    case accumulator_kind::sum_small: {
+      const auto* v = c->data<int32_t>();
+      bool bad = false;
+      each(a, in, [&](uint64_t* w, uint32_t r, auto weight) {
+        as_int(w) += weight;
+        bad |= __builtin_add_overflow(as_int(w + 1), weight * v[r], &as_int(w + 1));
+      });
+      if (bad) return sum_overflow(a);
+      return {};
+    }
+    case accumulator_kind::sum_wide: {
+      const auto t = c->type.id;
+      const bool good = t == type_id::int64   ? add_wide<int64_t>(a, in, *c)
+                        : t == type_id::int32 ? add_wide<int32_t>(a, in, *c)
+                                              : add_wide<int128>(a, in, *c);
+      if (!good) return sum_overflow(a);
+      return {};
+    }
+    case accumulator_kind::sum_float: {
+      const auto* v = c->data<double>();
+      each(a, in, [&](uint64_t* w, uint32_t r, auto weight) { add_float(a, w, v[r], weight); });
+      return {};
+    }
+    case accumulator_kind::moments:
+      each(a, in,
+           [&](uint64_t* w, uint32_t r, auto weight) { add_moment(w, to_double(*c, r), weight); });
+      return {};
+    case accumulator_kind::pick:
+      pick(a, table, in, *c);
+      return {};
+    case accumulator_kind::text:
+      append_text(a, table, in, *c);
+      return {};
+    case accumulator_kind::bools: {
+      const auto* v = c->data<uint8_t>();
+      each(a, in,
+           [&](uint64_t* w, uint32_t r, auto weight) { as_int(w + (v[r] ? 0 : 1)) += weight; });
+      return {};
+    }
+    case accumulator_kind::distinct:
+      break;
+  }
+  return error(errc::internal, "a multiset has no words of its own to add to");
+}
+
+status merge_partial(const accumulator& a, row_table& table, const accumulator_input& in,
+                     std::span<const column_ptr> columns) {
+  if (a.partial_is_raw()) return accumulate(a, table, in, columns[0].get());
+  const auto* first = columns[0]->data<int64_t>();
+  bool bad = false;
+  switch (a.kind) {
+    case accumulator_kind::sum_small:
+    case accumulator_kind::bools: {
+      const auto* second = columns[1]->data<int64_t>();
+      each(a, in, [&](uint64_t* w, uint32_t r, auto weight) {
+        as_int(w) += weight * first[r];
+        bad |= __builtin_add_overflow(as_int(w + 1), weight * second[r], &as_int(w + 1));
+      });
+      break;
+    }
+    case accumulator_kind::sum_wide: {
+      const auto* sum = columns[1]->data<int128>();
+      each(a, in, [&](uint64_t* w, uint32_t r, auto weight) {
+        as_int(w) += weight * first[r];
+        int128 out;
+        bad |= __builtin_add_overflow(load128(w + 1), sum[r] * weight, &out);
+        store128(w + 1, out);
+      });
+      break;
+    }
+    case accumulator_kind::sum_float: {
+      const auto* sum = columns[1]->data<double>();
+      each(a, in, [&](uint64_t* w, uint32_t r, auto weight) {
+        as_int(w) += weight * first[r];
+        store_double(w + 1, load_double(w + 1) + sum[r] * static_cast<double>(weight));
+      });
+      break;
+    }
+    case accumulator_kind::moments: {
+      const auto* sx = columns[1]->data<double>();
+      const auto* sxx = columns[2]->data<double>();
+      each(a, in,
+           [&](uint64_t* w, uint32_t r, auto) { merge_moments(w, first[r], sx[r], sxx[r]); });
+      break;
+    }
+    default:
+      each(a, in, [&](uint64_t* w, uint32_t r, auto weight) { as_int(w) += weight * first[r]; });
+  }
+  if (bad) return sum_overflow(a);
+  return {};
+}
+
+double float_sum(const accumulator& a, const uint64_t* w) {
+  const double sum = load_double(w + 1);
+  return a.weighted ? with_special(sum, w) : sum;
+}
+
+}  // namespace weir

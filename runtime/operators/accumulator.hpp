@@ -1,0 +1,78 @@
+// What an aggregate keeps per group and call: a few words of the group's state row, and the kernels
+// that add rows to them, merge pre-aggregated ones and turn them into results. Each kernel runs
+// over a run of rows at a time, NULLs and filtered rows already taken out. Stateless.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "runtime/column/batch.hpp"
+#include "runtime/plan/plan.hpp"
+#include "runtime/state/row_table.hpp"
+
+namespace weir {
+
+enum class accumulator_kind : uint8_t {
+  count,      // int64
+  sum_small,  // int64 sum of int32, int64 values
+  sum_wide,   // int128 sum of int64 or decimal, int64 values
+  sum_float,  // float64 sum of finite values, int64 values; under changes also how many were NaN
+              // and +-infinity, so that they can leave again
+  moments,    // int64 values, float64 sum, float64 sum of squared deviations (Youngs and Cramer)
+  pick,       // int64 seen, value: min, max, first, last
+  distinct,   // int64 distinct values
+  text,       // int64 values, string: string_agg
+  bools,      // int64 true, int64 false
+};
+
+struct accumulator {
+  accumulator_kind kind = accumulator_kind::count;
+  aggregate_function function = aggregate_function::count_star;
+  data_type argument;
+  data_type type;  // of the result
+  std::string separator;
+  bool multiset = false;  // needs every value (multiset.hpp); the words hold the current result
+  bool weighted = false;  // changes may arrive
+  uint32_t at = 0;        // first word within the value part of a row
+  uint32_t words = 0;
+
+  /// Plans one call and takes its words from `layout`. `keep_all`: rows may be retracted.
+  static result<accumulator> make(const aggregate_call&, bool keep_all, row_layout& layout);
+  /// Types of its columns between a partial and a merge stage.
+  std::vector<data_type> partial_types() const;
+  /// Whether those are the argument itself rather than a sum of rows.
+  bool partial_is_raw() const noexcept {
+    return kind == accumulator_kind::pick || kind == accumulator_kind::distinct ||
+           kind == accumulator_kind::text;
+  }
+};
+
+/// A run of rows for one accumulator. `rows[i]` is the state row of physical row `at[i]`.
+struct accumulator_input {
+  uint64_t* const* rows = nullptr;
+  const uint32_t* at = nullptr;
+  size_t n = 0;
+  const int32_t* weights = nullptr;  // by physical row; absent = all +1
+  uint32_t value_word = 0;           // first word of the value part of state rows
+};
+
+/// Adds values of `argument` (none of them NULL here; absent for count(*)). Not for multisets.
+status accumulate(const accumulator&, row_table&, const accumulator_input&, const column* argument);
+/// Adds the columns that a partial stage made.
+status merge_partial(const accumulator&, row_table&, const accumulator_input&,
+                     std::span<const column_ptr> columns);
+/// Results of n groups from the value words of their rows.
+result<column_ptr> finish(const accumulator&, const uint64_t* const* values, size_t n,
+                          memory_pool&);
+/// The partial columns of n groups, likewise.
+void finish_partial(const accumulator&, const uint64_t* const* values, size_t n, memory_pool&,
+                    std::vector<column_ptr>& out);
+
+/// The sum of a sum_float from its words, NaN and infinities included.
+double float_sum(const accumulator&, const uint64_t* words);
+/// The word or words of a value of a fixed-width column.
+void accumulator_value(const column&, uint32_t row, uint64_t* out) noexcept;
+/// Orders two values of a type as SQL does: words of state rows.
+int compare_words(type_id, const uint64_t* a, const uint64_t* b) noexcept;
+
+}  // namespace weir

@@ -1,0 +1,152 @@
+// Results of accumulators, and the columns that pass between partial and merge.
+#include <cmath>
+#include <cstring>
+
+#include "runtime/operators/accumulator.hpp"
+#include "runtime/operators/key_codec.hpp"
+
+namespace weir {
+namespace {
+
+using fn = aggregate_function;
+
+constexpr int128 power_of_10(unsigned n) {
+  int128 v = 1;
+  while (n-- > 0) v *= 10;
+  return v;
+}
+constexpr int128 decimal_bound = power_of_10(38);  // decimals have at most 38 digits
+
+int128 load128(const uint64_t* w) {
+  int128 v;
+  std::memcpy(&v, w, 16);
+  return v;
+}
+double load_double(const uint64_t* w) {
+  return __builtin_bit_cast(double, *w);
+}
+
+/// sum / n with `shift` more (or fewer) digits, rounded half away from zero; nothing when it does
+/// not fit.
+std::optional<int128> divide(int128 sum, int64_t n, int shift) {
+  using wide = unsigned __int128;
+  const bool negative = sum < 0;
+  wide v = negative ? -static_cast<wide>(sum) : static_cast<wide>(sum);
+  auto d = static_cast<wide>(n);
+  wide q = v / d, rest = v % d;
+  for (; shift > 0; --shift) {
+    if (q >= static_cast<wide>(decimal_bound) / 10) return std::nullopt;
+    rest *= 10;  // rest < 2^63
+    q = q * 10 + rest / d;
+    rest %= d;
+  }
+  bool up = rest * 2 >= d;
+  for (; shift < 0; ++shift) {
+    up = q % 10 >= 5;
+    q /= 10;
+  }
+  q += up;
+  if (q >= static_cast<wide>(decimal_bound)) return std::nullopt;
+  return negative ? -static_cast<int128>(q) : static_cast<int128>(q);
+}
+
+error out_of_range(const accumulator& a) {
+  return {errc::overflow, std::string(a.function == fn::avg ? "avg" : "sum") + " of " +
+                              to_string(a.argument) + " is out of range of " + to_string(a.type)};
+}
+
+/// The result of one group in `out`, or false for NULL.
+result<bool> finish_one(const accumulator& a, const uint64_t* w, uint64_t* out) {
+  const auto n = static_cast<int64_t>(w[0]);
+  auto put = [&](double v) { *out = __builtin_bit_cast(uint64_t, v); };
+  switch (a.kind) {
+    case accumulator_kind::count:
+    case accumulator_kind::distinct:
+      *out = w[0];
+      return true;
+    case accumulator_kind::sum_small:
+      *out = w[1];
+      return n != 0;
+    case accumulator_kind::sum_wide: {
+      if (n == 0) return false;
+      const int128 sum = load128(w + 1);
+      if (a.function == fn::avg && a.type.id == type_id::float64) {
+        put(static_cast<double>(sum) / std::pow(10.0, a.argument.scale) / static_cast<double>(n));
+        return true;
+      }
+      std::optional<int128> v = sum;
+      if (a.function == fn::avg) v = divide(sum, n, int{a.type.scale} - a.argument.scale);
+      if (!v || *v >= decimal_bound || *v <= -decimal_bound) return out_of_range(a);
+      std::memcpy(out, &*v, 16);
+      return true;
+    }
+    case accumulator_kind::sum_float: {
+      if (n == 0) return false;
+      const double sum = float_sum(a, w);
+      put(a.function == fn::avg ? sum / static_cast<double>(n) : sum);
+      return true;
+    }
+    case accumulator_kind::moments: {
+      const bool sample = a.function == fn::stddev_samp || a.function == fn::var_samp;
+      if (n <= (sample ? 1 : 0)) return false;
+      const double v = load_double(w + 2) / static_cast<double>(sample ? n - 1 : n);
+      put(a.function == fn::stddev_samp || a.function == fn::stddev_pop ? std::sqrt(v) : v);
+      return true;
+    }
+    case accumulator_kind::pick:
+    case accumulator_kind::text:
+      std::memcpy(out, w + 1, 8 * row_layout::words_of(a.type.id));
+      return n != 0;
+    case accumulator_kind::bools: {
+      const auto no = static_cast<int64_t>(w[1]);
+      *out = a.function == fn::bool_and ? no == 0 : n != 0;
+      return n != 0 || no != 0;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+result<column_ptr> finish(const accumulator& a, const uint64_t* const* values, size_t n,
+                          memory_pool& memory) {
+  word_column out(a.type, n, memory);
+  if (a.kind == accumulator_kind::count || a.kind == accumulator_kind::distinct) {
+    out.set_all(values, a.at);
+    return out.finish();
+  }
+  for (size_t i = 0; i < n; ++i) {
+    const uint64_t* w = values[i] + a.at;
+    uint64_t v[2] = {0, 0};
+    WEIR_ASSIGN(bool present, finish_one(a, w, v));
+    if (!present) {
+      out.set_null(i);
+    } else if (out.is_string()) {
+      out.set(i, w + 1);  // the reference stays where it is
+    } else {
+      out.set(i, v);
+    }
+  }
+  return out.finish();
+}
+
+void finish_partial(const accumulator& a, const uint64_t* const* values, size_t n,
+                    memory_pool& memory, std::vector<column_ptr>& out) {
+  const auto types = a.partial_types();
+  if (a.kind == accumulator_kind::pick) {
+    word_column c(types[0], n, memory);
+    c.set_all(values, a.at + 1);
+    for (size_t i = 0; i < n; ++i)
+      if (values[i][a.at] == 0) c.set_null(i);
+    out.push_back(c.finish());
+    return;
+  }
+  for (size_t k = 0, word = a.at; k < types.size(); ++k) {
+    word_column c(types[k], n, memory);
+    c.set_all(values, word);
+    out.push_back(c.finish());
+    word += row_layout::words_of(types[k].id);
+  }
+}
+
+}  // namespace weir

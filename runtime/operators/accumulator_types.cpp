@@ -1,0 +1,222 @@
+// Types of aggregates: which function takes what, and what passes between the stages.
+#include "runtime/operators/accumulator.hpp"
+#include "runtime/operators/aggregate_schema.hpp"
+
+namespace weir {
+namespace {
+
+using fn = aggregate_function;
+
+bool is_integer(type_id t) {
+  return t == type_id::int32 || t == type_id::int64;
+}
+bool is_number(type_id t) {
+  return is_integer(t) || t == type_id::float64 || t == type_id::decimal;
+}
+
+const char* name_of(fn f) {
+  static constexpr const char* names[] = {"count",   "count",       "sum",        "min",
+                                          "max",     "avg",         "first",      "last",
+                                          "count",   "stddev_samp", "stddev_pop", "var_samp",
+                                          "var_pop", "string_agg",  "bool_and",   "bool_or"};
+  return names[static_cast<size_t>(f)];
+}
+
+error no_such(fn f, const data_type* argument) {
+  return {errc::type_mismatch, std::string("function ") + name_of(f) + "(" +
+                                   (argument ? to_string(*argument) : "") + ") does not exist"};
+}
+
+accumulator_kind kind_of(fn f, type_id argument) {
+  switch (f) {
+    case fn::count_star:
+    case fn::count:
+      return accumulator_kind::count;
+    case fn::sum:
+      if (argument == type_id::int32) return accumulator_kind::sum_small;
+      [[fallthrough]];
+    case fn::avg:
+      return argument == type_id::float64 ? accumulator_kind::sum_float
+                                          : accumulator_kind::sum_wide;
+    case fn::min:
+    case fn::max:
+    case fn::first:
+    case fn::last:
+      return accumulator_kind::pick;
+    case fn::count_distinct:
+      return accumulator_kind::distinct;
+    case fn::stddev_samp:
+    case fn::stddev_pop:
+    case fn::var_samp:
+    case fn::var_pop:
+      return accumulator_kind::moments;
+    case fn::string_agg:
+      return accumulator_kind::text;
+    case fn::bool_and:
+    case fn::bool_or:
+      return accumulator_kind::bools;
+  }
+  return accumulator_kind::count;
+}
+
+}  // namespace
+
+result<data_type> aggregate_result_type(fn f, const data_type* argument) {
+  if (f == fn::count_star) return data_type(type_id::int64);
+  if (!argument) return no_such(f, argument);
+  const auto t = argument->id;
+  const bool nested = t == type_id::list || t == type_id::struct_;
+  switch (f) {
+    case fn::count:
+      return data_type(type_id::int64);
+    case fn::count_distinct:
+      if (nested || t == type_id::json) return no_such(f, argument);
+      return data_type(type_id::int64);
+    case fn::sum:
+      if (t == type_id::int32) return data_type(type_id::int64);
+      if (t == type_id::int64) return data_type(type_id::decimal, 0);
+      if (t == type_id::float64 || t == type_id::decimal) return *argument;
+      return no_such(f, argument);
+    case fn::min:
+    case fn::max:
+      if (nested || t == type_id::boolean || t == type_id::json) return no_such(f, argument);
+      return *argument;
+    case fn::first:
+    case fn::last:
+      if (nested) return no_such(f, argument);
+      return *argument;
+    case fn::avg:
+      if (is_integer(t) || t == type_id::float64) return data_type(type_id::float64);
+      if (t == type_id::decimal)
+        return data_type(type_id::decimal, static_cast<uint8_t>(std::min(argument->scale + 6, 38)));
+      return no_such(f, argument);
+    case fn::stddev_samp:
+    case fn::stddev_pop:
+    case fn::var_samp:
+    case fn::var_pop:
+      if (!is_number(t)) return no_such(f, argument);
+      return data_type(type_id::float64);
+    case fn::string_agg:
+      if (t != type_id::string && t != type_id::bytes) return no_such(f, argument);
+      return *argument;
+    case fn::bool_and:
+    case fn::bool_or:
+      if (t != type_id::boolean) return no_such(f, argument);
+      return data_type(type_id::boolean);
+    case fn::count_star:
+      break;
+  }
+  return no_such(f, argument);
+}
+
+result<accumulator> accumulator::make(const aggregate_call& call, bool keep_all,
+                                      row_layout& layout) {
+  accumulator a;
+  a.function = call.function;
+  const data_type* argument = call.argument ? &call.argument->type : nullptr;
+  WEIR_ASSIGN(a.type, aggregate_result_type(call.function, argument));
+  if (argument) a.argument = *argument;
+  // An average of decimals may be wanted with another scale or as a float.
+  if (call.function == fn::avg && a.argument.id == type_id::decimal &&
+      (call.type.id == type_id::decimal || call.type.id == type_id::float64))
+    a.type = call.type;
+  if (!(a.type == call.type))
+    return error(errc::type_mismatch, "\"" + call.name + "\" is " + to_string(call.type) +
+                                          ", but its function gives " + to_string(a.type));
+  a.kind = kind_of(call.function, a.argument.id);
+  a.separator = call.separator;
+  a.weighted = keep_all;
+  a.multiset = a.kind == accumulator_kind::distinct ||
+               (keep_all && (a.kind == accumulator_kind::pick || a.kind == accumulator_kind::text));
+  a.at = layout.value_words;
+  auto take = [&](type_id t) { layout.add_value(t); };
+  take(type_id::int64);
+  switch (a.kind) {
+    case accumulator_kind::count:
+    case accumulator_kind::distinct:
+      break;
+    case accumulator_kind::sum_small:
+    case accumulator_kind::bools:
+      take(type_id::int64);
+      break;
+    case accumulator_kind::sum_wide:
+      take(type_id::decimal);
+      break;
+    case accumulator_kind::sum_float:
+      take(type_id::float64);
+      if (keep_all) take(type_id::decimal);
+      break;
+    case accumulator_kind::moments:
+      take(type_id::decimal);
+      break;
+    case accumulator_kind::pick:
+      take(a.argument.id);
+      break;
+    case accumulator_kind::text:
+      take(type_id::string);
+      break;
+  }
+  a.words = layout.value_words - a.at;
+  return a;
+}
+
+std::vector<data_type> accumulator::partial_types() const {
+  switch (kind) {
+    case accumulator_kind::count:
+      return {type_id::int64};
+    case accumulator_kind::sum_small:
+    case accumulator_kind::bools:
+      return {type_id::int64, type_id::int64};
+    case accumulator_kind::sum_wide:
+      return {type_id::int64, data_type(type_id::decimal, argument.scale)};
+    case accumulator_kind::sum_float:
+      return {type_id::int64, type_id::float64};
+    case accumulator_kind::moments:
+      return {type_id::int64, type_id::float64, type_id::float64};
+    default:
+      return {argument};
+  }
+}
+
+bool partial_shrinks(const aggregate_spec& s) {
+  for (const auto& c : s.calls) {
+    const auto kind = kind_of(c.function, c.argument ? c.argument->type.id : type_id::int64);
+    if (kind == accumulator_kind::distinct || kind == accumulator_kind::text) return false;
+    // Floating-point sums of rows that may be retracted keep their special values apart.
+    if (s.input_has_changes &&
+        (kind == accumulator_kind::pick || kind == accumulator_kind::sum_float ||
+         kind == accumulator_kind::moments))
+      return false;
+  }
+  return true;
+}
+
+result<schema_ptr> partial_output_schema(const aggregate_spec& s, const schema& input) {
+  auto out = std::make_shared<schema>();
+  for (uint32_t k : s.keys) out->fields.push_back(input.fields.at(k));
+  const bool shrinks = partial_shrinks(s);
+  if (shrinks && s.input_has_changes) out->fields.push_back({"rows#", type_id::int64, false});
+  for (const auto& c : s.calls) {
+    row_layout layout;
+    WEIR_ASSIGN(auto a, accumulator::make(c, s.input_has_changes, layout));
+    if (!shrinks) {
+      // The values themselves; count(*) has a value wherever its filter lets a row through.
+      const bool star = c.function == fn::count_star;
+      out->fields.push_back({c.name + "#0", star ? data_type(type_id::int64) : a.argument, true});
+      continue;
+    }
+    auto types = a.partial_types();
+    for (size_t i = 0; i < types.size(); ++i)
+      out->fields.push_back({c.name + "#" + std::to_string(i), types[i], a.partial_is_raw()});
+  }
+  return schema_ptr(out);
+}
+
+result<schema_ptr> aggregate_output_schema(const aggregate_spec& s, const schema& input) {
+  auto out = std::make_shared<schema>();
+  for (uint32_t k : s.keys) out->fields.push_back(input.fields.at(k));
+  for (const auto& c : s.calls) out->fields.push_back({c.name, c.type, true});
+  return schema_ptr(out);
+}
+
+}  // namespace weir

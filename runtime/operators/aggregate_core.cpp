@@ -1,0 +1,205 @@
+#include "runtime/operators/aggregate_core.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "runtime/column/kernels.hpp"
+#include "runtime/operators/aggregate_schema.hpp"
+
+namespace weir {
+
+result<std::unique_ptr<aggregate_core>> aggregate_core::make(const aggregate_spec& s,
+                                                             const schema_ptr& input) {
+  using phase = aggregate_spec::phase;
+  auto core = std::make_unique<aggregate_core>();
+  core->spec_ = s;
+  core->input_ = input;
+  core->weighted_ = s.input_has_changes;
+  const bool shrinks = partial_shrinks(s);
+  core->merge_ = s.stage == phase::merge && shrinks;
+  core->raw_merge_ = s.stage == phase::merge && !shrinks;
+
+  std::vector<data_type> key_types;
+  for (uint32_t k : s.keys) {
+    if (k >= input->size())
+      return error(errc::invalid_argument, "key column " + std::to_string(k) + " does not exist");
+    key_types.push_back(input->fields[k].type);
+  }
+  WEIR_ASSIGN(core->codec_, key_codec::make(std::move(key_types), core->layout_));
+  // Value word 0: the group's total weight.
+  if (core->weighted_) core->layout_.add_value(type_id::int64);
+  for (const auto& c : s.calls) {
+    WEIR_ASSIGN(auto a, accumulator::make(c, s.input_has_changes, core->layout_));
+    core->calls_.push_back(std::move(a));
+  }
+
+  std::vector<expr::node_ptr> roots;
+  for (const auto& c : s.calls) {
+    const bool evaluated = s.stage != phase::merge;
+    auto add = [&](const expr::node_ptr& e, std::vector<int>& where) {
+      where.push_back(evaluated && e ? static_cast<int>(roots.size()) : -1);
+      if (evaluated && e) roots.push_back(e);
+    };
+    add(c.argument, core->argument_root_);
+    add(c.filter, core->filter_root_);
+  }
+  if (!roots.empty()) {
+    WEIR_ASSIGN(auto p, expr::program::compile(std::move(roots), input));
+    core->program_.emplace(std::move(p));
+  }
+  size_t expected = s.keys.size() + (core->merge_ && core->weighted_ ? 1 : 0);
+  for (const auto& a : core->calls_) expected += core->raw_merge_ ? 1 : a.partial_types().size();
+  if (s.stage == phase::merge && input->size() != expected)
+    return error(errc::type_mismatch, "a merging aggregate has " + std::to_string(input->size()) +
+                                          " input columns, not the " + std::to_string(expected) +
+                                          " of its partial stage");
+  return core;
+}
+
+void aggregate_core::open(const operator_context& c) {
+  memory_ = c.memory;
+  key_groups_ = c.key_groups;
+  table_.emplace(layout_, memory_);
+  multisets_.resize(calls_.size());
+  if (spec_.stage != aggregate_spec::phase::partial)
+    for (size_t i = 0; i < calls_.size(); ++i)
+      if (calls_[i].multiset)
+        multisets_[i] =
+            std::make_unique<value_multiset>(calls_[i], layout_, "values/" + std::to_string(i),
+                                             spec_.window_end_key.has_value(), memory_);
+  call_inputs_.resize(calls_.size());
+  encoded_.resize(run_max * (1 + layout_.key_words));
+  for (auto* v : {&at_, &key_hashes_, &ids_, &some_at_, &some_ids_}) v->resize(run_max);
+  rows_.resize(run_max);
+  some_rows_.resize(run_max);
+}
+
+status aggregate_core::check_weights(const batch& b) const {
+  if (weighted_ || !b.weights) return {};
+  for (uint32_t i = 0; i < b.rows; ++i)
+    if (b.weight(b.row(i)) <= 0)
+      return error(errc::internal,
+                   "a row was retracted although the plan says that its input only appends");
+  return {};
+}
+
+status aggregate_core::prepare(const batch& b) {
+  WEIR_TRY(check_weights(b));
+  hashes_ = {};
+  keys_.clear();
+  for (uint32_t k : spec_.keys) keys_.push_back(b.columns[k]);
+  if (spec_.stage == aggregate_spec::phase::merge) {
+    size_t at = keys_.size();
+    if (merge_ && weighted_) row_counts_ = b.columns[at++];
+    for (size_t i = 0; i < calls_.size(); ++i) {
+      auto& c = call_inputs_[i];
+      c.partial.clear();
+      const size_t n = raw_merge_ ? 1 : calls_[i].partial_types().size();
+      for (size_t k = 0; k < n; ++k) c.partial.push_back(flatten(b.columns[at++], *memory_));
+      // NULLs of values are taken out like those of arguments.
+      c.argument = raw_merge_ || calls_[i].partial_is_raw() ? c.partial[0].get() : nullptr;
+    }
+    return {};
+  }
+  if (!program_) return {};
+  WEIR_TRY(program_->evaluate(b, *memory_, evaluated_));
+  for (auto& c : evaluated_)
+    if (c->dictionary && !is_varlen(c->type.id)) c = flatten(c, *memory_);
+  for (size_t i = 0; i < calls_.size(); ++i) {
+    if (argument_root_[i] >= 0)
+      call_inputs_[i].argument = evaluated_[static_cast<size_t>(argument_root_[i])].get();
+    if (filter_root_[i] >= 0)
+      call_inputs_[i].filter = evaluated_[static_cast<size_t>(filter_root_[i])].get();
+  }
+  return {};
+}
+
+status aggregate_core::lookup(const batch& b, size_t begin, size_t n, group_run& run) {
+  if (b.selection) {
+    std::memcpy(at_.data(), b.selection.as<uint32_t>() + begin, n * 4);
+  } else {
+    for (size_t i = 0; i < n; ++i) at_[i] = static_cast<uint32_t>(begin + i);
+  }
+  codec_.encode(keys_, at_.data(), n, encoded_.data());
+  table_->hash(encoded_.data(), n, key_hashes_.data());
+  added_.clear();
+  table_->upsert(encoded_.data(), key_hashes_.data(), n, ids_.data(), rows_.data(), added_);
+  if (!added_.empty() && !keys_.empty()) {
+    if (!hashes_) hashes_ = hash_keys(b, spec_.keys, *memory_);
+    const auto* h = hashes_.as<uint64_t>() + begin;
+    for (uint32_t i : added_) row_table::set_group(rows_[i], group_of_hash(h[i], key_groups_));
+  }
+  run = {n, at_.data(), ids_.data(), rows_.data(), &added_};
+  return {};
+}
+
+status aggregate_core::add_call(size_t i, const group_run& run, const int32_t* weights,
+                                uint32_t value_word) {
+  const auto& a = calls_[i];
+  const column* argument = call_inputs_[i].argument;
+  const column* filter = call_inputs_[i].filter;
+  accumulator_input in{run.rows, run.at, run.n, weights, value_word};
+  const uint32_t* ids = run.ids;
+  const bool nulls = argument && argument->validity;
+  if (nulls || filter) {
+    const auto* pass = filter ? filter->data<uint8_t>() : nullptr;
+    size_t n = 0;
+    for (size_t k = 0; k < run.n; ++k) {
+      const uint32_t r = run.at[k];
+      some_at_[n] = r;
+      some_rows_[n] = run.rows[k];
+      if (ids) some_ids_[n] = ids[k];
+      bool in_it = !nulls || argument->is_valid(r);
+      if (pass) in_it = in_it && pass[r] && filter->is_valid(r);
+      n += in_it;
+    }
+    if (n == 0) return {};
+    in.rows = some_rows_.data();
+    in.at = some_at_.data();
+    in.n = n;
+    if (ids) ids = some_ids_.data();
+  }
+  if (i < multisets_.size() && multisets_[i]) {
+    multisets_[i]->add(*table_, in, ids, *argument);
+    return {};
+  }
+  if (merge_) return merge_partial(a, *table_, in, call_inputs_[i].partial);
+  return accumulate(a, *table_, in, argument);
+}
+
+status aggregate_core::add_run(const batch& b, const group_run& run) {
+  // Pre-aggregation is in no snapshot.
+  if (spec_.stage != aggregate_spec::phase::partial) table_->touch(run.ids, run.n);
+  const int32_t* weights = b.weights ? b.weights.as<int32_t>() : nullptr;
+  const uint32_t word = value_word();
+  if (weighted_) {
+    const int64_t* counts = merge_ ? row_counts_->data<int64_t>() : nullptr;
+    for (size_t i = 0; i < run.n; ++i) {
+      const uint32_t r = run.at[i];
+      const int64_t w = (weights ? weights[r] : 1) * (counts ? counts[r] : 1);
+      run.rows[i][word] += static_cast<uint64_t>(w);
+    }
+  }
+  for (size_t i = 0; i < calls_.size(); ++i) {
+    auto done = add_call(i, run, weights, word);
+    if (!done) return done.err().at("aggregate \"" + spec_.calls[i].name + "\"");
+  }
+  return {};
+}
+
+uint32_t aggregate_core::global_row() {
+  encoded_[0] = 0;
+  table_->hash(encoded_.data(), 1, key_hashes_.data());
+  added_.clear();
+  table_->upsert(encoded_.data(), key_hashes_.data(), 1, ids_.data(), rows_.data(), added_);
+  table_->touch(ids_[0]);
+  return ids_[0];
+}
+
+void aggregate_core::end_batch() {
+  table_->end_batch();
+  for (auto& m : multisets_)
+    if (m) m->end_batch();
+}
+
+}  // namespace weir

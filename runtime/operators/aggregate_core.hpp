@@ -1,0 +1,114 @@
+// The part that all stages of an aggregate share: the plan of its state rows, and adding batches to
+// them. Owned by one operator instance.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "runtime/expr/expr.hpp"
+#include "runtime/operators/accumulator.hpp"
+#include "runtime/operators/key_codec.hpp"
+#include "runtime/operators/multiset.hpp"
+#include "runtime/operators/operator.hpp"
+
+namespace weir {
+
+/// A run of rows that were looked up and are about to be added.
+struct group_run {
+  size_t n = 0;
+  const uint32_t* at = nullptr;  // physical rows
+  const uint32_t* ids = nullptr;
+  uint64_t* const* rows = nullptr;
+  const std::vector<uint32_t>* added = nullptr;  // positions whose group is new
+};
+
+class aggregate_core {
+ public:
+  /// Rows per run: their state rows stay in the first-level cache between the calls' passes.
+  static constexpr size_t run_max = 512;
+
+  static result<std::unique_ptr<aggregate_core>> make(const aggregate_spec&,
+                                                      const schema_ptr& input);
+  void open(const operator_context&);
+
+  /// Evaluates the batch's arguments; columns() of them are then valid for it.
+  status prepare(const batch&);
+  /// Adds all rows of the prepared batch; `before` sees each run before its values change.
+  template <class Before>
+  status absorb(const batch&, Before before);
+
+  row_table& table() noexcept { return *table_; }
+  const key_codec& codec() const noexcept { return codec_; }
+  const std::vector<accumulator>& calls() const noexcept { return calls_; }
+  std::vector<std::unique_ptr<value_multiset>>& multisets() noexcept { return multisets_; }
+  uint32_t value_word() const noexcept { return 1 + layout_.key_words; }
+  const row_layout& layout() const noexcept { return layout_; }
+  bool weighted() const noexcept { return weighted_; }
+  /// Rows of a group, by weight; only with changes.
+  static int64_t weight(const uint64_t* values) noexcept { return static_cast<int64_t>(*values); }
+  /// Creates (or finds) the row of the global group.
+  uint32_t global_row();
+  void end_batch();
+
+  /// For pre-aggregation that passes rows through: argument and filter of call i for the
+  /// prepared batch (null when it has none).
+  column_ptr argument_column(size_t i) const {
+    return argument_root_[i] >= 0 ? evaluated_[static_cast<size_t>(argument_root_[i])] : nullptr;
+  }
+  const column* filter(size_t i) const { return call_inputs_[i].filter; }
+  /// Adds one run to call i: takes out filtered and NULL rows.
+  status add_call(size_t i, const group_run&, const int32_t* weights, uint32_t value_word);
+
+ private:
+  struct call_input {
+    const column* argument = nullptr;
+    const column* filter = nullptr;
+    std::vector<column_ptr> partial;  // merge
+  };
+  status lookup(const batch&, size_t begin, size_t n, group_run&);
+  status add_run(const batch&, const group_run&);
+  status check_weights(const batch&) const;
+
+  aggregate_spec spec_;
+  schema_ptr input_;
+  row_layout layout_;
+  key_codec codec_;
+  std::vector<accumulator> calls_;
+  std::vector<std::unique_ptr<value_multiset>> multisets_;  // by call; none where not needed
+  std::optional<row_table> table_;
+  bool weighted_ = false;
+  bool merge_ = false;      // sums of a partial stage arrive
+  bool raw_merge_ = false;  // its values arrive unchanged
+
+  std::optional<expr::program> program_;
+  std::vector<int> argument_root_, filter_root_;  // by call; -1 = none
+  memory_pool* memory_ = nullptr;
+  uint32_t key_groups_ = default_key_groups;
+
+  // The batch at hand.
+  std::vector<column_ptr> evaluated_;
+  std::vector<column_ptr> keys_;
+  std::vector<call_input> call_inputs_;
+  column_ptr row_counts_;
+  buffer_ref hashes_;  // of the exchange, for key groups; made when a group is new
+
+  // The run at hand.
+  std::vector<uint64_t> encoded_;
+  std::vector<uint32_t> at_, key_hashes_, ids_, added_;
+  std::vector<uint64_t*> rows_;
+  std::vector<uint32_t> some_at_, some_ids_;
+  std::vector<uint64_t*> some_rows_;
+};
+
+template <class Before>
+status aggregate_core::absorb(const batch& b, Before before) {
+  for (size_t begin = 0; begin < b.rows; begin += run_max) {
+    group_run run;
+    WEIR_TRY(lookup(b, begin, std::min<size_t>(run_max, b.rows - begin), run));
+    before(run);
+    WEIR_TRY(add_run(b, run));
+  }
+  return {};
+}
+
+}  // namespace weir

@@ -1,0 +1,201 @@
+// Pre-aggregation in front of an exchange. Groups are added up in a small table that is emptied
+// before each barrier, when it is full and when the task idles; it holds no state of its own. Where
+// that does not make fewer rows, they are turned into accumulator columns one by one.
+#include <cstring>
+
+#include "runtime/column/builder.hpp"
+#include "runtime/column/kernels.hpp"
+#include "runtime/operators/aggregate_core.hpp"
+#include "runtime/operators/aggregate_schema.hpp"
+#include "runtime/operators/builtin.hpp"
+
+namespace weir {
+namespace {
+
+// The table is emptied at this many groups: some 10 to 30 MB, beyond which lookups cost as much
+// here as behind the exchange.
+constexpr size_t groups_max = 256 * 1024;
+// After this many rows it is judged; with more groups than this share of rows it is not worth it.
+constexpr size_t trial_rows = 128 * 1024;
+constexpr double useless_share = 0.75;
+// And then it is left alone for this many rows before the next trial.
+constexpr size_t pass_rows = 8 * 1024 * 1024;
+
+class partial_aggregate final : public stream_operator {
+ public:
+  partial_aggregate(const aggregate_spec& s, schema_ptr output,
+                    std::unique_ptr<aggregate_core> core)
+      : spec_(s),
+        output_(std::move(output)),
+        core_(std::move(core)),
+        shrinks_(partial_shrinks(s)) {}
+
+  status open(const operator_context& c) override {
+    memory_ = c.memory;
+    core_->open(c);
+    return {};
+  }
+
+  status process_batch(uint16_t, const batch_ptr& in, collector& out) override {
+    WEIR_TRY(core_->prepare(*in));
+    if (!shrinks_) return pass_values(*in, out);
+    if (pass_left_ > 0) {
+      pass_left_ -= std::min<size_t>(pass_left_, in->rows);
+      return pass_sums(*in, out);
+    }
+    WEIR_TRY(core_->absorb(*in, [](const group_run&) {}));
+    core_->end_batch();
+    rows_ += in->rows;
+    const size_t groups = core_->table().size();
+    const bool judged = rows_ >= trial_rows && last_judged_ < trial_rows;
+    last_judged_ = rows_;
+    if (judged && static_cast<double>(groups) > useless_share * static_cast<double>(rows_)) {
+      pass_left_ = pass_rows;
+      return flush(out);
+    }
+    return groups >= groups_max ? flush(out) : status();
+  }
+  status before_barrier(collector& out) override { return flush(out); }
+  status on_idle(collector& out) override { return flush(out); }
+  size_t state_bytes() const override { return core_->table().memory_bytes(); }
+
+ private:
+  status flush(collector& out) {
+    auto& table = core_->table();
+    std::vector<const uint64_t*> rows, values;
+    for (uint32_t at = 0; at < table.rows_end();) {
+      rows.clear();
+      values.clear();
+      for (; at < table.rows_end() && rows.size() < batch_rows_target; ++at) {
+        rows.push_back(table.row(at));
+        values.push_back(rows.back() + core_->value_word());
+      }
+      std::vector<column_ptr> columns;
+      for (size_t k = 0; k < spec_.keys.size(); ++k)
+        columns.push_back(core_->codec().decode(k, rows.data(), rows.size(), *memory_));
+      add_sums(values, columns);
+      out.emit(make_batch(output_, std::move(columns), {}, static_cast<uint32_t>(rows.size())));
+    }
+    table.clear();
+    table.end_batch();
+    rows_ = 0;
+    last_judged_ = 0;
+    return {};
+  }
+  void add_sums(const std::vector<const uint64_t*>& values, std::vector<column_ptr>& columns) {
+    if (core_->weighted()) {
+      word_column c(type_id::int64, values.size(), *memory_);
+      c.set_all(values.data(), 0);
+      columns.push_back(c.finish());
+    }
+    for (const auto& a : core_->calls())
+      finish_partial(a, values.data(), values.size(), *memory_, columns);
+  }
+
+  /// Every row's accumulators as if it were a group of its own; its weight goes along.
+  status pass_sums(const batch& in, collector& out) {
+    const size_t words = std::max<uint32_t>(core_->layout().value_words, 1);
+    scratch_.assign(size_t{in.physical_rows} * words, 0);
+    row_pointers_.resize(aggregate_core::run_max);
+    at_.resize(aggregate_core::run_max);
+    for (size_t begin = 0; begin < in.rows; begin += aggregate_core::run_max) {
+      const size_t n = std::min<size_t>(aggregate_core::run_max, in.rows - begin);
+      for (size_t i = 0; i < n; ++i) {
+        at_[i] = in.row(static_cast<uint32_t>(begin + i));
+        row_pointers_[i] = &scratch_[at_[i] * words];
+      }
+      if (core_->weighted())
+        for (size_t i = 0; i < n; ++i) row_pointers_[i][0] = 1;
+      const group_run run{n, at_.data(), nullptr, row_pointers_.data(), nullptr};
+      for (size_t c = 0; c < core_->calls().size(); ++c)
+        if (core_->calls()[c].kind != accumulator_kind::pick)
+          WEIR_TRY(core_->add_call(c, run, nullptr, 0));
+    }
+    values_.resize(in.physical_rows);
+    for (size_t i = 0; i < in.physical_rows; ++i) values_[i] = &scratch_[i * words];
+    std::vector<column_ptr> columns = key_columns(in);
+    if (core_->weighted()) {
+      word_column c(type_id::int64, values_.size(), *memory_);
+      c.set_all(values_.data(), 0);
+      columns.push_back(c.finish());
+    }
+    for (size_t i = 0; i < core_->calls().size(); ++i) {
+      const auto& a = core_->calls()[i];
+      if (a.kind == accumulator_kind::pick) {
+        columns.push_back(filtered(i, in.physical_rows));
+      } else {
+        finish_partial(a, values_.data(), values_.size(), *memory_, columns);
+      }
+    }
+    out.emit(with_columns(in, output_, std::move(columns)));
+    return {};
+  }
+
+  /// Every row's values, for calls that need them all.
+  status pass_values(const batch& in, collector& out) {
+    std::vector<column_ptr> columns = key_columns(in);
+    for (size_t i = 0; i < core_->calls().size(); ++i)
+      columns.push_back(filtered(i, in.physical_rows));
+    out.emit(with_columns(in, output_, std::move(columns)));
+    return {};
+  }
+
+  std::vector<column_ptr> key_columns(const batch& in) const {
+    std::vector<column_ptr> columns;
+    for (uint32_t k : spec_.keys) columns.push_back(in.columns[k]);
+    return columns;
+  }
+  /// The argument of a call, NULL where its filter does not let the row through; for count(*) any
+  /// value.
+  column_ptr filtered(size_t call, uint32_t n) const {
+    column_ptr argument = core_->argument_column(call);
+    const column* filter = core_->filter(call);
+    if (argument && !filter) return argument;
+    auto c = std::make_shared<column>();
+    if (argument) {
+      *c = *argument;
+    } else {
+      c->type = type_id::int64;
+      c->length = n;
+      c->values = buffer::allocate_zero(*memory_, size_t{n} * 8);
+    }
+    if (!filter) return c;
+    auto validity = buffer::allocate_zero(*memory_, (n + 7) / 8);
+    auto* bits = validity.mutable_as<uint8_t>();
+    const auto* pass = filter->data<uint8_t>();
+    for (uint32_t i = 0; i < n; ++i)
+      if (pass[i] && filter->is_valid(i) && c->is_valid(i))
+        bits[i >> 3] = static_cast<uint8_t>(bits[i >> 3] | 1u << (i & 7));
+    c->validity = std::move(validity);
+    return c;
+  }
+
+  aggregate_spec spec_;
+  schema_ptr output_;
+  std::unique_ptr<aggregate_core> core_;
+  bool shrinks_;
+  memory_pool* memory_ = nullptr;
+  size_t rows_ = 0, last_judged_ = 0;  // rows since the table was empty
+  size_t pass_left_ = 0;
+  std::vector<uint64_t> scratch_;
+  std::vector<uint64_t*> row_pointers_;
+  std::vector<const uint64_t*> values_;
+  std::vector<uint32_t> at_;
+};
+
+}  // namespace
+
+result<operator_ptr> make_partial_aggregate(const aggregate_spec& s, const schema_ptr& input,
+                                            schema_ptr output) {
+  WEIR_ASSIGN(auto wanted, partial_output_schema(s, *input));
+  bool same = wanted->size() == output->size();
+  for (size_t i = 0; same && i < wanted->size(); ++i)
+    same = wanted->fields[i].type == output->fields[i].type;
+  if (!same)
+    return error(errc::type_mismatch,
+                 "a partial aggregate's output is not what partial_output_schema() says");
+  WEIR_ASSIGN(auto core, aggregate_core::make(s, input));
+  return operator_ptr(new partial_aggregate(s, std::move(output), std::move(core)));
+}
+
+}  // namespace weir

@@ -1,0 +1,24 @@
+// Makers of the built-in operators, one per file of this folder; factory.cpp chooses.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "runtime/operators/operator.hpp"
+#include "runtime/plan/plan.hpp"
+
+namespace weir {
+
+using operator_ptr = std::unique_ptr<stream_operator>;
+
+result<operator_ptr> make_filter(const filter_spec&, const schema_ptr& input);
+result<operator_ptr> make_project(const project_spec&, const schema_ptr& input, schema_ptr output);
+result<operator_ptr> make_flat_map(const flat_map_spec&, const schema_ptr& input,
+                                   schema_ptr output);
+result<operator_ptr> make_union(const std::vector<schema_ptr>& inputs, schema_ptr output);
+result<operator_ptr> make_distinct(const schema_ptr& input, schema_ptr output);
+result<operator_ptr> make_tumble(const tumble_spec&, const schema_ptr& input, schema_ptr output);
+result<operator_ptr> make_aggregate(const aggregate_spec&, const schema_ptr& input,
+                                    schema_ptr output);
+
+}  // namespace weir

@@ -1,0 +1,178 @@
+// Flat map: one row per element that a function finds in a text. Elements of many rows go into one
+// string column; the kept columns are gathered by the row that each element came from.
+#include <simdjson.h>
+
+#include "runtime/column/builder.hpp"
+#include "runtime/column/kernels.hpp"
+#include "runtime/expr/expr.hpp"
+#include "runtime/operators/builtin.hpp"
+#include "runtime/operators/words.hpp"
+
+namespace weir {
+namespace {
+
+enum class splitter : uint8_t { split, words, lines, unnest };
+
+class flat_map_operator final : public stream_operator {
+ public:
+  flat_map_operator(const flat_map_spec& s, splitter f, expr::program p, schema_ptr output)
+      : function_(f),
+        delimiter_(s.delimiter),
+        kept_(s.kept),
+        program_(std::move(p)),
+        output_(std::move(output)) {}
+
+  status open(const operator_context& c) override {
+    memory_ = c.memory;
+    elements_.emplace(output_->fields.back().type, *memory_);
+    return {};
+  }
+
+  status process_batch(uint16_t, const batch_ptr& in, collector& out) override {
+    std::vector<column_ptr> columns;
+    WEIR_TRY(program_.evaluate(*in, *memory_, columns));
+    const column& text = *columns[0];
+    if (function_ == splitter::words) return words(*in, text, out);
+    for (uint32_t i = 0; i < in->rows; ++i) {
+      const uint32_t r = in->row(i);
+      if (!text.is_valid(r)) continue;
+      if (function_ == splitter::unnest) {
+        WEIR_TRY(unnest(text.view(r)));
+      } else {
+        split(text.view(r));
+      }
+      rows_.resize(elements_->length(), r);
+      if (elements_->length() >= batch_rows_target || elements_->bytes() >= batch_bytes_target)
+        emit(*in, elements_->finish(), out);
+    }
+    if (elements_->length()) emit(*in, elements_->finish(), out);
+    return {};
+  }
+
+ private:
+  void emit(const batch& in, column_ptr elements, collector& out) {
+    std::vector<column_ptr> columns;
+    columns.reserve(kept_.size() + 1);
+    for (uint32_t k : kept_) columns.push_back(gather(*in.columns[k], rows_, *memory_));
+    const uint32_t n = elements->length;
+    columns.push_back(std::move(elements));
+    buffer_ref weights;
+    if (in.weights) {
+      weights = buffer::allocate(*memory_, size_t{n} * 4);
+      for (uint32_t i = 0; i < n; ++i) weights.mutable_as<int32_t>()[i] = in.weight(rows_[i]);
+    }
+    rows_.clear();
+    out.emit(make_batch(output_, std::move(columns), std::move(weights), n));
+  }
+
+  void split(std::string_view s) {
+    if (s.empty()) return;
+    const std::string_view by = function_ == splitter::lines ? "\n" : std::string_view(delimiter_);
+    while (true) {
+      const size_t end = by.size() == 1 ? s.find(by[0]) : s.find(by);
+      auto element = s.substr(0, end);
+      if (function_ == splitter::lines && element.ends_with('\r')) element.remove_suffix(1);
+      elements_->append(element);
+      if (end == std::string_view::npos) return;
+      s.remove_prefix(end + by.size());
+      if (s.empty() && function_ == splitter::lines) return;  // a final newline ends the last line
+    }
+  }
+
+  status unnest(std::string_view s) {
+    padded_.assign(s);
+    padded_.reserve(s.size() + simdjson::SIMDJSON_PADDING);
+    simdjson::dom::element root;
+    if (auto bad = parser_.parse(padded_.data(), s.size(), false).get(root))
+      return error(errc::parse, std::string("unnest: not JSON: ") + simdjson::error_message(bad));
+    simdjson::dom::array items;
+    if (root.get(items)) return error(errc::type_mismatch, "unnest: the JSON value is no array");
+    const bool as_text = output_->fields.back().type.id != type_id::json;
+    for (simdjson::dom::element e : items) {
+      std::string_view plain;
+      if (as_text && e.is_null()) {
+        elements_->append_null();
+      } else if (as_text && !e.get(plain)) {
+        elements_->append(plain);
+      } else {
+        elements_->append(std::string_view(simdjson::minify(e)));
+      }
+    }
+    return {};
+  }
+
+  status words(const batch& in, const column& text, collector& out) {
+    for (uint32_t i = 0; i < in.rows;) {
+      // As many rows as fit a batch; a single long text makes one larger batch.
+      uint32_t end = i;
+      size_t bytes = 0;
+      while (end < in.rows && (end == i || bytes < batch_bytes_target)) {
+        if (text.is_valid(in.row(end))) bytes += text.view(in.row(end)).size();
+        ++end;
+      }
+      auto values = buffer::allocate(*memory_, bytes + 64);
+      auto offsets = buffer::allocate(*memory_, (bytes / 2 + 2 + (end - i)) * 4);
+      auto* begin = offsets.mutable_as<uint32_t>();
+      word_sink sink{values.mutable_as<char>(), begin + 1, values.mutable_as<char>()};
+      *begin = 0;
+      for (; i < end; ++i) {
+        const uint32_t r = in.row(i);
+        if (!text.is_valid(r)) continue;
+        const auto s = text.view(r);
+        split_words(s.data(), s.size(), sink);
+        if (!kept_.empty() || in.weights)
+          rows_.resize(static_cast<size_t>(sink.ends - begin - 1), r);
+      }
+      auto made = std::make_shared<column>();
+      made->type = output_->fields.back().type;
+      made->length = static_cast<uint32_t>(sink.ends - begin - 1);
+      values.truncate(static_cast<size_t>(sink.bytes - sink.bytes_begin));
+      offsets.truncate((made->length + 1) * size_t{4});
+      made->values = std::move(values);
+      made->offsets = std::move(offsets);
+      if (made->length) emit(in, std::move(made), out);
+    }
+    return {};
+  }
+
+  splitter function_;
+  std::string delimiter_;
+  std::vector<uint32_t> kept_;
+  expr::program program_;
+  schema_ptr output_;
+  memory_pool* memory_ = nullptr;
+  std::optional<column_builder> elements_;
+  std::vector<uint32_t> rows_;  // per element: physical row of the input
+  simdjson::dom::parser parser_;
+  std::string padded_;
+};
+
+}  // namespace
+
+result<operator_ptr> make_flat_map(const flat_map_spec& s, const schema_ptr& input,
+                                   schema_ptr output) {
+  splitter f;
+  if (s.function == "split") {
+    f = splitter::split;
+    if (s.delimiter.empty())
+      return error(errc::invalid_argument, "split needs a delimiter of at least one character");
+  } else if (s.function == "words") {
+    f = splitter::words;
+  } else if (s.function == "lines") {
+    f = splitter::lines;
+  } else if (s.function == "unnest") {
+    f = splitter::unnest;
+  } else {
+    return error(errc::unknown_name,
+                 "no function \"" + s.function + "\" to make rows: split, words, lines, unnest");
+  }
+  if (!s.argument || !is_varlen(s.argument->type.id))
+    return error(errc::type_mismatch, s.function + " needs a text argument");
+  if (output->size() != s.kept.size() + 1 || !is_varlen(output->fields.back().type.id))
+    return error(errc::type_mismatch,
+                 s.function + " gives the kept columns and one column of text");
+  WEIR_ASSIGN(auto program, expr::program::compile({s.argument}, input));
+  return operator_ptr(new flat_map_operator(s, f, std::move(program), std::move(output)));
+}
+
+}  // namespace weir

@@ -1,0 +1,220 @@
+#include "runtime/operators/key_codec.hpp"
+
+#include <bit>
+
+#include "runtime/base/assert.hpp"
+#include "runtime/column/builder.hpp"
+#include "runtime/column/hash.hpp"
+#include "runtime/state/var_bytes.hpp"
+
+namespace weir {
+namespace {
+
+template <class T, class F>
+void encode_words(const column& c, const uint32_t* rows, size_t n, size_t stride, uint64_t* out,
+                  F word) {
+  const T* v = c.data<T>();
+  if (c.dictionary) {
+    const auto* codes = c.data<uint32_t>();
+    v = c.dictionary->data<T>();
+    for (size_t i = 0; i < n; ++i) word(v[codes[rows[i]]], out + i * stride);
+    return;
+  }
+  for (size_t i = 0; i < n; ++i) word(v[rows[i]], out + i * stride);
+}
+
+void encode_strings(const column& c, const uint32_t* rows, size_t n, size_t stride, uint64_t* out) {
+  if (c.dictionary) {
+    for (size_t i = 0; i < n; ++i) {
+      auto r = var_ref::borrow(c.view(rows[i]));
+      std::memcpy(out + i * stride, r.words, 16);
+    }
+    return;
+  }
+  const auto* o = c.offsets.as<uint32_t>();
+  const char* bytes = c.values.as<char>();
+  const size_t readable = c.values.size() + (c.values.padded() ? buffer::alignment : 0);
+  for (size_t i = 0; i < n; ++i) {
+    const uint32_t at = o[rows[i]], size = o[rows[i] + 1] - at;
+    auto r = size_t{at} + 16 <= readable ? var_ref::borrow_padded(bytes + at, size)
+                                         : var_ref::borrow({bytes + at, size});
+    std::memcpy(out + i * stride, r.words, 16);
+  }
+}
+
+void encode_column(const column& c, const uint32_t* rows, size_t n, size_t stride, uint64_t* out) {
+  switch (c.type.id) {
+    case type_id::boolean:
+      return encode_words<uint8_t>(c, rows, n, stride, out,
+                                   [](uint8_t v, uint64_t* to) { *to = v; });
+    case type_id::int32:
+    case type_id::date:
+      return encode_words<int32_t>(c, rows, n, stride, out, [](int32_t v, uint64_t* to) {
+        *to = static_cast<uint64_t>(int64_t{v});
+      });
+    case type_id::int64:
+    case type_id::timestamp:
+      return encode_words<uint64_t>(c, rows, n, stride, out,
+                                    [](uint64_t v, uint64_t* to) { *to = v; });
+    case type_id::float64:
+      return encode_words<double>(c, rows, n, stride, out,
+                                  [](double v, uint64_t* to) { *to = word_of_double(v); });
+    case type_id::decimal:
+    case type_id::interval:
+      return encode_words<int128>(c, rows, n, stride, out,
+                                  [](int128 v, uint64_t* to) { std::memcpy(to, &v, 16); });
+    default:
+      return encode_strings(c, rows, n, stride, out);
+  }
+}
+
+}  // namespace
+
+void value_words(const column& c, uint32_t row, uint64_t* out) noexcept {
+  encode_column(c, &row, 1, 2, out);
+}
+
+result<key_codec> key_codec::make(std::vector<data_type> types, row_layout& layout) {
+  if (types.size() > keys_max)
+    return error(errc::unsupported, std::to_string(types.size()) + " keys; at most " +
+                                        std::to_string(keys_max) + " are supported");
+  key_codec c;
+  for (const auto& t : types) {
+    if (t.id == type_id::list || t.id == type_id::struct_)
+      return error(errc::unsupported, "a key of type " + to_string(t));
+    c.at_.push_back(layout.add_key(t.id));
+  }
+  c.words_ = layout.key_words;
+  c.types_ = std::move(types);
+  return c;
+}
+
+void key_codec::encode(std::span<const column_ptr> columns, const uint32_t* rows, size_t n,
+                       uint64_t* out) const {
+  const size_t stride = words_ + 1;
+  for (size_t i = 0; i < n; ++i) out[i * stride] = 0;
+  for (size_t k = 0; k < columns.size(); ++k) {
+    const column& c = *columns[k];
+    uint64_t* to = out + 1 + at_[k];
+    encode_column(c, rows, n, stride, to);
+    if (!c.validity) continue;
+    const uint64_t bit = uint64_t{1} << (32 + k);
+    const bool wide = row_layout::words_of(c.type.id) == 2;
+    for (size_t i = 0; i < n; ++i) {
+      if (c.is_valid(rows[i])) continue;
+      out[i * stride] |= bit;
+      to[i * stride] = 0;
+      if (wide) to[i * stride + 1] = 0;
+    }
+  }
+}
+
+column_ptr key_codec::decode(size_t k, const uint64_t* const* rows, size_t n,
+                             memory_pool& memory) const {
+  word_column c(types_[k], n, memory);
+  c.set_all(rows, 1 + at_[k]);
+  const uint64_t bit = uint64_t{1} << (32 + k);
+  for (size_t i = 0; i < n; ++i)
+    if (*rows[i] & bit) c.set_null(i);
+  return c.finish();
+}
+
+word_column::word_column(data_type type, size_t n, memory_pool& memory)
+    : type_(std::move(type)), n_(n), memory_(memory) {
+  if (is_string()) {
+    strings_.resize(n);
+  } else {
+    values_ = buffer::allocate(memory, n * fixed_width(type_.id));
+  }
+}
+
+void word_column::set_null(size_t i) {
+  if (!validity_) {
+    validity_ = buffer::allocate(memory_, (n_ + 7) / 8);
+    std::memset(validity_.mutable_as<uint8_t>(), 0xff, (n_ + 7) / 8);
+  }
+  auto* v = validity_.mutable_as<uint8_t>();
+  v[i >> 3] = static_cast<uint8_t>(v[i >> 3] & ~(1u << (i & 7)));
+  if (is_string()) {
+    strings_[i] = nullptr;
+  } else {
+    std::memset(values_.mutable_as<std::byte>() + i * fixed_width(type_.id), 0,
+                fixed_width(type_.id));
+  }
+}
+
+void word_column::set(size_t i, const uint64_t* w) noexcept {
+  switch (fixed_width(type_.id)) {
+    case 1:
+      values_.mutable_as<uint8_t>()[i] = static_cast<uint8_t>(*w);
+      break;
+    case 4:
+      values_.mutable_as<uint32_t>()[i] = static_cast<uint32_t>(*w);
+      break;
+    case 8:
+      values_.mutable_as<uint64_t>()[i] = *w;
+      break;
+    case 16:
+      std::memcpy(values_.mutable_as<std::byte>() + 16 * i, w, 16);
+      break;
+    default:
+      strings_[i] = w;
+  }
+}
+
+void word_column::set_all(const uint64_t* const* rows, size_t word) {
+  switch (fixed_width(type_.id)) {
+    case 8: {
+      auto* out = values_.mutable_as<uint64_t>();
+      for (size_t i = 0; i < n_; ++i) out[i] = rows[i][word];
+      break;
+    }
+    case 4: {
+      auto* out = values_.mutable_as<uint32_t>();
+      for (size_t i = 0; i < n_; ++i) out[i] = static_cast<uint32_t>(rows[i][word]);
+      break;
+    }
+    case 0:
+      for (size_t i = 0; i < n_; ++i) strings_[i] = rows[i] + word;
+      break;
+    default:
+      for (size_t i = 0; i < n_; ++i) set(i, rows[i] + word);
+  }
+}
+
+column_ptr word_column::finish() {
+  auto c = std::make_shared<column>();
+  c->type = type_;
+  c->length = static_cast<uint32_t>(n_);
+  c->validity = std::move(validity_);
+  if (!is_string()) {
+    c->values = std::move(values_);
+    return c;
+  }
+  size_t bytes = 0;
+  for (const auto* s : strings_)
+    if (s) bytes += static_cast<uint32_t>(*s);
+  weir_assert(bytes < UINT32_MAX, "a string column of more than 4 GiB");
+  auto offsets = buffer::allocate(memory_, (n_ + 1) * 4);
+  auto values = buffer::allocate(memory_, bytes + 16);
+  auto* o = offsets.mutable_as<uint32_t>();
+  char* begin = values.mutable_as<char>();
+  char* to = begin;
+  *o++ = 0;
+  for (const auto* s : strings_) {
+    if (s) {
+      auto size = static_cast<uint32_t>(*s);
+      const char* from = size <= var_ref::inline_max ? reinterpret_cast<const char*>(s) + 4
+                                                     : reinterpret_cast<const char*>(s[1]);
+      copy_short(to, from, size);
+      to += size;
+    }
+    *o++ = static_cast<uint32_t>(to - begin);
+  }
+  values.truncate(bytes);
+  c->values = std::move(values);
+  c->offsets = std::move(offsets);
+  return c;
+}
+
+}  // namespace weir

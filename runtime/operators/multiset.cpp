@@ -1,0 +1,174 @@
+#include "runtime/operators/multiset.hpp"
+
+#include <cstring>
+
+#include "runtime/base/assert.hpp"
+#include "runtime/operators/key_codec.hpp"
+
+namespace weir {
+namespace {
+
+row_layout layout_of(const row_layout& groups, const accumulator& a) {
+  row_layout l;
+  l.key_words = groups.key_words;
+  l.key_strings = groups.key_strings;
+  l.add_key(a.argument.id);
+  l.add_value(type_id::int64);
+  l.add_value(type_id::int64);
+  return l;
+}
+
+}  // namespace
+
+bool value_multiset::order::operator()(entry a, entry b) const noexcept {
+  if (a.group != b.group) return a.group < b.group;
+  if (a.id == b.id) return false;
+  if (owner->by_arrival()) {
+    const uint32_t word = 1 + owner->table_.layout().key_words + 1;
+    return static_cast<int64_t>(owner->table_.row(a.id)[word]) <
+           static_cast<int64_t>(owner->table_.row(b.id)[word]);
+  }
+  const int c = compare_words(owner->a_.argument.id, owner->value_of(a.id), owner->value_of(b.id));
+  return c != 0 ? c < 0 : a.id < b.id;
+}
+
+value_multiset::value_multiset(const accumulator& a, const row_layout& groups, std::string state,
+                               bool ordered, memory_pool* memory)
+    : a_(a),
+      state_(std::move(state)),
+      group_words_(groups.key_words),
+      ordered_(ordered || a.kind != accumulator_kind::distinct),
+      table_(layout_of(groups, a), memory),
+      index_(order{this}) {}
+
+void value_multiset::add(row_table& groups, const accumulator_input& in, const uint32_t* ids,
+                         const column& values) {
+  const uint32_t stride = 1 + table_.layout().key_words;
+  keys_.resize(in.n * stride);
+  hashes_.resize(in.n);
+  ids_.resize(in.n);
+  rows_.resize(in.n);
+  added_.clear();
+  for (size_t i = 0; i < in.n; ++i) {
+    uint64_t* key = &keys_[i * stride];
+    std::memcpy(key, in.rows[i], 8 * (1 + group_words_));
+    key[0] &= 0xffff'ffff'0000'0000u;
+    uint64_t v[2];
+    value_words(values, in.at[i], v);
+    std::memcpy(key + 1 + group_words_, v, 8 * (stride - 1 - group_words_));
+  }
+  table_.hash(keys_.data(), in.n, hashes_.data());
+  table_.upsert(keys_.data(), hashes_.data(), in.n, ids_.data(), rows_.data(), added_);
+  for (uint32_t i : added_) row_table::set_group(rows_[i], row_table::group(in.rows[i]));
+  table_.touch(ids_.data(), in.n);
+  bool some_gone = false;
+  for (size_t i = 0; i < in.n; ++i) {
+    const int64_t w = in.weights ? in.weights[in.at[i]] : 1;
+    uint64_t* words = rows_[i] + stride;
+    const auto before = static_cast<int64_t>(words[0]);
+    const int64_t after = before + w;
+    words[0] = static_cast<uint64_t>(after);
+    some_gone |= after == 0;
+    const bool was = before > 0, is = after > 0;
+    if (a_.kind == accumulator_kind::distinct && was != is)
+      in.rows[i][in.value_word + a_.at] += is ? 1 : uint64_t(-1);
+    if (!ordered_) continue;
+    const entry e{ids[i], ids_[i]};
+    const bool again = a_.function == aggregate_function::last && w > 0;
+    if (was && (!is || again)) index_.erase(e);
+    if (!was || again) words[1] = static_cast<uint64_t>(++arrivals_);
+    if (is && (!was || again)) index_.insert(e);
+  }
+  (void)groups;
+  if (!some_gone) return;
+  for (size_t i = 0; i < in.n; ++i)
+    if (table_.alive(ids_[i]) && rows_[i][stride] == 0) table_.erase(ids_[i]);
+}
+
+void value_multiset::set_result(row_table& groups, uint32_t group, uint64_t* words,
+                                const uint64_t* value) {
+  const auto t = a_.argument.id;
+  if (is_varlen(t)) {
+    if (words[0] == 0 || !equal(words + 1, value)) {
+      var_ref r;
+      std::memcpy(r.words, value, 16);
+      groups.set_string(groups.row(group), a_.at + 1, r.view());
+    }
+  } else {
+    std::memcpy(words + 1, value, 8 * row_layout::words_of(t));
+  }
+  words[0] = 1;
+}
+
+void value_multiset::refresh(row_table& groups, uint32_t group) {
+  if (a_.kind == accumulator_kind::distinct) return;
+  uint64_t* words = groups.value(group) + a_.at;
+  auto first = index_.lower_bound(group_only{group});
+  auto end = index_.upper_bound(group_only{group});
+  if (first == end) {
+    if (is_varlen(a_.argument.id)) {
+      groups.set_string(groups.row(group), a_.at + 1, {});
+    } else {
+      std::memset(words + 1, 0, 8 * row_layout::words_of(a_.argument.id));
+    }
+    words[0] = 0;
+    return;
+  }
+  if (a_.kind == accumulator_kind::text) {
+    text_.clear();
+    int64_t n = 0;
+    for (; first != end; ++first) {
+      var_ref r;
+      std::memcpy(r.words, value_of(first->id), 16);
+      const auto weight =
+          static_cast<int64_t>(table_.row(first->id)[1 + table_.layout().key_words]);
+      for (int64_t k = 0; k < weight; ++k) {
+        if (n++ > 0) text_ += a_.separator;
+        text_ += r.view();
+      }
+    }
+    words[0] = static_cast<uint64_t>(n);
+    groups.set_string(groups.row(group), a_.at + 1, text_);
+    return;
+  }
+  const bool front =
+      a_.function == aggregate_function::min || a_.function == aggregate_function::first;
+  set_result(groups, group, words, value_of(front ? first->id : std::prev(end)->id));
+}
+
+void value_multiset::drop_group(uint32_t group) {
+  weir_assert(ordered_, "values of a group can be dropped only by their index");
+  auto first = index_.lower_bound(group_only{group});
+  auto end = index_.upper_bound(group_only{group});
+  ids_.clear();
+  for (auto it = first; it != end; ++it) ids_.push_back(it->id);
+  index_.erase(first, end);
+  for (uint32_t id : ids_) table_.erase(id);
+}
+
+status value_multiset::restore(const snapshot_reader& in, key_group_range range,
+                               row_table& groups) {
+  WEIR_TRY(table_.restore(in, state_, range));
+  std::vector<uint64_t> key(1 + group_words_);
+  status bad;
+  table_.for_each([&](uint32_t id) {
+    const uint64_t* row = table_.row(id);
+    const uint64_t* words = row + 1 + table_.layout().key_words;
+    arrivals_ = std::max(arrivals_, static_cast<int64_t>(words[1]));
+    if (!ordered_ || !bad.ok()) return;
+    std::memcpy(key.data(), row, 8 * key.size());
+    key[0] &= 0xffff'ffff'0000'0000u;
+    uint32_t h;
+    groups.hash(key.data(), 1, &h);
+    const uint32_t group = groups.find(key.data(), h);
+    if (static_cast<int64_t>(words[0]) <= 0) return;
+    if (group == row_table::none) {
+      bad = error(errc::corrupt, "state \"" + state_ + "\" has values of a group that is missing");
+      return;
+    }
+    index_.insert({group, id});
+  });
+  return bad;
+}
+
+}  // namespace weir
