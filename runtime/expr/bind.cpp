@@ -1,0 +1,128 @@
+#include <charconv>
+
+#include "runtime/base/nearest.hpp"
+#include "runtime/column/text.hpp"
+#include "runtime/expr/binder.hpp"
+#include "runtime/expr/convert.hpp"
+
+namespace weir::expr {
+
+node_ptr binder::call(std::string name, const data_type& type, std::vector<node_ptr> args,
+                      uint32_t location) const {
+  auto n = std::make_shared<node>();
+  n->kind = node_kind::call;
+  n->type = type;
+  n->function = std::move(name);
+  n->args = std::move(args);
+  n->location = location;
+  return n;
+}
+
+node_ptr binder::literal(scalar v, uint32_t location) const {
+  auto n = std::make_shared<node>();
+  n->kind = node_kind::literal;
+  n->type = v.type;
+  n->literal = std::move(v);
+  n->location = location;
+  return n;
+}
+
+bound binder::settle(bound b) const {
+  b.unknown = false;
+  return b;
+}
+
+result<bound> binder::bind(const syntax& s) {
+  switch (s.kind) {
+    case syntax_kind::column:
+      return bind_column(s);
+    case syntax_kind::integer:
+    case syntax_kind::number:
+      return bind_number(s);
+    case syntax_kind::text:
+      return bound{literal(scalar::of_string(s.text), s.location), true};
+    case syntax_kind::null:
+      return bound{literal(scalar::of_null(type_id::string), s.location), true};
+    case syntax_kind::boolean:
+      return bound{literal(scalar::of_bool(s.text == "true"), s.location)};
+    case syntax_kind::op:
+      return bind_operator(s);
+    case syntax_kind::function:
+      return bind_function(s);
+    case syntax_kind::special:
+      return bind_special(s);
+    case syntax_kind::cast:
+      return bind_cast(s);
+  }
+  return fail(errc::internal, "an unknown form", s.location);
+}
+
+result<bound> binder::bind_column(const syntax& s) {
+  std::string name = s.qualifier.empty() ? s.name : s.qualifier + "." + s.name;
+  auto index = input_.find(name);
+  if (!index) {
+    std::vector<std::string_view> names;
+    for (const auto& f : input_.fields) names.push_back(f.name);
+    return fail(errc::unknown_name,
+                "column \"" + name + "\" does not exist" + nearest_hint(name, names), s.location);
+  }
+  auto n = std::make_shared<node>();
+  n->kind = node_kind::column;
+  n->type = input_.fields[*index].type;
+  n->column = *index;
+  n->location = s.location;
+  return bound{n};
+}
+
+result<bound> binder::bind_number(const syntax& s) {
+  int64_t v = 0;
+  auto [end, ec] = std::from_chars(s.text.data(), s.text.data() + s.text.size(), v);
+  if (ec == std::errc() && end == s.text.data() + s.text.size()) {
+    auto t = v >= INT32_MIN && v <= INT32_MAX ? type_id::int32 : type_id::int64;
+    return bound{literal(scalar::of_int(t, v), s.location)};
+  }
+  if (auto d = parse_decimal(s.text))
+    return bound{literal(scalar::of_decimal(d->value, d->scale), s.location)};
+  if (auto f = parse_float64(s.text)) return bound{literal(scalar::of_double(*f), s.location)};
+  return fail(errc::overflow, "number \"" + s.text + "\" is out of range", s.location);
+}
+
+result<std::vector<bound>> binder::bind_args(const syntax& s) {
+  std::vector<bound> args;
+  for (const auto& a : s.args) {
+    WEIR_ASSIGN(auto b, bind(a));
+    args.push_back(std::move(b));
+  }
+  return args;
+}
+
+std::string name_of(const bound& b) {
+  return b.unknown ? "unknown" : pg_name(b.n->type);
+}
+bool has_text(const bound& b) {
+  return b.unknown && b.n->kind == node_kind::literal && !b.n->literal.null;
+}
+
+namespace {
+
+result<node_ptr> bind_text(std::string_view sql, const schema& input, const data_type* target) {
+  WEIR_ASSIGN(auto s, parse_expression(sql));
+  binder b(sql, input);
+  WEIR_ASSIGN(auto r, b.bind(s));
+  if (target) {
+    WEIR_ASSIGN(r, b.coerce(std::move(r), *target, cast_context::assignment));
+  }
+  return b.settle(std::move(r)).n;
+}
+
+}  // namespace
+
+result<node_ptr> bind(std::string_view sql, const schema& input) {
+  return bind_text(sql, input, nullptr);
+}
+
+result<node_ptr> bind_as(std::string_view sql, const schema& input, const data_type& target) {
+  return bind_text(sql, input, &target);
+}
+
+}  // namespace weir::expr

@@ -1,0 +1,83 @@
+// Gives a syntax tree its types: names to columns, overloads to functions, casts where PostgreSQL
+// would insert them. One per bind() call.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/expr/catalog.hpp"
+#include "runtime/expr/expr.hpp"
+#include "runtime/expr/syntax.hpp"
+
+namespace weir::expr {
+
+/// A bound expression and what its node does not say.
+struct bound {
+  node_ptr n;
+  bool unknown = false;  // a literal of quotes or NULL that has no type yet
+  bool zoned = false;    // timestamp with time zone in PostgreSQL: AT TIME ZONE turns it to local
+};
+
+/// When PostgreSQL applies a cast by itself.
+enum class cast_context : uint8_t { implicit, assignment, on_request, never };
+cast_context context_of(type_id from, type_id to);
+
+class binder {
+ public:
+  binder(std::string_view sql, const schema& input) : sql_(sql), input_(input) {}
+
+  result<bound> bind(const syntax&);
+  /// With casts up to `context`; errors name both types.
+  result<bound> coerce(bound, const data_type& target, cast_context context);
+  /// A literal without a type becomes text.
+  bound settle(bound) const;
+
+ private:
+  error fail(errc code, std::string_view what, uint32_t location) const {
+    return error_at(code, what, sql_, location);
+  }
+  node_ptr call(std::string name, const data_type& type, std::vector<node_ptr> args,
+                uint32_t location) const;
+  node_ptr literal(scalar, uint32_t location) const;
+
+  result<bound> bind_column(const syntax&);
+  result<bound> bind_number(const syntax&);
+  result<bound> bind_cast(const syntax&);
+  result<bound> bind_special(const syntax&);
+  result<bound> bind_logic(const syntax&);
+  result<bound> bind_test(const syntax&);
+  result<bound> bind_case(const syntax&);
+  result<bound> bind_choice(const syntax&);
+  result<bound> bind_nullif(const syntax&);
+  result<bound> bind_in(const syntax&);
+  result<bound> bind_between(const syntax&);
+  result<bound> bind_distinct(const syntax&);
+  result<bound> bind_operator(const syntax&);
+  result<bound> bind_function(const syntax&);
+  result<bound> bind_extract(const syntax&, std::vector<bound>);
+  result<bound> bind_concat(const syntax&, std::vector<bound>);
+  result<bound> bind_textual(const syntax&, std::vector<bound>);
+  result<std::vector<bound>> bind_args(const syntax&);
+  error no_function(const syntax&, const std::vector<bound>& args) const;
+  error no_operator(std::string_view name, const std::vector<bound>& args, uint32_t location) const;
+
+  /// The overload that PostgreSQL's rules pick; nullptr when none or several fit.
+  const function_entry* resolve(const std::vector<function_entry>& overloads,
+                                const std::vector<bound>& args, bool is_operator) const;
+  result<bound> apply(const function_entry&, std::vector<bound> args, uint32_t location);
+  result<bound> operate(std::string_view name, std::vector<bound> args, uint32_t location);
+  result<bound> convert_literal(const bound&, const data_type& target) const;
+  result<data_type> common_type(const std::vector<bound>&, std::string_view what,
+                                uint32_t location) const;
+  result<data_type> named_type(const syntax&, const bound& value, int& precision) const;
+
+  std::string_view sql_;
+  const schema& input_;
+};
+
+/// "integer", or "unknown" for a literal without a type.
+std::string name_of(const bound&);
+bool has_text(const bound&);  // a literal of quotes
+
+}  // namespace weir::expr
