@@ -119,10 +119,18 @@ struct deploy_reply {
   uint8_t code = 0;
   std::vector<task_actor> tasks;  // in the order of the request
 };
+struct operator_entry {
+  std::string id, name;
+  uint32_t parallelism = 1;
+  uint64_t state_fingerprint = 0;
+};
 struct commit_message {
   std::string job;
   std::string plan_name;
   uint64_t fingerprint = 0;
+  uint32_t key_groups = 0;
+  uint8_t mode = 0;
+  std::vector<operator_entry> operators;
   std::vector<char> plan;
   uint64_t number = 0;
   int64_t began = 0, ended = 0;
@@ -189,9 +197,14 @@ typename I::result_type inspect(I& f, deploy_reply& x) {
   return f(caf::meta::type_name("deploy_reply"), x.error, x.code, x.tasks);
 }
 template <class I>
+typename I::result_type inspect(I& f, operator_entry& x) {
+  return f(caf::meta::type_name("operator_entry"), x.id, x.name, x.parallelism,
+           x.state_fingerprint);
+}
+template <class I>
 typename I::result_type inspect(I& f, commit_message& x) {
-  return f(caf::meta::type_name("commit"), x.job, x.plan_name, x.fingerprint, x.plan, x.number,
-           x.began, x.ended, x.finished, x.split_pools);
+  return f(caf::meta::type_name("commit"), x.job, x.plan_name, x.fingerprint, x.key_groups, x.mode,
+           x.operators, x.plan, x.number, x.began, x.ended, x.finished, x.split_pools);
 }
 template <class I>
 typename I::result_type inspect(I& f, operation_reply& x) {
@@ -247,6 +260,8 @@ CAF_ADD_TYPE_ID(weir, (weir::deploy_message))
 CAF_ADD_TYPE_ID(weir, (weir::deploy_reply))
 CAF_ADD_TYPE_ID(weir, (weir::commit_message))
 CAF_ADD_TYPE_ID(weir, (weir::operation_reply))
+CAF_ADD_TYPE_ID(weir, (weir::operator_entry))
+CAF_ADD_TYPE_ID(weir, (weir::task_state_request))
 CAF_ADD_TYPE_ID(weir, (weir::load_message))
 CAF_ADD_TYPE_ID(weir, (weir::load_reply))
 CAF_ADD_TYPE_ID(weir, (weir::latest_reply))

@@ -249,6 +249,20 @@ void job_state_actor::commit(epoch_summary s) {
   m.job = seed_.id;
   m.plan_name = seed_.plan->name;
   m.fingerprint = fingerprint(*seed_.plan);
+  m.key_groups = seed_.plan->key_groups;
+  m.mode = static_cast<uint8_t>(seed_.plan->mode);
+  for (uint32_t i = 0; i < seed_.plan->operators.size(); ++i) {
+    const auto& node = seed_.plan->operators[i];
+    m.operators.push_back({node.id, node.name, seed_.plan->parallelism_of(operator_index{i}),
+                           state_fingerprint(node, input_schemas(*seed_.plan, operator_index{i}))});
+  }
+  auto keys = edge_keys(*seed_.plan);
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const auto& e2 = seed_.plan->edges[i];
+    uint32_t both =
+        std::max(seed_.plan->parallelism_of(e2.from), seed_.plan->parallelism_of(e2.to));
+    m.operators.push_back({edge_state_id(keys[i]), "rows in flight", both, 0});
+  }
   m.plan = plan_bytes_;
   m.number = e.value;
   m.began = s.began;

@@ -1,6 +1,10 @@
 #include "actors/node.hpp"
 
+#include <stdlib.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <thread>
 
@@ -93,7 +97,19 @@ task_environment node_process::environment() {
 }
 
 status node_process::open() {
-  WEIR_ASSIGN(auto store, open_node_store(options_.data_dir));
+  std::string snapshots = options_.data_dir.empty() ? "" : options_.data_dir + "/snapshots";
+  snapshot_options how;
+  how.memory = nullptr;
+  if (snapshots.empty()) {
+    // Nothing outlives the process: a folder of its own, which is removed at the end.
+    std::string pattern = std::filesystem::temp_directory_path() / "weir-XXXXXX";
+    if (!::mkdtemp(pattern.data()))
+      return error{errc::io,
+                   "cannot make a temporary folder " + pattern + ": " + std::strerror(errno)};
+    temporary_ = snapshots = pattern;
+    how.sync = false;
+  }
+  WEIR_ASSIGN(auto store, snapshot_store::open(snapshots, how));
   config_ = std::make_unique<caf::actor_system_config>();
   config_->add_message_types<caf::id_block::weir>();
   // Sharing wakes a worker at once and sleeps when there is nothing to do; stealing polls.
@@ -116,6 +132,8 @@ node_process::~node_process() {
   placement_ = {};
   system_.reset();  // waits for every actor
   io_.reset();
+  std::error_code ignored;  // a folder in the temporary directory that cannot be removed is no harm
+  if (!temporary_.empty()) std::filesystem::remove_all(temporary_, ignored);
 }
 
 result<job_actor> node_process::submit(std::string id, physical_plan plan,

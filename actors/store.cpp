@@ -1,0 +1,164 @@
+#include "actors/store.hpp"
+
+#include <map>
+#include <set>
+
+#include "runtime/flow/source_driver.hpp"
+#include "runtime/plan/plan.hpp"
+#include "runtime/snapshot/memory_snapshot.hpp"
+#include "runtime/snapshot/store.hpp"
+
+namespace weir {
+namespace {
+
+// Folding reads this much per step, so that chunks of the next epoch wait at most some 10 ms.
+constexpr size_t fold_step_bytes = 8u << 20;
+// Key under which a manifest keeps a source's split pool.
+constexpr std::string_view pool_prefix = "splits:";
+
+struct store_state {
+  static inline const char* name = "weir.store";
+  std::shared_ptr<snapshot_store> store;
+  /// Of each job: the attempt whose epoch is under way. Chunks of older ones come too late.
+  std::map<std::string, uint32_t> attempts;
+  /// Chunks that could not be staged: the epoch's commit has to fail.
+  std::map<std::pair<std::string, uint64_t>, error> damaged;
+  bool folding = false;
+};
+
+snapshot_key key_of(const std::string& job) {
+  auto at = job.find('@');
+  if (at == std::string::npos) return {job, ""};
+  return {job.substr(0, at), job.substr(at + 1)};
+}
+
+operation_reply reply_of(const status& s) {
+  if (s) return {};
+  return {s.err().message, static_cast<uint8_t>(s.err().code)};
+}
+
+operation_reply commit(store_state& state, const commit_message& m) {
+  auto key = key_of(m.job);
+  if (auto it = state.damaged.find({m.job, m.number}); it != state.damaged.end()) {
+    auto cause = it->second;
+    state.damaged.erase(it);
+    state.store->abort(key, epoch{m.number});
+    return {cause.message, static_cast<uint8_t>(cause.code)};
+  }
+  snapshot_manifest manifest;
+  manifest.key = key;
+  manifest.number = epoch{m.number};
+  manifest.job_name = m.plan_name;
+  manifest.fingerprint = m.fingerprint;
+  manifest.plan.assign(m.plan.begin(), m.plan.end());
+  manifest.key_groups = m.key_groups;
+  manifest.mode = m.mode;
+  manifest.started_us = m.began;
+  manifest.ended_us = m.ended;
+  manifest.finished = m.finished;
+  for (const auto& o : m.operators)
+    manifest.operators.push_back({o.id, o.name, o.parallelism, o.state_fingerprint, {}});
+  for (const auto& [id, text] : m.split_pools)
+    manifest.metadata[std::string(pool_prefix) + id] = text;
+  return reply_of(state.store->commit(std::move(manifest)));
+}
+
+latest_reply latest(store_state& state, const std::string& job) {
+  latest_reply reply;
+  auto key = key_of(job);
+  auto fail = [&reply](const error& e) {
+    reply.code = static_cast<uint8_t>(e.code);
+    reply.error = e.message;
+    return reply;
+  };
+  auto sound = state.store->newest_sound(key);
+  if (!sound) {
+    if (sound.err().code == errc::not_found) return reply;
+    return fail(sound.err());
+  }
+  reply.warnings = sound->damage;
+  // What came after the epoch that the job continues from must not be mixed with what comes next.
+  if (auto s = state.store->rewind(key, sound->number); !s) return fail(s.err());
+  auto manifest = state.store->manifest(key, sound->number);
+  if (!manifest) return fail(manifest.err());
+  reply.found = true;
+  reply.number = sound->number.value;
+  reply.finished = manifest->finished;
+  reply.fingerprint = manifest->fingerprint;
+  reply.plan.assign(manifest->plan.begin(), manifest->plan.end());
+  for (const auto& [name, text] : manifest->metadata)
+    if (name.starts_with(pool_prefix)) reply.split_pools[name.substr(pool_prefix.size())] = text;
+  for (const auto& [id, pool] : reply.split_pools) {
+    auto chunks = state.store->load(key, sound->number, id, {0, 0});
+    if (!chunks) return fail(chunks.err());
+    chunk_list_reader reader(std::move(*chunks), id);
+    auto& begun = reply.begun_splits[id];
+    for (const auto& [subtask, blob] : reader.blobs(source_driver::state_name))
+      begun.append(blob.as<char>(), blob.size());
+  }
+  return reply;
+}
+
+load_reply load(store_state& state, const load_message& m) {
+  load_reply reply;
+  auto key = key_of(m.job);
+  for (const auto& want : m.tasks) {
+    auto& chunks = reply.chunks.emplace_back();
+    for (const auto& id : want.operator_ids) {
+      auto found = state.store->load(key, epoch{m.number}, id, {want.group_begin, want.group_end});
+      if (!found) {
+        reply.code = static_cast<uint8_t>(found.err().code);
+        reply.error = found.err().message;
+        return reply;
+      }
+      std::move(found->begin(), found->end(), std::back_inserter(chunks));
+    }
+  }
+  return reply;
+}
+
+store_actor::behavior_type store_behavior(store_actor::stateful_pointer<store_state> self,
+                                          std::shared_ptr<snapshot_store> store) {
+  self->state.store = std::move(store);
+  auto* state = &self->state;
+  return {
+      [state](chunks_message& m) {
+        if (auto it = state->attempts.find(m.job);
+            it == state->attempts.end() || it->second != m.attempt)
+          return;
+        auto s = state->store->put(key_of(m.job), epoch{m.number}, std::move(m.chunks));
+        if (!s) state->damaged.emplace(std::pair(m.job, m.number), s.err());
+      },
+      [state](begin_atom, const std::string& job, uint64_t, uint32_t attempt) {
+        state->attempts[job] = attempt;
+      },
+      [state](abort_atom, const std::string& job, uint64_t number) {
+        state->damaged.erase({job, number});
+        state->store->abort(key_of(job), epoch{number});
+      },
+      [self, state](const commit_message& m) {
+        auto reply = commit(*state, m);
+        if (!std::exchange(state->folding, true)) self->send(self, fold_atom::value);
+        return reply;
+      },
+      [state](latest_atom, const std::string& job) { return latest(*state, job); },
+      [state](const load_message& m) { return load(*state, m); },
+      [self, state](fold_atom) {
+        // A fold that fails leaves everything as it was; the next commit starts another.
+        auto more = state->store->fold_some(fold_step_bytes);
+        if (more && *more)
+          self->send(self, fold_atom::value);
+        else
+          state->folding = false;
+      },
+  };
+}
+
+}  // namespace
+
+store_actor spawn_store(caf::actor_system& system, std::unique_ptr<snapshot_store> store) {
+  return system.spawn<caf::detached>(store_behavior,
+                                     std::shared_ptr<snapshot_store>(std::move(store)));
+}
+
+}  // namespace weir
