@@ -166,6 +166,7 @@ struct latest_reply {
   std::vector<char> plan;
   std::map<std::string, std::string> split_pools;
   std::map<std::string, std::string> begun_splits;  // by operator id: split_list.hpp
+  std::vector<operator_entry> operators;            // whose state the epoch has
   std::vector<std::string> warnings;                // damaged epochs that were passed over
 };
 /// Local to the job master's process.
@@ -238,7 +239,7 @@ typename I::result_type inspect(I& f, load_reply& x) {
 template <class I>
 typename I::result_type inspect(I& f, latest_reply& x) {
   return f(caf::meta::type_name("latest_reply"), x.error, x.code, x.found, x.number, x.finished,
-           x.fingerprint, x.plan, x.split_pools, x.begun_splits, x.warnings);
+           x.fingerprint, x.plan, x.split_pools, x.begun_splits, x.operators, x.warnings);
 }
 
 }  // namespace weir

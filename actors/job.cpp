@@ -37,26 +37,38 @@ void job_state_actor::log(std::string line) {
 void job_state_actor::load() {
   // The master's own node has the manifest.
   self_->request(seed_.nodes.front().store, restore_timeout, latest_atom::value, seed_.id)
-      .then(
-          [this](latest_reply& r) {
-            for (auto& w : r.warnings) log(std::move(w));
-            if (!r.error.empty())
-              return coordinator_->restored(error{static_cast<errc>(r.code), r.error}, now());
-            if (!r.found) return coordinator_->restored(std::optional<restored_job>(), now());
-            restored_job from;
-            from.number = epoch{r.number};
-            from.finished = r.finished;
-            from.split_pools = std::move(r.split_pools);
-            for (const auto& [id, text] : r.begun_splits) {
-              auto splits = decode_splits(text);
-              if (!splits) return coordinator_->restored(splits.err(), now());
-              from.begun[id] = std::move(*splits);
-            }
-            coordinator_->restored(std::optional(std::move(from)), now());
-          },
-          [this](const caf::error& e) {
-            coordinator_->restored(to_error(e, "the snapshot store does not answer"), now());
-          });
+      .then([this](latest_reply& r) { restore_from(r); },
+            [this](const caf::error& e) {
+              coordinator_->restored(to_error(e, "the snapshot store does not answer"), now());
+            });
+}
+
+void job_state_actor::restore_from(latest_reply& r) {
+  for (auto& w : r.warnings) log(std::move(w));
+  if (!r.error.empty())
+    return coordinator_->restored(error{static_cast<errc>(r.code), r.error}, now());
+  changed_.clear();
+  if (!r.found) return coordinator_->restored(std::optional<restored_job>(), now());
+  for (uint32_t i = 0; i < seed_.plan->operators.size(); ++i) {
+    const auto& node = seed_.plan->operators[i];
+    auto mine = state_fingerprint(node, input_schemas(*seed_.plan, operator_index{i}));
+    for (const auto& o : r.operators)
+      if (o.id == node.id && o.state_fingerprint != mine) {
+        log("operator '" + node.id + "' has changed: its state is dropped");
+        changed_.insert(node.id);
+      }
+  }
+  restored_job from;
+  from.number = epoch{r.number};
+  // A changed job has work to do where the old one had ended.
+  from.finished = r.finished && r.fingerprint == fingerprint(*seed_.plan);
+  from.split_pools = std::move(r.split_pools);
+  for (const auto& [id, text] : r.begun_splits) {
+    auto splits = decode_splits(text);
+    if (!splits) return coordinator_->restored(splits.err(), now());
+    from.begun[id] = std::move(*splits);
+  }
+  coordinator_->restored(std::optional(std::move(from)), now());
 }
 
 void job_state_actor::deploy(attempt_id attempt) {
@@ -123,12 +135,14 @@ void job_state_actor::load_state() {
     load_message m;
     m.job = seed_.id;
     m.number = coordinator_->completed().value;
-    for (auto id : ids[n]) {
-      const auto& t = seed_.graph->tasks[id];
+    for (auto task : ids[n]) {
+      const auto& t = seed_.graph->tasks[task];
       const auto& c = seed_.graph->chains[t.chain];
       task_state_request want;
-      want.task = id;
-      for (auto op : c.operators) want.operator_ids.push_back(seed_.plan->operators[op.value].id);
+      want.task = task;
+      for (auto op : c.operators)
+        if (const auto& id = seed_.plan->operators[op.value].id; !changed_.contains(id))
+          want.operator_ids.push_back(id);
       for (auto e : c.out_edges) want.operator_ids.push_back(edge_state_id(keys[e]));
       auto range = range_of_subtask(seed_.plan->key_groups, c.parallelism, t.subtask);
       want.group_begin = range.begin;

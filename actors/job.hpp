@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "actors/interfaces.hpp"
@@ -61,6 +62,7 @@ class job_state_actor : public coordinator_port {
   timestamp_us now() const { return seed_.environment.time->now(); }
   size_t node_of(const task&) const;
   void spawned(attempt_id, size_t node, const std::vector<uint32_t>& ids, const deploy_reply&);
+  void restore_from(latest_reply&);
   void load_state();
   void connect(size_t node, const std::vector<uint32_t>& ids,
                std::vector<std::vector<state_chunk>>);
@@ -84,6 +86,7 @@ class job_state_actor : public coordinator_port {
   timestamp_us started_at_ = 0;
   bool over_ = false;
   std::vector<char> plan_bytes_;
+  std::set<std::string> changed_;  // operators whose state in the snapshot has another form
 };
 
 job_actor spawn_job(caf::actor_system&, job_seed);

@@ -86,6 +86,8 @@ latest_reply latest(store_state& state, const std::string& job) {
   reply.finished = manifest->finished;
   reply.fingerprint = manifest->fingerprint;
   reply.plan.assign(manifest->plan.begin(), manifest->plan.end());
+  for (const auto& o : manifest->operators)
+    reply.operators.push_back({o.id, o.name, o.parallelism, o.state_fingerprint});
   for (const auto& [name, text] : manifest->metadata)
     if (name.starts_with(pool_prefix)) reply.split_pools[name.substr(pool_prefix.size())] = text;
   for (const auto& [id, pool] : reply.split_pools) {

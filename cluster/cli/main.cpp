@@ -1,0 +1,144 @@
+// The weir binary: verbs, options, exit codes (FACES). Everything it does is elsewhere.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "cluster/cli/inspect.hpp"
+#include "cluster/cli/run.hpp"
+#include "runtime/base/units.hpp"
+
+namespace {
+
+using namespace weir;
+using namespace weir::cli;
+
+/// "KEY=VALUE" into a map.
+bool add_setting(std::map<std::string, std::string>& to, const std::string& text) {
+  auto at = text.find('=');
+  if (at == std::string::npos || at == 0) return false;
+  to[text.substr(0, at)] = text.substr(at + 1);
+  return true;
+}
+
+CLI::Validator setting_check() {
+  return CLI::Validator(
+      [](std::string& s) {
+        auto at = s.find('=');
+        return at == std::string::npos || at == 0 ? "'" + s + "' is not KEY=VALUE" : "";
+      },
+      "KEY=VALUE");
+}
+
+CLI::Validator duration_check(int64_t least_us) {
+  return CLI::Validator(
+      [least_us](std::string& s) -> std::string {
+        auto d = parse_duration_us(s);
+        if (!d) return d.err().message;
+        if (*d < least_us) return "'" + s + "' is below " + format_duration_us(least_us);
+        return "";
+      },
+      "DURATION");
+}
+
+CLI::Validator size_check() {
+  return CLI::Validator(
+      [](std::string& s) -> std::string {
+        auto n = parse_size(s);
+        return n ? "" : n.err().message;
+      },
+      "SIZE");
+}
+
+struct raw_options {
+  std::vector<std::string> set;
+  std::string mode, interval = "1s", memory = "2GiB", log_level = "warn";
+  uint32_t parallelism = 0;
+  run_options run;
+  inspect_options inspect;
+};
+
+void add_job_options(CLI::App& verb, raw_options& o) {
+  verb.add_option("FILE", o.inspect.file, "job file (YAML)")->required();
+  verb.add_option("-p,--parallelism", o.parallelism, "parallel tasks per operator (default: cores)")
+      ->check(CLI::Range(1, 128));
+  verb.add_option("--set", o.set, "KEY=VALUE for ${KEY} in the job file")->check(setting_check());
+}
+
+CLI::App* add_run(CLI::App& app, raw_options& o) {
+  auto* verb = app.add_subcommand("run", "run a job file in this process, no server needed");
+  add_job_options(*verb, o);
+  verb->add_option("--data-dir", o.run.data_dir,
+                   "where snapshots live: a rerun continues from the last one");
+  verb->add_flag("--fresh", o.run.fresh, "forget the job's snapshots and start over");
+  verb->add_option("--mode", o.mode, "delivery guarantee")
+      ->check(CLI::IsMember({"exactly-once", "at-least-once", "at-most-once"}));
+  verb->add_option("--snapshot-interval", o.interval, "between snapshots, at least 100ms")
+      ->check(duration_check(100'000));
+  verb->add_option("--memory", o.memory, "what the job may hold")->check(size_check());
+  verb->add_flag("--final", o.run.final_only,
+                 "stdout: only the table that stands when the input ends");
+  verb->add_flag("--quiet", o.run.quiet, "no progress, no summary");
+  verb->add_option("-o", o.run.output, "format on stdout")
+      ->check(CLI::IsMember({"table", "csv", "json"}));
+  verb->add_option("--log-level", o.log_level, "debug, info, warn, error")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
+  return verb;
+}
+
+int do_run(raw_options& o) {
+  o.run.file = o.inspect.file;
+  for (const auto& s : o.set) add_setting(o.run.set, s);
+  if (o.parallelism) o.run.parallelism = o.parallelism;
+  if (o.mode == "exactly-once") o.run.mode = delivery_mode::exactly_once;
+  if (o.mode == "at-least-once") o.run.mode = delivery_mode::at_least_once;
+  if (o.mode == "at-most-once") o.run.mode = delivery_mode::at_most_once;
+  o.run.snapshot_interval_us = *parse_duration_us(o.interval);
+  o.run.memory_bytes = *parse_size(o.memory);
+  o.run.log_level = o.log_level;
+  return run_job(o.run);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Weir: a streaming platform in one binary"};
+  app.set_version_flag("--version", "weir " WEIR_VERSION);
+  app.require_subcommand(1);
+  raw_options o;
+
+  auto* run = add_run(app, o);
+  auto* lint = app.add_subcommand("lint", "check a job file");
+  lint->add_option("FILE", o.inspect.file, "job file (YAML)");
+  lint->add_option("--set", o.set, "KEY=VALUE for ${KEY} in the job file")->check(setting_check());
+  lint->add_flag("--schema", o.inspect.schema, "print the JSON schema of job files");
+  auto* plan = app.add_subcommand("plan", "print a job's plan");
+  add_job_options(*plan, o);
+  plan->add_option("-o", o.inspect.output, "format")
+      ->check(CLI::IsMember({"table", "csv", "json"}));
+
+  auto* snapshot = app.add_subcommand("snapshot", "look at the snapshots of a data directory");
+  snapshot->require_subcommand(1);
+  auto* ls = snapshot->add_subcommand("ls", "epochs, sizes, durations, state per operator");
+  auto* verify = snapshot->add_subcommand("verify", "read and check every byte");
+  for (auto* verb : {ls, verify}) {
+    verb->add_option("DIR", o.inspect.directory, "data directory")->required();
+    verb->add_option("-o", o.inspect.output, "format")
+        ->check(CLI::IsMember({"table", "csv", "json"}));
+  }
+
+  try {
+    app.parse(argc, argv);
+    if (*lint && !o.inspect.schema && o.inspect.file.empty())
+      throw CLI::RequiredError("FILE (or --schema)");
+  } catch (const CLI::ParseError& e) {
+    int code = app.exit(e);
+    return code == 0 ? exit_ok : exit_usage;
+  }
+  for (const auto& s : o.set) add_setting(o.inspect.set, s);
+  if (o.parallelism) o.inspect.parallelism = o.parallelism;
+  if (*run) return do_run(o);
+  if (*lint) return lint_job(o.inspect);
+  if (*plan) return plan_job(o.inspect);
+  if (*ls) return snapshot_ls(o.inspect);
+  if (*verify) return snapshot_verify(o.inspect);
+  return exit_usage;
+}
