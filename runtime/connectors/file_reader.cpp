@@ -1,0 +1,322 @@
+#include "runtime/connectors/file_reader.hpp"
+
+#include "runtime/connectors/dead_letters.hpp"
+#include "runtime/connectors/generated_columns.hpp"
+#include "runtime/connectors/split_cursor.hpp"
+#include "runtime/connectors/stdin_blocks.hpp"
+
+namespace weir {
+namespace {
+
+constexpr uint64_t record_bytes_max_default = 16u << 20;
+constexpr uint64_t record_bytes_max_limit = 1u << 30;  // places in a window are 32 bits wide
+// Splits read at the same time: while one is parsed the next one's first blocks are read.
+constexpr size_t open_ranges_max = 2;
+
+// Where rows of the batch under construction came from, for errors of generated columns.
+struct row_origin {
+  uint32_t first_row;
+  std::shared_ptr<const text_window> window;
+  uint64_t offset, line;  // of the window's first byte
+};
+
+class file_reader final : public source_reader {
+ public:
+  file_reader(source_spec spec, text_format format, uint64_t record_bytes_max,
+              int64_t poll_interval_us, generated_columns generated)
+      : spec_(std::move(spec)),
+        format_(std::move(format)),
+        record_bytes_max_(record_bytes_max),
+        poll_interval_us_(poll_interval_us),
+        generated_(std::move(generated)) {}
+
+  status open(const operator_context& context) override {
+    context_ = context;
+    weir_assert(context.io && context.files && context.memory, "a reader needs its context");
+    rows_.emplace(*spec_.columns, spec_.physical_columns, *context.memory);
+    if (spec_.on_error == error_policy::dead_letter) {
+      if (spec_.dead_letter_path.empty())
+        return {errc::invalid_argument, "on_error = dead_letter needs a dead_letter_path"};
+      letters_ =
+          std::make_unique<dead_letters>(resolve_path(spec_.base_dir, spec_.dead_letter_path),
+                                         *context.files, *context.io, context.wake);
+    }
+    return {};
+  }
+
+  status add_split(source_split s) override {
+    WEIR_ASSIGN(auto split, file_split::decode(s.payload));
+    if (letters_) letters_->restore(s.id, split.dead_letter_bytes);
+    waiting_.push_back({std::move(s), std::move(split)});
+    return open_more();
+  }
+
+  result<polled> poll(uint32_t max_rows) override;
+
+  std::vector<source_split> snapshot() const override {
+    std::vector<source_split> out;
+    for (const auto& c : cursors_) out.push_back(c->marked());
+    for (const auto& w : waiting_) out.push_back(w.first);
+    return out;
+  }
+  std::string position() const override { return position_; }
+  status close() override {
+    cursors_.clear();
+    waiting_.clear();
+    letters_.reset();
+    return {};
+  }
+
+ private:
+  status open_more();
+  result<bool> fill(split_cursor&, uint32_t max_rows, bool& nothing_yet);
+  status decode_chunk(split_cursor&);
+  status reject(split_cursor&, uint32_t begin, uint32_t end, const text_window&, uint64_t offset,
+                uint64_t line, std::string_view cause);
+  result<polled> finish(size_t index, bool ended);
+  result<polled> emit();
+
+  source_spec spec_;
+  text_format format_;
+  uint64_t record_bytes_max_;
+  int64_t poll_interval_us_;
+  generated_columns generated_;
+  operator_context context_;
+  std::optional<row_builder> rows_;
+  std::unique_ptr<dead_letters> letters_;
+
+  std::deque<std::pair<source_split, file_split>> waiting_;
+  std::vector<std::unique_ptr<split_cursor>> cursors_;
+  size_t turn_ = 0;
+
+  // The batch under construction, all of one split.
+  std::vector<record_range> records_, good_;
+  std::vector<bad_record> bad_;
+  std::vector<record_range> row_records_;  // per row, with generated columns only
+  std::vector<row_origin> origins_;
+  std::string letters_text_;
+  uint64_t errors_ = 0;
+
+  // A finished batch; held until its dead letters are durable.
+  struct held_batch {
+    batch_ptr rows;
+    size_t cursor = 0;
+    bool ended = false;
+    uint64_t dead_letter_bytes = 0;  // of the split, once the batch is emitted
+  };
+  std::optional<held_batch> held_;
+  std::string emitted_id_, position_;
+};
+
+status file_reader::open_more() {
+  auto ranges = std::count_if(cursors_.begin(), cursors_.end(), [](const auto& c) {
+    return c->split().what == file_split::kind::range;
+  });
+  while (!waiting_.empty()) {
+    auto& [s, split] = waiting_.front();
+    if (split.what == file_split::kind::range) {
+      if (static_cast<size_t>(ranges) >= open_ranges_max) return {};
+      ++ranges;
+    }
+    WEIR_ASSIGN(auto decoder, make_decoder(format_, spec_));
+    auto opening = std::make_shared<file_opening>();
+    std::unique_ptr<block_stream> stream;
+    if (split.what == file_split::kind::standard_input) {
+      stream = make_stdin_stream(*context_.memory, context_.wake);
+    } else {
+      auto maker = split.what == file_split::kind::range
+                       ? make_range_blocks(*context_.files, split, opening)
+                       : make_tail_blocks(*context_.files, split, opening);
+      stream = std::make_unique<block_stream>(
+          std::move(maker), *context_.io, context_.io->new_lane(), *context_.memory, context_.wake);
+    }
+    if (split.what != file_split::kind::range) stream->limit_ahead(1);
+    if (split.end != file_split::to_the_end)
+      stream->limit_ahead(std::min<uint64_t>(blocks_ahead, split.bytes_left() / block_bytes + 1));
+    cursor_config config{format_, s.id, s.ordered_by, record_bytes_max_};
+    auto cursor =
+        std::make_unique<split_cursor>(std::move(config), std::move(split), std::move(decoder),
+                                       std::move(stream), opening, *context_.memory);
+    cursor->stream().prefetch();
+    cursors_.push_back(std::move(cursor));
+    waiting_.pop_front();
+  }
+  return {};
+}
+
+// One bad record, after the policy.
+status file_reader::reject(split_cursor& c, uint32_t begin, uint32_t end, const text_window& window,
+                           uint64_t offset, uint64_t line, std::string_view cause) {
+  auto at = c.where(window, begin, offset, line);
+  if (spec_.on_error == error_policy::fail) {
+    position_ = at;
+    std::string hint;
+    if (format_.format == text_format::kind::csv && !format_.header && offset + begin == 0)
+      hint = "; if this is a header line, set header = true";
+    return {errc::parse, at + ": " + std::string(cause) + hint};
+  }
+  ++errors_;
+  if (letters_)
+    dead_letters::append_line(letters_text_, at, cause, {window.data + begin, end - begin});
+  return {};
+}
+
+// Decodes records_ into rows_; bad ones go where the policy says.
+status file_reader::decode_chunk(split_cursor& c) {
+  const auto& window = c.window();
+  uint32_t first = rows_->rows();
+  bad_.clear();
+  c.decoder().decode(window, records_, *rows_, bad_);
+  auto* decoded = &records_;
+  // Columns are checked one after the other, and fields before values: a record may show its next
+  // problem only when the others are gone.
+  while (!bad_.empty()) {
+    std::stable_sort(bad_.begin(), bad_.end(),
+                     [](const auto& a, const auto& b) { return a.index < b.index; });
+    good_.clear();
+    size_t next = 0;
+    for (uint32_t i = 0; i < decoded->size(); ++i) {
+      const auto& r = (*decoded)[i];
+      if (next == bad_.size() || bad_[next].index != i) {
+        good_.push_back(r);
+        continue;
+      }
+      WEIR_TRY(
+          reject(c, r.begin, r.end, window, c.window_offset(), c.window_line(), bad_[next].cause));
+      while (next < bad_.size() && bad_[next].index == i) ++next;
+    }
+    records_.swap(good_);
+    bad_.clear();
+    c.decoder().decode(window, records_, *rows_, bad_);
+  }
+  if (generated_.any()) {
+    if (origins_.empty() || origins_.back().window.get() != &window)
+      origins_.push_back({first, c.shared_window(), c.window_offset(), c.window_line()});
+    row_records_.insert(row_records_.end(), records_.begin(), records_.end());
+  }
+  return {};
+}
+
+// Adds rows of `c` to the batch. True when the split has ended.
+result<bool> file_reader::fill(split_cursor& c, uint32_t max_rows, bool& nothing_yet) {
+  while (rows_->rows() < max_rows && rows_->bytes() < batch_bytes_target) {
+    uint32_t wanted = std::min(max_rows - rows_->rows(), records_per_chunk);
+    WEIR_ASSIGN(auto got, c.next(wanted, records_));
+    if (got == split_cursor::got::end) return true;
+    if (got != split_cursor::got::records) {
+      nothing_yet = got == split_cursor::got::nothing_yet;
+      return false;
+    }
+    WEIR_TRY(decode_chunk(c));
+    if (letters_text_.size() > batch_bytes_target) break;
+  }
+  return false;
+}
+
+result<polled> file_reader::finish(size_t index, bool ended) {
+  auto& c = *cursors_[index];
+  held_batch held{nullptr, index, ended, c.dead_letter_bytes()};
+  if (uint32_t rows = rows_->rows()) {
+    position_ =
+        c.where(c.window(), c.place() ? c.place() - 1 : 0, c.window_offset(), c.window_line());
+    std::vector<expr::row_error> errors;
+    WEIR_ASSIGN(held.rows, generated_.finish(rows_->finish(), rows, *context_.memory, errors));
+    size_t origin = 0;
+    for (const auto& e : errors) {
+      while (origin + 1 < origins_.size() && origins_[origin + 1].first_row <= e.row) ++origin;
+      const auto& o = origins_[origin];
+      const auto& r = row_records_[e.row];
+      WEIR_TRY(reject(c, r.begin, r.end, *o.window, o.offset, o.line, e.cause.message));
+    }
+    if (held.rows->rows == 0) held.rows.reset();
+  }
+  row_records_.clear();
+  origins_.clear();
+  if (!letters_text_.empty()) {
+    held.dead_letter_bytes += letters_text_.size();
+    letters_->write(c.id(), c.dead_letter_bytes(), std::move(letters_text_));
+    letters_text_.clear();
+  }
+  held_ = std::move(held);
+  return emit();
+}
+
+result<polled> file_reader::emit() {
+  polled out;
+  if (letters_) {
+    WEIR_ASSIGN(bool durable, letters_->done());
+    if (!durable) return out;
+  }
+  auto held = *std::exchange(held_, std::nullopt);
+  auto& c = *cursors_[held.cursor];
+  uint64_t bytes = c.mark();
+  c.set_dead_letter_bytes(held.dead_letter_bytes);
+  if (context_.metrics) {
+    context_.metrics->bytes_in.fetch_add(bytes, std::memory_order_relaxed);
+    auto& counter = letters_ ? context_.metrics->dead_letters : context_.metrics->errors_skipped;
+    counter.fetch_add(errors_, std::memory_order_relaxed);
+  }
+  errors_ = 0;
+  emitted_id_ = c.id();
+  out.split_id = emitted_id_;
+  out.rows = std::move(held.rows);
+  out.split_ended = held.ended;
+  if (held.ended) {
+    cursors_.erase(cursors_.begin() + static_cast<ptrdiff_t>(held.cursor));
+    WEIR_TRY(open_more());
+  }
+  if (out.rows) {
+    out.what = polled::state::batch;
+  } else if (cursors_.empty() && waiting_.empty()) {
+    out.what = polled::state::finished;
+  } else {
+    out.what = polled::state::pending;
+    out.wake_at = watermark_none + 1;  // at once: there may be more
+  }
+  return out;
+}
+
+result<polled> file_reader::poll(uint32_t max_rows) {
+  max_rows = std::max(max_rows, 1u);
+  if (held_) return emit();
+  polled out;
+  if (cursors_.empty() && waiting_.empty()) {
+    out.what = polled::state::finished;
+    return out;
+  }
+  bool any_nothing_yet = false;
+  for (size_t tried = 0; tried < cursors_.size(); ++tried) {
+    size_t index = (turn_ + tried) % cursors_.size();
+    auto& c = *cursors_[index];
+    bool nothing_yet = false;
+    WEIR_ASSIGN(bool ended, fill(c, max_rows, nothing_yet));
+    if (rows_->rows() || ended || errors_) {
+      // Ranges one after the other; tails take turns.
+      turn_ = c.split().what == file_split::kind::range && !ended ? index : index + 1;
+      if (ended && c.split().what == file_split::kind::range) turn_ = index;
+      return finish(index, ended);
+    }
+    any_nothing_yet |= nothing_yet;
+  }
+  if (any_nothing_yet && context_.time) out.wake_at = context_.time->now() + poll_interval_us_;
+  return out;
+}
+
+}  // namespace
+
+result<std::unique_ptr<source_reader>> make_file_reader(const source_spec& spec) {
+  WEIR_ASSIGN(auto format, text_format_of(spec));
+  WEIR_TRY([&]() -> status {
+    auto d = make_decoder(format, spec);
+    return d ? status() : status(std::move(d).err());
+  }());
+  WEIR_ASSIGN(uint64_t max, option_size(spec.options, "record_size_max", record_bytes_max_default));
+  if (max > record_bytes_max_limit)
+    return {errc::invalid_argument, "option record_size_max: at most 1GiB"};
+  WEIR_ASSIGN(int64_t interval, option_duration(spec.options, "poll_interval", 50'000));
+  WEIR_ASSIGN(auto generated, generated_columns::open(spec));
+  return std::unique_ptr<source_reader>(
+      std::make_unique<file_reader>(spec, std::move(format), max, interval, std::move(generated)));
+}
+
+}  // namespace weir

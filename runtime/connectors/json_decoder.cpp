@@ -1,0 +1,253 @@
+// JSON lines by simdjson's on-demand parser: one object per line, columns by name, members that no
+// column asks for are skipped. A missing member or null is NULL; a value of another JSON type than
+// the column takes is an error, never converted.
+#include <simdjson.h>
+
+#include "runtime/column/text.hpp"
+#include "runtime/connectors/value_parser.hpp"
+
+namespace weir {
+namespace {
+
+namespace od = simdjson::ondemand;
+
+static_assert(simdjson::SIMDJSON_PADDING <= 64, "windows have 64 readable bytes past their end");
+
+const char* type_name(od::json_type t) {
+  switch (t) {
+    case od::json_type::array:
+      return "an array";
+    case od::json_type::object:
+      return "an object";
+    case od::json_type::number:
+      return "a number";
+    case od::json_type::string:
+      return "a string";
+    case od::json_type::boolean:
+      return "a boolean";
+    case od::json_type::null:
+      return "null";
+  }
+  return "something else";
+}
+
+class json_decoder final : public record_decoder {
+ public:
+  explicit json_decoder(const source_spec& spec) {
+    for (uint32_t i = 0; i < spec.physical_columns; ++i) fields_.push_back(spec.columns->fields[i]);
+    filled_.resize(fields_.size());
+  }
+  bool skips_blank() const override { return true; }
+
+  void decode(const text_window& window, std::span<const record_range> records, row_builder& rows,
+              std::vector<bad_record>& bad) override {
+    uint32_t first = rows.rows();
+    rows.reserve(static_cast<uint32_t>(records.size()));
+    for (uint32_t i = 0; i < records.size(); ++i) {
+      cause_.clear();
+      std::string_view text(window.data + records[i].begin, records[i].end - records[i].begin);
+      bool ok = window.utf8 || simdjson::validate_utf8(text.data(), text.size());
+      if (!ok) cause_ = "the line is not valid UTF-8";
+      uint32_t row = first + i - static_cast<uint32_t>(bad.size());
+      if (ok && decode_line(text, row, rows)) continue;
+      bad.push_back({i, std::move(cause_)});
+      rows.truncate(row);
+    }
+    if (bad.empty())
+      rows.set_rows(first + static_cast<uint32_t>(records.size()));
+    else
+      rows.truncate(first);
+  }
+
+ private:
+  bool fail(std::string cause) {
+    cause_ = std::move(cause);
+    return false;
+  }
+  bool malformed(simdjson::error_code e) {
+    return fail(std::string("not a valid JSON object: ") + simdjson::error_message(e));
+  }
+
+  bool decode_line(std::string_view text, uint32_t row, row_builder& rows) {
+    od::document doc;
+    // The bytes past the line are readable: the rest of the window, or its slack.
+    auto e = parser_.iterate(text.data(), text.size(), text.size() + simdjson::SIMDJSON_PADDING)
+                 .get(doc);
+    if (e) return malformed(e);
+    od::object object;
+    if ((e = doc.get_object().get(object))) return malformed(e);
+    std::fill(filled_.begin(), filled_.end(), false);
+    size_t expected = 0;  // members mostly come in the columns' order
+    for (auto member : object) {
+      std::string_view key;
+      if ((e = member.unescaped_key().get(key))) return malformed(e);
+      size_t column = find(key, expected);
+      if (column == fields_.size()) continue;
+      expected = column + 1;
+      if (filled_[column])
+        return fail("member \"" + fields_[column].name + "\" occurs more than once");
+      od::value value;
+      if ((e = member.value().get(value))) return malformed(e);
+      filled_[column] = true;
+      if (!set(column, row, value, rows[column])) return false;
+    }
+    if (!doc.current_location().error()) return fail("text follows the JSON object");
+    for (size_t c = 0; c < fields_.size(); ++c)
+      if (!filled_[c]) set_null(rows[c], row);
+    return true;
+  }
+
+  size_t find(std::string_view key, size_t expected) const {
+    if (expected < fields_.size() && fields_[expected].name == key) return expected;
+    for (size_t i = 0; i < fields_.size(); ++i)
+      if (fields_[i].name == key) return i;
+    return fields_.size();
+  }
+
+  static void set_null(column_filler& out, uint32_t row) {
+    if (size_t width = fixed_width(out.type().id))
+      std::memset(out.fixed<char>() + row * width, 0, width);
+    else
+      out.append(row, {});
+    out.set_null(row);
+  }
+
+  bool mismatch(size_t column, od::json_type got) {
+    return fail("column " + fields_[column].name + ": " + type_name(got) + " where " +
+                to_string(fields_[column].type) + " is expected");
+  }
+  bool no_value(size_t column, std::string_view text) {
+    return fail(not_a_value(fields_[column].name, text, fields_[column].type));
+  }
+
+  // A number's text, without what follows it.
+  static std::string_view number_text(od::value& value) {
+    std::string_view s = value.raw_json_token();
+    size_t n = s.find_first_not_of("+-.0123456789eE");
+    return s.substr(0, n);
+  }
+
+  bool set(size_t column, uint32_t row, od::value& value, column_filler& out) {
+    od::json_type type;
+    if (auto e = value.type().get(type)) return malformed(e);
+    auto id = fields_[column].type.id;
+    if (id == type_id::json && type != od::json_type::null) return set_json(value, row, out);
+    switch (type) {
+      case od::json_type::null:
+        if (!value.is_null()) return malformed(simdjson::N_ATOM_ERROR);
+        set_null(out, row);
+        return true;
+      case od::json_type::boolean: {
+        if (id != type_id::boolean) return mismatch(column, type);
+        bool v;
+        if (auto e = value.get_bool().get(v)) return malformed(e);
+        out.fixed<uint8_t>()[row] = v;
+        return true;
+      }
+      case od::json_type::number:
+        return set_number(column, row, value, out);
+      case od::json_type::string:
+        return set_text(column, row, value, out);
+      default:
+        return mismatch(column, type);
+    }
+  }
+
+  bool set_json(od::value& value, uint32_t row, column_filler& out) {
+    std::string_view s;
+    od::json_type type;
+    if (auto e = value.type().get(type)) return malformed(e);
+    if (type == od::json_type::array) {
+      od::array array;
+      if (auto e = value.get_array().get(array)) return malformed(e);
+      if (auto e = array.raw_json().get(s)) return malformed(e);
+    } else if (type == od::json_type::object) {
+      od::object object;
+      if (auto e = value.get_object().get(object)) return malformed(e);
+      if (auto e = object.raw_json().get(s)) return malformed(e);
+    } else {
+      s = value.raw_json_token();
+      while (!s.empty() && (s.back() == ' ' || s.back() == '\t' || s.back() == '\r'))
+        s.remove_suffix(1);
+    }
+    if (!parse_scalar(s, data_type(type_id::json)))
+      return fail("not a valid JSON object: a member's value is malformed");
+    out.append(row, s);
+    return true;
+  }
+
+  bool set_number(size_t column, uint32_t row, od::value& value, column_filler& out) {
+    auto text = number_text(value);
+    switch (out.type().id) {
+      case type_id::int32:
+      case type_id::int64: {
+        int64_t v;
+        if (value.get_int64().get(v)) return no_value(column, text);
+        if (out.type().id == type_id::int64) {
+          out.fixed<int64_t>()[row] = v;
+        } else {
+          if (v != static_cast<int32_t>(v)) return no_value(column, text);
+          out.fixed<int32_t>()[row] = static_cast<int32_t>(v);
+        }
+        return true;
+      }
+      case type_id::float64: {
+        double v;
+        if (value.get_double().get(v)) return no_value(column, text);
+        out.fixed<double>()[row] = v;
+        return true;
+      }
+      case type_id::decimal: {
+        auto v = parse_decimal(text, out.type().scale);
+        double checked;  // simdjson checks the grammar of a number
+        if (!v || value.get_double().get(checked)) return no_value(column, text);
+        out.fixed<int128>()[row] = *v;
+        return true;
+      }
+      default:
+        return mismatch(column, od::json_type::number);
+    }
+  }
+
+  bool set_text(size_t column, uint32_t row, od::value& value, column_filler& out) {
+    std::string_view s;
+    if (auto e = value.get_string().get(s)) return malformed(e);
+    auto fixed = [&](auto parsed) {
+      if (!parsed) return no_value(column, s);
+      out.fixed<typename decltype(parsed)::value_type>()[row] = *parsed;
+      return true;
+    };
+    switch (out.type().id) {
+      case type_id::string:
+        out.append(row, s);
+        return true;
+      case type_id::bytes: {
+        std::string bytes;
+        if (!parse_bytes(s, bytes)) return no_value(column, s);
+        out.append(row, bytes);
+        return true;
+      }
+      case type_id::date:
+        return fixed(parse_date(s));
+      case type_id::timestamp:
+        return fixed(parse_timestamp(s));
+      case type_id::interval:
+        return fixed(parse_interval(s));
+      default:
+        return mismatch(column, od::json_type::string);
+    }
+  }
+
+  std::vector<field> fields_;
+  std::vector<bool> filled_;
+  std::string cause_;
+  od::parser parser_;
+};
+
+}  // namespace
+
+std::unique_ptr<record_decoder> make_json_decoder(const source_spec& spec) {
+  return std::make_unique<json_decoder>(spec);
+}
+
+}  // namespace weir

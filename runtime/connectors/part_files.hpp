@@ -1,0 +1,74 @@
+// The part files of a file sink and what a snapshot says about them. A part is written under a
+// hidden name (.NAME.ATTEMPT.inprogress) that no glob for *.csv or *.json matches, and renamed to
+// NAME when the epoch that closed it is complete. The functions here block: they run on the sink's
+// io_lane. Every one may be repeated after a failure at any point.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/base/ids.hpp"
+#include "runtime/base/result.hpp"
+#include "runtime/io/file.hpp"
+
+namespace weir {
+
+/// part-<tag>-<subtask>-<epoch>-<number>.<extension>. The tag names the sink and the run that
+/// began it (hexadecimal), so that nobody else's parts are touched.
+struct part_name {
+  std::string tag;
+  uint32_t subtask = 0;
+  uint64_t epoch = 0;
+  uint64_t number = 0;
+  std::string extension;
+  std::string text() const;
+  static std::optional<part_name> parse(std::string_view name);
+};
+
+/// The tag of a sink's run; its first part is the same for all runs of the operator.
+std::string part_tag(std::string_view operator_id, std::string_view attempt);
+inline constexpr size_t part_tag_operator_chars = 6;
+
+struct part_file {
+  std::string hidden;    // the name while it is in progress
+  uint32_t subtask = 0;  // that began it
+  uint64_t number = 0;   // unique within tag and subtask
+  uint64_t epoch = 0;    // whose barrier closed it; 0 = none yet
+  uint64_t bytes = 0;    // that belong to the snapshot
+};
+
+/// One subtask's blob in the snapshot of `number`.
+struct parts_snapshot {
+  uint64_t number = 0;
+  std::string tag;
+  std::string extension;
+  uint32_t subtask = 0;
+  uint64_t next_part = 0;
+  std::vector<part_file> closed;  // waiting for their epoch to be complete
+  std::optional<part_file> open;  // stays open over the barrier
+  std::string encode() const;
+  static result<parts_snapshot> decode(std::string_view);
+  std::string final_name(const part_file&) const;
+};
+
+/// Renames closed parts into place; those that are there already are left.
+status publish_parts(file_system&, const std::string& folder, const parts_snapshot& parts);
+
+struct part_cleanup {
+  std::string tag;                        // empty: a fresh start
+  std::string operator_chars;             // of the tag
+  std::string attempt;                    // whose hidden files stay
+  uint64_t restored = 0;                  // epoch that the job continues from
+  std::vector<parts_snapshot> snapshots;  // all subtasks' of that epoch
+};
+/// Removes leftovers of earlier attempts, and parts that were published after the restored epoch.
+status remove_leftovers(file_system&, const std::string& folder, const part_cleanup&);
+/// Cuts an open part to what the snapshot has; removes it when that is nothing.
+status recover_open(file_system&, const std::string& folder, const parts_snapshot&);
+
+enum class existing_parts : uint8_t { replace, keep, fail };
+/// A fresh start in a folder that holds parts of another run.
+status prepare_folder(file_system&, const std::string& folder, existing_parts);
+
+}  // namespace weir

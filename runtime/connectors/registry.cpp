@@ -1,0 +1,32 @@
+#include "runtime/connectors/file_reader.hpp"
+#include "runtime/connectors/memory_source.hpp"
+#include "runtime/connectors/options.hpp"
+#include "runtime/connectors/sequence.hpp"
+#include "runtime/connectors/sinks.hpp"
+
+namespace weir {
+
+result<std::unique_ptr<split_enumerator>> make_enumerator(const source_spec& spec,
+                                                          file_system& files,
+                                                          uint32_t /*parallelism*/) {
+  WEIR_TRY(check_options(spec.connector, spec.options, false));
+  if (spec.connector == "sequence") return make_sequence_enumerator(spec);
+  if (spec.connector == "memory") return make_memory_enumerator(spec);
+  return make_file_enumerator(spec, files);
+}
+
+result<std::unique_ptr<source_reader>> make_reader(const source_spec& spec) {
+  WEIR_TRY(check_options(spec.connector, spec.options, false));
+  if (spec.connector == "sequence") return make_sequence_reader(spec);
+  if (spec.connector == "memory") return make_memory_reader(spec);
+  return make_file_reader(spec);
+}
+
+result<std::unique_ptr<stream_operator>> make_sink(const sink_spec& spec) {
+  WEIR_TRY(check_options(spec.connector, spec.options, true));
+  if (spec.connector == "file") return make_file_sink(spec);
+  if (spec.connector == "stdout") return make_stdout_sink(spec);
+  return make_blackhole_sink(spec);
+}
+
+}  // namespace weir
