@@ -1,5 +1,5 @@
-// Splitting a batch by key: which rows go where as bitmaps (few targets, AVX-512) or index lists,
-// then per column one compressing or gathering pass.
+// Splitting a batch by key: which rows go where as bitmaps (few targets, AVX-512) or as places,
+// then per column one compressing or scattering pass.
 
 #include "runtime/base/assert.hpp"
 #include "runtime/base/ids.hpp"
@@ -10,9 +10,11 @@
 namespace weir {
 namespace {
 
-// One compressing pass costs a step per eight rows and target; beyond this, gathering by index is
-// cheaper (measured in tests/bench/column_bench.cpp).
+// One compressing pass costs a step per eight rows and target; beyond this, scattering row by row
+// is cheaper (measured with tests/bench/column_bench.cpp).
 constexpr uint32_t bitmap_targets_max = 4;
+// Targets are kept as 16 bits.
+constexpr uint32_t targets_max = 65535;
 
 // The least top half of a hash that belongs to subtask k; 2^32 when none does.
 uint64_t first_hash(uint32_t key_groups, uint32_t parallelism, uint32_t k) noexcept {
@@ -20,64 +22,127 @@ uint64_t first_hash(uint32_t key_groups, uint32_t parallelism, uint32_t k) noexc
   return ((group << 32) + key_groups - 1) / key_groups;
 }
 
-struct row_lists {
-  buffer_ref indices;           // uint32 physical rows, target after target
-  std::vector<uint32_t> begin;  // where each target's start; parallelism + 1
-  std::span<const uint32_t> of(uint32_t t) const {
-    return {indices.as<uint32_t>() + begin[t], begin[t + 1] - begin[t]};
-  }
+// ---- any number of targets: every row's target and place in it, then one pass per column ----
+
+struct row_places {
+  buffer_ref targets;           // uint16 per logical row
+  buffer_ref places;            // uint32 per logical row: its row in the target
+  std::vector<uint32_t> count;  // rows per target
 };
 
 template <class Target>
-row_lists list_rows(const batch& b, uint32_t parallelism, memory_pool& pool, Target target_of) {
-  row_lists r;
-  auto targets = buffer::allocate(pool, size_t{b.rows} * sizeof(uint32_t));
-  auto* t = targets.mutable_as<uint32_t>();
-  r.begin.assign(parallelism + 1, 0);
-  for (uint32_t i = 0; i < b.rows; ++i) {
-    t[i] = target_of(i);
-    ++r.begin[t[i] + 1];
-  }
-  for (uint32_t k = 0; k < parallelism; ++k) r.begin[k + 1] += r.begin[k];
-  r.indices = buffer::allocate(pool, size_t{b.rows} * sizeof(uint32_t));
-  auto* out = r.indices.mutable_as<uint32_t>();
-  const uint32_t* sel = b.selection ? b.selection.as<uint32_t>() : nullptr;
+row_places place_rows(uint32_t rows, uint32_t parallelism, memory_pool& pool, Target target_of) {
+  row_places r;
+  r.targets = buffer::allocate(pool, size_t{rows} * sizeof(uint16_t));
+  r.places = buffer::allocate(pool, size_t{rows} * sizeof(uint32_t));
+  r.count.assign(parallelism, 0);
+  auto* t = r.targets.mutable_as<uint16_t>();
+  auto* at = r.places.mutable_as<uint32_t>();
   if (parallelism == 2) {
-    // Both cursors in registers: a counter in memory would wait for itself every row.
-    uint32_t at0 = 0, at1 = r.begin[1];
-    for (uint32_t i = 0; i < b.rows; ++i) {
-      const uint32_t row = sel ? sel[i] : i;
-      out[t[i] ? at1 : at0] = row;
-      at1 += t[i];
-      at0 += 1 - t[i];
+    // Both counters in registers: one in memory would wait for itself every row.
+    uint32_t n0 = 0, n1 = 0;
+    for (uint32_t i = 0; i < rows; ++i) {
+      const uint32_t k = target_of(i);
+      t[i] = static_cast<uint16_t>(k);
+      at[i] = k ? n1 : n0;
+      n1 += k;
+      n0 += 1 - k;
     }
+    r.count = {n0, n1};
     return r;
   }
-  std::vector<uint32_t> at(r.begin.begin(), r.begin.end() - 1);
-  for (uint32_t i = 0; i < b.rows; ++i) out[at[t[i]]++] = sel ? sel[i] : i;
+  uint32_t* count = r.count.data();
+  for (uint32_t i = 0; i < rows; ++i) {
+    const uint32_t k = target_of(i);
+    t[i] = static_cast<uint16_t>(k);
+    at[i] = count[k]++;
+  }
   return r;
 }
 
-std::vector<batch_ptr> gather_lists(const batch& b, const row_lists& lists, uint32_t parallelism,
-                                    memory_pool& pool) {
-  std::vector<batch_ptr> out(parallelism);
-  for (uint32_t t = 0; t < parallelism; ++t) {
-    const auto rows = lists.of(t);
-    if (rows.empty()) continue;
-    auto to = std::make_shared<batch>();
-    to->type = b.type;
-    to->rows = to->physical_rows = static_cast<uint32_t>(rows.size());
-    to->columns.reserve(b.columns.size());
-    for (const auto& c : b.columns) to->columns.push_back(gather(*c, rows, pool));
-    if (b.weights) {
-      to->weights = buffer::allocate(pool, rows.size() * sizeof(int32_t));
-      auto* w = to->weights.mutable_as<int32_t>();
-      const auto* from = b.weights.as<int32_t>();
-      for (size_t i = 0; i < rows.size(); ++i) w[i] = from[rows[i]];
-    }
-    out[t] = std::move(to);
+template <class T, class Value>
+void scatter(std::byte* const* out, const row_places& p, uint32_t rows, Value value) {
+  const auto* t = p.targets.as<uint16_t>();
+  const auto* at = p.places.as<uint32_t>();
+  for (uint32_t i = 0; i < rows; ++i) reinterpret_cast<T*>(out[t[i]])[at[i]] = value(i);
+}
+
+// One buffer per target with that target's values; without `in`, with its physical rows.
+template <class T>
+std::vector<buffer_ref> scatter_values(const std::byte* in, const batch& b, const row_places& p,
+                                       memory_pool& pool) {
+  std::vector<buffer_ref> out(p.count.size());
+  std::vector<std::byte*> to(p.count.size());
+  for (size_t k = 0; k < out.size(); ++k) {
+    if (p.count[k] == 0) continue;
+    out[k] = buffer::allocate(pool, size_t{p.count[k]} * sizeof(T));
+    to[k] = out[k].mutable_as<std::byte>();
   }
+  const T* v = reinterpret_cast<const T*>(in);
+  const uint32_t* sel = b.selection ? b.selection.as<uint32_t>() : nullptr;
+  if (!in)
+    scatter<uint32_t>(to.data(), p, b.rows, [sel](uint32_t i) { return sel ? sel[i] : i; });
+  else if (sel)
+    scatter<T>(to.data(), p, b.rows, [v, sel](uint32_t i) { return v[sel[i]]; });
+  else
+    scatter<T>(to.data(), p, b.rows, [v](uint32_t i) { return v[i]; });
   return out;
+}
+
+struct wide_value {
+  uint64_t low, high;
+};
+
+std::vector<buffer_ref> scatter_width(size_t width, const std::byte* in, const batch& b,
+                                      const row_places& p, memory_pool& pool) {
+  switch (width) {
+    case 1:
+      return scatter_values<uint8_t>(in, b, p, pool);
+    case 4:
+      return scatter_values<uint32_t>(in, b, p, pool);
+    case 8:
+      return scatter_values<uint64_t>(in, b, p, pool);
+    default:
+      return scatter_values<wide_value>(in, b, p, pool);
+  }
+}
+
+std::vector<batch_ptr> scatter_batch(const batch& b, const row_places& p, memory_pool& pool) {
+  std::vector<std::shared_ptr<batch>> out(p.count.size());
+  for (size_t k = 0; k < out.size(); ++k) {
+    if (p.count[k] == 0) continue;
+    out[k] = std::make_shared<batch>();
+    out[k]->type = b.type;
+    out[k]->rows = out[k]->physical_rows = p.count[k];
+    out[k]->columns.reserve(b.columns.size());
+  }
+  std::vector<buffer_ref> rows;  // for what is gathered; made when the first needs it
+  for (const auto& c : b.columns) {
+    const size_t width = c->dictionary ? sizeof(uint32_t) : fixed_width(c->type.id);
+    const bool by_row = width == 0 || c->validity;
+    if (by_row && rows.empty()) rows = scatter_values<uint32_t>(nullptr, b, p, pool);
+    std::vector<buffer_ref> values;
+    if (!by_row) values = scatter_width(width, c->values.data(), b, p, pool);
+    for (size_t k = 0; k < out.size(); ++k) {
+      if (!out[k]) continue;
+      if (by_row) {
+        out[k]->columns.push_back(gather(*c, {rows[k].as<uint32_t>(), p.count[k]}, pool));
+        continue;
+      }
+      auto made = std::make_shared<column>();
+      made->type = c->type;
+      made->length = p.count[k];
+      made->dictionary = c->dictionary;
+      made->values = std::move(values[k]);
+      out[k]->columns.push_back(std::move(made));
+    }
+  }
+  if (b.weights) {
+    auto weights = scatter_values<int32_t>(b.weights.data(), b, p, pool);
+    for (size_t k = 0; k < out.size(); ++k)
+      if (out[k]) out[k]->weights = std::move(weights[k]);
+  }
+  return {out.begin(), out.end()};
 }
 
 // ---- few targets: a bitmap of rows per target ----
@@ -237,7 +302,8 @@ batch_ptr compress_batch(const batch& b, const uint8_t* bits, uint32_t count, me
 
 std::vector<batch_ptr> partition(const batch_ptr& b, const buffer_ref& hashes, uint32_t parallelism,
                                  uint32_t key_groups, memory_pool& pool) {
-  weir_assert(parallelism >= 1 && key_groups >= 1, "a partition into nothing");
+  weir_assert(parallelism >= 1 && parallelism <= targets_max && key_groups >= 1,
+              "a partition into nothing or too many");
   weir_assert(hashes.size() >= size_t{b->rows} * sizeof(uint64_t), "fewer hashes than rows");
   std::vector<batch_ptr> out(parallelism);
   if (b->rows == 0) return out;
@@ -259,19 +325,21 @@ std::vector<batch_ptr> partition(const batch_ptr& b, const buffer_ref& hashes, u
   std::vector<uint32_t> target(key_groups);
   for (uint32_t g = 0; g < key_groups; ++g)
     target[g] = subtask_of_group(key_groups, parallelism, g);
-  const auto lists = list_rows(*b, parallelism, pool,
-                               [&](uint32_t i) { return target[group_of_hash(h[i], key_groups)]; });
-  return gather_lists(*b, lists, parallelism, pool);
+  const auto places = place_rows(b->rows, parallelism, pool, [&](uint32_t i) {
+    return target[group_of_hash(h[i], key_groups)];
+  });
+  return scatter_batch(*b, places, pool);
 }
 
 std::vector<batch_ptr> partition_by(const batch_ptr& b, std::span<const uint32_t> targets,
                                     uint32_t parallelism, memory_pool& pool) {
   weir_assert(targets.size() >= b->rows, "fewer targets than rows");
-  const auto lists = list_rows(*b, parallelism, pool, [&](uint32_t i) {
+  weir_assert(parallelism >= 1 && parallelism <= targets_max, "a partition into too many");
+  const auto places = place_rows(b->rows, parallelism, pool, [&](uint32_t i) {
     weir_assert(targets[i] < parallelism, "a target that does not exist");
     return targets[i];
   });
-  return gather_lists(*b, lists, parallelism, pool);
+  return scatter_batch(*b, places, pool);
 }
 
 }  // namespace weir

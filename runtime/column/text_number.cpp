@@ -45,6 +45,15 @@ int count_digits(uint64_t v) noexcept {
   return t + (v >= power10[t]) + (v == 0 && t == 0);
 }
 
+// Exactly eight digits, by divisions that do not wait for each other.
+void put8(char* p, uint32_t v) noexcept {
+  const uint32_t high = v / 10000, low = v % 10000;
+  put2(p, high / 100);
+  put2(p + 2, high % 100);
+  put2(p + 4, low / 100);
+  put2(p + 6, low % 100);
+}
+
 char* format_uint64(char* p, uint64_t v) noexcept {
   if (v < 10) {
     *p = static_cast<char>('0' + v);
@@ -52,15 +61,21 @@ char* format_uint64(char* p, uint64_t v) noexcept {
   }
   const int n = count_digits(v);
   char* q = p + n;
-  while (v >= 100) {
-    q -= 2;
-    put2(q, static_cast<uint32_t>(v % 100));
-    v /= 100;
+  while (v >= 100'000'000) {
+    q -= 8;
+    put8(q, static_cast<uint32_t>(v % 100'000'000));
+    v /= 100'000'000;
   }
-  if (v >= 10)
-    put2(q - 2, static_cast<uint32_t>(v));
+  auto rest = static_cast<uint32_t>(v);
+  while (rest >= 100) {
+    q -= 2;
+    put2(q, rest % 100);
+    rest /= 100;
+  }
+  if (q - p == 2)
+    put2(p, rest);
   else
-    *--q = static_cast<char>('0' + v);
+    *p = static_cast<char>('0' + rest);
   return p + n;
 }
 
@@ -127,6 +142,31 @@ std::optional<parsed_decimal> scan_decimal(std::string_view s) noexcept {
   return d;
 }
 
+// The common case: at most eighteen characters, no exponent, nothing to round.
+std::optional<int128> parse_short_decimal(std::string_view s, uint8_t scale) noexcept {
+  if (s.size() > 18) return std::nullopt;
+  const char *p = s.data(), *end = p + s.size();
+  const bool negative = p != end && *p == '-';
+  p += negative;
+  const char *first = p, *point = nullptr;
+  uint64_t v = 0;
+  for (; p != end; ++p) {
+    const unsigned c = static_cast<unsigned char>(*p) - '0';
+    if (c <= 9)
+      v = v * 10 + c;
+    else if (*p == '.' && !point)
+      point = p;
+    else
+      return std::nullopt;
+  }
+  const auto fraction = point ? end - point - 1 : 0;
+  const bool any = end - first > (point ? 1 : 0);
+  // 18 digits times 10^19 stay below 10^38.
+  if (!any || fraction > scale || scale - fraction > 19) return std::nullopt;
+  const auto wide = static_cast<int128>(v) * power10[scale - fraction];
+  return negative ? -wide : wide;
+}
+
 }  // namespace
 
 char* format_int64(char* p, int64_t v) noexcept {
@@ -153,6 +193,22 @@ char* format_float64(char* p, double v) noexcept {
   }
   // Whole numbers below 10^15 are their integer's digits.
   if (v < 1e15 && v == std::floor(v)) return format_uint64(p, static_cast<uint64_t>(v));
+  // Up to six digits after the point and fifteen in all: when the correctly rounded quotient is v,
+  // these digits read back as v, and no other text of at most fifteen digits does.
+  if (v < 1e9 && v >= 1e-4) {
+    const auto n = static_cast<uint64_t>(v * 1e6 + 0.5);
+    if (static_cast<double>(n) / 1e6 == v) {
+      p = format_uint64(p, n / 1'000'000);
+      const auto fraction = static_cast<uint32_t>(n % 1'000'000);
+      *p = '.';
+      put2(p + 1, fraction / 10000);
+      put2(p + 3, fraction / 100 % 100);
+      put2(p + 5, fraction % 100);
+      p += 7;
+      while (p[-1] == '0') --p;
+      return p;
+    }
+  }
   char sci[40];
   const char* end = std::to_chars(sci, sci + sizeof sci, v, std::chars_format::scientific).ptr;
   const char* e = end - 1;
@@ -272,6 +328,7 @@ std::optional<bool> parse_bool(std::string_view s) noexcept {
 }
 
 std::optional<int128> parse_decimal(std::string_view s, uint8_t scale) noexcept {
+  if (auto v = parse_short_decimal(s, scale)) return v;
   auto d = scan_decimal(s);
   if (!d || scale > decimal_digits_max) return std::nullopt;
   int64_t shift = d->exponent + scale;
