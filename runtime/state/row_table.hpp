@@ -72,6 +72,8 @@ class row_table {
   void set_string(uint64_t* row, uint32_t value_word, std::string_view s);
   /// Extends it; what was there before stays readable until end_batch().
   void append_string(uint64_t* row, uint32_t value_word, std::string_view s);
+  /// Strings freed so far need not be readable any longer.
+  void release_freed() { arena_.release_freed(); }
   /// Ends the time for which freed strings stay readable, and settles the memory account.
   void end_batch();
 
