@@ -27,6 +27,7 @@ chain_runner::chain_runner(std::vector<member> members, const clock& c, output_f
     : members_(std::move(members)), clock_(c), output_(std::move(out)) {
   for (size_t i = 0; i < members_.size(); ++i)
     links_.push_back(std::make_unique<link>(*this, i + 1));
+  backlogs_.resize(members_.size());
 }
 
 chain_runner::~chain_runner() = default;
@@ -53,6 +54,25 @@ status chain_runner::restore(
 }
 
 status chain_runner::enter(size_t i, uint16_t port, const batch_ptr& rows) {
+  auto& b = backlogs_[i];
+  if (b.drains && b.input.empty()) {
+    // A second batch within one call: an operator gets no input while it still has output.
+    WEIR_ASSIGN(b.drains, drain(i));
+  }
+  if (!b.drains && b.input.empty()) return process(i, port, rows);
+  b.input.push_back(rows);
+  return {};
+}
+
+result<bool> chain_runner::drain(size_t i) {
+  auto more = members_[i].op->drain(*links_[i]);
+  if (!more) return blame(i, more.err());
+  if (failed_) return *failed_;
+  return *more;
+}
+
+status chain_runner::process(size_t i, uint16_t port, const batch_ptr& rows) {
+  backlogs_[i].drains = true;
   auto& m = *members_[i].context.metrics;
   m.rows_in.fetch_add(rows->rows, std::memory_order_relaxed);
   m.batches_in.fetch_add(1, std::memory_order_relaxed);
@@ -71,7 +91,6 @@ status chain_runner::begin_batch(uint16_t port, const batch_ptr& rows) {
   weir_assert(pass_ == pass_kind::none, "a pass over the chain is under way");
   pass_ = pass_kind::batch;
   at_ = 0;
-  called_ = true;
   child_ns_ = 0;
   if (members_.empty()) return output_(rows, 0);
   WEIR_TRY(enter(0, port, rows));
@@ -84,21 +103,18 @@ void chain_runner::begin_watermark(timestamp_us t) {
   pass_ = pass_kind::watermark;
   time_ = t;
   at_ = 0;
-  called_ = false;
 }
 
 void chain_runner::begin_before_barrier() {
   weir_assert(pass_ == pass_kind::none, "a pass over the chain is under way");
   pass_ = pass_kind::before_barrier;
   at_ = 0;
-  called_ = false;
 }
 
 void chain_runner::begin_idle() {
   weir_assert(pass_ == pass_kind::none, "a pass over the chain is under way");
   pass_ = pass_kind::idle;
   at_ = 0;
-  called_ = false;
 }
 
 void chain_runner::begin_processing_time(timestamp_us t) {
@@ -106,7 +122,6 @@ void chain_runner::begin_processing_time(timestamp_us t) {
   pass_ = pass_kind::processing_time;
   time_ = t;
   at_ = 0;
-  called_ = false;
 }
 
 status chain_runner::call(size_t i) {
@@ -130,40 +145,44 @@ status chain_runner::call(size_t i) {
   return {};
 }
 
+/// One step of the last operator that is not done, so that output never piles up between two; false
+/// when all are done.
+result<bool> chain_runner::step_behind() {
+  for (size_t i = members_.size(); i-- > 0;) {
+    auto& b = backlogs_[i];
+    if (b.drains) {
+      WEIR_ASSIGN(b.drains, drain(i));
+      if (b.drains) return true;
+    }
+    if (b.input.empty()) continue;
+    auto rows = std::move(b.input.front());
+    b.input.pop_front();
+    WEIR_TRY(process(i, 0, rows));
+    if (failed_) return *failed_;
+    return true;
+  }
+  return false;
+}
+
 result<bool> chain_runner::step() {
   if (pass_ == pass_kind::none) return false;
-  if (at_ >= members_.size()) {
+  child_ns_ = 0;
+  WEIR_ASSIGN(bool more, step_behind());
+  if (more) return true;
+  if (pass_ == pass_kind::batch || at_ >= members_.size()) {
     pass_ = pass_kind::none;
     return false;
   }
   auto& m = *members_[at_].context.metrics;
   child_ns_ = 0;
-  // Within a batch nothing but drain() is left, which is seldom worth two clock readings.
-  bool timed = pass_ != pass_kind::batch;
-  int64_t begin = timed ? clock_.monotonic_ns() : 0;
-  bool more = false;
-  if (!called_) {
-    called_ = true;
-    if (auto s = call(at_); !s) return blame(at_, s.err());
-    more = true;  // drain() comes next
-  } else {
-    auto drained = members_[at_].op->drain(*links_[at_]);
-    if (!drained) return blame(at_, drained.err());
-    more = *drained;
-  }
-  if (timed)
-    m.busy_ns.fetch_add(
-        static_cast<uint64_t>(std::max<int64_t>(0, clock_.monotonic_ns() - begin - child_ns_)),
-        std::memory_order_relaxed);
+  int64_t begin = clock_.monotonic_ns();
+  backlogs_[at_].drains = true;
+  if (auto s = call(at_); !s) return blame(at_, s.err());
+  m.busy_ns.fetch_add(
+      static_cast<uint64_t>(std::max<int64_t>(0, clock_.monotonic_ns() - begin - child_ns_)),
+      std::memory_order_relaxed);
   if (failed_) return *failed_;
-  if (!more) {
-    ++at_;
-    called_ = pass_ == pass_kind::batch;
-  }
-  if (at_ >= members_.size()) {
-    pass_ = pass_kind::none;
-    return false;
-  }
+  ++at_;
   return true;
 }
 

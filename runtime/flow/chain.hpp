@@ -2,6 +2,7 @@
 // Measures each operator's own time. Owned by one task.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -56,16 +57,25 @@ class chain_runner {
   class link;  // collector of one operator
   enum class pass_kind : uint8_t { none, batch, watermark, before_barrier, idle, processing_time };
   status enter(size_t i, uint16_t port, const batch_ptr&);
+  status process(size_t i, uint16_t port, const batch_ptr&);
+  result<bool> drain(size_t i);
+  result<bool> step_behind();
   status call(size_t i);
   error blame(size_t i, const error&) const;
 
+  /// What an operator has still to do before those in front of it may go on.
+  struct backlog {
+    bool drains = false;          // it got a call after which drain() has not said false
+    std::deque<batch_ptr> input;  // came while it still drained
+  };
+
   std::vector<member> members_;
   std::vector<std::unique_ptr<link>> links_;
+  std::vector<backlog> backlogs_;
   const clock& clock_;
   output_fn output_;
   pass_kind pass_ = pass_kind::none;
-  size_t at_ = 0;
-  bool called_ = false;  // members_[at_] got the pass's call; only drain() is left
+  size_t at_ = 0;  // the next operator to get the pass's call
   timestamp_us time_ = 0;
   int64_t child_ns_ = 0;  // time of the operators behind the one that runs
   size_t snapshot_at_ = 0;

@@ -40,6 +40,20 @@ void job_coordinator::set_state(job_state s) {
   port_.state_changed(s, failure_);
 }
 
+/// Asks for the next tick that something waits for. A port remembers only its earliest timer, so
+/// this follows every change and every tick.
+void job_coordinator::arm() {
+  timestamp_us t = watermark_end;
+  if (state_ == job_state::restarting) t = restart_at_;
+  if (state_ == job_state::running || state_ == job_state::stopping) {
+    t = next_discovery_at_;
+    if (pending_ && !pending_->committing)
+      t = std::min(t, pending_->began + options_.epoch_timeout_us);
+    if (!pending_ && !final_epoch_) t = std::min(t, next_epoch_at_);
+  }
+  if (t != watermark_end) port_.wake_at(t);
+}
+
 void job_coordinator::start(timestamp_us) {
   port_.load();
 }
@@ -101,7 +115,7 @@ void job_coordinator::deployed(attempt_id a, timestamp_us now) {
     hand_out(operator_index{op});
   }
   if (stop_requested_) begin_epoch(now);
-  port_.wake_at(next_epoch_at_);
+  arm();
 }
 
 void job_coordinator::discovered(operator_index op, result<discovery> d, timestamp_us now) {
@@ -117,7 +131,7 @@ void job_coordinator::discovered(operator_index op, result<discovery> d, timesta
   it->second.discovered(std::move(*d));
   if (!it->second.bounded()) {
     next_discovery_at_ = std::min(next_discovery_at_, now + discovery_interval_us);
-    port_.wake_at(next_discovery_at_);
+    arm();
   }
   hand_out(op);
 }
@@ -162,7 +176,7 @@ void job_coordinator::begin_epoch(timestamp_us now) {
       port_.trigger(graph_.task_of(chain, i).id, pending_->number, completed_);
   }
   next_epoch_at_ = now + options_.interval_us;
-  port_.wake_at(now + options_.epoch_timeout_us);
+  arm();
 }
 
 void job_coordinator::acknowledged(task_id t, attempt_id a, epoch e, int64_t stall,
@@ -197,7 +211,7 @@ void job_coordinator::committed(epoch e, timestamp_us now) {
   }
   port_.tell_complete(e);
   if (!last && (stop_requested_ || ended_.size() == graph_.tasks.size())) begin_epoch(now);
-  port_.wake_at(next_epoch_at_);
+  arm();
 }
 
 void job_coordinator::give_up_epoch(const std::string& why) {
@@ -215,7 +229,7 @@ void job_coordinator::commit_failed(epoch e, const error& why, timestamp_us now)
   give_up_epoch(why.message);
   // An end that cannot be made durable is tried again like any other epoch.
   if (last) next_epoch_at_ = now + options_.interval_us;
-  port_.wake_at(next_epoch_at_);
+  arm();
 }
 
 void job_coordinator::task_committed(task_id t, attempt_id a, epoch e) {
@@ -283,7 +297,7 @@ void job_coordinator::schedule_restart(timestamp_us now) {
             std::to_string(options_.restarts_max) + " from epoch " +
             std::to_string(completed_.value) + " in " + std::to_string(wait / 1000) + " ms");
   set_state(job_state::restarting);
-  port_.wake_at(restart_at_);
+  arm();
 }
 
 void job_coordinator::stop(timestamp_us now) {
@@ -291,7 +305,7 @@ void job_coordinator::stop(timestamp_us now) {
   stop_requested_ = true;
   if (state_ != job_state::running) return;
   set_state(job_state::stopping);
-  if (!pending_) begin_epoch(now);
+  if (!pending_ && !final_epoch_) begin_epoch(now);
 }
 
 void job_coordinator::cancel() {
@@ -321,7 +335,7 @@ void job_coordinator::tick(timestamp_us now) {
     port_.load();
     return;
   }
-  if (state_ != job_state::running && state_ != job_state::stopping) return;
+  if (state_ != job_state::running && state_ != job_state::stopping) return arm();
   if (pending_ && !pending_->committing && now >= pending_->began + options_.epoch_timeout_us) {
     std::string who;
     for (auto t : pending_->missing) {
@@ -338,7 +352,7 @@ void job_coordinator::tick(timestamp_us now) {
     for (const auto& [op, pool] : pools_)
       if (!pool.bounded() && discovering_.insert(op).second) port_.discover(operator_index{op});
   }
-  port_.wake_at(next_epoch_at_);
+  arm();
 }
 
 }  // namespace weir

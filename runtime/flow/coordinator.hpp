@@ -124,6 +124,7 @@ class job_coordinator {
     int64_t stall_ns_max = 0;
   };
   void set_state(job_state);
+  void arm();
   status restore_pools(const restored_job&);
   void begin_epoch(timestamp_us now);
   void give_up_epoch(const std::string& why);

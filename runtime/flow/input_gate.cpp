@@ -28,7 +28,7 @@ input_gate::channel& input_gate::find(channel_id id) {
 }
 
 void input_gate::record(const channel& c, const channel_message& m) {
-  if (m.kind == message_kind::data) recorded_.push_back({c.spec.edge, m.rows});
+  if (m.kind == message_kind::data) recorded_.push_back({c.spec.edge, m.rows, c.spec.from_subtask});
 }
 
 void input_gate::enqueue(channel_message m) {
@@ -46,7 +46,9 @@ void input_gate::enqueue(channel_message m) {
     if (e <= last_barrier_) return;  // overtaken or given up
     seen_ = std::max(seen_, e);
     seen_completed_ = std::max(seen_completed_, m.completed);
-    if (m.unaligned && (!overtake_request_ || e > *overtake_request_)) overtake_request_ = e;
+    // A newer barrier means that older epochs were given up, so they overtake nothing any more.
+    if (overtake_request_ && e > *overtake_request_) overtake_request_.reset();
+    if (m.unaligned && e == seen_) overtake_request_ = e;
   } else if (c.recording) {
     record(c, m);
   }
@@ -61,10 +63,16 @@ void input_gate::consume(channel& c, const channel_message& m) {
   // Grants are gathered: one message back per quarter window, or when the sender may be waiting.
   bool much = c.consumed.batches * 4 >= options_.window.batches ||
               c.consumed.bytes * 4 >= options_.window.bytes;
-  if (much || c.queue.empty()) {
-    grant_(c.spec.id, c.consumed);
-    c.consumed = {};
-  }
+  if (!much) return;
+  grant_(c.spec.id, c.consumed);
+  c.consumed = {};
+}
+
+void input_gate::settle(channel& c) {
+  // A sender whose next batch needs the whole window waits for the last byte of it.
+  if (!c.queue.empty() || c.consumed.batches == 0) return;
+  grant_(c.spec.id, c.consumed);
+  c.consumed = {};
 }
 
 input_gate::item input_gate::merge_watermark() {
@@ -133,6 +141,7 @@ input_gate::item input_gate::next() {
     switch (m.kind) {
       case message_kind::data:
         consume(c, m);
+        settle(c);
         c.idle = false;
         all_idle_ = false;
         out.kind = item_kind::data;
@@ -154,6 +163,7 @@ input_gate::item input_gate::next() {
         out = take_barrier(c, m);
         break;
     }
+    settle(c);
     if (out.kind != item_kind::none) return out;
     tried = 0;
   }
@@ -184,6 +194,7 @@ void input_gate::overtake(epoch e) {
       record(c, *it);
       ++it;
     }
+    settle(c);
     if (!found) {
       c.recording = true;
       ++recording_left_;

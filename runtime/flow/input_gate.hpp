@@ -19,6 +19,7 @@ struct input_channel_spec {
   channel_id id;
   uint32_t edge = 0;
   uint16_t port = 0;  // input of the chain's first operator
+  uint32_t from_subtask = 0;
 };
 
 class input_gate {
@@ -93,6 +94,7 @@ class input_gate {
   channel& find(channel_id);
   void record(const channel&, const channel_message&);
   void consume(channel&, const channel_message&);
+  void settle(channel&);
   item merge_watermark();
   item take_barrier(channel&, const channel_message&);
   void release_all();

@@ -36,6 +36,7 @@ struct credit {
 struct in_flight {
   uint32_t edge = 0;  // index in the plan
   batch_ptr rows;
+  uint32_t from_subtask = 0;  // of the sender: the same one sends it again, so that order is kept
 };
 
 }  // namespace weir

@@ -6,7 +6,7 @@ namespace weir {
 
 output_gate::output_gate(std::vector<output_edge_spec> specs, uint32_t subtask, uint32_t key_groups,
                          credit window, memory_pool& pool, send_fn send)
-    : window_(window), send_(std::move(send)) {
+    : window_(window), send_(std::move(send)), subtask_(subtask) {
   for (auto& s : specs) {
     edge e;
     e.first_channel = channels_.size();
@@ -137,7 +137,8 @@ std::vector<in_flight> output_gate::overtake_waiting() {
                            [](const auto& m) { return m.kind == message_kind::barrier; });
     if (at == c.waiting.end()) continue;
     for (auto it = c.waiting.begin(); it != at; ++it)
-      if (it->kind == message_kind::data) overtaken.push_back({edges_[c.edge].spec.edge, it->rows});
+      if (it->kind == message_kind::data)
+        overtaken.push_back({edges_[c.edge].spec.edge, it->rows, subtask_});
     channel_message m = std::move(*at);
     c.waiting.erase(at);
     m.unaligned = true;
@@ -162,7 +163,8 @@ std::vector<in_flight> output_gate::overtake(epoch e, epoch completed) {
   for (auto& c : channels_) {
     drop_barriers(c);
     for (const auto& m : c.waiting)
-      if (m.kind == message_kind::data) overtaken.push_back({edges_[c.edge].spec.edge, m.rows});
+      if (m.kind == message_kind::data)
+        overtaken.push_back({edges_[c.edge].spec.edge, m.rows, subtask_});
     channel_message m;
     m.channel = c.id;
     m.kind = message_kind::barrier;

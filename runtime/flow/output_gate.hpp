@@ -86,6 +86,7 @@ class output_gate {
   std::vector<channel> channels_;
   credit window_;
   send_fn send_;
+  uint32_t subtask_ = 0;
   size_t waiting_ = 0;
   size_t barriers_waiting_ = 0;
   uint64_t rows_sent_ = 0;

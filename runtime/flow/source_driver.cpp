@@ -24,7 +24,9 @@ status source_driver::open(operator_context c) {
 
 status source_driver::add_splits(std::vector<source_split> splits, bool last, bool hold,
                                  timestamp_us now) {
-  asked_ = false;
+  // An empty answer that is not the last: the coordinator keeps the request until there is one.
+  nothing_ = splits.empty() && !last;
+  asked_ = nothing_;
   last_ = last;
   watermarks_.hold(hold);
   for (auto& s : splits) {
@@ -45,13 +47,38 @@ source_driver::taken source_driver::hand_on(batch_ptr rows) {
   return t;
 }
 
+void source_driver::observe(std::string_view split, const batch_ptr& rows, bool split_ended,
+                            timestamp_us now) {
+  if (rows) {
+    auto times = options_.event_time ? range_of(*rows, *options_.event_time) : std::nullopt;
+    watermarks_.observe(split, times ? times->max : watermark_none, now);
+  }
+  if (split_ended) watermarks_.remove(split);
+}
+
+bool source_driver::releasable() const {
+  return !held_.empty() && held_.front().after != epoch{} && held_.front().after <= released_;
+}
+
+split_watermarks::reading source_driver::watermark(timestamp_us now) {
+  auto r = watermarks_.read(now);
+  if (nothing_ && watermarks_.empty() && !watermarks_.held()) r.idle = true;
+  if (!held_.empty()) r.idle = false;  // they still come
+  return r;
+}
+
 result<source_driver::taken> source_driver::take(timestamp_us now) {
   taken t;
-  if (!held_.empty() && held_.front().after != epoch{} && held_.front().after <= released_) {
-    auto rows = std::move(held_.front().rows);
+  if (releasable()) {
+    auto h = std::move(held_.front());
     held_.pop_front();
-    held_bytes_ -= rows->memory_bytes();
-    return hand_on(std::move(rows));
+    observe(h.split, h.rows, h.split_ended, now);
+    if (h.rows) {
+      held_bytes_ -= h.rows->memory_bytes();
+      return hand_on(std::move(h.rows));
+    }
+    t.wake_at = now;
+    return t;
   }
   if (held_bytes_ > held_bytes_max) return t;  // the next epoch releases them
   if (exhausted_) {
@@ -65,17 +92,19 @@ result<source_driver::taken> source_driver::take(timestamp_us now) {
     return t;
   }
   WEIR_ASSIGN(auto p, reader_->poll(batch_rows_target));
-  if (p.rows && p.rows->rows != 0 && options_.event_time) {
-    auto range = range_of(*p.rows, *options_.event_time);
-    watermarks_.observe(p.split_id, range ? range->max : watermark_none, now);
-  }
-  if (p.split_ended) watermarks_.remove(p.split_id);
+  if (p.rows && p.rows->rows == 0) p.rows.reset();
   if (p.what == polled::state::finished) exhausted_ = true;
   if (p.what == polled::state::pending) t.wake_at = p.wake_at;
-  if (p.rows && p.rows->rows != 0) {
-    if (options_.mode != delivery_mode::at_most_once) return hand_on(std::move(p.rows));
-    held_bytes_ += p.rows->memory_bytes();
-    held_.push_back({std::move(p.rows), epoch{}});
+  if (options_.mode != delivery_mode::at_most_once) {
+    observe(p.split_id, p.rows, p.split_ended, now);
+    if (p.rows) return hand_on(std::move(p.rows));
+  } else if (p.rows || p.split_ended) {
+    // Event time moves when the rows do, or the rest of them would be late.
+    if (p.rows) {
+      watermarks_.observe(p.split_id, watermark_none, now);
+      held_bytes_ += p.rows->memory_bytes();
+    }
+    held_.push_back({std::move(p.rows), epoch{}, std::string(p.split_id), p.split_ended});
   }
   // Not "nothing": a finished split, held rows or an empty batch leave more to do right away.
   if (p.what != polled::state::pending) t.wake_at = now;

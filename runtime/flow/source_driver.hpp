@@ -33,7 +33,9 @@ class source_driver {
   void hold(bool on) { watermarks_.hold(on); }
 
   result<taken> take(timestamp_us now);
-  split_watermarks::reading watermark(timestamp_us now) { return watermarks_.read(now); }
+  split_watermarks::reading watermark(timestamp_us now);
+  /// Held rows may go on: take() returns them without reading more.
+  bool releasable() const;
   timestamp_us next_idle(timestamp_us now) const { return watermarks_.next_idle(now); }
 
   status snapshot(snapshot_writer&);
@@ -49,10 +51,13 @@ class source_driver {
 
  private:
   struct held_rows {
-    batch_ptr rows;
-    epoch after;  // 0 = not yet covered by a snapshot
+    batch_ptr rows;  // none: only the split's end
+    epoch after;     // 0 = not yet covered by a snapshot
+    std::string split;
+    bool split_ended = false;
   };
   taken hand_on(batch_ptr);
+  void observe(std::string_view split, const batch_ptr&, bool split_ended, timestamp_us now);
 
   std::unique_ptr<source_reader> reader_;
   options options_;
@@ -61,6 +66,7 @@ class source_driver {
   std::map<std::string, uint64_t> orders_;  // of the splits that were handed to this task
   bool asked_ = false;                      // a request for splits is under way
   bool last_ = false;                       // no more splits will come
+  bool nothing_ = false;  // asked, and there is none for this task until the source finds more
   bool exhausted_ = true;                   // the reader has nothing left to read
   std::deque<held_rows> held_;
   size_t held_bytes_ = 0;

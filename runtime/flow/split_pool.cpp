@@ -40,6 +40,7 @@ std::vector<split_pool::assignment> split_pool::assign() {
       a.splits.push_back(std::move(unread_.front()));
       unread_.pop_front();
       ++readers_[subtask].splits;
+      readers_[subtask].told_nothing = false;
     }
     readers_[subtask].waiting = false;
     out.push_back(std::move(a));
@@ -53,6 +54,14 @@ std::vector<split_pool::assignment> split_pool::assign() {
         readers_[i].told_last = unread_.empty();
       }
   } else {
+    for (uint32_t i = 0; i < readers_.size() && unread_.empty(); ++i)
+      if (readers_[i].waiting && !readers_[i].told_nothing) {
+        // It asked and there is none: its silence must not hold event time back. The request
+        // stands.
+        give(i);
+        readers_[i].waiting = true;
+        readers_[i].told_nothing = true;
+      }
     while (!unread_.empty()) {
       auto least =
           std::min_element(readers_.begin(), readers_.end(),
@@ -73,7 +82,7 @@ bool split_pool::released() {
 
 std::string split_pool::encode() const {
   std::string out;
-  put_text(out, bounded_ ? "bounded" : "unbounded");
+  put_text(out, !discovered_ ? "undiscovered" : bounded_ ? "bounded" : "unbounded");
   put_text(out, std::to_string(weight_total_));
   put_text(out, std::to_string(known_.size()));
   for (const auto& id : known_) put_text(out, id);
@@ -87,23 +96,26 @@ result<split_pool> split_pool::decode(std::string_view text, std::vector<source_
   split_pool p(parallelism);
   std::string bounded, weight, count, id;
   if (!get_text(text, bounded) || !get_text(text, weight) || !get_text(text, count)) return damaged;
-  p.discovered_ = true;
-  p.bounded_ = bounded == "bounded";
+  p.discovered_ = bounded != "undiscovered";
+  p.bounded_ = bounded != "unbounded";
   p.weight_total_ = std::strtoull(weight.c_str(), nullptr, 10);
   for (uint64_t n = std::strtoull(count.c_str(), nullptr, 10); n > 0; --n) {
     if (!get_text(text, id)) return damaged;
     p.known_.insert(id);
   }
   WEIR_ASSIGN(auto unread, decode_splits(text));
-  // What was begun comes first: it is the older part of its stream.
+  // What was begun comes first: it is the older part of its stream. Nobody reads it yet, so it does
+  // not count as begun again. A split that was handed out behind the trigger of the epoch is in
+  // both lists: the task's has its position.
   std::sort(begun.begin(), begun.end(),
             [](const source_split& a, const source_split& b) { return a.order < b.order; });
+  std::set<std::string> taken;
   for (auto& s : begun) {
-    if (!s.ordered_by.empty()) p.begun_groups_.insert(s.ordered_by);
     p.known_.insert(s.id);
-    p.unread_.push_back(std::move(s));
+    if (taken.insert(s.id).second) p.unread_.push_back(std::move(s));
   }
-  for (auto& s : unread) p.unread_.push_back(std::move(s));
+  for (auto& s : unread)
+    if (!taken.contains(s.id)) p.unread_.push_back(std::move(s));
   return p;
 }
 

@@ -47,6 +47,7 @@ class split_pool {
   struct reader {
     bool waiting = false;
     bool told_last = false;
+    bool told_nothing = false;
     size_t splits = 0;
   };
   bool must_hold() const;

@@ -77,7 +77,10 @@ status stream_task::restore(std::vector<state_chunk> chunks) {
   task_restore r(std::move(chunks));
   WEIR_TRY(chain_.restore([&r](const std::string& id) { return r.reader(id); }));
   timestamp_us floor = r.watermark(task_key_);
-  WEIR_ASSIGN(restored_, r.in_flight_rows(outputs_.specs(), edge_keys_, options_.subtask, pool_));
+  // At most once: what was on its way may have had its effect already.
+  if (options_.mode != delivery_mode::at_most_once) {
+    WEIR_ASSIGN(restored_, r.in_flight_rows(outputs_.specs(), edge_keys_, options_.subtask, pool_));
+  }
   if (floor == watermark_end) {
     // The end has passed through these operators before the snapshot; only say so again.
     ended_ = true;
@@ -86,7 +89,7 @@ status stream_task::restore(std::vector<state_chunk> chunks) {
     forward_end_ = true;
   } else if (floor != watermark_none) {
     inputs_.raise_floor(floor);
-    start_watermark(floor);
+    restored_watermark_ = floor;
   }
   return {};
 }
@@ -124,7 +127,9 @@ void stream_task::resolve_pending(epoch completed, epoch before) {
 }
 
 void stream_task::epoch_complete(epoch e) {
-  if (stopped_ || pending_ != e) return;
+  // Right after a restore it is the restored epoch, of which commits may be left.
+  bool restored = pending_ == epoch{} && !snapshotted_;
+  if (stopped_ || (pending_ != e && !restored)) return;
   pending_ = {};
   if (source_)
     if (auto s = source_->epoch_complete(e); !s) return fail(std::move(s).err());
@@ -136,6 +141,7 @@ void stream_task::epoch_aborted(epoch e) {
   if (stopped_) return;
   inputs_.abort(e);
   if (triggered_ && triggered_->number <= e) triggered_.reset();
+  if (barrier_ && barrier_->number <= e) barrier_.reset();  // its pass ends as any other
   if (pending_ != e) return;
   pending_ = {};
   snapshot_.reset();
@@ -179,7 +185,12 @@ status stream_task::finish_pass() {
       if (watermark_ == watermark_end) ended_ = true;
       return {};
     case after_pass::barrier:
-      return complete_barrier();
+      return barrier_ ? complete_barrier() : status();
+    case after_pass::idle:
+      WEIR_TRY(outputs_.flush());
+      quiet_ = true;
+      outputs_.idle();
+      return {};
   }
   return {};
 }
@@ -189,6 +200,7 @@ status stream_task::complete_barrier() {
   barrier_.reset();
   WEIR_TRY(outputs_.flush());
   pending_ = b.number;
+  snapshotted_ = true;
   snapshot_ = std::make_unique<task_snapshot>(b.number, pool_, options_.subtask, clock_.now());
   auto writer_of = [this](const std::string& id) -> snapshot_writer& {
     return snapshot_->writer(id);
@@ -274,6 +286,10 @@ bool stream_task::maintain(timestamp_us now) {
     quiet_ = false;
     return true;
   }
+  if (restored_watermark_ != watermark_none) {
+    start_watermark(std::exchange(restored_watermark_, watermark_none));
+    return true;
+  }
   if (std::exchange(forward_end_, false)) {
     if (auto s = outputs_.flush(); !s) fail(std::move(s).err());
     outputs_.watermark(watermark_end);
@@ -312,7 +328,7 @@ bool stream_task::step_source(timestamp_us now) {
       return true;
     }
   }
-  if (pool_.under_pressure()) {
+  if (pool_.under_pressure() && !source_->releasable()) {
     wake(now + pressure_retry_us);
     return false;
   }
@@ -323,6 +339,7 @@ bool stream_task::step_source(timestamp_us now) {
   }
   switch (t->what) {
     case source_driver::taken::kind::rows:
+      source_idle_sent_ = false;  // the rows end the silence for those behind
       if (std::exchange(quiet_, false)) gathered_since_us_ = now;
       begin_pass(after_pass::nothing);
       if (auto s = chain_.begin_batch(0, t->rows); !s) fail(std::move(s).err());
@@ -355,8 +372,9 @@ bool stream_task::step_input(timestamp_us now) {
       start_watermark(item.watermark);
       return true;
     case input_gate::item_kind::idle:
-      if (auto s = outputs_.flush(); !s) fail(std::move(s).err());
-      outputs_.idle();
+      // What was gathered goes first: behind the message it would end the silence again.
+      chain_.begin_idle();
+      begin_pass(after_pass::idle);
       return true;
     case input_gate::item_kind::barrier:
       begin_barrier(item.number, item.completed, false);
@@ -402,6 +420,11 @@ stream_task::next stream_task::work(uint32_t slice) {
       if (outputs_.blocked()) {
         escalate(now);
         if (!must_hurry(now)) {
+          // Back-pressure holds rows back, not the epoch: its snapshot is written all the same.
+          bool copied = advance_snapshot();
+          if (stopped_) return next::stopped;
+          report_end();
+          if (copied) continue;
           left_backpressured_ = true;
           return next::waiting;
         }
@@ -442,6 +465,8 @@ stream_task::next stream_task::run(uint32_t slice) {
         .fetch_add(gap, std::memory_order_relaxed);
   wake_requested_ = watermark_end;
   left_as_ = work(slice);
+  // A port remembers only its earliest timer.
+  if (left_as_ == next::waiting) wake(processing_timer_);
   if (left_as_ != next::stopped && pool_.state_over_limit() && state_bytes() != 0) {
     fail({errc::budget_exceeded,
           "state is over the memory budget of " + std::to_string(pool_.limit()) +

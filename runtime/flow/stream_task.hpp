@@ -103,7 +103,7 @@ class stream_task {
   std::string describe() const;
 
  private:
-  enum class after_pass : uint8_t { nothing, watermark, barrier, quiet };
+  enum class after_pass : uint8_t { nothing, watermark, barrier, quiet, idle };
 
   void fail(error);
   next work(uint32_t slice);
@@ -143,6 +143,8 @@ class stream_task {
   bool pass_active_ = false;
   bool opened_ = false;
   bool forward_end_ = false;  // restored behind the end: only say so again
+  /// Restored watermark, passed on behind the restored rows, which may be older.
+  timestamp_us restored_watermark_ = watermark_none;
   after_pass after_ = after_pass::nothing;
   timestamp_us pass_watermark_ = watermark_none;
   timestamp_us watermark_ = watermark_none;
@@ -161,6 +163,7 @@ class stream_task {
   std::optional<barrier_state> triggered_;  // source: barrier to start
   std::optional<barrier_state> barrier_;    // being passed through the chain
   epoch pending_;                           // snapshotted here, outcome not known yet
+  bool snapshotted_ = false;                // since it was opened
   std::optional<epoch> committing_;         // complete; committed() is still to be said
   std::unique_ptr<task_snapshot> snapshot_;
   epoch alignment_epoch_;  // whose time limit runs

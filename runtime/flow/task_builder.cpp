@@ -14,16 +14,6 @@ schema_ptr edge_schema(const physical_plan& plan, const plan_edge& e) {
   return custom->side_outputs[e.from_port - 1];
 }
 
-std::vector<schema_ptr> input_schemas(const physical_plan& plan, operator_index op) {
-  std::vector<schema_ptr> inputs;
-  for (const auto& e : plan.edges)
-    if (e.to == op) {
-      if (inputs.size() <= e.to_port) inputs.resize(e.to_port + 1u);
-      inputs[e.to_port] = edge_schema(plan, e);
-    }
-  return inputs;
-}
-
 std::vector<std::string> edge_keys(const physical_plan& plan) {
   std::vector<std::string> keys;
   for (const auto& e : plan.edges)
@@ -92,7 +82,8 @@ result<built_task> build_task(const physical_plan& plan, const task_graph& graph
   out.parts.task_key = plan.operators[c.operators.front().value].id;
   for (auto ch : t.inputs) {
     const auto& channel = graph.channels[ch.value];
-    out.parts.inputs.push_back({ch, channel.edge, plan.edges[channel.edge].to_port});
+    out.parts.inputs.push_back(
+        {ch, channel.edge, plan.edges[channel.edge].to_port, channel.from_subtask});
   }
   for (auto e : c.out_edges) {
     const auto& edge = plan.edges[e];

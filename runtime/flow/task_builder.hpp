@@ -36,8 +36,6 @@ result<built_task> build_task(const physical_plan&, const task_graph&, task_id,
                               const task_environment&, const std::string& attempt,
                               std::function<void()> wake);
 
-/// Schemas of an operator's inputs in port order.
-std::vector<schema_ptr> input_schemas(const physical_plan&, operator_index);
 /// Schema of the rows on an edge.
 schema_ptr edge_schema(const physical_plan&, const plan_edge&);
 /// Names of the plan's edges that stay the same when unrelated parts of a job change.

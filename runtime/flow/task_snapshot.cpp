@@ -13,6 +13,12 @@ constexpr std::string_view watermark_state = "task.watermark";
 constexpr std::string_view outgoing_state = "in_flight.out";
 constexpr std::string_view incoming_state = "in_flight.in";
 
+/// In front of each batch of a blob; a multiple of 8 bytes, so that the batch stays aligned.
+struct batch_head {
+  uint64_t from_subtask = 0;
+  uint64_t bytes = 0;
+};
+
 }  // namespace
 
 std::string edge_state_id(const std::string& edge_key) {
@@ -77,17 +83,17 @@ status task_snapshot::write_in_flight(const std::vector<std::string>& edge_keys)
 status task_snapshot::encode(const std::vector<in_flight>& rows,
                              const std::vector<std::string>& edge_keys,
                              std::string_view direction) {
-  // One blob per edge: the batches one after the other, each behind its length.
+  // One blob per edge: the batches one after the other, each behind its sender and length.
   std::map<uint32_t, std::vector<std::byte>> by_edge;
   for (const auto& r : rows) {
     auto& out = by_edge[r.edge];
     // The store has its own checksums.
     WEIR_ASSIGN(auto message, encode_batch(r.rows, pool_, {.checksum = false}));
-    uint64_t n = message.bytes;
+    batch_head head{r.from_subtask, message.bytes};
     auto at = out.size();
-    out.resize(at + sizeof n + n);
-    std::memcpy(out.data() + at, &n, sizeof n);
-    message.copy_to(out.data() + at + sizeof n);
+    out.resize(at + sizeof head + message.bytes);
+    std::memcpy(out.data() + at, &head, sizeof head);
+    message.copy_to(out.data() + at + sizeof head);
   }
   for (const auto& [edge, bytes] : by_edge)
     writer(edge_state_id(edge_keys[edge]))
@@ -131,6 +137,28 @@ timestamp_us task_restore::watermark(const std::string& key) const {
   return low;
 }
 
+namespace {
+
+/// The batches of one blob that the old senders of `subtask` had sent over the edge.
+status read_in_flight(const buffer_ref& blob, const output_edge_spec& edge, uint32_t subtask,
+                      memory_pool& pool, std::vector<in_flight>& found) {
+  auto owner = std::make_shared<buffer_ref>(blob);
+  for (auto rest = blob.bytes(); !rest.empty();) {
+    batch_head head;
+    if (rest.size() >= sizeof head) std::memcpy(&head, rest.data(), sizeof head);
+    if (rest.size() < sizeof head || rest.size() - sizeof head < head.bytes)
+      return {errc::corrupt, "the snapshot's rows in flight are cut short"};
+    auto message = rest.subspan(sizeof head, head.bytes);
+    rest = rest.subspan(sizeof head + head.bytes);
+    if (head.from_subtask % edge.senders != subtask) continue;
+    WEIR_ASSIGN(auto rows, decode_batch(message, owner, edge.type, pool));
+    found.push_back({edge.edge, std::move(rows), subtask});
+  }
+  return {};
+}
+
+}  // namespace
+
 result<std::vector<in_flight>> task_restore::in_flight_rows(
     const std::vector<output_edge_spec>& edges, const std::vector<std::string>& edge_keys,
     uint32_t subtask, memory_pool& pool) const {
@@ -138,21 +166,10 @@ result<std::vector<in_flight>> task_restore::in_flight_rows(
   for (const auto& e : edges) {
     const auto* r = reader(edge_state_id(edge_keys[e.edge]));
     if (!r) continue;
-    for (auto state : {incoming_state, outgoing_state}) {
-      for (const auto& [old_subtask, blob] : r->blobs(state)) {
-        if (old_subtask % e.senders != subtask) continue;
-        auto rest = blob.bytes();
-        while (!rest.empty()) {
-          uint64_t n = 0;
-          if (rest.size() >= sizeof n) std::memcpy(&n, rest.data(), sizeof n);
-          if (rest.size() < sizeof n || rest.size() - sizeof n < n)
-            return error{errc::corrupt, "the snapshot's rows in flight are cut short"};
-          WEIR_ASSIGN(auto rows, decode_batch_flat(blob.slice(offset + sizeof n, n), e.type, pool));
-          found.push_back({e.edge, std::move(rows)});
-          rest = rest.subspan(sizeof n + n);
-        }
-      }
-    }
+    // What had reached a receiver was sent before what still waited at its sender.
+    for (auto state : {incoming_state, outgoing_state})
+      for (const auto& [writer, blob] : r->blobs(state))
+        WEIR_TRY(read_in_flight(blob, e, subtask, pool, found));
   }
   std::reverse(found.begin(), found.end());  // taken from the back
   return found;

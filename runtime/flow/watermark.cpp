@@ -30,8 +30,8 @@ split_watermarks::reading split_watermarks::read(timestamp_us now) {
   if (!active) return {!splits_.empty(), merged_};
   if (!held_ && low != watermark_none) {
     // The newest row's time itself may still be followed by its equals.
-    timestamp_us t = low - options_.delay_us - 1;
-    if (low > watermark_none + options_.delay_us + 1) merged_ = std::max(merged_, t);
+    if (low > watermark_none + options_.delay_us + 1)
+      merged_ = std::max(merged_, low - options_.delay_us - 1);
   }
   return {false, merged_};
 }

@@ -24,6 +24,7 @@ class split_watermarks {
   void observe(std::string_view split, timestamp_us newest, timestamp_us now);
   /// While splits exist that nobody reads yet, the watermark stands still.
   void hold(bool on) noexcept { held_ = on; }
+  bool held() const noexcept { return held_; }
 
   struct reading {
     bool idle = false;  // every split is silent
