@@ -1,5 +1,6 @@
 #include <atomic>
 #include <cerrno>
+#include <optional>
 
 #include "runtime/io/file.hpp"
 

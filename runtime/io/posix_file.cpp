@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <system_error>
+#include <utility>
 
 #include "runtime/io/file.hpp"
 #include "runtime/io/glob.hpp"

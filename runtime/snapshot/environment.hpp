@@ -8,7 +8,9 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "runtime/base/result.hpp"
 #include "runtime/io/directory_lock.hpp"

@@ -1,6 +1,7 @@
 #include "runtime/snapshot/manifest.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "runtime/snapshot/codec.hpp"
 

@@ -2,6 +2,8 @@
 // gets it, and what tests write and restore without a store. One thread's.
 #pragma once
 
+#include <utility>
+
 #include "runtime/snapshot/chunk.hpp"
 
 namespace weir {

@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "runtime/base/result.hpp"

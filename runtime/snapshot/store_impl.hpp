@@ -1,7 +1,11 @@
 // The inside of snapshot_store, shared by its source files.
 #pragma once
 
+#include <algorithm>
+#include <functional>
+#include <map>
 #include <set>
+#include <tuple>
 
 #include "runtime/snapshot/chunk_index.hpp"
 #include "runtime/snapshot/environment.hpp"
