@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "runtime/column/builder.hpp"
 #include "runtime/column/text.hpp"
 

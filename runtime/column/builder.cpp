@@ -1,5 +1,7 @@
 #include "runtime/column/builder.hpp"
 
+#include <algorithm>
+
 #include "runtime/column/bitmap.hpp"
 
 namespace weir {

@@ -1,6 +1,8 @@
 #include <capnp/message.h>
 #include <kj/exception.h>
 
+#include <algorithm>
+
 #include "runtime/column/codec.hpp"
 #include "runtime/column/codec_internal.hpp"
 #include "runtime/column/scalar.hpp"

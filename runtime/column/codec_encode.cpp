@@ -2,6 +2,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <algorithm>
+
 #include "runtime/base/assert.hpp"
 #include "runtime/column/bitmap.hpp"
 #include "runtime/column/codec.hpp"

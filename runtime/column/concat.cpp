@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "runtime/base/assert.hpp"
 #include "runtime/column/bitmap.hpp"
 #include "runtime/column/builder.hpp"
@@ -115,90 +117,6 @@ batch_ptr concat(std::span<const batch_ptr> batches, memory_pool& pool) {
       for (uint32_t i = 0; i < p->rows; ++i) *w++ = p->weight(i);
   }
   return to;
-}
-
-batch_ptr scale_weights(const batch& b, int32_t factor, memory_pool& pool) {
-  auto to = std::make_shared<batch>(b);
-  if (factor == 1) return to;
-  to->weights = buffer::allocate(pool, size_t{b.physical_rows} * sizeof(int32_t));
-  auto* w = to->weights.mutable_as<int32_t>();
-  if (!b.weights) {
-    std::fill_n(w, b.physical_rows, factor);
-    return to;
-  }
-  const auto* from = b.weights.as<int32_t>();
-  bool overflow = false;
-  for (uint32_t i = 0; i < b.physical_rows; ++i) {
-    const int64_t v = int64_t{from[i]} * factor;
-    w[i] = static_cast<int32_t>(v);
-    overflow |= v != w[i];
-  }
-  weir_assert(!overflow, "a change weight beyond 32 bits");
-  return to;
-}
-
-bool all_insertions(const batch& b) {
-  if (!b.weights) return true;
-  const auto* w = b.weights.as<int32_t>();
-  bool other = false;
-  for (uint32_t i = 0; i < b.rows; ++i) other |= w[b.row(i)] != 1;
-  return !other;
-}
-
-namespace {
-
-template <class T>
-value_range range_plain(const T* v, uint32_t n) noexcept {
-  // Independent lanes, which the compiler keeps in registers.
-  constexpr uint32_t lanes = 32 / sizeof(T) * 2;
-  T low[lanes], high[lanes];
-  for (uint32_t k = 0; k < lanes; ++k) low[k] = high[k] = v[0];
-  uint32_t i = 0;
-  for (; i + lanes <= n; i += lanes)
-    for (uint32_t k = 0; k < lanes; ++k) {
-      low[k] = v[i + k] < low[k] ? v[i + k] : low[k];
-      high[k] = v[i + k] > high[k] ? v[i + k] : high[k];
-    }
-  for (; i < n; ++i) {
-    low[0] = std::min(low[0], v[i]);
-    high[0] = std::max(high[0], v[i]);
-  }
-  return {*std::min_element(low, low + lanes), *std::max_element(high, high + lanes)};
-}
-
-template <class T>
-std::optional<value_range> range_of_values(const batch& b, const column& c) {
-  if (b.rows == 0) return std::nullopt;
-  const T* v = c.data<T>();
-  if (!b.selection && !c.validity) return range_plain(v, b.rows);
-  value_range r{INT64_MAX, INT64_MIN};
-  bool any = false;
-  for (uint32_t i = 0; i < b.rows; ++i) {
-    const uint32_t at = b.row(i);
-    if (!c.is_valid(at)) continue;
-    any = true;
-    r.min = std::min<int64_t>(r.min, v[at]);
-    r.max = std::max<int64_t>(r.max, v[at]);
-  }
-  if (!any) return std::nullopt;
-  return r;
-}
-
-}  // namespace
-
-std::optional<value_range> range_of(const batch& b, uint32_t column) {
-  const auto& c = *b.columns[column];
-  weir_assert(!c.dictionary, "range_of a dictionary column");
-  switch (c.type.id) {
-    case type_id::int64:
-    case type_id::timestamp:
-      return range_of_values<int64_t>(b, c);
-    case type_id::int32:
-    case type_id::date:
-      return range_of_values<int32_t>(b, c);
-    default:
-      weir_assert(false, "range_of a column that holds no integers or times");
-  }
 }
 
 }  // namespace weir

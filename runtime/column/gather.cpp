@@ -1,5 +1,7 @@
 #include <immintrin.h>
 
+#include <algorithm>
+
 #include "runtime/base/assert.hpp"
 #include "runtime/column/bitmap.hpp"
 #include "runtime/column/builder.hpp"

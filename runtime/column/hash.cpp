@@ -3,6 +3,9 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "runtime/base/assert.hpp"
 #include "runtime/column/bitmap.hpp"
 #include "runtime/column/cpu.hpp"
@@ -68,21 +71,44 @@ void fill(uint64_t* out, const T* v, uint32_t begin, uint32_t n, const uint32_t*
     for (uint32_t i = 0; i < n; ++i) out[i] = word(v[begin + i]);
 }
 
+// Lengths of up to eight bytes only, the whole run readable eight bytes at a time.
+void fill_upto_8(uint64_t* out, const char* v, const uint32_t* o, uint32_t n) {
+  for (uint32_t i = 0; i < n; ++i) {
+    const uint32_t size = o[i + 1] - o[i];
+    uint64_t bytes;
+    std::memcpy(&bytes, v + o[i], 8);
+    out[i] = word_of_8(_bzhi_u64(bytes, size * 8), size);
+  }
+}
+
+uint32_t longest(const uint32_t* o, uint32_t n) {
+  uint32_t most = 0;
+  for (uint32_t i = 0; i < n; ++i) most = std::max(most, o[i + 1] - o[i]);
+  return most;
+}
+
 void fill_strings(uint64_t* out, const column& c, uint32_t begin, uint32_t n, const uint32_t* sel) {
   const auto* o = c.offsets.as<uint32_t>();
   const char* v = c.values.as<char>();
-  // Up to this offset eight bytes can be read whatever the string's length.
+  // Up to this offset sixteen bytes can be read whatever the string's length.
   const size_t readable = c.values.size() + (c.values.padded() ? buffer::alignment : 0);
+  if (!sel && size_t{o[begin + n]} + 8 <= readable && longest(o + begin, n) <= 8)
+    return fill_upto_8(out, v, o + begin, n);
   for (uint32_t i = 0; i < n; ++i) {
     const uint32_t r = sel ? sel[begin + i] : begin + i;
     const uint32_t at = o[r], size = o[r + 1] - at;
-    if (size <= 8 && size_t{at} + 8 <= readable) {
-      uint64_t bytes;
-      std::memcpy(&bytes, v + at, 8);
-      out[i] = word_of_8(_bzhi_u64(bytes, size * 8), size);
-    } else {
+    if (size > 16 || size_t{at} + 16 > readable) [[unlikely]] {
       out[i] = word_of_bytes(v + at, size);
+      continue;
     }
+    // Both forms, then one of them: lengths around eight would be mispredicted every other row.
+    const uint32_t tail = std::max(size, 8u) - 8;
+    uint64_t first, last;
+    std::memcpy(&first, v + at, 8);
+    std::memcpy(&last, v + at + tail, 8);
+    const uint64_t is_long = 0 - static_cast<uint64_t>(size > 8);
+    const uint64_t short_word = word_of_8(_bzhi_u64(first, size * 8), size);
+    out[i] = short_word ^ ((short_word ^ word_of_16(first, last, size)) & is_long);
   }
 }
 

@@ -52,6 +52,12 @@ uint64_t hash_long_bytes(const char* p, size_t n) noexcept;
 constexpr uint64_t word_of_8(uint64_t bytes, size_t n) noexcept {
   return bytes ^ (n * 0x9e3779b97f4a7c15);
 }
+/// Of 9 to 16 bytes as their first and last eight: wyhash's multiply and fold.
+constexpr uint64_t word_of_16(uint64_t first, uint64_t last, size_t n) noexcept {
+  const auto m = static_cast<unsigned __int128>(first ^ 0xa0761d6478bd642f) *
+                 (last ^ (0xe7037ed1a0b428db + n));
+  return static_cast<uint64_t>(m) ^ static_cast<uint64_t>(m >> 64);
+}
 /// The word of a string; reads exactly [p, p + n).
 inline uint64_t word_of_bytes(const char* p, size_t n) noexcept {
   if (n <= 8) {
@@ -68,13 +74,10 @@ inline uint64_t word_of_bytes(const char* p, size_t n) noexcept {
     return word_of_8(v, n);
   }
   if (n <= 16) {
-    // wyhash's multiply and fold of two overlapping halves.
-    uint64_t a, b;
-    std::memcpy(&a, p, 8);
-    std::memcpy(&b, p + n - 8, 8);
-    const auto m =
-        static_cast<unsigned __int128>(a ^ 0xa0761d6478bd642f) * (b ^ (0xe7037ed1a0b428db + n));
-    return static_cast<uint64_t>(m) ^ static_cast<uint64_t>(m >> 64);
+    uint64_t first, last;
+    std::memcpy(&first, p, 8);
+    std::memcpy(&last, p + n - 8, 8);
+    return word_of_16(first, last, n);
   }
   return hash_long_bytes(p, n);
 }

@@ -1,6 +1,8 @@
 // Splitting a batch by key: which rows go where as bitmaps (few targets, AVX-512) or as places,
 // then per column one compressing or scattering pass.
 
+#include <algorithm>
+
 #include "runtime/base/assert.hpp"
 #include "runtime/base/ids.hpp"
 #include "runtime/column/bitmap.hpp"

@@ -1,4 +1,5 @@
 // PostgreSQL's interval text: its default output style, and the input forms that people write.
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
@@ -226,14 +227,9 @@ bool scan_item(scanner& s, total& t) noexcept {
   s.blanks();
   const char c = s.peek() | 32;
   if (c >= 'a' && c <= 'z') {
-    const char* before = s.p;
-    auto word = s.word();
-    if (const unit* u = find_unit(word)) {
-      t.add_units(whole, fraction, *u);
-      return true;
-    }
-    s.p = before;
-    if (word.size() != 3 || (word[0] | 32) != 'a') return false;  // "5 ago"
+    const unit* u = find_unit(s.word());
+    if (u) t.add_units(whole, fraction, *u);
+    return u != nullptr;
   } else if (!s.done()) {
     t.add_units(whole, fraction, one_day);  // "1 02:03:04"
     return std::memchr(s.p, ':', static_cast<size_t>(s.end - s.p)) != nullptr;

@@ -306,11 +306,22 @@ TEST_CASE("intervals have PostgreSQL's text") {
       {"@ 1 minute", "00:01:00"},
       {"1 century", "100 years"},
       {"+1 day -1 hour", "1 day -01:00:00"},
+      {"0.7 months", "21 days"},
+      {"1.3 years", "1 year 4 mons"},
+      {"2.5 weeks", "17 days 12:00:00"},
+      {"-1.5 months", "-1 mons -15 days"},
+      {"1 day 12", "1 day 00:00:12"},
+      {"1.25 centuries", "125 years"},
+      {"-1 02:03:04", "-1 days +02:03:04"},
+      {"1.5 12:00", "1 day 24:00:00"},
+      {"-1-2 3", "-1 years -2 mons +00:00:03"},
+      {"0.1 days", "02:24:00"},
       {"-1 day +1 hour", "-1 days +01:00:00"},
   };
   for (const auto& [in, out] : table) CHECK(text_of("interval", in) == out);
-  for (const char* bad : {"", "x", "1 x", "day", "1 day x", "1:2:3:4", "P", "P1", "1 2", "ago",
-                          "99999999999999999999 days", "1:99", "-", "P1H", "3000000000 days"})
+  for (const char* bad :
+       {"", "x", "1 x", "day", "1 day x", "1:2:3:4", "P", "P1", "1 2", "ago", "5 ago",
+        "99999999999999999999 days", "1:99", "-", "P1H", "3000000000 days"})
     CHECK_MESSAGE(refused("interval", bad), bad);
 }
 
