@@ -93,6 +93,10 @@ class file_sink final : public stream_operator {
     return lane_->failed();
   }
 
+  status on_watermark(timestamp_us t, collector&) override {
+    ended_ = ended_ || t == watermark_end;  // the last barrier closes what is open
+    return {};
+  }
   // Failures of commits come out here: the task calls it after wake().
   result<bool> drain(collector&) override {
     WEIR_TRY(lane_->failed());
@@ -149,6 +153,7 @@ class file_sink final : public stream_operator {
   row_encoder encoder_;
   operator_context context_;
   std::unique_ptr<io_lane> lane_;
+  bool ended_ = false;  // no row will follow
   bool ready_ = false;  // the folder is prepared
   std::string text_;    // encoded, not yet handed to the lane
 
@@ -239,7 +244,7 @@ void file_sink::close_part() {
 }
 
 bool file_sink::rolls_at_barrier() const {
-  if (!options_.roll_bytes && !options_.roll_interval) return true;
+  if (ended_ || (!options_.roll_bytes && !options_.roll_interval)) return true;
   if (options_.roll_bytes && part_bytes_ >= options_.roll_bytes) return true;
   auto age = context_.time ? context_.time->now() - part_since_ : 0;
   return options_.roll_interval && age >= options_.roll_interval;

@@ -20,6 +20,7 @@ split_cursor::split_cursor(cursor_config config, file_split split,
   window_offset_ = first_byte_of(split_);
   bool begun = split_.position != file_split::not_begun;
   first_is_partial_ = !begun && split_.begin > 0;
+  window_in_quotes_ = first_is_partial_ && split_.in_quotes;
   first_is_header_ = config_.format.header && window_offset_ == 0;
   header_from_opening_ = config_.format.header && window_offset_ > 0;
   if (opening_) {
@@ -40,8 +41,8 @@ void split_cursor::scan() {
   if (config_.format.format == text_format::kind::csv) {
     w.delimiters.resize(words);
     auto r = scan_csv(w.data, w.size, config_.format.delimiter,
-                      first_is_partial_ && split_.in_quotes, w.lines.data(), w.delimiters.data());
-    w.any_quote = r.any_quote || (first_is_partial_ && split_.in_quotes);
+                      window_in_quotes_, w.lines.data(), w.delimiters.data());
+    w.any_quote = r.any_quote || window_in_quotes_;
     open_quotes_ = r.in_quotes;
   } else {
     scan_lines(w.data, w.size, w.lines.data());
@@ -69,6 +70,7 @@ status split_cursor::load(byte_block block) {
     window_->lines.swap(old->lines);
     window_->delimiters.swap(old->delimiters);
   }
+  window_in_quotes_ = window_in_quotes_ && first_is_partial_;
   size_t size = left + block.size;
   if (left <= block_headroom) {
     char* begin = block.memory.mutable_as<char>() + block_headroom - left;
@@ -127,6 +129,7 @@ result<bool> split_cursor::take_first_records() {
   if (first_is_partial_) {
     first_is_partial_ = false;
     place_ = std::min(end + 1, window_->size);
+    marked_offset_ = window_offset_ + place_;  // what was passed over counts for the split before
     return true;
   }
   std::string_view header(window_->data + place_, end - place_);

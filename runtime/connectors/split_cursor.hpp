@@ -69,7 +69,8 @@ class split_cursor {
   bool first_is_partial_ = false;  // the stream starts within a record of the split before
   bool first_is_header_ = false;
   bool header_from_opening_ = false;
-  bool open_quotes_ = false;  // the window ends within quotes
+  bool window_in_quotes_ = false;  // the window starts within quotes
+  bool open_quotes_ = false;       // the window ends within quotes
   bool last_window_ = false;  // nothing follows it
   bool waiting_ = false;
   std::optional<byte_block> next_file_;  // a tailed file's successor, after the open record's end

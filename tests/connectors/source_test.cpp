@@ -1,0 +1,363 @@
+#include <doctest/doctest.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include <set>
+
+#include "runtime/connectors/dead_letters.hpp"
+#include "runtime/connectors/memory_source.hpp"
+#include "runtime/connectors/options.hpp"
+#include "runtime/expr/expr.hpp"
+#include "support.hpp"
+
+using namespace weir;
+using namespace weir::test;
+using rows = std::vector<std::string>;
+
+namespace {
+
+const auto line = schema_of({{"line", type_id::string}});
+const option_map raw{{"format", "raw"}};
+
+std::string gzip(std::string_view s) {
+  z_stream z{};
+  deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
+  std::string out(deflateBound(&z, s.size()) + 64, '\0');
+  z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(s.data()));
+  z.avail_in = static_cast<uInt>(s.size());
+  z.next_out = reinterpret_cast<Bytef*>(out.data());
+  z.avail_out = static_cast<uInt>(out.size());
+  deflate(&z, Z_FINISH);
+  out.resize(z.total_out);
+  deflateEnd(&z);
+  return out;
+}
+std::string zstd(std::string_view s) {
+  std::string out(ZSTD_compressBound(s.size()), '\0');
+  out.resize(ZSTD_compress(out.data(), out.size(), s.data(), s.size(), 3));
+  return out;
+}
+std::string many_lines(int n) {
+  std::string s;
+  for (int i = 0; i < n; ++i) s += "line " + std::to_string(i) + "\n";
+  return s;
+}
+std::string message_of(const status& s) {
+  return s ? std::string() : s.err().message;
+}
+
+// A reader of one tailed path.
+struct tail {
+  environment& env;
+  source_spec spec;
+  std::unique_ptr<source_reader> reader;
+  explicit tail(environment& e, source_spec s) : env(e), spec(std::move(s)) {}
+  void start(std::vector<source_split> splits) {
+    reader = *make_reader(spec);
+    REQUIRE(reader->open(env.context()).ok());
+    for (auto& s : splits) REQUIRE(reader->add_split(std::move(s)).ok());
+  }
+  void start() {
+    auto found = *(*make_enumerator(spec, *env.files, 1))->discover();
+    CHECK_FALSE(found.bounded);
+    start(std::move(found.splits));
+  }
+  rows read() {
+    rows out;
+    auto s = drain(*reader, out, 100, true);
+    if (!s) FAIL(s.err().message);
+    return out;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("gz and zst, several members and frames, and positions in them") {
+  temporary_folder dir;
+  environment env;
+  auto a = many_lines(30000), b = many_lines(5);
+  write_file(dir / "t.gz", gzip(a) + gzip(b));
+  write_file(dir / "t.zst", zstd(a) + zstd(b));
+  write_file(dir / "t.txt", a + b);
+  auto expected = *read_all(env, file_source(dir / "t.txt", line, raw));
+  CHECK(expected.size() == 30005);
+  for (std::string name : {"t.gz", "t.zst"}) {
+    auto spec = file_source(dir / name, line, raw);
+    CHECK(*read_all(env, spec) == expected);
+    auto found = *(*make_enumerator(spec, *env.files, 4))->discover();
+    REQUIRE(found.splits.size() == 1);
+    rows got;
+    auto splits = found.splits;
+    for (int life = 0; life < 5; ++life) {
+      auto reader = *make_reader(spec);
+      REQUIRE(reader->open(env.context()).ok());
+      for (auto& s : splits) REQUIRE(reader->add_split(s).ok());
+      for (int i = 0; i < 3; ++i) {
+        auto p = *reader->poll(2500);
+        if (p.rows) append_rows(got, *p.rows);
+      }
+      splits = reader->snapshot();
+    }
+    CHECK(got == expected);
+    CHECK(splits.empty());
+    auto bytes = read_file(dir / name);
+    write_file(dir / name, bytes.substr(0, bytes.size() - 9));
+    auto cut = read_all(env, spec);
+    REQUIRE_FALSE(cut.ok());
+    CHECK(cut.err().code == errc::corrupt);
+  }
+}
+
+TEST_CASE("globs are sorted; no match is an error") {
+  temporary_folder dir;
+  environment env;
+  write_file(dir / "b.txt", "b\n");
+  write_file(dir / "a.txt", "a");
+  write_file(dir / "c.log", "c\n");
+  CHECK(*read_all(env, file_source(dir / "*.txt", line, raw)) == rows{"a", "b"});
+  auto none = read_all(env, file_source(dir / "*.csv", line, raw));
+  REQUIRE_FALSE(none.ok());
+  CHECK(none.err().message == "no file matches " + (dir / "*.csv"));
+}
+
+TEST_CASE("follow: growth, rotation by rename, truncation, restarts") {
+  temporary_folder dir;
+  environment env;
+  auto path = dir / "app.log";
+  tail t(env, file_source(path, line, {{"format", "raw"}, {"follow", "true"}}));
+  t.start();
+  CHECK(t.read().empty());  // the file may come later
+  write_file(path, "one\ntw");
+  CHECK(t.read() == rows{"one"});
+  append_to(path, "o\n");
+  CHECK(t.read() == rows{"two"});
+  append_to(path, "three\nopen end");
+  fs::rename(path, dir / "app.log.1");
+  write_file(path, "");
+  CHECK(t.read() == rows{"three"});
+  append_to(dir / "app.log.1", "ing");  // the writer has not moved on yet
+  CHECK(t.read().empty());
+  write_file(path, "four\n");
+  CHECK(t.read() == rows{"open ending", "four"});
+  write_file(path, "");
+  CHECK(t.read().empty());
+  append_to(path, "5\n");
+  CHECK(t.read() == rows{"5"});
+  CHECK(t.reader->position() == path + ":1");
+  // Rotated while nobody reads: the rest of the old file is found by its inode.
+  auto splits = t.reader->snapshot();
+  REQUIRE(splits.size() == 1);
+  append_to(path, "six\n");
+  fs::rename(path, dir / "app.log.2");
+  write_file(path, "seven\n");
+  t.start(splits);
+  CHECK(t.read() == rows{"six", "seven"});
+  t.start(splits);
+  CHECK(t.read() == rows{"six", "seven"});
+  auto p = *t.reader->poll(10);
+  CHECK(p.what == polled::state::pending);
+  CHECK(p.wake_at == env.time.now() + 50'000);
+}
+
+TEST_CASE("follow over a glob: each file by its inode; a CSV header in each") {
+  temporary_folder dir;
+  environment env;
+  write_file(dir / "a.csv", "n,x\n1,0\n");
+  tail t(env, file_source(dir / "*.csv", schema_of({{"n", type_id::int32}}),
+                          {{"follow", "true"}, {"header", "true"}}));
+  auto enumerator = *make_enumerator(t.spec, *env.files, 1);
+  auto first = *enumerator->discover();
+  t.start(first.splits);
+  CHECK(t.read() == rows{"1"});
+  fs::rename(dir / "a.csv", dir / "b.csv");
+  write_file(dir / "a.csv", "x,n\n0,7\n");
+  append_to(dir / "b.csv", "2,0\n");
+  auto second = *enumerator->discover();
+  REQUIRE(second.splits.size() == 2);
+  int fresh = 0;
+  for (auto& s : second.splits)
+    if (s.id != first.splits[0].id) {
+      ++fresh;
+      REQUIRE(t.reader->add_split(s).ok());
+    }
+  CHECK(fresh == 1);
+  auto got = t.read();
+  std::sort(got.begin(), got.end());
+  CHECK(got == rows{"2", "7"});
+}
+
+TEST_CASE("on_error: fail, skip, dead_letter over restarts; generated columns too") {
+  temporary_folder dir;
+  environment env;
+  std::string text = "n,d\n";
+  for (int i = 0; i < 40; ++i)
+    text += (i % 10 == 3 ? "x" + std::to_string(i) + "\"\n\"" : std::to_string(i)) + "," +
+            std::to_string(i % 8) + "\n";
+  text += "7\n\xFF,1\n";
+  write_file(dir / "t.csv", text);
+  auto columns = schema_of({{"n", type_id::int32}, {"d", type_id::int32}, {"q", type_id::int32}});
+  auto spec = file_source(dir / "t.csv", columns, {{"header", "true"}});
+  spec.physical_columns = 2;
+  schema physical;
+  physical.fields.assign(columns->fields.begin(), columns->fields.begin() + 2);
+  auto q = expr::bind("n / d", physical);
+  REQUIRE(q.ok());
+  spec.generated = {*q};
+  auto failed = read_all(env, spec, 3);
+  REQUIRE_FALSE(failed.ok());
+  CHECK(failed.err().message.find("t.csv:2: division by zero") != std::string::npos);
+
+  rows expected;
+  for (int i = 0; i < 40; ++i)
+    if (i % 10 != 3 && i % 8 != 0)
+      expected.push_back(std::to_string(i) + "|" + std::to_string(i % 8) + "|" +
+                         std::to_string(i / (i % 8)));
+  spec.on_error = error_policy::skip;
+  auto kept = read_all(env, spec);
+  REQUIRE(kept.ok());
+  CHECK(*kept == expected);
+  CHECK(env.metrics.errors_skipped == 4 + 5 + 2);
+
+  spec.on_error = error_policy::dead_letter;
+  spec.dead_letter_path = dir / "dead";
+  std::string whole;
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    CAPTURE(seed);
+    std::mt19937_64 r(seed);
+    auto splits = (*(*make_enumerator(spec, *env.files, 1))->discover()).splits;
+    rows got;
+    while (!splits.empty()) {
+      auto reader = *make_reader(spec);
+      REQUIRE(reader->open(env.context()).ok());
+      for (auto& s : splits) REQUIRE(reader->add_split(s).ok());
+      auto last = reader->snapshot();
+      auto durable = got;
+      for (uint64_t i = r() % 12; i > 0; --i) {
+        auto p = reader->poll(1 + r() % 6);
+        if (!p) FAIL(p.err().message);
+        if (p->rows) append_rows(got, *p->rows);
+        if (r() % 2) last = reader->snapshot(), durable = got;
+      }
+      splits = last;  // a crash: what came after the last snapshot is lost
+      got = durable;
+    }
+    CHECK(got == expected);
+    std::string letters;
+    size_t files = 0;
+    for (const auto& e : fs::directory_iterator(dir / "dead"))
+      ++files, letters += read_file(e.path().string());
+    CHECK(files == 1);
+    CHECK(std::count(letters.begin(), letters.end(), '\n') == 11);
+    if (whole.empty()) whole = letters;
+    CHECK(std::is_permutation(letters.begin(), letters.end(), whole.begin(), whole.end()));
+    CHECK(letters.find("t.csv:2\",\"cause\":\"division by zero in (n / d)\",\"raw\":\"0,0\"}") !=
+          std::string::npos);
+    CHECK(letters.find("t.csv:5\",\"cause\":\"column n: 'x3\\n' is not a valid "
+                       "int\",\"raw\":\"x3\\\"\\n\\\",3\"}") != std::string::npos);
+    CHECK(letters.find("expected 2 fields, found 1") != std::string::npos);
+    CHECK(letters.find("\"raw_base64\":\"/ywx\"") != std::string::npos);
+  }
+}
+
+TEST_CASE("sequence: order, splits, restarts, rate") {
+  environment env;
+  source_spec spec;
+  spec.connector = "sequence";
+  spec.columns = schema_of({{"n", type_id::int64}});
+  spec.physical_columns = 1;
+  spec.options = {{"start", "-3"}, {"end", "100000"}};
+  auto all = *read_all(env, spec);
+  REQUIRE(all.size() == 100004);
+  bool ordered = true;
+  for (size_t i = 0; i < all.size(); ++i)
+    ordered &= all[i] == std::to_string(static_cast<int64_t>(i) - 3);
+  CHECK(ordered);
+  auto found = *(*make_enumerator(spec, *env.files, 3))->discover();
+  CHECK(found.splits.size() == 8);
+  uint64_t weight = 0;
+  for (auto& s : found.splits) weight += s.weight;
+  CHECK(weight == 100004);
+
+  spec.options = {{"rate", "1000"}};
+  env.time.set(5'000'000);
+  auto reader = *make_reader(spec);
+  REQUIRE(reader->open(env.context()).ok());
+  REQUIRE(
+      reader->add_split((*make_enumerator(spec, *env.files, 3))->discover()->splits.at(0)).ok());
+  auto p = *reader->poll(100);
+  CHECK(p.what == polled::state::pending);
+  CHECK(p.wake_at == 5'001'000);
+  env.time.set(5'010'500);
+  rows got;
+  REQUIRE(drain(*reader, got, 100, true).ok());
+  CHECK(got == rows{"1", "2", "3", "4", "5", "6", "7", "8", "9", "10"});
+  auto splits = reader->snapshot();
+  reader = *make_reader(spec);
+  REQUIRE(reader->open(env.context()).ok());
+  REQUIRE(reader->add_split(splits[0]).ok());
+  got.clear();
+  REQUIRE(drain(*reader, got, 100, true).ok());
+  env.time.advance(2'000);
+  REQUIRE(drain(*reader, got, 100, true).ok());
+  CHECK(got == rows{"11", "12"});
+}
+
+TEST_CASE("memory: generated and registered tables") {
+  environment env;
+  source_spec spec;
+  spec.connector = "memory";
+  spec.columns = schema_of({{"k", type_id::int32}, {"v", type_id::int64}});
+  spec.physical_columns = 2;
+  spec.options = {{"rows", "20001"}, {"keys", "10"}, {"batch_rows", "1000"}, {"batches", "4"}};
+  auto all = *read_all(env, spec);
+  CHECK(all.size() == 20001);
+  std::set<std::string> keys;
+  for (auto& s : all) keys.insert(s.substr(0, s.find('|')));
+  CHECK(keys.size() == 10);
+  CHECK(*read_all(env, spec) == all);
+  spec.options = {{"name", "t"}};
+  CHECK(make_reader(spec).err().message == "no table is registered in memory as t");
+}
+
+TEST_CASE("options: nearest names, values and combinations") {
+  auto check = [](std::string_view c, option_map o, bool sink = false) {
+    return message_of(check_options(c, o, sink));
+  };
+  CHECK(check("file", {{"connector", "file"}, {"path", "x"}, {"header", "true"}}) == "");
+  CHECK(check("file", {{"path", "x"}, {"heder", "true"}}).find("did you mean \"header\"?") !=
+        std::string::npos);
+  CHECK(check("fiel", {}).find("did you mean \"file\"?") != std::string::npos);
+  CHECK(check("kafka", {}).find("not built yet") != std::string::npos);
+  CHECK(check("file", {}) == "connector file needs the option path");
+  CHECK(check("file", {{"path", "x"}, {"header", "maybe"}}) ==
+        "option header = 'maybe': expected true or false");
+  CHECK(check("file", {{"path", "x"}, {"delimiter", "ab"}}).find("one ASCII character") !=
+        std::string::npos);
+  CHECK(check("file", {{"path", "x"}, {"format", "cvs"}}).find("did you mean \"csv\"?") !=
+        std::string::npos);
+  CHECK(check("file", {{"path", "x"}, {"roll_size", "1MiB"}}).find("has no meaning") !=
+        std::string::npos);
+  CHECK(check("file", {{"path", "x"}, {"roll_size", "1MiB"}, {"roll_interval", "5m"}}, true) == "");
+  CHECK(check("file", {{"path", "x"}, {"format", "json"}, {"header", "true"}})
+            .find("belongs to format csv") != std::string::npos);
+  CHECK(check("stdin", {}, true) == "connector stdin cannot be used as a sink");
+  CHECK(check("sequence", {{"rate", "-1"}}).find("above 0") != std::string::npos);
+  CHECK(traits_of("file")->commits == connector_traits::commit::rename);
+  CHECK_FALSE(traits_of("stdin")->replayable);
+}
+
+TEST_CASE("real input: flights and airports") {
+  environment env;
+  std::string folder = std::string(WEIR_SOURCE_DIR) + "/jobs/examples/flights/data";
+  if (!fs::exists(folder + "/flights_2013_01.csv")) return;
+  auto spec = file_source(folder + "/flights_2013_01.csv",
+                          schema_of({{"dep_delay", type_id::int32},
+                                     {"carrier", type_id::string},
+                                     {"time_hour", type_id::timestamp}}),
+                          {{"header", "true"}, {"null_text", "NA"}});
+  auto all = *read_all(env, spec);
+  CHECK(all.size() == 27004);
+  CHECK(all[0] == "2|UA|2013-01-01 10:00:00");
+  CHECK(std::count_if(all.begin(), all.end(), [](auto& s) { return s.starts_with("NULL|"); }) ==
+        521);
+}
