@@ -155,9 +155,10 @@ result<std::string> find_operator_library(std::string_view name, const std::stri
   std::string message = "operator library \"" + std::string(name) +
                         "\" was not found; looked for " + file + ", " + file + ".so and lib" +
                         file + ".so in";
-  for (size_t i = 0; i < folders.size(); ++i)
-    message +=
-        (i ? ", " : " ") + fs::absolute(folders[i] / in_folder, ec).lexically_normal().string();
+  for (size_t i = 0; i < folders.size(); ++i) {
+    fs::path place = in_folder.empty() ? folders[i] : folders[i] / in_folder;
+    message += (i ? ", " : " ") + fs::absolute(place, ec).lexically_normal().string();
+  }
   return error(errc::not_found, message + "; build it, or set WEIR_OPERATOR_PATH to its folder");
 }
 

@@ -85,8 +85,8 @@ def main():
         if count >= a.min_samples:
             deviation = math.sqrt(m2 / float(count - 1)) if count > 1 else 0.0
             score = (float(n) - mean) / max(deviation, a.min_deviation)
-            check(earlier[origin, hour], mean, deviation)
             if abs(score) > a.threshold:
+                check(earlier[origin, hour], mean, deviation)
                 out.writerow([origin, start, n, double_text(mean), double_text(score)])
         earlier[origin, hour].append(n)
         count += 1

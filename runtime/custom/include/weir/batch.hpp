@@ -14,7 +14,7 @@ namespace weir {
 inline namespace sdk1 {
 
 /// Where a row of a batch stands in its columns.
-struct row_index {
+struct [[maybe_unused]] row_index {
   uint32_t value = 0;
 };
 
