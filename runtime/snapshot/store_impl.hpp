@@ -21,6 +21,7 @@ struct staged_epoch {
 };
 
 struct snapshot_store::impl {
+  struct fold_pass;  // store_fold.cpp
   std::shared_ptr<lmdb_environment> environment;
   snapshot_options options;
   memory_pool own_pool;
