@@ -55,6 +55,8 @@ uint32_t row_table::add(const uint64_t* key, uint32_t hash) {
   if (!free_.empty()) {
     id = free_.back();
     free_.pop_back();
+    // What was here before the barrier came and went; the new row is none of that epoch's.
+    if (snapshotting_) pending_[id >> 6] &= ~(uint64_t{1} << (id & 63));
   } else {
     id = rows_used_++;
     weir_assert(id != none, "a state table has more than four billion rows");
