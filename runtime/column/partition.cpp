@@ -1,4 +1,4 @@
-// Splitting a batch by key: which rows go where as bitmaps (few targets, AVX-512) or as places,
+// Splitting a batch by key: which rows go where as bitmaps (few targets) or as places,
 // then per column one compressing or scattering pass.
 
 #include <algorithm>
@@ -6,7 +6,7 @@
 #include "runtime/base/assert.hpp"
 #include "runtime/base/ids.hpp"
 #include "runtime/column/bitmap.hpp"
-#include "runtime/column/cpu.hpp"
+#include "runtime/column/compress.hpp"
 #include "runtime/column/kernels.hpp"
 
 namespace weir {
@@ -156,117 +156,43 @@ struct row_bitmaps {
   const uint8_t* of(uint32_t t) const { return bits.as<uint8_t>() + t * stride; }
 };
 
-WEIR_AVX512 row_bitmaps mark_rows(const uint64_t* hashes, uint32_t n, uint32_t key_groups,
-                                  uint32_t parallelism, memory_pool& pool) {
+row_bitmaps mark_rows(const uint64_t* hashes, uint32_t n, uint32_t key_groups, uint32_t parallelism,
+                      memory_pool& pool) {
   row_bitmaps r;
   r.stride = (bitmap::bytes_of(n) + 63) & ~size_t{63};
   r.bits = buffer::allocate(pool, r.stride * parallelism);
   auto* out = r.bits.mutable_as<uint8_t>();
-  __m512i first[bitmap_targets_max];
-  for (uint32_t k = 1; k < parallelism; ++k)
-    first[k] = _mm512_set1_epi64(static_cast<int64_t>(first_hash(key_groups, parallelism, k)));
-  for (uint32_t i = 0; i < n; i += 8) {
-    const auto valid = static_cast<__mmask8>(n - i >= 8 ? 0xff : (1u << (n - i)) - 1);
-    const __m512i h = _mm512_srli_epi64(_mm512_maskz_loadu_epi64(valid, hashes + i), 32);
-    // at_least: rows of this target and all after it.
-    unsigned at_least = valid;
-    for (uint32_t k = 1; k < parallelism; ++k) {
-      const unsigned next = _mm512_mask_cmpge_epu64_mask(valid, h, first[k]);
-      out[(k - 1) * r.stride + i / 8] = static_cast<uint8_t>(at_least & ~next);
-      at_least = next;
-    }
-    out[(parallelism - 1) * r.stride + i / 8] = static_cast<uint8_t>(at_least);
+  // Bitmap k: rows of target k and all after it; then each loses those of the next.
+  for (uint32_t k = 0; k < parallelism; ++k)
+    compress::at_least(out + k * r.stride, hashes, n, first_hash(key_groups, parallelism, k));
+  for (uint32_t k = 0; k < parallelism; ++k) {
+    if (k + 1 < parallelism) bitmap::and_not_into(out + k * r.stride, r.of(k), r.of(k + 1), n);
+    r.count[k] = static_cast<uint32_t>(bitmap::count(r.of(k), n));
   }
-  for (uint32_t t = 0; t < parallelism; ++t)
-    r.count[t] = static_cast<uint32_t>(bitmap::count(r.of(t), n));
   return r;
 }
 
-// Each writes whole registers: up to 64 bytes past the end of `out`, which has that slack.
-WEIR_AVX512 void compress_8(uint64_t* out, const uint64_t* in, const uint8_t* bits,
-                            uint32_t n) noexcept {
-  uint32_t i = 0;
-  for (; i + 8 <= n; i += 8) {
-    const __mmask8 m = bits[i / 8];
-    _mm512_storeu_si512(out, _mm512_maskz_compress_epi64(m, _mm512_loadu_si512(in + i)));
-    out += static_cast<unsigned>(__builtin_popcount(m));
-  }
-  if (i < n) {
-    const __mmask8 m = bits[i / 8];
-    _mm512_storeu_si512(out, _mm512_maskz_compress_epi64(m, _mm512_maskz_loadu_epi64(m, in + i)));
-  }
-}
-
-WEIR_AVX512 void compress_4(uint32_t* out, const uint32_t* in, const uint8_t* bits,
-                            uint32_t n) noexcept {
-  uint32_t i = 0;
-  for (; i + 16 <= n; i += 16) {
-    uint16_t m;
-    std::memcpy(&m, bits + i / 8, 2);
-    _mm512_storeu_si512(out, _mm512_maskz_compress_epi32(m, _mm512_loadu_si512(in + i)));
-    out += static_cast<unsigned>(__builtin_popcount(m));
-  }
-  if (i < n) {
-    const auto m = static_cast<__mmask16>(bitmap::word(bits + i / 8, 0, n - i));
-    _mm512_storeu_si512(out, _mm512_maskz_compress_epi32(m, _mm512_maskz_loadu_epi32(m, in + i)));
-  }
-}
-
-WEIR_AVX512 void compress_1(uint8_t* out, const uint8_t* in, const uint8_t* bits,
-                            uint32_t n) noexcept {
-  for (uint32_t i = 0; i < n; i += 64) {
-    const __mmask64 m = bitmap::word(bits, i / 64, n);
-    _mm512_storeu_si512(out, _mm512_maskz_compress_epi8(m, _mm512_maskz_loadu_epi8(m, in + i)));
-    out += static_cast<unsigned>(__builtin_popcountll(m));
-  }
-}
-
-WEIR_AVX512 void compress_rows(uint32_t* out, const uint8_t* bits, uint32_t n) noexcept {
-  __m512i row = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-  for (uint32_t i = 0; i < n; i += 16) {
-    const auto m = static_cast<__mmask16>(bitmap::word(bits + i / 8, 0, std::min(n - i, 16u)));
-    _mm512_storeu_si512(out, _mm512_maskz_compress_epi32(m, row));
-    out += static_cast<unsigned>(__builtin_popcount(m));
-    row = _mm512_add_epi32(row, _mm512_set1_epi32(16));
-  }
-}
-
-// Validity: the bits of `in` under set bits of `mask`, packed. Empty when all are set.
-buffer_ref compress_bits(const uint8_t* in, const uint8_t* mask, uint32_t n, uint32_t count,
-                         memory_pool& pool) {
+buffer_ref compress_validity(const uint8_t* in, const uint8_t* mask, uint32_t n, uint32_t count,
+                             memory_pool& pool) {
   auto out = buffer::allocate(pool, bitmap::bytes_of(count));
-  auto* to = out.mutable_as<uint8_t>();
-  uint64_t pending = 0;
-  unsigned filled = 0;
-  for (uint32_t i = 0; i < n; i += 64) {
-    const uint64_t m = bitmap::word(mask, i / 64, n);
-    const uint64_t v = _pext_u64(bitmap::word(in, i / 64, n), m);
-    const auto k = static_cast<unsigned>(__builtin_popcountll(m));
-    pending |= v << filled;
-    if (filled + k >= 64) {
-      std::memcpy(to, &pending, 8);
-      to += 8;
-      pending = filled == 0 ? 0 : v >> (64 - filled);
-      filled = filled + k - 64;
-    } else {
-      filled += k;
-    }
-  }
-  std::memcpy(to, &pending, 8);  // into the slack
+  compress::bits(out.mutable_as<uint8_t>(), in, mask, n);
   if (bitmap::all(out.as<uint8_t>(), count)) return {};
   return out;
 }
 
-buffer_ref compress_values(const std::byte* in, size_t width, const uint8_t* bits, uint32_t n,
+buffer_ref compress_values(const std::byte* in, size_t width, const uint8_t* mask, uint32_t n,
                            uint32_t count, memory_pool& pool) {
   auto out = buffer::allocate(pool, count * width);
   auto* to = out.mutable_as<std::byte>();
   if (width == 8)
-    compress_8(reinterpret_cast<uint64_t*>(to), reinterpret_cast<const uint64_t*>(in), bits, n);
+    compress::values8(reinterpret_cast<uint64_t*>(to), reinterpret_cast<const uint64_t*>(in), mask,
+                      n);
   else if (width == 4)
-    compress_4(reinterpret_cast<uint32_t*>(to), reinterpret_cast<const uint32_t*>(in), bits, n);
+    compress::values4(reinterpret_cast<uint32_t*>(to), reinterpret_cast<const uint32_t*>(in), mask,
+                      n);
   else
-    compress_1(reinterpret_cast<uint8_t*>(to), reinterpret_cast<const uint8_t*>(in), bits, n);
+    compress::values1(reinterpret_cast<uint8_t*>(to), reinterpret_cast<const uint8_t*>(in), mask,
+                      n);
   return out;
 }
 
@@ -281,7 +207,7 @@ batch_ptr compress_batch(const batch& b, const uint8_t* bits, uint32_t count, me
     if (width == 0 || width == 16) {
       if (!rows) {
         rows = buffer::allocate(pool, size_t{count} * sizeof(uint32_t));
-        compress_rows(rows.mutable_as<uint32_t>(), bits, b.rows);
+        compress::rows(rows.mutable_as<uint32_t>(), bits, b.rows);
       }
       to->columns.push_back(gather(*c, {rows.as<uint32_t>(), count}, pool));
       continue;
@@ -292,7 +218,7 @@ batch_ptr compress_batch(const batch& b, const uint8_t* bits, uint32_t count, me
     made->dictionary = c->dictionary;
     made->values = compress_values(c->values.data(), width, bits, b.rows, count, pool);
     if (c->validity)
-      made->validity = compress_bits(c->validity.as<uint8_t>(), bits, b.rows, count, pool);
+      made->validity = compress_validity(c->validity.as<uint8_t>(), bits, b.rows, count, pool);
     to->columns.push_back(std::move(made));
   }
   if (b.weights)
@@ -314,7 +240,7 @@ std::vector<batch_ptr> partition(const batch_ptr& b, const buffer_ref& hashes, u
     return out;
   }
   const auto* h = hashes.as<uint64_t>();
-  if (parallelism <= bitmap_targets_max && !b->selection && has_avx512()) {
+  if (parallelism <= bitmap_targets_max && !b->selection) {
     const auto marked = mark_rows(h, b->rows, key_groups, parallelism, pool);
     for (uint32_t t = 0; t < parallelism; ++t) {
       if (marked.count[t] == b->rows)
