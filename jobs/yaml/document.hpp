@@ -1,0 +1,58 @@
+// A parsed YAML file together with its text: finds the place in the file of any piece of any value,
+// substitutes ${KEY}, and collects diagnostics. Owned by one load.
+#pragma once
+
+#include <yaml-cpp/yaml.h>
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "jobs/yaml/job.hpp"
+
+namespace weir::jobs {
+
+class document {
+ public:
+  /// Syntax errors become diagnostics; root() is then undefined.
+  document(std::string text, std::string file, const std::map<std::string, std::string>& set);
+
+  const YAML::Node& root() const { return root_; }
+  bool failed() const { return errors_ > 0; }
+  const std::string& file() const { return file_; }
+
+  /// The scalar's text after ${KEY} substitution (which may fail: reported, and left as it is).
+  std::string text(const YAML::Node&);
+
+  void error(const YAML::Node& where, const std::string& message) { add(where, 0, message, false); }
+  /// At byte `offset` of the scalar's value.
+  void error(const YAML::Node& where, size_t offset, const std::string& message) {
+    add(where, offset, message, false);
+  }
+  void warn(const YAML::Node& where, const std::string& message) { add(where, 0, message, true); }
+  /// About the file as a whole.
+  void error(const std::string& message);
+
+  /// --set keys that no ${KEY} used.
+  void check_unused_settings();
+  /// In the order of the file.
+  std::vector<diagnostic> take_diagnostics();
+
+ private:
+  void add(const YAML::Node& where, size_t offset, const std::string& message, bool warning);
+  diagnostic at(size_t position, const std::string& message, bool warning) const;
+  size_t position_of(const YAML::Node&, size_t offset) const;
+
+  std::string text_;
+  std::string file_;
+  std::vector<size_t> lines_;  // byte offsets of line starts
+  const std::map<std::string, std::string>& set_;
+  std::set<std::string> used_;
+  std::set<std::string> known_keys_;
+  YAML::Node root_;
+  std::vector<diagnostic> diagnostics_;
+  size_t errors_ = 0;
+};
+
+}  // namespace weir::jobs

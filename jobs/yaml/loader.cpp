@@ -1,0 +1,366 @@
+#include "jobs/yaml/loader.hpp"
+
+#include "jobs/plan/aggregate_text.hpp"
+#include "jobs/yaml/structure.hpp"
+#include "runtime/base/nearest.hpp"
+
+namespace weir::jobs {
+namespace {
+
+using planner::step_options;
+
+std::string stem(const std::string& file) {
+  auto slash = file.rfind('/');
+  auto name = file.substr(slash == std::string::npos ? 0 : slash + 1);
+  auto dot = name.rfind('.');
+  return dot == std::string::npos || dot == 0 ? name : name.substr(0, dot);
+}
+
+uint32_t number(const std::string& text) {
+  return static_cast<uint32_t>(std::strtoul(text.c_str(), nullptr, 10));
+}
+
+}  // namespace
+
+loader::loader(document& d, const std::string& base_dir, const job_settings& s)
+    : doc_(d), base_dir_(base_dir), settings_(s) {}
+
+std::optional<physical_plan> loader::run() {
+  const auto& root = doc_.root();
+  const bool sound = check_object(doc_, root, job_type);
+  if (!root.IsMap()) return {};
+  builder_ = std::make_unique<planner::plan_builder>(plan_settings(root));
+  if (root["tables"] && root["tables"].IsMap()) read_tables(root["tables"]);
+  if (root["steps"] && root["steps"].IsSequence()) read_steps(root["steps"]);
+  if (root["sinks"] && root["sinks"].IsSequence()) read_sinks(root["sinks"]);
+  doc_.check_unused_settings();
+  if (!sound || doc_.failed()) return {};
+  for (const auto& name : order_) {
+    const auto& n = names_.at(name);
+    if (!n.used)
+      doc_.warn(n.where, std::string(n.is_table ? "table" : "step") + " \"" + name +
+                             "\" is used by nothing");
+  }
+  auto plan = builder_->build();
+  if (!plan.ok()) {
+    doc_.error(plan.err().message);
+    return {};
+  }
+  return std::move(*plan);
+}
+
+planner::plan_settings loader::plan_settings(const YAML::Node& root) {
+  planner::plan_settings p;
+  p.base_dir = base_dir_;
+  p.custom = settings_.custom;
+  p.final_output = settings_.final_output;
+  p.name = stem(doc_.file());
+  // Only values of the right shape are read here; others are reported already.
+  auto scalar = [&root, this](const char* name) -> std::string {
+    auto n = root[name];
+    return n && n.IsScalar() ? doc_.text(n) : "";
+  };
+  if (auto name = scalar("name"); !name.empty()) p.name = name;
+  p.parallelism = settings_.default_parallelism;
+  if (auto n = number(scalar("parallelism"))) p.parallelism = n;
+  if (settings_.parallelism) p.parallelism = *settings_.parallelism;
+  if (auto n = number(scalar("key_groups"))) p.key_groups = n;
+  auto mode = scalar("mode");
+  for (auto m : {delivery_mode::at_least_once, delivery_mode::at_most_once})
+    if (mode == to_string(m)) p.mode = m;
+  if (settings_.mode) p.mode = *settings_.mode;
+  return p;
+}
+
+void loader::read_tables(const YAML::Node& tables) {
+  for (const auto& entry : tables) {
+    if (!entry.first.IsScalar()) {
+      doc_.error(entry.first, "expected the name of a table");
+      continue;
+    }
+    const auto name = entry.first.Scalar();
+    named t;
+    t.is_table = true;
+    t.where = entry.first;
+    t.table = entry.second;
+    t.broken = !check_object(doc_, entry.second, table_type);
+    if (names_.emplace(name, std::move(t)).second) order_.push_back(name);
+  }
+}
+
+std::optional<planner::table_def> loader::table_of(const std::string& name, const YAML::Node& n) {
+  planner::table_def t;
+  t.name = name;
+  bool ok = true;
+  schema physical;
+  for (const auto& c : n["columns"] ? n["columns"] : YAML::Node(YAML::NodeType::Map)) {
+    auto type = parse_type(doc_.text(c.second));
+    if (!type.ok()) {
+      doc_.error(c.second, type.err().message);
+      ok = false;
+      continue;
+    }
+    t.columns.push_back({c.first.Scalar(), *type, ""});
+    physical.fields.push_back({c.first.Scalar(), *type});
+  }
+  if (!ok) return {};
+  for (const auto& g : n["generated"] ? n["generated"] : YAML::Node(YAML::NodeType::Map)) {
+    auto value = bind(g.second, physical);
+    if (value)
+      t.columns.push_back({g.first.Scalar(), value->type, doc_.text(g.second)});
+    else
+      ok = false;
+  }
+  for (const auto& o : n["with"]) {
+    auto value = o.second.IsNull() ? "" : doc_.text(o.second);
+    // `rate: ${RATE:-}` without --set RATE: as if the option were not there.
+    if (value.empty() && o.second.IsScalar() && !o.second.Scalar().empty()) continue;
+    t.options[o.first.Scalar()] = std::move(value);
+  }
+  if (!t.options.count("connector")) {
+    doc_.error(n["with"], "a table needs the option connector");
+    ok = false;
+  }
+  if (!ok) return {};
+  return t;
+}
+
+std::vector<std::string> loader::readable_names() const {
+  return order_;
+}
+
+std::optional<loader::relation> loader::find(const YAML::Node& where) {
+  auto name = doc_.text(where);
+  std::string side;
+  auto it = names_.find(name);
+  if (auto dot = name.rfind('.'); it == names_.end() && dot != std::string::npos) {
+    side = name.substr(dot + 1);
+    it = names_.find(name.substr(0, dot));
+  }
+  if (it == names_.end()) {
+    doc_.error(where, "there is no table or step \"" + name + "\" before this one" +
+                          nearest_hint(name, readable_names()));
+    return {};
+  }
+  auto& n = it->second;
+  n.used = true;
+  if (n.broken) return {};
+  if (n.is_table && !n.value) {
+    n.broken = true;  // until it works
+    auto table = table_of(it->first, n.table);
+    if (!table) return {};
+    auto source = builder_->source(*table);
+    if (!source.ok()) {
+      doc_.error(n.table["with"], source.err().message);
+      return {};
+    }
+    n.value = *source;
+    n.broken = false;
+  }
+  if (side.empty()) return n.value;
+  return take(where, builder_->side_output(*n.value, side));
+}
+
+void loader::read_steps(const YAML::Node& steps) {
+  std::string previous;
+  for (const auto& step : steps) {
+    bool sound = check_object(doc_, step, step_type);
+    auto name = step.IsMap() && step["name"] && step["name"].IsScalar() ? doc_.text(step["name"])
+                                                                        : std::string();
+    if (sound && names_.count(name)) {
+      doc_.error(step["name"], "the name \"" + name + "\" is taken by a " +
+                                   (names_.at(name).is_table ? "table" : "step"));
+      sound = false;
+      name.clear();
+    }
+    named n;
+    n.where = step.IsMap() && step["name"] ? step["name"] : step;
+    if (sound) n.value = read_step(step, name, previous);
+    n.broken = !n.value;
+    previous = name;
+    if (name.empty()) {
+      // Later steps without `from` would read it.
+      previous = "(broken)";
+      names_[previous] = n;
+      continue;
+    }
+    if (names_.emplace(name, std::move(n)).second) order_.push_back(name);
+  }
+}
+
+std::optional<std::vector<loader::relation>> loader::inputs_of(const YAML::Node& step,
+                                                               const std::string& previous) {
+  std::vector<relation> in;
+  if (!step["from"] && !step["union"]) {
+    if (previous.empty()) {
+      doc_.error(step, "the first step needs the property \"from\": a table");
+      return {};
+    }
+    auto& n = names_.at(previous);
+    n.used = true;
+    if (!n.value) return {};
+    return std::vector<relation>{*n.value};
+  }
+  const auto list = step["from"] ? step["from"] : step["union"];
+  bool ok = true;
+  auto one = [this, &in, &ok](const YAML::Node& name) {
+    auto r = find(name);
+    if (r) in.push_back(*r);
+    ok &= r.has_value();
+  };
+  if (list.IsScalar()) one(list);
+  for (const auto& item : list)
+    if (list.IsSequence()) one(item);
+  if (!ok) return {};
+  return in;
+}
+
+bool loader::check_combination(const YAML::Node& step) {
+  bool ok = true;
+  auto fail = [this, &ok](const YAML::Node& at, const std::string& message) {
+    doc_.error(at, message);
+    ok = false;
+  };
+  if (step["join"]) fail(step["join"], "join is not supported yet");
+  if (step["from"] && step["union"])
+    fail(step["union"], "give either \"from\" or \"union\", not both");
+  const char* main = nullptr;
+  for (auto verb : {"aggregate", "distinct", "operator"}) {
+    if (!step[verb]) continue;
+    if (main)
+      fail(step[verb], std::string("a step has either \"") + main + "\" or \"" + verb +
+                           "\", not both; make it two steps");
+    main = verb;
+  }
+  if (step["key"] && !step["aggregate"] && !step["operator"])
+    fail(step["key"], "\"key\" belongs to \"aggregate\" or \"operator\", and the step has neither");
+  if (step["emit"] && !step["aggregate"])
+    fail(step["emit"], "\"emit\" belongs to \"aggregate\", and the step has none");
+  if (step["having"] && !main)
+    fail(step["having"],
+         "\"having\" belongs to \"aggregate\", \"distinct\" or \"operator\"; use \"where\"");
+  if (step["from"] && step["from"].IsSequence() && step["from"].size() > 1) {
+    if (!step["operator"])
+      fail(step["from"], "only an operator has several inputs; use \"union\" to put them together");
+    for (auto verb : {"where", "flat_map", "window"})
+      if (step[verb])
+        fail(step[verb],
+             std::string("\"") + verb + "\" takes one input; give it a step of its own");
+  }
+  return ok;
+}
+
+std::optional<loader::relation> loader::read_step(const YAML::Node& step, const std::string& name,
+                                                  const std::string& previous) {
+  bool ok = check_combination(step);
+  auto in = inputs_of(step, previous);
+  if (!ok || !in) return {};
+  // The verb that keeps state, else the last one, carries the step's name as stable id.
+  std::string main = "union";
+  for (auto verb : {"where", "flat_map", "window", "select", "distinct", "aggregate", "operator"})
+    if (step[verb]) main = verb;
+  const uint32_t parallelism = step["parallelism"] ? number(doc_.text(step["parallelism"])) : 0;
+  auto options = [&](const std::string& verb) {
+    return step_options{verb == main ? name : name + '/' + verb, "", parallelism};
+  };
+  std::optional<relation> r = (*in)[0];
+  if (step["union"]) r = take(step["union"], builder_->unite(*in, options("union")));
+  if (r && step["where"]) r = where(*r, step["where"], options("where"));
+  if (r && step["flat_map"]) r = flat_map(*r, step["flat_map"], options("flat_map"));
+  if (r && step["window"]) r = window(*r, step["window"], options("window"));
+  if (r && step["aggregate"]) r = aggregate(*r, step, options("aggregate"));
+  if (r && step["distinct"] && doc_.text(step["distinct"]) == "true")
+    r = take(step["distinct"], builder_->distinct(*r, options("distinct")));
+  if (r && step["operator"]) {
+    if (in->size() == 1) (*in)[0] = *r;
+    r = custom(*in, step, options("operator"));
+  }
+  if (r && step["having"]) r = where(*r, step["having"], options("having"));
+  if (r && step["select"]) r = select(*r, step["select"], options("select"));
+  return r;
+}
+
+void loader::read_sinks(const YAML::Node& sinks) {
+  if (sinks.size() == 0) doc_.error(sinks, "a job needs a sink: \"sinks\" is empty");
+  for (const auto& sink : sinks) {
+    if (!check_object(doc_, sink, sink_type)) continue;
+    auto from = find(sink["from"]);
+    const auto into = doc_.text(sink["into"]);
+    planner::table_def table;
+    auto it = names_.find(into);
+    if (it != names_.end() && it->second.is_table) {
+      it->second.used = true;
+      if (it->second.broken) continue;
+      auto t = table_of(into, it->second.table);
+      if (!t) {
+        it->second.broken = true;
+        continue;
+      }
+      table = std::move(*t);
+    } else if (into == "stdout" && it == names_.end()) {
+      table = {"stdout", {}, {{"connector", "stdout"}}};
+    } else {
+      std::vector<std::string> tables{"stdout"};
+      for (const auto& [name, n] : names_)
+        if (n.is_table) tables.push_back(name);
+      doc_.error(sink["into"], "there is no table \"" + into + "\"" + nearest_hint(into, tables));
+      continue;
+    }
+    if (!from) continue;
+    step_options o;
+    if (sink["parallelism"]) o.parallelism = number(doc_.text(sink["parallelism"]));
+    if (auto s = builder_->sink(*from, table, o); !s.ok())
+      doc_.error(sink["into"], s.err().message);
+  }
+}
+
+std::optional<loader::relation> loader::take(const YAML::Node& where, result<relation> r) {
+  if (r.ok()) return *r;
+  doc_.error(where, r.err().message);
+  return {};
+}
+
+// --- entry points ---
+
+namespace {
+
+std::optional<physical_plan> load(const std::string& text, const std::string& file,
+                                  const std::string& base_dir, const job_settings& s,
+                                  std::vector<diagnostic>& out) {
+  document doc(text, file, s.set);
+  std::optional<physical_plan> plan;
+  if (!doc.failed()) {
+    try {
+      plan = loader(doc, base_dir, s).run();
+    } catch (const YAML::Exception& e) {  // a shape that the checks let through: ours to mend
+      doc.error("the file cannot be read: " + std::string(e.what()));
+      plan.reset();
+    }
+  }
+  out = doc.take_diagnostics();
+  return plan;
+}
+
+}  // namespace
+
+result<job> load_job_text(const std::string& text, const std::string& file_name,
+                          const std::string& base_dir, const job_settings& s) {
+  job j;
+  auto plan = load(text, file_name, base_dir, s, j.warnings);
+  if (!plan) {
+    auto message = to_text(j.warnings);
+    if (!message.empty()) message.pop_back();
+    return error(errc::invalid_argument, std::move(message));
+  }
+  j.plan = std::move(*plan);
+  return j;
+}
+
+std::vector<diagnostic> lint_text(const std::string& text, const std::string& file_name,
+                                  const std::string& base_dir, const job_settings& s) {
+  std::vector<diagnostic> out;
+  load(text, file_name, base_dir, s, out);
+  return out;
+}
+
+}  // namespace weir::jobs
