@@ -26,10 +26,16 @@ uint64_t first_hash(uint32_t key_groups, uint32_t parallelism, uint32_t k) noexc
 
 // ---- any number of targets: every row's target and place in it, then one pass per column ----
 
+// Rows are counted in sections, each with counters of its own: with one set, every row would wait
+// for the counter that the row before it stored.
+constexpr uint32_t sections = 4;
+
 struct row_places {
   buffer_ref targets;           // uint16 per logical row
-  buffer_ref places;            // uint32 per logical row: its row in the target
+  buffer_ref places;            // uint32 per logical row: its row within its target and section
   std::vector<uint32_t> count;  // rows per target
+  std::vector<uint32_t> first;  // [section * targets + target]: where the section's rows begin
+  uint32_t section_rows = 0;    // of all sections but the last
 };
 
 template <class Target>
@@ -37,57 +43,73 @@ row_places place_rows(uint32_t rows, uint32_t parallelism, memory_pool& pool, Ta
   row_places r;
   r.targets = buffer::allocate(pool, size_t{rows} * sizeof(uint16_t));
   r.places = buffer::allocate(pool, size_t{rows} * sizeof(uint32_t));
-  r.count.assign(parallelism, 0);
+  r.section_rows = rows / sections;
+  r.first.assign(size_t{sections} * parallelism, 0);
   auto* t = r.targets.mutable_as<uint16_t>();
   auto* at = r.places.mutable_as<uint32_t>();
-  if (parallelism == 2) {
-    // Both counters in registers: one in memory would wait for itself every row.
-    uint32_t n0 = 0, n1 = 0;
-    for (uint32_t i = 0; i < rows; ++i) {
-      const uint32_t k = target_of(i);
-      t[i] = static_cast<uint16_t>(k);
-      at[i] = k ? n1 : n0;
-      n1 += k;
-      n0 += 1 - k;
-    }
-    r.count = {n0, n1};
-    return r;
-  }
-  uint32_t* count = r.count.data();
-  for (uint32_t i = 0; i < rows; ++i) {
+  uint32_t* counts = r.first.data();
+  auto place = [&](uint32_t i, uint32_t* count) {
     const uint32_t k = target_of(i);
     t[i] = static_cast<uint16_t>(k);
     at[i] = count[k]++;
+  };
+  const uint32_t q = r.section_rows;
+  for (uint32_t i = 0; i < q; ++i) {
+    place(i, counts);
+    place(i + q, counts + parallelism);
+    place(i + 2 * q, counts + 2 * parallelism);
+    place(i + 3 * q, counts + 3 * parallelism);
   }
+  for (uint32_t i = sections * q; i < rows; ++i) place(i, counts + 3 * parallelism);
+  r.count.assign(parallelism, 0);
+  for (uint32_t s = 0; s < sections; ++s)
+    for (uint32_t k = 0; k < parallelism; ++k) {
+      uint32_t& n = counts[s * parallelism + k];
+      r.count[k] += n;
+      n = r.count[k] - n;
+    }
   return r;
 }
 
 template <class T, class Value>
-void scatter(std::byte* const* out, const row_places& p, uint32_t rows, Value value) {
+void scatter(const std::vector<T*>& out, const row_places& p, uint32_t rows, Value value) {
   const auto* t = p.targets.as<uint16_t>();
   const auto* at = p.places.as<uint32_t>();
-  for (uint32_t i = 0; i < rows; ++i) reinterpret_cast<T*>(out[t[i]])[at[i]] = value(i);
+  std::vector<T*> to(out.size());
+  for (uint32_t s = 0; s < sections; ++s) {
+    for (size_t k = 0; k < out.size(); ++k) to[k] = out[k] + p.first[s * out.size() + k];
+    const uint32_t end = s + 1 < sections ? (s + 1) * p.section_rows : rows;
+    for (uint32_t i = s * p.section_rows; i < end; ++i) to[t[i]][at[i]] = value(i);
+  }
 }
 
-// One buffer per target with that target's values; without `in`, with its physical rows.
+// One buffer per target with that target's values.
 template <class T>
 std::vector<buffer_ref> scatter_values(const std::byte* in, const batch& b, const row_places& p,
                                        memory_pool& pool) {
   std::vector<buffer_ref> out(p.count.size());
-  std::vector<std::byte*> to(p.count.size());
+  std::vector<T*> to(p.count.size());
   for (size_t k = 0; k < out.size(); ++k) {
-    if (p.count[k] == 0) continue;
     out[k] = buffer::allocate(pool, size_t{p.count[k]} * sizeof(T));
-    to[k] = out[k].mutable_as<std::byte>();
+    to[k] = out[k].template mutable_as<T>();
   }
   const T* v = reinterpret_cast<const T*>(in);
   const uint32_t* sel = b.selection ? b.selection.as<uint32_t>() : nullptr;
-  if (!in)
-    scatter<uint32_t>(to.data(), p, b.rows, [sel](uint32_t i) { return sel ? sel[i] : i; });
-  else if (sel)
-    scatter<T>(to.data(), p, b.rows, [v, sel](uint32_t i) { return v[sel[i]]; });
+  if (sel)
+    scatter(to, p, b.rows, [v, sel](uint32_t i) { return v[sel[i]]; });
   else
-    scatter<T>(to.data(), p, b.rows, [v](uint32_t i) { return v[i]; });
+    scatter(to, p, b.rows, [v](uint32_t i) { return v[i]; });
+  return out;
+}
+
+std::vector<buffer_ref> scatter_rows(const batch& b, const row_places& p, memory_pool& pool) {
+  std::vector<buffer_ref> out(p.count.size());
+  std::vector<uint32_t*> to(p.count.size());
+  for (size_t k = 0; k < out.size(); ++k) {
+    out[k] = buffer::allocate(pool, size_t{p.count[k]} * sizeof(uint32_t));
+    to[k] = out[k].mutable_as<uint32_t>();
+  }
+  scatter(to, p, b.rows, [&b](uint32_t i) { return b.row(i); });
   return out;
 }
 
@@ -122,7 +144,7 @@ std::vector<batch_ptr> scatter_batch(const batch& b, const row_places& p, memory
   for (const auto& c : b.columns) {
     const size_t width = c->dictionary ? sizeof(uint32_t) : fixed_width(c->type.id);
     const bool by_row = width == 0 || c->validity;
-    if (by_row && rows.empty()) rows = scatter_values<uint32_t>(nullptr, b, p, pool);
+    if (by_row && rows.empty()) rows = scatter_rows(b, p, pool);
     std::vector<buffer_ref> values;
     if (!by_row) values = scatter_width(width, c->values.data(), b, p, pool);
     for (size_t k = 0; k < out.size(); ++k) {
