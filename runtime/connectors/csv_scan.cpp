@@ -48,20 +48,6 @@ struct avx2 {
     d &= ~inside;                                                      \
   }
 
-scan_result scan_csv_avx2(const char* data, size_t bytes, char delimiter, uint64_t carry,
-                          uint64_t* lines, uint64_t* delimiters) noexcept {
-  uint64_t quotes = 0;
-  for (size_t i = 0; i < bytes; i += 64) {
-    avx2 v(data + i);
-    uint64_t valid = bytes - i >= 64 ? ~0ull : (1ull << (bytes - i)) - 1;
-    uint64_t q = v.equal('"') & valid, l = v.equal('\n') & valid, d = v.equal(delimiter) & valid;
-    WEIR_SCAN_WORD(prefix_xor)
-    lines[i / 64] = l;
-    delimiters[i / 64] = d;
-  }
-  return {carry != 0, quotes != 0};
-}
-
 WEIR_AVX512 inline uint64_t prefix_xor_clmul(uint64_t x) noexcept {
   return static_cast<uint64_t>(_mm_cvtsi128_si64(
       _mm_clmulepi64_si128(_mm_set_epi64x(0, static_cast<int64_t>(x)), _mm_set1_epi8(-1), 0)));
@@ -88,11 +74,25 @@ WEIR_AVX512 scan_result scan_csv_avx512(const char* data, size_t bytes, char del
 
 }  // namespace
 
+scan_result scan_csv_avx2(const char* data, size_t bytes, char delimiter, bool in_quotes,
+                          uint64_t* lines, uint64_t* delimiters) noexcept {
+  uint64_t quotes = 0, carry = in_quotes ? ~0ull : 0;
+  for (size_t i = 0; i < bytes; i += 64) {
+    avx2 v(data + i);
+    uint64_t valid = bytes - i >= 64 ? ~0ull : (1ull << (bytes - i)) - 1;
+    uint64_t q = v.equal('"') & valid, l = v.equal('\n') & valid, d = v.equal(delimiter) & valid;
+    WEIR_SCAN_WORD(prefix_xor)
+    lines[i / 64] = l;
+    delimiters[i / 64] = d;
+  }
+  return {carry != 0, quotes != 0};
+}
+
 scan_result scan_csv(const char* data, size_t bytes, char delimiter, bool in_quotes,
                      uint64_t* lines, uint64_t* delimiters) noexcept {
-  uint64_t carry = in_quotes ? ~0ull : 0;
-  return has_avx512() ? scan_csv_avx512(data, bytes, delimiter, carry, lines, delimiters)
-                      : scan_csv_avx2(data, bytes, delimiter, carry, lines, delimiters);
+  return has_avx512()
+             ? scan_csv_avx512(data, bytes, delimiter, in_quotes ? ~0ull : 0, lines, delimiters)
+             : scan_csv_avx2(data, bytes, delimiter, in_quotes, lines, delimiters);
 }
 
 void scan_lines(const char* data, size_t bytes, uint64_t* lines) noexcept {

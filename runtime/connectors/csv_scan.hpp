@@ -20,6 +20,9 @@ struct scan_result {
 /// quotes.
 scan_result scan_csv(const char* data, size_t bytes, char delimiter, bool in_quotes,
                      uint64_t* lines, uint64_t* delimiters) noexcept;
+/// The form for machines without AVX-512, named so that tests compare the two.
+scan_result scan_csv_avx2(const char* data, size_t bytes, char delimiter, bool in_quotes,
+                          uint64_t* lines, uint64_t* delimiters) noexcept;
 /// Only line feeds, quotes mean nothing.
 void scan_lines(const char* data, size_t bytes, uint64_t* lines) noexcept;
 /// Number of bytes equal to `c`. Reads nothing past the end.
