@@ -114,7 +114,7 @@ void job_coordinator::deployed(attempt_id a, timestamp_us now) {
     }
     hand_out(operator_index{op});
   }
-  if (stop_requested_) begin_epoch(now);
+  if (stop_requested_ || ended_.size() == graph_.tasks.size()) begin_epoch(now);
   arm();
 }
 
@@ -247,6 +247,8 @@ void job_coordinator::check_finished() {
 void job_coordinator::task_ended(task_id t, attempt_id a, timestamp_us now) {
   if (a != attempt_) return;
   ended_.insert(t);
+  // Tasks may end before the word that all are deployed comes; deployed() looks at them then.
+  if (state_ != job_state::running && state_ != job_state::stopping) return;
   if (ended_.size() == graph_.tasks.size() && !pending_ && !final_epoch_) begin_epoch(now);
 }
 

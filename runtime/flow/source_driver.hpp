@@ -66,8 +66,8 @@ class source_driver {
   std::map<std::string, uint64_t> orders_;  // of the splits that were handed to this task
   bool asked_ = false;                      // a request for splits is under way
   bool last_ = false;                       // no more splits will come
-  bool nothing_ = false;  // asked, and there is none for this task until the source finds more
-  bool exhausted_ = true;                   // the reader has nothing left to read
+  bool nothing_ = false;   // asked, and there is none for this task until the source finds more
+  bool exhausted_ = true;  // the reader has nothing left to read
   std::deque<held_rows> held_;
   size_t held_bytes_ = 0;
   epoch released_;

@@ -19,42 +19,59 @@ void split_pool::discovered(discovery d) {
 
 void split_pool::request(uint32_t subtask) {
   readers_[subtask].waiting = true;
+  readers_[subtask].reads = false;
 }
 
 bool split_pool::must_hold() const {
-  // Splits of one ordered stream are handed out in order, so those of a stream that somebody has
-  // begun cannot be older than what is being read; any other may hold rows of any age.
-  return std::any_of(unread_.begin(), unread_.end(), [this](const source_split& s) {
-    return s.ordered_by.empty() || !begun_groups_.contains(s.ordered_by);
-  });
+  // Splits of one ordered stream are handed out in order: none that is left is older than what any
+  // task reads. With two streams this says nothing, since a task whose event time one of them has
+  // moved may be handed the other next.
+  if (unread_.empty()) return false;
+  const auto& stream = unread_.front().ordered_by;
+  return stream.empty() ||
+         std::any_of(unread_.begin(), unread_.end(),
+                     [&stream](const source_split& s) { return s.ordered_by != stream; }) ||
+         std::any_of(readers_.begin(), readers_.end(),
+                     [&stream](const reader& r) { return r.reads && r.stream != stream; });
 }
 
 std::vector<split_pool::assignment> split_pool::assign() {
   std::vector<assignment> out;
   if (!discovered_) return out;
-  auto give = [this, &out](uint32_t subtask) {
-    assignment a;
+  // All that a task gets at once goes in one message: with the first of several splits alone, its
+  // event time would run ahead of the others.
+  auto give = [this, &out](uint32_t subtask) -> assignment& {
+    auto it = std::find_if(out.begin(), out.end(),
+                           [subtask](const assignment& a) { return a.subtask == subtask; });
+    auto& a = it == out.end() ? out.emplace_back() : *it;
     a.subtask = subtask;
     if (!unread_.empty()) {
-      if (!unread_.front().ordered_by.empty()) begun_groups_.insert(unread_.front().ordered_by);
+      readers_[subtask].reads = true;
+      readers_[subtask].stream = unread_.front().ordered_by;
       a.splits.push_back(std::move(unread_.front()));
       unread_.pop_front();
       ++readers_[subtask].splits;
       readers_[subtask].told_nothing = false;
     }
     readers_[subtask].waiting = false;
-    out.push_back(std::move(a));
+    return a;
   };
   if (bounded_) {
     for (uint32_t i = 0; i < readers_.size(); ++i)
       if (readers_[i].waiting && !readers_[i].told_last) {
-        give(i);
         // With its last split a task learns that no other follows, which saves a round trip.
-        out.back().last = unread_.empty();
-        readers_[i].told_last = unread_.empty();
+        auto& a = give(i);
+        a.last = unread_.empty();
+        readers_[i].told_last = a.last;
       }
   } else {
-    for (uint32_t i = 0; i < readers_.size() && unread_.empty(); ++i)
+    while (!unread_.empty()) {
+      auto least =
+          std::min_element(readers_.begin(), readers_.end(),
+                           [](const reader& a, const reader& b) { return a.splits < b.splits; });
+      give(static_cast<uint32_t>(least - readers_.begin()));
+    }
+    for (uint32_t i = 0; i < readers_.size(); ++i)
       if (readers_[i].waiting && !readers_[i].told_nothing) {
         // It asked and there is none: its silence must not hold event time back. The request
         // stands.
@@ -62,12 +79,6 @@ std::vector<split_pool::assignment> split_pool::assign() {
         readers_[i].waiting = true;
         readers_[i].told_nothing = true;
       }
-    while (!unread_.empty()) {
-      auto least =
-          std::min_element(readers_.begin(), readers_.end(),
-                           [](const reader& a, const reader& b) { return a.splits < b.splits; });
-      give(static_cast<uint32_t>(least - readers_.begin()));
-    }
   }
   bool hold = must_hold();
   for (auto& a : out) a.hold = hold;
@@ -104,9 +115,8 @@ result<split_pool> split_pool::decode(std::string_view text, std::vector<source_
     p.known_.insert(id);
   }
   WEIR_ASSIGN(auto unread, decode_splits(text));
-  // What was begun comes first: it is the older part of its stream. Nobody reads it yet, so it does
-  // not count as begun again. A split that was handed out behind the trigger of the epoch is in
-  // both lists: the task's has its position.
+  // What was begun comes first: it is the older part of its stream. A split that was handed out
+  // behind the trigger of the epoch is in both lists: the task's has its position.
   std::sort(begun.begin(), begun.end(),
             [](const source_split& a, const source_split& b) { return a.order < b.order; });
   std::set<std::string> taken;

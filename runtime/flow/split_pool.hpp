@@ -48,6 +48,8 @@ class split_pool {
     bool waiting = false;
     bool told_last = false;
     bool told_nothing = false;
+    bool reads = false;
+    std::string stream;  // `ordered_by` of what it was handed last
     size_t splits = 0;
   };
   bool must_hold() const;
@@ -55,7 +57,6 @@ class split_pool {
   std::vector<reader> readers_;
   std::deque<source_split> unread_;
   std::set<std::string> known_;
-  std::set<std::string> begun_groups_;
   bool discovered_ = false;
   bool bounded_ = true;
   bool held_ = true;

@@ -53,7 +53,7 @@ snapshot_writer& task_snapshot::writer(const std::string& id) {
 
 void task_snapshot::add(state_chunk c) {
   bytes_held_ += c.bytes.size();
-  bytes_total_ += c.bytes.size();
+  bytes_total_ += c.bytes.size() + 1;  // an empty chunk is progress too
   chunks_.push_back(std::move(c));
 }
 
