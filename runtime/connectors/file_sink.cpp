@@ -97,7 +97,6 @@ class file_sink final : public stream_operator {
     ended_ = ended_ || t == watermark_end;  // the last barrier closes what is open
     return {};
   }
-  // Failures of commits come out here: the task calls it after wake().
   result<bool> drain(collector&) override {
     WEIR_TRY(lane_->failed());
     return false;
@@ -134,8 +133,12 @@ class file_sink final : public stream_operator {
   }
   bool committed() const override {
     auto done = lane_->done(commit_);
+    // A task that only waits for this hears of the failure by a timer.
+    if (!done && context_.set_processing_timer && context_.time)
+      context_.set_processing_timer(context_.time->now());
     return done && *done;
   }
+  status on_processing_time(timestamp_us, collector&) override { return lane_->failed(); }
   status close() override {
     lane_.reset();
     return {};

@@ -145,8 +145,12 @@ class stdout_sink final : public stream_operator {
   bool blocked() const override { return lane_->holds_more_than(queued_bytes_max); }
   bool committed() const override {
     auto done = lane_->done(lane_->last_ticket());
+    // A task that only waits for this hears of the failure by a timer.
+    if (!done && context_.set_processing_timer && context_.time)
+      context_.set_processing_timer(context_.time->now());
     return done && *done;
   }
+  status on_processing_time(timestamp_us, collector&) override { return lane_->failed(); }
 
   // The consolidated table is state; what was printed is not.
   status snapshot_begin(snapshot_writer& w) override {
@@ -249,7 +253,8 @@ class stdout_sink final : public stream_operator {
   std::unique_ptr<io_lane> lane_;
   std::string text_;
   table_printer table_printer_;
-  std::map<std::string, table_entry> table_;  // by the row's text, which is also the order of printing
+  std::map<std::string, table_entry>
+      table_;  // by the row's text, which is also the order of printing
   size_t table_bytes_ = 0;
 };
 

@@ -259,6 +259,34 @@ TEST_CASE("file sink: random kills, other parallelism, aborted and damaged epoch
   }
 }
 
+TEST_CASE("file sink: a commit that fails is heard of without further input") {
+  temporary_folder dir;
+  tiny_job job;
+  job.spec = file_sink_spec(dir / "out");
+  auto posix = std::move(job.env.files);
+  job.env.files = make_faulty_file_system(*posix, [](file_op op, const std::string&, uint64_t) {
+    return op == file_op::rename ? file_fault::eio : file_fault::none;
+  });
+  auto sink = *make_sink(job.spec);
+  auto c = job.env.context();
+  int timers = 0;
+  c.set_processing_timer = [&](timestamp_us) { ++timers; };
+  REQUIRE(sink->open(c).ok());
+  REQUIRE(sink->process_batch(0, numbers(job.env.pool, 0, 3), job.out).ok());
+  memory_snapshot snapshot;
+  REQUIRE(sink->snapshot_begin(snapshot).ok());
+  CHECK(*sink->snapshot_continue(snapshot, 1));
+  CHECK(timers == 0);
+  auto s = sink->on_epoch_complete(epoch{1});
+  CHECK_FALSE(sink->committed());
+  CHECK(timers == 1);
+  s = sink->on_processing_time(0, job.out);
+  REQUIRE_FALSE(s.ok());
+  CHECK(s.err().code == errc::io);
+  CHECK(visible(dir / "out").empty());
+  sink.reset();
+}
+
 TEST_CASE("file sink: header, formats, quoting, existing parts, changes") {
   temporary_folder dir;
   auto run = [&](option_map options, std::vector<batch_ptr> batches, schema_ptr type = two) {
