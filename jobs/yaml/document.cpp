@@ -196,6 +196,13 @@ std::vector<diagnostic> document::take_diagnostics() {
                    [](const diagnostic& a, const diagnostic& b) {
                      return std::pair(a.line, a.column) < std::pair(b.line, b.column);
                    });
+  // A table that is read and written is looked at twice.
+  diagnostics_.erase(std::unique(diagnostics_.begin(), diagnostics_.end(),
+                                 [](const diagnostic& a, const diagnostic& b) {
+                                   return a.line == b.line && a.column == b.column &&
+                                          a.message == b.message;
+                                 }),
+                     diagnostics_.end());
   return std::move(diagnostics_);
 }
 

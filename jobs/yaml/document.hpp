@@ -20,6 +20,7 @@ class document {
 
   const YAML::Node& root() const { return root_; }
   bool failed() const { return errors_ > 0; }
+  size_t errors() const { return errors_; }
   const std::string& file() const { return file_; }
 
   /// The scalar's text after ${KEY} substitution (which may fail: reported, and left as it is).

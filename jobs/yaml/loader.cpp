@@ -16,6 +16,23 @@ std::string stem(const std::string& file) {
   return dot == std::string::npos || dot == 0 ? name : name.substr(0, dot);
 }
 
+/// The option or column of a table that a message is about, as far as it names one.
+YAML::Node blamed(const YAML::Node& table, const std::string& message) {
+  for (auto part : {"with", "columns", "generated"}) {
+    if (!table[part]) continue;
+    for (const auto& entry : table[part]) {
+      const auto& name = entry.first.Scalar();
+      const bool option = std::string_view(part) == "with";
+      if (option ? message.rfind("option " + name + ' ', 0) == 0 ||
+                       message.find("has no option " + name) != std::string::npos ||
+                       message.rfind(name + " of table ", 0) == 0
+                 : message.find("two columns \"" + name + '"') != std::string::npos)
+        return entry.first;
+    }
+  }
+  return table["with"];
+}
+
 uint32_t number(const std::string& text) {
   return static_cast<uint32_t>(std::strtoul(text.c_str(), nullptr, 10));
 }
@@ -92,6 +109,7 @@ std::optional<planner::table_def> loader::table_of(const std::string& name, cons
   planner::table_def t;
   t.name = name;
   bool ok = true;
+  const auto errors_before = doc_.errors();
   schema physical;
   for (const auto& c : n["columns"] ? n["columns"] : YAML::Node(YAML::NodeType::Map)) {
     auto type = parse_type(doc_.text(c.second));
@@ -121,7 +139,7 @@ std::optional<planner::table_def> loader::table_of(const std::string& name, cons
     doc_.error(n["with"], "a table needs the option connector");
     ok = false;
   }
-  if (!ok) return {};
+  if (!ok || doc_.errors() != errors_before) return {};
   return t;
 }
 
@@ -151,7 +169,7 @@ std::optional<loader::relation> loader::find(const YAML::Node& where) {
     if (!table) return {};
     auto source = builder_->source(*table);
     if (!source.ok()) {
-      doc_.error(n.table["with"], source.err().message);
+      doc_.error(blamed(n.table, source.err().message), source.err().message);
       return {};
     }
     n.value = *source;
@@ -309,8 +327,11 @@ void loader::read_sinks(const YAML::Node& sinks) {
     if (!from) continue;
     step_options o;
     if (sink["parallelism"]) o.parallelism = number(doc_.text(sink["parallelism"]));
-    if (auto s = builder_->sink(*from, table, o); !s.ok())
-      doc_.error(sink["into"], s.err().message);
+    if (auto s = builder_->sink(*from, table, o); !s.ok()) {
+      auto at = it == names_.end() ? sink["into"] : blamed(it->second.table, s.err().message);
+      const bool about_table = it != names_.end() && !at.is(it->second.table["with"]);
+      doc_.error(about_table ? at : sink["into"], s.err().message);
+    }
   }
 }
 
