@@ -40,8 +40,8 @@ void split_cursor::scan() {
   w.lines.resize(words);
   if (config_.format.format == text_format::kind::csv) {
     w.delimiters.resize(words);
-    auto r = scan_csv(w.data, w.size, config_.format.delimiter,
-                      window_in_quotes_, w.lines.data(), w.delimiters.data());
+    auto r = scan_csv(w.data, w.size, config_.format.delimiter, window_in_quotes_, w.lines.data(),
+                      w.delimiters.data());
     w.any_quote = r.any_quote || window_in_quotes_;
     open_quotes_ = r.in_quotes;
   } else {

@@ -71,7 +71,7 @@ class split_cursor {
   bool header_from_opening_ = false;
   bool window_in_quotes_ = false;  // the window starts within quotes
   bool open_quotes_ = false;       // the window ends within quotes
-  bool last_window_ = false;  // nothing follows it
+  bool last_window_ = false;       // nothing follows it
   bool waiting_ = false;
   std::optional<byte_block> next_file_;  // a tailed file's successor, after the open record's end
 };

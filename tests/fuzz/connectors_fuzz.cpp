@@ -1,9 +1,9 @@
 // Fuzz target: any bytes as a CSV, JSON lines or raw file, read whole and in byte ranges. Nothing
 // is read out of bounds, nothing asserts, and when the whole file reads, its ranges read the same
 // rows. First byte: format and options; second: bytes per range; a payload of a split at last.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <algorithm>
 #include <cstring>
 #include <functional>
 #include <memory>
