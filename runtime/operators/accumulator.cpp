@@ -209,8 +209,9 @@ bool add_wide(const accumulator& a, const accumulator_input& in, const column& c
   bool bad = false;
   each(a, in, [&](uint64_t* w, uint32_t r, auto weight) {
     as_int(w) += weight;
-    int128 sum, add;
-    bad |= __builtin_mul_overflow(static_cast<int128>(v[r]), static_cast<int128>(weight), &add);
+    int128 sum, add = v[r];
+    if constexpr (std::is_same_v<decltype(weight), int64_t>)
+      bad |= __builtin_mul_overflow(static_cast<int128>(v[r]), static_cast<int128>(weight), &add);
     bad |= __builtin_add_overflow(load128(w + 1), add, &sum);
     store128(w + 1, sum);
   });

@@ -25,7 +25,7 @@ struct group_run {
 class aggregate_core {
  public:
   /// Rows per run: their state rows stay in the first-level cache between the calls' passes.
-  static constexpr size_t run_max = 512;
+  static constexpr size_t run_max = 256;
 
   static result<std::unique_ptr<aggregate_core>> make(const aggregate_spec&,
                                                       const schema_ptr& input);

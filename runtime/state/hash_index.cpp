@@ -94,10 +94,10 @@ void hash_index::make_segment(segment& g, uint32_t slots, uint32_t depth, uint32
   g.mask = slots - 1;
   g.used = 0;
   g.depth = depth;
-  // Full-size segments fill at the same pace; limits between 60 and 80 % keep them from splitting
+  // Full-size segments fill at the same pace; limits between 50 and 75 % keep them from splitting
   // all within the same few batches.
   uint32_t spread = (number * 0x9e3779b1u) >> 24;  // 0 ... 255
-  g.limit = slots == slots_max ? slots / 5 * 3 + slots / 5 * spread / 256 : slots / 4 * 3;
+  g.limit = slots == slots_max ? slots / 2 + slots / 4 * spread / 256 : slots / 2;
 }
 
 void hash_index::drop_segment(segment& g) {
@@ -188,7 +188,7 @@ void hash_index::erase(uint32_t hash, uint32_t row) noexcept {
 void hash_index::reserve(size_t rows) {
   if (size_ != 0) return;  // only an empty index is laid out anew
   clear();
-  size_t slots = std::bit_ceil(std::max<size_t>(rows * 5 / 3, slots_min));
+  size_t slots = std::bit_ceil(std::max<size_t>(rows * 2, slots_min));
   if (slots <= slots_max) {
     drop_segment(segments_[0]);
     make_segment(segments_[0], static_cast<uint32_t>(slots), 0, 0);

@@ -131,8 +131,9 @@ void row_table::touch(const uint32_t* ids, size_t n) {
   uint32_t* out = dirty_blocks_.data() + known;
   for (size_t i = 0; i < n; ++i) {
     uint64_t& word = dirty_[ids[i] >> 6];
-    uint64_t before = word;
-    word = before | uint64_t{1} << (ids[i] & 63);
+    const uint64_t before = word, bit = uint64_t{1} << (ids[i] & 63);
+    if (before & bit) continue;  // mostly: between barriers keys come again
+    word = before | bit;
     *out = ids[i] >> 6;
     out += before == 0;
   }

@@ -25,14 +25,17 @@ uint64_t hash_var(const uint64_t* w) {
   return XXH3_64bits(reinterpret_cast<const void*>(w[1]), n) ^ w[0];
 }
 
+// Function objects, not functions: the comparison has to be inlined.
 struct equal_one_word {
-  static bool same(const uint64_t* r, const uint64_t* k) { return r[1] == k[1]; }
+  bool operator()(const uint64_t* r, const uint64_t* k) const { return r[1] == k[1]; }
 };
 struct equal_two_words {
-  static bool same(const uint64_t* r, const uint64_t* k) { return r[1] == k[1] && r[2] == k[2]; }
+  bool operator()(const uint64_t* r, const uint64_t* k) const {
+    return r[1] == k[1] && r[2] == k[2];
+  }
 };
 struct equal_string {
-  static bool same(const uint64_t* r, const uint64_t* k) { return equal(r + 1, k + 1); }
+  bool operator()(const uint64_t* r, const uint64_t* k) const { return equal(r + 1, k + 1); }
 };
 
 }  // namespace
@@ -74,6 +77,7 @@ template <class Equal>
 void row_table::upsert_with(const uint64_t* keys, const uint32_t* hashes, size_t n, uint32_t* ids,
                             uint64_t** rows, std::vector<uint32_t>& added, Equal same) {
   const size_t stride = layout_.key_words + 1;
+  const size_t last_word = row_bytes_ / 8 - 1;  // rows lie across cache lines
   for (size_t i = 0; i < std::min(n, prefetch_distance); ++i) index_.prefetch(hashes[i]);
   for (size_t i = 0; i < n; ++i) {
     if (i + prefetch_distance < n) index_.prefetch(hashes[i + prefetch_distance]);
@@ -85,6 +89,7 @@ void row_table::upsert_with(const uint64_t* keys, const uint32_t* hashes, size_t
     ids[i] = id;
     rows[i] = row(id);
     __builtin_prefetch(rows[i], 1);
+    __builtin_prefetch(rows[i] + last_word, 1);
   }
   for (size_t i = 0; i < n; ++i) {
     const uint64_t* key = keys + i * stride;
@@ -108,11 +113,11 @@ void row_table::upsert_with(const uint64_t* keys, const uint32_t* hashes, size_t
 void row_table::upsert(const uint64_t* keys, const uint32_t* hashes, size_t n, uint32_t* ids,
                        uint64_t** rows, std::vector<uint32_t>& added) {
   if (layout_.key_strings.empty() && layout_.key_words == 1) {
-    upsert_with(keys, hashes, n, ids, rows, added, equal_one_word::same);
+    upsert_with(keys, hashes, n, ids, rows, added, equal_one_word{});
   } else if (layout_.key_strings.empty() && layout_.key_words == 2) {
-    upsert_with(keys, hashes, n, ids, rows, added, equal_two_words::same);
+    upsert_with(keys, hashes, n, ids, rows, added, equal_two_words{});
   } else if (layout_.key_strings.size() == 1 && layout_.key_words == 2) {
-    upsert_with(keys, hashes, n, ids, rows, added, equal_string::same);
+    upsert_with(keys, hashes, n, ids, rows, added, equal_string{});
   } else {
     upsert_with(keys, hashes, n, ids, rows, added,
                 [this](const uint64_t* r, const uint64_t* k) { return equal_key(r, k); });

@@ -1,0 +1,243 @@
+// Aggregates against sums over all rows kept: random batches, weights, barriers, aborted epochs and
+// restores at another parallelism; complete, and partial in front of merge.
+#include <algorithm>
+#include <optional>
+#include <random>
+#include <set>
+
+#include "harness.hpp"
+#include "runtime/column/text.hpp"
+
+using namespace weir;
+using namespace weir::test;
+using fn = aggregate_function;
+
+namespace {
+
+struct row {
+  std::string k, v, t;
+  auto operator<=>(const row&) const = default;
+};
+
+schema_ptr input() {
+  return columns({{"k", "text"}, {"v", "bigint"}, {"t", "text"}});
+}
+
+const std::vector<call> sums = {{fn::count_star, ""},   {fn::count, "v"},
+                                {fn::sum, "v"},         {fn::avg, "v"},
+                                {fn::bool_or, "v > 3"}, {fn::count_star, "", "v > 3"}};
+const std::vector<call> picks = {
+    {fn::min, "v"}, {fn::max, "t"}, {fn::count_distinct, "t"}, {fn::count_star, ""}};
+
+/// What the calls give over a multiset of rows.
+std::string answer(const std::map<row, int64_t>& all, const std::string& k, bool pick) {
+  int64_t star = 0, count = 0, sum = 0, above = 0;
+  std::optional<int64_t> low;
+  std::optional<std::string> high;
+  std::set<std::string> distinct;
+  for (const auto& [r, w] : all) {
+    if (r.k != k || w == 0) continue;
+    star += w;
+    if (r.t != "NULL") {
+      distinct.insert(r.t);
+      if (!high || *high < r.t) high = r.t;
+    }
+    if (r.v == "NULL") continue;
+    const int64_t v = std::stoll(r.v);
+    count += w;
+    sum += w * v;
+    if (v > 3) above += w;
+    if (!low || v < *low) low = v;
+  }
+  if (star == 0) return "";
+  auto text = [](auto v) { return v ? std::to_string(*v) : std::string("NULL"); };
+  if (pick)
+    return k + "," + text(low) + "," + high.value_or("NULL") + "," +
+           std::to_string(distinct.size()) + "," + std::to_string(star);
+  char avg[40];
+  *format_float64(avg, static_cast<double>(sum) / static_cast<double>(count)) = 0;
+  return k + "," + std::to_string(star) + "," + std::to_string(count) + "," +
+         (count ? std::to_string(sum) : "NULL") + "," + (count ? avg : "NULL") + "," +
+         (count ? (above ? "true" : "false") : "NULL") + "," + std::to_string(above);
+}
+
+lines expected(const std::map<row, int64_t>& all, bool pick) {
+  std::set<std::string> keys;
+  for (const auto& [r, w] : all) keys.insert(r.k);
+  lines out;
+  for (const auto& k : keys)
+    if (auto a = answer(all, k, pick); !a.empty()) out.push_back(a);
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+batch_ptr random_batch(const schema_ptr& in, std::map<row, int64_t>& all, std::mt19937_64& g,
+                       bool changes) {
+  std::vector<std::vector<std::string>> cells;
+  std::vector<int32_t> weights;
+  for (uint64_t n = 1 + g() % 40; n > 0; --n) {
+    row r{g() % 9 == 0 ? "NULL" : std::string(g() % 20, 'k') + "z", "NULL", "NULL"};
+    if (g() % 5 != 0) r.v = std::to_string(static_cast<int64_t>(g() % 9) - 2);
+    if (g() % 5 != 0) r.t = std::string(1 + g() % 16, static_cast<char>('a' + g() % 3));
+    int32_t w = 1;
+    if (changes && g() % 2 == 0) {
+      // Take back something that is there.
+      std::vector<row> there;
+      for (auto& [x, c] : all)
+        if (c > 0) there.push_back(x);
+      if (!there.empty()) r = there[g() % there.size()], w = -1;
+    }
+    all[r] += w;
+    cells.push_back({r.k, r.v, r.t});
+    weights.push_back(w);
+  }
+  return rows(in, cells, changes ? weights : std::vector<int32_t>{});
+}
+
+void run(uint64_t seed, bool pick, bool changes, emit_mode emit) {
+  CAPTURE(seed);
+  CAPTURE(pick);
+  CAPTURE(changes);
+  std::mt19937_64 g(seed);
+  auto in = input();
+  const auto node = node_of(aggregate(in, {0}, pick ? picks : sums, emit, changes), in);
+  std::map<row, int64_t> all;
+  std::vector<state_chunk> durable;
+  uint32_t parallelism = 1;
+  std::vector<std::unique_ptr<instance>> ops;
+  auto deploy = [&] {
+    ops.clear();
+    for (uint32_t i = 0; i < parallelism; ++i)
+      ops.push_back(
+          std::make_unique<instance>(node, std::vector{in}, range_of_subtask(128, parallelism, i)));
+  };
+  auto push = [&](const batch_ptr& b) {
+    const uint32_t keys[] = {0};
+    auto parts = partition(b, hash_keys(*b, keys, pool()), parallelism, 128, pool());
+    for (uint32_t i = 0; i < parallelism; ++i)
+      if (parts[i]) ops[i]->push(parts[i]);
+  };
+  deploy();
+  output out;  // of everything up to the last complete epoch and since
+  auto collect = [&] {
+    for (auto& o : ops) {
+      for (auto& b : o->out.batches) out.batches.push_back(b);
+      o->out.clear();
+    }
+  };
+  for (uint64_t e = 1; e <= 10; ++e) {
+    for (uint64_t n = g() % 4; n > 0; --n) push(random_batch(in, all, g, changes));
+    collect();
+    const auto at_barrier = all;
+    const auto out_at_barrier = out.batches;
+    std::vector<std::unique_ptr<chunk_list_writer>> writers;
+    for (uint32_t i = 0; i < parallelism; ++i) {
+      writers.push_back(std::make_unique<chunk_list_writer>(pool(), epoch(e), "op", i));
+      ops[i]->begin_snapshot(*writers[i]);
+    }
+    if (g() % 2) push(random_batch(in, all, g, changes));  // behind the barrier
+    for (uint32_t i = 0; i < parallelism; ++i)
+      while (!*ops[i]->op->snapshot_continue(*writers[i], 200))
+        if (g() % 8 == 0) push(random_batch(in, all, g, changes));
+    collect();
+    if (g() % 3 == 0) {
+      for (auto& o : ops) REQUIRE(o->op->on_epoch_aborted(epoch(e)).ok());
+      continue;
+    }
+    for (auto& o : ops) REQUIRE(o->op->on_epoch_complete(epoch(e)).ok());
+    for (auto& w : writers)
+      for (auto& c : w->take()) durable.push_back(std::move(c));
+    if (g() % 2) {  // a crash: back to the barrier, at another parallelism
+      all = at_barrier;
+      out.batches = out_at_barrier;
+      parallelism = 1 + static_cast<uint32_t>(g() % 3);
+      deploy();
+      for (auto& o : ops) o->restore(durable);
+    }
+  }
+  for (auto& o : ops) o->end();
+  collect();
+  CHECK(out.net() == expected(all, pick));
+}
+
+void run_partial(uint64_t seed, const std::vector<call>& calls, bool pick, bool changes) {
+  CAPTURE(seed);
+  std::mt19937_64 g(seed);
+  auto in = input();
+  auto spec = aggregate(in, {0}, calls, emit_mode::changes, changes);
+  auto partial = spec, merge = spec;
+  partial.stage = aggregate_spec::phase::partial;
+  merge.stage = aggregate_spec::phase::merge;
+  merge.complete_input = in;
+  const auto partial_node = node_of(partial, in);
+  instance p(partial_node, {in});
+  instance m(node_of(merge, partial_node.output), {partial_node.output});
+  std::map<row, int64_t> all;
+  for (int i = 0; i < 20; ++i) {
+    p.push(random_batch(in, all, g, changes));
+    if (g() % 3 == 0) REQUIRE(p.op->before_barrier(p.out).ok());
+    for (auto& b : p.out.batches) m.push(b);
+    p.out.clear();
+  }
+  REQUIRE(p.op->on_idle(p.out).ok());
+  for (auto& b : p.out.batches) m.push(b);
+  CHECK(m.out.net() == expected(all, pick));
+}
+
+}  // namespace
+
+TEST_CASE("aggregates equal sums over all rows through barriers, aborts and restores") {
+  for (uint64_t seed = 1; seed <= 12; ++seed)
+    for (bool pick : {false, true})
+      for (bool changes : {false, true})
+        run(seed, pick, changes, seed % 3 ? emit_mode::changes : emit_mode::final_only);
+}
+
+TEST_CASE("a partial and a merging stage equal a complete one") {
+  for (uint64_t seed = 1; seed <= 10; ++seed)
+    for (bool changes : {false, true}) {
+      run_partial(seed, sums, false, changes);
+      run_partial(seed, picks, true, changes);
+    }
+}
+
+TEST_CASE("pre-aggregation that shrinks nothing passes rows through with the same result") {
+  auto s = std::make_shared<schema>();
+  s->fields = {{"k", type_id::int64}, {"v", type_id::int64}};
+  schema_ptr in = s;
+  auto spec = aggregate(in, {0}, {{fn::count_star, ""}, {fn::sum, "v"}, {fn::max, "v"}},
+                        emit_mode::final_only);
+  auto partial = spec, merge = spec;
+  partial.stage = aggregate_spec::phase::partial;
+  merge.stage = aggregate_spec::phase::merge;
+  merge.complete_input = in;
+  const auto partial_node = node_of(partial, in);
+  instance p(partial_node, {in});
+  instance m(node_of(merge, partial_node.output), {partial_node.output});
+  constexpr int64_t n = 40 * 8192;
+  size_t passed = 0;
+  for (int64_t at = 0; at < n; at += 8192) {
+    column_builder k(type_id::int64, pool()), v(type_id::int64, pool());
+    for (int64_t i = at; i < at + 8192; ++i) {
+      k.append(i % (n / 2));
+      v.append(i);
+    }
+    p.push(make_batch(in, {k.finish(), v.finish()}));
+    for (auto& b : p.out.batches) m.push(b), passed += b->rows;
+    p.out.clear();
+  }
+  CHECK(passed > n / 2);
+  REQUIRE(p.op->on_idle(p.out).ok());
+  for (auto& b : p.out.batches) m.push(b);
+  m.end();
+  int64_t rows = 0, bad = 0;
+  for (auto& b : m.out.batches)
+    for (uint32_t i = 0; i < b->rows; ++i, ++rows) {
+      const int64_t key = b->columns[0]->data<int64_t>()[i];
+      bad += b->columns[1]->data<int64_t>()[i] != 2;
+      bad += b->columns[2]->data<int128>()[i] != 2 * key + n / 2;
+      bad += b->columns[3]->data<int64_t>()[i] != key + n / 2;
+    }
+  CHECK(rows == n / 2);
+  CHECK(bad == 0);
+}

@@ -1,0 +1,193 @@
+#include "harness.hpp"
+
+using namespace weir;
+using namespace weir::test;
+using fn = aggregate_function;
+
+namespace {
+
+const std::vector<call> all_calls = {{fn::count_star, ""},
+                                     {fn::count, "v"},
+                                     {fn::sum, "v"},
+                                     {fn::min, "v"},
+                                     {fn::max, "v"},
+                                     {fn::avg, "v"},
+                                     {fn::first, "t"},
+                                     {fn::last, "t"},
+                                     {fn::count_distinct, "t"},
+                                     {fn::string_agg, "t"},
+                                     {fn::bool_and, "v > 1"},
+                                     {fn::bool_or, "v > 1"},
+                                     {fn::count_star, "", "v > 1"},
+                                     {fn::min, "t"}};
+
+schema_ptr input() {
+  return columns({{"k", "text"}, {"v", "bigint"}, {"t", "text"}});
+}
+
+}  // namespace
+
+TEST_CASE("every function over one batch, NULLs as PostgreSQL has them") {
+  auto in = input();
+  for (bool changes : {false, true}) {
+    CAPTURE(changes);
+    instance a(node_of(aggregate(in, {0}, all_calls, emit_mode::final_only, changes), in), {in});
+    a.push(rows(in, {{"x", "1", "b"},
+                     {"x", "3", "a"},
+                     {"x", "NULL", "NULL"},
+                     {"x", "3", "b"},
+                     {"NULL", "NULL", "NULL"},
+                     {"a key that is longer than twelve", "2", "c"}}));
+    CHECK(a.out.all().empty());
+    a.end();
+    const std::string text = changes ? "\"b,b,a\"" : "\"b,a,b\"";
+    auto got = a.out.net();
+    REQUIRE(got.size() == 3);
+    INFO(got[0], "\n", got[1], "\n", got[2]);
+    CHECK(got[0].starts_with("NULL,1,0,NULL,NULL,NULL,NULL,NULL,NULL,0,NULL,NULL,NULL,0,NULL"));
+    CHECK(got[1].starts_with("a key that is longer than twelve,1,1,2,2,2,2,c,c,1,c,true,true,1,c"));
+    CHECK(got[2].starts_with("x,4,3,7,1,3,2.33333333333333"));
+  }
+}
+
+TEST_CASE("changes: first only new, then old and new, nothing when equal, only old when gone") {
+  auto in = columns({{"k", "int"}, {"v", "bigint"}});
+  instance a(
+      node_of(aggregate(in, {0}, {{fn::max, "v"}, {fn::sum, "v"}}, emit_mode::changes, true), in),
+      {in});
+  a.push(rows(in, {{"1", "5"}, {"2", "7"}}));
+  CHECK(a.out.all() == lines{"1,5,5", "2,7,7"});
+  a.out.clear();
+  a.push(rows(in, {{"1", "0"}}));  // changes neither result
+  CHECK(a.out.all().empty());
+  a.push(rows(in, {{"1", "9"}, {"2", "7"}}, {1, -1}));
+  CHECK(a.out.all() == lines{"-1: 1,5,5", "1,9,14", "-1: 2,7,7"});
+  a.out.clear();
+  a.push(rows(in, {{"1", "9"}}, {-1}));  // the maximum before comes back
+  CHECK(a.out.all() == lines{"-1: 1,9,14", "1,5,5"});
+  a.out.clear();
+  a.push(rows(in, {{"3", "1"}, {"3", "1"}}, {1, -1}));  // came and went
+  CHECK(a.out.all().empty());
+  CHECK(a.op->state_bytes() > 0);
+}
+
+TEST_CASE("retracted values leave every function") {
+  auto in = input();
+  instance a(node_of(aggregate(in, {0}, all_calls, emit_mode::changes, true), in), {in});
+  auto keep = rows(in, {{"x", "2", "m"}});
+  a.push(keep);
+  const auto before = a.out.net();
+  a.push(rows(in, {{"x", "1", "a"}, {"x", "9", "z"}, {"y", "4", "q"}}));
+  a.push(rows(in, {{"x", "9", "z"}, {"y", "4", "q"}, {"x", "1", "a"}}, {-1, -1, -1}));
+  CHECK(a.out.net() == before);
+  a.push(rows(in, {{"x", "2", "m"}}, {-1}));
+  CHECK(a.out.net().empty());
+}
+
+TEST_CASE("floats: special values may leave again, sums end at zero") {
+  auto in = columns({{"v", "double precision"}});
+  instance a(node_of(aggregate(in, {}, {{fn::sum, "v"}, {fn::stddev_pop, "v"}, {fn::var_samp, "v"}},
+                               emit_mode::changes, true),
+                     in),
+             {in});
+  a.push(rows(in, {{"1"}, {"3"}}));
+  CHECK(a.out.net() == lines{"4,1,2"});
+  a.push(rows(in, {{"Infinity"}}));
+  a.out.clear();
+  a.push(rows(in, {{"Infinity"}, {"3"}}, {-1, -1}));
+  REQUIRE(a.out.all().size() == 2);
+  CHECK(a.out.all()[1].starts_with("1,"));
+}
+
+TEST_CASE("sums: types and overflow") {
+  auto in = columns({{"i", "int"}, {"b", "bigint"}, {"d", "decimal(38,2)"}});
+  instance a(
+      node_of(aggregate(in, {}, {{fn::sum, "i"}, {fn::sum, "b"}, {fn::sum, "d"}, {fn::avg, "d"}},
+                        emit_mode::final_only),
+              in),
+      {in});
+  a.push(rows(in, {{"2147483647", "9223372036854775807", "1.25"},
+                   {"2147483647", "9223372036854775807", "0.10"}}));
+  a.end();
+  CHECK(a.out.all() == lines{"4294967294,18446744073709551614,1.35,0.67500000"});
+
+  instance o(node_of(aggregate(in, {}, {{fn::sum, "d"}}, emit_mode::final_only), in), {in});
+  const std::string huge = "999999999999999999999999999999999999.99";
+  auto bad = o.try_push(rows(in, {{"1", "1", huge}, {"1", "1", huge}}));
+  REQUIRE(!bad.ok());
+  CHECK(bad.err().code == errc::overflow);
+}
+
+TEST_CASE("the global group exists without input, and after all left") {
+  auto in = columns({{"v", "bigint"}});
+  for (auto emit : {emit_mode::changes, emit_mode::final_only}) {
+    instance a(node_of(aggregate(in, {}, {{fn::count_star, ""}, {fn::sum, "v"}}, emit, true), in),
+               {in});
+    a.end();
+    CHECK(a.out.all() == lines{"0,NULL"});
+  }
+  instance a(node_of(aggregate(in, {}, {{fn::count_star, ""}}, emit_mode::changes, true), in),
+             {in});
+  a.push(rows(in, {{"1"}}));
+  a.push(rows(in, {{"1"}}, {-1}));
+  CHECK(a.out.all() == lines{"1", "-1: 1", "0"});
+}
+
+TEST_CASE("windows leave when the watermark reaches their end; later rows are counted") {
+  auto in = columns({{"k", "int"}, {"window_end", "timestamp"}, {"t", "text"}});
+  auto s = aggregate(in, {0, 1}, {{fn::count_star, ""}, {fn::count_distinct, "t"}},
+                     emit_mode::final_only);
+  s.window_end_key = 1;
+  instance a(node_of(s, in), {in});
+  const std::string w1 = "2013-01-01 01:00:00", w2 = "2013-01-01 02:00:00";
+  a.push(rows(
+      in, {{"1", w1, "a"}, {"1", w2, "a"}, {"2", w1, "b"}, {"1", w1, "a"}, {"3", "NULL", "z"}}));
+  constexpr timestamp_us hour = 3'600'000'000, day0 = 1356998400'000'000;
+  a.watermark(day0 + hour - 1);
+  CHECK(a.out.all().empty());
+  a.watermark(day0 + hour);
+  CHECK(a.out.net() == lines{"1," + w1 + ",2,1", "2," + w1 + ",1,1"});
+  a.out.clear();
+  a.push(rows(in, {{"1", w1, "late"}, {"1", w2, "b"}}));
+  CHECK(a.metrics.late_rows == 1);
+
+  chunk_list_writer w(pool(), epoch(1), "op");
+  a.snapshot(w);
+  instance b(node_of(s, in), {in});
+  b.restore(w.take());
+  for (auto* x : {&a, &b}) {
+    x->push(rows(in, {{"2", w1, "late"}}));
+    x->end();
+    CHECK(x->out.net() == lines{"1," + w2 + ",2,2", "3,NULL,1,1"});
+  }
+  CHECK(b.metrics.late_rows == 1);
+}
+
+TEST_CASE("what gave its final answer does not give it again after a restore") {
+  auto in = columns({{"k", "int"}});
+  auto s = aggregate(in, {0}, {{fn::count_star, ""}}, emit_mode::final_only);
+  instance a(node_of(s, in), {in});
+  a.push(rows(in, {{"1"}}));
+  a.end();
+  CHECK(a.out.all() == lines{"1,1"});
+  chunk_list_writer w(pool(), epoch(1), "op");
+  a.snapshot(w);
+  instance b(node_of(s, in), {in});
+  b.restore(w.take());
+  b.end();
+  CHECK(b.out.all().empty());
+}
+
+TEST_CASE("a retraction that the plan rules out is an error") {
+  auto in = columns({{"v", "bigint"}});
+  instance a(node_of(aggregate(in, {}, {{fn::max, "v"}}, emit_mode::changes), in), {in});
+  CHECK(a.try_push(rows(in, {{"1"}}, {2})).ok());
+  CHECK(!a.try_push(rows(in, {{"1"}}, {-1})).ok());
+}
+
+TEST_CASE("functions that do not exist for a type are refused by name") {
+  data_type text(type_id::string);
+  auto t = aggregate_result_type(fn::sum, &text);
+  REQUIRE(!t.ok());
+  CHECK(t.err().message == "function sum(text) does not exist");
+}
