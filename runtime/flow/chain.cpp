@@ -152,7 +152,10 @@ result<bool> chain_runner::step_behind() {
     auto& b = backlogs_[i];
     if (b.drains) {
       WEIR_ASSIGN(b.drains, drain(i));
-      if (b.drains) return true;
+      // Its last output, too, may have given the next one something to do.
+      bool gave =
+          i + 1 < members_.size() && (backlogs_[i + 1].drains || !backlogs_[i + 1].input.empty());
+      if (b.drains || gave) return true;
     }
     if (b.input.empty()) continue;
     auto rows = std::move(b.input.front());
