@@ -328,7 +328,7 @@ result<bound> binder::bind_extract(const syntax& s, std::vector<bound> args) {
 // Arguments of any type, as text.
 result<bound> binder::bind_concat(const syntax& s, std::vector<bound> args) {
   const auto* overloads = catalog::get().overloads(s.name);
-  if (!overloads || args.size() < (s.name == "concat" ? 1u : 2u)) return no_function(s, args);
+  if (!overloads || args.size() < (s.name == "concat_ws" ? 2u : 1u)) return no_function(s, args);
   std::vector<node_ptr> nodes;
   for (auto& a : args) {
     if (!a.unknown && a.n->type.id == type_id::boolean) {

@@ -12,6 +12,15 @@ const catalog& catalog::get() {
     register_compare(c);
     register_logic(c);
     register_casts(c);
+    register_choice(c);
+    register_string(c);
+    register_string_build(c);
+    register_pattern(c);
+    register_math(c);
+    register_datetime(c);
+    register_zone(c);
+    register_json(c);
+    register_format(c);
     return c;
   }();
   return filled;

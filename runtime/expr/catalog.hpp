@@ -64,6 +64,15 @@ void register_decimal(catalog&);
 void register_compare(catalog&);
 void register_logic(catalog&);
 void register_casts(catalog&);
+void register_choice(catalog&);
+void register_string(catalog&);
+void register_string_build(catalog&);
+void register_pattern(catalog&);
+void register_math(catalog&);
+void register_datetime(catalog&);
+void register_zone(catalog&);
+void register_json(catalog&);
+void register_format(catalog&);
 
 /// Scales of decimal results; 38 digits bound what PostgreSQL leaves open.
 constexpr uint8_t decimal_digits_max = 38;

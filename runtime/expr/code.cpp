@@ -249,7 +249,7 @@ result<uint32_t> code_builder::emit_function(const node_ptr& n, std::string_view
   for (auto a : args) types.push_back(code_.registers[a].type.id);
   const auto* f = catalog::get().find(name, types, n->type.id);
   if (!f || !f->fn) return bug(*n, "no function of these types");
-  if (!(f->flags & flag_dictionary)) {
+  if (!(f->flags & (flag_dictionary | flag_any))) {
     // Loops over whole vectors take at most one constant; those that see nulls take none.
     bool constants = true;
     for (auto a : args) constants = constants && code_.registers[a].constant;

@@ -125,6 +125,8 @@ result<int64_t> text_to_timestamp(std::string_view s) {
                                                 : invalid(type_id::timestamp, s);
 }
 result<interval_value> text_to_interval(std::string_view s) {
+  // A date is no interval, though its dashes could be read as signs.
+  if (looks_like_date(trimmed(s))) return invalid(type_id::interval, s);
   if (auto r = parse_interval(trimmed(s))) return *r;
   return invalid(type_id::interval, s);
 }

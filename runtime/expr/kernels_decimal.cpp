@@ -84,9 +84,15 @@ void register_decimal(catalog& c) {
   c.row(
       "div", {d, d}, d,
       [](row_scope& r, dec a, dec b) -> int128 {
-        if (b.v != 0) return a.v / b.v;
-        r.fail(errc::division_by_zero, "division by zero");
-        return 0;
+        if (b.v == 0) {
+          r.fail(errc::division_by_zero, "division by zero");
+          return 0;
+        }
+        int raise = b.scale - a.scale;
+        if (raise >= 0) return or_overflow(r, divide(a.v, b.v, raise, true));
+        int128 scaled;
+        if (__builtin_mul_overflow(b.v, power_of_ten(-raise), &scaled)) return 0;
+        return a.v / scaled;
       },
       scale_rule::zero);
   c.row(

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <type_traits>
 
+#include "runtime/column/builder.hpp"
 #include "runtime/column/scalar.hpp"
 #include "runtime/expr/run.hpp"
 
@@ -28,7 +29,7 @@ class text_out {
   }
   void append(std::string_view s) {
     char* p = room(s.size());
-    if (!s.empty()) std::memcpy(p, s.data(), s.size());
+    copy_short(p, s.data(), s.size());
     size_ += s.size();
   }
   void push(char c) {
@@ -138,6 +139,14 @@ struct function_traits<R (C::*)(row_scope&, text_out&, A...) const> {
   using result = R;
   using args = std::tuple<A...>;
   static constexpr bool text = true;
+};
+
+/// A free function as a type, for catalog::row(): wrap<f>{}.
+template <auto f>
+struct wrap;
+template <class R, class... A, R (*f)(A...)>
+struct wrap<f> {
+  R operator()(A... a) const { return f(a...); }
 };
 
 /// Validity of the arguments while the rows are visited, and of the result afterwards.

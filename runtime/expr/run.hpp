@@ -156,6 +156,7 @@ enum : uint32_t {
   flag_dictionary = 4,  // strict and by value alone: may run on a dictionary's entries
   flag_non_strict = 8,  // sees nulls
   flag_variadic = 16,   // the last argument repeats
+  flag_any = 32,        // by rows: takes constants as they are
 };
 
 }  // namespace weir::expr

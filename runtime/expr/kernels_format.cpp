@@ -1,0 +1,60 @@
+// to_char(), to_timestamp(text, template), to_date().
+#include <cmath>
+
+#include "runtime/expr/catalog.hpp"
+#include "runtime/expr/datetime.hpp"
+#include "runtime/expr/numeric.hpp"
+#include "runtime/expr/to_char.hpp"
+
+namespace weir::expr {
+namespace {
+
+using text = std::string_view;
+
+void number_text(row_scope& r, text_out& o, int128 v, uint8_t scale, text pattern) {
+  thread_local std::string s;
+  s.clear();
+  if (auto ok = format_number(pattern, v, scale, s); !ok)
+    return r.fail(ok.err().code, ok.err().message);
+  o.append(s);
+}
+void time_text(row_scope& r, text_out& o, int64_t t, text pattern) {
+  thread_local std::string s;
+  s.clear();
+  if (auto ok = format_time(pattern, t, s); !ok) return r.fail(ok.err().code, ok.err().message);
+  o.append(s);
+}
+int64_t time_of(row_scope& r, text s, text pattern) {
+  auto t = parse_time(s, pattern);
+  if (t) return *t;
+  r.fail(t.err().code, t.err().message);
+  return 0;
+}
+
+}  // namespace
+
+void register_format(catalog& c) {
+  constexpr auto s = type_id::string, ts = type_id::timestamp;
+  c.row("to_char", {ts, s}, s, wrap<time_text>{});
+  c.row("to_char", {type_id::int32, s}, s,
+        [](row_scope& r, text_out& o, int32_t v, text p) { number_text(r, o, v, 0, p); });
+  c.row("to_char", {type_id::int64, s}, s,
+        [](row_scope& r, text_out& o, int64_t v, text p) { number_text(r, o, v, 0, p); });
+  c.row("to_char", {type_id::decimal, s}, s,
+        [](row_scope& r, text_out& o, decimal_value v, text p) {
+          number_text(r, o, v.v, v.scale, p);
+        });
+  c.row("to_char", {type_id::float64, s}, s, [](row_scope& r, text_out& o, double v, text p) {
+    // Fifteen digits, of which those left of the point come first.
+    int left = std::fabs(v) < 1 ? 1 : static_cast<int>(std::log10(std::fabs(v))) + 1;
+    int scale = left > 15 ? 0 : 15 - left;
+    auto d = decimal_of_float(v, scale);
+    if (!d) return r.fail(errc::overflow, "to_char: the number is out of range");
+    number_text(r, o, *d, static_cast<uint8_t>(scale), p);
+  });
+  c.row("to_timestamp", {s, s}, ts, wrap<time_of>{});
+  c.row("to_date", {s, s}, type_id::date,
+        [](row_scope& r, text v, text p) { return day_of(time_of(r, v, p)); });
+}
+
+}  // namespace weir::expr

@@ -1,0 +1,19 @@
+// to_char(), to_timestamp() and to_date() by PostgreSQL's template patterns (manual, 9.8). Pure
+// functions. Not supported, and refused by name: patterns RN, EEEE, V, TZ, OF and locale's own.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "runtime/column/scalar.hpp"
+
+namespace weir::expr {
+
+/// Appends the timestamp by the template.
+status format_time(std::string_view pattern, int64_t timestamp, std::string& out);
+/// The timestamp that the text holds by the template.
+result<int64_t> parse_time(std::string_view text, std::string_view pattern);
+/// Appends value / 10^scale by a template of digits.
+status format_number(std::string_view pattern, int128 value, uint8_t scale, std::string& out);
+
+}  // namespace weir::expr
