@@ -1,9 +1,10 @@
-// Logical graph -> physical plan: backward over the graph to find the columns that are needed, then
-// forward to emit operators over just those.
+// Logical graph -> physical plan: backward over the graph to find the columns that are needed
+// (needs.cpp), then forward to emit operators over just those.
 #include <algorithm>
 #include <set>
 
 #include "jobs/plan/builder.hpp"
+#include "jobs/plan/needs.hpp"
 #include "jobs/plan/tree.hpp"
 #include "runtime/operators/aggregate_schema.hpp"
 
@@ -11,7 +12,6 @@ namespace weir::planner {
 namespace {
 
 using kind = logical_node::kind;
-using columns_set = std::vector<bool>;
 constexpr uint32_t dropped = UINT32_MAX;
 
 /// A physical operator's output as consumers of the logical node see it.
@@ -29,7 +29,10 @@ class expander {
 
   result<physical_plan> run() {
     merge_projections(nodes_);
-    find_needs();
+    auto needed = find_needs(nodes_);
+    live_ = std::move(needed.live);
+    time_ = std::move(needed.time);
+    needs_ = std::move(needed.columns);
     plan_.name = settings_.name;
     plan_.mode = settings_.mode;
     plan_.key_groups = settings_.key_groups;
@@ -42,89 +45,7 @@ class expander {
   }
 
  private:
-  schema_ptr logical_type(relation r) const {
-    const auto& n = nodes_[r.node];
-    return r.port == 0 ? n.output : n.info.side_outputs[r.port - 1U].second;
-  }
-  void need(relation r, uint32_t column) {
-    if (r.port == 0) needs_[r.node][column] = true;
-  }
-  void need(relation r, const expr::node_ptr& e) {
-    if (e)
-      for (auto c : expr::columns_of(*e)) need(r, c);
-  }
-  void need_all(relation r) {
-    if (r.port == 0) needs_[r.node].assign(needs_[r.node].size(), true);
-  }
-
-  void find_needs() {
-    live_.resize(nodes_.size());
-    time_.resize(nodes_.size());
-    for (const auto& n : nodes_) needs_.emplace_back(n.output->size());
-    for (uint32_t i = static_cast<uint32_t>(nodes_.size()); i-- > 0;) {
-      const auto& n = nodes_[i];
-      if (n.what == kind::sink) live_[i] = true;
-      if (!live_[i]) continue;
-      const bool wants_time = n.what == kind::tumble || n.what == kind::custom;
-      for (auto r : n.inputs) {
-        live_[r.node] = true;
-        if (time_[i] || wants_time) time_[r.node] = true;
-      }
-      needs_of_inputs(i);
-    }
-  }
-
-  void needs_of_inputs(uint32_t i) {
-    const auto& n = nodes_[i];
-    auto& mine = needs_[i];
-    switch (n.what) {
-      case kind::scan:
-        // Watermarks come from the event-time column; without a consumer of time it is not parsed.
-        if (time_[i] && n.output->event_time) mine[*n.output->event_time] = true;
-        if (std::find(mine.begin(), mine.end(), true) == mine.end()) mine[0] = true;
-        break;
-      case kind::project:
-        if (std::find(mine.begin(), mine.end(), true) == mine.end()) mine[0] = true;
-        for (uint32_t c = 0; c < mine.size(); ++c)
-          if (mine[c]) need(n.inputs[0], n.columns[c].value);
-        break;
-      case kind::filter:
-        for (uint32_t c = 0; c < mine.size(); ++c)
-          if (mine[c]) need(n.inputs[0], c);
-        need(n.inputs[0], n.predicate);
-        break;
-      case kind::flat_map:
-        for (uint32_t c = 0; c + 1 < mine.size(); ++c)
-          if (mine[c]) need(n.inputs[0], c);
-        need(n.inputs[0], n.flat.argument);
-        break;
-      case kind::tumble:
-        for (uint32_t c = 0; c + 2 < mine.size(); ++c)
-          if (mine[c]) need(n.inputs[0], c);
-        need(n.inputs[0], *logical_type(n.inputs[0])->event_time);
-        break;
-      case kind::aggregate:
-        for (const auto& k : n.columns) need(n.inputs[0], k.value);
-        for (const auto& c : n.calls) {
-          need(n.inputs[0], c.argument);
-          need(n.inputs[0], c.filter);
-        }
-        break;
-      case kind::unite:
-        // Inputs must agree in what they carry, also those that keep more for other consumers.
-        if (std::find(mine.begin(), mine.end(), true) == mine.end()) mine[0] = true;
-        for (auto r : n.inputs)
-          for (uint32_t c = 0; c < mine.size(); ++c)
-            if (mine[c]) need(r, c);
-        break;
-      case kind::distinct:
-      case kind::custom:
-      case kind::sink:
-        for (auto r : n.inputs) need_all(r);
-        break;
-    }
-  }
-
+  schema_ptr logical_type(relation r) const { return output_of(nodes_, r); }
   // --- forward ---
 
   operator_index add(std::string id, std::string name, operator_spec spec, schema_ptr output,
@@ -209,7 +130,7 @@ class expander {
     const auto generated_from = n.output->size() - n.columns.size();
     // Generated columns that are needed bring the columns that they read, which the source may keep
     // to itself no longer: its output is all that it parses.
-    columns_set wanted = needs_[i];
+    std::vector<bool> wanted = needs_[i];
     for (size_t g = 0; g < n.columns.size(); ++g)
       if (wanted[generated_from + g])
         for (auto c : expr::columns_of(*n.columns[g].value)) wanted[c] = true;
@@ -519,7 +440,7 @@ class expander {
   std::vector<logical_node> nodes_;
   std::vector<bool> live_;
   std::vector<bool> time_;  // a consumer below needs watermarks
-  std::vector<columns_set> needs_;
+  std::vector<std::vector<bool>> needs_;
   std::vector<emitted> out_;
   physical_plan plan_;
 };

@@ -1,0 +1,112 @@
+#include "jobs/plan/needs.hpp"
+
+#include <algorithm>
+
+namespace weir::planner {
+namespace {
+
+using kind = logical_node::kind;
+
+class finder {
+ public:
+  explicit finder(const std::vector<logical_node>& nodes) : nodes_(nodes) {}
+
+  needed_columns run() {
+    live_.resize(nodes_.size());
+    time_.resize(nodes_.size());
+    for (const auto& n : nodes_) needs_.emplace_back(n.output->size());
+    for (uint32_t i = static_cast<uint32_t>(nodes_.size()); i-- > 0;) {
+      const auto& n = nodes_[i];
+      if (n.what == kind::sink) live_[i] = true;
+      if (!live_[i]) continue;
+      const bool wants_time = n.what == kind::tumble || n.what == kind::custom;
+      for (auto r : n.inputs) {
+        live_[r.node] = true;
+        if (time_[i] || wants_time) time_[r.node] = true;
+      }
+      needs_of_inputs(i);
+    }
+    return {std::move(live_), std::move(time_), std::move(needs_)};
+  }
+
+ private:
+  void need(relation r, uint32_t column) {
+    if (r.port == 0) needs_[r.node][column] = true;
+  }
+  void need(relation r, const expr::node_ptr& e) {
+    if (e)
+      for (auto c : expr::columns_of(*e)) need(r, c);
+  }
+  void need_all(relation r) {
+    if (r.port == 0) needs_[r.node].assign(needs_[r.node].size(), true);
+  }
+
+  void needs_of_inputs(uint32_t i) {
+    const auto& n = nodes_[i];
+    auto& mine = needs_[i];
+    switch (n.what) {
+      case kind::scan:
+        // Watermarks come from the event-time column; without a consumer of time it is not parsed.
+        if (time_[i] && n.output->event_time) mine[*n.output->event_time] = true;
+        if (std::find(mine.begin(), mine.end(), true) == mine.end()) mine[0] = true;
+        break;
+      case kind::project:
+        if (std::find(mine.begin(), mine.end(), true) == mine.end()) mine[0] = true;
+        for (uint32_t c = 0; c < mine.size(); ++c)
+          if (mine[c]) need(n.inputs[0], n.columns[c].value);
+        break;
+      case kind::filter:
+        for (uint32_t c = 0; c < mine.size(); ++c)
+          if (mine[c]) need(n.inputs[0], c);
+        need(n.inputs[0], n.predicate);
+        break;
+      case kind::flat_map:
+        for (uint32_t c = 0; c + 1 < mine.size(); ++c)
+          if (mine[c]) need(n.inputs[0], c);
+        need(n.inputs[0], n.flat.argument);
+        break;
+      case kind::tumble:
+        for (uint32_t c = 0; c + 2 < mine.size(); ++c)
+          if (mine[c]) need(n.inputs[0], c);
+        need(n.inputs[0], *output_of(nodes_, n.inputs[0])->event_time);
+        break;
+      case kind::aggregate:
+        for (const auto& k : n.columns) need(n.inputs[0], k.value);
+        for (const auto& c : n.calls) {
+          need(n.inputs[0], c.argument);
+          need(n.inputs[0], c.filter);
+        }
+        break;
+      case kind::unite:
+        // Inputs must agree in what they carry, also those that keep more for other consumers.
+        if (std::find(mine.begin(), mine.end(), true) == mine.end()) mine[0] = true;
+        for (auto r : n.inputs)
+          for (uint32_t c = 0; c < mine.size(); ++c)
+            if (mine[c]) need(r, c);
+        break;
+      case kind::distinct:
+      case kind::custom:
+      case kind::sink:
+        for (auto r : n.inputs) need_all(r);
+        break;
+    }
+  }
+
+  const std::vector<logical_node>& nodes_;
+  std::vector<bool> live_;
+  std::vector<bool> time_;
+  std::vector<std::vector<bool>> needs_;
+};
+
+}  // namespace
+
+schema_ptr output_of(const std::vector<logical_node>& nodes, relation r) {
+  const auto& n = nodes[r.node];
+  return r.port == 0 ? n.output : n.info.side_outputs[r.port - 1U].second;
+}
+
+needed_columns find_needs(const std::vector<logical_node>& nodes) {
+  return finder(nodes).run();
+}
+
+}  // namespace weir::planner
