@@ -29,6 +29,32 @@ bool has_broadcast(const physical_plan& plan) {
 
 namespace {
 
+bool keyed(const operator_node& n) {
+  if (const auto* a = std::get_if<aggregate_spec>(&n.spec))
+    return a->stage != aggregate_spec::phase::partial && !a->keys.empty();
+  if (const auto* c = std::get_if<custom_spec>(&n.spec)) return !c->keys.empty();
+  return std::holds_alternative<distinct_spec>(n.spec);
+}
+
+}  // namespace
+
+bool stays_aligned(const physical_plan& plan) {
+  if (has_broadcast(plan)) return true;
+  auto edges = [&plan](auto same) {
+    return std::count_if(plan.edges.begin(), plan.edges.end(), same);
+  };
+  return std::any_of(plan.edges.begin(), plan.edges.end(), [&](const plan_edge& e) {
+    if (e.exchange != exchange_kind::forward || !keyed(plan.operators[e.to.value]) ||
+        plan.parallelism_of(e.to) == 1)
+      return false;
+    // Alone on both sides it is inside a chain, where nothing is in flight.
+    return e.from_port != 0 || edges([&e](const plan_edge& o) { return o.from == e.from; }) > 1 ||
+           edges([&e](const plan_edge& o) { return o.to == e.to; }) > 1;
+  });
+}
+
+namespace {
+
 result<std::unique_ptr<stream_operator>> instance_of(const physical_plan& plan, operator_index op) {
   const auto& node = plan.operators[op.value];
   if (const auto* sink = std::get_if<sink_spec>(&node.spec)) return make_sink(*sink);

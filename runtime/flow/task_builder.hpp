@@ -43,5 +43,9 @@ std::vector<std::string> edge_keys(const physical_plan&);
 /// Whether some edge copies rows to all receivers: such jobs keep barriers aligned, since rows in
 /// flight could not be told from their copies.
 bool has_broadcast(const physical_plan&);
+/// Whether barriers of the job never overtake (alignment limit -1): it has a broadcast edge, or a
+/// forward edge on which keyed rows stay with their subtask, whose rows in flight would not find
+/// their key's owner at another parallelism.
+bool stays_aligned(const physical_plan&);
 
 }  // namespace weir

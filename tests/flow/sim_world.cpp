@@ -57,7 +57,7 @@ void world::host::build(const task& t) {
   o.subtask = t.subtask;
   o.key_groups = w.plan_.key_groups;
   o.window = w.options_.window;
-  o.alignment_limit_us = has_broadcast(w.plan_) ? -1 : w.options_.alignment_limit_us;
+  o.alignment_limit_us = stays_aligned(w.plan_) ? -1 : w.options_.alignment_limit_us;
   task_ = std::make_unique<stream_task>(std::move(parts), std::move(o), *this, w.pool_, w.clock_,
                                         times_);
 }
