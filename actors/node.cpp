@@ -127,6 +127,9 @@ status node_process::open() {
 
 node_process::~node_process() {
   if (!system_) return;
+  // A job that has ended stays for questions; timers may still hold it.
+  for (const auto& job : jobs_) caf::anon_send_exit(job, caf::exit_reason::kill);
+  jobs_.clear();
   caf::anon_send_exit(placement_.node, caf::exit_reason::user_shutdown);
   caf::anon_send_exit(placement_.store, caf::exit_reason::user_shutdown);
   placement_ = {};
@@ -151,7 +154,8 @@ result<job_actor> node_process::submit(std::string id, physical_plan plan,
   seed.nodes = {placement_};
   seed.environment = environment();
   seed.log = std::move(log);
-  return spawn_job(*system_, std::move(seed));
+  jobs_.push_back(spawn_job(*system_, std::move(seed)));
+  return jobs_.back();
 }
 
 }  // namespace weir

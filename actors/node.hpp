@@ -63,6 +63,7 @@ class node_process {
   std::unique_ptr<caf::actor_system_config> config_;
   std::unique_ptr<caf::actor_system> system_;
   placement placement_;
+  std::vector<job_actor> jobs_;
   std::string temporary_;
 };
 
