@@ -11,6 +11,9 @@ namespace weir {
 namespace {
 
 constexpr size_t first_bytes_min = 1024;
+// All groups get their first buffer within one batch (copy on write): larger ones would make that
+// batch a stall of page faults. Doubling from here costs a copy of each record or so.
+constexpr size_t first_bytes_max = 32 * 1024;
 
 void put_u32(std::byte* p, size_t v) {
   auto x = static_cast<uint32_t>(v);
@@ -26,7 +29,7 @@ void delta_log::begin(memory_pool& memory, size_t rows) {
   // What a group gets when rows are spread evenly over the default number of groups, and a bit.
   size_t record = 16 + 8 * (layout_.key_words + layout_.value_words);
   size_t share = rows * record / default_key_groups * 5 / 4 + sizeof(record_header);
-  first_bytes_ = std::clamp(share, first_bytes_min, cut_bytes);
+  first_bytes_ = std::clamp(share, first_bytes_min, first_bytes_max);
 }
 
 std::byte* delta_log::reserve(group_log& g, uint32_t group, size_t bytes) {
@@ -36,7 +39,9 @@ std::byte* delta_log::reserve(group_log& g, uint32_t group, size_t bytes) {
     cut(g, group);
     used = 0;
   }
-  size_t wanted = std::max(used * 2, first_bytes_);
+  // Groups fill evenly; first sizes that differ keep them from growing all in one slice.
+  const size_t first = first_bytes_ / 2 + first_bytes_ * ((group * 0x9e3779b1u) >> 24) / 256;
+  size_t wanted = std::max(used * 2, first);
   wanted = std::max(std::min(wanted, cut_bytes), used + sizeof(record_header) + bytes);
   auto wider = buffer::allocate(*memory_, wanted);
   if (used) {
