@@ -314,10 +314,11 @@ std::optional<interval_value> add(const interval_value& a, const interval_value&
 
 // interval_mul() of PostgreSQL's timestamp.c: fractions of months become days of 30, fractions of
 // days become time.
-std::optional<interval_value> multiply(const interval_value& v, double factor) {
+std::optional<interval_value> multiply(const interval_value& v, double factor, bool divide) {
+  auto scaled_by = [&](double x) { return divide ? x / factor : x * factor; };
   auto rounded = [](double x) { return std::rint(x * 1e6) / 1e6; };
   auto fits32 = [](double x) { return x > -2147483649.0 && x < 2147483648.0; };
-  double months = v.months * factor, days = v.days * factor;
+  double months = scaled_by(v.months), days = scaled_by(v.days);
   if (std::isnan(months) || std::isnan(days) || !fits32(months) || !fits32(days))
     return std::nullopt;
   auto whole_months = static_cast<int32_t>(months);
@@ -331,7 +332,7 @@ std::optional<interval_value> multiply(const interval_value& v, double factor) {
     seconds -= static_cast<int32_t>(seconds / 86400) * 86400.0;
   }
   total_days += static_cast<int32_t>(month_days);
-  double micros = std::rint(static_cast<double>(v.micros) * factor + seconds * 1e6);
+  double micros = std::rint(scaled_by(static_cast<double>(v.micros)) + seconds * 1e6);
   if (std::isnan(micros) || std::fabs(micros) >= 9.2233720368547748e18) return std::nullopt;
   return in_range(whole_months, total_days, static_cast<int128>(micros));
 }

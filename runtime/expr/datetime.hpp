@@ -59,7 +59,8 @@ std::optional<interval_value> truncate(time_field, const interval_value&);
 std::optional<int64_t> add(int64_t timestamp, const interval_value&);
 std::optional<interval_value> negate(const interval_value&);
 std::optional<interval_value> add(const interval_value&, const interval_value&);
-std::optional<interval_value> multiply(const interval_value&, double);
+/// v * factor, or v / factor.
+std::optional<interval_value> multiply(const interval_value&, double factor, bool divide = false);
 /// a - b in days and time.
 interval_value difference(int64_t a, int64_t b);
 /// a - b in years, months, days and time.

@@ -74,7 +74,7 @@ void register_arithmetic_of_time(catalog& c) {
   c.row("*", {f8, iv}, iv,
         [](row_scope& r, double f, span a) { return interval(r, multiply(a, f)); });
   c.row("/", {iv, f8}, iv, [](row_scope& r, span a, double f) {
-    if (f != 0) return interval(r, multiply(a, 1 / f));
+    if (f != 0) return interval(r, multiply(a, f, true));
     r.fail(errc::division_by_zero, "division by zero");
     return span{};
   });

@@ -137,6 +137,14 @@ TEST_CASE("a bare column shares the input's column") {
   CHECK(cell(*out[2], 3) == "3");
 }
 
+TEST_CASE("a batch without rows gives columns without rows") {
+  table t = numbers();
+  t.rows.clear();
+  auto b = make_batch(t);
+  for (const char* sql : {"a + b", "upper(s)", "10 / x", "1 + 1", "CASE WHEN p THEN s END"})
+    CHECK(evaluate(sql, b) == texts{});
+}
+
 TEST_CASE("binding is safe on several threads") {
   auto b = make_batch(numbers());
   std::vector<std::thread> threads;
