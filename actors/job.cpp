@@ -321,19 +321,21 @@ void job_state_actor::release_watermark(task_id t) {
   self_->send(tasks_[t.value].handle, release_watermark_message{});
 }
 
-void job_state_actor::discover(operator_index op) {
+void job_state_actor::discover(operator_index op, std::vector<std::string> known) {
   const auto& spec = std::get<source_spec>(seed_.plan->operators[op.value].spec);
   auto self = caf::actor_cast<job_actor>(self_);
   auto* files = seed_.environment.files;
   uint32_t parallelism = seed_.plan->parallelism_of(op);
   uint32_t attempt = coordinator_->attempt().value;
   auto* io = seed_.environment.io;
-  io->submit(io->new_lane(), [self, spec, files, parallelism, op, attempt] {
-    auto found = std::make_shared<result<discovery>>(discovery{});
-    auto enumerator = make_enumerator(spec, *files, parallelism);
-    *found = enumerator ? (*enumerator)->discover() : result<discovery>(enumerator.err());
-    caf::anon_send(self, discovered_message{op.value, attempt, std::move(found)});
-  });
+  io->submit(
+      io->new_lane(), [self, spec, files, parallelism, op, attempt, seen = std::move(known)] {
+        auto found = std::make_shared<result<discovery>>(discovery{});
+        auto enumerator = make_enumerator(spec, *files, parallelism);
+        if (enumerator && !seen.empty()) (*enumerator)->restore(seen);
+        *found = enumerator ? (*enumerator)->discover() : result<discovery>(enumerator.err());
+        caf::anon_send(self, discovered_message{op.value, attempt, std::move(found)});
+      });
 }
 
 void job_state_actor::wake_at(timestamp_us t) {

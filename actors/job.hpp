@@ -48,7 +48,7 @@ class job_state_actor : public coordinator_port {
   void tell_aborted(epoch) override;
   void assign(task_id, split_pool::assignment) override;
   void release_watermark(task_id) override;
-  void discover(operator_index) override;
+  void discover(operator_index, std::vector<std::string> known) override;
   void wake_at(timestamp_us) override;
   void state_changed(job_state, const std::optional<error>&) override;
   void log(std::string) override;

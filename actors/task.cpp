@@ -105,7 +105,7 @@ status task_state::build() {
   WEIR_ASSIGN(auto built,
               build_task(*seed_.plan, *seed_.graph, seed_.id, seed_.environment, attempt, wake));
   built.options.window = seed_.window;
-  built.options.alignment_limit_us = has_broadcast(*seed_.plan) ? -1 : seed_.alignment_limit_us;
+  built.options.alignment_limit_us = stays_aligned(*seed_.plan) ? -1 : seed_.alignment_limit_us;
   metrics_ = built.metrics;
   for (const auto& in : built.parts.inputs)
     incoming_[in.id.value] = edge_schema(*seed_.plan, seed_.plan->edges[in.edge]);

@@ -59,6 +59,7 @@ struct Source {
   idleTimeoutUs @7 :Int64;
   onError @8 :UInt8;       # error_policy
   deadLetterPath @9 :Text;
+  tableColumns @10 :List(Text);
 }
 
 struct Sink {
@@ -67,6 +68,7 @@ struct Sink {
   baseDir @2 :Text;
   columns @3 :Schema;
   finalOnly @4 :Bool;
+  withChanges @5 :Bool;
 }
 
 struct FlatMap {

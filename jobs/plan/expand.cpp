@@ -138,6 +138,7 @@ class expander {
     s.connector = n.table.options.at("connector");
     s.options = n.table.options;
     s.base_dir = settings_.base_dir;
+    for (size_t c = 0; c < generated_from; ++c) s.table_columns.push_back(n.output->fields[c].name);
     auto type = std::make_shared<schema>();
     emitted e;
     e.map.assign(n.output->size(), dropped);
@@ -431,6 +432,7 @@ class expander {
     s.base_dir = settings_.base_dir;
     s.columns = n.output;
     s.final_only = settings_.final_output && s.connector == "stdout";
+    s.with_changes = s.connector == "stdout" && plan_.operators[in.op.value].emits_changes;
     auto op = add(n.step.id, name_of(n), std::move(s), nullptr, false, n.parallelism);
     connect(in, op);
     return {};

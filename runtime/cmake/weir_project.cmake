@@ -6,7 +6,6 @@ include(GNUInstallDirs)
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
-set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
 if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
@@ -16,7 +15,7 @@ set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1 -fno-omit-frame-pointer")
 
 # AVX2, BMI2 and FMA are the baseline; kernels that gain from AVX-512 dispatch at run time.
 # -pthread everywhere: some libraries ask for it, and precompiled headers need one set of options.
-add_compile_options(-pthread -march=x86-64-v3 -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
+add_compile_options(-pthread -fPIC -march=x86-64-v3 -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
                     -Wno-missing-field-initializers)
 if(WEIR_WERROR)
   add_compile_options(-Werror)

@@ -26,6 +26,7 @@ constexpr option_info file_source[] = {
     {"record_size_max", k::size},
     {"compression", k::choice, "auto|none|gzip|zstd"},
     {"split_size", k::size},
+    {"rate", k::rate},
 };
 constexpr option_info stdin_source[] = {
     {"format", k::choice, "csv|json|raw"}, {"header", k::boolean},
@@ -46,6 +47,7 @@ constexpr option_info memory_source[] = {
     {"batch_rows", k::positive},
     {"batches", k::positive},
     {"splits", k::positive},
+    {"rate", k::rate},
 };
 constexpr option_info file_sink[] = {
     {"path"},

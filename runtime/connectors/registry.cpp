@@ -1,6 +1,7 @@
 #include "runtime/connectors/file_reader.hpp"
 #include "runtime/connectors/memory_source.hpp"
 #include "runtime/connectors/options.hpp"
+#include "runtime/connectors/paced_reader.hpp"
 #include "runtime/connectors/sequence.hpp"
 #include "runtime/connectors/sinks.hpp"
 
@@ -18,8 +19,11 @@ result<std::unique_ptr<split_enumerator>> make_enumerator(const source_spec& spe
 result<std::unique_ptr<source_reader>> make_reader(const source_spec& spec) {
   WEIR_TRY(check_options(spec.connector, spec.options, false));
   if (spec.connector == "sequence") return make_sequence_reader(spec);
-  if (spec.connector == "memory") return make_memory_reader(spec);
-  return make_file_reader(spec);
+  WEIR_ASSIGN(auto reader,
+              spec.connector == "memory" ? make_memory_reader(spec) : make_file_reader(spec));
+  WEIR_ASSIGN(double rate, option_rate(spec.options, "rate", 0));
+  if (rate > 0) return make_paced_reader(std::move(reader), rate);
+  return reader;
 }
 
 result<std::unique_ptr<stream_operator>> make_sink(const sink_spec& spec) {

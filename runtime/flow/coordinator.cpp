@@ -110,7 +110,7 @@ void job_coordinator::deployed(attempt_id a, timestamp_us now) {
   for (auto& [op, pool] : pools_) {
     if (!pool.ready() || !pool.bounded()) {
       discovering_.insert(op);
-      port_.discover(operator_index{op});
+      port_.discover(operator_index{op}, pool.known());
     }
     hand_out(operator_index{op});
   }
@@ -352,7 +352,8 @@ void job_coordinator::tick(timestamp_us now) {
   if (now >= next_discovery_at_) {
     next_discovery_at_ = watermark_end;
     for (const auto& [op, pool] : pools_)
-      if (!pool.bounded() && discovering_.insert(op).second) port_.discover(operator_index{op});
+      if (!pool.bounded() && discovering_.insert(op).second)
+        port_.discover(operator_index{op}, pool.known());
   }
   arm();
 }

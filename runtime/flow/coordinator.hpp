@@ -63,8 +63,9 @@ class coordinator_port {
   virtual void tell_aborted(epoch) = 0;
   virtual void assign(task_id source, split_pool::assignment) = 0;
   virtual void release_watermark(task_id source) = 0;
-  /// Runs the source's enumerator; answered by discovered().
-  virtual void discover(operator_index source) = 0;
+  /// Runs the source's enumerator, which gets the ids of the splits that are known already;
+  /// answered by discovered().
+  virtual void discover(operator_index source, std::vector<std::string> known) = 0;
   virtual void wake_at(timestamp_us) = 0;
   virtual void state_changed(job_state, const std::optional<error>&) = 0;
   virtual void log(std::string) = 0;

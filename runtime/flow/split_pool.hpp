@@ -39,6 +39,8 @@ class split_pool {
   static result<split_pool> decode(std::string_view, std::vector<source_split> begun,
                                    uint32_t parallelism);
 
+  /// Ids of all splits that were ever found.
+  std::vector<std::string> known() const { return {known_.begin(), known_.end()}; }
   bool ready() const noexcept { return discovered_; }
   bool bounded() const noexcept { return bounded_; }
   uint64_t weight_total() const noexcept { return weight_total_; }

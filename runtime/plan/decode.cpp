@@ -176,6 +176,7 @@ result<operator_spec> get_source(wire::Source::Reader r) {
   s.idle_timeout_us = r.getIdleTimeoutUs();
   WEIR_ASSIGN(s.on_error, enumerator(r.getOnError(), error_policy::dead_letter, "error policy"));
   s.dead_letter_path = text(r.getDeadLetterPath());
+  for (auto name : r.getTableColumns()) s.table_columns.push_back(text(name));
   return operator_spec(std::move(s));
 }
 
@@ -186,6 +187,7 @@ result<operator_spec> get_sink(wire::Sink::Reader r) {
   s.base_dir = text(r.getBaseDir());
   WEIR_ASSIGN(s.columns, get_schema(r.getColumns()));
   s.final_only = r.getFinalOnly();
+  s.with_changes = r.getWithChanges();
   return operator_spec(std::move(s));
 }
 

@@ -130,6 +130,8 @@ struct spec_encoder {
     o.setIdleTimeoutUs(s.idle_timeout_us);
     o.setOnError(static_cast<uint8_t>(s.on_error));
     o.setDeadLetterPath(kj_text(s.dead_letter_path));
+    auto names = o.initTableColumns(list_size(s.table_columns.size()));
+    for (uint32_t i = 0; i < s.table_columns.size(); ++i) names.set(i, kj_text(s.table_columns[i]));
   }
   void operator()(const sink_spec& s) {
     auto o = b.initSink();
@@ -138,6 +140,7 @@ struct spec_encoder {
     o.setBaseDir(kj_text(s.base_dir));
     if (s.columns) put(o.initColumns(), *s.columns);
     o.setFinalOnly(s.final_only);
+    o.setWithChanges(s.with_changes);
   }
   void operator()(const filter_spec& s) { put(b.initFilter(), s.predicate); }
   void operator()(const project_spec& s) {

@@ -44,7 +44,7 @@ struct fixture final : coordinator_port {
   void tell_aborted(epoch e) override { say("aborted" + std::to_string(e.value)); }
   void assign(task_id, split_pool::assignment) override {}
   void release_watermark(task_id) override {}
-  void discover(operator_index) override { say("discover"); }
+  void discover(operator_index, std::vector<std::string>) override { say("discover"); }
   void wake_at(timestamp_us t) override { woken = std::min(woken, t); }
   void state_changed(job_state s, const std::optional<error>&) override { say(to_string(s)); }
   void log(std::string) override {}

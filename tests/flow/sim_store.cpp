@@ -177,7 +177,7 @@ void world::release_watermark(task_id t) {
   });
 }
 
-void world::discover(operator_index op) {
+void world::discover(operator_index op, std::vector<std::string>) {
   at(
       now() + outside_.random.between(0, 150'000),
       [this, op] {
