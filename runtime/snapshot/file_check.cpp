@@ -71,9 +71,11 @@ class file_walk {
     page_bytes_ = second;
     const meta_record& m = meta[0].txn < meta[1].txn ? meta[1] : meta[0];
     uint64_t pages = bytes_ / page_bytes_;
-    // A new file has only its headers.
-    if (m.last_page < 1 || m.last_page >= pages) return damaged(0, "the file is cut short");
+    // A new file has only its headers. Pages that a transaction took and freed again are never
+    // written, so the file may end before the last page; what the trees refer to has to be there.
+    if (m.last_page < 1 || pages < 2) return damaged(0, "the file is cut short");
     last_page_ = m.last_page;
+    file_pages_ = pages;
     visits_left_ = pages * 2;
     WEIR_TRY(tree(m.trees[0]));
     return tree(m.trees[1]);
@@ -88,6 +90,7 @@ class file_walk {
 
   status page(uint64_t number, int depth) {
     if (number < 2 || number > last_page_) return damaged(number, "no such page");
+    if (number >= file_pages_) return damaged(number, "the file is cut short");
     // Pages that point in a circle end here.
     if (visits_left_-- == 0) return damaged(number, "visited too often");
     uint64_t at = number * page_bytes_;
@@ -131,11 +134,12 @@ class file_walk {
 
   status overflow(uint64_t number, uint64_t size) {
     if (number < 2 || number > last_page_) return damaged(number, "no such page");
+    if (number >= file_pages_) return damaged(number, "the file is cut short");
     auto p = get<page_record>(number * page_bytes_);
     uint64_t pages = uint64_t{p.lower} | uint64_t{p.upper} << 16;
     if (p.number != number || !(p.flags & page_overflow))
       return damaged(number, "holds another page");
-    if (pages > last_page_ - number + 1 || pages * page_bytes_ < size + sizeof(page_record))
+    if (pages > file_pages_ - number || pages * page_bytes_ < size + sizeof(page_record))
       return damaged(number, "too short for its value");
     return {};
   }
@@ -156,7 +160,7 @@ class file_walk {
   const std::byte* data_;
   uint64_t bytes_;
   std::string path_;
-  uint64_t page_bytes_ = 0, last_page_ = 0, visits_left_ = 0;
+  uint64_t page_bytes_ = 0, last_page_ = 0, file_pages_ = 0, visits_left_ = 0;
 };
 
 }  // namespace
