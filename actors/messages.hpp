@@ -65,6 +65,8 @@ struct task_report {
   std::string node;
   uint64_t busy_ns = 0, backpressured_ns = 0, idle_ns = 0;
   int64_t watermark = INT64_MIN;
+  int64_t at_ns = 0;               // the node's monotonic clock, when these numbers were true
+  std::vector<int64_t> stalls_ns;  // how long the last barriers stopped it, oldest first
   std::vector<operator_report> operators;
 };
 
@@ -124,7 +126,8 @@ typename I::result_type inspect(I& f, operator_report& x) {
 template <class I>
 typename I::result_type inspect(I& f, task_report& x) {
   return f(caf::meta::type_name("task_report"), x.task, x.attempt, x.chain, x.subtask, x.node,
-           x.busy_ns, x.backpressured_ns, x.idle_ns, x.watermark, x.operators);
+           x.busy_ns, x.backpressured_ns, x.idle_ns, x.watermark, x.at_ns, x.stalls_ns,
+           x.operators);
 }
 template <class I>
 typename I::result_type inspect(I& f, job_report& x) {

@@ -9,6 +9,8 @@ namespace {
 // Batches per turn on the scheduler: a few hundred microseconds, so that other tasks' messages and
 // barriers do not wait long, and the cost of a turn vanishes.
 constexpr uint32_t slice_items = 16;
+// Barriers whose stalls are kept for reports: 100 s at the shortest interval.
+constexpr size_t stalls_max = 1'000;
 
 }  // namespace
 
@@ -51,6 +53,8 @@ void task_state::write_chunks(epoch e, std::vector<state_chunk> chunks) {
 }
 
 void task_state::acknowledge(epoch e, int64_t stall) {
+  if (stalls_ns_.size() == stalls_max) stalls_ns_.erase(stalls_ns_.begin());
+  stalls_ns_.push_back(stall);
   tell(task_event::what::acknowledged, e.value, stall);
 }
 void task_state::committed(epoch e) {
@@ -145,6 +149,8 @@ task_report task_state::report() const {
   r.chain = t.chain;
   r.subtask = t.subtask;
   r.node = seed_.node;
+  r.at_ns = seed_.environment.time->monotonic_ns();
+  r.stalls_ns = stalls_ns_;
   if (!metrics_) return r;
   constexpr auto relaxed = std::memory_order_relaxed;
   r.busy_ns = metrics_->times.busy_ns.load(relaxed);

@@ -2,6 +2,8 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "cluster/cli/bench.hpp"
+#include "cluster/cli/cluster.hpp"
 #include "cluster/cli/inspect.hpp"
 #include "cluster/cli/run.hpp"
 #include "runtime/base/units.hpp"
@@ -54,6 +56,7 @@ struct raw_options {
   uint32_t parallelism = 0;
   run_options run;
   inspect_options inspect;
+  bench_options bench;
 };
 
 void add_job_options(CLI::App& verb, raw_options& o) {
@@ -84,6 +87,19 @@ CLI::App* add_run(CLI::App& app, raw_options& o) {
   return verb;
 }
 
+CLI::App* add_bench(CLI::App& app, raw_options& o) {
+  auto* verb = app.add_subcommand("bench", "measure the engine on this machine");
+  verb->add_option("NAME", o.bench.name, "one of " + bench_names() + "; none: all, briefly");
+  verb->add_option("-p,--parallelism", o.bench.parallelism, "threads (default: cores)")
+      ->check(CLI::Range(1, 128));
+  verb->add_option("--rows", o.bench.rows, "size of the input or the state")
+      ->check(CLI::PositiveNumber);
+  verb->add_option("--seconds", o.bench.seconds, "to measure")->check(CLI::PositiveNumber);
+  verb->add_option("--runs", o.bench.runs, "repetitions; the medians follow them")
+      ->check(CLI::Range(1, 1000));
+  return verb;
+}
+
 int do_run(raw_options& o) {
   o.run.file = o.inspect.file;
   for (const auto& s : o.set) add_setting(o.run.set, s);
@@ -96,6 +112,82 @@ int do_run(raw_options& o) {
   o.run.log_level = o.log_level;
   return run_job(o.run);
 }
+
+/// Verbs of a cluster; the chosen one's function, once the command line is parsed.
+struct cluster_verbs {
+  cluster_verb_options options;
+  std::vector<std::string> set;
+  std::string interval = "1s", memory = "2GiB";
+  uint32_t parallelism = 0;
+  std::vector<std::pair<CLI::App*, int (*)(const cluster_verb_options&)>> verbs;
+
+  CLI::App* add(CLI::App& parent, const std::string& name, const std::string& help,
+                int (*function)(const cluster_verb_options&)) {
+    auto* verb = parent.add_subcommand(name, help);
+    verbs.emplace_back(verb, function);
+    return verb;
+  }
+  void format(CLI::App* verb) {
+    verb->add_option("-o", options.output, "format")
+        ->check(CLI::IsMember({"table", "csv", "json"}));
+  }
+  void client(CLI::App* verb) {
+    verb->add_option("--cluster", options.cluster, "HOST:PORT of any node's HTTP listener")
+        ->envname("WEIR_CLUSTER");
+    format(verb);
+  }
+
+  void add_all(CLI::App& app) {
+    auto* node = add(app, "node", "one node of a cluster, in the foreground", run_node);
+    node->add_option("--data-dir", options.data_dir, "what the node keeps")->required();
+    node->add_option("--name", options.name, "the node's name in its cluster");
+    node->add_option("--join", options.join, "HOST:PORT of the coordinating node's actors");
+    node->add_option("--port", options.port, "where its actors are reached (0: a free port)");
+    node->add_option("--http", options.http, "HTTP listener (port 0: a free one)");
+    node->add_option("--memory", memory, "what its tasks may hold")->check(size_check());
+
+    auto* cluster = app.add_subcommand("cluster", "local nodes as background processes");
+    cluster->require_subcommand(1);
+    auto* up = add(*cluster, "up", "start the nodes of DIR that are not running", cluster_up);
+    up->add_option("-n", options.nodes, "nodes")->check(CLI::Range(1, 64));
+    up->add_option("--memory", memory, "what each node's tasks may hold")->check(size_check());
+    auto* down = add(*cluster, "down", "stop them", cluster_down);
+    for (auto* verb : {up, down})
+      verb->add_option("--data-dir", options.data_dir, "the nodes' folders are below it")
+          ->required();
+    format(up);
+    client(add(*cluster, "status", "nodes and jobs", cluster_status));
+
+    auto* job = app.add_subcommand("job", "jobs of a cluster");
+    job->require_subcommand(1);
+    auto* submit = add(*job, "submit", "run a job file on the cluster; prints its id", job_submit);
+    submit->add_option("FILE", options.file, "job file (YAML)")->required();
+    submit->add_option("--set", set, "KEY=VALUE for ${KEY} in the job file")
+        ->check(setting_check());
+    submit->add_option("-p,--parallelism", parallelism, "tasks per operator (default: nodes)")
+        ->check(CLI::Range(1, 128));
+    submit->add_option("--snapshot-interval", interval, "between snapshots, at least 100ms")
+        ->check(duration_check(100'000));
+    client(submit);
+    client(add(*job, "ls", "all jobs", job_ls));
+    auto* describe = add(*job, "describe", "state, epochs, tasks of a job", job_describe);
+    auto* stop = add(*job, "stop", "a last snapshot, commits, the end", job_stop);
+    for (auto* verb : {describe, stop}) {
+      verb->add_option("ID", options.id, "the job's id")->required();
+      client(verb);
+    }
+  }
+  /// The exit code of the verb that was chosen; nothing when it is none of these.
+  std::optional<int> run() {
+    for (const auto& s : set) add_setting(options.set, s);
+    if (parallelism) options.parallelism = parallelism;
+    options.snapshot_interval_us = *parse_duration_us(interval);
+    options.memory_bytes = *parse_size(memory);
+    for (auto [verb, function] : verbs)
+      if (*verb) return function(options);
+    return std::nullopt;
+  }
+};
 
 }  // namespace
 
@@ -115,6 +207,9 @@ int main(int argc, char** argv) {
   plan->add_option("-o", o.inspect.output, "format")
       ->check(CLI::IsMember({"table", "csv", "json"}));
 
+  cluster_verbs cluster;
+  cluster.add_all(app);
+
   auto* snapshot = app.add_subcommand("snapshot", "look at the snapshots of a data directory");
   snapshot->require_subcommand(1);
   auto* ls = snapshot->add_subcommand("ls", "epochs, sizes, durations, state per operator");
@@ -124,6 +219,8 @@ int main(int argc, char** argv) {
     verb->add_option("-o", o.inspect.output, "format")
         ->check(CLI::IsMember({"table", "csv", "json"}));
   }
+
+  auto* bench = add_bench(app, o);
 
   try {
     app.parse(argc, argv);
@@ -136,6 +233,8 @@ int main(int argc, char** argv) {
   for (const auto& s : o.set) add_setting(o.inspect.set, s);
   if (o.parallelism) o.inspect.parallelism = o.parallelism;
   if (*run) return do_run(o);
+  if (auto code = cluster.run()) return *code;
+  if (*bench) return run_bench(o.bench);
   if (*lint) return lint_job(o.inspect);
   if (*plan) return plan_job(o.inspect);
   if (*ls) return snapshot_ls(o.inspect);

@@ -1,3 +1,4 @@
+#include "runtime/connectors/extra_connectors.hpp"
 #include "runtime/connectors/file_reader.hpp"
 #include "runtime/connectors/memory_source.hpp"
 #include "runtime/connectors/options.hpp"
@@ -10,6 +11,8 @@ namespace weir {
 result<std::unique_ptr<split_enumerator>> make_enumerator(const source_spec& spec,
                                                           file_system& files,
                                                           uint32_t /*parallelism*/) {
+  if (auto extra = find_extra_connector(spec.connector); extra && extra->enumerator)
+    return extra->enumerator(spec);
   WEIR_TRY(check_options(spec.connector, spec.options, false));
   if (spec.connector == "sequence") return make_sequence_enumerator(spec);
   if (spec.connector == "memory") return make_memory_enumerator(spec);
@@ -17,6 +20,8 @@ result<std::unique_ptr<split_enumerator>> make_enumerator(const source_spec& spe
 }
 
 result<std::unique_ptr<source_reader>> make_reader(const source_spec& spec) {
+  if (auto extra = find_extra_connector(spec.connector); extra && extra->reader)
+    return extra->reader(spec);
   WEIR_TRY(check_options(spec.connector, spec.options, false));
   if (spec.connector == "sequence") return make_sequence_reader(spec);
   WEIR_ASSIGN(auto reader,
@@ -27,6 +32,8 @@ result<std::unique_ptr<source_reader>> make_reader(const source_spec& spec) {
 }
 
 result<std::unique_ptr<stream_operator>> make_sink(const sink_spec& spec) {
+  if (auto extra = find_extra_connector(spec.connector); extra && extra->sink)
+    return extra->sink(spec);
   WEIR_TRY(check_options(spec.connector, spec.options, true));
   if (spec.connector == "file") return make_file_sink(spec);
   if (spec.connector == "stdout") return make_stdout_sink(spec);
