@@ -20,6 +20,17 @@ void encode_words(const column& c, const uint32_t* rows, size_t n, size_t stride
     for (size_t i = 0; i < n; ++i) word(v[codes[rows[i]]], out + i * stride);
     return;
   }
+  // Runs of rows without a selection are most of them, and all keys of one word: with the distance
+  // known the loop is a few instructions.
+  if (n != 0 && rows[n - 1] - rows[0] == n - 1) {
+    v += rows[0];
+    if (stride == 2) {
+      for (size_t i = 0; i < n; ++i) word(v[i], out + i * 2);
+    } else {
+      for (size_t i = 0; i < n; ++i) word(v[i], out + i * stride);
+    }
+    return;
+  }
   for (size_t i = 0; i < n; ++i) word(v[rows[i]], out + i * stride);
 }
 

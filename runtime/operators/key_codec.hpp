@@ -19,8 +19,8 @@ class key_codec {
   /// Adds one key word run per type to `layout`. At most keys_max, no list or struct.
   static result<key_codec> make(std::vector<data_type> types, row_layout& layout);
 
-  /// Encodes values `rows[i]` (physical) of the columns as keys of 1 + words() words each. Strings
-  /// are borrowed: the columns must outlive the keys.
+  /// Encodes values `rows[i]` (physical, strictly ascending) of the columns as keys of 1 + words()
+  /// words each. Strings are borrowed: the columns must outlive the keys.
   void encode(std::span<const column_ptr> columns, const uint32_t* rows, size_t n,
               uint64_t* out) const;
   /// Column `k` of the keys of n rows (header word included).
