@@ -4,6 +4,7 @@
 
 #include "cluster/cli/bench.hpp"
 #include "cluster/cli/bench_engine.hpp"
+#include "runtime/snapshot/store.hpp"
 
 namespace weir::cli {
 namespace {
@@ -133,7 +134,8 @@ result<std::vector<bench_line>> bench_restore(const bench_setup& s) {
   const uint64_t keys = std::max<uint64_t>(1, s.rows / record_bytes);
   WEIR_ASSIGN(auto folder, scratch_folder::make());
   auto plan = bench_plan(
-      "name: restore\ntables:\n  rows: {columns: {k: bigint}, with: {connector: sequence}}\n"
+      "name: restore\ntables:\n  rows: {columns: {k: bigint}, with: {connector: sequence, rate: "
+      "10000000}}\n"
       "  out: {with: {connector: blackhole}}\nsteps:\n"
       "  - {name: counts, from: rows, key: k, aggregate: {n: count(*), s: sum(k)}, emit: final}\n"
       "sinks:\n  - {from: counts, into: out}\n",
@@ -142,8 +144,8 @@ result<std::vector<bench_line>> bench_restore(const bench_setup& s) {
   engine_settings e;
   e.threads = s.threads;
   e.data_dir = folder->path();
-  uint64_t rows = 0;
   {
+    uint64_t rows = 0;
     WEIR_ASSIGN(auto engine, bench_engine::start(e));
     WEIR_TRY(engine->submit(*plan));
     while (rows < keys) {
@@ -152,12 +154,21 @@ result<std::vector<bench_line>> bench_restore(const bench_setup& s) {
       rows = 0;
       for (const auto& t : sample.sources) rows += t.second;
     }
-    WEIR_ASSIGN(auto last, engine->stop());
-    rows = 0;
-    for (const auto& t : last.tasks)
-      if (t.chain == 0 && !t.operators.empty()) rows += t.operators.front().rows_out;
+    WEIR_TRY(engine->stop());
   }
-  const double bytes = static_cast<double>(rows * record_bytes);
+  // What the epoch holds: rows went on to come while its state was written.
+  uint64_t stored = 0, records = 0;
+  {
+    snapshot_options how;
+    how.read_only = true;
+    WEIR_ASSIGN(auto store, snapshot_store::open(folder->path() + "/snapshots", how));
+    auto epochs = store->inspect({plan->name, ""});
+    if (epochs.empty()) return error{errc::not_found, "the job left no snapshot"};
+    stored = epochs.back().bytes;
+    for (const auto& op : epochs.back().operators)
+      for (const auto& state : op.states) records += state.records;
+  }
+  const auto bytes = static_cast<double>(stored);
   // The limit: as many bytes copied by as many threads.
   std::vector<std::vector<char>> from(s.threads, std::vector<char>(8 << 20, 1)), to = from;
   double copied = plain_loop(s.threads, 0.2, [&](uint32_t i) {
@@ -176,7 +187,7 @@ result<std::vector<bench_line>> bench_restore(const bench_setup& s) {
   WEIR_TRY(engine->cancel());
   const double gib = 1024.0 * 1024 * 1024;
   return std::vector<bench_line>{{"time_per_gib", took / bytes * gib, "s", "memcpy", gib / copied,
-                                  took / bytes * copied, 1, rows, took}};
+                                  took / bytes * copied, 1, records, took}};
 }
 
 }  // namespace weir::cli
