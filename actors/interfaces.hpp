@@ -24,6 +24,8 @@ using wait_atom = caf::atom_constant<caf::atom("wait")>;
 using begin_atom = caf::atom_constant<caf::atom("begin")>;
 using abort_atom = caf::atom_constant<caf::atom("abort")>;
 using fold_atom = caf::atom_constant<caf::atom("fold")>;
+using drop_atom = caf::atom_constant<caf::atom("drop")>;
+using list_atom = caf::atom_constant<caf::atom("list")>;
 using latest_atom = caf::atom_constant<caf::atom("latest")>;
 
 struct connect_message;
@@ -31,6 +33,13 @@ struct deploy_message;
 struct deploy_reply;
 struct commit_message;
 struct operation_reply;
+struct begin_message;
+struct seed_message;
+struct join_message;
+struct join_reply;
+struct submit_message;
+struct submit_reply;
+struct cluster_report;
 struct load_message;
 struct load_reply;
 struct latest_reply;
@@ -81,8 +90,12 @@ using store_actor = caf::typed_actor<
     // Tasks: parts of their share of an epoch.
     caf::reacts_to<chunks_message>,
     // Job master: an epoch of an attempt begins, or is given up.
-    caf::reacts_to<begin_atom, std::string, uint64_t, uint32_t>,
-    caf::reacts_to<abort_atom, std::string, uint64_t>,
+    caf::reacts_to<begin_message>, caf::reacts_to<abort_atom, std::string, uint64_t>,
+    // Job master: what the tasks here were restored from; the first epoch of this part of the job
+    // starts from it. Copied on like chunks.
+    caf::reacts_to<seed_message>,
+    // Job master: no epoch needs this part of a job any more.
+    caf::reacts_to<drop_atom, std::string>,
     // Job master: make this node's part of the epoch durable.
     caf::replies_to<commit_message>::with<operation_reply>,
     // Job master: what a restart continues from.
@@ -97,10 +110,21 @@ using node_actor = caf::typed_actor<
     // Job master: spawn these tasks of a plan (not started yet).
     caf::replies_to<deploy_message>::with<deploy_reply>>;
 
+/// The node that coordinates a cluster: its members and its jobs.
+using coordinator_actor = caf::typed_actor<
+    // A node that starts: who it is and how others reach it.
+    caf::replies_to<join_message>::with<join_reply>,
+    // Any node's HTTP listener: a job to run, and questions about jobs.
+    caf::replies_to<submit_message>::with<submit_reply>,
+    caf::replies_to<describe_atom, std::string>::with<job_report>,
+    caf::replies_to<stop_atom, std::string>::with<operation_reply>,
+    caf::replies_to<list_atom>::with<cluster_report>>;
+
 struct connect_message {
   uint32_t attempt = 0;
   job_actor master;
   store_actor store;
+  std::string store_job;              // key of the job, or of this node's part of it
   std::vector<uint32_t> channels;     // of the task, both directions
   std::vector<task_actor> receivers;  // the other end of each
   std::vector<state_chunk> restored;
@@ -136,7 +160,56 @@ struct commit_message {
   int64_t began = 0, ended = 0;
   bool finished = false;
   std::map<std::string, std::string> split_pools;
+  std::vector<std::string> parts;  // of which the epoch consists; empty: only this store's
 };
+struct begin_message {
+  std::string job;  // "job", or "job@part"
+  uint64_t number = 0;
+  uint32_t attempt = 0;
+  std::vector<store_actor> copies;  // stores that get a copy of everything
+};
+struct seed_message {
+  std::string job;
+  std::vector<state_chunk> chunks;  // load_all() of the parts that the tasks come from
+  std::vector<store_actor> copies;  // that get it too
+};
+struct join_message {
+  std::string name;
+  uint32_t pid = 0;
+  std::string http;   // HOST:PORT
+  uint16_t port = 0;  // where its node actor is published, on loopback or `host`
+  std::string host;
+  node_actor node;
+  store_actor store;
+};
+struct peer_address {
+  std::string name, host;
+  uint16_t port = 0;
+};
+struct join_reply {
+  std::string error;
+  std::vector<peer_address> peers;
+};
+struct submit_message {
+  std::vector<char> plan;
+  int64_t snapshot_interval_us = 1'000'000;
+};
+struct submit_reply {
+  std::string error;
+  uint8_t code = 0;
+  std::string id;
+};
+struct node_report {
+  std::string name, http;
+  uint32_t pid = 0;
+  bool alive = true;
+  bool coordinates = false;
+};
+struct cluster_report {
+  std::vector<node_report> nodes;
+  std::vector<job_report> jobs;
+};
+
 struct operation_reply {
   std::string error;  // empty: done
   uint8_t code = 0;
@@ -148,6 +221,7 @@ struct task_state_request {
 };
 struct load_message {
   std::string job;
+  bool all = false;  // also every chunk of the part, for seed_message
   uint64_t number = 0;
   std::vector<task_state_request> tasks;
 };
@@ -168,6 +242,7 @@ struct latest_reply {
   std::map<std::string, std::string> begun_splits;  // by operator id: split_list.hpp
   std::vector<operator_entry> operators;            // whose state the epoch has
   std::vector<std::string> warnings;                // damaged epochs that were passed over
+  std::vector<std::string> parts;  // of which the epoch consists, when several nodes have it
 };
 /// Local to the job master's process.
 struct discovered_message {
@@ -185,8 +260,8 @@ typename I::result_type inspect(I& f, connect_message& x) {
       if (!unflatten(flat, x.restored)) return caf::sec::invalid_argument;
     return caf::none;
   };
-  return f(caf::meta::type_name("connect"), x.attempt, x.master, x.store, x.channels, x.receivers,
-           flat, caf::meta::load_callback(load));
+  return f(caf::meta::type_name("connect"), x.attempt, x.master, x.store, x.store_job, x.channels,
+           x.receivers, flat, caf::meta::load_callback(load));
 }
 template <class I>
 typename I::result_type inspect(I& f, deploy_message& x) {
@@ -205,7 +280,50 @@ typename I::result_type inspect(I& f, operator_entry& x) {
 template <class I>
 typename I::result_type inspect(I& f, commit_message& x) {
   return f(caf::meta::type_name("commit"), x.job, x.plan_name, x.fingerprint, x.key_groups, x.mode,
-           x.operators, x.plan, x.number, x.began, x.ended, x.finished, x.split_pools);
+           x.operators, x.plan, x.number, x.began, x.ended, x.finished, x.split_pools, x.parts);
+}
+template <class I>
+typename I::result_type inspect(I& f, begin_message& x) {
+  return f(caf::meta::type_name("begin"), x.job, x.number, x.attempt, x.copies);
+}
+template <class I>
+typename I::result_type inspect(I& f, seed_message& x) {
+  std::vector<char> flat;
+  if constexpr (I::reads_state) flat = flatten(x.chunks);
+  auto load = [&]() -> caf::error {
+    if constexpr (I::writes_state)
+      if (!unflatten(flat, x.chunks)) return caf::sec::invalid_argument;
+    return caf::none;
+  };
+  return f(caf::meta::type_name("seed"), x.job, x.copies, flat, caf::meta::load_callback(load));
+}
+template <class I>
+typename I::result_type inspect(I& f, join_message& x) {
+  return f(caf::meta::type_name("join"), x.name, x.pid, x.http, x.port, x.host, x.node, x.store);
+}
+template <class I>
+typename I::result_type inspect(I& f, peer_address& x) {
+  return f(caf::meta::type_name("peer_address"), x.name, x.host, x.port);
+}
+template <class I>
+typename I::result_type inspect(I& f, join_reply& x) {
+  return f(caf::meta::type_name("join_reply"), x.error, x.peers);
+}
+template <class I>
+typename I::result_type inspect(I& f, submit_message& x) {
+  return f(caf::meta::type_name("submit"), x.plan, x.snapshot_interval_us);
+}
+template <class I>
+typename I::result_type inspect(I& f, submit_reply& x) {
+  return f(caf::meta::type_name("submit_reply"), x.error, x.code, x.id);
+}
+template <class I>
+typename I::result_type inspect(I& f, node_report& x) {
+  return f(caf::meta::type_name("node_report"), x.name, x.http, x.pid, x.alive, x.coordinates);
+}
+template <class I>
+typename I::result_type inspect(I& f, cluster_report& x) {
+  return f(caf::meta::type_name("cluster_report"), x.nodes, x.jobs);
 }
 template <class I>
 typename I::result_type inspect(I& f, operation_reply& x) {
@@ -218,7 +336,7 @@ typename I::result_type inspect(I& f, task_state_request& x) {
 }
 template <class I>
 typename I::result_type inspect(I& f, load_message& x) {
-  return f(caf::meta::type_name("load"), x.job, x.number, x.tasks);
+  return f(caf::meta::type_name("load"), x.job, x.all, x.number, x.tasks);
 }
 template <class I>
 typename I::result_type inspect(I& f, load_reply& x) {
@@ -239,7 +357,7 @@ typename I::result_type inspect(I& f, load_reply& x) {
 template <class I>
 typename I::result_type inspect(I& f, latest_reply& x) {
   return f(caf::meta::type_name("latest_reply"), x.error, x.code, x.found, x.number, x.finished,
-           x.fingerprint, x.plan, x.split_pools, x.begun_splits, x.operators, x.warnings);
+           x.fingerprint, x.plan, x.split_pools, x.begun_splits, x.operators, x.warnings, x.parts);
 }
 
 }  // namespace weir
@@ -266,10 +384,20 @@ CAF_ADD_TYPE_ID(weir, (weir::task_state_request))
 CAF_ADD_TYPE_ID(weir, (weir::load_message))
 CAF_ADD_TYPE_ID(weir, (weir::load_reply))
 CAF_ADD_TYPE_ID(weir, (weir::latest_reply))
+CAF_ADD_TYPE_ID(weir, (weir::begin_message))
+CAF_ADD_TYPE_ID(weir, (weir::seed_message))
+CAF_ADD_TYPE_ID(weir, (weir::join_message))
+CAF_ADD_TYPE_ID(weir, (weir::join_reply))
+CAF_ADD_TYPE_ID(weir, (weir::peer_address))
+CAF_ADD_TYPE_ID(weir, (weir::submit_message))
+CAF_ADD_TYPE_ID(weir, (weir::submit_reply))
+CAF_ADD_TYPE_ID(weir, (weir::node_report))
+CAF_ADD_TYPE_ID(weir, (weir::cluster_report))
 CAF_ADD_TYPE_ID(weir, (weir::task_actor))
 CAF_ADD_TYPE_ID(weir, (weir::job_actor))
 CAF_ADD_TYPE_ID(weir, (weir::store_actor))
 CAF_ADD_TYPE_ID(weir, (weir::node_actor))
+CAF_ADD_TYPE_ID(weir, (weir::coordinator_actor))
 CAF_END_TYPE_ID_BLOCK(weir)
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::discovered_message)

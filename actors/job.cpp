@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "runtime/flow/source_driver.hpp"
 #include "runtime/flow/split_list.hpp"
 
 namespace weir {
@@ -27,7 +28,7 @@ job_actor spawn_job(caf::actor_system& system, job_seed seed) {
 }
 
 size_t job_state_actor::node_of(const task& t) const {
-  return t.subtask % seed_.nodes.size();
+  return t.subtask % placements_.size();
 }
 
 void job_state_actor::log(std::string line) {
@@ -35,12 +36,19 @@ void job_state_actor::log(std::string line) {
 }
 
 void job_state_actor::load() {
-  // The master's own node has the manifest.
-  self_->request(seed_.nodes.front().store, restore_timeout, latest_atom::value, seed_.id)
-      .then([this](latest_reply& r) { restore_from(r); },
-            [this](const caf::error& e) {
-              coordinator_->restored(to_error(e, "the snapshot store does not answer"), now());
-            });
+  placements_ = seed_.nodes();
+  collected_.clear();
+  self_->request(seed_.home, restore_timeout, latest_atom::value, seed_.id)
+      .then(
+          [this](latest_reply& r) {
+            if (r.error.empty() && r.found && !r.parts.empty())
+              collect_parts(std::move(r));
+            else
+              restore_from(r);
+          },
+          [this](const caf::error& e) {
+            coordinator_->restored(to_error(e, "the snapshot store does not answer"), now());
+          });
 }
 
 void job_state_actor::restore_from(latest_reply& r) {
@@ -71,10 +79,78 @@ void job_state_actor::restore_from(latest_reply& r) {
   coordinator_->restored(std::optional(std::move(from)), now());
 }
 
+void job_state_actor::collect_parts(latest_reply r) {
+  auto shared = std::make_shared<latest_reply>(std::move(r));
+  parts_left_ = shared->parts.size();
+  for (size_t i = 0; i < shared->parts.size(); ++i) collect_part(shared, i, 0);
+}
+
+void job_state_actor::collect_part(std::shared_ptr<latest_reply> r, size_t part, size_t from) {
+  // The node that wrote the part, or whoever has its copy: the first that answers with it.
+  if (from >= placements_.size()) {
+    if (parts_left_ == SIZE_MAX) return;
+    parts_left_ = SIZE_MAX;
+    return coordinator_->restored(
+        error{errc::not_found, "no live node has part " + r->parts[part] + " of epoch " +
+                                   std::to_string(r->number) + ", nor its copy"},
+        now());
+  }
+  load_message m;
+  m.job = seed_.id + "@" + r->parts[part];
+  m.number = r->number;
+  m.all = true;
+  self_->request(placements_[from].store, restore_timeout, std::move(m))
+      .then(
+          [this, r, part, from](load_reply& reply) {
+            if (parts_left_ == SIZE_MAX) return;
+            if (!reply.error.empty() || reply.chunks.empty())
+              return collect_part(r, part, from + 1);
+            auto& chunks = reply.chunks.front();
+            std::move(chunks.begin(), chunks.end(), std::back_inserter(collected_));
+            if (--parts_left_ != 0) return;
+            for (const auto& [id, pool] : r->split_pools)
+              for (const auto& c : collected_)
+                if (c.operator_id == id && c.state == source_driver::state_name)
+                  r->begun_splits[id].append(c.bytes.as<char>(), c.bytes.size());
+            old_parts_ = r->parts;
+            restore_from(*r);
+          },
+          [this, r, part, from](const caf::error&) { collect_part(r, part, from + 1); });
+}
+
+std::string job_state_actor::part_key(size_t node) const {
+  return seed_.id + "@" + placements_[node].name + part_suffix_;
+}
+
+void job_state_actor::start_parts() {
+  // Each deployment has parts of its own: what the last one left belongs to its epochs only.
+  part_suffix_ = "." + std::to_string(coordinator_->completed().value) + "." +
+                 std::to_string(coordinator_->attempt().value);
+  commits_until_drop_ = 3;
+  std::vector<seed_message> seeds(placements_.size());
+  for (const auto& c : collected_) {
+    if (c.key_group == no_key_group || changed_.contains(c.operator_id)) continue;
+    for (uint32_t i = 0; i < seed_.plan->operators.size(); ++i) {
+      if (seed_.plan->operators[i].id != c.operator_id) continue;
+      const auto& chain = seed_.graph->chains[seed_.graph->chain_of[i]];
+      uint32_t owner = subtask_of_group(seed_.plan->key_groups, chain.parallelism, c.key_group);
+      seeds[node_of(seed_.graph->tasks[chain.first_task + owner])].chunks.push_back(c);
+    }
+  }
+  for (size_t n = 0; n < placements_.size(); ++n) {
+    seeds[n].job = part_key(n);
+    if (placements_.size() > 1) seeds[n].copies = {placements_[(n + 1) % placements_.size()].store};
+    self_->send(placements_[n].store, std::move(seeds[n]));
+  }
+}
+
 void job_state_actor::deploy(attempt_id attempt) {
+  if (placements_.empty())
+    return fail_deployment(attempt, {errc::io, "no node is there to take tasks"});
+  if (seed_.parts) start_parts();
   deploying_ = attempt;
   tasks_.assign(seed_.graph->tasks.size(), {});
-  std::vector<std::vector<uint32_t>> ids(seed_.nodes.size());
+  std::vector<std::vector<uint32_t>> ids(placements_.size());
   for (const auto& t : seed_.graph->tasks) {
     tasks_[t.id.value].node = node_of(t);
     ids[node_of(t)].push_back(t.id.value);
@@ -91,18 +167,18 @@ void job_state_actor::deploy(attempt_id attempt) {
     m.window_bytes = seed_.window.bytes;
     m.window_batches = seed_.window.batches;
     m.alignment_limit_us = seed_.alignment_limit_us;
-    self_->request(seed_.nodes[n].node, deploy_timeout, std::move(m))
+    self_->request(placements_[n].node, deploy_timeout, std::move(m))
         .then([this, attempt, n,
                list = ids[n]](const deploy_reply& r) { spawned(attempt, n, list, r); },
               [this, attempt, n](const caf::error& e) {
-                fail_deployment(attempt, to_error(e, "node " + seed_.nodes[n].name +
+                fail_deployment(attempt, to_error(e, "node " + placements_[n].name +
                                                          " does not take its tasks"));
               });
   }
 }
 
 void job_state_actor::fail_deployment(attempt_id attempt, error e) {
-  if (attempt != deploying_) return;
+  if (deploying_ != attempt_id{} && attempt != deploying_) return;
   coordinator_->task_failed(task_id{UINT32_MAX}, attempt, std::move(e), now());
 }
 
@@ -123,7 +199,7 @@ void job_state_actor::spawned(attempt_id attempt, size_t node, const std::vector
 
 void job_state_actor::load_state() {
   attempt_id attempt = deploying_;
-  std::vector<std::vector<uint32_t>> ids(seed_.nodes.size());
+  std::vector<std::vector<uint32_t>> ids(placements_.size());
   for (const auto& t : seed_.graph->tasks) ids[tasks_[t.id.value].node].push_back(t.id.value);
   auto keys = edge_keys(*seed_.plan);
   for (size_t n = 0; n < ids.size(); ++n) {
@@ -135,6 +211,7 @@ void job_state_actor::load_state() {
     load_message m;
     m.job = seed_.id;
     m.number = coordinator_->completed().value;
+    std::vector<std::vector<state_chunk>> from_parts;
     for (auto task : ids[n]) {
       const auto& t = seed_.graph->tasks[task];
       const auto& c = seed_.graph->chains[t.chain];
@@ -147,9 +224,22 @@ void job_state_actor::load_state() {
       auto range = range_of_subtask(seed_.plan->key_groups, c.parallelism, t.subtask);
       want.group_begin = range.begin;
       want.group_end = range.end;
+      if (seed_.parts) {
+        auto& mine = from_parts.emplace_back();
+        for (const auto& chunk : collected_) {
+          bool wanted = std::find(want.operator_ids.begin(), want.operator_ids.end(),
+                                  chunk.operator_id) != want.operator_ids.end();
+          if (wanted && (chunk.key_group == no_key_group || range.contains(chunk.key_group)))
+            mine.push_back(chunk);
+        }
+      }
       m.tasks.push_back(std::move(want));
     }
-    self_->request(seed_.nodes[n].store, restore_timeout, std::move(m))
+    if (seed_.parts) {
+      connect(n, ids[n], std::move(from_parts));
+      continue;
+    }
+    self_->request(placements_[n].store, restore_timeout, std::move(m))
         .then(
             [this, attempt, n, list = ids[n]](load_reply& r) {
               if (attempt != deploying_ || over_) return;
@@ -171,7 +261,8 @@ void job_state_actor::connect(size_t node, const std::vector<uint32_t>& ids,
     connect_message m;
     m.attempt = deploying_.value;
     m.master = self_;
-    m.store = seed_.nodes[node].store;
+    m.store = placements_[node].store;
+    m.store_job = seed_.parts ? part_key(node) : seed_.id;
     m.restored = std::move(chunks[i]);
     auto add = [&](channel_id c, task_id other) {
       m.channels.push_back(c.value);
@@ -249,8 +340,16 @@ void job_state_actor::kill() {
 }
 
 void job_state_actor::begin_epoch(epoch e) {
-  for (const auto& n : seed_.nodes)
-    self_->send(n.store, begin_atom::value, seed_.id, e.value, coordinator_->attempt().value);
+  uint32_t attempt = coordinator_->attempt().value;
+  if (!seed_.parts) {
+    self_->send(seed_.home, begin_message{seed_.id, e.value, attempt, {}});
+    return;
+  }
+  for (size_t n = 0; n < placements_.size(); ++n) {
+    begin_message m{part_key(n), e.value, attempt, {}};
+    if (placements_.size() > 1) m.copies = {placements_[(n + 1) % placements_.size()].store};
+    self_->send(placements_[n].store, std::move(m));
+  }
 }
 
 void job_state_actor::trigger(task_id t, epoch e, epoch completed) {
@@ -283,13 +382,43 @@ void job_state_actor::commit(epoch_summary s) {
   m.ended = s.ended;
   m.finished = s.finished;
   m.split_pools = std::move(s.split_pools);
-  self_->request(seed_.nodes.front().store, commit_timeout, std::move(m))
+  if (!seed_.parts) return commit_home(std::move(m));
+  // Every node's part with its copy first, then the manifest of the whole at home.
+  auto left = std::make_shared<size_t>(placements_.size());
+  auto whole = std::make_shared<commit_message>(m);
+  whole->job = seed_.id;
+  for (size_t n = 0; n < placements_.size(); ++n) {
+    whole->parts.push_back(placements_[n].name + part_suffix_);
+    m.job = part_key(n);
+    auto failed = [this, left, e](error why) {
+      if (std::exchange(*left, SIZE_MAX) == SIZE_MAX || over_) return;
+      coordinator_->commit_failed(e, std::move(why), now());
+    };
+    self_->request(placements_[n].store, commit_timeout, m)
+        .then(
+            [this, left, whole, failed](const operation_reply& r) {
+              if (!r.error.empty()) return failed({static_cast<errc>(r.code), r.error});
+              if (*left != SIZE_MAX && --*left == 0 && !over_) commit_home(std::move(*whole));
+            },
+            [failed](const caf::error& err) {
+              failed(to_error(err, "a snapshot store does not answer"));
+            });
+  }
+}
+
+void job_state_actor::commit_home(commit_message m) {
+  epoch e{m.number};
+  self_->request(seed_.home, commit_timeout, std::move(m))
       .then(
           [this, e](const operation_reply& r) {
             if (over_) return;
-            if (r.error.empty())
+            if (r.error.empty()) {
+              if (--commits_until_drop_ == 0)
+                for (const auto& part : std::exchange(old_parts_, {}))
+                  for (const auto& p : placements_)
+                    self_->send(p.store, drop_atom::value, seed_.id + "@" + part);
               coordinator_->committed(e, now());
-            else
+            } else
               coordinator_->commit_failed(e, {static_cast<errc>(r.code), r.error}, now());
           },
           [this, e](const caf::error& err) {
@@ -300,7 +429,12 @@ void job_state_actor::commit(epoch_summary s) {
 }
 
 void job_state_actor::abort(epoch e) {
-  for (const auto& n : seed_.nodes) self_->send(n.store, abort_atom::value, seed_.id, e.value);
+  if (!seed_.parts) {
+    self_->send(seed_.home, abort_atom::value, seed_.id, e.value);
+    return;
+  }
+  for (size_t n = 0; n < placements_.size(); ++n)
+    self_->send(placements_[n].store, abort_atom::value, part_key(n), e.value);
 }
 
 void job_state_actor::tell_complete(epoch e) {

@@ -26,7 +26,11 @@ struct job_seed {
   coordinator_options options;
   credit window;
   int64_t alignment_limit_us = 500'000;
-  std::vector<placement> nodes;  // tasks are spread over them by subtask
+  /// The nodes that take tasks now; asked before each deployment. Tasks are spread by subtask.
+  std::function<std::vector<placement>()> nodes;
+  store_actor home;  // has the manifests of the whole job
+  /// Each node keeps its own part of the epochs, and a copy on another one; else all is at home.
+  bool parts = false;
   task_environment environment;  // of the master's own process: enumerators, clock
   std::function<void(std::string)> log;
 };
@@ -63,6 +67,11 @@ class job_state_actor : public coordinator_port {
   size_t node_of(const task&) const;
   void spawned(attempt_id, size_t node, const std::vector<uint32_t>& ids, const deploy_reply&);
   void restore_from(latest_reply&);
+  void collect_parts(latest_reply);
+  void collect_part(std::shared_ptr<latest_reply>, size_t part, size_t from);
+  std::string part_key(size_t node) const;
+  void start_parts();
+  void commit_home(commit_message);
   void load_state();
   void connect(size_t node, const std::vector<uint32_t>& ids,
                std::vector<std::vector<state_chunk>>);
@@ -86,6 +95,12 @@ class job_state_actor : public coordinator_port {
   timestamp_us started_at_ = 0;
   bool over_ = false;
   std::vector<char> plan_bytes_;
+  std::vector<placement> placements_;   // of the attempt that is deployed
+  std::vector<state_chunk> collected_;  // parts: every chunk of the restored epoch
+  size_t parts_left_ = 0;
+  std::string part_suffix_;             // tells the parts of attempts apart
+  std::vector<std::string> old_parts_;  // dropped when no kept epoch needs them
+  int commits_until_drop_ = 0;
   std::set<std::string> changed_;  // operators whose state in the snapshot has another form
 };
 

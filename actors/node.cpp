@@ -1,5 +1,7 @@
 #include "actors/node.hpp"
 
+#include <caf/io/all.hpp>
+
 #include <stdlib.h>
 
 #include <algorithm>
@@ -118,6 +120,12 @@ status node_process::open() {
                                                 : std::max(1u, std::thread::hardware_concurrency());
   config_->set("scheduler.max-threads", static_cast<size_t>(threads));
   config_->set("scheduler.max-throughput", max_throughput);
+  if (options_.network) {
+    config_->load<caf::io::middleman>();
+    // A node that is cut off or stopped is noticed after three silent seconds.
+    config_->set("middleman.heartbeat-interval", caf::timespan(std::chrono::seconds(1)));
+    config_->set("middleman.connection-timeout", caf::timespan(std::chrono::seconds(3)));
+  }
   system_ = std::make_unique<caf::actor_system>(*config_);
   placement_.name = options_.name;
   placement_.store = spawn_store(*system_, std::move(store));
@@ -151,7 +159,8 @@ result<job_actor> node_process::submit(std::string id, physical_plan plan,
   seed.options.interval_us = options.snapshot_interval_us;
   seed.options.restarts_max = options.restarts_max;
   seed.alignment_limit_us = options.alignment_limit_us;
-  seed.nodes = {placement_};
+  seed.nodes = [here = placement_] { return std::vector<placement>{here}; };
+  seed.home = placement_.store;
   seed.environment = environment();
   seed.log = std::move(log);
   jobs_.push_back(spawn_job(*system_, std::move(seed)));

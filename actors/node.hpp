@@ -21,6 +21,7 @@ struct node_options {
   size_t memory_bytes = size_t{2} << 30;
   unsigned scheduler_threads = 0;  // 0 = cores
   unsigned io_threads = 2;
+  bool network = false;  // actors of other processes can be reached
   std::string log_level = "warn";
 };
 

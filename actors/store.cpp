@@ -5,6 +5,7 @@
 
 #include "runtime/flow/source_driver.hpp"
 #include "runtime/plan/plan.hpp"
+#include "runtime/snapshot/checksum.hpp"
 #include "runtime/snapshot/memory_snapshot.hpp"
 #include "runtime/snapshot/store.hpp"
 
@@ -24,7 +25,14 @@ struct store_state {
   /// Chunks that could not be staged: the epoch's commit has to fail.
   std::map<std::pair<std::string, uint64_t>, error> damaged;
   bool folding = false;
+  /// Stores of other nodes that get a copy of all that is written for a job's part here.
+  std::map<std::string, std::vector<store_actor>> copies;
+  /// What a part starts from, until its first epoch is durable.
+  std::map<std::string, std::vector<state_chunk>> seeds;
 };
+
+// A copy that does not answer fails the epoch, not the node.
+constexpr auto copy_timeout = std::chrono::seconds(60);
 
 snapshot_key key_of(const std::string& job) {
   auto at = job.find('@');
@@ -56,11 +64,32 @@ operation_reply commit(store_state& state, const commit_message& m) {
   manifest.started_us = m.began;
   manifest.ended_us = m.ended;
   manifest.finished = m.finished;
+  manifest.parts = m.parts;
   for (const auto& o : m.operators)
     manifest.operators.push_back({o.id, o.name, o.parallelism, o.state_fingerprint, {}});
   for (const auto& [id, text] : m.split_pools)
     manifest.metadata[std::string(pool_prefix) + id] = text;
-  return reply_of(state.store->commit(std::move(manifest)));
+  auto done = state.store->commit(std::move(manifest));
+  if (done) state.seeds.erase(m.job);
+  return reply_of(done);
+}
+
+void stage(store_state& state, const std::string& job, uint64_t number,
+           std::vector<state_chunk> chunks) {
+  auto s = state.store->put(key_of(job), epoch{number}, std::move(chunks));
+  if (!s) state.damaged.emplace(std::pair(job, number), s.err());
+}
+
+void begin(store_state& state, const begin_message& m) {
+  state.attempts[m.job] = m.attempt;
+  state.copies[m.job] = m.copies;
+  auto seed = state.seeds.find(m.job);
+  if (seed == state.seeds.end()) return;
+  auto chunks = as_import(seed->second, epoch{m.number});
+  if (chunks)
+    stage(state, m.job, m.number, std::move(*chunks));
+  else
+    state.damaged.emplace(std::pair(m.job, m.number), chunks.err());
 }
 
 latest_reply latest(store_state& state, const std::string& job) {
@@ -84,6 +113,7 @@ latest_reply latest(store_state& state, const std::string& job) {
   reply.found = true;
   reply.number = sound->number.value;
   reply.finished = manifest->finished;
+  reply.parts = manifest->parts;
   reply.fingerprint = manifest->fingerprint;
   reply.plan.assign(manifest->plan.begin(), manifest->plan.end());
   for (const auto& o : manifest->operators)
@@ -104,15 +134,23 @@ latest_reply latest(store_state& state, const std::string& job) {
 load_reply load(store_state& state, const load_message& m) {
   load_reply reply;
   auto key = key_of(m.job);
+  auto fail = [&reply](const error& e) {
+    reply.code = static_cast<uint8_t>(e.code);
+    reply.error = e.message;
+    return reply;
+  };
+  if (m.all) {
+    auto found = state.store->load_all(key, epoch{m.number});
+    if (!found) return fail(found.err());
+    for (const auto& c : *found)
+      if (auto s = check_chunk(c); !s) return fail(s.err());
+    reply.chunks.push_back(std::move(*found));
+  }
   for (const auto& want : m.tasks) {
     auto& chunks = reply.chunks.emplace_back();
     for (const auto& id : want.operator_ids) {
       auto found = state.store->load(key, epoch{m.number}, id, {want.group_begin, want.group_end});
-      if (!found) {
-        reply.code = static_cast<uint8_t>(found.err().code);
-        reply.error = found.err().message;
-        return reply;
-      }
+      if (!found) return fail(found.err());
       std::move(found->begin(), found->end(), std::back_inserter(chunks));
     }
   }
@@ -124,24 +162,64 @@ store_actor::behavior_type store_behavior(store_actor::stateful_pointer<store_st
   self->state.store = std::move(store);
   auto* state = &self->state;
   return {
-      [state](chunks_message& m) {
+      [self, state](chunks_message& m) {
         if (auto it = state->attempts.find(m.job);
             it == state->attempts.end() || it->second != m.attempt)
           return;
-        auto s = state->store->put(key_of(m.job), epoch{m.number}, std::move(m.chunks));
-        if (!s) state->damaged.emplace(std::pair(m.job, m.number), s.err());
+        for (const auto& other : state->copies[m.job]) self->send(other, m);
+        stage(*state, m.job, m.number, std::move(m.chunks));
       },
-      [state](begin_atom, const std::string& job, uint64_t, uint32_t attempt) {
-        state->attempts[job] = attempt;
+      [self, state](const begin_message& m) {
+        begin(*state, m);
+        for (const auto& other : m.copies)
+          self->send(other, begin_message{m.job, m.number, m.attempt, {}});
       },
-      [state](abort_atom, const std::string& job, uint64_t number) {
+      [self, state](abort_atom a, const std::string& job, uint64_t number) {
         state->damaged.erase({job, number});
         state->store->abort(key_of(job), epoch{number});
+        for (const auto& other : state->copies[job]) self->send(other, a, job, number);
       },
-      [self, state](const commit_message& m) {
-        auto reply = commit(*state, m);
-        if (!std::exchange(state->folding, true)) self->send(self, fold_atom::value);
-        return reply;
+      [self, state](seed_message& m) {
+        // A part is new: what a deployment of the same name left behind has no epoch.
+        (void)state->store->drop(key_of(m.job));
+        for (const auto& other : m.copies) self->send(other, seed_message{m.job, m.chunks, {}});
+        state->seeds[m.job] = std::move(m.chunks);
+      },
+      [state](drop_atom, const std::string& job) {
+        state->attempts.erase(job);
+        state->seeds.erase(job);
+        state->copies.erase(job);
+        // What cannot be dropped is only a matter of space.
+        (void)state->store->drop(key_of(job));
+      },
+      [self, state](const commit_message& m) -> caf::result<operation_reply> {
+        auto here = [self, state](const commit_message& what) {
+          auto reply = commit(*state, what);
+          if (!std::exchange(state->folding, true)) self->send(self, fold_atom::value);
+          return reply;
+        };
+        auto copies = state->copies[m.job];
+        if (copies.empty()) return here(m);
+        // The copy first, over the same connection that its chunks took.
+        auto promise = self->make_response_promise<operation_reply>();
+        self->request(copies.front(), copy_timeout, m)
+            .then(
+                [state, promise, here, m](const operation_reply& r) mutable {
+                  if (r.error.empty()) {
+                    promise.deliver(here(m));
+                    return;
+                  }
+                  state->store->abort(key_of(m.job), epoch{m.number});
+                  promise.deliver(
+                      operation_reply{"the copy on another node failed: " + r.error, r.code});
+                },
+                [state, promise, m](const caf::error& e) mutable {
+                  state->store->abort(key_of(m.job), epoch{m.number});
+                  promise.deliver(
+                      operation_reply{"the copy on another node failed: " + caf::to_string(e),
+                                      static_cast<uint8_t>(errc::io)});
+                });
+        return promise;
       },
       [state](latest_atom, const std::string& job) { return latest(*state, job); },
       [state](const load_message& m) { return load(*state, m); },

@@ -49,7 +49,7 @@ void task_state::grant(channel_id id, credit c) {
 }
 
 void task_state::write_chunks(epoch e, std::vector<state_chunk> chunks) {
-  self_->send(store_, chunks_message{seed_.job, seed_.attempt.value, e.value, std::move(chunks)});
+  self_->send(store_, chunks_message{store_job_, seed_.attempt.value, e.value, std::move(chunks)});
 }
 
 void task_state::acknowledge(epoch e, int64_t stall) {
@@ -122,6 +122,7 @@ status task_state::build() {
 void task_state::connect(connect_message& m) {
   master_ = m.master;
   store_ = m.store;
+  store_job_ = m.store_job;
   for (size_t i = 0; i < m.channels.size(); ++i) peers_[m.channels[i]] = m.receivers[i];
   if (auto s = build(); !s) return failed(std::move(s).err());
   task_->open(std::move(m.restored));

@@ -58,6 +58,7 @@ class task_state : public task_port {
   std::unordered_map<uint32_t, schema_ptr> incoming_;  // by channel: rows from other processes
   job_actor master_;
   store_actor store_;
+  std::string store_job_;
   std::vector<int64_t> stalls_ns_;  // of the last barriers
   bool started_ = false, run_posted_ = false, over_ = false;
   timestamp_us timer_ = watermark_end;

@@ -1,0 +1,45 @@
+// Verbs of a cluster: node, cluster up|status|down, job submit|ls|describe|stop. Clients speak HTTP
+// to any node.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "cluster/cli/run.hpp"
+
+namespace weir::cli {
+
+struct cluster_verb_options {
+  std::string data_dir;
+  std::string name = "n1";
+  std::string join;  // HOST:PORT of the coordinator's actors; empty: coordinates
+  std::string http = "127.0.0.1:0";
+  uint16_t port = 0;
+  uint32_t nodes = 3;
+  size_t memory_bytes = size_t{2} << 30;
+  std::string cluster;  // HOST:PORT of any node's HTTP listener
+  std::string file, id;
+  std::map<std::string, std::string> set;
+  std::optional<uint32_t> parallelism;
+  int64_t snapshot_interval_us = 1'000'000;
+  std::string output;
+};
+
+/// One node in the foreground; prints "ready http=HOST:PORT" when it takes work. Ends on SIGTERM,
+/// and when its coordinator is gone.
+int run_node(const cluster_verb_options&);
+
+/// Starts nodes n1 ... of DIR that are not running as background processes, waits until they are
+/// ready, prints them.
+int cluster_up(const cluster_verb_options&);
+int cluster_down(const cluster_verb_options&);
+int cluster_status(const cluster_verb_options&);
+
+int job_submit(const cluster_verb_options&);
+int job_ls(const cluster_verb_options&);
+int job_describe(const cluster_verb_options&);
+int job_stop(const cluster_verb_options&);
+
+}  // namespace weir::cli

@@ -1,0 +1,63 @@
+#include "cluster/cli/report_json.hpp"
+
+#include "cluster/cli/table.hpp"
+
+namespace weir::cli {
+namespace {
+
+std::string number(const char* name, uint64_t v) {
+  return std::string(", \"") + name + "\": " + std::to_string(v);
+}
+
+std::string to_json(const operator_report& o) {
+  return "{\"operator\": " + json_quoted(o.operator_id) + number("rows_in", o.rows_in) +
+         number("rows_out", o.rows_out) + number("bytes_in", o.bytes_in) +
+         number("bytes_out", o.bytes_out) + number("busy_ns", o.busy_ns) +
+         number("state_bytes", o.state_bytes) + number("errors_skipped", o.errors_skipped) +
+         number("dead_letters", o.dead_letters) + number("late_rows", o.late_rows) + "}";
+}
+
+std::string to_json(const operator_report&);
+std::string to_json(const task_report&);
+std::string to_json(const node_report&);
+using cli::to_json;
+
+template <class T>
+std::string list(const std::vector<T>& items) {
+  std::string out = "[";
+  for (const auto& i : items) out += (out.size() > 1 ? ", " : "") + to_json(i);
+  return out + "]";
+}
+
+std::string to_json(const task_report& t) {
+  return "{\"task\": " + std::to_string(t.task) + number("subtask", t.subtask) +
+         ", \"node\": " + json_quoted(t.node) + number("busy_ns", t.busy_ns) +
+         number("backpressured_ns", t.backpressured_ns) + number("idle_ns", t.idle_ns) +
+         ", \"watermark_us\": " +
+         (t.watermark == watermark_none || t.watermark == watermark_end
+              ? std::string("null")
+              : std::to_string(t.watermark)) +
+         ", \"operators\": " + list(t.operators) + "}";
+}
+
+std::string to_json(const node_report& n) {
+  return "{\"id\": " + json_quoted(n.name) + number("pid", n.pid) +
+         ", \"http\": " + json_quoted(n.http) + ", \"alive\": " + (n.alive ? "true" : "false") +
+         ", \"coordinates\": " + (n.coordinates ? "true" : "false") + "}";
+}
+
+}  // namespace
+
+std::string to_json(const job_report& j) {
+  return "{\"id\": " + json_quoted(j.id) + ", \"name\": " + json_quoted(j.name) +
+         ", \"state\": " + json_quoted(to_string(static_cast<job_state>(j.state))) +
+         ", \"error\": " + (j.error.empty() ? "null" : json_quoted(j.error)) +
+         number("epoch", j.completed_epoch) + number("restarts", j.restarts) +
+         ", \"tasks\": " + list(j.tasks) + "}";
+}
+
+std::string to_json(const cluster_report& c) {
+  return "{\"nodes\": " + list(c.nodes) + ", \"jobs\": " + list(c.jobs) + "}";
+}
+
+}  // namespace weir::cli

@@ -1,0 +1,13 @@
+// Reports as JSON: what the HTTP API and `-o json` say.
+#pragma once
+
+#include <string>
+
+#include "actors/interfaces.hpp"
+
+namespace weir::cli {
+
+std::string to_json(const job_report&);
+std::string to_json(const cluster_report&);
+
+}  // namespace weir::cli
