@@ -52,6 +52,14 @@ int fail(const error& e) {
   return exit_failed;
 }
 
+/// -o, or what suits a terminal, for the sinks on stdout whose table does not say it.
+void choose_stdout_format(physical_plan& plan, const std::string& wanted) {
+  std::string format = !wanted.empty() ? wanted : ::isatty(STDOUT_FILENO) != 0 ? "table" : "csv";
+  for (auto& op : plan.operators)
+    if (auto* sink = std::get_if<sink_spec>(&op.spec); sink && sink->connector == "stdout")
+      sink->options.try_emplace("format", format);
+}
+
 /// What a changed job keeps of the snapshot, said before it runs.
 status check_snapshot(const run_options& o, const physical_plan& plan, progress_display& out,
                       bool& finished_before) {
@@ -63,7 +71,10 @@ status check_snapshot(const run_options& o, const physical_plan& plan, progress_
     return store->drop({plan.name, ""});
   }
   how.read_only = true;
-  WEIR_ASSIGN(auto store, snapshot_store::open(dir, how));
+  auto opened = snapshot_store::open(dir, how);
+  // A process that died while it made the store left a folder without one.
+  if (!opened && opened.err().code == errc::not_found) return {};
+  WEIR_ASSIGN(auto store, std::move(opened));
   auto newest = store->newest_sound({plan.name, ""}, false);
   if (!newest) return {};  // nothing to continue from, or damage that the run itself reports
   WEIR_ASSIGN(auto manifest, store->manifest({plan.name, ""}, newest->number));
@@ -95,6 +106,7 @@ int run_job(const run_options& o) {
   }
   for (const auto& w : job->warnings) out.print(jobs::to_text(w));
   physical_plan plan = job->plan;
+  choose_stdout_format(plan, o.output);
   bool finished_before = false;
   if (auto s = check_snapshot(o, plan, out, finished_before); !s) return fail(s.err());
   if (!o.quiet) out.print(planner::guarantee_text(plan));

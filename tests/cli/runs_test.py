@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+"""Stopping, continuing, changing and refusing runs. Usage: runs_test.py WEIR [TEST...]"""
+import shutil
+import signal
+import time
+
+from weir_cli import SEQUENCE, main, published, sums
+
+SLOW = ("--set", "RATE=20000", "--set", "END=20000")
+
+
+def stopped(c, number: int, again: bool = False):
+    process = c.start("run", "numbers.yaml", "--data-dir", "data", *SLOW,
+                      "--snapshot-interval", "100ms")
+    c.wait_for_epoch("data")
+    process.send_signal(number)
+    if again:
+        process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+    return process.returncode, err.decode()
+
+
+def test_sigterm_takes_a_last_snapshot_and_exits_0(c):
+    code, err = stopped(c, signal.SIGTERM)
+    assert code == 0 and "the same command continues from epoch" in err, (code, err)
+    c.expect(0, "run", "numbers.yaml", "--data-dir", "data", *SLOW)
+    assert published(c.dir / "out") == sums(20_000)
+
+
+def test_sigint_exits_130_and_loses_nothing(c):
+    code, err = stopped(c, signal.SIGINT)
+    assert code == 130, (code, err)
+    c.expect(0, "run", "numbers.yaml", "--data-dir", "data", *SLOW)
+    assert published(c.dir / "out") == sums(20_000)
+
+
+def test_a_second_signal_stops_at_once(c):
+    process = c.start("run", "numbers.yaml", "--data-dir", "data", *SLOW)
+    c.wait_for_epoch("data")
+    began = time.time()
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=5) in (130, 0) and time.time() - began < 2
+    c.expect(0, "run", "numbers.yaml", "--data-dir", "data", *SLOW)
+    assert published(c.dir / "out") == sums(20_000)
+
+
+def test_a_frozen_process_goes_on(c):
+    process = c.start("run", "numbers.yaml", "--data-dir", "data", *SLOW)
+    c.wait_for_epoch("data")
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(1.5)
+    process.send_signal(signal.SIGCONT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    assert published(c.dir / "out") == sums(20_000)
+
+
+def test_a_finished_job_says_so_and_fresh_starts_over(c):
+    job = ("run", "numbers.yaml", "--data-dir", "data", "--set", "END=1000")
+    c.expect(0, *job)
+    before = published(c.dir / "out")
+    assert before == sums(1000)
+    assert "had finished already" in c.expect(0, *job).err
+    assert published(c.dir / "out") == before
+    assert "1,000 rows in" in c.expect(0, *job, "--fresh").err.replace("1000", "1,000").replace(
+        "1.00 K", "1,000")
+    assert published(c.dir / "out") == before
+
+
+def test_a_second_process_is_refused_with_the_pid(c):
+    process = c.start("run", "numbers.yaml", "--data-dir", "data", "--set", "RATE=1000")
+    c.wait_for_epoch("data")
+    for more in ((), ("--fresh",)):
+        done = c.expect(1, "run", "numbers.yaml", "--data-dir", "data", "--set", "RATE=1000", *more)
+        assert f"in use by another process (pid {process.pid})" in done.err, done.err
+    assert process.poll() is None, "the first one goes on"
+    assert "sound" in c.expect(0, "snapshot", "verify", "data").out
+
+
+def test_a_changed_job_keeps_the_rest_and_names_what_is_lost(c):
+    stopped(c, signal.SIGTERM)
+    c.write("numbers.yaml", SEQUENCE.replace("aggregate: {c: count(*), total: sum(n)}",
+                                             "aggregate: {c: count(*), most: max(n)}"))
+    done = c.expect(0, "run", "numbers.yaml", "--data-dir", "data", *SLOW)
+    assert "the job has changed since epoch" in done.err, done.err
+    assert "lost  sums" in done.err and "kept  source/numbers" in done.err, done.err
+
+
+def test_a_store_that_was_never_finished_is_no_obstacle(c):
+    """A process that dies while it makes the store leaves a folder without one."""
+    for options in ((), ("--fresh",)):
+        (c.dir / "data" / "snapshots").mkdir(parents=True, exist_ok=True)
+        c.expect(0, "run", "numbers.yaml", "--data-dir", "data", "--set", "END=1000", *options)
+        assert published(c.dir / "out") == sums(1000)
+        shutil.rmtree(c.dir / "data")
+
+
+def test_a_data_directory_that_cannot_be(c):
+    c.write("file", "x")
+    done = c.expect(1, "run", "numbers.yaml", "--data-dir", "file", "--set", "END=10")
+    assert "file" in done.err
+
+
+def test_an_output_path_that_is_a_file(c):
+    c.write("out", "precious")
+    done = c.expect(1, "run", "numbers.yaml", "--set", "END=10")
+    assert "sink/out" in done.err and "/out'" in done.err, done.err
+    assert (c.dir / "out").read_text() == "precious"
+
+
+if __name__ == "__main__":
+    main(globals())

@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+"""snapshot ls and verify, damage included. Usage: snapshots_test.py WEIR [TEST...]"""
+import json
+import shutil
+import signal
+
+from weir_cli import main, published, sums
+
+JOB = ("run", "numbers.yaml", "--data-dir", "data", "--set", "RATE=20000", "--set", "END=30000",
+       "--set", "KEYS=1000", "--snapshot-interval", "100ms", "-p", "1")
+
+
+def half_way(c) -> None:
+    process = c.start(*JOB)
+    c.wait_for_epoch("data", 4)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=20) == 0
+
+
+def test_nothing_there(c):
+    for verb in ("ls", "verify"):
+        assert "'nowhere' holds no snapshots" in c.expect(1, "snapshot", verb, "nowhere").err
+    (c.dir / "empty").mkdir()
+    c.expect(1, "snapshot", "ls", "empty")
+
+
+def test_while_a_run_goes_on_and_on_a_copy(c):
+    process = c.start(*JOB)
+    c.wait_for_epoch("data", 2)
+    shutil.copytree(c.dir / "data", c.dir / "copy")
+    assert "sound" in c.expect(0, "snapshot", "verify", "data").out
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+    shutil.copytree(c.dir / "data", c.dir / "copy2")
+    assert "all sound" in c.expect(0, "snapshot", "verify", "copy2").err
+    rows = json.loads(c.expect(0, "snapshot", "ls", "copy2", "-o", "json").out)
+    assert len({r["epoch"] for r in rows}) <= 3 and {"source/numbers", "sums"} <= {
+        r["operator"] for r in rows}
+    shutil.move(c.dir / "data", c.dir / "away")
+    c.expect(0, *[a if a != "data" else "copy2" for a in JOB])
+    assert published(c.dir / "out") == sums(30_000, 1000)
+
+
+def flip(path, at: int) -> None:
+    with open(path, "r+b") as f:
+        f.seek(at)
+        old = f.read(1)
+        f.seek(at)
+        f.write(bytes([old[0] ^ 0x40]))
+
+
+def test_a_flipped_byte_is_found_and_the_newest_sound_epoch_used(c):
+    half_way(c)
+    largest = max((p for p in (c.dir / "data").rglob("*") if p.is_file()),
+                  key=lambda p: p.stat().st_size)
+    size = largest.stat().st_size
+    shutil.copytree(c.dir / "out", c.dir / "out0")
+    found = 0
+    for i in range(30):
+        for copy, original in (("try", "data"), ("out", "out0")):
+            shutil.rmtree(c.dir / copy, ignore_errors=True)
+            shutil.copytree(c.dir / original, c.dir / copy)
+        flip(c.dir / "try" / largest.relative_to(c.dir / "data"),
+             8192 + (size - 8192) * i // 30 + 1031)
+        verify = c.run("snapshot", "verify", "try")
+        run = c.run(*[a if a != "data" else "try" for a in JOB], "--set", "RATE=")
+        texts = (i, verify.out + verify.err, run.err)
+        assert verify.returncode in (0, 1) and run.returncode in (0, 1), texts
+        if run.returncode == 0:  # whatever was found: what is published is right
+            assert published(c.dir / "out") == sums(30_000, 1000), texts
+        else:
+            assert "damaged" in run.err and "--fresh" in run.err, texts
+        if verify.returncode == 0:
+            assert run.returncode == 0, texts  # the byte lies in a free page
+            continue
+        found += 1
+        assert "damaged" in (verify.out + verify.err).lower(), texts
+    assert found > 0, "30 places, none of them in use"
+
+
+if __name__ == "__main__":
+    main(globals())
