@@ -173,7 +173,10 @@ class adapter final : public stream_operator {
   }
   result<bool> snapshot_continue(snapshot_writer& to, size_t budget) override {
     if (!host_->keyed()) return true;
-    return host_->store().snapshot_continue(to, budget);
+    WEIR_ASSIGN(bool done, host_->store().snapshot_continue(to, budget));
+    // A slice need not fill a chunk, and then nothing tells the task that there is more to do.
+    if (!done && context_.wake) context_.wake();
+    return done;
   }
   status on_epoch_complete(epoch e) override {
     if (host_->keyed()) host_->store().on_epoch_complete(e);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "runtime/base/units.hpp"
+
 namespace weir {
 
 /// Hands an operator's output to the next one. emit() cannot return an error, so the first failure
@@ -251,8 +253,7 @@ std::string chain_runner::describe_state() const {
     if (size_t n = m.op->state_bytes()) sizes.emplace_back(n, m.context.operator_id);
   std::sort(sizes.rbegin(), sizes.rend());
   std::string text;
-  for (const auto& [n, id] : sizes)
-    text += (text.empty() ? "" : ", ") + id + " " + std::to_string(n) + " bytes";
+  for (const auto& [n, id] : sizes) text += (text.empty() ? "" : ", ") + id + " " + format_size(n);
   return text;
 }
 

@@ -3,11 +3,17 @@
 #include <algorithm>
 #include <cstring>
 
+#include "runtime/base/units.hpp"
+
 namespace weir {
 namespace {
 
 // Under memory pressure a source looks again after this long: short against a batch's life.
 constexpr timestamp_us pressure_retry_us = 1'000;
+// How long sources may pause before the state that leaves them no room fails the job, and how often
+// its owners look. The longer limit leaves time to write a snapshot, whose chunks are memory too.
+constexpr timestamp_us crowded_limit_us = 2'000'000, pressure_limit_us = 30'000'000;
+constexpr timestamp_us pressure_check_us = 250'000;
 // What snapshot_continue() may write between two batches: 50 us of copying.
 constexpr size_t snapshot_step_bytes = 256 * 1024;
 
@@ -456,6 +462,27 @@ stream_task::next stream_task::work(uint32_t slice) {
   return stopped_ ? next::stopped : next::again;
 }
 
+bool stream_task::state_too_large() {
+  if (pool_.state_over_limit()) return true;
+  // Sources pause before state alone reaches the limit. When what was under way is gone and they
+  // still pause, it is the state that keeps them: waiting longer would be waiting for ever.
+  size_t state = pool_.used(memory_kind::state);
+  if (!pool_.under_pressure() || state < pool_.limit() / 2) {
+    pressure_since_ = watermark_end;
+    return false;
+  }
+  timestamp_us now = clock_.now();
+  pressure_since_ = std::min(pressure_since_, now);
+  // Channels may hold a quarter of the budget; state beyond the rest takes their room.
+  bool crowded = state > pool_.limit() - pool_.limit() / 4;
+  timestamp_us patience = crowded ? crowded_limit_us : pressure_limit_us;
+  // Those with much of it fail first, because the error names the operators of one task.
+  if (state_bytes() < pool_.limit() / 32) patience += crowded_limit_us;
+  if (now - pressure_since_ > patience) return true;
+  if (left_as_ == next::waiting) wake(now + pressure_check_us);
+  return false;
+}
+
 stream_task::next stream_task::run(uint32_t slice) {
   if (stopped_ || !opened_) return next::stopped;
   int64_t begin = clock_.monotonic_ns();
@@ -467,10 +494,11 @@ stream_task::next stream_task::run(uint32_t slice) {
   left_as_ = work(slice);
   // A port remembers only its earliest timer.
   if (left_as_ == next::waiting) wake(processing_timer_);
-  if (left_as_ != next::stopped && pool_.state_over_limit() && state_bytes() != 0) {
+  if (left_as_ != next::stopped && state_bytes() != 0 && state_too_large()) {
     fail({errc::budget_exceeded,
-          "state is over the memory budget of " + std::to_string(pool_.limit()) +
-              " bytes; here: " + chain_.describe_state() +
+          "state of " + format_size(pool_.used(memory_kind::state)) +
+              " leaves no room in the memory budget of " + format_size(pool_.limit()) +
+              "; here: " + chain_.describe_state() +
               "; raise --memory or bound the state (window, TTL, fewer keys)"});
     left_as_ = next::stopped;
   }

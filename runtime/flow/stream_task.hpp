@@ -117,6 +117,7 @@ class stream_task {
   void resolve_pending(epoch completed, epoch before);
   status complete_barrier();
   bool advance_snapshot();
+  bool state_too_large();
   void escalate(timestamp_us now);
   void report_end();
   void wake(timestamp_us);
@@ -173,6 +174,7 @@ class stream_task {
   int64_t left_run_ns_ = 0;
   next left_as_ = next::waiting;
   bool left_backpressured_ = false;
+  timestamp_us pressure_since_ = watermark_end;  // sources pause, and state is much of the reason
 };
 
 }  // namespace weir

@@ -108,10 +108,12 @@ class aggregate_operator final : public stream_operator {
     return {};
   }
   result<bool> snapshot_continue(snapshot_writer& w, size_t budget) override {
-    if (!core_->table().snapshot_continue(w, groups_state, budget)) return false;
+    bool done = core_->table().snapshot_continue(w, groups_state, budget);
     for (auto& m : core_->multisets())
-      if (m && !m->table().snapshot_continue(w, m->state(), budget)) return false;
-    return true;
+      if (m) done = done && m->table().snapshot_continue(w, m->state(), budget);
+    // A slice need not fill a chunk, and then nothing tells the task that there is more to do.
+    if (!done && context_.wake) context_.wake();
+    return done;
   }
   status on_epoch_complete(epoch e) override {
     core_->table().on_epoch_complete(e);

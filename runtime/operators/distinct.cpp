@@ -69,7 +69,10 @@ class distinct_operator final : public stream_operator {
     return {};
   }
   result<bool> snapshot_continue(snapshot_writer& w, size_t budget) override {
-    return table_->snapshot_continue(w, rows_state, budget);
+    bool done = table_->snapshot_continue(w, rows_state, budget);
+    // A slice need not fill a chunk, and then nothing tells the task that there is more to do.
+    if (!done && context_.wake) context_.wake();
+    return done;
   }
   status on_epoch_complete(epoch e) override {
     table_->on_epoch_complete(e);
