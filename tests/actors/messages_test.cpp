@@ -1,0 +1,169 @@
+// Every message that crosses processes comes back as it was.
+#include <doctest/doctest.h>
+
+#include <caf/binary_deserializer.hpp>
+#include <caf/binary_serializer.hpp>
+
+#include "actors/interfaces.hpp"
+#include "runtime/column/builder.hpp"
+#include "runtime/column/codec.hpp"
+
+using namespace weir;
+
+namespace {
+
+struct fixture {
+  caf::actor_system_config config;
+  fixture() { config.add_message_types<caf::id_block::weir>(); }
+  caf::actor_system system{config};
+
+  template <class T>
+  T round_trip(T x) {
+    std::vector<char> bytes;
+    caf::binary_serializer sink{system, bytes};
+    REQUIRE(!sink(x));
+    T y;
+    caf::binary_deserializer source{system, bytes};
+    REQUIRE(!source(y));
+    return y;
+  }
+};
+
+memory_pool& pool() {
+  static memory_pool p;
+  return p;
+}
+
+state_chunk chunk(uint32_t group, const std::string& text) {
+  state_chunk c{
+      "agg", "s", group, 3, chunk_kind::full, buffer::copy(pool(), std::as_bytes(std::span(text)))};
+  c.written = epoch{77};
+  return c;
+}
+
+std::string text_of(const state_chunk& c) {
+  return {c.bytes.as<char>(), c.bytes.size()};
+}
+
+}  // namespace
+
+TEST_CASE_FIXTURE(fixture,
+                  "rows travel as Cap'n Proto bytes and are decoded with the channel's schema") {
+  schema_ptr type = std::make_shared<schema>(
+      schema{{{"n", type_id::int64, true}, {"s", type_id::string, true}}, std::nullopt});
+  batch_builder builder(type, pool());
+  for (int i = 0; i < 100; ++i) {
+    auto text =
+        i % 3 ? scalar::of_string("row " + std::to_string(i)) : scalar::of_null(type_id::string);
+    builder.append_row({scalar::of_int(type_id::int64, i), text});
+  }
+  auto rows = builder.finish();
+  stream_message m;
+  m.body.channel = channel_id{7};
+  m.body.sequence = 9;
+  m.body.bytes = 4711;
+  m.body.rows = rows;
+  auto back = round_trip(m);
+  CHECK(back.body.channel == channel_id{7});
+  CHECK(back.body.sequence == 9);
+  CHECK(back.body.bytes == 4711);
+  CHECK(!back.body.rows);
+  auto owner = std::make_shared<std::vector<char>>(back.encoded);
+  auto decoded = decode_batch(std::as_bytes(std::span(*owner)), owner, type, pool());
+  REQUIRE(decoded.ok());
+  CHECK(format_rows(**decoded) == format_rows(*rows));
+}
+
+TEST_CASE_FIXTURE(fixture, "barriers keep their epoch, kind and what is complete") {
+  stream_message m;
+  m.body.kind = message_kind::barrier;
+  m.body.value = 12;
+  m.body.completed = epoch{11};
+  m.body.unaligned = true;
+  auto back = round_trip(m);
+  CHECK(back.body.kind == message_kind::barrier);
+  CHECK(back.body.value == 12);
+  CHECK(back.body.completed == epoch{11});
+  CHECK(back.body.unaligned);
+  CHECK(back.encoded.empty());
+}
+
+TEST_CASE_FIXTURE(fixture, "chunks keep their address, kind, epoch and bytes") {
+  chunks_message m{"job@n2.0.1", 4, 12, {chunk(5, "abc"), chunk(no_key_group, "")}};
+  auto back = round_trip(m);
+  CHECK(back.job == "job@n2.0.1");
+  CHECK(back.attempt == 4);
+  CHECK(back.number == 12);
+  REQUIRE(back.chunks.size() == 2);
+  CHECK(back.chunks[0].operator_id == "agg");
+  CHECK(back.chunks[0].state == "s");
+  CHECK(back.chunks[0].key_group == 5);
+  CHECK(back.chunks[0].subtask == 3);
+  CHECK(back.chunks[0].kind == chunk_kind::full);
+  CHECK(back.chunks[0].written == epoch{77});
+  CHECK(text_of(back.chunks[0]) == "abc");
+  CHECK(back.chunks[1].key_group == no_key_group);
+  CHECK(text_of(back.chunks[1]).empty());
+
+  load_reply reply;
+  reply.chunks = {{chunk(1, "x")}, {}, {chunk(2, "y"), chunk(3, "z")}};
+  auto loaded = round_trip(reply);
+  REQUIRE(loaded.chunks.size() == 3);
+  CHECK(loaded.chunks[1].empty());
+  CHECK(text_of(loaded.chunks[2][1]) == "z");
+}
+
+TEST_CASE_FIXTURE(fixture, "a damaged list of chunks is refused") {
+  auto flat = flatten({chunk(5, "abc")});
+  std::vector<state_chunk> out;
+  for (size_t n = 1; n < flat.size(); ++n)
+    CHECK_FALSE(unflatten({flat.begin(), flat.begin() + static_cast<long>(n)}, out));
+  CHECK(unflatten(flat, out));
+}
+
+TEST_CASE_FIXTURE(fixture, "control messages and reports") {
+  commit_message c;
+  c.job = "j";
+  c.plan_name = "name";
+  c.fingerprint = 1;
+  c.key_groups = 128;
+  c.mode = 2;
+  c.operators = {{"id", "n", 4, 99}};
+  c.number = 5;
+  c.finished = true;
+  c.split_pools = {{"source", std::string("\0\1", 2)}};
+  c.parts = {"n1.0.1", "n2.0.1"};
+  auto d = round_trip(c);
+  CHECK(d.operators.at(0).state_fingerprint == 99);
+  CHECK(d.finished);
+  CHECK(d.split_pools == c.split_pools);
+  CHECK(d.parts == c.parts);
+  CHECK(d.mode == 2);
+
+  task_event e{3, 4, task_event::what::failed, 5, 6, 7, "why"};
+  auto f = round_trip(e);
+  CHECK(f.task == 3);
+  CHECK(f.attempt == 4);
+  CHECK(f.kind == task_event::what::failed);
+  CHECK(f.code == 7);
+  CHECK(f.text == "why");
+
+  job_report r;
+  r.id = "id";
+  r.tasks.resize(1);
+  r.tasks[0].watermark = watermark_end;
+  r.tasks[0].operators.resize(2);
+  r.tasks[0].operators[1].rows_out = 8;
+  auto s = round_trip(r);
+  CHECK(s.tasks.at(0).watermark == watermark_end);
+  CHECK(s.tasks.at(0).operators.at(1).rows_out == 8);
+
+  splits_message p{"abc", true, false};
+  auto q = round_trip(p);
+  CHECK(q.splits == "abc");
+  CHECK(q.last);
+  CHECK_FALSE(q.hold);
+  CHECK(round_trip(credit_message{1, 2, 3}).batches == 3);
+  CHECK(round_trip(trigger_message{8, 7}).completed == 7);
+  CHECK(round_trip(epoch_outcome{8, true}).complete);
+}
