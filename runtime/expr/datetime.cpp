@@ -151,7 +151,9 @@ time_field field_named(std::string_view name) {
 moment split(int64_t us) {
   moment m;
   m.days = day_of(us);
-  m.micros = us - static_cast<int64_t>(m.days) * micros_per_day;
+  // Not us - days * micros_per_day: that product leaves int64 at the very first day.
+  m.micros = us % micros_per_day;
+  if (m.micros < 0) m.micros += micros_per_day;
   m.date = civil_from_days(m.days);
   return m;
 }

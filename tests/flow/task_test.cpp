@@ -143,20 +143,17 @@ TEST_CASE("task: rows, watermarks and barriers pass in order; the end is told on
 
 TEST_CASE(
     "task: alignment over its limit turns unaligned; recorded rows come back after a restore") {
-  std::vector<state_chunk> chunks;
-  {
-    task_fixture f;
-    f.tell(0, message_kind::barrier, 1);
-    CHECK(f.run() == "");
-    CHECK(f.woken == 1000);
-    f.clock.set(1000);
-    CHECK(f.run() == "u1 ");
-    f.tell(1, message_kind::data, 7);
-    CHECK(f.run() == "d7 ");
-    f.tell(1, message_kind::barrier, 1);
-    CHECK(f.run() == "ack1 ");
-    chunks = f.chunks;
-  }
+  task_fixture f;  // outlives its chunks, whose memory is its pool's
+  f.tell(0, message_kind::barrier, 1);
+  CHECK(f.run() == "");
+  CHECK(f.woken == 1000);
+  f.clock.set(1000);
+  CHECK(f.run() == "u1 ");
+  f.tell(1, message_kind::data, 7);
+  CHECK(f.run() == "d7 ");
+  f.tell(1, message_kind::barrier, 1);
+  CHECK(f.run() == "ack1 ");
+  std::vector<state_chunk> chunks = f.chunks;
   // They belong to the sender: subtask 1 of edge "in".
   task_restore r(chunks);
   output_edge_spec in;
@@ -172,26 +169,23 @@ TEST_CASE(
 }
 
 TEST_CASE("task: regression: restored rows leave before the restored watermark") {
-  std::vector<state_chunk> chunks;
-  {
-    task_fixture f({100'000, 1});
-    f.tell(0, message_kind::data, 1);
-    f.tell(0, message_kind::data, 2);
-    f.run();
-    f.tell(0, message_kind::watermark, 50);
-    f.tell(1, message_kind::watermark, 50);
-    f.task->receive_credit(channel_id{2}, {f.batch_bytes, 1});
-    CHECK(f.run() == "d2 w50 ");
-    f.tell(0, message_kind::data, 3);
-    f.run();
-    f.tell(0, message_kind::barrier, 1);
-    f.tell(1, message_kind::barrier, 1);
-    f.clock.set(1000);
-    f.run();
-    f.clock.set(2000);
-    f.run();
-    chunks = f.chunks;
-  }
+  task_fixture f({100'000, 1});
+  f.tell(0, message_kind::data, 1);
+  f.tell(0, message_kind::data, 2);
+  f.run();
+  f.tell(0, message_kind::watermark, 50);
+  f.tell(1, message_kind::watermark, 50);
+  f.task->receive_credit(channel_id{2}, {f.batch_bytes, 1});
+  CHECK(f.run() == "d2 w50 ");
+  f.tell(0, message_kind::data, 3);
+  f.run();
+  f.tell(0, message_kind::barrier, 1);
+  f.tell(1, message_kind::barrier, 1);
+  f.clock.set(1000);
+  f.run();
+  f.clock.set(2000);
+  f.run();
+  std::vector<state_chunk> chunks = f.chunks;
   REQUIRE_FALSE(chunks.empty());
   task_fixture again({100'000, 8}, chunks);
   CHECK(again.run() == "d3 w50 ");
