@@ -9,7 +9,7 @@ say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 
 bash cluster/launch/setup.sh
 say "Building Weir (a few minutes the first time)"
-cmake --preset release -DWEIR_TESTS=OFF >/dev/null
+cmake --preset release >/dev/null
 cmake --build --preset release --target weir
 
 weir=build/release/weir

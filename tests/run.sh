@@ -8,6 +8,6 @@ preset=release
 case "${1:-}" in release | debug | asan | tsan) preset=$1; shift ;; esac
 
 bash cluster/launch/setup.sh
-cmake --preset "$preset" -DWEIR_WERROR=ON >/dev/null
+cmake --preset "$preset" -DWEIR_WERROR=ON -DWEIR_TESTS=ON >/dev/null
 cmake --build --preset "$preset"
 ctest --test-dir "build/$preset" --output-on-failure "$@"
