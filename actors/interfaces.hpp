@@ -131,6 +131,7 @@ struct connect_message {
 };
 struct deploy_message {
   std::string job;
+  std::string run;  // tells this master's deployments from those of earlier processes
   uint32_t attempt = 0;
   std::vector<char> plan;  // encode_plan()
   std::vector<uint32_t> tasks;
@@ -265,7 +266,7 @@ typename I::result_type inspect(I& f, connect_message& x) {
 }
 template <class I>
 typename I::result_type inspect(I& f, deploy_message& x) {
-  return f(caf::meta::type_name("deploy"), x.job, x.attempt, x.plan, x.tasks, x.window_bytes,
+  return f(caf::meta::type_name("deploy"), x.job, x.run, x.attempt, x.plan, x.tasks, x.window_bytes,
            x.window_batches, x.alignment_limit_us);
 }
 template <class I>

@@ -161,6 +161,7 @@ void job_state_actor::deploy(attempt_id attempt) {
     if (ids[n].empty()) continue;
     deploy_message m;
     m.job = seed_.id;
+    m.run = std::to_string(started_at_);
     m.attempt = attempt.value;
     m.plan = plan_bytes_;
     m.tasks = ids[n];

@@ -51,6 +51,7 @@ deploy_reply deploy(node_actor::stateful_pointer<node_state> self, const deploy_
       return refuse({errc::invalid_argument, "the plan has no task " + std::to_string(id)});
     task_seed seed;
     seed.job = m.job;
+    seed.run = m.run;
     seed.node = self->state.node_name;
     seed.plan = shared_plan;
     seed.graph = shared_graph;

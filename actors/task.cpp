@@ -105,7 +105,7 @@ status task_state::build() {
     if (auto strong = caf::actor_cast<caf::strong_actor_ptr>(weak))
       caf::anon_send(caf::actor_cast<caf::actor>(strong), wake_atom::value);
   };
-  std::string attempt = seed_.job + "-" + std::to_string(seed_.attempt.value);
+  std::string attempt = seed_.job + "-" + seed_.run + "-" + std::to_string(seed_.attempt.value);
   WEIR_ASSIGN(auto built,
               build_task(*seed_.plan, *seed_.graph, seed_.id, seed_.environment, attempt, wake));
   built.options.window = seed_.window;

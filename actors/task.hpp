@@ -14,6 +14,7 @@ namespace weir {
 /// What a node gives to a task that it spawns.
 struct task_seed {
   std::string job;
+  std::string run;   // of the job master; with the attempt it names a deployment
   std::string node;  // for reports
   std::shared_ptr<const physical_plan> plan;
   std::shared_ptr<const task_graph> graph;

@@ -220,7 +220,7 @@ std::optional<int128> field_of(time_field field, const interval_value& v) {
 std::optional<int64_t> truncate(time_field field, int64_t us) {
   moment m = split(us);
   const auto& d = m.date;
-  auto to = [&](int64_t unit) { return us - (m.micros % unit); };
+  auto to = [&](int64_t unit) { return in_range(static_cast<int128>(us) - m.micros % unit); };
   switch (field) {
     case f::microseconds:
       return us;
@@ -233,7 +233,7 @@ std::optional<int64_t> truncate(time_field field, int64_t us) {
     case f::hour:
       return to(micros_per_hour);
     case f::day:
-      return us - m.micros;
+      return in_range(static_cast<int128>(us) - m.micros);
     case f::week:
       return in_range(static_cast<int128>(m.days - weekday(m.days)) * micros_per_day);
     case f::month:
