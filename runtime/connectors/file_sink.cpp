@@ -71,6 +71,9 @@ class file_sink final : public stream_operator {
                      parts_.number, all};
       lane_->submit([files, folder, c] { return remove_leftovers(*files, folder, c); });
     }
+    // What the restored epoch has published is part of what this sink has committed: a job that had
+    // finished must not end before its last parts have their names.
+    commit_ = lane_->last_ticket();
     return {};
   }
 
