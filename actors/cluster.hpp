@@ -1,35 +1,14 @@
-// Several processes as one cluster: the coordinator (one node, until metadata is replicated) knows
-// the members and owns the jobs; every node lends its node actor and store. Actors reach each other
-// through CAF's network on the addresses that nodes publish.
+// A process as one node of a cluster: it publishes its actors, joins the coordinator (or is it) and
+// connects to the other nodes. Used by one thread.
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
-#include "actors/node.hpp"
+#include "actors/coordinator.hpp"
 
 namespace weir {
-
-/// The members of a cluster as the coordinator sees them. Shared by the coordinator actor and the
-/// jobs' deployments, which run on other threads.
-class node_registry {
- public:
-  void add(placement, node_report);
-  /// The node is gone; true when it was known.
-  bool remove(const caf::actor_addr& node_actor_address);
-  std::vector<placement> alive() const;
-  std::vector<node_report> all() const;
-
- private:
-  struct member {
-    placement where;
-    node_report about;
-  };
-  mutable std::mutex mutex_;
-  std::vector<member> members_;
-};
 
 struct cluster_options {
   node_options node;
@@ -50,6 +29,10 @@ class cluster_node {
   const coordinator_actor& coordinator() const { return coordinator_; }
   /// Tells the coordinator where this node's HTTP listener is.
   status join(const std::string& http);
+  /// Jobs take their last snapshot (on the coordinator's node), actors end, the store is closed.
+  /// What is left then is CAF's own: its destructor waits for whatever still holds an actor, such
+  /// as time-outs of requests to lost nodes, so a process that is about to end skips it (_exit).
+  void close();
 
  private:
   explicit cluster_node(cluster_options o) : options_(std::move(o)) {}

@@ -27,6 +27,9 @@ using fold_atom = caf::atom_constant<caf::atom("fold")>;
 using drop_atom = caf::atom_constant<caf::atom("drop")>;
 using list_atom = caf::atom_constant<caf::atom("list")>;
 using latest_atom = caf::atom_constant<caf::atom("latest")>;
+using load_atom = caf::atom_constant<caf::atom("load")>;
+using ended_atom = caf::atom_constant<caf::atom("ended")>;
+using close_atom = caf::atom_constant<caf::atom("close")>;
 
 struct connect_message;
 struct deploy_message;
@@ -78,6 +81,8 @@ using job_actor = caf::typed_actor<
     caf::reacts_to<task_event>,
     // Itself: a timer; an enumerator's result from the I/O executor.
     caf::reacts_to<timer_atom, int64_t>, caf::reacts_to<discovered_message>,
+    // Itself: look again for the nodes that have the snapshot.
+    caf::reacts_to<load_atom>,
     // Anyone: the state of the job as of the last round of reports, which this also starts anew.
     caf::replies_to<describe_atom>::with<job_report>,
     // Anyone: answered when the job has ended.
@@ -118,7 +123,11 @@ using coordinator_actor = caf::typed_actor<
     caf::replies_to<submit_message>::with<submit_reply>,
     caf::replies_to<describe_atom, std::string>::with<job_report>,
     caf::replies_to<stop_atom, std::string>::with<operation_reply>,
-    caf::replies_to<list_atom>::with<cluster_report>>;
+    caf::replies_to<list_atom>::with<cluster_report>,
+    // A job's master: it has ended.
+    caf::reacts_to<ended_atom, job_report>,
+    // Its own node, which ends: answered when every job has taken its last snapshot.
+    caf::replies_to<close_atom>::with<operation_reply>>;
 
 struct connect_message {
   uint32_t attempt = 0;

@@ -13,6 +13,10 @@ constexpr auto deploy_timeout = std::chrono::seconds(30);
 constexpr auto restore_timeout = std::chrono::seconds(120);
 constexpr auto commit_timeout = std::chrono::seconds(120);
 constexpr auto report_timeout = std::chrono::seconds(5);
+// How often the nodes are asked again for a snapshot's parts that none of them has.
+constexpr auto load_retry_interval = std::chrono::milliseconds(200);
+// How long a job that is taken up again waits for all nodes that it ran on; then fewer must do.
+constexpr int64_t assembly_limit_us = 5'000'000;
 
 error to_error(const caf::error& e, const std::string& what) {
   return {errc::io, what + ": " + caf::to_string(e)};
@@ -79,22 +83,29 @@ void job_state_actor::restore_from(latest_reply& r) {
   coordinator_->restored(std::optional(std::move(from)), now());
 }
 
+bool job_state_actor::writers_are_missing(const latest_reply& r) const {
+  return std::any_of(r.parts.begin(), r.parts.end(), [this](const std::string& part) {
+    auto writer = part.substr(0, part.find('.'));
+    return std::none_of(placements_.begin(), placements_.end(),
+                        [&writer](const placement& p) { return p.name == writer; });
+  });
+}
+
 void job_state_actor::collect_parts(latest_reply r) {
-  auto shared = std::make_shared<latest_reply>(std::move(r));
-  parts_left_ = shared->parts.size();
-  for (size_t i = 0; i < shared->parts.size(); ++i) collect_part(shared, i, 0);
+  // A cluster that starts again: with all its nodes the job runs as before, so they get a moment.
+  if (coordinator_->restarts() == 0 && now() - started_at_ < assembly_limit_us &&
+      writers_are_missing(r))
+    return wait_to_load("waits for the nodes that it ran on");
+  collecting_ = std::make_shared<latest_reply>(std::move(r));
+  parts_left_ = collecting_->parts.size();
+  for (size_t i = 0; i < collecting_->parts.size(); ++i) collect_part(collecting_, i, 0);
 }
 
 void job_state_actor::collect_part(std::shared_ptr<latest_reply> r, size_t part, size_t from) {
   // The node that wrote the part, or whoever has its copy: the first that answers with it.
-  if (from >= placements_.size()) {
-    if (parts_left_ == SIZE_MAX) return;
-    parts_left_ = SIZE_MAX;
-    return coordinator_->restored(
-        error{errc::not_found, "no live node has part " + r->parts[part] + " of epoch " +
-                                   std::to_string(r->number) + ", nor its copy"},
-        now());
-  }
+  if (from >= placements_.size())
+    return wait_to_load("waits for a node that has part " + r->parts[part] + " of epoch " +
+                        std::to_string(r->number) + ", or its copy");
   load_message m;
   m.job = seed_.id + "@" + r->parts[part];
   m.number = r->number;
@@ -102,12 +113,14 @@ void job_state_actor::collect_part(std::shared_ptr<latest_reply> r, size_t part,
   self_->request(placements_[from].store, restore_timeout, std::move(m))
       .then(
           [this, r, part, from](load_reply& reply) {
-            if (parts_left_ == SIZE_MAX) return;
+            if (collecting_ != r) return;
             if (!reply.error.empty() || reply.chunks.empty())
               return collect_part(r, part, from + 1);
             auto& chunks = reply.chunks.front();
             std::move(chunks.begin(), chunks.end(), std::back_inserter(collected_));
             if (--parts_left_ != 0) return;
+            collecting_.reset();
+            waits_for_.clear();
             for (const auto& [id, pool] : r->split_pools)
               for (const auto& c : collected_)
                 if (c.operator_id == id && c.state == source_driver::state_name)
@@ -115,7 +128,16 @@ void job_state_actor::collect_part(std::shared_ptr<latest_reply> r, size_t part,
             old_parts_ = r->parts;
             restore_from(*r);
           },
-          [this, r, part, from](const caf::error&) { collect_part(r, part, from + 1); });
+          [this, r, part, from](const caf::error&) {
+            if (collecting_ == r) collect_part(r, part, from + 1);
+          });
+}
+
+void job_state_actor::wait_to_load(std::string why) {
+  collecting_.reset();
+  if (waits_for_ != why) log(why);
+  waits_for_ = std::move(why);
+  self_->delayed_send(self_, load_retry_interval, load_atom::value);
 }
 
 std::string job_state_actor::part_key(size_t node) const {
@@ -487,6 +509,7 @@ void job_state_actor::state_changed(job_state s, const std::optional<error>&) {
 
 void job_state_actor::end_if_over() {
   if (!over_ || stopping_ != 0) return;
+  if (seed_.ended && !std::exchange(ended_told_, true)) seed_.ended(report());
   for (auto& w : waiters_) w.deliver(report());
   waiters_.clear();
 }
@@ -508,6 +531,7 @@ job_report job_state_actor::report() const {
   r.id = seed_.id;
   r.name = seed_.plan->name;
   r.state = static_cast<uint8_t>(coordinator_->state());
+  r.error = waits_for_;
   if (coordinator_->failure()) r.error = coordinator_->failure()->message;
   r.completed_epoch = coordinator_->completed().value;
   r.completed_at = coordinator_->completed_at();
@@ -542,6 +566,9 @@ job_actor::behavior_type job_state_actor::start(job_actor::stateful_pointer<job_
       [this](const discovered_message& m) {
         if (m.attempt == coordinator_->attempt().value && !over_)
           coordinator_->discovered(operator_index{m.source}, *m.found, now());
+      },
+      [this](load_atom) {
+        if (!over_) load();
       },
       [this](describe_atom) {
         collect();

@@ -33,6 +33,7 @@ struct job_seed {
   bool parts = false;
   task_environment environment;  // of the master's own process: enumerators, clock
   std::function<void(std::string)> log;
+  std::function<void(const job_report&)> ended;  // told once, with the last counters
 };
 
 class job_state_actor : public coordinator_port {
@@ -69,6 +70,8 @@ class job_state_actor : public coordinator_port {
   void restore_from(latest_reply&);
   void collect_parts(latest_reply);
   void collect_part(std::shared_ptr<latest_reply>, size_t part, size_t from);
+  bool writers_are_missing(const latest_reply&) const;
+  void wait_to_load(std::string why);
   std::string part_key(size_t node) const;
   void start_parts();
   void commit_home(commit_message);
@@ -93,10 +96,12 @@ class job_state_actor : public coordinator_port {
   std::vector<caf::typed_response_promise<job_report>> waiters_;
   timestamp_us timer_ = watermark_end;
   timestamp_us started_at_ = 0;
-  bool over_ = false;
+  bool over_ = false, ended_told_ = false;
+  std::string waits_for_;  // why the job cannot start yet
   std::vector<char> plan_bytes_;
-  std::vector<placement> placements_;   // of the attempt that is deployed
-  std::vector<state_chunk> collected_;  // parts: every chunk of the restored epoch
+  std::vector<placement> placements_;         // of the attempt that is deployed
+  std::vector<state_chunk> collected_;        // parts: every chunk of the restored epoch
+  std::shared_ptr<latest_reply> collecting_;  // whose parts are being collected
   size_t parts_left_ = 0;
   std::string part_suffix_;             // tells the parts of attempts apart
   std::vector<std::string> old_parts_;  // dropped when no kept epoch needs them

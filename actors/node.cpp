@@ -25,6 +25,8 @@ constexpr size_t max_throughput = 8;
 constexpr uint64_t window_bytes_min = 256u << 10;
 constexpr uint64_t window_bytes_max = 4u << 20;
 constexpr uint32_t window_batches = 16;
+// For a commit that is under way when the node ends.
+constexpr auto store_close_timeout = std::chrono::seconds(10);
 
 struct node_state {
   static inline const char* name = "weir.node";
@@ -134,14 +136,22 @@ status node_process::open() {
   return {};
 }
 
-node_process::~node_process() {
-  if (!system_) return;
+void node_process::close() {
+  if (!system_ || !placement_.store) return;
   // A job that has ended stays for questions; timers may still hold it.
   for (const auto& job : jobs_) caf::anon_send_exit(job, caf::exit_reason::kill);
   jobs_.clear();
-  caf::anon_send_exit(placement_.node, caf::exit_reason::user_shutdown);
-  caf::anon_send_exit(placement_.store, caf::exit_reason::user_shutdown);
+  caf::scoped_actor self(*system_);
+  self->monitor(placement_.store);
+  self->send_exit(placement_.node, caf::exit_reason::user_shutdown);
+  self->send_exit(placement_.store, caf::exit_reason::user_shutdown);
   placement_ = {};
+  self->receive([](const caf::down_msg&) {},
+                caf::after(store_close_timeout) >> [] { /* its last write takes its time */ });
+}
+
+node_process::~node_process() {
+  close();
   system_.reset();  // waits for every actor
   io_.reset();
   std::error_code ignored;  // a folder in the temporary directory that cannot be removed is no harm

@@ -43,6 +43,8 @@ class node_process {
   /// Opens the store (refused when another process holds the data directory) and starts the actors.
   static result<std::unique_ptr<node_process>> start(node_options);
   ~node_process();
+  /// Ends the jobs and the node's actors and waits until the store is closed. For once.
+  void close();
 
   /// Starts a job; `id` is its key in the store.
   result<job_actor> submit(std::string id, physical_plan, const job_options&,

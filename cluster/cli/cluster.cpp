@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -25,7 +26,9 @@ using namespace std::chrono_literals;
 // A node that is not ready by then has failed; its log says why.
 constexpr auto ready_limit = 20s;
 // After SIGTERM a node gets this long before SIGKILL.
-constexpr auto stop_limit = 10s;
+constexpr auto stop_limit = 20s;
+// A process that is killed may have writes under way in the kernel.
+constexpr auto kill_limit = 10s;
 constexpr auto poll_interval = 10ms;
 
 int fail(const std::string& message) {
@@ -77,6 +80,16 @@ result<node_file> start_node(const cluster_verb_options& o, uint32_t i, const st
     std::this_thread::sleep_for(poll_interval);
   }
   return error{errc::timeout, "node n" + std::to_string(i) + " is not ready; see " + dir + "/log"};
+}
+
+/// False when the process still runs after `limit`.
+bool wait_for_end(const std::string& dir, uint32_t pid, std::chrono::seconds limit) {
+  auto deadline = std::chrono::steady_clock::now() + limit;
+  while (is_running_node(pid, dir)) {
+    if (std::chrono::steady_clock::now() >= deadline) return false;
+    std::this_thread::sleep_for(poll_interval);
+  }
+  return true;
 }
 
 void print_nodes(const std::vector<node_file>& nodes, const std::string& format) {
@@ -167,12 +180,16 @@ int cluster_down(const cluster_verb_options& o) {
   for (const auto& entry : std::filesystem::directory_iterator(o.data_dir, ignored))
     if (auto n = read_running_node(std::filesystem::absolute(entry.path()).string()))
       running.emplace_back(std::filesystem::absolute(entry.path()).string(), n->pid);
-  for (const auto& [dir, pid] : running) ::kill(static_cast<pid_t>(pid), SIGTERM);
-  auto deadline = std::chrono::steady_clock::now() + stop_limit;
+  // The coordinator first: its jobs take their last snapshots while their tasks still live.
+  std::sort(running.begin(), running.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
   for (const auto& [dir, pid] : running) {
-    while (is_running_node(pid, dir) && std::chrono::steady_clock::now() < deadline)
-      std::this_thread::sleep_for(poll_interval);
-    if (is_running_node(pid, dir)) ::kill(static_cast<pid_t>(pid), SIGKILL);
+    ::kill(static_cast<pid_t>(pid), SIGTERM);
+    if (!wait_for_end(dir, pid, stop_limit)) {
+      ::kill(static_cast<pid_t>(pid), SIGKILL);
+      if (!wait_for_end(dir, pid, kill_limit))
+        return fail("process " + std::to_string(pid) + " of " + dir + " does not end");
+    }
     remove_node_file(dir);
   }
   std::fprintf(stderr, "%zu nodes stopped\n", running.size());

@@ -139,9 +139,11 @@ int run_node(const cluster_verb_options& o) {
       break;
     }
   }
+  http->reset();
+  if (code != exit_failed) (*node)->close();  // without its coordinator a node has nothing to save
   remove_node_file(o.data_dir);
-  if (code == exit_failed) ::_exit(code);  // actors that wait for the lost node would hold us up
-  return code;
+  std::fflush(nullptr);
+  ::_exit(code);  // see cluster_node::close()
 }
 
 }  // namespace weir::cli

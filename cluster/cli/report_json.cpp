@@ -5,6 +5,13 @@
 namespace weir::cli {
 namespace {
 
+/// The states that users of `job describe` know: a restart is a start, a stop under way still runs.
+const char* shown_state(job_state s) {
+  if (s == job_state::restarting) s = job_state::starting;
+  if (s == job_state::stopping) s = job_state::running;
+  return to_string(s);
+}
+
 std::string number(const char* name, uint64_t v) {
   return std::string(", \"") + name + "\": " + std::to_string(v);
 }
@@ -50,7 +57,7 @@ std::string to_json(const node_report& n) {
 
 std::string to_json(const job_report& j) {
   return "{\"id\": " + json_quoted(j.id) + ", \"name\": " + json_quoted(j.name) +
-         ", \"state\": " + json_quoted(to_string(static_cast<job_state>(j.state))) +
+         ", \"state\": " + json_quoted(shown_state(static_cast<job_state>(j.state))) +
          ", \"error\": " + (j.error.empty() ? "null" : json_quoted(j.error)) +
          number("epoch", j.completed_epoch) + number("restarts", j.restarts) +
          ", \"tasks\": " + list(j.tasks) + "}";

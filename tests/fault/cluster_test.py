@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The flights job over three local processes: plainly, and with kill -9 of each node that does not
-coordinate, one after the other; the output is that of an undisturbed run every time.
+coordinate, one after the other, and the whole cluster stopped and started under a running job; the
+output is that of an undisturbed run every time.
 
 Usage: cluster_test.py WEIR
 """
@@ -114,6 +115,25 @@ def main() -> None:
         out = cluster.dir / "again"
         cluster.wait(cluster.submit("wordcount", out))
         check("wordcount", out, "restarted nodes")
+
+        # Jobs outlive their cluster: the one that runs goes on from its last snapshot, the others
+        # are remembered.
+        out = cluster.dir / "resumed"
+        job = cluster.submit("carriers", out, "--set", "RATE=8000")
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while cluster.describe(job)["epoch"] < 3 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        cluster.down()
+        cluster.up()
+        after = cluster.describe(job)
+        if after["state"] not in ("starting", "running"):
+            raise SystemExit(f"{job} is {after} after cluster up")
+        cluster.wait(job)
+        check("carriers", out, "cluster down and up")
+        jobs = json.loads(cluster.call("job", "ls", "-o", "json"))
+        if [(j["id"], j["state"]) for j in jobs] != [
+                (i, "finished") for i in ("carriers-1", "carriers-2", "carriers-4", "wordcount-3")]:
+            raise SystemExit(f"job ls after cluster up: {jobs}")
         print(f"three processes: ok, {d['restarts']} restarts")
         cluster.down()
     finally:
