@@ -175,7 +175,6 @@ struct commit_message {
 struct begin_message {
   std::string job;  // "job", or "job@part"
   uint64_t number = 0;
-  uint32_t attempt = 0;
   std::vector<store_actor> copies;  // stores that get a copy of everything
 };
 struct seed_message {
@@ -294,7 +293,7 @@ typename I::result_type inspect(I& f, commit_message& x) {
 }
 template <class I>
 typename I::result_type inspect(I& f, begin_message& x) {
-  return f(caf::meta::type_name("begin"), x.job, x.number, x.attempt, x.copies);
+  return f(caf::meta::type_name("begin"), x.job, x.number, x.copies);
 }
 template <class I>
 typename I::result_type inspect(I& f, seed_message& x) {

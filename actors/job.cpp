@@ -166,19 +166,31 @@ void job_state_actor::start_parts() {
   }
 }
 
-void job_state_actor::deploy(attempt_id attempt) {
+job_state_actor::deployment* job_state_actor::find(attempt_id attempt) {
+  auto it = deployments_.find(attempt.value);
+  return it == deployments_.end() || over_ ? nullptr : &it->second;
+}
+
+std::vector<std::vector<uint32_t>> job_state_actor::by_node(const deployment& d) const {
+  std::vector<std::vector<uint32_t>> ids(placements_.size());
+  for (auto t : d.tasks) ids[tasks_[t].node].push_back(t);
+  return ids;
+}
+
+void job_state_actor::deploy(attempt_id attempt, const std::vector<task_id>& which) {
   if (placements_.empty())
     return fail_deployment(attempt, {errc::io, "no node is there to take tasks"});
-  if (seed_.parts) start_parts();
-  deploying_ = attempt;
-  tasks_.assign(seed_.graph->tasks.size(), {});
-  std::vector<std::vector<uint32_t>> ids(placements_.size());
-  for (const auto& t : seed_.graph->tasks) {
-    tasks_[t.id.value].node = node_of(t);
-    ids[node_of(t)].push_back(t.id.value);
+  auto& d = deployments_[attempt.value];
+  d.whole = which.size() == seed_.graph->tasks.size();
+  d.opens_left = which.size();
+  if (d.whole && seed_.parts) start_parts();
+  if (d.whole) tasks_.assign(seed_.graph->tasks.size(), {});
+  for (auto t : which) {
+    d.tasks.push_back(t.value);
+    if (d.whole) tasks_[t.value].node = node_of(seed_.graph->tasks[t.value]);
   }
-  deploy_replies_left_ = 0;
-  for (const auto& list : ids) deploy_replies_left_ += list.empty() ? 0 : 1;
+  auto ids = by_node(d);
+  for (const auto& list : ids) d.replies_left += list.empty() ? 0 : 1;
   for (size_t n = 0; n < ids.size(); ++n) {
     if (ids[n].empty()) continue;
     deploy_message m;
@@ -191,8 +203,7 @@ void job_state_actor::deploy(attempt_id attempt) {
     m.window_batches = seed_.window.batches;
     m.alignment_limit_us = seed_.alignment_limit_us;
     self_->request(placements_[n].node, deploy_timeout, std::move(m))
-        .then([this, attempt, n,
-               list = ids[n]](const deploy_reply& r) { spawned(attempt, n, list, r); },
+        .then([this, attempt, list = ids[n]](const deploy_reply& r) { spawned(attempt, list, r); },
               [this, attempt, n](const caf::error& e) {
                 fail_deployment(attempt, to_error(e, "node " + placements_[n].name +
                                                          " does not take its tasks"));
@@ -201,74 +212,80 @@ void job_state_actor::deploy(attempt_id attempt) {
 }
 
 void job_state_actor::fail_deployment(attempt_id attempt, error e) {
-  if (deploying_ != attempt_id{} && attempt != deploying_) return;
-  coordinator_->task_failed(task_id{UINT32_MAX}, attempt, std::move(e), now());
+  if (deployments_.erase(attempt.value) || placements_.empty())
+    coordinator_->deployment_failed(attempt, std::move(e), now());
 }
 
-void job_state_actor::spawned(attempt_id attempt, size_t node, const std::vector<uint32_t>& ids,
+void job_state_actor::spawned(attempt_id attempt, const std::vector<uint32_t>& ids,
                               const deploy_reply& r) {
-  if (attempt != deploying_ || over_) {
+  auto* d = find(attempt);
+  if (!d) {
     for (const auto& t : r.tasks) self_->send_exit(t, caf::exit_reason::user_shutdown);
     return;
   }
   if (!r.error.empty()) return fail_deployment(attempt, {static_cast<errc>(r.code), r.error});
-  (void)node;
   for (size_t i = 0; i < ids.size(); ++i) {
     tasks_[ids[i]].handle = r.tasks[i];
     self_->monitor(r.tasks[i]);
   }
-  if (--deploy_replies_left_ == 0) load_state();
+  if (--d->replies_left == 0) load_state(attempt);
 }
 
-void job_state_actor::load_state() {
-  attempt_id attempt = deploying_;
-  std::vector<std::vector<uint32_t>> ids(placements_.size());
-  for (const auto& t : seed_.graph->tasks) ids[tasks_[t.id.value].node].push_back(t.id.value);
+task_state_request job_state_actor::state_of(uint32_t task) const {
+  const auto& t = seed_.graph->tasks[task];
+  const auto& c = seed_.graph->chains[t.chain];
+  task_state_request want;
+  want.task = task;
+  for (auto op : c.operators)
+    if (const auto& id = seed_.plan->operators[op.value].id; !changed_.contains(id))
+      want.operator_ids.push_back(id);
   auto keys = edge_keys(*seed_.plan);
+  for (auto e : c.out_edges) want.operator_ids.push_back(edge_state_id(keys[e]));
+  auto range = range_of_subtask(seed_.plan->key_groups, c.parallelism, t.subtask);
+  want.group_begin = range.begin;
+  want.group_end = range.end;
+  return want;
+}
+
+std::vector<state_chunk> job_state_actor::collected_for(const task_state_request& want) const {
+  std::vector<state_chunk> mine;
+  for (const auto& chunk : collected_) {
+    bool wanted = std::find(want.operator_ids.begin(), want.operator_ids.end(),
+                            chunk.operator_id) != want.operator_ids.end();
+    if (wanted && (chunk.key_group == no_key_group ||
+                   (chunk.key_group >= want.group_begin && chunk.key_group < want.group_end)))
+      mine.push_back(chunk);
+  }
+  return mine;
+}
+
+void job_state_actor::load_state(attempt_id attempt) {
+  auto& d = *find(attempt);
+  auto ids = by_node(d);
   for (size_t n = 0; n < ids.size(); ++n) {
     if (ids[n].empty()) continue;
     if (coordinator_->completed() == epoch{}) {
-      connect(n, ids[n], std::vector<std::vector<state_chunk>>(ids[n].size()));
+      connect(attempt, n, ids[n], std::vector<std::vector<state_chunk>>(ids[n].size()));
       continue;
     }
     load_message m;
-    m.job = seed_.id;
     m.number = coordinator_->completed().value;
-    std::vector<std::vector<state_chunk>> from_parts;
-    for (auto task : ids[n]) {
-      const auto& t = seed_.graph->tasks[task];
-      const auto& c = seed_.graph->chains[t.chain];
-      task_state_request want;
-      want.task = task;
-      for (auto op : c.operators)
-        if (const auto& id = seed_.plan->operators[op.value].id; !changed_.contains(id))
-          want.operator_ids.push_back(id);
-      for (auto e : c.out_edges) want.operator_ids.push_back(edge_state_id(keys[e]));
-      auto range = range_of_subtask(seed_.plan->key_groups, c.parallelism, t.subtask);
-      want.group_begin = range.begin;
-      want.group_end = range.end;
-      if (seed_.parts) {
-        auto& mine = from_parts.emplace_back();
-        for (const auto& chunk : collected_) {
-          bool wanted = std::find(want.operator_ids.begin(), want.operator_ids.end(),
-                                  chunk.operator_id) != want.operator_ids.end();
-          if (wanted && (chunk.key_group == no_key_group || range.contains(chunk.key_group)))
-            mine.push_back(chunk);
-        }
-      }
-      m.tasks.push_back(std::move(want));
-    }
-    if (seed_.parts) {
-      connect(n, ids[n], std::move(from_parts));
+    for (auto task : ids[n]) m.tasks.push_back(state_of(task));
+    if (seed_.parts && d.whole) {
+      std::vector<std::vector<state_chunk>> from_parts;
+      for (const auto& want : m.tasks) from_parts.push_back(collected_for(want));
+      connect(attempt, n, ids[n], std::move(from_parts));
       continue;
     }
+    // A region that restarts is where it was, and so is its part of the epoch.
+    m.job = seed_.parts ? part_key(n) : seed_.id;
     self_->request(placements_[n].store, restore_timeout, std::move(m))
         .then(
             [this, attempt, n, list = ids[n]](load_reply& r) {
-              if (attempt != deploying_ || over_) return;
+              if (!find(attempt)) return;
               if (!r.error.empty())
                 return fail_deployment(attempt, {static_cast<errc>(r.code), r.error});
-              connect(n, list, std::move(r.chunks));
+              connect(attempt, n, list, std::move(r.chunks));
             },
             [this, attempt](const caf::error& e) {
               fail_deployment(attempt, to_error(e, "the snapshot store does not answer"));
@@ -276,13 +293,30 @@ void job_state_actor::load_state() {
   }
 }
 
-void job_state_actor::connect(size_t node, const std::vector<uint32_t>& ids,
+/// Of a source task that restarts with its region: the splits that it had begun.
+void job_state_actor::note_begun(deployment& d, uint32_t task,
+                                 const std::vector<state_chunk>& chunks) const {
+  const auto& t = seed_.graph->tasks[task];
+  auto op = seed_.graph->chains[t.chain].operators.front();
+  if (d.whole || !std::holds_alternative<source_spec>(seed_.plan->operators[op.value].spec)) return;
+  for (const auto& c : chunks) {
+    if (c.operator_id != seed_.plan->operators[op.value].id ||
+        c.state != source_driver::state_name || c.subtask != t.subtask)
+      continue;
+    auto splits = decode_splits({c.bytes.as<char>(), c.bytes.size()});
+    weir_assert(splits.ok(), "a chunk of a checked epoch is what its task has written");
+    d.begun[task_id{task}] = std::move(*splits);
+  }
+}
+
+void job_state_actor::connect(attempt_id attempt, size_t node, const std::vector<uint32_t>& ids,
                               std::vector<std::vector<state_chunk>> chunks) {
   const auto& g = *seed_.graph;
   for (size_t i = 0; i < ids.size(); ++i) {
     const auto& t = g.tasks[ids[i]];
+    note_begun(*find(attempt), ids[i], chunks[i]);
     connect_message m;
-    m.attempt = deploying_.value;
+    m.attempt = attempt.value;
     m.master = self_;
     m.store = placements_[node].store;
     m.store_job = seed_.parts ? part_key(node) : seed_.id;
@@ -297,20 +331,23 @@ void job_state_actor::connect(size_t node, const std::vector<uint32_t>& ids,
   }
 }
 
+void job_state_actor::opened(attempt_id attempt) {
+  auto* d = find(attempt);
+  if (!d || --d->opens_left != 0) return;
+  for (auto t : d->tasks) self_->send(tasks_[t].handle, start_atom::value);
+  auto begun = std::move(d->begun);
+  deployments_.erase(attempt.value);
+  coordinator_->deployed(attempt, std::move(begun), now());
+}
+
 void job_state_actor::handle(const task_event& e) {
-  if (e.attempt != coordinator_->attempt().value || e.task >= tasks_.size() || over_) return;
   task_id id{e.task};
   attempt_id attempt{e.attempt};
+  if (over_ || e.task >= tasks_.size() || attempt != coordinator_->attempt_of(id)) return;
   switch (e.kind) {
-    case task_event::what::opened: {
-      tasks_[e.task].opened = true;
-      bool all = std::all_of(tasks_.begin(), tasks_.end(),
-                             [](const deployed_task& t) { return t.opened; });
-      if (!all) return;
-      for (const auto& t : tasks_) self_->send(t.handle, start_atom::value);
-      coordinator_->deployed(attempt, now());
+    case task_event::what::opened:
+      opened(attempt);
       break;
-    }
     case task_event::what::acknowledged:
       coordinator_->acknowledged(id, attempt, epoch{e.number}, e.stall_ns, now());
       break;
@@ -332,18 +369,21 @@ void job_state_actor::handle(const task_event& e) {
 void job_state_actor::down(const caf::down_msg& m) {
   for (size_t i = 0; i < tasks_.size(); ++i) {
     if (!tasks_[i].handle || tasks_[i].handle.address() != m.source) continue;
-    auto id = task_id{static_cast<uint32_t>(i)};
     tasks_[i].handle = task_actor();
-    coordinator_->task_failed(id, coordinator_->attempt(),
-                              {errc::internal, "the task is gone: " + caf::to_string(m.reason)},
-                              now());
+    // With its node, as a rule: tasks have to be placed anew.
+    coordinator_->deployment_failed(
+        coordinator_->whole_attempt(),
+        {errc::internal, "task " + std::to_string(i) + " is gone: " + caf::to_string(m.reason)},
+        now());
     return;
   }
 }
 
-void job_state_actor::kill() {
-  deploying_ = {};
-  for (auto& t : tasks_) {
+void job_state_actor::kill(const std::vector<task_id>& which) {
+  if (which.size() == seed_.graph->tasks.size()) deployments_.clear();
+  for (auto id : which) {
+    if (id.value >= tasks_.size()) continue;  // none was deployed yet
+    auto& t = tasks_[id.value];
     if (!t.handle) continue;
     self_->demonitor(t.handle.address());
     ++stopping_;
@@ -363,13 +403,12 @@ void job_state_actor::kill() {
 }
 
 void job_state_actor::begin_epoch(epoch e) {
-  uint32_t attempt = coordinator_->attempt().value;
   if (!seed_.parts) {
-    self_->send(seed_.home, begin_message{seed_.id, e.value, attempt, {}});
+    self_->send(seed_.home, begin_message{seed_.id, e.value, {}});
     return;
   }
   for (size_t n = 0; n < placements_.size(); ++n) {
-    begin_message m{part_key(n), e.value, attempt, {}};
+    begin_message m{part_key(n), e.value, {}};
     if (placements_.size() > 1) m.copies = {placements_[(n + 1) % placements_.size()].store};
     self_->send(placements_[n].store, std::move(m));
   }
@@ -471,11 +510,13 @@ void job_state_actor::tell_aborted(epoch e) {
 }
 
 void job_state_actor::assign(task_id t, split_pool::assignment a) {
+  if (!tasks_[t.value].handle) return;
   self_->send(tasks_[t.value].handle, splits_message{encode_splits(a.splits), a.last, a.hold});
 }
 
 void job_state_actor::release_watermark(task_id t) {
-  self_->send(tasks_[t.value].handle, release_watermark_message{});
+  // A task that is down learns it with its splits.
+  if (tasks_[t.value].handle) self_->send(tasks_[t.value].handle, release_watermark_message{});
 }
 
 void job_state_actor::discover(operator_index op, std::vector<std::string> known) {
@@ -483,7 +524,7 @@ void job_state_actor::discover(operator_index op, std::vector<std::string> known
   auto self = caf::actor_cast<job_actor>(self_);
   auto* files = seed_.environment.files;
   uint32_t parallelism = seed_.plan->parallelism_of(op);
-  uint32_t attempt = coordinator_->attempt().value;
+  uint32_t attempt = coordinator_->whole_attempt().value;
   auto* io = seed_.environment.io;
   io->submit(
       io->new_lane(), [self, spec, files, parallelism, op, attempt, seen = std::move(known)] {
@@ -564,7 +605,7 @@ job_actor::behavior_type job_state_actor::start(job_actor::stateful_pointer<job_
         if (!over_) coordinator_->tick(now());
       },
       [this](const discovered_message& m) {
-        if (m.attempt == coordinator_->attempt().value && !over_)
+        if (m.attempt == coordinator_->whole_attempt().value && !over_)
           coordinator_->discovered(operator_index{m.source}, *m.found, now());
       },
       [this](load_atom) {

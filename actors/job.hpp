@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <vector>
@@ -43,8 +44,8 @@ class job_state_actor : public coordinator_port {
   job_actor::behavior_type start(job_actor::stateful_pointer<job_state_actor>, job_seed);
 
   void load() override;
-  void deploy(attempt_id) override;
-  void kill() override;
+  void deploy(attempt_id, const std::vector<task_id>&) override;
+  void kill(const std::vector<task_id>&) override;
   void begin_epoch(epoch) override;
   void trigger(task_id, epoch, epoch completed) override;
   void commit(epoch_summary) override;
@@ -62,11 +63,23 @@ class job_state_actor : public coordinator_port {
   struct deployed_task {
     task_actor handle;
     size_t node = 0;
-    bool opened = false;
   };
   timestamp_us now() const { return seed_.environment.time->now(); }
   size_t node_of(const task&) const;
-  void spawned(attempt_id, size_t node, const std::vector<uint32_t>& ids, const deploy_reply&);
+  /// Tasks that are being started together: all, or one region.
+  struct deployment {
+    std::vector<uint32_t> tasks;
+    bool whole = false;
+    size_t replies_left = 0;  // nodes that have not spawned theirs yet
+    size_t opens_left = 0;    // tasks that are not open yet
+    std::map<task_id, std::vector<source_split>> begun;
+  };
+  deployment* find(attempt_id);
+  std::vector<std::vector<uint32_t>> by_node(const deployment&) const;
+  void spawned(attempt_id, const std::vector<uint32_t>& ids, const deploy_reply&);
+  task_state_request state_of(uint32_t task) const;
+  std::vector<state_chunk> collected_for(const task_state_request&) const;
+  void note_begun(deployment&, uint32_t task, const std::vector<state_chunk>&) const;
   void restore_from(latest_reply&);
   void collect_parts(latest_reply);
   void collect_part(std::shared_ptr<latest_reply>, size_t part, size_t from);
@@ -75,9 +88,10 @@ class job_state_actor : public coordinator_port {
   std::string part_key(size_t node) const;
   void start_parts();
   void commit_home(commit_message);
-  void load_state();
-  void connect(size_t node, const std::vector<uint32_t>& ids,
+  void load_state(attempt_id);
+  void connect(attempt_id, size_t node, const std::vector<uint32_t>& ids,
                std::vector<std::vector<state_chunk>>);
+  void opened(attempt_id);
   void handle(const task_event&);
   void down(const caf::down_msg&);
   void fail_deployment(attempt_id, error);
@@ -88,9 +102,8 @@ class job_state_actor : public coordinator_port {
   job_actor::stateful_pointer<job_state_actor> self_ = nullptr;
   job_seed seed_;
   std::unique_ptr<job_coordinator> coordinator_;
-  std::vector<deployed_task> tasks_;  // by task id
-  attempt_id deploying_;
-  size_t deploy_replies_left_ = 0;
+  std::vector<deployed_task> tasks_;            // by task id
+  std::map<uint32_t, deployment> deployments_;  // under way, by attempt
   size_t stopping_ = 0;  // stop requests under way: their reports are the final ones
   std::vector<task_report> reports_;
   std::vector<caf::typed_response_promise<job_report>> waiters_;

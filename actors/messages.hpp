@@ -73,7 +73,6 @@ struct task_report {
 /// A state_chunk under way to a store; between processes the bytes are copied.
 struct chunks_message {
   std::string job;
-  uint32_t attempt = 0;
   uint64_t number = 0;
   std::vector<state_chunk> chunks;
 };
@@ -156,8 +155,7 @@ typename I::result_type inspect(I& f, chunks_message& x) {
       if (!unflatten(flat, x.chunks)) return caf::sec::invalid_argument;
     return caf::none;
   };
-  return f(caf::meta::type_name("chunks"), x.job, x.attempt, x.number, flat,
-           caf::meta::load_callback(load));
+  return f(caf::meta::type_name("chunks"), x.job, x.number, flat, caf::meta::load_callback(load));
 }
 
 }  // namespace weir

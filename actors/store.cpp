@@ -20,8 +20,8 @@ constexpr std::string_view pool_prefix = "splits:";
 struct store_state {
   static inline const char* name = "weir.store";
   std::shared_ptr<snapshot_store> store;
-  /// Of each job: the attempt whose epoch is under way. Chunks of older ones come too late.
-  std::map<std::string, uint32_t> attempts;
+  /// Of each job: the epoch under way. Chunks of others come too late: numbers are not used again.
+  std::map<std::string, uint64_t> under_way;
   /// Chunks that could not be staged: the epoch's commit has to fail.
   std::map<std::pair<std::string, uint64_t>, error> damaged;
   bool folding = false;
@@ -81,7 +81,7 @@ void stage(store_state& state, const std::string& job, uint64_t number,
 }
 
 void begin(store_state& state, const begin_message& m) {
-  state.attempts[m.job] = m.attempt;
+  state.under_way[m.job] = m.number;
   state.copies[m.job] = m.copies;
   auto seed = state.seeds.find(m.job);
   if (seed == state.seeds.end()) return;
@@ -163,19 +163,21 @@ store_actor::behavior_type store_behavior(store_actor::stateful_pointer<store_st
   auto* state = &self->state;
   return {
       [self, state](chunks_message& m) {
-        if (auto it = state->attempts.find(m.job);
-            it == state->attempts.end() || it->second != m.attempt)
+        if (auto it = state->under_way.find(m.job);
+            it == state->under_way.end() || it->second != m.number)
           return;
         for (const auto& other : state->copies[m.job]) self->send(other, m);
         stage(*state, m.job, m.number, std::move(m.chunks));
       },
       [self, state](const begin_message& m) {
         begin(*state, m);
-        for (const auto& other : m.copies)
-          self->send(other, begin_message{m.job, m.number, m.attempt, {}});
+        for (const auto& other : m.copies) self->send(other, begin_message{m.job, m.number, {}});
       },
       [self, state](abort_atom a, const std::string& job, uint64_t number) {
         state->damaged.erase({job, number});
+        if (auto it = state->under_way.find(job);
+            it != state->under_way.end() && it->second == number)
+          state->under_way.erase(it);
         state->store->abort(key_of(job), epoch{number});
         for (const auto& other : state->copies[job]) self->send(other, a, job, number);
       },
@@ -186,7 +188,7 @@ store_actor::behavior_type store_behavior(store_actor::stateful_pointer<store_st
         state->seeds[m.job] = std::move(m.chunks);
       },
       [state](drop_atom, const std::string& job) {
-        state->attempts.erase(job);
+        state->under_way.erase(job);
         state->seeds.erase(job);
         state->copies.erase(job);
         // What cannot be dropped is only a matter of space.

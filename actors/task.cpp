@@ -49,7 +49,7 @@ void task_state::grant(channel_id id, credit c) {
 }
 
 void task_state::write_chunks(epoch e, std::vector<state_chunk> chunks) {
-  self_->send(store_, chunks_message{store_job_, seed_.attempt.value, e.value, std::move(chunks)});
+  self_->send(store_, chunks_message{store_job_, e.value, std::move(chunks)});
 }
 
 void task_state::acknowledge(epoch e, int64_t stall) {

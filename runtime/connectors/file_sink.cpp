@@ -66,11 +66,14 @@ class file_sink final : public stream_operator {
       lane_->submit([files, folder, s]() -> status { return recover_open(*files, folder, s); });
       if (s.open->bytes) parts_.closed.push_back(*s.open);  // it is published with the next epoch
     }
-    if (context_.subtask == 0) {
-      part_cleanup c{parts_.tag, parts_.tag.substr(0, part_tag_operator_chars), context_.attempt,
-                     parts_.number, all};
-      lane_->submit([files, folder, c] { return remove_leftovers(*files, folder, c); });
-    }
+    part_cleanup c{parts_.tag,
+                   parts_.tag.substr(0, part_tag_operator_chars),
+                   context_.attempt,
+                   parts_.number,
+                   all,
+                   context_.subtask,
+                   context_.parallelism};
+    lane_->submit([files, folder, c] { return remove_leftovers(*files, folder, c); });
     // What the restored epoch has published is part of what this sink has committed: a job that had
     // finished must not end before its last parts have their names.
     commit_ = lane_->last_ticket();
@@ -183,12 +186,12 @@ status file_sink::begin() {
   lane_->submit([files, folder, policy = options_.existing] {
     return prepare_folder(*files, folder, policy);
   });
-  if (context_.subtask == 0) {
-    part_cleanup c;
-    c.operator_chars = parts_.tag.substr(0, part_tag_operator_chars);
-    c.attempt = context_.attempt;
-    lane_->submit([files, folder, c] { return remove_leftovers(*files, folder, c); });
-  }
+  part_cleanup c;
+  c.operator_chars = parts_.tag.substr(0, part_tag_operator_chars);
+  c.attempt = context_.attempt;
+  c.subtask = context_.subtask;
+  c.parallelism = context_.parallelism;
+  lane_->submit([files, folder, c] { return remove_leftovers(*files, folder, c); });
   return {};
 }
 

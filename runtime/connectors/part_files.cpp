@@ -145,6 +145,23 @@ status publish_parts(file_system& files, const std::string& folder, const parts_
   return files.sync_directory(folder);
 }
 
+namespace {
+
+/// The subtask in ".part-TAG-SUBTASK-NUMBER.ATTEMPT.inprogress" of one of the sink's runs.
+std::optional<uint64_t> writer_of_hidden(std::string_view name, const std::string& operator_chars) {
+  if (!name.starts_with(".part-" + operator_chars) || !name.ends_with(hidden_suffix))
+    return std::nullopt;
+  name.remove_prefix(std::string_view(".part-").size());
+  auto dash = name.find('-');
+  uint64_t subtask = 0;
+  if (dash == std::string_view::npos) return std::nullopt;
+  name.remove_prefix(dash + 1);
+  if (!take_number(name, subtask)) return std::nullopt;
+  return subtask;
+}
+
+}  // namespace
+
 status remove_leftovers(file_system& files, const std::string& folder, const part_cleanup& c) {
   WEIR_ASSIGN(auto names, names_in(files, folder));
   auto listed = [&](const std::string& name) {
@@ -160,15 +177,17 @@ status remove_leftovers(file_system& files, const std::string& folder, const par
       if (s.open && s.open->subtask == p.subtask && s.open->number == p.number) return true;
     return false;
   };
+  auto mine = [&c](uint64_t subtask) { return subtask % c.parallelism == c.subtask; };
   bool removed = false;
   for (const auto& name : names) {
     bool drop = false;
-    if (name.starts_with(".part-" + c.operator_chars) && name.ends_with(hidden_suffix)) {
-      drop = !name.ends_with("." + c.attempt + std::string(hidden_suffix)) && !listed(name);
+    if (auto writer = writer_of_hidden(name, c.operator_chars)) {
+      drop = mine(*writer) && !name.ends_with("." + c.attempt + std::string(hidden_suffix)) &&
+             !listed(name);
     } else if (auto p = part_name::parse(name); p && !c.tag.empty() && p->tag == c.tag) {
       // Of an epoch that is newer than the one the job continues from (its snapshot was damaged):
       // its rows will be written again.
-      drop = p->epoch > c.restored && !stays_open(*p);
+      drop = mine(p->subtask) && p->epoch > c.restored && !stays_open(*p);
     }
     if (!drop) continue;
     WEIR_TRY(files.remove(folder + "/" + name));

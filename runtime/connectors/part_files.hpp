@@ -55,14 +55,17 @@ struct parts_snapshot {
 /// Renames closed parts into place; those that are there already are left.
 status publish_parts(file_system&, const std::string& folder, const parts_snapshot& parts);
 
+/// What one subtask of a restarted sink may remove: each its own share, since the others may live.
 struct part_cleanup {
   std::string tag;                        // empty: a fresh start
   std::string operator_chars;             // of the tag
   std::string attempt;                    // whose hidden files stay
   uint64_t restored = 0;                  // epoch that the job continues from
   std::vector<parts_snapshot> snapshots;  // all subtasks' of that epoch
+  uint32_t subtask = 0, parallelism = 1;  // its share: old subtasks that are it modulo parallelism
 };
-/// Removes leftovers of earlier attempts, and parts that were published after the restored epoch.
+/// Removes leftovers of earlier attempts, and parts that were published after the restored epoch,
+/// of this subtask's share.
 status remove_leftovers(file_system&, const std::string& folder, const part_cleanup&);
 /// Cuts an open part to what the snapshot has; removes it when that is nothing.
 status recover_open(file_system&, const std::string& folder, const parts_snapshot&);

@@ -32,7 +32,7 @@ const char* to_string(job_state s) noexcept {
 
 job_coordinator::job_coordinator(const physical_plan& plan, const task_graph& graph,
                                  coordinator_options o, coordinator_port& port)
-    : plan_(plan), graph_(graph), options_(o), port_(port) {}
+    : plan_(plan), graph_(graph), options_(o), port_(port), regions_(graph.regions.size()) {}
 
 void job_coordinator::set_state(job_state s) {
   if (state_ == s) return;
@@ -49,9 +49,21 @@ void job_coordinator::arm() {
     t = next_discovery_at_;
     if (pending_ && !pending_->committing)
       t = std::min(t, pending_->began + options_.epoch_timeout_us);
-    if (!pending_ && !final_epoch_) t = std::min(t, next_epoch_at_);
+    if (!pending_ && !final_epoch_ && all_up()) t = std::min(t, next_epoch_at_);
+    if (!pending_)
+      for (const auto& r : regions_) t = std::min(t, r.restart_at);
   }
   if (t != watermark_end) port_.wake_at(t);
+}
+
+bool job_coordinator::all_up() const {
+  return std::all_of(regions_.begin(), regions_.end(), [](const region& r) { return r.up; });
+}
+
+std::vector<task_id> job_coordinator::all_tasks() const {
+  std::vector<task_id> all;
+  for (const auto& t : graph_.tasks) all.push_back(t.id);
+  return all;
 }
 
 void job_coordinator::start(timestamp_us) {
@@ -90,11 +102,18 @@ void job_coordinator::restored(result<std::optional<restored_job>> r, timestamp_
   next_ = epoch{std::max(next_.value, from.number.value + 1)};
   ended_.clear();
   publish_only_ = from.finished;
-  port_.deploy(attempt_);
+  deployed_from_ = completed_;
+  whole_attempt_ = attempt_;
+  for (auto& one : regions_) one = {attempt_, true, watermark_end};
+  port_.deploy(attempt_, all_tasks());
 }
 
-void job_coordinator::deployed(attempt_id a, timestamp_us now) {
-  if (a != attempt_) return;
+void job_coordinator::deployed(attempt_id a, std::map<task_id, std::vector<source_split>> begun,
+                               timestamp_us now) {
+  for (uint32_t r = 0; r < regions_.size(); ++r)
+    if (!regions_[r].up && regions_[r].attempt == a)
+      return region_deployed(r, std::move(begun), now);
+  if (a != whole_attempt_ || state_ == job_state::running || state_ == job_state::stopping) return;
   if (publish_only_) {
     // The job had finished; what its sinks had prepared is all that may be left to do.
     final_epoch_ = completed_;
@@ -123,9 +142,9 @@ void job_coordinator::discovered(operator_index op, result<discovery> d, timesta
   auto it = pools_.find(op.value);
   if (it == pools_.end()) return;
   if (!d) {
-    const auto& chain = graph_.chains[graph_.chain_of[op.value]];
-    task_failed(graph_.tasks[chain.first_task].id, attempt_,
-                d.err().at("source '" + plan_.operators[op.value].id + "'"), now);
+    // Only a start of the whole job looks for the source's splits again.
+    deployment_failed(whole_attempt_, d.err().at("source '" + plan_.operators[op.value].id + "'"),
+                      now);
     return;
   }
   it->second.discovered(std::move(*d));
@@ -158,7 +177,7 @@ void job_coordinator::splits_needed(task_id t) {
 }
 
 void job_coordinator::begin_epoch(timestamp_us now) {
-  if (pending_) return;
+  if (pending_ || !all_up()) return;
   pending_.emplace();
   pending_->number = next_;
   next_ = epoch{next_.value + 1};
@@ -166,6 +185,7 @@ void job_coordinator::begin_epoch(timestamp_us now) {
   pending_->finished = ended_.size() == graph_.tasks.size();
   pending_->last = pending_->finished || stop_requested_;
   for (const auto& t : graph_.tasks) pending_->missing.insert(t.id);
+  for (auto& [op, pool] : pools_) pool.epoch_triggered();
   // The pools and the triggers leave in one step: a split that is handed out later reaches its
   // task behind the trigger, so it is in the pool of this epoch and not in the task's share.
   for (const auto& [op, pool] : pools_) pending_->pools[plan_.operators[op].id] = pool.encode();
@@ -181,7 +201,7 @@ void job_coordinator::begin_epoch(timestamp_us now) {
 
 void job_coordinator::acknowledged(task_id t, attempt_id a, epoch e, int64_t stall,
                                    timestamp_us now) {
-  if (a != attempt_ || !pending_ || pending_->number != e) return;
+  if (a != attempt_of(t) || !pending_ || pending_->number != e) return;
   pending_->missing.erase(t);
   pending_->stall_ns_max = std::max(pending_->stall_ns_max, stall);
   if (!pending_->missing.empty() || pending_->committing) return;
@@ -202,6 +222,7 @@ void job_coordinator::committed(epoch e, timestamp_us now) {
   pending_.reset();
   completed_ = e;
   completed_at_ = now;
+  for (auto& [op, pool] : pools_) pool.epoch_complete();
   last_epoch_error_.clear();
   if (last) {
     publish_only_ = finished;
@@ -210,6 +231,7 @@ void job_coordinator::committed(epoch e, timestamp_us now) {
     for (const auto& t : graph_.tasks) publishing_.insert(t.id);
   }
   port_.tell_complete(e);
+  restart_regions(now);
   if (!last && (stop_requested_ || ended_.size() == graph_.tasks.size())) begin_epoch(now);
   arm();
 }
@@ -217,6 +239,7 @@ void job_coordinator::committed(epoch e, timestamp_us now) {
 void job_coordinator::give_up_epoch(const std::string& why) {
   epoch e = pending_->number;
   pending_.reset();
+  for (auto& [op, pool] : pools_) pool.epoch_aborted();
   last_epoch_error_ = why;
   port_.log("epoch " + std::to_string(e.value) + " was given up: " + why);
   port_.abort(e);
@@ -229,23 +252,24 @@ void job_coordinator::commit_failed(epoch e, const error& why, timestamp_us now)
   give_up_epoch(why.message);
   // An end that cannot be made durable is tried again like any other epoch.
   if (last) next_epoch_at_ = now + options_.interval_us;
+  restart_regions(now);
   arm();
 }
 
 void job_coordinator::task_committed(task_id t, attempt_id a, epoch e) {
-  if (a != attempt_ || !final_epoch_ || e != *final_epoch_) return;
+  if (a != attempt_of(t) || !final_epoch_ || e != *final_epoch_) return;
   publishing_.erase(t);
   check_finished();
 }
 
 void job_coordinator::check_finished() {
   if (!final_epoch_ || !publishing_.empty()) return;
-  port_.kill();
+  port_.kill(all_tasks());
   set_state(publish_only_ ? job_state::finished : job_state::stopped);
 }
 
 void job_coordinator::task_ended(task_id t, attempt_id a, timestamp_us now) {
-  if (a != attempt_) return;
+  if (a != attempt_of(t)) return;
   ended_.insert(t);
   // Tasks may end before the word that all are deployed comes; deployed() looks at them then.
   if (state_ != job_state::running && state_ != job_state::stopping) return;
@@ -254,51 +278,134 @@ void job_coordinator::task_ended(task_id t, attempt_id a, timestamp_us now) {
 
 void job_coordinator::fail(error e) {
   failure_ = std::move(e);
-  port_.kill();
+  port_.kill(all_tasks());
   set_state(job_state::failed);
 }
 
+/// A region goes on alone from the newest complete epoch: only from one that its own tasks have
+/// written, since its splits and parts are found by subtask; and not when the job is about to end.
+bool job_coordinator::restarts_alone(uint32_t r) const {
+  return graph_.regions.size() > 1 && state_ == job_state::running && regions_[r].up &&
+         completed_ > deployed_from_ && !final_epoch_ && !(pending_ && pending_->last);
+}
+
 void job_coordinator::task_failed(task_id t, attempt_id a, error e, timestamp_us now) {
-  if (a != attempt_ || state_ == job_state::failed || state_ == job_state::stopped ||
-      state_ == job_state::finished)
-    return;
-  if (t.value < graph_.tasks.size()) {
-    const auto& task = graph_.tasks[t.value];
-    port_.log("task " + std::to_string(t.value) + " (" +
-              plan_.operators[graph_.chains[task.chain].operators.front().value].id + "[" +
-              std::to_string(task.subtask) + "]) failed: " + e.message);
-  }
+  if (a != attempt_of(t) || has_ended()) return;
+  const auto& task = graph_.tasks[t.value];
+  port_.log("task " + std::to_string(t.value) + " (" +
+            plan_.operators[graph_.chains[task.chain].operators.front().value].id + "[" +
+            std::to_string(task.subtask) + "]) failed: " + e.message);
   failure_ = std::move(e);
-  ++attempt_.value;  // whatever the old tasks still say is ignored
+  if (give_up_restarting(now)) return;
+  if (!restarts_alone(task.region)) return restart_all(now);
+  ++restarts_total_;
+  port_.log("restart " + std::to_string(failures_in_row_) + " of " +
+            std::to_string(options_.restarts_max) + " of " +
+            std::to_string(graph_.regions[task.region].size()) + " of " +
+            std::to_string(graph_.tasks.size()) + " tasks from epoch " +
+            std::to_string(completed_.value) + " in " + std::to_string(backoff() / 1000) + " ms");
+  stop_region(task.region, now + backoff());
+  // An epoch that is being made durable becomes complete or not; the region waits for that.
+  if (pending_ && !pending_->committing) give_up_epoch("a task failed");
+  arm();
+}
+
+void job_coordinator::deployment_failed(attempt_id a, error e, timestamp_us now) {
+  bool current =
+      a == whole_attempt_ || std::any_of(regions_.begin(), regions_.end(),
+                                         [a](const region& r) { return r.attempt == a; });
+  if (!current || has_ended() || state_ == job_state::restarting) return;
+  port_.log("failed: " + e.message);
+  failure_ = std::move(e);
+  // Also of a region alone: with its node or its state gone, only a new look at the whole helps.
+  if (!give_up_restarting(now)) restart_all(now);
+}
+
+bool job_coordinator::has_ended() const {
+  return state_ == job_state::failed || state_ == job_state::stopped ||
+         state_ == job_state::finished;
+}
+
+/// Counts the failure; true when it was one too many, and the job has failed.
+bool job_coordinator::give_up_restarting(timestamp_us now) {
+  if (now - last_failure_at_ > options_.healthy_after_us) failures_in_row_ = 0;
+  last_failure_at_ = now;
+  ++failures_in_row_;
+  // State over the budget is as large after a restart as before it.
+  if (failures_in_row_ <= options_.restarts_max && failure_->code != errc::budget_exceeded)
+    return false;
+  if (failures_in_row_ > 1)
+    failure_->message += "; given up after " + std::to_string(failures_in_row_ - 1) + " restarts";
+  end_attempt();
+  set_state(job_state::failed);
+  return true;
+}
+
+int64_t job_coordinator::backoff() const {
+  return std::min(options_.backoff_us << std::min<uint32_t>(failures_in_row_ - 1, 20),
+                  options_.backoff_max_us);
+}
+
+/// Ends all tasks; whatever they still say is ignored.
+void job_coordinator::end_attempt() {
+  ++attempt_.value;
+  whole_attempt_ = attempt_;
+  for (auto& r : regions_) r = {attempt_, true, watermark_end};
   if (pending_) {
     epoch given_up = pending_->number;
     pending_.reset();
     port_.abort(given_up);
   }
   final_epoch_.reset();
-  port_.kill();
-  if (now - last_failure_at_ > options_.healthy_after_us) failures_in_row_ = 0;
-  last_failure_at_ = now;
-  ++failures_in_row_;
-  // State over the budget is as large after a restart as before it.
-  if (failures_in_row_ > options_.restarts_max || failure_->code == errc::budget_exceeded) {
-    if (failures_in_row_ > 1)
-      failure_->message += "; given up after " + std::to_string(failures_in_row_ - 1) + " restarts";
-    set_state(job_state::failed);
-    return;
-  }
-  schedule_restart(now);
+  port_.kill(all_tasks());
 }
 
-void job_coordinator::schedule_restart(timestamp_us now) {
-  int64_t wait = options_.backoff_us << std::min<uint32_t>(failures_in_row_ - 1, 20);
-  wait = std::min(wait, options_.backoff_max_us);
-  restart_at_ = now + wait;
+void job_coordinator::restart_all(timestamp_us now) {
+  end_attempt();
+  restart_at_ = now + backoff();
   ++restarts_total_;
   port_.log("restart " + std::to_string(failures_in_row_) + " of " +
             std::to_string(options_.restarts_max) + " from epoch " +
-            std::to_string(completed_.value) + " in " + std::to_string(wait / 1000) + " ms");
+            std::to_string(completed_.value) + " in " + std::to_string(backoff() / 1000) + " ms");
   set_state(job_state::restarting);
+  arm();
+}
+
+void job_coordinator::stop_region(uint32_t r, timestamp_us restart_at) {
+  regions_[r] = {attempt_id{++attempt_.value}, false, restart_at};
+  for (auto t : graph_.regions[r]) {
+    ended_.erase(t);
+    const auto& task = graph_.tasks[t.value];
+    auto pool = pools_.find(graph_.chains[task.chain].operators.front().value);
+    if (pool != pools_.end()) pool->second.reader_lost(task.subtask);
+  }
+  port_.kill(graph_.regions[r]);
+}
+
+/// Deploys the regions whose backoff is over, once it is known what the newest complete epoch is.
+void job_coordinator::restart_regions(timestamp_us now) {
+  if (pending_) return;
+  for (uint32_t r = 0; r < regions_.size(); ++r)
+    if (regions_[r].restart_at <= now) {
+      regions_[r].restart_at = watermark_end;
+      port_.deploy(regions_[r].attempt, graph_.regions[r]);
+    }
+}
+
+void job_coordinator::region_deployed(uint32_t r,
+                                      std::map<task_id, std::vector<source_split>> begun,
+                                      timestamp_us now) {
+  regions_[r].up = true;
+  for (auto t : graph_.regions[r]) {
+    const auto& task = graph_.tasks[t.value];
+    auto op = graph_.chains[task.chain].operators.front();
+    auto pool = pools_.find(op.value);
+    if (pool == pools_.end()) continue;
+    if (auto a = pool->second.hand_again(task.subtask, std::move(begun[t])))
+      port_.assign(t, std::move(*a));
+    hand_out(op);
+  }
+  if (stop_requested_ || ended_.size() == graph_.tasks.size()) begin_epoch(now);
   arm();
 }
 
@@ -312,10 +419,7 @@ void job_coordinator::stop(timestamp_us now) {
 
 void job_coordinator::cancel() {
   if (state_ == job_state::finished || state_ == job_state::failed) return;
-  ++attempt_.value;
-  if (pending_) port_.abort(pending_->number);
-  pending_.reset();
-  port_.kill();
+  end_attempt();
   set_state(job_state::stopped);
 }
 
@@ -348,6 +452,7 @@ void job_coordinator::tick(timestamp_us now) {
     }
     give_up_epoch("no acknowledgement in time from " + who);
   }
+  restart_regions(now);
   if (!pending_ && !final_epoch_ && now >= next_epoch_at_) begin_epoch(now);
   if (now >= next_discovery_at_) {
     next_discovery_at_ = watermark_end;

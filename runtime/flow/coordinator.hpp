@@ -1,8 +1,8 @@
 // The job master's decisions, without actors or clocks: epochs (trigger, acknowledge, commit, give
-// up), splits, restarts with backoff and a limit, the end of the job. Acts through a
-// coordinator_port; one caller at a time. Invariants: one epoch is under way at a time; an epoch is
-// announced as complete only after the store has made it durable; messages of older attempts are
-// ignored.
+// up), splits, restarts of a region or of the whole job with backoff and a limit, the end of the
+// job. Acts through a coordinator_port; one caller at a time. Invariants: one epoch is under way at
+// a time, and none while a region is down; an epoch is announced as complete only after the store
+// has made it durable; messages of older attempts are ignored.
 #pragma once
 
 #include <map>
@@ -50,16 +50,17 @@ class coordinator_port {
   virtual ~coordinator_port() = default;
   /// Loads the newest complete epoch; answered by restored().
   virtual void load() = 0;
-  /// Starts all tasks with what load() found. Answered by deployed() or task_failed().
-  virtual void deploy(attempt_id) = 0;
-  /// Ends all tasks at once; they say nothing more.
-  virtual void kill() = 0;
+  /// Starts these tasks: all of them with what load() found, or one region with what the newest
+  /// complete epoch has of it, where it ran. Answered by deployed() or deployment_failed().
+  virtual void deploy(attempt_id, const std::vector<task_id>&) = 0;
+  /// Ends these tasks at once; they say nothing more.
+  virtual void kill(const std::vector<task_id>&) = 0;
   virtual void begin_epoch(epoch) = 0;
   virtual void trigger(task_id source, epoch, epoch completed) = 0;
   /// Makes the epoch durable; answered by committed() or commit_failed().
   virtual void commit(epoch_summary) = 0;
   virtual void abort(epoch) = 0;          // in the stores
-  virtual void tell_complete(epoch) = 0;  // to all tasks
+  virtual void tell_complete(epoch) = 0;  // to all tasks that live
   virtual void tell_aborted(epoch) = 0;
   virtual void assign(task_id source, split_pool::assignment) = 0;
   virtual void release_watermark(task_id source) = 0;
@@ -87,7 +88,10 @@ class job_coordinator {
   void start(timestamp_us now);
   /// What load() found: nothing for a fresh start. Errors fail the job.
   void restored(result<std::optional<restored_job>>, timestamp_us now);
-  void deployed(attempt_id, timestamp_us now);
+  /// `begun`, when a region was deployed: by source task, the splits that it had in the epoch it
+  /// was restored from.
+  void deployed(attempt_id, std::map<task_id, std::vector<source_split>> begun, timestamp_us now);
+  void deployment_failed(attempt_id, error, timestamp_us now);
   void discovered(operator_index, result<discovery>, timestamp_us now);
   void splits_needed(task_id);
   void acknowledged(task_id, attempt_id, epoch, int64_t stall_ns, timestamp_us now);
@@ -106,7 +110,11 @@ class job_coordinator {
   epoch completed() const noexcept { return completed_; }
   timestamp_us completed_at() const noexcept { return completed_at_; }
   uint32_t restarts() const noexcept { return restarts_total_; }
+  /// The newest attempt; each task belongs to the one that deployed it last.
   attempt_id attempt() const noexcept { return attempt_; }
+  /// The attempt that deployed all tasks; regions that restarted alone have later ones.
+  attempt_id whole_attempt() const noexcept { return whole_attempt_; }
+  attempt_id attempt_of(task_id t) const { return regions_[graph_.tasks[t.value].region].attempt; }
   const std::optional<error>& failure() const noexcept { return failure_; }
   /// Of all splits of all sources: bytes or rows, for progress; and whether the input ends.
   uint64_t input_weight() const;
@@ -124,14 +132,29 @@ class job_coordinator {
     std::map<std::string, std::string> pools;
     int64_t stall_ns_max = 0;
   };
+  struct region {
+    attempt_id attempt{1};
+    bool up = true;
+    timestamp_us restart_at = watermark_end;  // while it is down and not being deployed
+  };
   void set_state(job_state);
   void arm();
+  bool all_up() const;
+  std::vector<task_id> all_tasks() const;
+  bool restarts_alone(uint32_t region) const;
+  void stop_region(uint32_t region, timestamp_us restart_at);
+  void restart_regions(timestamp_us now);
+  void region_deployed(uint32_t region, std::map<task_id, std::vector<source_split>> begun,
+                       timestamp_us now);
+  bool has_ended() const;
+  bool give_up_restarting(timestamp_us now);
+  void end_attempt();
+  void restart_all(timestamp_us now);
+  int64_t backoff() const;
   status restore_pools(const restored_job&);
   void begin_epoch(timestamp_us now);
   void give_up_epoch(const std::string& why);
   void hand_out(operator_index);
-  void schedule_restart(timestamp_us now);
-  void restart(timestamp_us now);
   void check_finished();
   void fail(error);
 
@@ -140,7 +163,9 @@ class job_coordinator {
   coordinator_options options_;
   coordinator_port& port_;
   job_state state_ = job_state::starting;
-  attempt_id attempt_{1};
+  attempt_id attempt_{1}, whole_attempt_{1};
+  std::vector<region> regions_;           // by task_graph::regions
+  epoch deployed_from_;                   // what all tasks were last started from
   std::map<uint32_t, split_pool> pools_;  // by operator index
   std::set<uint32_t> discovering_;
   epoch next_{1}, completed_;

@@ -48,6 +48,7 @@ std::vector<split_pool::assignment> split_pool::assign() {
     if (!unread_.empty()) {
       readers_[subtask].reads = true;
       readers_[subtask].stream = unread_.front().ordered_by;
+      readers_[subtask].given.push_back(unread_.front());
       a.splits.push_back(std::move(unread_.front()));
       unread_.pop_front();
       ++readers_[subtask].splits;
@@ -58,7 +59,7 @@ std::vector<split_pool::assignment> split_pool::assign() {
   };
   if (bounded_) {
     for (uint32_t i = 0; i < readers_.size(); ++i)
-      if (readers_[i].waiting && !readers_[i].told_last) {
+      if (readers_[i].waiting && !readers_[i].told_last && !readers_[i].lost) {
         // With its last split a task learns that no other follows, which saves a round trip.
         auto& a = give(i);
         a.last = unread_.empty();
@@ -67,12 +68,14 @@ std::vector<split_pool::assignment> split_pool::assign() {
   } else {
     while (!unread_.empty()) {
       auto least =
-          std::min_element(readers_.begin(), readers_.end(),
-                           [](const reader& a, const reader& b) { return a.splits < b.splits; });
+          std::min_element(readers_.begin(), readers_.end(), [](const reader& a, const reader& b) {
+            return std::pair(a.lost, a.splits) < std::pair(b.lost, b.splits);
+          });
+      if (least->lost) break;  // all are
       give(static_cast<uint32_t>(least - readers_.begin()));
     }
     for (uint32_t i = 0; i < readers_.size(); ++i)
-      if (readers_[i].waiting && !readers_[i].told_nothing) {
+      if (readers_[i].waiting && !readers_[i].told_nothing && !readers_[i].lost) {
         // It asked and there is none: its silence must not hold event time back. The request
         // stands.
         give(i);
@@ -83,6 +86,50 @@ std::vector<split_pool::assignment> split_pool::assign() {
   bool hold = must_hold();
   for (auto& a : out) a.hold = hold;
   return out;
+}
+
+std::optional<split_pool::assignment> split_pool::hand_again(uint32_t subtask,
+                                                             std::vector<source_split> begun) {
+  auto& r = readers_[subtask];
+  r.lost = false;
+  assignment a;
+  a.subtask = subtask;
+  a.splits = std::move(begun);
+  // Both lists may have a split that was handed out behind the barrier; the task's has its
+  // position.
+  for (const auto& s : r.given)
+    if (std::none_of(a.splits.begin(), a.splits.end(),
+                     [&s](const source_split& x) { return x.id == s.id; }))
+      a.splits.push_back(s);
+  std::sort(a.splits.begin(), a.splits.end(),
+            [](const source_split& x, const source_split& y) { return x.order < y.order; });
+  r.reads = !a.splits.empty();
+  if (r.reads) r.stream = a.splits.back().ordered_by;
+  a.last = r.told_last;
+  a.hold = must_hold();
+  if (!r.reads && !a.last) return std::nullopt;
+  r.waiting = false;  // what it may have asked before is answered
+  return a;
+}
+
+void split_pool::reader_lost(uint32_t subtask) {
+  auto& r = readers_[subtask];
+  r.lost = true;
+  r.waiting = r.told_nothing = false;
+}
+
+void split_pool::epoch_triggered() {
+  for (auto& r : readers_) r.given_before_barrier = r.given.size();
+}
+
+void split_pool::epoch_complete() {
+  for (auto& r : readers_)
+    r.given.erase(r.given.begin(), r.given.begin() + static_cast<ptrdiff_t>(
+                                                         std::exchange(r.given_before_barrier, 0)));
+}
+
+void split_pool::epoch_aborted() {
+  for (auto& r : readers_) r.given_before_barrier = 0;
 }
 
 bool split_pool::released() {

@@ -5,6 +5,7 @@
 
 #include <deque>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -30,6 +31,16 @@ class split_pool {
   void request(uint32_t subtask);
   /// What to send to tasks now; call after every change.
   std::vector<assignment> assign();
+  /// What a task that failed has to read again once it is back: `begun`, the splits that it had in
+  /// the newest complete epoch, and what it was handed since. Nothing to send: nullopt, it will
+  /// ask.
+  std::optional<assignment> hand_again(uint32_t subtask, std::vector<source_split> begun);
+  /// The task is gone and gets nothing until hand_again().
+  void reader_lost(uint32_t subtask);
+  /// An epoch's barrier leaves; it became complete; it was given up.
+  void epoch_triggered();
+  void epoch_complete();
+  void epoch_aborted();
   /// True once when the watermark, which was held, is free to move: tell all tasks.
   bool released();
 
@@ -53,6 +64,9 @@ class split_pool {
     bool reads = false;
     std::string stream;  // `ordered_by` of what it was handed last
     size_t splits = 0;
+    bool lost = false;                // its task has failed and is not back yet
+    std::vector<source_split> given;  // since the newest complete epoch
+    size_t given_before_barrier = 0;  // of these: before the epoch that is under way
   };
   bool must_hold() const;
 

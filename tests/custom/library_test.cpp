@@ -44,7 +44,7 @@ TEST_CASE("a class that is missing names the nearest") {
   CHECK(text.find("row_counter") != text.npos);
   auto classes = operator_classes(TEST_OPERATORS);
   REQUIRE(classes.ok());
-  CHECK(classes->size() == 14);
+  CHECK(classes->size() == 15);
 }
 
 TEST_CASE("libraries are looked for beside the job file and in WEIR_OPERATOR_PATH") {

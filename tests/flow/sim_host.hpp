@@ -55,13 +55,11 @@ class world::host final : public task_port {
   void wake_at(timestamp_us t) override {
     if (t >= timer_) return;
     timer_ = t;
-    world_.at(
-        t,
-        [this, t] {
-          if (t == timer_) timer_ = watermark_end;
-          runnable_ = true;
-        },
-        true);
+    world_.at(t, [this, t, alive = std::weak_ptr(alive_)] {
+      if (alive.expired()) return;
+      if (t == timer_) timer_ = watermark_end;
+      runnable_ = true;
+    });
   }
   void run() {
     runnable_ = task_->run(static_cast<uint32_t>(world_.outside_.random.between(1, 16))) ==
@@ -84,6 +82,7 @@ class world::host final : public task_port {
   std::vector<std::unique_ptr<operator_metrics>> metrics_;
   task_times times_;
   timestamp_us timer_ = watermark_end;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>();  // timers outlive tasks
 };
 
 }  // namespace weir::sim

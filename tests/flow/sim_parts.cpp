@@ -249,7 +249,8 @@ class sink final : public watched {
     current_.insert(current_.end(), rows.begin(), rows.end());
     if (outside_.slow_sinks && outside_.random.one_in(3)) {
       blocked_ = true;
-      outside_.later(outside_.random.between(1'000, 40'000), [this] {
+      outside_.later(outside_.random.between(1'000, 40'000), [this, alive = alive()] {
+        if (alive.expired()) return;
         blocked_ = false;
         context_.wake();
       });
@@ -271,7 +272,8 @@ class sink final : public watched {
   status on_epoch_complete(epoch e) override {
     if (outside_.slow_commits) {
       ++committing_;
-      outside_.later(outside_.random.between(100, 30'000), [this, e] {
+      outside_.later(outside_.random.between(100, 30'000), [this, e, alive = alive()] {
+        if (alive.expired()) return;
         publish_up_to(e);
         --committing_;
         context_.wake();
@@ -295,6 +297,7 @@ class sink final : public watched {
     int64_t nonce = 0;
     std::vector<row> rows;
   };
+  std::weak_ptr<bool> alive() const { return alive_; }
   int64_t nonce() { return outside_.random.between(0, INT32_MAX); }
   void publish_up_to(epoch e) {
     while (!prepared_.empty() && prepared_.begin()->first <= e.value) {
@@ -314,6 +317,7 @@ class sink final : public watched {
   std::map<uint64_t, transaction> prepared_;
   bool blocked_ = false;
   int committing_ = 0;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>();  // what is delayed outlives tasks
 };
 
 }  // namespace

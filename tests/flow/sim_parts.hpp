@@ -36,7 +36,7 @@ struct outside {
   bool slow_sinks = false, slow_commits = false;
   bool never_late = true;  // no row may come behind its watermark
   std::vector<std::string> violations;
-  /// Set by the world: runs something at now + delay, unless the processes have crashed by then.
+  /// Set by the world: runs something at now + delay, unless all processes have crashed by then.
   std::function<void(int64_t delay, std::function<void()>)> later;
 };
 

@@ -65,7 +65,7 @@ void world::host::build(const task& t) {
 world::world(outside& o, world_options options) : outside_(o), options_(options) {
   clock_.set(1'000'000'000);
   outside_.later = [this](int64_t delay, std::function<void()> call) {
-    at(now() + delay, std::move(call), true);
+    at(now() + delay, std::move(call));
   };
 }
 
@@ -78,8 +78,8 @@ void world::post(uint32_t from, uint32_t to, std::function<void()> deliver) {
       {now() + outside_.random.between(0, options_.delay_max_us), std::move(deliver)});
 }
 
-void world::at(timestamp_us t, std::function<void()> call, bool of_tasks) {
-  timers_.emplace(t, timed{of_tasks ? generation_ : 0, std::move(call)});
+void world::at(timestamp_us t, std::function<void()> call) {
+  timers_.emplace(t, std::move(call));
 }
 
 void world::start(physical_plan plan, std::map<std::string, part_kind> kinds) {
@@ -100,8 +100,7 @@ void world::start(physical_plan plan, std::map<std::string, part_kind> kinds) {
 }
 
 void world::crash() {
-  kill();
-  ++incarnation_;
+  tasks_.clear();
   queues_.clear();
   timers_.clear();
   staged_.clear();
@@ -110,8 +109,8 @@ void world::crash() {
 }
 
 void world::fail_task(uint32_t i) {
-  coordinator_->task_failed(task_id{i}, coordinator_->attempt(), {errc::user_code, "simulated"},
-                            now());
+  if (!tasks_[i]) return;  // it has failed already
+  coordinator_->task_failed(task_id{i}, tasks_[i]->attempt_, {errc::user_code, "simulated"}, now());
 }
 
 bool world::step() {
@@ -130,14 +129,11 @@ bool world::step() {
     });
   }
   for (auto& t : tasks_)
-    if (t->runnable_) possible.push_back([&t] { t->run(); });
-  while (!timers_.empty() && timers_.begin()->second.generation != 0 &&
-         timers_.begin()->second.generation != generation_)
-    timers_.erase(timers_.begin());
+    if (t && t->runnable_) possible.push_back([&t] { t->run(); });
   if (!timers_.empty()) {
     if (timers_.begin()->first <= now())
       possible.push_back([this] {
-        auto call = std::move(timers_.begin()->second.call);
+        auto call = std::move(timers_.begin()->second);
         timers_.erase(timers_.begin());
         call();
       });
@@ -166,13 +162,10 @@ std::string world::describe() const {
 void world::wake_at(timestamp_us t) {
   if (t >= master_timer_) return;
   master_timer_ = t;
-  at(
-      t,
-      [this, t] {
-        if (t == master_timer_) master_timer_ = watermark_end;
-        coordinator_->tick(now());
-      },
-      false);
+  at(t, [this, t] {
+    if (t == master_timer_) master_timer_ = watermark_end;
+    coordinator_->tick(now());
+  });
 }
 
 void world::check_sent(const channel_message& m) {

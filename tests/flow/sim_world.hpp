@@ -50,10 +50,11 @@ class world final : public coordinator_port {
   int64_t longest_epoch_us() const { return longest_epoch_us_; }
   uint64_t epochs_committed() const { return epochs_committed_; }
   uint64_t epochs_with_rows_in_flight() const { return epochs_with_rows_in_flight_; }
+  uint64_t regions_restarted() const { return regions_restarted_; }
 
   void load() override;
-  void deploy(attempt_id) override;
-  void kill() override;
+  void deploy(attempt_id, const std::vector<task_id>&) override;
+  void kill(const std::vector<task_id>&) override;
   void begin_epoch(epoch) override;
   void trigger(task_id, epoch, epoch completed) override;
   void commit(epoch_summary) override;
@@ -76,10 +77,6 @@ class world final : public coordinator_port {
     timestamp_us due;
     std::function<void()> deliver;
   };
-  struct timed {
-    uint64_t generation;
-    std::function<void()> call;
-  };
   using chunk_list = std::vector<state_chunk>;
   struct stored_epoch {
     chunk_list chunks;  // the whole state
@@ -89,9 +86,9 @@ class world final : public coordinator_port {
   static constexpr size_t log_lines_max = 10;  // the last ones say what went wrong
 
   void post(uint32_t from, uint32_t to, std::function<void()>);
-  void at(timestamp_us, std::function<void()>, bool of_tasks);
+  void at(timestamp_us, std::function<void()>);
   restored_job restored_state() const;
-  chunk_list chunks_for(const task&) const;
+  chunk_list chunks_for(const task&, uint64_t number) const;
   chunk_list folded(chunk_list staged) const;
   void check_sent(const channel_message&);
   void check_granted(channel_id, credit);
@@ -104,18 +101,16 @@ class world final : public coordinator_port {
   std::map<std::string, part_kind> kinds_;
   task_graph graph_;
   std::unique_ptr<job_coordinator> coordinator_;
-  std::vector<std::unique_ptr<host>> tasks_;
+  std::vector<std::unique_ptr<host>> tasks_;  // by task id; none: it is down
   std::map<std::pair<uint32_t, uint32_t>, std::deque<sent>> queues_;
-  std::multimap<timestamp_us, timed> timers_;
-  uint64_t incarnation_ = 1;  // of the processes
-  uint64_t generation_ = 1;   // of the tasks
+  std::multimap<timestamp_us, std::function<void()>> timers_;
   timestamp_us master_timer_ = watermark_end;
 
   std::map<uint64_t, stored_epoch> store_;
   std::map<uint64_t, chunk_list> staged_;
   timestamp_us epoch_began_ = 0;
   int64_t longest_epoch_us_ = 0;
-  uint64_t epochs_committed_ = 0, epochs_with_rows_in_flight_ = 0;
+  uint64_t epochs_committed_ = 0, epochs_with_rows_in_flight_ = 0, regions_restarted_ = 0;
   struct channel_use {
     uint64_t bytes = 0, batches = 0;
     timestamp_us watermark = watermark_none;

@@ -16,7 +16,7 @@ constexpr int64_t steps_max = 2'000'000;
 constexpr int64_t fault_steps_max = 1'500;
 
 struct totals {
-  uint64_t epochs = 0, unaligned = 0, faults = 0;
+  uint64_t epochs = 0, unaligned = 0, faults = 0, regions = 0;
 };
 
 void fault(random_job& job, world& w) {
@@ -74,6 +74,7 @@ std::string run(uint64_t seed, totals& t) {
   if (wrong.empty()) wrong = job.difference();
   t.epochs += w.epochs_committed();
   t.unaligned += w.epochs_with_rows_in_flight();
+  t.regions += w.regions_restarted();
   if (!wrong.empty())
     wrong += "\nWEIR_SIM_GRAPHS=1 WEIR_SIM_SEED=" + std::to_string(seed) + "\n" + job.describe() +
              "\n" + w.describe();
@@ -99,11 +100,13 @@ TEST_CASE("random jobs with failures publish what their delivery mode promises")
     FAIL_CHECK("seed " << seed << ": " << what);
   }
   MESSAGE(graphs << " graphs, " << t.epochs << " epochs, " << t.unaligned
-                 << " chunks of rows in flight, " << t.faults << " faults");
+                 << " chunks of rows in flight, " << t.faults << " faults, " << t.regions
+                 << " restarts of a region alone");
   if (graphs >= 100) {
     // The simulation has to reach what it is there for.
     CHECK(t.unaligned > 0);
     CHECK(t.faults > 0);
+    CHECK(t.regions > 0);
   }
 }
 

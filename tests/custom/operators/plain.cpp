@@ -1,18 +1,38 @@
 // Operators without keys for the host's tests.
 #include <weir/operator.hpp>
 
+#include <cstdio>
+
 namespace {
+
+void copy_rows(const weir::batch& in, weir::emitter& out) {
+  for (auto row : in.rows()) {
+    auto to = out.row();
+    for (uint32_t c = 0; c < in.schema().size(); ++c) to.copy(c, in, c, row);
+    if (in.has_weights()) to.weight(in.weight(row));
+  }
+}
 
 /// Emits every row as it came, column by column.
 class echo : public weir::custom_operator {
  public:
   void process_batch(weir::context&, const weir::batch& in, weir::emitter& out) override {
-    for (auto row : in.rows()) {
-      auto to = out.row();
-      for (uint32_t c = 0; c < in.schema().size(); ++c) to.copy(c, in, c, row);
-      if (in.has_weights()) to.weight(in.weight(row));
-    }
+    copy_rows(in, out);
   }
+};
+
+/// Emits every row as it came, but throws each time that it finds the file `flag`, which it
+/// removes.
+class fuse : public weir::custom_operator {
+ public:
+  void describe(weir::description& d) override { flag_ = d.parameter<std::string>("flag", ""); }
+  void process_batch(weir::context&, const weir::batch& in, weir::emitter& out) override {
+    if (std::remove(flag_.c_str()) == 0) throw std::runtime_error("the fuse has blown");
+    copy_rows(in, out);
+  }
+
+ private:
+  std::string flag_;
 };
 
 /// Throws where the parameter says.
@@ -167,6 +187,7 @@ class idle : public weir::custom_operator {
 }  // namespace
 
 WEIR_EXPORT_OPERATOR(echo, "echo")
+WEIR_EXPORT_OPERATOR(fuse, "fuse")
 WEIR_EXPORT_OPERATOR(thrower, "thrower")
 WEIR_EXPORT_OPERATOR(row_counter, "row_counter")
 WEIR_EXPORT_OPERATOR(splitter, "splitter")
