@@ -17,6 +17,7 @@
 #include "cluster/cli/node_file.hpp"
 #include "cluster/cli/table.hpp"
 #include "jobs/yaml/job.hpp"
+#include "runtime/connectors/json_text.hpp"
 
 namespace weir::cli {
 namespace {
@@ -97,8 +98,8 @@ void print_nodes(const std::vector<node_file>& nodes, const std::string& format)
     std::string out = "{\"nodes\": [";
     for (const auto& n : nodes)
       out += (n.name == nodes.front().name ? "" : ", ") + std::string("{\"id\": ") +
-             json_quoted(n.name) + ", \"pid\": " + std::to_string(n.pid) +
-             ", \"kafka\": null, \"http\": " + json_quoted(n.http) + "}";
+             json_string(n.name) + ", \"pid\": " + std::to_string(n.pid) +
+             ", \"kafka\": null, \"http\": " + json_string(n.http) + "}";
     std::printf("%s]}\n", out.c_str());
     return;
   }

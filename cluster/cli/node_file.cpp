@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "cluster/cli/table.hpp"
+#include "runtime/connectors/json_text.hpp"
 #include "runtime/io/file.hpp"
 
 namespace weir::cli {
@@ -27,8 +27,8 @@ bool is_running_node(uint32_t pid, const std::string& data_dir) {
 
 status write_node_file(const std::string& dir, const node_file& n) {
   auto files = make_posix_file_system();
-  std::string text = "{\"id\": " + json_quoted(n.name) + ", \"pid\": " + std::to_string(n.pid) +
-                     ", \"http\": " + json_quoted(n.http) +
+  std::string text = "{\"id\": " + json_string(n.name) + ", \"pid\": " + std::to_string(n.pid) +
+                     ", \"http\": " + json_string(n.http) +
                      ", \"port\": " + std::to_string(n.port) + "}\n";
   return atomic_write_file(*files, path_of(dir), std::as_bytes(std::span(text)));
 }

@@ -9,7 +9,7 @@
 #include "cluster/cli/node_file.hpp"
 #include "cluster/cli/report_json.hpp"
 #include "cluster/cli/signals.hpp"
-#include "cluster/cli/table.hpp"
+#include "runtime/connectors/json_text.hpp"
 #include "runtime/plan/plan.hpp"
 
 namespace weir::cli {
@@ -19,7 +19,7 @@ constexpr auto request_timeout = std::chrono::seconds(10);
 constexpr int64_t watch_interval_ms = 500;
 
 http_response problem(int status, const std::string& text) {
-  return {status, "{\"error\": " + json_quoted(text) + "}\n", "application/json"};
+  return {status, "{\"error\": " + json_string(text) + "}\n", "application/json"};
 }
 
 /// Answers for the cluster: every node forwards to the coordinator.
@@ -62,7 +62,7 @@ class api {
         .receive(
             [&](const submit_reply& reply) {
               if (reply.error.empty())
-                out.body = "{\"id\": " + json_quoted(reply.id) + "}\n";
+                out.body = "{\"id\": " + json_string(reply.id) + "}\n";
               else
                 out = problem(400, reply.error);
             },

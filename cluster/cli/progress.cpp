@@ -1,10 +1,11 @@
 #include "cluster/cli/progress.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
 #include <map>
 #include <set>
+
+#include "runtime/base/units.hpp"
 
 namespace weir::cli {
 namespace {
@@ -14,19 +15,6 @@ std::string format(const char* pattern, Ts... values) {
   char text[256];
   std::snprintf(text, sizeof text, pattern, values...);
   return text;
-}
-
-std::string scaled(double v, const char* suffix) {
-  static constexpr std::array<const char*, 5> units = {"", "K", "M", "G", "T"};
-  size_t u = 0;
-  while (v >= 999.5 && u + 1 < units.size()) {
-    v /= 1000;
-    ++u;
-  }
-  const char* pattern = u == 0 ? "%.0f" : v < 10 ? "%.2f" : v < 100 ? "%.1f" : "%.0f";
-  std::string text = format(pattern, v);
-  std::string unit = std::string(units[u]) + suffix;
-  return unit.empty() ? text : text + " " + unit;
 }
 
 bool is_source(const operator_node& n) {
@@ -48,21 +36,6 @@ double share_done(const job_report& r, const flow_totals& t) {
 }
 
 }  // namespace
-
-std::string short_count(double v) {
-  return scaled(v, "");
-}
-std::string short_bytes(double v) {
-  return scaled(v, "B");
-}
-
-std::string short_duration(double s) {
-  if (s < 0.9995) return format("%.0f ms", s * 1000);
-  if (s < 59.5) return format(s < 10 ? "%.1f s" : "%.0f s", s);
-  auto total = static_cast<long>(s + 0.5);
-  if (total < 3600) return format("%ld min %ld s", total / 60, total % 60);
-  return format("%ld h %ld min", total / 3600, total / 60 % 60);
-}
 
 flow_totals totals_of(const job_report& r, const physical_plan& plan) {
   std::set<std::string> sources, sinks;
@@ -94,23 +67,24 @@ std::string progress_line(const job_report& r, const physical_plan& plan, const 
   double share = r.bounded ? share_done(r, t) : -1;
   std::string line;
   if (share >= 0) line += format("%3.0f%% · ", share * 100);
-  line += short_count(static_cast<double>(t.rows_in)) + " rows";
-  if (t.bytes_in) line += " (" + short_bytes(static_cast<double>(t.bytes_in)) + ")";
-  line += " in, " + short_count(static_cast<double>(t.rows_out)) + " out";
+  line += format_count(static_cast<double>(t.rows_in)) + " rows";
+  if (t.bytes_in) line += " (" + format_size(t.bytes_in) + ")";
+  line += " in, " + format_count(static_cast<double>(t.rows_out)) + " out";
   if (since) {
     double seconds = seconds_between(since->now, r.now);
     auto before = totals_of(*since, plan).rows_in;
     if (seconds > 0 && t.rows_in >= before)
-      line += " · " + short_count(static_cast<double>(t.rows_in - before) / seconds) + " rows/s";
+      line += " · " + format_count(static_cast<double>(t.rows_in - before) / seconds) + " rows/s";
   }
   if (r.completed_epoch)
     line += format(" · epoch %llu, ", static_cast<unsigned long long>(r.completed_epoch)) +
-            short_duration(seconds_between(r.completed_at, r.now)) + " ago";
+            format_duration_us(std::max<int64_t>(0, r.now - r.completed_at)) + " ago";
   if (!r.last_epoch_error.empty()) line += " · last epoch failed: " + r.last_epoch_error;
   if (r.restarts) line += format(" · %u restart%s", r.restarts, r.restarts == 1 ? "" : "s");
   double elapsed = seconds_between(r.started_at, r.now);
   if (share > 0.02 && share < 1 && elapsed > 0.5)
-    line += " · " + short_duration(elapsed * (1 - share) / share) + " left";
+    line += " · " + format_duration_us(static_cast<int64_t>(elapsed * (1 - share) / share * 1e6)) +
+            " left";
   if (width && line.size() > width) line.resize(width);
   return line;
 }
@@ -120,9 +94,11 @@ std::string summary_line(const job_report& r, const physical_plan& plan) {
   double elapsed = seconds_between(r.started_at, r.now);
   std::string line = "job " + r.name + " " + to_string(static_cast<job_state>(r.state)) + ": " +
                      std::to_string(t.rows_in) + " rows";
-  if (t.bytes_in) line += " (" + short_bytes(static_cast<double>(t.bytes_in)) + ")";
-  line += " in, " + std::to_string(t.rows_out) + " out in " + short_duration(elapsed);
-  if (elapsed > 0) line += ", " + short_count(static_cast<double>(t.rows_in) / elapsed) + " rows/s";
+  if (t.bytes_in) line += " (" + format_size(t.bytes_in) + ")";
+  line += " in, " + std::to_string(t.rows_out) + " out in " +
+          format_duration_us(static_cast<int64_t>(elapsed * 1e6));
+  if (elapsed > 0)
+    line += ", " + format_count(static_cast<double>(t.rows_in) / elapsed) + " rows/s";
   if (r.completed_epoch) line += ", " + std::to_string(r.completed_epoch) + " epochs";
   if (r.restarts) line += ", " + std::to_string(r.restarts) + " restarts";
   if (t.skipped) line += ", " + std::to_string(t.skipped) + " bad records skipped";
@@ -163,7 +139,7 @@ std::string operator_table(const job_report& r, const physical_plan& plan) {
     text += format("%-32s %12llu %12llu %5.1f%% %7.1f%% %5.1f%% %10s\n", name.c_str(),
                    static_cast<unsigned long long>(s.in), static_cast<unsigned long long>(s.out),
                    share(s.busy), share(s.blocked), share(s.idle),
-                   s.state ? short_bytes(static_cast<double>(s.state)).c_str() : "-");
+                   s.state ? format_size(s.state).c_str() : "-");
   }
   return text;
 }

@@ -25,10 +25,4 @@ std::string progress_line(const job_report&, const physical_plan&, const job_rep
 std::string summary_line(const job_report&, const physical_plan&);
 std::string operator_table(const job_report&, const physical_plan&);
 
-/// 1234567 -> "1.23 M"; at most three digits before the unit.
-std::string short_count(double);
-/// Bytes as "31.0 MB" (powers of 1000).
-std::string short_bytes(double);
-std::string short_duration(double seconds);
-
 }  // namespace weir::cli

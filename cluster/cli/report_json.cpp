@@ -1,6 +1,6 @@
 #include "cluster/cli/report_json.hpp"
 
-#include "cluster/cli/table.hpp"
+#include "runtime/connectors/json_text.hpp"
 
 namespace weir::cli {
 namespace {
@@ -17,7 +17,7 @@ std::string number(const char* name, uint64_t v) {
 }
 
 std::string to_json(const operator_report& o) {
-  return "{\"operator\": " + json_quoted(o.operator_id) + number("rows_in", o.rows_in) +
+  return "{\"operator\": " + json_string(o.operator_id) + number("rows_in", o.rows_in) +
          number("rows_out", o.rows_out) + number("bytes_in", o.bytes_in) +
          number("bytes_out", o.bytes_out) + number("busy_ns", o.busy_ns) +
          number("state_bytes", o.state_bytes) + number("errors_skipped", o.errors_skipped) +
@@ -38,7 +38,7 @@ std::string list(const std::vector<T>& items) {
 
 std::string to_json(const task_report& t) {
   return "{\"task\": " + std::to_string(t.task) + number("subtask", t.subtask) +
-         ", \"node\": " + json_quoted(t.node) + number("busy_ns", t.busy_ns) +
+         ", \"node\": " + json_string(t.node) + number("busy_ns", t.busy_ns) +
          number("backpressured_ns", t.backpressured_ns) + number("idle_ns", t.idle_ns) +
          ", \"watermark_us\": " +
          (t.watermark == watermark_none || t.watermark == watermark_end
@@ -48,17 +48,17 @@ std::string to_json(const task_report& t) {
 }
 
 std::string to_json(const node_report& n) {
-  return "{\"id\": " + json_quoted(n.name) + number("pid", n.pid) +
-         ", \"http\": " + json_quoted(n.http) + ", \"alive\": " + (n.alive ? "true" : "false") +
+  return "{\"id\": " + json_string(n.name) + number("pid", n.pid) +
+         ", \"http\": " + json_string(n.http) + ", \"alive\": " + (n.alive ? "true" : "false") +
          ", \"coordinates\": " + (n.coordinates ? "true" : "false") + "}";
 }
 
 }  // namespace
 
 std::string to_json(const job_report& j) {
-  return "{\"id\": " + json_quoted(j.id) + ", \"name\": " + json_quoted(j.name) +
-         ", \"state\": " + json_quoted(shown_state(static_cast<job_state>(j.state))) +
-         ", \"error\": " + (j.error.empty() ? "null" : json_quoted(j.error)) +
+  return "{\"id\": " + json_string(j.id) + ", \"name\": " + json_string(j.name) +
+         ", \"state\": " + json_string(shown_state(static_cast<job_state>(j.state))) +
+         ", \"error\": " + (j.error.empty() ? "null" : json_string(j.error)) +
          number("epoch", j.completed_epoch) + number("restarts", j.restarts) +
          ", \"tasks\": " + list(j.tasks) + "}";
 }

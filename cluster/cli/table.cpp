@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <ctime>
 
+#include "runtime/connectors/json_text.hpp"
+
 namespace weir::cli {
 namespace {
 
@@ -27,26 +29,6 @@ bool is_bare(const std::string& s) {
 
 }  // namespace
 
-std::string json_quoted(const std::string& s) {
-  std::string out = "\"";
-  for (char c : s) {
-    auto u = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (c == '\n') {
-      out += "\\n";
-    } else if (u < 0x20) {
-      char code[8];
-      std::snprintf(code, sizeof code, "\\u%04x", u);
-      out += code;
-    } else {
-      out += c;
-    }
-  }
-  return out + "\"";
-}
-
 std::string format_timestamp_utc(int64_t us) {
   std::time_t t = us / 1'000'000;
   std::tm tm{};
@@ -65,7 +47,7 @@ void text_table::print(const std::string& format) const {
       for (size_t c = 0; c < columns_.size(); ++c) {
         const auto& v = rows_[r][c];
         out +=
-            (c ? ", " : "") + json_quoted(columns_[c]) + ": " + (is_bare(v) ? v : json_quoted(v));
+            (c ? ", " : "") + json_string(columns_[c]) + ": " + (is_bare(v) ? v : json_string(v));
       }
       out += "}";
     }

@@ -22,7 +22,5 @@ class text_table {
 
 /// "2026-01-31 10:00:00"
 std::string format_timestamp_utc(int64_t us);
-/// "text" with JSON's escapes and quotes.
-std::string json_quoted(const std::string&);
 
 }  // namespace weir::cli

@@ -107,22 +107,4 @@ std::string describe(const physical_plan& plan, operator_index i) {
   return std::visit(describer{n, in}, n.spec);
 }
 
-std::string json_text(std::string_view s) {
-  std::string out = "\"";
-  for (char c : s) {
-    const auto u = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (u < 0x20) {
-      char hex[8];
-      std::snprintf(hex, sizeof hex, "\\u%04x", u);
-      out += hex;
-    } else {
-      out += c;
-    }
-  }
-  return out + '"';
-}
-
 }  // namespace weir::planner

@@ -12,7 +12,5 @@ namespace weir::planner {
 std::string describe(const physical_plan&, operator_index);
 /// "carrier, origin"
 std::string join_columns(const std::vector<uint32_t>&, const schema_ptr&);
-/// "\"text\"" with JSON's escapes.
-std::string json_text(std::string_view);
 
 }  // namespace weir::planner

@@ -1,6 +1,7 @@
 #include "jobs/plan/explain.hpp"
 
 #include "jobs/plan/describe.hpp"
+#include "runtime/connectors/json_text.hpp"
 
 namespace weir::planner {
 namespace {
@@ -63,17 +64,18 @@ const char* level_name(guarantee_level l) {
 std::string operator_json(const physical_plan& plan, uint32_t i) {
   const auto& n = plan.operators[i];
   auto state = state_of(plan, operator_index(i));
-  std::string out = "{\"id\": " + json_text(n.id) + ", \"kind\": " + json_text(kind_name(n.spec)) +
-                    ", \"what\": " + json_text(describe(plan, operator_index(i))) +
+  std::string out = "{\"id\": " + json_string(n.id) +
+                    ", \"kind\": " + json_string(kind_name(n.spec)) +
+                    ", \"what\": " + json_string(describe(plan, operator_index(i))) +
                     ", \"parallelism\": " + std::to_string(plan.parallelism_of(operator_index(i))) +
                     ", \"emits_changes\": " + (n.emits_changes ? "true" : "false") +
-                    ", \"state\": " + json_text(bound_text(state.bound));
-  if (!state.text.empty()) out += ", \"state_detail\": " + json_text(state.text);
+                    ", \"state\": " + json_string(bound_text(state.bound));
+  if (!state.text.empty()) out += ", \"state_detail\": " + json_string(state.text);
   if (n.output) {
     out += ", \"columns\": [";
     for (size_t c = 0; c < n.output->size(); ++c)
-      out += std::string(c ? ", " : "") + "{\"name\": " + json_text(n.output->fields[c].name) +
-             ", \"type\": " + json_text(to_string(n.output->fields[c].type)) + '}';
+      out += std::string(c ? ", " : "") + "{\"name\": " + json_string(n.output->fields[c].name) +
+             ", \"type\": " + json_string(to_string(n.output->fields[c].type)) + '}';
     out += ']';
   }
   return out + '}';
@@ -102,14 +104,14 @@ std::string explain_text(const physical_plan& plan) {
 
 std::string explain_json(const physical_plan& plan) {
   std::string out =
-      "{\"name\": " + json_text(plan.name) + ", \"mode\": " + json_text(to_string(plan.mode)) +
+      "{\"name\": " + json_string(plan.name) + ", \"mode\": " + json_string(to_string(plan.mode)) +
       ", \"parallelism\": " + std::to_string(plan.parallelism) +
       ", \"key_groups\": " + std::to_string(plan.key_groups) + ",\n \"guarantees\": [";
   bool first = true;
   for (const auto& g : guarantees(plan)) {
-    out += std::string(first ? "" : ", ") + "{\"sink\": " + json_text(g.sink) +
-           ", \"guarantee\": " + json_text(level_name(g.level)) +
-           ", \"reason\": " + json_text(g.reason) + '}';
+    out += std::string(first ? "" : ", ") + "{\"sink\": " + json_string(g.sink) +
+           ", \"guarantee\": " + json_string(level_name(g.level)) +
+           ", \"reason\": " + json_string(g.reason) + '}';
     first = false;
   }
   out += "],\n \"operators\": [";
@@ -119,13 +121,13 @@ std::string explain_json(const physical_plan& plan) {
   for (size_t i = 0; i < plan.edges.size(); ++i) {
     const auto& e = plan.edges[i];
     const auto& from = plan.operators[e.from.value];
-    out += std::string(i ? ",\n   " : "\n   ") + "{\"from\": " + json_text(from.id) +
-           ", \"to\": " + json_text(plan.operators[e.to.value].id) +
+    out += std::string(i ? ",\n   " : "\n   ") + "{\"from\": " + json_string(from.id) +
+           ", \"to\": " + json_string(plan.operators[e.to.value].id) +
            ", \"from_port\": " + std::to_string(e.from_port) +
            ", \"to_port\": " + std::to_string(e.to_port) +
-           ", \"exchange\": " + json_text(exchange_name(e.exchange)) + ", \"keys\": [";
+           ", \"exchange\": " + json_string(exchange_name(e.exchange)) + ", \"keys\": [";
     for (size_t k = 0; k < e.keys.size(); ++k)
-      out += (k ? ", " : "") + json_text(output_of(from, e.from_port)->fields[e.keys[k]].name);
+      out += (k ? ", " : "") + json_string(output_of(from, e.from_port)->fields[e.keys[k]].name);
     out += std::string("], \"changes\": ") + (from.emits_changes ? "true" : "false") + '}';
   }
   return out + "]}\n";

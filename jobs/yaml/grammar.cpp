@@ -1,13 +1,12 @@
 #include "jobs/yaml/grammar.hpp"
 
-#include "jobs/plan/describe.hpp"
 #include "jobs/yaml/job.hpp"
+#include "runtime/connectors/json_text.hpp"
 
 namespace weir::jobs {
 namespace {
 
 using k = value_kind;
-using planner::json_text;
 
 constexpr property window_properties[] = {
     {"tumble", k::duration, "Size of windows that follow each other without gap: 1h, 15 minutes.",
@@ -136,7 +135,7 @@ std::string value_schema(const property& p, int depth) {
       std::string out = R"("enum": [)";
       bool first = true;
       for (auto c : split_choices(p.choices)) {
-        out += (first ? "" : ", ") + json_text(c);
+        out += (first ? "" : ", ") + json_string(c);
         first = false;
       }
       return out + "]";
@@ -152,14 +151,14 @@ std::string value_schema(const property& p, int depth) {
 }
 
 std::string object_schema(const object_type& t, int depth) {
-  std::string out = R"("type": "object", "description": )" + json_text(t.help) +
+  std::string out = R"("type": "object", "description": )" + json_string(t.help) +
                     R"(, "additionalProperties": false,)" + indent(depth) + R"("properties": {)";
   std::string required;
   bool first = true;
   for (const auto& p : t.properties) {
-    out += (first ? "" : ",") + indent(depth + 1) + json_text(p.name) + R"(: {"description": )" +
-           json_text(p.help) + ", " + value_schema(p, depth + 2) + "}";
-    if (p.required) required += (required.empty() ? "" : ", ") + json_text(p.name);
+    out += (first ? "" : ",") + indent(depth + 1) + json_string(p.name) + R"(: {"description": )" +
+           json_string(p.help) + ", " + value_schema(p, depth + 2) + "}";
+    if (p.required) required += (required.empty() ? "" : ", ") + json_string(p.name);
     first = false;
   }
   out += indent(depth) + "}";

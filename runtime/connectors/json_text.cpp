@@ -34,6 +34,12 @@ void append_json_string(std::string& out, std::string_view s) {
   out.append(s.substr(start)).push_back('"');
 }
 
+std::string json_string(std::string_view s) {
+  std::string out;
+  append_json_string(out, s);
+  return out;
+}
+
 void append_base64(std::string& out, std::string_view bytes) {
   static constexpr char digits[] =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -1,4 +1,4 @@
-// JSON strings, as sinks and dead letters write them. Pure functions.
+// JSON strings, as sinks, dead letters and the command line write them. Pure functions.
 #pragma once
 
 #include <string>
@@ -8,6 +8,8 @@ namespace weir {
 
 /// Appends `s` (UTF-8) quoted and escaped after RFC 8259.
 void append_json_string(std::string& out, std::string_view s);
+/// The same, alone.
+std::string json_string(std::string_view s);
 /// RFC 4648 with padding.
 void append_base64(std::string& out, std::string_view bytes);
 

@@ -64,7 +64,7 @@ def test_a_finished_job_says_so_and_fresh_starts_over(c):
     assert "had finished already" in c.expect(0, *job).err
     assert published(c.dir / "out") == before
     assert "1,000 rows in" in c.expect(0, *job, "--fresh").err.replace("1000", "1,000").replace(
-        "1.00 K", "1,000")
+        "1 k", "1,000")
     assert published(c.dir / "out") == before
 
 
