@@ -1,5 +1,7 @@
 #include "runtime/connectors/file_blocks.hpp"
 
+#include "runtime/connectors/rotation.hpp"
+
 namespace weir {
 namespace {
 
@@ -53,16 +55,12 @@ class range_blocks final : public block_maker {
   std::unique_ptr<byte_source> source_;
 };
 
-std::string folder_of(const std::string& path) {
-  auto slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-// Tails a file. Rotation by rename: the open file is read to its end, and once its name belongs to
-// another file that has content (its writer has moved on), that one is read from its start.
-// Truncation in place (copytruncate): the file is read from its start again. A restart finds a file
-// that was renamed meanwhile by its inode, in the same folder.
+// Tails a file. Rotation by rename: the open file is read to its end, and once another file has
+// content that was written after it (its writer has moved on), that one is read from its start: the
+// one that has the name now, or, when files were rotated faster than they were looked at, those
+// between first, under their rotated names. Truncation in place (copytruncate): the file is read
+// from its start again. A restart finds a file that was renamed meanwhile by its inode, in the same
+// folder.
 class tail_blocks final : public block_maker {
  public:
   tail_blocks(file_system& files, const file_split& s, std::shared_ptr<file_opening> opening)
@@ -131,13 +129,17 @@ class tail_blocks final : public block_maker {
     return there;
   }
 
+  result<std::vector<file_info>> folder_of_path() {
+    auto entries = files_.list(parent_directory(split_.path));
+    // Folders, too, may come later or be moved away.
+    if (!entries && entries.err().code == errc::not_found) return std::vector<file_info>();
+    return entries;
+  }
+
   result<std::string> find_inode(identity wanted) {
-    auto folder = folder_of(split_.path);
-    auto entries = files_.list(folder);
-    if (!entries) return std::string();
-    for (const auto& e : *entries)
-      if (identity{e.device, e.inode} == wanted)
-        return e.path.find('/') == std::string::npos ? folder + "/" + e.path : e.path;
+    WEIR_ASSIGN(auto folder, folder_of_path());
+    for (const auto& e : folder)
+      if (identity{e.device, e.inode} == wanted) return e.path;
     return std::string();
   }
 
@@ -151,20 +153,44 @@ class tail_blocks final : public block_maker {
     }
     auto named = files_.stat(split_.path);
     bool renamed = !named || identity{named->device, named->inode} != identity_;
-    if (!renamed) return false;
+    if (!renamed) {
+      written_us_ = named->modified_us;
+      return false;
+    }
     if (split_.what == file_split::kind::follow_inode) {
       ended_ = ++idle_after_rotation_ > idle_after_rotation_max;
       return false;
     }
-    if (!named || named->size == 0) return false;
+    WEIR_ASSIGN(auto next, successor());
+    if (!next) return false;
     // Bytes may have come between the last read and the look.
     WEIR_ASSIGN(uint64_t size_now, file_->size());
     if (size_now > position_) return true;
-    WEIR_ASSIGN(bool there, open_path(split_.path));
-    if (!there) return false;
+    auto file = files_.open_read(next->path);
+    if (!file && file.err().code != errc::not_found) return std::move(file).err();
+    if (!file) return false;
+    WEIR_ASSIGN(auto opened, (*file)->identity());
+    if (opened != identity{next->device, next->inode})
+      return false;  // rotated just now: look again
+    file_ = std::move(*file);
+    identity_ = opened;
+    written_us_ = next->modified_us;
     position_ = 0;
     fresh_ = true;
     return true;
+  }
+
+  // The file that was filled next after the open one, which has lost its name.
+  result<std::optional<file_info>> successor() {
+    WEIR_ASSIGN(auto folder, folder_of_path());
+    file_info current;
+    current.device = identity_.first;
+    current.inode = identity_.second;
+    current.modified_us = written_us_;
+    for (const auto& f : folder)
+      if (identity{f.device, f.inode} == identity_) current = f;
+    auto found = filled_after(split_.path, current, folder);
+    return found.empty() ? std::nullopt : std::optional(found.front());
   }
 
   file_system& files_;
@@ -173,6 +199,7 @@ class tail_blocks final : public block_maker {
   uint64_t position_;
   std::unique_ptr<random_file> file_;
   identity identity_;
+  int64_t written_us_ = 0;  // when the open file was written last, as far as was seen
   bool fresh_ = false, ended_ = false;
   int idle_after_rotation_ = 0;
 };

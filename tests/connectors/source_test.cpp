@@ -159,6 +159,90 @@ TEST_CASE("follow: growth, rotation by rename, truncation, restarts") {
   CHECK(p.wake_at == env.time.now() + 50'000);
 }
 
+TEST_CASE("follow: files that were rotated faster than they were looked at") {
+  // Names after `n` rotations: by counter, by date, and with the counter within the name.
+  auto counter = [](int n) { return "app.log." + std::to_string(n); };
+  auto date = [](int n) { return "app.log-2024013" + std::to_string(9 - n); };
+  auto within = [](int n) { return "app." + std::to_string(n) + ".log"; };
+  for (const auto& name : {std::function<std::string(int)>(counter), {date}, {within}}) {
+    for (bool restarted : {false, true}) {
+      CAPTURE(name(1));
+      CAPTURE(restarted);
+      temporary_folder dir;
+      environment env;
+      auto path = dir / "app.log";
+      int64_t tick = 0;  // a clock that ticks at every write, whatever the file system's is like
+      auto write = [&](const std::string& text) {
+        append_to(path, text);
+        fs::last_write_time(path, fs::file_time_type(std::chrono::seconds(++tick)));
+      };
+      auto rotate = [&](const std::string& text) {
+        for (int n = 9; n > 0; --n)
+          if (fs::exists(dir / name(n))) fs::rename(dir / name(n), dir / name(n + 1));
+        fs::rename(path, dir / name(1));
+        write(text);
+      };
+      write("old\n");
+      rotate("one\ntwo");  // what was rotated before the tail began is none of its business
+      tail t(env, file_source(path, line, {{"format", "raw"}, {"follow", "true"}}));
+      t.start();
+      CHECK(t.read() == rows{"one"});
+      auto splits = t.reader->snapshot();
+      write("!\nthree\n");
+      rotate("four\n");
+      rotate("five\nsix\n");
+      rotate("");
+      write_file(dir / "app.log.1.gz", "not read");
+      write_file(dir / "app.log.bak", "not read\n");
+      write_file(dir / "other.log.1", "not read\n");
+      if (restarted) t.start(splits);
+      CHECK(t.read() == rows{"two!", "three", "four", "five", "six"});
+      splits = t.reader->snapshot();
+      write("seven\n");
+      if (restarted) t.start(splits);
+      CHECK(t.read() == rows{"seven"});
+      // The oldest goes while its reader is behind: the rest is still read.
+      write("eight\n");
+      if (restarted) continue;
+      rotate("nine\n");
+      rotate("ten\n");
+      CHECK(t.read() == rows{"eight", "nine", "ten"});
+      rotate("eleven\n");
+      rotate("twelve\n");
+      fs::remove(dir / name(2));
+      CHECK(t.read() == rows{"eleven", "twelve"});
+    }
+  }
+}
+
+TEST_CASE("follow: a writer that writes in pieces, and truncates in place") {
+  temporary_folder dir;
+  environment env;
+  auto path = dir / "app.log";
+  write_file(path, "k,v\n");
+  tail t(env, file_source(path, schema_of({{"k", type_id::string}, {"v", type_id::int32}}),
+                          {{"follow", "true"}, {"header", "true"}}));
+  t.start();
+  const std::string text = "a,1\n\"b\nc\",22\r\n\"d \"\"e\"\"\",3\n";
+  rows got;
+  for (char c : text) {
+    append_to(path, std::string_view(&c, 1));
+    for (auto& r : t.read()) got.push_back(r);
+    t.start(t.reader->snapshot());  // wherever it stands, a restart loses and repeats nothing
+  }
+  CHECK(got == rows{"a|1", "b\nc|22", "d \"e\"|3"});
+  // The header comes again; what had no end before the truncation is gone with its line.
+  write_file(path, "v,k\n7,x\n");
+  CHECK(t.read().empty());  // what was read ahead before
+  CHECK(t.read() == rows{"x|7"});
+  auto splits = t.reader->snapshot();
+  write_file(path, "k,v\n");
+  t.start(splits);  // truncated while nobody reads
+  CHECK(t.read().empty());
+  append_to(path, "y,8\n");
+  CHECK(t.read() == rows{"y|8"});
+}
+
 TEST_CASE("follow over a glob: each file by its inode; a CSV header in each") {
   temporary_folder dir;
   environment env;
