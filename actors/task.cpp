@@ -136,7 +136,8 @@ void task_state::receive(stream_message& m) {
     auto bytes = std::make_shared<const std::vector<char>>(std::move(m.encoded));
     auto rows = decode_batch(std::as_bytes(std::span(*bytes)), bytes, it->second,
                              *seed_.environment.memory);
-    if (!rows) return failed(rows.err().at("rows from another node"));
+    // Damaged on their way: another attempt may get them whole.
+    if (!rows) return failed(error(errc::io, rows.err().message).at("rows from another node"));
     m.body.rows = std::move(*rows);
   }
   task_->receive(std::move(m.body));

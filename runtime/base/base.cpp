@@ -2,7 +2,7 @@
 #include <cstdlib>
 
 #include "runtime/base/assert.hpp"
-#include "runtime/base/result.hpp"
+#include "runtime/base/permanent.hpp"
 
 namespace weir {
 
@@ -54,6 +54,33 @@ const char* to_string(errc c) noexcept {
       return "internal error";
   }
   return "unknown error";
+}
+
+bool is_permanent(errc c) noexcept {
+  switch (c) {
+    case errc::invalid_argument:
+    case errc::parse:
+    case errc::unknown_name:
+    case errc::type_mismatch:
+    case errc::overflow:
+    case errc::division_by_zero:
+    case errc::not_found:
+    case errc::corrupt:
+    case errc::version_mismatch:
+    case errc::budget_exceeded:
+    case errc::unsupported:
+      return true;
+    case errc::io:
+    case errc::no_space:
+    case errc::already_exists:
+    case errc::locked:
+    case errc::user_code:
+    case errc::cancelled:
+    case errc::timeout:
+    case errc::internal:
+      return false;
+  }
+  return false;
 }
 
 std::string error::text() const {

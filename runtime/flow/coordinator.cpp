@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "runtime/base/permanent.hpp"
+
 namespace weir {
 namespace {
 
@@ -296,7 +298,7 @@ void job_coordinator::task_failed(task_id t, attempt_id a, error e, timestamp_us
             plan_.operators[graph_.chains[task.chain].operators.front().value].id + "[" +
             std::to_string(task.subtask) + "]) failed: " + e.message);
   failure_ = std::move(e);
-  if (give_up_restarting(now)) return;
+  if (give_up_restarting(!is_permanent(failure_->code), now)) return;
   if (!restarts_alone(task.region)) return restart_all(now);
   ++restarts_total_;
   port_.log("restart " + std::to_string(failures_in_row_) + " of " +
@@ -318,7 +320,8 @@ void job_coordinator::deployment_failed(attempt_id a, error e, timestamp_us now)
   port_.log("failed: " + e.message);
   failure_ = std::move(e);
   // Also of a region alone: with its node or its state gone, only a new look at the whole helps.
-  if (!give_up_restarting(now)) restart_all(now);
+  bool heals = a != whole_attempt_ || !is_permanent(failure_->code);
+  if (!give_up_restarting(heals, now)) restart_all(now);
 }
 
 bool job_coordinator::has_ended() const {
@@ -326,14 +329,13 @@ bool job_coordinator::has_ended() const {
          state_ == job_state::finished;
 }
 
-/// Counts the failure; true when it was one too many, and the job has failed.
-bool job_coordinator::give_up_restarting(timestamp_us now) {
+/// Counts the failure; true when it was one too many, or a restart does not heal it: the job has
+/// failed.
+bool job_coordinator::give_up_restarting(bool heals, timestamp_us now) {
   if (now - last_failure_at_ > options_.healthy_after_us) failures_in_row_ = 0;
   last_failure_at_ = now;
   ++failures_in_row_;
-  // State over the budget is as large after a restart as before it.
-  if (failures_in_row_ <= options_.restarts_max && failure_->code != errc::budget_exceeded)
-    return false;
+  if (failures_in_row_ <= options_.restarts_max && heals) return false;
   if (failures_in_row_ > 1)
     failure_->message += "; given up after " + std::to_string(failures_in_row_ - 1) + " restarts";
   end_attempt();

@@ -147,7 +147,7 @@ class job_coordinator {
   void region_deployed(uint32_t region, std::map<task_id, std::vector<source_split>> begun,
                        timestamp_us now);
   bool has_ended() const;
-  bool give_up_restarting(timestamp_us now);
+  bool give_up_restarting(bool heals, timestamp_us now);
   void end_attempt();
   void restart_all(timestamp_us now);
   int64_t backoff() const;

@@ -24,6 +24,14 @@ error system_error(int error_number, std::string_view verb, std::string_view pat
     case EEXIST:
       code = errc::already_exists;
       break;
+    case EISDIR:
+    case ENOTDIR:
+    case EACCES:
+    case EROFS:
+    case ENAMETOOLONG:
+    case ELOOP:
+      code = errc::invalid_argument;  // the path is not what it is taken for
+      break;
     case ENOSPC:
     case EDQUOT:
       code = errc::no_space;

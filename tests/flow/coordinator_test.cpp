@@ -254,6 +254,23 @@ TEST_CASE("coordinator: before its first epoch a job restarts as a whole") {
   CHECK(f.heard() == "kill restarting ");
 }
 
+TEST_CASE("coordinator: what a restart cannot heal fails the job at once") {
+  for (auto code : {errc::division_by_zero, errc::parse, errc::not_found, errc::budget_exceeded}) {
+    fixture f;
+    f.up();
+    f.c.task_failed(task_id{1}, attempt_id{1}, {code, "in.csv:3: wrong"}, 10);
+    CHECK(f.heard() == "kill failed ");
+    CHECK(f.c.failure()->message == "in.csv:3: wrong");
+    CHECK(f.c.restarts() == 0);
+  }
+  for (auto code : {errc::user_code, errc::io, errc::timeout, errc::internal}) {
+    fixture f;
+    f.up();
+    f.c.task_failed(task_id{1}, attempt_id{1}, {code, "perhaps better next time"}, 10);
+    CHECK(f.heard() == "kill restarting ");
+  }
+}
+
 TEST_CASE("coordinator: stop takes a last epoch") {
   fixture f;
   f.up();
