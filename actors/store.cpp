@@ -106,6 +106,9 @@ latest_reply latest(store_state& state, const std::string& job) {
     return fail(sound.err());
   }
   reply.warnings = sound->damage;
+  if (!sound->damage.empty())
+    reply.warnings.push_back("the job continues from epoch " + std::to_string(sound->number.value) +
+                             ", the newest one without damage");
   // What came after the epoch that the job continues from must not be mixed with what comes next.
   if (auto s = state.store->rewind(key, sound->number); !s) return fail(s.err());
   auto manifest = state.store->manifest(key, sound->number);
