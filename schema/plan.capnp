@@ -41,6 +41,8 @@ struct Operator {
     custom @13 :Custom;
     tumble @14 :Tumble;
   }
+  onError @15 :UInt8;      # error_policy
+  deadLetterFolder @16 :Text;
 }
 
 struct Option {

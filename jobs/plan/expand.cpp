@@ -4,6 +4,7 @@
 #include <set>
 
 #include "jobs/plan/builder.hpp"
+#include "jobs/plan/error_policies.hpp"
 #include "jobs/plan/needs.hpp"
 #include "jobs/plan/tree.hpp"
 #include "runtime/operators/aggregate_schema.hpp"
@@ -40,6 +41,7 @@ class expander {
     out_.resize(nodes_.size());
     for (uint32_t i = 0; i < nodes_.size(); ++i)
       if (live_[i]) WEIR_TRY(emit(i));
+    spread_error_policies(plan_);
     WEIR_TRY(validate(plan_));
     return std::move(plan_);
   }

@@ -13,11 +13,26 @@ constexpr uint64_t record_bytes_max_limit = 1u << 30;  // places in a window are
 // Splits read at the same time: while one is parsed the next one's first blocks are read.
 constexpr size_t open_ranges_max = 2;
 
-// Where rows of the batch under construction came from, for errors of generated columns.
-struct row_origin {
-  uint32_t first_row;
-  std::shared_ptr<const text_window> window;
-  uint64_t offset, line;  // of the window's first byte
+// Where the rows of a batch came from, for the errors of expressions over them.
+struct row_origins {
+  struct origin {
+    uint32_t first_row;
+    std::shared_ptr<const text_window> window;
+    uint64_t offset, line;  // of the window's first byte
+  };
+  std::vector<origin> windows;
+  std::vector<record_range> records;  // per row
+  std::string path;
+
+  const origin& of(uint32_t row) const {
+    size_t i = windows.size() - 1;
+    while (windows[i].first_row > row) --i;
+    return windows[i];
+  }
+  void clear() {
+    windows.clear();
+    records.clear();
+  }
 };
 
 class file_reader final : public source_reader {
@@ -60,9 +75,17 @@ class file_reader final : public source_reader {
     return out;
   }
   std::string position() const override { return position_; }
+  std::optional<source_record> locate(uint32_t physical_rows, uint32_t row) override {
+    if (physical_rows != emitted_.records.size() || row >= physical_rows) return std::nullopt;
+    const auto& o = emitted_.of(row);
+    const auto& r = emitted_.records[row];
+    position_ = place_of(emitted_.path, *o.window, r.begin, o.offset, o.line);
+    return source_record{position_, std::string_view(o.window->data + r.begin, r.end - r.begin)};
+  }
   status close() override {
     cursors_.clear();
     waiting_.clear();
+    emitted_.clear();
     letters_.reset();
     return {};
   }
@@ -92,8 +115,7 @@ class file_reader final : public source_reader {
   // The batch under construction, all of one split.
   std::vector<record_range> records_, good_;
   std::vector<bad_record> bad_;
-  std::vector<record_range> row_records_;  // per row, with generated columns only
-  std::vector<row_origin> origins_;
+  row_origins origins_;
   std::string letters_text_;
   uint64_t errors_ = 0;
 
@@ -105,6 +127,7 @@ class file_reader final : public source_reader {
     uint64_t dead_letter_bytes = 0;  // of the split, once the batch is emitted
   };
   std::optional<held_batch> held_;
+  row_origins emitted_;  // of the batch that was emitted last
   std::string emitted_id_, position_;
 };
 
@@ -157,7 +180,12 @@ status file_reader::reject(split_cursor& c, uint32_t begin, uint32_t end, const 
   }
   ++errors_;
   if (letters_)
-    dead_letters::append_line(letters_text_, at, cause, {window.data + begin, end - begin});
+    dead_letters::append_line(letters_text_,
+                              {.position = at,
+                               .operator_id = {},
+                               .cause = cause,
+                               .row = {},
+                               .raw = std::string_view(window.data + begin, end - begin)});
   return {};
 }
 
@@ -189,11 +217,9 @@ status file_reader::decode_chunk(split_cursor& c) {
     bad_.clear();
     c.decoder().decode(window, records_, *rows_, bad_);
   }
-  if (generated_.any()) {
-    if (origins_.empty() || origins_.back().window.get() != &window)
-      origins_.push_back({first, c.shared_window(), c.window_offset(), c.window_line()});
-    row_records_.insert(row_records_.end(), records_.begin(), records_.end());
-  }
+  if (origins_.windows.empty() || origins_.windows.back().window.get() != &window)
+    origins_.windows.push_back({first, c.shared_window(), c.window_offset(), c.window_line()});
+  origins_.records.insert(origins_.records.end(), records_.begin(), records_.end());
   return {};
 }
 
@@ -221,17 +247,13 @@ result<polled> file_reader::finish(size_t index, bool ended) {
         c.where(c.window(), c.place() ? c.place() - 1 : 0, c.window_offset(), c.window_line());
     std::vector<expr::row_error> errors;
     WEIR_ASSIGN(held.rows, generated_.finish(rows_->finish(), rows, *context_.memory, errors));
-    size_t origin = 0;
     for (const auto& e : errors) {
-      while (origin + 1 < origins_.size() && origins_[origin + 1].first_row <= e.row) ++origin;
-      const auto& o = origins_[origin];
-      const auto& r = row_records_[e.row];
+      const auto& o = origins_.of(e.row);
+      const auto& r = origins_.records[e.row];
       WEIR_TRY(reject(c, r.begin, r.end, *o.window, o.offset, o.line, e.cause.message));
     }
     if (held.rows->rows == 0) held.rows.reset();
   }
-  row_records_.clear();
-  origins_.clear();
   if (!letters_text_.empty()) {
     held.dead_letter_bytes += letters_text_.size();
     letters_->write(c.id(), c.dead_letter_bytes(), std::move(letters_text_));
@@ -257,6 +279,9 @@ result<polled> file_reader::emit() {
     counter.fetch_add(errors_, std::memory_order_relaxed);
   }
   errors_ = 0;
+  std::swap(emitted_, origins_);
+  emitted_.path = c.split().path;
+  origins_.clear();
   emitted_id_ = c.id();
   out.split_id = emitted_id_;
   out.rows = std::move(held.rows);

@@ -42,6 +42,9 @@ class paced_reader final : public source_reader {
   }
   std::vector<source_split> snapshot() const override { return inner_->snapshot(); }
   std::string position() const override { return inner_->position(); }
+  std::optional<source_record> locate(uint32_t physical_rows, uint32_t row) override {
+    return inner_->locate(physical_rows, row);
+  }
   status on_epoch_complete(epoch e) override { return inner_->on_epoch_complete(e); }
   status close() override { return inner_->close(); }
 

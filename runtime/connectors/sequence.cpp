@@ -136,6 +136,11 @@ class sequence_reader final : public source_reader {
     return out;
   }
   std::string position() const override { return "sequence at " + std::to_string(last_); }
+  std::optional<source_record> locate(uint32_t physical_rows, uint32_t row) override {
+    if (physical_rows != last_rows_) return std::nullopt;
+    last_ = first_ + row;
+    return source_record{position(), std::nullopt};
+  }
 
  private:
   // Rows that are due now; none: when the next one is.
@@ -165,6 +170,8 @@ class sequence_reader final : public source_reader {
   result<batch_ptr> make_rows(const sequence_split& s, uint32_t n) {
     std::vector<column_ptr> columns;
     uint64_t first = s.start + s.row_number(s.emitted);
+    first_ = static_cast<int64_t>(first);
+    last_rows_ = n;
     last_ = static_cast<int64_t>(first + n - 1);
     if (spec_.physical_columns) {
       column_filler filler(type_id::int64, *context_.memory);
@@ -190,7 +197,8 @@ class sequence_reader final : public source_reader {
   std::vector<sequence_split> splits_;
   size_t turn_ = 0;
   std::string id_;
-  int64_t last_ = 0;
+  int64_t first_ = 0, last_ = 0;  // of the last batch
+  uint32_t last_rows_ = 0;
   bool started_ = false;
   timestamp_us origin_ = 0;
   uint64_t paid_ = 0;  // rows emitted since origin_

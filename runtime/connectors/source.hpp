@@ -36,6 +36,12 @@ class split_enumerator {
   virtual result<discovery> discover() = 0;
 };
 
+/// Where a row came from.
+struct source_record {
+  std::string position;                   // as in source_reader::position()
+  std::optional<std::string_view> bytes;  // valid until the next poll()
+};
+
 struct polled {
   enum class state : uint8_t {
     batch,     // `rows` has data of split `split_id`
@@ -63,6 +69,11 @@ class source_reader {
   virtual std::vector<source_split> snapshot() const = 0;
   /// For messages: split and position of the row that was emitted or tried last ("a.csv:1234").
   virtual std::string position() const = 0;
+  /// Where physical row `row` of the batch that poll() gave last came from, if the reader knows;
+  /// position() then names it. `physical_rows`: those of that batch, for a check.
+  virtual std::optional<source_record> locate(uint32_t /*physical_rows*/, uint32_t /*row*/) {
+    return std::nullopt;
+  }
   /// Everything up to this epoch is safely processed (for sources that acknowledge).
   virtual status on_epoch_complete(epoch) { return {}; }
   virtual status close() { return {}; }

@@ -14,6 +14,11 @@ struct cursor_config {
   uint64_t record_bytes_max = 0;
 };
 
+/// "flights.csv:17", or "flights.csv@byte 1234" where the line is not known. `begin` is a place in
+/// `window`, whose first byte has the offset and the line that are given.
+std::string place_of(const std::string& path, const text_window& window, uint32_t begin,
+                     uint64_t offset, uint64_t line);
+
 class split_cursor {
  public:
   split_cursor(cursor_config, file_split, std::unique_ptr<record_decoder>,
@@ -36,8 +41,7 @@ class split_cursor {
   const std::string& id() const { return config_.id; }
   uint64_t dead_letter_bytes() const { return split_.dead_letter_bytes; }
   void set_dead_letter_bytes(uint64_t n) { split_.dead_letter_bytes = n; }
-  /// "flights.csv:17", or "flights.csv@byte 1234" where the line is not known. `begin` is a place
-  /// in `window`, whose first byte has the offset and the line that are given.
+  /// place_of() in this split's file.
   std::string where(const text_window& window, uint32_t begin, uint64_t offset,
                     uint64_t line) const;
   uint64_t window_offset() const { return window_offset_; }

@@ -42,17 +42,29 @@ error chain_runner::blame(size_t i, const error& e) const {
 }
 
 status chain_runner::open() {
-  for (size_t i = 0; i < members_.size(); ++i)
-    if (auto s = members_[i].op->open(members_[i].context); !s) return blame(i, s.err());
+  for (size_t i = 0; i < members_.size(); ++i) {
+    auto& m = members_[i];
+    m.context.row_errors = m.errors.get();
+    if (m.errors) m.errors->open(m.context);
+    if (auto s = m.op->open(m.context); !s) return blame(i, s.err());
+  }
   return {};
 }
 
 status chain_runner::restore(
     const std::function<const snapshot_reader*(const std::string& operator_id)>& reader_of) {
   for (size_t i = 0; i < members_.size(); ++i)
-    if (const auto* reader = reader_of(members_[i].context.operator_id))
+    if (const auto* reader = reader_of(members_[i].context.operator_id)) {
       if (auto s = members_[i].op->restore(*reader); !s) return blame(i, s.err());
+      if (!members_[i].errors) continue;
+      if (auto s = members_[i].errors->restore(*reader); !s) return blame(i, s.err());
+    }
   return {};
+}
+
+void chain_runner::begin() {
+  for (auto& m : members_)
+    if (m.errors) m.errors->begin();
 }
 
 status chain_runner::enter(size_t i, uint16_t port, const batch_ptr& rows) {
@@ -192,16 +204,19 @@ result<bool> chain_runner::step() {
 }
 
 bool chain_runner::blocked() const {
-  return std::any_of(members_.begin(), members_.end(),
-                     [](const member& m) { return m.op->blocked(); });
+  return std::any_of(members_.begin(), members_.end(), [](const member& m) {
+    return m.op->blocked() || (m.errors && m.errors->blocked());
+  });
 }
 
 status chain_runner::snapshot_begin(
     const std::function<snapshot_writer&(const std::string&)>& writer_of) {
   snapshot_at_ = 0;
-  for (size_t i = 0; i < members_.size(); ++i)
-    if (auto s = members_[i].op->snapshot_begin(writer_of(members_[i].context.operator_id)); !s)
-      return blame(i, s.err());
+  for (size_t i = 0; i < members_.size(); ++i) {
+    auto& writer = writer_of(members_[i].context.operator_id);
+    if (auto s = members_[i].op->snapshot_begin(writer); !s) return blame(i, s.err());
+    if (members_[i].errors) members_[i].errors->snapshot_begin(writer);
+  }
   return {};
 }
 
@@ -212,6 +227,11 @@ result<bool> chain_runner::snapshot_continue(
     auto done = m.op->snapshot_continue(writer_of(m.context.operator_id), budget);
     if (!done) return blame(snapshot_at_, done.err());
     if (!*done) return false;
+    if (m.errors) {
+      auto durable = m.errors->durable();
+      if (!durable) return blame(snapshot_at_, durable.err());
+      if (!*durable) return false;
+    }
     ++snapshot_at_;
   }
   return true;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "runtime/flow/error_policy.hpp"
 #include "runtime/operators/operator.hpp"
 
 namespace weir {
@@ -15,7 +16,8 @@ class chain_runner {
  public:
   struct member {
     std::unique_ptr<stream_operator> op;
-    operator_context context;  // its metrics are set
+    operator_context context;                       // its metrics are set
+    std::unique_ptr<operator_error_policy> errors;  // of operators with expressions
   };
   /// Output of the last operator (and side outputs, which only the last one may have).
   using output_fn = std::function<status(const batch_ptr&, uint16_t port)>;
@@ -26,6 +28,8 @@ class chain_runner {
   status open();
   /// `reader_of` gives the snapshot of an operator, or null when it has none.
   status restore(const std::function<const snapshot_reader*(const std::string& operator_id)>&);
+  /// After open and restore.
+  void begin();
 
   /// Each of these starts a pass over the chain. While step() returns true there is more to do;
   /// stop calling it when the output is blocked and go on later. No pass starts within another.
@@ -34,8 +38,6 @@ class chain_runner {
   void begin_before_barrier();
   void begin_idle();
   void begin_processing_time(timestamp_us);
-  /// Rows that a source in front of the chain made.
-  status begin_source_batch(const batch_ptr& rows) { return begin_batch(0, rows); }
   result<bool> step();
 
   bool blocked() const;

@@ -76,6 +76,7 @@ void stream_task::open(std::vector<state_chunk> restored) {
   if (auto s = chain_.open(); !s) return fail(std::move(s).err());
   opened_ = true;
   if (auto s = restore(std::move(restored)); !s) return fail(std::move(s).err());
+  chain_.begin();
 }
 
 status stream_task::restore(std::vector<state_chunk> chunks) {

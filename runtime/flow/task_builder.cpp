@@ -55,6 +55,21 @@ bool stays_aligned(const physical_plan& plan) {
 
 namespace {
 
+bool has_expressions(const operator_node& n) {
+  const auto* a = std::get_if<aggregate_spec>(&n.spec);
+  return (a && a->stage != aggregate_spec::phase::merge) ||
+         std::holds_alternative<filter_spec>(n.spec) ||
+         std::holds_alternative<project_spec>(n.spec) ||
+         std::holds_alternative<flat_map_spec>(n.spec);
+}
+
+/// Physical rows pass through in their places (a filter that compacts changes their number).
+bool keeps_rows(const operator_node& n) {
+  return std::holds_alternative<filter_spec>(n.spec) ||
+         std::holds_alternative<project_spec>(n.spec) ||
+         std::holds_alternative<tumble_spec>(n.spec) || std::holds_alternative<union_spec>(n.spec);
+}
+
 result<std::unique_ptr<stream_operator>> instance_of(const physical_plan& plan, operator_index op) {
   const auto& node = plan.operators[op.value];
   if (const auto* sink = std::get_if<sink_spec>(&node.spec)) return make_sink(*sink);
@@ -75,6 +90,9 @@ result<built_task> build_task(const physical_plan& plan, const task_graph& graph
   out.options.key_groups = plan.key_groups;
   out.options.name =
       plan.operators[c.operators.front().value].name + "[" + std::to_string(t.subtask) + "]";
+  // Whether the rows at hand are still those of the reader's last batch, in their places. At most
+  // once they wait while the reader goes on.
+  bool source_rows = plan.mode != delivery_mode::at_most_once;
   for (auto op : c.operators) {
     const auto& node = plan.operators[op.value];
     out.metrics->operators.push_back(std::make_unique<operator_metrics>());
@@ -93,6 +111,7 @@ result<built_task> build_task(const physical_plan& plan, const task_graph& graph
     ctx.wake = wake;
     ctx.set_processing_timer = [](timestamp_us) {};
     ctx.attempt = attempt;
+    ctx.job = plan.name;
     if (const auto* source = std::get_if<source_spec>(&node.spec)) {
       WEIR_ASSIGN(out.parts.reader, make_reader(*source));
       out.parts.source_context = std::move(ctx);
@@ -102,7 +121,12 @@ result<built_task> build_task(const physical_plan& plan, const task_graph& graph
       continue;
     }
     WEIR_ASSIGN(auto instance, instance_of(plan, op));
-    out.parts.operators.push_back({std::move(instance), std::move(ctx)});
+    std::unique_ptr<operator_error_policy> errors;
+    if (has_expressions(node))
+      errors = std::make_unique<operator_error_policy>(operator_error_policy::options{
+          node.on_error, node.dead_letter_folder, source_rows ? out.parts.reader.get() : nullptr});
+    source_rows = source_rows && keeps_rows(node);
+    out.parts.operators.push_back({std::move(instance), std::move(ctx), std::move(errors)});
   }
   out.parts.edge_keys = edge_keys(plan);
   out.parts.task_key = plan.operators[c.operators.front().value].id;

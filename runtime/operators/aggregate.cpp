@@ -48,7 +48,8 @@ class aggregate_operator final : public stream_operator {
       rows = progress_.drop_late(in, window_column_, *context_.memory, context_.metrics);
       if (rows->rows == 0) return {};
     }
-    WEIR_TRY(core_->prepare(*rows));
+    WEIR_ASSIGN(rows, core_->prepare(rows));
+    if (rows->rows == 0) return {};
     if (changes_) {
       WEIR_TRY(core_->absorb(*rows, [this](const group_run& run) { note_touched(run); }));
       WEIR_TRY(emit_changes(out));

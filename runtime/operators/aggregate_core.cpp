@@ -5,8 +5,30 @@
 
 #include "runtime/column/kernels.hpp"
 #include "runtime/operators/aggregate_schema.hpp"
+#include "runtime/operators/row_errors.hpp"
 
 namespace weir {
+
+namespace {
+
+/// The argument as it is evaluated: not for rows that the FILTER keeps out, which may be those that
+/// it could not be computed for.
+expr::node_ptr guarded(const aggregate_call& c) {
+  if (!c.argument || !c.filter || c.argument->kind != expr::node_kind::call) return c.argument;
+  auto none = std::make_shared<expr::node>();
+  none->kind = expr::node_kind::literal;
+  none->type = c.argument->type;
+  none->literal = scalar::of_null(c.argument->type);
+  auto choice = std::make_shared<expr::node>();
+  choice->kind = expr::node_kind::call;
+  choice->type = c.argument->type;
+  choice->function = "case";
+  choice->args = {c.filter, c.argument, std::move(none)};
+  choice->location = c.argument->location;
+  return choice;
+}
+
+}  // namespace
 
 result<std::unique_ptr<aggregate_core>> aggregate_core::make(const aggregate_spec& s,
                                                              const schema_ptr& input) {
@@ -40,7 +62,7 @@ result<std::unique_ptr<aggregate_core>> aggregate_core::make(const aggregate_spe
       where.push_back(evaluated && e ? static_cast<int>(roots.size()) : -1);
       if (evaluated && e) roots.push_back(e);
     };
-    add(c.argument, core->argument_root_);
+    add(guarded(c), core->argument_root_);
     add(c.filter, core->filter_root_);
   }
   if (!roots.empty()) {
@@ -57,6 +79,7 @@ result<std::unique_ptr<aggregate_core>> aggregate_core::make(const aggregate_spe
 }
 
 void aggregate_core::open(const operator_context& c) {
+  context_ = c;
   memory_ = c.memory;
   key_groups_ = c.key_groups;
   table_.emplace(layout_, memory_);
@@ -83,7 +106,8 @@ status aggregate_core::check_weights(const batch& b) const {
   return {};
 }
 
-status aggregate_core::prepare(const batch& b) {
+result<batch_ptr> aggregate_core::prepare(const batch_ptr& in) {
+  const batch& b = *in;
   WEIR_TRY(check_weights(b));
   hashes_ = {};
   keys_.clear();
@@ -99,10 +123,10 @@ status aggregate_core::prepare(const batch& b) {
       // NULLs of values are taken out like those of arguments.
       c.argument = raw_merge_ || calls_[i].partial_is_raw() ? c.partial[0].get() : nullptr;
     }
-    return {};
+    return in;
   }
-  if (!program_) return {};
-  WEIR_TRY(program_->evaluate(b, *memory_, evaluated_));
+  if (!program_) return in;
+  WEIR_TRY(program_->evaluate(b, *memory_, evaluated_, &errors_));
   for (auto& c : evaluated_)
     if (c->dictionary && !is_varlen(c->type.id)) c = flatten(c, *memory_);
   for (size_t i = 0; i < calls_.size(); ++i) {
@@ -111,7 +135,7 @@ status aggregate_core::prepare(const batch& b) {
     if (filter_root_[i] >= 0)
       call_inputs_[i].filter = evaluated_[static_cast<size_t>(filter_root_[i])].get();
   }
-  return {};
+  return without_rejected(context_, in, errors_);
 }
 
 status aggregate_core::lookup(const batch& b, size_t begin, size_t n, group_run& run) {

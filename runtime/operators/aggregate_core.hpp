@@ -31,8 +31,9 @@ class aggregate_core {
                                                       const schema_ptr& input);
   void open(const operator_context&);
 
-  /// Evaluates the batch's arguments; columns() of them are then valid for it.
-  status prepare(const batch&);
+  /// Evaluates the arguments of the batch, for the rows of it that the answer has: those without
+  /// errors.
+  result<batch_ptr> prepare(const batch_ptr&);
   /// Adds all rows of the prepared batch; `before` sees each run before its values change.
   template <class Before>
   status absorb(const batch&, Before before);
@@ -82,11 +83,13 @@ class aggregate_core {
 
   std::optional<expr::program> program_;
   std::vector<int> argument_root_, filter_root_;  // by call; -1 = none
+  operator_context context_;
   memory_pool* memory_ = nullptr;
   uint32_t key_groups_ = default_key_groups;
 
   // The batch at hand.
   std::vector<column_ptr> evaluated_;
+  std::vector<expr::row_error> errors_;
   std::vector<column_ptr> keys_;
   std::vector<call_input> call_inputs_;
   column_ptr row_counts_;

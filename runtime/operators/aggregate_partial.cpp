@@ -36,8 +36,9 @@ class partial_aggregate final : public stream_operator {
     return {};
   }
 
-  status process_batch(uint16_t, const batch_ptr& in, collector& out) override {
-    WEIR_TRY(core_->prepare(*in));
+  status process_batch(uint16_t, const batch_ptr& batch, collector& out) override {
+    WEIR_ASSIGN(auto in, core_->prepare(batch));
+    if (in->rows == 0) return {};
     if (!shrinks_) return pass_values(*in, out);
     if (pass_left_ > 0) {
       pass_left_ -= std::min<size_t>(pass_left_, in->rows);

@@ -1,8 +1,8 @@
 // Filter: a selection over the same columns; rows are gathered once few of them are left.
 #include "runtime/column/builder.hpp"
 #include "runtime/column/kernels.hpp"
-#include "runtime/expr/expr.hpp"
 #include "runtime/operators/builtin.hpp"
+#include "runtime/operators/row_errors.hpp"
 
 namespace weir {
 namespace {
@@ -16,27 +16,29 @@ class filter_operator final : public stream_operator {
   explicit filter_operator(expr::program p) : program_(std::move(p)) {}
 
   status open(const operator_context& c) override {
-    memory_ = c.memory;
+    context_ = c;
     return {};
   }
   status process_batch(uint16_t, const batch_ptr& in, collector& out) override {
     buffer_ref selection;
     uint32_t rows = 0;
-    WEIR_TRY(program_.filter(*in, *memory_, selection, rows));
+    WEIR_TRY(program_.filter(*in, *context_.memory, selection, rows, &errors_));
+    WEIR_TRY(reject_rows(context_, *in, errors_));
     if (rows == 0) return {};
     if (rows == in->rows) {
       out.emit(in);
       return {};
     }
     auto kept = with_selection(*in, std::move(selection), rows);
-    if (rows < in->physical_rows / sparse_factor) kept = compact(kept, *memory_);
+    if (rows < in->physical_rows / sparse_factor) kept = compact(kept, *context_.memory);
     out.emit(std::move(kept));
     return {};
   }
 
  private:
   expr::program program_;
-  memory_pool* memory_ = nullptr;
+  operator_context context_;
+  std::vector<expr::row_error> errors_;
 };
 
 }  // namespace

@@ -4,8 +4,8 @@
 
 #include "runtime/column/builder.hpp"
 #include "runtime/column/kernels.hpp"
-#include "runtime/expr/expr.hpp"
 #include "runtime/operators/builtin.hpp"
+#include "runtime/operators/row_errors.hpp"
 #include "runtime/operators/words.hpp"
 
 namespace weir {
@@ -23,21 +23,24 @@ class flat_map_operator final : public stream_operator {
         output_(std::move(output)) {}
 
   status open(const operator_context& c) override {
+    context_ = c;
     memory_ = c.memory;
     elements_.emplace(output_->fields.back().type, *memory_);
     return {};
   }
 
-  status process_batch(uint16_t, const batch_ptr& in, collector& out) override {
+  status process_batch(uint16_t, const batch_ptr& batch, collector& out) override {
     std::vector<column_ptr> columns;
-    WEIR_TRY(program_.evaluate(*in, *memory_, columns));
+    WEIR_TRY(program_.evaluate(*batch, *memory_, columns, &errors_));
+    WEIR_ASSIGN(auto in, without_rejected(context_, batch, errors_));
+    errors_.clear();
     const column& text = *columns[0];
     if (function_ == splitter::words) return words(*in, text, out);
     for (uint32_t i = 0; i < in->rows; ++i) {
       const uint32_t r = in->row(i);
       if (!text.is_valid(r)) continue;
       if (function_ == splitter::unnest) {
-        WEIR_TRY(unnest(text.view(r)));
+        if (auto s = unnest(text.view(r)); !s) errors_.push_back({r, std::move(s).err()});
       } else {
         split(text.view(r));
       }
@@ -46,7 +49,7 @@ class flat_map_operator final : public stream_operator {
         emit(*in, elements_->finish(), out);
     }
     if (elements_->length()) emit(*in, elements_->finish(), out);
-    return {};
+    return reject_rows(context_, *in, errors_);
   }
 
  private:
@@ -140,6 +143,8 @@ class flat_map_operator final : public stream_operator {
   std::vector<uint32_t> kept_;
   expr::program program_;
   schema_ptr output_;
+  operator_context context_;
+  std::vector<expr::row_error> errors_;
   memory_pool* memory_ = nullptr;
   std::optional<column_builder> elements_;
   std::vector<uint32_t> rows_;  // per element: physical row of the input

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "runtime/base/ids.hpp"
 #include "runtime/base/result.hpp"
@@ -27,6 +28,20 @@ struct operator_metrics {
   std::atomic<uint64_t> state_bytes{0};
 };
 
+namespace expr {
+struct row_error;
+}
+
+/// What happens to rows that an operator's expressions cannot compute, after the job's policy. One
+/// per operator instance; its task's thread.
+class row_error_handler {
+ public:
+  virtual ~row_error_handler() = default;
+  /// `errors` name physical rows of `in`, ascending, each once; the operator leaves them out. An
+  /// error = the policy is to fail.
+  virtual status reject(const batch& in, const std::vector<expr::row_error>& errors) = 0;
+};
+
 /// Fixed for the life of an instance; everything pointed to outlives it.
 struct operator_context {
   std::string operator_id;  // stable id
@@ -42,7 +57,9 @@ struct operator_context {
   const clock* time = nullptr;  // processing time, for timers only
   std::function<void()> wake;   // makes the task run again; callable from any thread
   std::function<void(timestamp_us)> set_processing_timer;  // on_processing_time() at or after it
-  std::string attempt;  // unique per deployment: names of temporary files
+  std::string attempt;                      // unique per deployment: names of temporary files
+  std::string job;                          // its name, for files that outlive the job
+  row_error_handler* row_errors = nullptr;  // none: the first such row fails the task
 };
 
 /// Receives an operator's output. Port 0 is the main output.

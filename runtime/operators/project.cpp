@@ -1,7 +1,7 @@
 // Project and union: other columns, or another schema, over the same rows, weights and selection.
 #include "runtime/column/builder.hpp"
-#include "runtime/expr/expr.hpp"
 #include "runtime/operators/builtin.hpp"
+#include "runtime/operators/row_errors.hpp"
 
 namespace weir {
 namespace {
@@ -12,20 +12,22 @@ class project_operator final : public stream_operator {
       : program_(std::move(p)), output_(std::move(output)) {}
 
   status open(const operator_context& c) override {
-    memory_ = c.memory;
+    context_ = c;
     return {};
   }
   status process_batch(uint16_t, const batch_ptr& in, collector& out) override {
     std::vector<column_ptr> columns;
-    WEIR_TRY(program_.evaluate(*in, *memory_, columns));
-    out.emit(with_columns(*in, output_, std::move(columns)));
+    WEIR_TRY(program_.evaluate(*in, *context_.memory, columns, &errors_));
+    WEIR_ASSIGN(auto rows, without_rejected(context_, in, errors_));
+    if (rows->rows) out.emit(with_columns(*rows, output_, std::move(columns)));
     return {};
   }
 
  private:
   expr::program program_;
   schema_ptr output_;
-  memory_pool* memory_ = nullptr;
+  operator_context context_;
+  std::vector<expr::row_error> errors_;
 };
 
 class union_operator final : public stream_operator {

@@ -284,6 +284,8 @@ result<operator_node> get_operator(wire::Operator::Reader r) {
   }
   n.emits_changes = r.getEmitsChanges();
   n.parallelism = r.getParallelism();
+  WEIR_ASSIGN(n.on_error, enumerator(r.getOnError(), error_policy::dead_letter, "error policy"));
+  n.dead_letter_folder = text(r.getDeadLetterFolder());
   WEIR_ASSIGN(n.spec, get_spec(r.getSpec()));
   return n;
 }

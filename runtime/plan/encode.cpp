@@ -211,6 +211,8 @@ std::vector<std::byte> encode_plan(const physical_plan& plan) {
     if (n.output) put(ops[i].initOutput(), *n.output);
     ops[i].setEmitsChanges(n.emits_changes);
     ops[i].setParallelism(n.parallelism);
+    ops[i].setOnError(static_cast<uint8_t>(n.on_error));
+    ops[i].setDeadLetterFolder(kj_text(n.dead_letter_folder));
     std::visit(spec_encoder{ops[i].getSpec()}, n.spec);
   }
   auto edges = root.initEdges(list_size(plan.edges.size()));

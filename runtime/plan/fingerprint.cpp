@@ -225,6 +225,8 @@ uint64_t fingerprint(const physical_plan& plan) {
       std::visit(results_of{h, in}, n.spec);
     }
     h.add(n.output);
+    // Where rows go that cannot be computed decides nothing, whether they end the job does.
+    if (n.on_error != error_policy::fail) h.add(uint64_t{static_cast<uint8_t>(n.on_error)});
   }
   for (const auto& e : plan.edges) {
     h.add(uint64_t{e.from.value} << 32 | e.to.value);

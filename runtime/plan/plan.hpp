@@ -133,6 +133,11 @@ struct operator_node {
   schema_ptr output;           // none for sinks
   bool emits_changes = false;  // rows with weight other than +1 may leave it
   uint32_t parallelism = 0;    // 0 = the job's
+  /// What happens to rows that its expressions cannot compute (filter, project, flat_map,
+  /// aggregate): the strictest policy of the sources that its rows come from (fail before
+  /// dead_letter before skip). Sources have their own in their spec.
+  error_policy on_error = error_policy::fail;
+  std::string dead_letter_folder;  // with error_policy::dead_letter; not relative to the job file
 };
 
 struct plan_edge {

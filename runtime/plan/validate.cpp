@@ -266,6 +266,12 @@ status check_node(const physical_plan& plan, uint32_t i, const std::vector<schem
     return bad(n, source ? "a source has an input" : "has no input");
   if (!many && in.size() > 1)
     return bad(n, "has " + std::to_string(in.size()) + " inputs, not one");
+  if (source && n.on_error != error_policy::fail)
+    return bad(n, "a source has its error policy in its table");
+  if ((n.on_error == error_policy::dead_letter) == n.dead_letter_folder.empty())
+    return bad(n, n.dead_letter_folder.empty()
+                      ? "has no folder for dead letters"
+                      : "has a folder for dead letters that it never writes");
   const auto parallelism = plan.parallelism_of(operator_index(i));
   if (needs_key_partitioning(n) && parallelism > plan.key_groups)
     return bad(n, "parallelism " + std::to_string(parallelism) + " is over the " +

@@ -83,7 +83,7 @@ struct instance {
   output out;
 
   instance(const operator_node& node, const std::vector<schema_ptr>& inputs,
-           key_group_range groups = {}) {
+           key_group_range groups = {}, row_error_handler* row_errors = nullptr) {
     auto made = make_operator(node, inputs);
     REQUIRE_MESSAGE(made.ok(), (made.ok() ? "" : made.err().text()));
     op = std::move(made).value();
@@ -91,6 +91,7 @@ struct instance {
     c.memory = &pool();
     c.metrics = &metrics;
     c.groups = groups;
+    c.row_errors = row_errors;
     REQUIRE(op->open(c).ok());
   }
   status try_push(const batch_ptr& b) {

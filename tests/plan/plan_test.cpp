@@ -47,6 +47,9 @@ TEST_CASE("a plan survives its wire form") {
   CHECK(source.watermark_delay_us == 5'000'000);
   CHECK(source.on_error == error_policy::dead_letter);
   CHECK(source.dead_letter_path == "bad.jsonl");
+  CHECK(back->operators[1].on_error == error_policy::dead_letter);
+  CHECK(back->operators[1].dead_letter_folder == "/jobs/dead");
+  CHECK(back->operators[2].on_error == error_policy::fail);
   CHECK(source.columns->event_time == 2);
   CHECK_FALSE(source.columns->fields[1].nullable);
 }
@@ -163,6 +166,13 @@ TEST_CASE("validate names what is wrong") {
   SUBCASE("no id") {
     p.operators[1].id.clear();
     CHECK(why(p) == "plan: filter \"\": has no stable id");
+  }
+  SUBCASE("dead letters without a folder, and the other way round") {
+    p.operators[1].dead_letter_folder.clear();
+    CHECK(why(p) == "plan: filter \"where\": has no folder for dead letters");
+    p = full_plan();
+    p.operators[1].on_error = error_policy::skip;
+    CHECK(why(p) == "plan: filter \"where\": has a folder for dead letters that it never writes");
   }
   SUBCASE("forward between different parallelism") {
     p.operators[4].parallelism = 3;

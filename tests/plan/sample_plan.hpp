@@ -118,6 +118,8 @@ inline physical_plan full_plan() {
                        {call("=", type_id::boolean, {shared, literal(scalar::of_string("é"))}),
                         call("<>", type_id::boolean, {shared, literal(list)})})},
       table);
+  p.operators.back().on_error = error_policy::dead_letter;
+  p.operators.back().dead_letter_folder = "/jobs/dead";
   auto projected = make_schema({{"k", type_id::string},
                                 {"d", data_type(type_id::decimal, 7)},
                                 {"f", type_id::float64},

@@ -115,6 +115,41 @@ TEST_CASE("calls that need every value are not pre-aggregated; rows are narrowed
   CHECK(columns(p, "origins/columns") == "key carrier origin");
 }
 
+TEST_CASE("operators follow the strictest error policy of the tables that their rows come from") {
+  plan_settings s;
+  s.base_dir = "/jobs";
+  auto table = [](const char* name, const char* policy, const char* folder) {
+    auto t = flights();
+    t.name = name;
+    t.options["on_error"] = policy;
+    if (*folder) t.options["dead_letter_path"] = folder;
+    return t;
+  };
+  job j(s);
+  auto skip = j.where(ok(j.source(table("s", "skip", ""))), "10 / delay > 1", "s_where");
+  auto first = j.where(ok(j.source(table("d", "dead_letter", "bad"))), "10 / delay > 1", "d_where");
+  auto second = ok(j.source(table("e", "dead_letter", "/else")));
+  auto fail = ok(j.source(table("f", "fail", "")));
+  auto some = ok(j.unite({skip, first, second}, {"some", "", 0}));
+  auto all = ok(j.unite({some, fail}, {"all", "", 0}));
+  ok(j.sink(j.group(some, {"carrier"}, {"sum(10 / delay)"}, "by_some", true), files("a")));
+  ok(j.sink(j.group(all, {"carrier"}, {"sum(10 / delay)"}, "by_all", true), files("b")));
+  auto p = ok(j.build());
+  auto policy = [&p](std::string_view id) -> std::string {
+    for (const auto& n : p.operators)
+      if (n.id == id)
+        return to_string(n.on_error) +
+               (n.dead_letter_folder.empty() ? "" : " to " + n.dead_letter_folder);
+    return "no operator " + std::string(id);
+  };
+  CHECK(policy("s_where") == "skip");
+  CHECK(policy("d_where") == "dead_letter to /jobs/bad");
+  CHECK(policy("by_some/partial") == "dead_letter to /jobs/bad");
+  CHECK(policy("by_some") == "dead_letter to /jobs/bad");
+  CHECK(policy("by_all/partial") == "fail");
+  CHECK(policy("source/d") == "fail");  // its own policy stands in its spec
+}
+
 TEST_CASE("two consumers share one source, which reads what both need") {
   job j;
   auto in = ok(j.source(flights()));
