@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """snapshot ls and verify, damage included. Usage: snapshots_test.py WEIR [TEST...]"""
 import json
+import random
+import re
 import shutil
 import signal
 
@@ -56,7 +58,7 @@ def test_a_flipped_byte_is_found_and_the_newest_sound_epoch_used(c):
                   key=lambda p: p.stat().st_size)
     size = largest.stat().st_size
     shutil.copytree(c.dir / "out", c.dir / "out0")
-    found = 0
+    found = chunks = older = 0
     for i in range(30):
         for copy, original in (("try", "data"), ("out", "out0")):
             shutil.rmtree(c.dir / copy, ignore_errors=True)
@@ -75,8 +77,49 @@ def test_a_flipped_byte_is_found_and_the_newest_sound_epoch_used(c):
             assert run.returncode == 0, texts  # the byte lies in a free page
             continue
         found += 1
-        assert "damaged" in (verify.out + verify.err).lower(), texts
+        # Which epoch, and of each chunk its operator, state, key group or subtask.
+        assert "DAMAGED" in verify.out or "damaged" in verify.err, texts
+        for line in verify.out.splitlines():
+            if line.startswith("  ") and "a chunk" in line:
+                assert re.search(r"operator '.+', state '.+', (key group|subtask) \d+, epoch \d+", line)
+                chunks += 1
+        damaged = [int(n) for n in re.findall(r"epoch (\d+): DAMAGED", verify.out)]
+        sound = [int(n) for n in re.findall(r"epoch (\d+): sound", verify.out)]
+        if run.returncode == 0 and damaged and max(damaged) > max(sound):
+            # The run passes over what verify has named, and says what it goes on from.
+            older += 1
+            assert f"the job continues from epoch {max(sound)}, the newest" in run.err, texts
+            assert any(line.strip() in run.err for line in verify.out.splitlines()
+                       if line.startswith("  ")), texts
     assert found > 0, "30 places, none of them in use"
+    print(f"     {found} found, {chunks} damaged chunks named, {older} runs from an older epoch")
+
+
+def test_a_damaged_newest_epoch_is_named_and_the_one_before_used(c):
+    """The checksum of a byte of the newest epoch alone: a chunk that no older one shares."""
+    half_way(c)
+    newest = c.epochs("data")[-1]
+    largest = max((p for p in (c.dir / "data").rglob("*") if p.is_file()),
+                  key=lambda p: p.stat().st_size)
+    original = largest.read_bytes()
+    shutil.copytree(c.dir / "out", c.dir / "out0")
+    places = list(range(8192 + 2048, len(original), 1536))
+    random.Random(1).shuffle(places)
+    for at in places:
+        flip(largest, at)
+        verify = c.run("snapshot", "verify", "data")
+        if (f"epoch {newest}: DAMAGED" in verify.out and "a chunk is damaged" in verify.out
+                and f"epoch {newest - 1}: sound" in verify.out):
+            break
+        largest.write_bytes(original)
+    else:
+        raise AssertionError("no byte belongs to the newest epoch alone")
+    assert verify.returncode == 1 and "damage found" in verify.err
+    named = next(x.strip() for x in verify.out.splitlines() if x.startswith("  "))
+    run = c.expect(0, *JOB, "--set", "RATE=")
+    assert named in run.err, (named, run.err)
+    assert f"the job continues from epoch {newest - 1}, the newest one without damage" in run.err
+    assert published(c.dir / "out") == sums(30_000, 1000)
 
 
 if __name__ == "__main__":
