@@ -262,15 +262,9 @@ struct discovered_message {
 
 template <class I>
 typename I::result_type inspect(I& f, connect_message& x) {
-  std::vector<char> flat;
-  if constexpr (I::reads_state) flat = flatten(x.restored);
-  auto load = [&]() -> caf::error {
-    if constexpr (I::writes_state)
-      if (!unflatten(flat, x.restored)) return caf::sec::invalid_argument;
-    return caf::none;
-  };
+  flat_chunks restored{x.restored};
   return f(caf::meta::type_name("connect"), x.attempt, x.master, x.store, x.store_job, x.channels,
-           x.receivers, flat, caf::meta::load_callback(load));
+           x.receivers, restored);
 }
 template <class I>
 typename I::result_type inspect(I& f, deploy_message& x) {
@@ -297,14 +291,8 @@ typename I::result_type inspect(I& f, begin_message& x) {
 }
 template <class I>
 typename I::result_type inspect(I& f, seed_message& x) {
-  std::vector<char> flat;
-  if constexpr (I::reads_state) flat = flatten(x.chunks);
-  auto load = [&]() -> caf::error {
-    if constexpr (I::writes_state)
-      if (!unflatten(flat, x.chunks)) return caf::sec::invalid_argument;
-    return caf::none;
-  };
-  return f(caf::meta::type_name("seed"), x.job, x.copies, flat, caf::meta::load_callback(load));
+  flat_chunks chunks{x.chunks};
+  return f(caf::meta::type_name("seed"), x.job, x.copies, chunks);
 }
 template <class I>
 typename I::result_type inspect(I& f, join_message& x) {

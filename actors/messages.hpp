@@ -146,16 +146,25 @@ typename I::result_type inspect(I& f, stream_message& x) {
 }
 std::vector<char> flatten(const std::vector<state_chunk>&);
 bool unflatten(const std::vector<char>&, std::vector<state_chunk>&);
+/// A list of chunks within a message, while that is inspected.
+struct flat_chunks {
+  std::vector<state_chunk>& list;
+};
 template <class I>
-typename I::result_type inspect(I& f, chunks_message& x) {
+typename I::result_type inspect(I& f, flat_chunks& x) {
   std::vector<char> flat;
-  if constexpr (I::reads_state) flat = flatten(x.chunks);
+  if constexpr (I::reads_state) flat = flatten(x.list);
   auto load = [&]() -> caf::error {
     if constexpr (I::writes_state)
-      if (!unflatten(flat, x.chunks)) return caf::sec::invalid_argument;
+      if (!unflatten(flat, x.list)) return caf::sec::invalid_argument;
     return caf::none;
   };
-  return f(caf::meta::type_name("chunks"), x.job, x.number, flat, caf::meta::load_callback(load));
+  return f(flat, caf::meta::load_callback(load));
+}
+template <class I>
+typename I::result_type inspect(I& f, chunks_message& x) {
+  flat_chunks chunks{x.chunks};
+  return f(caf::meta::type_name("chunks"), x.job, x.number, chunks);
 }
 
 }  // namespace weir
