@@ -229,6 +229,12 @@ result<bool> file_reader::fill(split_cursor& c, uint32_t max_rows, bool& nothing
     uint32_t wanted = std::min(max_rows - rows_->rows(), records_per_chunk);
     WEIR_ASSIGN(auto got, c.next(wanted, records_));
     if (got == split_cursor::got::end) return true;
+    if (got == split_cursor::got::bad) {
+      const auto& b = c.bad();
+      WEIR_TRY(reject(c, b.begin, b.end, *b.window, b.offset, b.line, b.cause));
+      if (letters_text_.size() > batch_bytes_target) break;
+      continue;
+    }
     if (got != split_cursor::got::records) {
       nothing_yet = got == split_cursor::got::nothing_yet;
       return false;

@@ -93,7 +93,9 @@ class file_sink final : public stream_operator {
                     std::to_string(weight) + ")"};
       for (int32_t n = 0; n < weight; ++n) encoder_.row(text_, *b, r, 0);
       written += static_cast<uint64_t>(weight);
-      if (text_.size() >= flush_bytes) WEIR_TRY(flush());
+      const bool full =
+          options_.roll_bytes && (part_ ? part_bytes_ : 0) + text_.size() >= options_.roll_bytes;
+      if (text_.size() >= flush_bytes || full) WEIR_TRY(flush());
     }
     if (context_.metrics) context_.metrics->rows_out.fetch_add(written, std::memory_order_relaxed);
     return lane_->failed();

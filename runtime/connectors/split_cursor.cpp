@@ -60,7 +60,6 @@ void split_cursor::scan() {
 // A new window: what is left of the old one, and the block behind it.
 status split_cursor::load(byte_block block) {
   uint32_t left = window_->size - place_;
-  if (left > config_.record_bytes_max) return too_long();
   window_offset_ += place_;
   if (window_line_) window_line_ += count_bytes(window_->data, place_, '\n');
   auto old = std::move(window_);
@@ -91,14 +90,47 @@ status split_cursor::load(byte_block block) {
   return {};
 }
 
-status split_cursor::too_long() const {
-  auto at = where(*window_, place_, window_offset_, window_line_);
+std::string split_cursor::too_long() const {
   if (open_quotes_)
-    return {errc::parse, at + ": a quoted field is not closed within " +
-                             std::to_string(config_.record_bytes_max) +
-                             " bytes; is a quote missing?"};
-  return {errc::parse, at + ": the record is longer than record_size_max (" +
-                           std::to_string(config_.record_bytes_max) + " bytes)"};
+    return "a quoted field is not closed within " + std::to_string(config_.record_bytes_max) +
+           " bytes; is a quote missing?";
+  return "the record is longer than record_size_max (" + std::to_string(config_.record_bytes_max) +
+         " bytes)";
+}
+
+// The line at place_ is bad; what follows it is looked at anew, as if no quote were open.
+void split_cursor::give_up_line(std::string cause) {
+  const auto& w = *window_;
+  const void* found = std::memchr(w.data + place_, '\n', w.size - place_);
+  const uint32_t end =
+      found ? static_cast<uint32_t>(static_cast<const char*>(found) - w.data) : w.size;
+  bad_ = {window_, place_, end, window_offset_, window_line_, std::move(cause)};
+  passing_over_ = !found && !last_window_;
+  gave_up_ = true;
+  const uint32_t next = found ? end + 1 : w.size;
+  window_offset_ += next;
+  if (window_line_) window_line_ += count_bytes(w.data, next, '\n');
+  auto rest = std::make_shared<text_window>();
+  rest->memory = w.memory;
+  rest->data = w.data + next;
+  rest->size = w.size - next;
+  window_ = std::move(rest);
+  place_ = 0;
+  window_in_quotes_ = open_quotes_ = false;
+  if (window_->size) scan();
+}
+
+// Drops the block's bytes up to the end of the record that was too long, if it is there.
+void split_cursor::pass_over(byte_block& block) {
+  char* begin = block.memory.mutable_as<char>() + block_headroom;
+  const void* found = std::memchr(begin, '\n', block.size);
+  const size_t dropped =
+      found ? static_cast<size_t>(static_cast<const char*>(found) - begin) + 1 : block.size;
+  window_offset_ += dropped;
+  if (found && window_line_) ++window_line_;
+  std::memmove(begin, begin + dropped, block.size - dropped);
+  block.size -= dropped;
+  passing_over_ = !found;
 }
 
 // Place of the first line end at or after `from`, or the window's size.
@@ -158,7 +190,11 @@ result<split_cursor::got> split_cursor::cut(uint32_t max, std::vector<record_ran
     uint32_t end = next_line_end(place_);
     if (end == window_->size) {
       if (!last_window_ || place_ == end) break;
-      if (open_quotes_) return too_long().err();
+      if (open_quotes_) {
+        if (!out.empty()) return got::records;
+        give_up_line("a quoted field is not closed; is a quote missing?");
+        return got::bad;  // the last window: nothing is left to pass over
+      }
     }
     uint32_t begin = place_;
     place_ = std::min(end + 1, window_->size);
@@ -189,6 +225,16 @@ result<split_cursor::got> split_cursor::next(uint32_t max, std::vector<record_ra
       continue;
     }
     if (last_window_) return got::end;
+    if (window_->size - place_ > config_.record_bytes_max) {
+      if (first_is_header_)
+        return {errc::parse,
+                where(*window_, place_, window_offset_, window_line_) + ": " + too_long()};
+      // The rest of a record that began in the split before is that one's to tell of.
+      untold_ = std::exchange(first_is_partial_, false);
+      give_up_line(too_long());
+      if (!passing_over_ && !std::exchange(untold_, false)) return got::bad;
+      continue;
+    }
     byte_block block;
     waiting_ = false;
     WEIR_ASSIGN(auto news, stream_->next(block));
@@ -198,6 +244,10 @@ result<split_cursor::got> split_cursor::next(uint32_t max, std::vector<record_ra
     }
     if (news == block_stream::got::end || block.fresh_file) {
       last_window_ = true;
+      if (std::exchange(passing_over_, false) && !std::exchange(untold_, false)) {
+        if (block.fresh_file) next_file_ = std::move(block);
+        return got::bad;
+      }
       if (block.fresh_file) next_file_ = std::move(block);
       if (window_->size) scan();
       continue;
@@ -206,13 +256,17 @@ result<split_cursor::got> split_cursor::next(uint32_t max, std::vector<record_ra
       device_ = block.device;
       inode_ = block.inode;
     }
-    WEIR_TRY(load(std::move(block)));
+    const bool passing = passing_over_;
+    if (passing) pass_over(block);
+    if (passing_over_) continue;
+    if (block.size) WEIR_TRY(load(std::move(block)));
+    if (passing && !std::exchange(untold_, false)) return got::bad;
   }
 }
 
 uint64_t split_cursor::mark() {
   uint64_t now = window_offset_ + place_;
-  if (first_is_partial_ || first_is_header_ || window_->size == 0) return 0;
+  if (first_is_partial_ || first_is_header_ || (window_->size == 0 && !gave_up_)) return 0;
   uint64_t bytes = now > marked_offset_ ? now - marked_offset_ : 0;
   marked_offset_ = now;
   split_.position = now;

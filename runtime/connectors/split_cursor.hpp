@@ -24,10 +24,19 @@ class split_cursor {
   split_cursor(cursor_config, file_split, std::unique_ptr<record_decoder>,
                std::unique_ptr<block_stream>, std::shared_ptr<file_opening>, memory_pool&);
 
-  enum class got { records, pending, nothing_yet, end };
+  enum class got { records, bad, pending, nothing_yet, end };
   /// Up to `max` records, in `out`; they lie in window(). Records of no bytes are left out where
   /// the decoder says so.
   result<got> next(uint32_t max, std::vector<record_range>& out);
+  /// got::bad: no record can be made of these bytes (a quote that is never closed: its line; a
+  /// record that is too long: its beginning). Reading goes on behind the next line end.
+  struct bad_bytes {
+    std::shared_ptr<const text_window> window;
+    uint32_t begin = 0, end = 0;
+    uint64_t offset = 0, line = 0;  // of the window's first byte
+    std::string cause;
+  };
+  const bad_bytes& bad() const { return bad_; }
   const text_window& window() const { return *window_; }
   std::shared_ptr<const text_window> shared_window() const { return window_; }
   record_decoder& decoder() { return *decoder_; }
@@ -55,7 +64,9 @@ class split_cursor {
   status load(byte_block block);
   void scan();
   uint32_t next_line_end(uint32_t from) const;
-  status too_long() const;
+  void give_up_line(std::string cause);
+  std::string too_long() const;
+  void pass_over(byte_block&);
 
   cursor_config config_;
   file_split split_;  // position, line: as of the last mark()
@@ -77,6 +88,10 @@ class split_cursor {
   bool open_quotes_ = false;       // the window ends within quotes
   bool last_window_ = false;       // nothing follows it
   bool waiting_ = false;
+  bool passing_over_ = false;  // what follows belongs to a record that was too long
+  bool untold_ = false;        // ... and that another split tells of
+  bool gave_up_ = false;       // an empty window has a place too: behind the last bad bytes
+  bad_bytes bad_;
   std::optional<byte_block> next_file_;  // a tailed file's successor, after the open record's end
 };
 

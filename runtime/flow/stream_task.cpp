@@ -63,6 +63,11 @@ void stream_task::fail(error e) {
   port_.failed(std::move(e));
 }
 
+error stream_task::blame_source(const error& e) const {
+  return e.at("operator '" + source_context_.operator_id + "' (subtask " +
+              std::to_string(options_.subtask) + ")");
+}
+
 void stream_task::wake(timestamp_us t) {
   if (t == watermark_end || t >= wake_requested_) return;
   wake_requested_ = t;
@@ -71,7 +76,7 @@ void stream_task::wake(timestamp_us t) {
 
 void stream_task::open(std::vector<state_chunk> restored) {
   if (source_) {
-    if (auto s = source_->open(source_context_); !s) return fail(std::move(s).err());
+    if (auto s = source_->open(source_context_); !s) return fail(blame_source(s.err()));
   }
   if (auto s = chain_.open(); !s) return fail(std::move(s).err());
   opened_ = true;
@@ -113,7 +118,7 @@ void stream_task::add_splits(std::vector<source_split> splits, bool last, bool h
   weir_assert(source_ != nullptr, "splits are for source tasks");
   if (stopped_) return;
   if (auto s = source_->add_splits(std::move(splits), last, hold, clock_.now()); !s)
-    fail(std::move(s).err());
+    fail(blame_source(s.err()));
 }
 
 void stream_task::hold_watermark(bool on) {
@@ -341,7 +346,7 @@ bool stream_task::step_source(timestamp_us now) {
   }
   auto t = source_->take(now);
   if (!t) {
-    fail(std::move(t).err());
+    fail(blame_source(t.err()));
     return false;
   }
   switch (t->what) {

@@ -106,6 +106,7 @@ class stream_task {
   enum class after_pass : uint8_t { nothing, watermark, barrier, quiet, idle };
 
   void fail(error);
+  error blame_source(const error&) const;
   next work(uint32_t slice);
   bool must_hurry(timestamp_us now) const;
   void begin_pass(after_pass);

@@ -112,6 +112,7 @@ def test_a_missing_file_and_a_poison_row_fail_the_job_at_once(c):
     c.write("in.csv", "k,a,b\na,1,1\nb,x,1\n")
     last = fails_at_once(c, "job.yaml")
     assert "in.csv:3: column a: 'x' is not a valid int" in last, last
+    assert last.startswith("weir: job ratios failed: operator 'source/t' (subtask "), last
     (c.dir / "folder").mkdir()
     last = fails_at_once(c, "job.yaml", "--set", "IN=folder")
     assert "folder" in last and "directory" in last.lower(), last

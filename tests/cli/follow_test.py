@@ -66,7 +66,10 @@ class Writer(threading.Thread):
 def test_a_rotated_log_over_kills(c):
     c.write("job.yaml", JOB)
     writer = Writer(c.dir, 3000, seed=7)
+    c.write("app.log", "first\n")
     process = c.start(*RUN)
+    while not published(c.dir / "out"):  # what is rotated before it begins is not its business
+        time.sleep(0.02)
     writer.start()
     for wait in (0.9, 0.5, 1.1, 0.7):
         time.sleep(wait)
@@ -75,7 +78,7 @@ def test_a_rotated_log_over_kills(c):
         time.sleep(0.05)
         process = c.start(*RUN)
     writer.join()
-    expected = [f"line {i:05}" for i in range(writer.lines)]
+    expected = ["first"] + [f"line {i:05}" for i in range(writer.lines)]
     for _ in range(100):
         time.sleep(0.1)
         if len(published(c.dir / "out")) >= len(expected):
