@@ -19,7 +19,7 @@ constexpr auto load_retry_interval = std::chrono::milliseconds(200);
 constexpr int64_t assembly_limit_us = 5'000'000;
 
 error to_error(const caf::error& e, const std::string& what) {
-  return {errc::io, what + ": " + caf::to_string(e)};
+  return {errc::timeout, what + ": " + caf::to_string(e)};
 }
 
 }  // namespace

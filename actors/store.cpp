@@ -222,7 +222,7 @@ store_actor::behavior_type store_behavior(store_actor::stateful_pointer<store_st
                   state->store->abort(key_of(m.job), epoch{m.number});
                   promise.deliver(
                       operation_reply{"the copy on another node failed: " + caf::to_string(e),
-                                      static_cast<uint8_t>(errc::io)});
+                                      static_cast<uint8_t>(errc::timeout)});
                 });
         return promise;
       },

@@ -9,6 +9,8 @@ namespace {
 
 // How often a source that can grow is asked for new splits.
 constexpr timestamp_us discovery_interval_us = 1'000'000;
+// A disk that refuses so many commits in a row is broken; going on would only look like progress.
+constexpr uint32_t commit_failures_max = 5;
 
 }  // namespace
 
@@ -226,6 +228,7 @@ void job_coordinator::committed(epoch e, timestamp_us now) {
   completed_at_ = now;
   for (auto& [op, pool] : pools_) pool.epoch_complete();
   last_epoch_error_.clear();
+  commit_failures_ = 0;
   if (last) {
     publish_only_ = finished;
     final_epoch_ = e;
@@ -252,6 +255,14 @@ void job_coordinator::commit_failed(epoch e, const error& why, timestamp_us now)
   if (!pending_ || pending_->number != e) return;
   bool last = pending_->last;
   give_up_epoch(why.message);
+  // Room may be made and a node that does not answer be replaced: those are waited for.
+  bool passes = why.code == errc::no_space || why.code == errc::timeout;
+  if (!passes && commit_failures_++ == 0) first_commit_error_ = why;
+  if (commit_failures_ >= commit_failures_max)
+    return fail(error{first_commit_error_.code,
+                      first_commit_error_.message + "; " + std::to_string(commit_failures_) +
+                          " epochs in a row were given up; the last complete one is " +
+                          std::to_string(completed_.value)});
   // An end that cannot be made durable is tried again like any other epoch.
   if (last) next_epoch_at_ = now + options_.interval_us;
   restart_regions(now);

@@ -179,6 +179,8 @@ class job_coordinator {
   bool stop_requested_ = false;
   bool publish_only_ = false;  // restored behind the last epoch: only commits are left
   uint32_t failures_in_row_ = 0, restarts_total_ = 0;
+  uint32_t commit_failures_ = 0;  // since the last complete epoch, those that waiting will not mend
+  error first_commit_error_;
   timestamp_us last_failure_at_ = 0;
   timestamp_us restart_at_ = watermark_end;
   std::optional<error> failure_;

@@ -76,6 +76,7 @@ status lmdb_environment::set_up() {
   bool is_new = ::stat(path.c_str(), &st) != 0 || st.st_size == 0;
   if (is_new && options_.read_only)
     return {errc::not_found, "'" + directory_ + "' holds no snapshots"};
+  if (is_new) WEIR_TRY(create(path));
   // While another process holds the store its pages change under us; it has checked them itself.
   bool live = false;
   if (options_.read_only) {
@@ -110,23 +111,48 @@ status lmdb_environment::set_up() {
   options_.map_bytes = info.me_mapsize;
   int dead = 0;
   mdb_reader_check(env_, &dead);  // slots of readers that were killed would pin old pages
-  if (options_.read_only || !is_new) {
-    MDB_txn* txn = nullptr;
-    int rc = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn);
-    if (rc != 0) return failure(rc, "read");
-    status s = open_databases(txn, 0);
-    // Committing a read transaction keeps the database handles.
-    if (s) {
-      mdb_txn_commit(txn);
-      return s;
-    }
+  MDB_txn* txn = nullptr;
+  int rc = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn);
+  if (rc != 0) return failure(rc, "read");
+  status s = open_databases(txn, 0);
+  // Committing a read transaction keeps the database handles.
+  if (s)
+    mdb_txn_commit(txn);
+  else
     mdb_txn_abort(txn);
-    if (options_.read_only || s.err().code != errc::not_found) return s;
+  return s;
+}
+
+status lmdb_environment::create(const std::string& path) {
+  // Made under another name and renamed when it is complete: LMDB could not open what a full disk
+  // or a crash leaves of a new file, and such a file must not look like a damaged store.
+  auto files = make_posix_file_system();
+  std::string temporary = path + ".new";
+  WEIR_TRY(files->remove(temporary));
+  MDB_env* made = nullptr;
+  MDB_txn* txn = nullptr;
+  int rc = mdb_env_create(&made);
+  if (rc != 0) return failure(rc, "create");
+  mdb_env_set_maxdbs(made, databases_max);
+  mdb_env_set_mapsize(made, map_bytes_min);
+  // Nobody else knows the file yet, so it needs no lock file.
+  rc = mdb_env_open(made, temporary.c_str(), MDB_NOSUBDIR | MDB_NOLOCK, 0644);
+  if (rc == 0) rc = mdb_txn_begin(made, nullptr, 0, &txn);
+  status opened;
+  if (rc == 0) {
+    opened = open_databases(txn, MDB_CREATE);
+    if (opened)
+      rc = mdb_txn_commit(txn);
+    else
+      mdb_txn_abort(txn);
   }
-  return write([this](MDB_txn* txn) {
-    status s = open_databases(txn, MDB_CREATE);
-    return s ? 0 : EIO;
-  });
+  mdb_env_close(made);
+  status s = rc == 0 ? std::move(opened) : status(failure(rc, "create"));
+  if (s) s = files->rename(temporary, path);
+  if (s) return files->sync_directory(directory_);
+  // The first failure is what matters; the next try removes what is left.
+  (void)files->remove(temporary);
+  return s;
 }
 
 status lmdb_environment::open_databases(MDB_txn* txn, unsigned flags) {

@@ -80,6 +80,7 @@ class lmdb_environment : public std::enable_shared_from_this<lmdb_environment> {
  private:
   lmdb_environment() = default;
   status set_up();
+  status create(const std::string& path);
   status open_databases(MDB_txn*, unsigned flags);
   int grow();
   bool disk_is_full() const;

@@ -143,6 +143,39 @@ TEST_CASE("coordinator: a failed commit gives the epoch up, not the job") {
   CHECK(f.c.state() == job_state::running);
 }
 
+TEST_CASE("coordinator: a full disk and a silent store are waited for, a broken disk is not") {
+  for (auto code : {errc::no_space, errc::timeout, errc::io}) {
+    CAPTURE(to_string(code));
+    fixture f;
+    f.up();
+    uint64_t e = 0;
+    auto fail_next = [&](errc c, const char* why) {
+      ++e;
+      auto t = static_cast<timestamp_us>(100 * e);
+      f.c.tick(t);
+      f.acknowledge(e, t + 10);
+      f.c.commit_failed(epoch{e}, {c, why}, t + 20);
+    };
+    for (int i = 0; i < 4; ++i) fail_next(code, i == 0 ? "the first error" : "what follows");
+    // An epoch that succeeds ends the row.
+    ++e;
+    f.c.tick(static_cast<timestamp_us>(100 * e));
+    f.acknowledge(e, static_cast<timestamp_us>(100 * e + 10));
+    f.c.committed(epoch{e}, static_cast<timestamp_us>(100 * e + 20));
+    for (int i = 0; i < 4; ++i) fail_next(code, i == 0 ? "the first error" : "what follows");
+    CHECK(f.c.state() == job_state::running);
+    fail_next(code, "what follows");
+    if (code != errc::io) {
+      CHECK(f.c.state() == job_state::running);
+      continue;
+    }
+    CHECK(f.c.state() == job_state::failed);
+    REQUIRE(f.c.failure());
+    CHECK(f.c.failure()->message ==
+          "the first error; 5 epochs in a row were given up; the last complete one is 5");
+  }
+}
+
 TEST_CASE("coordinator: restarts with backoff up to the limit, then the job fails with the cause") {
   fixture f;
   f.up();

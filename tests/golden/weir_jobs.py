@@ -59,9 +59,10 @@ class Runner:
             line += ["--data-dir", str(self.data), "--snapshot-interval", "100ms"]
         return line + list(options)
 
-    def run(self, *options: str, durable: bool = True, prefix: tuple = ()) -> subprocess.CompletedProcess:
+    def run(self, *options: str, durable: bool = True, prefix: tuple = (),
+            timeout: float = 240) -> subprocess.CompletedProcess:
         return subprocess.run([*prefix, *self.command(*options, durable=durable)], env=self.env,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=240)
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout)
 
     def finish(self, *options: str, durable: bool = True) -> None:
         done = self.run(*options, durable=durable)

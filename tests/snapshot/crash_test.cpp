@@ -121,6 +121,41 @@ TEST_CASE("kill -9 at any moment leaves complete epochs, none of the acknowledge
   }
 }
 
+TEST_CASE("a store whose making was cut short is made anew") {
+  // What a full disk or a lost machine leaves: a part of the new file, under its first name.
+  scratch_folder dir;
+  std::ofstream(dir / "data.mdb.new") << std::string(5000, 'x');
+  {
+    auto store = snapshot_store::open(dir.path(), quick_options());
+    REQUIRE(store.ok());
+    CHECK(write_epoch(**store, 1).ok());
+  }
+  CHECK(::access((dir / "data.mdb.new").c_str(), F_OK) != 0);
+  auto store = snapshot_store::open(dir.path(), quick_options());
+  REQUIRE(store.ok());
+  CHECK((*store)->epochs(job) == std::vector<epoch>{epoch(1)});
+}
+
+TEST_CASE("a store that could not be made says why and leaves nothing behind") {
+  scratch_folder dir;
+  // In a child, since a limit on file sizes counts for the whole process.
+  pid_t child = ::fork();
+  if (child == 0) {
+    ::signal(SIGXFSZ, SIG_IGN);
+    rlimit limit{6000, 6000};  // less than LMDB's two first pages
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    auto store = snapshot_store::open(dir.path(), quick_options());
+    if (store) ::_exit(2);
+    const auto& why = store.err().message;
+    ::_exit(why.find("cannot create the snapshot store '" + dir.path()) == 0 ? 0 : 3);
+  }
+  int how = 0;
+  REQUIRE(::waitpid(child, &how, 0) == child);
+  CHECK((WIFEXITED(how) && WEXITSTATUS(how) == 0));
+  CHECK(::access((dir / "data.mdb").c_str(), F_OK) != 0);
+  CHECK(snapshot_store::open(dir.path(), quick_options()).ok());
+}
+
 TEST_CASE("a full disk fails the epoch, not the store") {
   if (::geteuid() != 0) {
     MESSAGE("skipped: mounting a small tmpfs needs root");
