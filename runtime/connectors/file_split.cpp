@@ -23,13 +23,15 @@ result<file_split> file_split::decode(std::string_view payload) {
   uint64_t compression = r.u64();
   s.begin = r.u64();
   s.end = r.u64();
-  s.in_quotes = r.u64() != 0;
+  uint64_t quotes = r.u64();
+  s.in_quotes = quotes != 0;
   s.position = r.u64();
   s.line = r.u64();
   s.device = r.u64();
   s.inode = r.u64();
   s.dead_letter_bytes = r.u64();
-  if (!r.at_end() || version != payload_version || what > 3 || compression > 2 || s.begin > s.end)
+  if (!r.at_end() || version != payload_version || what > 3 || compression > 2 || quotes > 1 ||
+      s.begin > s.end)
     return {errc::corrupt, "a file split's position in the snapshot is damaged"};
   s.what = static_cast<kind>(what);
   s.compression = static_cast<compression_kind>(compression);

@@ -1,0 +1,190 @@
+// Fuzz target of the small decoders: plans, lists of chunks and splits, positions and parts in
+// snapshots, manifests, keyed records, actors' messages. Any bytes are refused with an error or
+// accepted; what is accepted encodes again to something that decodes to the same. Nothing is read
+// out of bounds, nothing asserts. Checksums are made to fit, so that damage gets behind them.
+#include <algorithm>
+#include <caf/binary_deserializer.hpp>
+#include <caf/binary_serializer.hpp>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+
+#include "actors/interfaces.hpp"
+#include "runtime/connectors/file_split.hpp"
+#include "runtime/connectors/part_files.hpp"
+#include "runtime/flow/split_list.hpp"
+#include "runtime/flow/split_pool.hpp"
+#include "runtime/plan/plan.hpp"
+#include "runtime/plan/task_graph.hpp"
+#include "runtime/snapshot/codec.hpp"
+#include "runtime/snapshot/manifest.hpp"
+#include "runtime/snapshot/memory_snapshot.hpp"
+#include "runtime/snapshot/records.hpp"
+#include "tests/fuzz/decoders_samples.hpp"
+
+using namespace weir;
+
+namespace {
+
+constexpr const char* record_key = "m/1/2";
+
+std::vector<char> chars_of(std::string_view s) {
+  return {s.begin(), s.end()};
+}
+
+void plan(std::string_view in) {
+  auto p = decode_plan(std::as_bytes(std::span(in.data(), in.size())));
+  if (!p) return;
+  auto again = encode_plan(*p);
+  auto twice = decode_plan(std::as_bytes(std::span(again)));
+  weir_assert(twice.ok(), "a decoded plan encodes to one that decodes");
+  weir_assert(fingerprint(*twice) == fingerprint(*p), "and is the same");
+  (void)build_task_graph(*p);
+}
+
+void chunk_list(std::string_view in) {
+  std::vector<state_chunk> chunks;
+  if (!unflatten(chars_of(in), chunks)) return;
+  std::vector<state_chunk> twice;
+  weir_assert(unflatten(flatten(chunks), twice) && twice.size() == chunks.size(),
+              "accepted chunks come through again");
+  chunk_list_reader reader(std::move(chunks), "op");
+  for (const auto& state : reader.states()) {
+    (void)reader.keyed(state, {0, 128}, [](uint32_t, chunk_kind, auto bytes) -> status {
+      auto r = record_reader::open(bytes);
+      return r ? status() : status(r.err());
+    });
+    (void)reader.blobs(state);
+  }
+}
+
+void splits(std::string_view in) {
+  auto s = decode_splits(in);
+  if (!s) return;
+  auto twice = decode_splits(encode_splits(*s));
+  weir_assert(twice.ok() && twice->size() == s->size(), "accepted splits come through again");
+}
+
+void pool(std::string_view in) {
+  auto p = split_pool::decode(in, {{"begun", "", "x", 3, 1}}, 3);
+  if (!p) return;
+  for (uint32_t i = 0; i < 3; ++i) p->request(i);
+  (void)p->assign();
+  weir_assert(split_pool::decode(p->encode(), {}, 2).ok(), "an accepted pool comes through again");
+}
+
+void position(std::string_view in) {
+  auto s = file_split::decode(in);
+  if (!s) return;
+  weir_assert(s->encode() == in, "a position has one form");
+  (void)s->bytes_left();
+}
+
+void parts(std::string_view in) {
+  auto p = parts_snapshot::decode(in);
+  if (!p) return;
+  for (const auto& part : p->closed)
+    weir_assert(p->final_name(part).find('/') == std::string::npos, "parts stay in their folder");
+  weir_assert(parts_snapshot::decode(p->encode()).ok(), "accepted parts come through again");
+}
+
+void manifest(std::string_view in) {
+  std::string sealed(in);
+  uint32_t crc = crc32c(crc32c(snapshot_codec::bytes_of(record_key)), snapshot_codec::bytes_of(in));
+  sealed.append(reinterpret_cast<const char*>(&crc), sizeof crc);
+  auto m = decode_manifest(sealed, record_key);
+  if (!m) return;
+  (void)m->bytes_written();
+  weir_assert(decode_manifest(encode_manifest(*m, record_key), record_key).ok(),
+              "an accepted manifest comes through again");
+}
+
+void records(std::string_view in) {
+  // A copy of its own size, so that a sanitizer sees each byte too many.
+  std::vector<char> heap(in.begin(), in.end());
+  auto r = record_reader::open(std::as_bytes(std::span(heap)));
+  if (!r) return;
+  size_t bytes = 0;
+  auto add = [&bytes](auto span) {
+    for (auto b : span) bytes += static_cast<size_t>(b);
+  };
+  (void)r->visit(
+      [&](auto k, auto v) {
+        add(k);
+        add(v);
+      },
+      [&](auto k) { add(k); });
+  volatile size_t keep = bytes;
+  (void)keep;
+}
+
+template <class T>
+void message(caf::actor_system& system, const std::vector<char>& bytes) {
+  T x;
+  caf::binary_deserializer source{system, bytes};
+  if (source(x)) return;
+  std::vector<char> again;
+  caf::binary_serializer sink{system, again};
+  weir_assert(!sink(x), "a message that was read can be written");
+}
+
+void messages(std::string_view in) {
+  static caf::actor_system_config config;
+  static const bool once = (config.add_message_types<caf::id_block::weir>(), true);
+  static caf::actor_system system{config};
+  (void)once;
+  if (in.empty()) return;
+  auto which = static_cast<uint8_t>(in[0]);
+  auto bytes = chars_of(in.substr(1));
+  using reader = void (*)(caf::actor_system&, const std::vector<char>&);
+  static constexpr reader all[] = {
+      message<stream_message>, message<credit_message>, message<trigger_message>,
+      message<epoch_outcome>,  message<splits_message>, message<task_event>,
+      message<task_report>,    message<chunks_message>, message<job_report>,
+      message<deploy_message>, message<commit_message>, message<seed_message>,
+      message<join_message>,   message<join_reply>,     message<submit_message>,
+      message<submit_reply>,   message<cluster_report>, message<operation_reply>,
+      message<load_message>,   message<load_reply>,     message<latest_reply>,
+      message<begin_message>,  message<deploy_reply>,   message<connect_message>};
+  all[which % std::size(all)](system, bytes);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size == 0) return 0;
+  std::string_view in(reinterpret_cast<const char*>(data + 1), size - 1);
+  using fuzz::decoder;
+  switch (static_cast<decoder>(data[0] % static_cast<uint8_t>(decoder::count_))) {
+    case decoder::plan:
+      plan(in);
+      break;
+    case decoder::chunk_list:
+      chunk_list(in);
+      break;
+    case decoder::splits:
+      splits(in);
+      break;
+    case decoder::split_pool:
+      pool(in);
+      break;
+    case decoder::file_split:
+      position(in);
+      break;
+    case decoder::sink_parts:
+      parts(in);
+      break;
+    case decoder::manifest:
+      manifest(in);
+      break;
+    case decoder::records:
+      records(in);
+      break;
+    case decoder::messages:
+      messages(in);
+      break;
+    case decoder::count_:
+      break;
+  }
+  return 0;
+}

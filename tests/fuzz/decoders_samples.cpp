@@ -1,0 +1,178 @@
+#include "tests/fuzz/decoders_samples.hpp"
+
+#include <caf/binary_serializer.hpp>
+
+#include "actors/interfaces.hpp"
+#include "runtime/column/builder.hpp"
+#include "runtime/connectors/file_split.hpp"
+#include "runtime/connectors/part_files.hpp"
+#include "runtime/flow/split_list.hpp"
+#include "runtime/flow/split_pool.hpp"
+#include "runtime/snapshot/manifest.hpp"
+#include "runtime/snapshot/records.hpp"
+#include "tests/plan/sample_plan.hpp"
+
+namespace weir::fuzz {
+namespace {
+
+memory_pool& pool() {
+  static memory_pool p;
+  return p;
+}
+
+std::string text_of(const buffer_ref& b) {
+  return {b.as<char>(), b.size()};
+}
+template <class Bytes>
+std::string bytes_of(const Bytes& b) {
+  return {reinterpret_cast<const char*>(b.data()), b.size()};
+}
+
+std::vector<source_split> some_splits() {
+  return {
+      {"a", "f", "payload", 100, 1}, {"b", "f", std::string(40, '\0'), 7, 2}, {"", "", "", 0, 0}};
+}
+
+std::string records(record_layout layout) {
+  std::string out;
+  record_writer w(pool(), layout, [&out](buffer_ref b) { out = text_of(b); });
+  auto bytes = [](std::string_view s) { return std::as_bytes(std::span(s)); };
+  w.upsert(bytes("key1"), bytes("value001"));
+  w.upsert(bytes("key2"), bytes("value002"));
+  w.erase(bytes("key3"));
+  w.finish();
+  return out;
+}
+
+std::vector<state_chunk> chunks() {
+  std::vector<state_chunk> out;
+  for (auto kind : {chunk_kind::delta, chunk_kind::full, chunk_kind::blob}) {
+    std::string bytes = records(record_layout::fixed(4, 8));
+    state_chunk c{"op", "s",  kind == chunk_kind::blob ? no_key_group : 7,
+                  1,    kind, buffer::copy(pool(), std::as_bytes(std::span(bytes)))};
+    c.written = epoch{12};
+    out.push_back(std::move(c));
+  }
+  return out;
+}
+
+std::string manifest() {
+  snapshot_manifest m;
+  m.key = {"job", "n1"};
+  m.number = epoch{9};
+  m.job_name = "job";
+  m.plan = "plan";
+  m.operators = {{"op", "op", 2, 77, {{"s", 1, 100, 3}}}, {"sink", "sink", 1, 0, {}}};
+  m.metadata = {{"splits:op", "bytes"}};
+  m.parts = {"n1", "n2"};
+  std::string sealed = encode_manifest(m, "m/1/2");
+  return sealed.substr(0, sealed.size() - 4);  // the target seals what it gets
+}
+
+std::string parts() {
+  parts_snapshot p;
+  p.number = 4;
+  p.tag = "0123456789ab";
+  p.extension = "csv";
+  p.next_part = 3;
+  p.closed = {{".part-a.inprogress", 0, 1, 4, 100}, {".part-b.inprogress", 0, 2, 4, 5}};
+  p.open = part_file{".part-c.inprogress", 0, 3, 0, 9};
+  return p.encode();
+}
+
+std::string split_pool_text() {
+  split_pool p(2);
+  discovery d;
+  d.splits = some_splits();
+  p.discovered(std::move(d));
+  return p.encode();
+}
+
+/// A message's bytes behind the number that the target gives its type.
+template <class T>
+std::string message(caf::actor_system& system, char number, T x) {
+  std::vector<char> bytes;
+  caf::binary_serializer sink{system, bytes};
+  weir_assert(!sink(x), "a sample can be written");
+  return std::string(1, number) + bytes_of(bytes);
+}
+
+std::vector<std::string> messages() {
+  caf::actor_system_config config;
+  config.add_message_types<caf::id_block::weir>();
+  caf::actor_system system{config};
+  auto type = std::make_shared<schema>(schema{{{"n", type_id::int64, true}}, std::nullopt});
+  batch_builder builder(type, pool());
+  for (int i = 0; i < 3; ++i) builder.append_row({scalar::of_int(type_id::int64, i)});
+  stream_message rows;
+  rows.body.rows = builder.finish();
+  auto plan = encode_plan(test::full_plan());
+  deploy_message deploy;
+  deploy.plan = {reinterpret_cast<const char*>(plan.data()),
+                 reinterpret_cast<const char*>(plan.data()) + plan.size()};
+  deploy.tasks = {1, 2, 3};
+  commit_message commit;
+  commit.job = "job@n1";
+  commit.operators = {{"op", "op", 2, 5}};
+  commit.split_pools = {{"op", "x"}};
+  commit.parts = {"n1"};
+  task_report report;
+  report.stalls_ns = {1, 2, 3};
+  report.operators = {{"op", "op"}};
+  job_report job;
+  job.tasks = {report};
+  load_reply loaded;
+  loaded.chunks = {chunks(), {}};
+  latest_reply latest;
+  latest.split_pools = commit.split_pools;
+  latest.begun_splits = {{"op", encode_splits(some_splits())}};
+  latest.operators = commit.operators;
+  cluster_report cluster;
+  cluster.nodes = {{"n1", "127.0.0.1:1", 1}};
+  cluster.jobs = {job};
+  load_message load;
+  load.job = "job";
+  load.tasks = {{1, {"op"}, 0, 128}};
+  return {message(system, 0, rows),
+          message(system, 4, splits_message{encode_splits(some_splits()), true, false}),
+          message(system, 5, task_event{1, 2, task_event::what::failed, 3, 4, 5, "why"}),
+          message(system, 7, chunks_message{"job", 1, 2, chunks()}),
+          message(system, 8, job),
+          message(system, 9, deploy),
+          message(system, 10, commit),
+          message(system, 11, seed_message{"job@n1", chunks(), {}}),
+          message(system, 13, join_reply{"", {{"n1", "h", 1}}}),
+          message(system, 16, cluster),
+          message(system, 18, load),
+          message(system, 19, loaded),
+          message(system, 20, latest),
+          message(system, 23, connect_message{1, {}, {}, "job", {1, 2}, {}, chunks()})};
+}
+
+}  // namespace
+
+std::vector<std::pair<decoder, std::string>> samples() {
+  std::vector<std::pair<decoder, std::string>> out;
+  out.emplace_back(decoder::plan, bytes_of(encode_plan(test::full_plan())));
+  physical_plan small;
+  small.name = "small";
+  test::add_blackhole(small, "out", small.operators[test::add_sequence(small, "in")].output);
+  test::connect(small, 0, 1);
+  out.emplace_back(decoder::plan, bytes_of(encode_plan(small)));
+  out.emplace_back(decoder::chunk_list, bytes_of(flatten(chunks())));
+  out.emplace_back(decoder::splits, encode_splits(some_splits()));
+  out.emplace_back(decoder::split_pool, split_pool_text());
+  file_split f;
+  f.path = "in.csv";
+  f.begin = 10;
+  f.end = 20;
+  out.emplace_back(decoder::file_split, f.encode());
+  out.emplace_back(decoder::sink_parts, parts());
+  out.emplace_back(decoder::manifest, manifest());
+  out.emplace_back(decoder::records, records(record_layout::fixed(4, 8)));
+  out.emplace_back(decoder::records, records(record_layout::variable()));
+  for (auto& m : messages()) out.emplace_back(decoder::messages, std::move(m));
+  return out;
+}
+
+}  // namespace weir::fuzz
