@@ -10,4 +10,7 @@ case "${1:-}" in release | debug | asan | tsan) preset=$1; shift ;; esac
 bash cluster/launch/setup.sh
 cmake --preset "$preset" -DWEIR_WERROR=ON -DWEIR_TESTS=ON >/dev/null
 cmake --build --preset "$preset"
+if [ "$preset" = tsan ]; then
+    export TSAN_OPTIONS="suppressions=$root/tests/tsan.supp print_suppressions=0 ${TSAN_OPTIONS:-}"
+fi
 ctest --test-dir "build/$preset" --output-on-failure "$@"

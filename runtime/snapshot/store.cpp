@@ -88,7 +88,8 @@ status prepare(job_entry& job, snapshot_manifest& m, std::vector<state_chunk>& c
     chain_of(s, c).push_back(c);
     p.chunks.emplace_back(c, bytes);
   };
-  for (auto& [name, s] : job.states) {
+  for (auto& named : job.states) {
+    state_entry& s = named.second;
     auto op = operators.find(s.operator_id);
     auto end = [&](const chunk_chain& chain, bool gone) {
       if (chain.empty() || chain.back().tombstone || !gone) return;
@@ -189,7 +190,8 @@ status snapshot_store::commit(snapshot_manifest m) {
   std::vector<state_chunk> chunks;
   if (node) chunks = std::move(node.mapped().chunks);
   pending_commit p;
-  auto [it, fresh] = i.jobs.try_emplace(m.key);
+  const auto [found, fresh] = i.jobs.try_emplace(m.key);
+  const auto it = found;
   job_entry& job = it->second;
   if (fresh) {
     job.key = m.key;

@@ -132,7 +132,8 @@ struct snapshot_store::impl::fold_pass {
 result<bool> snapshot_store::fold_some(size_t bytes_budget) {
   WEIR_TRY(impl_->writable());
   impl::fold_pass pass{*impl_, std::max<size_t>(bytes_budget, 1)};
-  for (auto& [key, job] : impl_->jobs) {
+  for (auto& keyed : impl_->jobs) {
+    job_entry& job = keyed.second;
     if (job.epochs.empty()) continue;
     if (!pass.lease) {
       WEIR_ASSIGN(pass.lease, impl_->lease());

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """An endless source behind a consumer that does not read: memory stays under the budget, the CPU
-near idle, and SIGTERM still stops the job. Usage: backpressure_test.py WEIR
+near idle, and SIGTERM still stops the job. So does a consumer that takes a row a second, and
+finds them whole. Usage: backpressure_test.py WEIR [SECONDS]
 """
 import os
 import pathlib
@@ -28,24 +29,44 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def read_rows(process, seconds: int, per_second: int) -> None:
+    """Takes so many rows a second, or only waits."""
+    for _ in range(seconds):
+        for _ in range(per_second):
+            row = process.stdout.raw.readline()  # byte by byte: nothing is read ahead
+            n, m = row.decode().strip().split(",")
+            assert int(m) == 2 * int(n), f"not a row of the job: {row!r}"
+        time.sleep(1)
+
+
+def measure(c: Case, seconds: int, per_second: int) -> None:
+    process = c.start("run", "endless.yaml", "--quiet", "-o", "csv", "--memory",
+                      f"{BUDGET_MIB}MiB")
+    if per_second:
+        assert process.stdout.raw.readline().strip() == b"n,m"
+    time.sleep(2)
+    before = cpu_seconds(process.pid)
+    read_rows(process, seconds, per_second)
+    share = (cpu_seconds(process.pid) - before) / seconds
+    status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+    peak = int(next(l for l in status.splitlines() if l.startswith("VmHWM")).split()[1]) / 1024
+    what = f"{per_second} rows a second are read" if per_second else "nobody reads"
+    assert process.poll() is None
+    assert share < 0.05, f"{share:.1%} of a core while {what}"
+    assert peak < BUDGET_MIB + PROGRAM_MIB, f"peak of {peak:.0f} MiB while {what}"
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)  # the consumer never reads what is left: at once
+    process.communicate(timeout=20)
+    print(f"ok   {seconds} s, {what}: {share:.2%} of a core, peak of {peak:.0f} MiB")
+
+
 def main() -> None:
     c = Case(sys.argv[1])
+    seconds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
     try:
         c.write("endless.yaml", JOB)
-        process = c.start("run", "endless.yaml", "--quiet", "--memory", f"{BUDGET_MIB}MiB")
-        time.sleep(2)
-        before = cpu_seconds(process.pid)
-        time.sleep(6)
-        share = (cpu_seconds(process.pid) - before) / 6
-        status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
-        peak = int(next(l for l in status.splitlines() if l.startswith("VmHWM")).split()[1]) / 1024
-        assert process.poll() is None
-        assert share < 0.05, f"{share:.1%} of a core while nobody reads"
-        assert peak < BUDGET_MIB + PROGRAM_MIB, f"peak of {peak:.0f} MiB"
-        process.send_signal(signal.SIGTERM)
-        process.send_signal(signal.SIGTERM)  # the consumer never reads: at once
-        process.communicate(timeout=20)
-        print(f"ok   nobody reads: {share:.2%} of a core, peak of {peak:.0f} MiB")
+        measure(c, seconds, 0)
+        measure(c, seconds, 1)
     finally:
         c.close()
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """A fault in the k-th call on files of a run, for every k: a short write, EIO, ENOSPC, a failed
-fsync; once, for a while, or from then on for good. The run either goes on and ends with the golden rows, or
-fails with an error that says what failed; the same command without faults then ends with the
-golden rows, and nothing wrong is ever visible in the sink's folder. Prints the seed.
+fsync; once, for a while, or from then on for good. The run either goes on and ends with the golden
+rows, or fails with an error that says what failed; then the same command without faults ends with
+them, at another parallelism too. Nothing wrong is ever visible in the sink's folder. Prints the
+seed.
 
 Usage: file_fault_test.py WEIR SHIM [--job carriers] [--runs N] [--seed S]
 --runs picks that many cases at random; without it every case of every call is run.
@@ -90,7 +91,7 @@ def one(weir: str, shim: str, name: str, k: int, kind: str, stay: int) -> str:
             raise SystemExit(f"{what}: the error does not say what failed: {err}")
         visible_is_right(runner, what)
         faults(runner, shim)
-        again = runner.run(*job(runner))
+        again = runner.run("-p", "3", "--set", "RATE=" + RATE[name])
         if again.returncode != 0:
             raise SystemExit(f"{what}: {err}\nthe run without faults after it failed: "
                              f"{again.stderr.decode()}")

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""kill -9 at random moments over the flights job with 100 ms snapshots: the rows in the end are
-those of an undisturbed run. Prints the seed; the same seed makes the same choices.
+"""kill -9 at random moments over an example job with 100 ms snapshots: the rows in the end are those
+of an undisturbed run. Prints the seed; the same seed makes the same choices.
 
 Usage: kill_test.py WEIR --kills N [--seed S] [--job carriers]
 """
@@ -10,7 +10,11 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "golden"))
-from weir_jobs import Runner, check  # noqa: E402
+from weir_jobs import SINKS, Runner, check  # noqa: E402
+
+# Slow enough for some twenty lives, each long enough for a snapshot or two.
+RATES = {"carriers": [4000, 8000, 16000], "departures": [4000, 8000, 16000],
+         "wordcount": [500, 1000, 2000]}
 
 
 def main() -> None:
@@ -18,7 +22,7 @@ def main() -> None:
     arguments.add_argument("weir")
     arguments.add_argument("--kills", type=int, default=100)
     arguments.add_argument("--seed", type=int, default=int(time.time()))
-    arguments.add_argument("--job", default="carriers")
+    arguments.add_argument("--job", default="carriers", choices=list(SINKS))
     a = arguments.parse_args()
     print(f"seed {a.seed}", flush=True)
     runner = Runner(a.weir, a.job, a.seed)
@@ -26,8 +30,7 @@ def main() -> None:
     try:
         while kills < a.kills:
             runner.restart()
-            # Slow enough for some twenty lives, each long enough for a snapshot or two.
-            rate = str(runner.random.choice([4000, 8000, 16000]))
+            rate = str(runner.random.choice(RATES[a.job]))
             while kills < a.kills:
                 parallelism = str(runner.random.randint(1, 3))
                 moment = runner.random.uniform(0.02, 0.5)
