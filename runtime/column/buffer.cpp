@@ -2,7 +2,9 @@
 
 #include <array>
 #include <bit>
+#include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 #include <vector>
 
@@ -20,7 +22,26 @@ constexpr int class_max_cached = 20;           // 1 MiB: larger blocks go back t
 constexpr uint8_t class_malloc = 0xff;         // exact size, never cached
 constexpr size_t cached_bytes_max = 8u << 20;  // per thread: what one pipeline has in flight
 
-static_assert(sizeof(buffer) <= header_bytes);
+// The last word of the header says where malloc's block begins; it outlives the buffer object.
+constexpr size_t origin_offset = header_bytes - sizeof(void*);
+static_assert(sizeof(buffer) <= origin_offset);
+
+// Aligned by hand: glibc before 2.38 does not find a freed aligned block again for a request of the
+// same size, so that a steady load grows without end (a blocked job by 1 MiB a second).
+void* allocate_block(size_t bytes) {
+  void* origin = std::malloc(bytes + buffer::alignment);
+  if (!origin) throw std::bad_alloc();
+  auto address = reinterpret_cast<uintptr_t>(origin);
+  auto* block = static_cast<std::byte*>(origin) + (-address & (buffer::alignment - 1));
+  std::memcpy(block + origin_offset, &origin, sizeof origin);
+  return block;
+}
+
+void free_block(void* block) noexcept {
+  void* origin;
+  std::memcpy(&origin, static_cast<std::byte*>(block) + origin_offset, sizeof origin);
+  std::free(origin);
+}
 
 struct thread_cache {
   std::array<std::vector<void*>, class_max_cached + 1> lists;
@@ -34,13 +55,7 @@ thread_local thread_cache cache;
 thread_cache::~thread_cache() {
   cache_gone = true;
   for (auto& list : lists)
-    for (void* p : list) std::free(p);
-}
-
-void* allocate_block(size_t bytes) {
-  void* p = std::aligned_alloc(buffer::alignment, bytes);
-  if (!p) throw std::bad_alloc();
-  return p;
+    for (void* p : list) free_block(p);
 }
 
 }  // namespace
@@ -110,7 +125,7 @@ void buffer::destroy(buffer* b) noexcept {
     cache.bytes += bytes;
     return;
   }
-  std::free(b);
+  free_block(b);
 }
 
 }  // namespace weir
