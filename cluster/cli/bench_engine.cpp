@@ -93,7 +93,7 @@ result<physical_plan> bench_plan(const std::string& yaml, uint32_t parallelism,
                                  const std::string& folder) {
   jobs::job_settings settings;
   settings.parallelism = parallelism;
-  WEIR_ASSIGN(auto job, jobs::load_job_text(yaml, "bench.yaml", folder, settings));
+  WEIR_ASSIGN(auto job, jobs::load_job_text(jobs::read_yaml, yaml, "bench.yaml", folder, settings));
   return std::move(job.plan);
 }
 

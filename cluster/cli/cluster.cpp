@@ -14,9 +14,9 @@
 #include <vector>
 
 #include "cluster/cli/http.hpp"
+#include "cluster/cli/job_file.hpp"
 #include "cluster/cli/node_file.hpp"
 #include "cluster/cli/table.hpp"
-#include "jobs/yaml/job.hpp"
 #include "runtime/connectors/json_text.hpp"
 
 namespace weir::cli {
@@ -225,7 +225,7 @@ int job_submit(const cluster_verb_options& o) {
   std::string members;
   if (int code = call(o, "GET", "/cluster", "", members)) return code;
   settings.default_parallelism = nodes_alive(members);
-  auto job = jobs::load_job(std::filesystem::absolute(o.file).string(), settings);
+  auto job = load_job(std::filesystem::absolute(o.file).string(), settings);
   if (!job) {
     std::fprintf(stderr, "%s\n", job.err().message.c_str());
     return exit_usage;

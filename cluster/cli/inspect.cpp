@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "cluster/cli/job_file.hpp"
 #include "cluster/cli/table.hpp"
 #include "jobs/plan/explain.hpp"
 #include "jobs/yaml/job.hpp"
@@ -46,7 +47,7 @@ int lint_job(const inspect_options& o) {
     std::printf("%s\n", jobs::job_schema().c_str());
     return exit_ok;
   }
-  auto found = jobs::lint(o.file, settings_of(o));
+  auto found = lint(o.file, settings_of(o));
   if (!found.empty()) std::fprintf(stderr, "%s\n", jobs::to_text(found).c_str());
   bool errors =
       std::any_of(found.begin(), found.end(), [](const jobs::diagnostic& d) { return !d.warning; });
@@ -55,7 +56,7 @@ int lint_job(const inspect_options& o) {
 }
 
 int plan_job(const inspect_options& o) {
-  auto job = jobs::load_job(o.file, settings_of(o));
+  auto job = load_job(o.file, settings_of(o));
   if (!job) {
     std::fprintf(stderr, "%s\n", job.err().message.c_str());
     return exit_usage;

@@ -7,10 +7,10 @@
 #include <thread>
 
 #include "actors/node.hpp"
+#include "cluster/cli/job_file.hpp"
 #include "cluster/cli/progress.hpp"
 #include "cluster/cli/signals.hpp"
 #include "jobs/plan/explain.hpp"
-#include "jobs/yaml/job.hpp"
 #include "runtime/connectors/source.hpp"
 #include "runtime/snapshot/store.hpp"
 
@@ -99,7 +99,7 @@ int run_job(const run_options& o) {
   settings.default_parallelism = std::max(1u, std::thread::hardware_concurrency());
   settings.mode = o.mode;
   settings.final_output = o.final_only;
-  auto job = jobs::load_job(o.file, settings);
+  auto job = load_job(o.file, settings);
   if (!job) {
     std::fprintf(stderr, "%s\n", job.err().message.c_str());
     return exit_usage;

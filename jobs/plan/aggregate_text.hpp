@@ -1,6 +1,6 @@
-// Aggregate calls inside SQL text: `sum(a) / count(*) FILTER (WHERE b)`. Finds each call by its
-// tokens, so that the arguments can be bound by runtime/expr, which knows scalars only, and leaves
-// an expression over the calls' results. Positions of the text are kept throughout. Pure functions.
+// One text with aggregate calls, as an aggregate step has them: `sum(a) / count(*) FILTER (WHERE
+// b)`. Calls are bound to the step's input; what is computed around them, to its keys and the
+// calls' results. Pure functions.
 #pragma once
 
 #include <optional>
@@ -21,19 +21,14 @@ struct text_error {
 /// One `name: text` of an aggregate step, bound.
 struct bound_aggregate {
   std::vector<aggregate_call> calls;  // named "@0", "@1" ... from `first_call`
-  /// Over the keys and the calls: text for expr::bind, with columns "@i". Empty when the text is
-  /// nothing but one call.
-  std::string rest;
+  /// Column i below keys.size() is a key, keys.size() + k is call k of the step. None when the text
+  /// is nothing but one call.
+  expr::node_ptr rest;
 };
-/// `input`: what arguments are bound to. `first_call` numbers the calls over several texts.
+/// `input`: what arguments are bound to; `keys`: what may stand outside of aggregates.
+/// `first_call` numbers the calls over several texts.
 std::optional<text_error> bind_aggregates(std::string_view text, const schema& input,
-                                          uint32_t first_call, bound_aggregate& out);
-
-/// Byte offset of an error of expr::bind in the text that was bound, and what is left of its
-/// message when position and caret are taken off; nothing when it names no position.
-std::optional<std::pair<size_t, std::string>> position_of(const error&, std::string_view text);
-
-/// Names of the aggregate functions, for hints.
-std::vector<std::string> aggregate_names();
+                                          const schema& keys, uint32_t first_call,
+                                          bound_aggregate& out);
 
 }  // namespace weir::planner

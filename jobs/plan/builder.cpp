@@ -109,19 +109,20 @@ schema_ptr plan_builder::schema_of(relation r) const {
   return r.port == 0 ? n.output : n.info.side_outputs[r.port - 1U].second;
 }
 
-/// kind + upstream ids + position among the steps that have both in common.
-std::string plan_builder::position_id(std::string_view what,
+/// kind + upstream ids + what it does + position among the steps that have all in common.
+std::string plan_builder::position_id(std::string_view kind, std::string_view what,
                                       const std::vector<relation>& inputs) const {
-  std::string path(what);
+  std::string path(kind);
   for (auto r : inputs)
     path += '/' + nodes_[r.node].step.id + (r.port ? ':' + std::to_string(r.port) : "");
+  if (!what.empty()) path += '\n' + std::string(what);
   // FNV-1a: ids are part of snapshots, so their hash may never change.
   uint64_t h = 14695981039346656037ULL;
   for (unsigned char c : path) h = (h ^ c) * 1099511628211ULL;
   char hex[17];
   std::snprintf(hex, sizeof hex, "%08llx",
                 static_cast<unsigned long long>((h >> 32) ^ (h & UINT32_MAX)));
-  std::string id = std::string(what) + '-' + hex;
+  std::string id = std::string(kind) + '-' + hex;
   uint32_t same = 0;
   for (const auto& n : nodes_)
     if (n.step.id == id || n.step.id.rfind(id + '-', 0) == 0) ++same;
@@ -129,7 +130,7 @@ std::string plan_builder::position_id(std::string_view what,
 }
 
 relation plan_builder::add(logical_node n) {
-  if (n.step.id.empty()) n.step.id = position_id(kind_text(n.what), n.inputs);
+  if (n.step.id.empty()) n.step.id = position_id(kind_text(n.what), n.step.what, n.inputs);
   n.parallelism = n.step.parallelism;
   // A step without a wish of its own runs where its input runs, so that both can fuse.
   if (!n.parallelism && n.inputs.size() == 1 &&
@@ -164,7 +165,8 @@ result<relation> plan_builder::source(const table_def& t) {
     return {errc::invalid_argument, "table \"" + t.name + "\" has only generated columns"};
   for (const auto& c : t.columns) {
     if (c.generated.empty()) continue;
-    auto value = expr::bind_as(c.generated, physical, c.type);
+    auto value =
+        c.value ? result<expr::node_ptr>(c.value) : expr::bind_as(c.generated, physical, c.type);
     if (!value) return value.err().at("column \"" + c.name + "\" of table \"" + t.name + "\"");
     n.columns.push_back({c.name, *value});
   }
@@ -253,7 +255,12 @@ result<relation> plan_builder::aggregate(relation in, aggregate_def a, step_opti
   logical_node n;
   n.what = kind::aggregate;
   n.inputs = {in};
-  if (from.window_end && in.port == 0) {
+  const bool behind_window = from.window_end && in.port == 0;
+  auto is_bound = [&from](const named_expr& k) {
+    auto c = bare_column(k.value);
+    return c && (c == from.window_start || c == from.window_end);
+  };
+  if (behind_window && (a.by_window || std::any_of(a.keys.begin(), a.keys.end(), is_bound))) {
     for (auto w : {*from.window_start, *from.window_end}) {
       bool there = false;
       for (const auto& k : a.keys) there |= bare_column(k.value) == w;

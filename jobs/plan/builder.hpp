@@ -17,12 +17,14 @@ namespace weir::planner {
 struct column_def {
   std::string name;
   data_type type;
-  std::string generated;  // SQL text of GENERATED ALWAYS AS (...) STORED, or empty
+  std::string generated = {};  // SQL text of GENERATED ALWAYS AS (...) STORED, or empty
+  expr::node_ptr value = {};  // the same, bound to the other columns, where a front end has done so
 };
 struct table_def {
   std::string name;
   std::vector<column_def> columns;  // none, for sinks: the columns that come
   option_map options;               // WITH options, connector included
+  std::vector<std::string> primary_key = {};
 };
 /// Columns of a table in order, generated ones last, event time set when `event_time` names one.
 result<schema_ptr> schema_of_table(const table_def&);
@@ -38,6 +40,7 @@ struct step_options {
   std::string id;            // stable id; empty = derived from kind, inputs' ids and position
   std::string name;          // for people; empty = made from what it does
   uint32_t parallelism = 0;  // 0 = the job's
+  std::string what;          // with no id: what tells it from others of its kind, part of the id
 };
 
 struct named_expr {
@@ -54,6 +57,9 @@ struct aggregate_def {
   std::vector<named_expr> keys;
   std::vector<aggregate_call> calls;  // types are set by the builder
   bool final_only = false;            // one row per key when the input ends; windows always so
+  /// Behind a window each window is a group of its own, keys or not. False: only where a key is
+  /// one of its bounds; else its rows are rows like others.
+  bool by_window = true;
 };
 struct custom_def {
   std::string library;  // as the job names it
@@ -141,6 +147,8 @@ class plan_builder {
   schema_ptr schema_of(relation) const;
   bool emits_changes(relation r) const { return nodes_[r.node].emits_changes; }
   const logical_node& node(relation r) const { return nodes_[r.node]; }
+  /// The nearest step above whose own rows change (an aggregate without window), if there is one.
+  std::optional<relation> changing_step(relation) const;
   /// A named side output of a custom step.
   result<relation> side_output(relation, std::string_view name) const;
 
@@ -152,7 +160,8 @@ class plan_builder {
   status check_sink(relation, const table_def&) const;
   status add_sink(relation, const table_def&, step_options, std::vector<expr::node_ptr>,
                   schema_ptr);
-  std::string position_id(std::string_view kind, const std::vector<relation>& inputs) const;
+  std::string position_id(std::string_view kind, std::string_view what,
+                          const std::vector<relation>& inputs) const;
 
   plan_settings settings_;
   std::vector<logical_node> nodes_;

@@ -1,5 +1,7 @@
 #include "jobs/plan/describe.hpp"
 
+#include "jobs/plan/aggregate_call.hpp"
+
 #include "runtime/base/units.hpp"
 #include "runtime/expr/expr.hpp"
 
@@ -15,20 +17,6 @@ std::string connector_text(const std::string& connector, const option_map& optio
   std::string out = connector;
   if (auto path = option(options, "path"); !path.empty()) out += ' ' + path;
   if (auto format = option(options, "format"); !format.empty()) out += " (" + format + ')';
-  return out;
-}
-
-std::string call_text(const aggregate_call& c, const schema& in) {
-  std::string out = function_name(c.function);
-  out += '(';
-  if (c.function == aggregate_function::count_distinct) out += "DISTINCT ";
-  if (c.function == aggregate_function::count_star)
-    out += '*';
-  else
-    out += expr::to_sql(*c.argument, in);
-  if (c.function == aggregate_function::string_agg) out += ", '" + c.separator + '\'';
-  out += ')';
-  if (c.filter) out += " FILTER (WHERE " + expr::to_sql(*c.filter, in) + ')';
   return out;
 }
 
@@ -72,7 +60,7 @@ struct describer {
     const auto& arguments = s.stage == aggregate_spec::phase::merge ? *s.complete_input : *in[0];
     std::string out = s.stage == aggregate_spec::phase::partial ? "pre-aggregate " : "aggregate ";
     for (size_t i = 0; i < s.calls.size(); ++i)
-      out += (i ? ", " : "") + call_text(s.calls[i], arguments);
+      out += (i ? ", " : "") + to_sql(s.calls[i], arguments);
     if (!s.keys.empty()) out += " by " + join_columns(s.keys, in[0]);
     if (s.stage != aggregate_spec::phase::partial && s.emit == emit_mode::final_only)
       out += s.window_end_key ? "; once per window" : "; once, at the end";

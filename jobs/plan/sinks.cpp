@@ -26,6 +26,19 @@ result<expr::node_ptr> assigned(const schema& in, uint32_t i, const field& want)
 
 }  // namespace
 
+std::optional<relation> plan_builder::changing_step(relation r) const {
+  while (nodes_[r.node].emits_changes) {
+    const auto& n = nodes_[r.node];
+    auto next = n.inputs.end();
+    if (n.what != logical_node::kind::aggregate)
+      next = std::find_if(n.inputs.begin(), n.inputs.end(),
+                          [this](relation i) { return nodes_[i.node].emits_changes; });
+    if (next == n.inputs.end()) return r;
+    r = *next;
+  }
+  return {};
+}
+
 status plan_builder::check_sink(relation r, const table_def& t) const {
   auto connector = t.options.find("connector");
   if (connector == t.options.end())
@@ -33,17 +46,9 @@ status plan_builder::check_sink(relation r, const table_def& t) const {
   WEIR_TRY(check_options(connector->second, t.options, true));
   WEIR_ASSIGN(auto traits, traits_of(connector->second));
   if (nodes_[r.node].emits_changes && !traits.takes_changes) {
-    // Say which step it is whose rows change: the nearest aggregate above.
-    const auto* n = &nodes_[r.node];
-    while (n->what != logical_node::kind::aggregate && !n->inputs.empty()) {
-      auto next = std::find_if(n->inputs.begin(), n->inputs.end(),
-                               [this](relation i) { return nodes_[i.node].emits_changes; });
-      if (next == n->inputs.end()) break;
-      n = &nodes_[next->node];
-    }
     return {errc::unsupported,
             "sink \"" + t.name + "\" (" + connector->second + ") only appends rows, but \"" +
-                n->step.id +
+                nodes_[changing_step(r).value_or(r).node].step.id +
                 "\" updates the rows that it has emitted as more input arrives; emit its rows "
                 "once (emit: final, or a window), or use a sink that takes changes (stdout)"};
   }

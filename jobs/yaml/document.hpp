@@ -5,10 +5,10 @@
 #include <yaml-cpp/yaml.h>
 
 #include <map>
-#include <set>
 #include <string>
 #include <vector>
 
+#include "jobs/job/substitution.hpp"
 #include "jobs/yaml/job.hpp"
 
 namespace weir::jobs {
@@ -19,9 +19,9 @@ class document {
   document(std::string text, std::string file, const std::map<std::string, std::string>& set);
 
   const YAML::Node& root() const { return root_; }
-  bool failed() const { return errors_ > 0; }
-  size_t errors() const { return errors_; }
-  const std::string& file() const { return file_; }
+  bool failed() const { return text_.failed(); }
+  size_t errors() const { return text_.errors(); }
+  const std::string& file() const { return text_.file(); }
 
   /// The scalar's text after ${KEY} substitution (which may fail: reported, and left as it is).
   std::string text(const YAML::Node&);
@@ -33,27 +33,20 @@ class document {
   }
   void warn(const YAML::Node& where, const std::string& message) { add(where, 0, message, true); }
   /// About the file as a whole.
-  void error(const std::string& message);
+  void error(const std::string& message) { text_.error(message); }
 
   /// --set keys that no ${KEY} used.
   void check_unused_settings();
   /// In the order of the file.
-  std::vector<diagnostic> take_diagnostics();
+  std::vector<diagnostic> take_diagnostics() { return text_.take(); }
 
  private:
   void add(const YAML::Node& where, size_t offset, const std::string& message, bool warning);
-  diagnostic at(size_t position, const std::string& message, bool warning) const;
   size_t position_of(const YAML::Node&, size_t offset) const;
 
-  std::string text_;
-  std::string file_;
-  std::vector<size_t> lines_;  // byte offsets of line starts
-  const std::map<std::string, std::string>& set_;
-  std::set<std::string> used_;
-  std::set<std::string> known_keys_;
+  diagnosed_text text_;
+  substitution settings_;
   YAML::Node root_;
-  std::vector<diagnostic> diagnostics_;
-  size_t errors_ = 0;
 };
 
 }  // namespace weir::jobs

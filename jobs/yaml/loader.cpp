@@ -9,13 +9,6 @@ namespace {
 
 using planner::step_options;
 
-std::string stem(const std::string& file) {
-  auto slash = file.rfind('/');
-  auto name = file.substr(slash == std::string::npos ? 0 : slash + 1);
-  auto dot = name.rfind('.');
-  return dot == std::string::npos || dot == 0 ? name : name.substr(0, dot);
-}
-
 /// The option or column of a table that a message is about, as far as it names one.
 YAML::Node blamed(const YAML::Node& table, const std::string& message) {
   for (auto part : {"with", "columns", "generated"}) {
@@ -71,7 +64,7 @@ planner::plan_settings loader::plan_settings(const YAML::Node& root) {
   p.base_dir = base_dir_;
   p.custom = settings_.custom;
   p.final_output = settings_.final_output;
-  p.name = stem(doc_.file());
+  p.name = job_name_of(doc_.file());
   // Only values of the right shape are read here; others are reported already.
   auto scalar = [&root, this](const char* name) -> std::string {
     auto n = root[name];
@@ -341,13 +334,9 @@ std::optional<loader::relation> loader::take(const YAML::Node& where, result<rel
   return {};
 }
 
-// --- entry points ---
-
-namespace {
-
-std::optional<physical_plan> load(const std::string& text, const std::string& file,
-                                  const std::string& base_dir, const job_settings& s,
-                                  std::vector<diagnostic>& out) {
+std::optional<physical_plan> read_yaml(const std::string& text, const std::string& file,
+                                       const std::string& base_dir, const job_settings& s,
+                                       std::vector<diagnostic>& out) {
   document doc(text, file, s.set);
   std::optional<physical_plan> plan;
   if (!doc.failed()) {
@@ -360,28 +349,6 @@ std::optional<physical_plan> load(const std::string& text, const std::string& fi
   }
   out = doc.take_diagnostics();
   return plan;
-}
-
-}  // namespace
-
-result<job> load_job_text(const std::string& text, const std::string& file_name,
-                          const std::string& base_dir, const job_settings& s) {
-  job j;
-  auto plan = load(text, file_name, base_dir, s, j.warnings);
-  if (!plan) {
-    auto message = to_text(j.warnings);
-    if (!message.empty()) message.pop_back();
-    return error(errc::invalid_argument, std::move(message));
-  }
-  j.plan = std::move(*plan);
-  return j;
-}
-
-std::vector<diagnostic> lint_text(const std::string& text, const std::string& file_name,
-                                  const std::string& base_dir, const job_settings& s) {
-  std::vector<diagnostic> out;
-  load(text, file_name, base_dir, s, out);
-  return out;
 }
 
 }  // namespace weir::jobs

@@ -1,9 +1,11 @@
 // The verbs of a step: each binds its expressions and adds to the plan.
+#include <algorithm>
 #include <set>
 
 #include "jobs/plan/aggregate_text.hpp"
 #include "jobs/yaml/loader.hpp"
 #include "runtime/base/nearest.hpp"
+#include "runtime/expr/syntax.hpp"
 
 namespace weir::jobs {
 
@@ -22,7 +24,7 @@ std::vector<std::string> names_of(const schema& s) {
 expr::node_ptr loader::bind(const YAML::Node& where, const std::string& text, const schema& in) {
   auto bound = expr::bind(text, in);
   if (bound.ok()) return *bound;
-  if (auto p = planner::position_of(bound.err(), text))
+  if (auto p = expr::position_of(bound.err(), text))
     doc_.error(where, p->first, p->second);
   else
     doc_.error(where, bound.err().message);
@@ -129,24 +131,34 @@ std::optional<loader::relation> loader::aggregate(relation in, const YAML::Node&
   }
   // A text is one call, or an expression over calls, which is computed behind the aggregate.
   struct output {
-    std::string name, rest;
-    YAML::Node where;
+    std::string name;
+    expr::node_ptr rest;
     std::string call;
   };
+  schema key_types;
+  for (const auto& k : def.keys) key_types.fields.push_back({k.name, k.value->type});
+  // Behind a window its bounds are keys too; the builder adds them in this order.
+  const auto& from = builder_->node(in);
+  if (in.port == 0 && from.window_end)
+    for (auto w : {*from.window_start, *from.window_end})
+      if (std::none_of(def.keys.begin(), def.keys.end(), [w](const planner::named_expr& k) {
+            return planner::bare_column(k.value) == w;
+          }))
+        key_types.fields.push_back(type->fields[w]);
   std::vector<output> outputs;
   bool computed = false;
   for (const auto& a : step["aggregate"]) {
     planner::bound_aggregate bound;
     auto text = doc_.text(a.second);
-    if (auto e =
-            planner::bind_aggregates(text, *type, static_cast<uint32_t>(def.calls.size()), bound)) {
+    if (auto e = planner::bind_aggregates(text, *type, key_types,
+                                          static_cast<uint32_t>(def.calls.size()), bound)) {
       doc_.error(a.second, e->offset, e->cause.message);
       ok = false;
       continue;
     }
-    if (bound.rest.empty()) bound.calls[0].name = a.first.Scalar();
-    computed |= !bound.rest.empty();
-    outputs.push_back({a.first.Scalar(), bound.rest, a.second, bound.calls[0].name});
+    if (!bound.rest) bound.calls[0].name = a.first.Scalar();
+    computed |= bound.rest != nullptr;
+    outputs.push_back({a.first.Scalar(), bound.rest, bound.calls[0].name});
     for (auto& c : bound.calls) def.calls.push_back(std::move(c));
   }
   if (!ok) return {};
@@ -158,13 +170,10 @@ std::optional<loader::relation> loader::aggregate(relation in, const YAML::Node&
   std::vector<planner::named_expr> columns;
   for (uint32_t i = 0; i < builder_->node(*r).columns.size(); ++i)
     columns.push_back({result_type->fields[i].name, planner::column_ref(*result_type, i)});
-  for (const auto& out : outputs) {
-    auto value = out.rest.empty() ? planner::column_ref(*result_type, *result_type->find(out.call))
-                                  : bind(out.where, out.rest, *result_type);
-    ok &= value != nullptr;
-    columns.push_back({out.name, std::move(value)});
-  }
-  if (!ok) return {};
+  for (const auto& out : outputs)
+    columns.push_back(
+        {out.name,
+         out.rest ? out.rest : planner::column_ref(*result_type, *result_type->find(out.call))});
   return take(step["aggregate"],
               builder_->project(*r, std::move(columns), {id + "/result", "", parallelism}));
 }

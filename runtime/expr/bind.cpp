@@ -35,7 +35,7 @@ bound binder::settle(bound b) const {
 result<bound> binder::bind(const syntax& s) {
   switch (s.kind) {
     case syntax_kind::column:
-      return bind_column(s);
+      return scope_.column(s, *this);
     case syntax_kind::integer:
     case syntax_kind::number:
       return bind_number(s);
@@ -53,22 +53,29 @@ result<bound> binder::bind(const syntax& s) {
       return bind_special(s);
     case syntax_kind::cast:
       return bind_cast(s);
+    case syntax_kind::subquery:
+      return scope_.subquery(s, *this);
   }
   return fail(errc::internal, "an unknown form", s.location);
 }
 
-result<bound> binder::bind_column(const syntax& s) {
+result<bound> scope::subquery(const syntax& s, binder& b) {
+  return b.fail(errc::unsupported, "a subquery is not supported in a scalar expression",
+                s.location);
+}
+
+result<bound> schema_scope::column(const syntax& s, const binder& b) {
   std::string name = s.qualifier.empty() ? s.name : s.qualifier + "." + s.name;
-  auto index = input_.find(name);
+  auto index = schema_.find(name);
   if (!index) {
     std::vector<std::string_view> names;
-    for (const auto& f : input_.fields) names.push_back(f.name);
-    return fail(errc::unknown_name,
-                "column \"" + name + "\" does not exist" + nearest_hint(name, names), s.location);
+    for (const auto& f : schema_.fields) names.push_back(f.name);
+    return b.fail(errc::unknown_name,
+                  "column \"" + name + "\" does not exist" + nearest_hint(name, names), s.location);
   }
   auto n = std::make_shared<node>();
   n->kind = node_kind::column;
-  n->type = input_.fields[*index].type;
+  n->type = schema_.fields[*index].type;
   n->column = *index;
   n->location = s.location;
   return bound{n};
@@ -107,7 +114,8 @@ namespace {
 
 result<node_ptr> bind_text(std::string_view sql, const schema& input, const data_type* target) {
   WEIR_ASSIGN(auto s, parse_expression(sql));
-  binder b(sql, input);
+  schema_scope names(input);
+  binder b(sql, names);
   WEIR_ASSIGN(auto r, b.bind(s));
   if (target) {
     WEIR_ASSIGN(r, b.coerce(std::move(r), *target, cast_context::assignment));

@@ -282,6 +282,12 @@ result<bound> binder::bind_function(const syntax& s) {
       "count",      "sum",      "avg",      "min",    "max",    "string_agg",
       "array_agg",  "bool_and", "bool_or",  "every",  "stddev", "stddev_samp",
       "stddev_pop", "variance", "var_samp", "var_pop"};
+  if (auto special = scope_.call(s, *this)) return std::move(*special);
+  if (!s.is_plain_call())
+    return fail(errc::unsupported,
+                std::string(s.over_location ? "a window function" : "an aggregate") +
+                    " is not supported in a scalar expression",
+                s.location);
   for (auto v : volatiles)
     if (s.name == v)
       return fail(errc::unsupported,

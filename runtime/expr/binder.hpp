@@ -1,5 +1,6 @@
 // Gives a syntax tree its types: names to columns, overloads to functions, casts where PostgreSQL
-// would insert them. One per bind() call.
+// would insert them. expr::bind() uses one per text; front ends that read whole statements use one
+// with a scope of their own.
 #pragma once
 
 #include <string>
@@ -8,16 +9,10 @@
 
 #include "runtime/expr/catalog.hpp"
 #include "runtime/expr/expr.hpp"
+#include "runtime/expr/scope.hpp"
 #include "runtime/expr/syntax.hpp"
 
 namespace weir::expr {
-
-/// A bound expression and what its node does not say.
-struct bound {
-  node_ptr n;
-  bool unknown = false;  // a literal of quotes or NULL that has no type yet
-  bool zoned = false;    // timestamp with time zone in PostgreSQL: AT TIME ZONE turns it to local
-};
 
 /// When PostgreSQL applies a cast by itself.
 enum class cast_context : uint8_t { implicit, assignment, on_request, never };
@@ -25,23 +20,26 @@ cast_context context_of(type_id from, type_id to);
 
 class binder {
  public:
-  binder(std::string_view sql, const schema& input) : sql_(sql), input_(input) {}
+  /// `sql` is what the locations of syntax trees count in.
+  binder(std::string_view sql, scope& names) : sql_(sql), scope_(names) {}
 
   result<bound> bind(const syntax&);
   /// With casts up to `context`; errors name both types.
   result<bound> coerce(bound, const data_type& target, cast_context context);
   /// A literal without a type becomes text.
   bound settle(bound) const;
-
- private:
+  /// The type that set operations, CASE, VALUES and the like give to several expressions.
+  result<data_type> common_type(const std::vector<bound>&, std::string_view what,
+                                uint32_t location) const;
   error fail(errc code, std::string_view what, uint32_t location) const {
     return error_at(code, what, sql_, location);
   }
+
+ private:
   node_ptr call(std::string name, const data_type& type, std::vector<node_ptr> args,
                 uint32_t location) const;
   node_ptr literal(scalar, uint32_t location) const;
 
-  result<bound> bind_column(const syntax&);
   result<bound> bind_number(const syntax&);
   result<bound> bind_cast(const syntax&);
   result<bound> bind_special(const syntax&);
@@ -68,12 +66,10 @@ class binder {
   result<bound> apply(const function_entry&, std::vector<bound> args, uint32_t location);
   result<bound> operate(std::string_view name, std::vector<bound> args, uint32_t location);
   result<bound> convert_literal(const bound&, const data_type& target) const;
-  result<data_type> common_type(const std::vector<bound>&, std::string_view what,
-                                uint32_t location) const;
   result<data_type> named_type(const syntax&, const bound& value, int& precision) const;
 
   std::string_view sql_;
-  const schema& input_;
+  scope& scope_;
 };
 
 /// "integer", or "unknown" for a literal without a type.

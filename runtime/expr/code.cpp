@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "runtime/expr/expr.hpp"
+
 namespace weir::expr {
 namespace {
 

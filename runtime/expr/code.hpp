@@ -64,9 +64,6 @@ class code_builder {
   std::map<uint32_t, uint32_t> spread_;
 };
 
-/// The tree with constant parts computed and decided branches removed. A constant that fails stays
-/// as it is, so that only a row that reaches it fails.
-node_ptr fold(const node_ptr&);
 /// Types and arity of every node as the compiler relies on them.
 status check_tree(const node_ptr&, const schema& input);
 /// One value of a column as a scalar.

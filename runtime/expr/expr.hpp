@@ -21,6 +21,11 @@ std::string to_sql(const node&, const schema& input);
 std::vector<uint32_t> columns_of(const node&);
 /// The tree with every column index i replaced by mapping[i].
 node_ptr remap_columns(const node_ptr&, const std::vector<uint32_t>& mapping);
+/// The same computation over the same columns, wherever in a text it was written.
+bool same_tree(const node&, const node&);
+/// The tree with constant parts computed and decided branches removed. A constant that fails stays
+/// as it is, so that only a row that reaches it fails.
+node_ptr fold(const node_ptr&);
 
 struct row_error {
   uint32_t row = 0;  // physical row of the input batch

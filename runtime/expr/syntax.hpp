@@ -3,8 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "runtime/base/result.hpp"
@@ -22,6 +25,7 @@ enum class syntax_kind : uint8_t {
   function,  // name, args
   special,   // name = "and", "case", "is null", "in" ...; args
   cast,      // args[0] to type `name` with `modifiers`
+  subquery,  // name = "EXISTS", "IN", "ANY", "ALL" or "" (a scalar); see `query`
 };
 
 struct syntax {
@@ -34,13 +38,32 @@ struct syntax {
   std::vector<int32_t> modifiers;  // of a cast's type: precision, scale, interval fields
   bool negated = false;            // NOT IN, NOT BETWEEN, IS NOT ...
   bool simple_case = false;        // CASE x WHEN ...: args[0] is x
+
+  // What only some calls may have; a scalar function has none of it (see scope.hpp).
+  bool star = false;                       // count(*)
+  bool distinct = false;                   // count(DISTINCT x)
+  std::vector<syntax> filter;              // FILTER (WHERE filter[0]); one or none
+  std::optional<uint32_t> order_location;  // ORDER BY among the arguments
+  std::optional<uint32_t> over_location;   // OVER (...)
+  /// A subquery as whoever reads statements keeps it (syntax_reader::read_query).
+  std::shared_ptr<const void> query;
+
+  bool is_plain_call() const {
+    return !star && !distinct && filter.empty() && !order_location && !over_location;
+  }
 };
 
 /// Parses one expression. Thread-safe.
 result<syntax> parse_expression(std::string_view sql);
 
+/// Where the text of a tree begins: an operator's own location is its sign's.
+uint32_t begin_of(const syntax&);
+
 /// An error that points at byte `location` of `sql`: "WHAT at column C", the line and a caret.
 error error_at(errc code, std::string_view what, std::string_view sql, uint32_t location);
+/// The other way round: byte offset in `sql` of an error that error_at() made, and its WHAT;
+/// nothing when it names no position.
+std::optional<std::pair<size_t, std::string>> position_of(const error&, std::string_view sql);
 
 /// Levels an expression may nest. Each costs stack in the parser, binder and compiler; generated
 /// SQL stays far below.

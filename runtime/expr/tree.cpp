@@ -1,5 +1,6 @@
 // Walks over bound trees: checks, columns, renaming, SQL text.
 #include <algorithm>
+#include <cstring>
 #include <map>
 
 #include "runtime/column/text.hpp"
@@ -209,6 +210,21 @@ std::vector<uint32_t> columns_of(const node& n) {
   std::sort(out.begin(), out.end());
   out.erase(std::unique(out.begin(), out.end()), out.end());
   return out;
+}
+
+bool same_tree(const node& a, const node& b) {
+  if (&a == &b) return true;
+  if (a.kind != b.kind || a.type != b.type || a.column != b.column || a.function != b.function ||
+      a.args.size() != b.args.size())
+    return false;
+  const auto &x = a.literal, &y = b.literal;
+  if (a.kind == node_kind::literal &&
+      (x.null != y.null || x.i != y.i || std::memcmp(&x.d, &y.d, sizeof x.d) != 0 ||
+       x.dec != y.dec || x.interval != y.interval || x.s != y.s))
+    return false;
+  for (size_t i = 0; i < a.args.size(); ++i)
+    if (!same_tree(*a.args[i], *b.args[i])) return false;
+  return true;
 }
 
 node_ptr remap_columns(const node_ptr& n, const std::vector<uint32_t>& mapping) {

@@ -54,7 +54,7 @@ struct job : plan_builder {
     for (const auto& k : keys) a.keys.push_back({k, sql(r, k)});
     for (const auto& c : calls) {
       bound_aggregate b;
-      auto e = bind_aggregates(c, *schema_of(r), 0, b);
+      auto e = bind_aggregates(c, *schema_of(r), {}, 0, b);
       REQUIRE_FALSE(e);
       b.calls[0].name = c;
       a.calls.push_back(b.calls[0]);
@@ -319,28 +319,35 @@ TEST_CASE("what a changed job keeps of an old one's state") {
 
 TEST_CASE("aggregates in SQL text: calls, rests and errors with their place") {
   auto type = *ok(schema_of_table(flights()));
-  auto rest = [&type](std::string_view text) {
+  schema keys;
+  keys.fields = {{"airline", type_id::string}};
+  auto rest = [&](std::string_view text) {
     bound_aggregate b;
-    auto e = bind_aggregates(text, type, 0, b);
+    auto e = bind_aggregates(text, type, keys, 0, b);
     if (e) return std::to_string(e->offset) + ": " + e->cause.message;
-    return std::to_string(b.calls.size()) + " [" + b.rest + "]";
+    schema result = keys;
+    for (const auto& c : b.calls) result.fields.push_back({c.name, c.type});
+    return std::to_string(b.calls.size()) +
+           (b.rest ? " [" + expr::to_sql(*b.rest, result) + "]" : "");
   };
-  CHECK(rest("count(*)") == "1 []");
-  CHECK(rest(" COUNT( DISTINCT origin ) FILTER (WHERE delay > (1 + 2)) ") == "1 []");
-  CHECK(rest("sum(delay) / count(*)") == "2 [\"@0\"       / \"@1\"    ]");
-  CHECK(rest("string_agg(carrier, ', ')") == "1 []");
-  CHECK(rest("max(coalesce(delay, 0)) + 1") == "1 [\"@0\"                    + 1]");
-  CHECK(rest("'sum(delay)' || max(carrier)") == "1 ['sum(delay)' || \"@0\"        ]");
+  CHECK(rest("count(*)") == "1");
+  CHECK(rest(" COUNT( DISTINCT origin ) FILTER (WHERE delay > (1 + 2)) ") == "1");
+  CHECK(rest("sum(delay) / count(*)") == "2 [(\"@0\" / \"@1\")]");
+  CHECK(rest("string_agg(carrier, ', ')") == "1");
+  CHECK(rest("max(coalesce(delay, 0)) + 1") == "1 [(\"@0\" + 1)]");
+  CHECK(rest("'sum(delay)' || max(carrier)") == "1 [('sum(delay)' || \"@0\")]");
+  CHECK(rest("airline || max(carrier)") == "1 [(airline || \"@0\")]");
   CHECK(rest("delay") == "0: expected an aggregate such as count(*) or sum(x)");
+  CHECK(rest("delay + count(*)") == "0: column \"delay\" must be a key or be used in an aggregate");
   CHECK(rest("sum(delai)") == "4: column \"delai\" does not exist; did you mean \"delay\"?");
   CHECK(rest("count(*) FILTER (WHERE origim = 'x')") ==
         "23: column \"origim\" does not exist; did you mean \"origin\"?");
   CHECK(rest("sum(max(delay))") == "4: an aggregate cannot contain another: max");
-  CHECK(rest("sum(*)") == "4: only count takes *");
-  CHECK(rest("sum(delay, 2)") == "9: this aggregate takes one argument");
-  CHECK(rest("sum(delay") == "3: this parenthesis is not closed");
+  CHECK(rest("sum(*)") == "0: only count takes *");
+  CHECK(rest("sum(delay, 2)") == "11: this aggregate takes one argument");
+  CHECK(rest("sum(delay").rfind("9: syntax error", 0) == 0);
   CHECK(rest("string_agg(carrier)") == "0: string_agg takes a value and a separator");
-  CHECK(rest("count(*) FILTER (delay > 1)") == "17: expected WHERE: FILTER (WHERE condition)");
+  CHECK(rest("count(*) FILTER (delay > 1)").rfind("17: syntax error", 0) == 0);
   CHECK(rest("sum(carrier)").rfind("4: ", 0) == 0);
   CHECK(rest("'é' || max(carrie)").rfind("12: column \"carrie\"", 0) == 0);
 }

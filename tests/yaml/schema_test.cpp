@@ -88,7 +88,7 @@ TEST_CASE("the examples of docs/yaml.md lint clean") {
   auto blocks = yaml_blocks(read(WEIR_SOURCE_DIR "/docs/yaml.md"));
   CHECK(blocks.size() >= 4);
   for (const auto& b : blocks) {
-    auto found = lint_text(b, "docs/yaml.md", "/tmp", any_operator());
+    auto found = lint_job_text(read_yaml, b, "docs/yaml.md", "/tmp", any_operator());
     CHECK_MESSAGE(found.empty(), to_text(found));
   }
 }
@@ -115,7 +115,7 @@ TEST_CASE("the example jobs lint clean") {
       info.output = out;
       return info;
     };
-    auto found = lint(entry.path().string(), s);
+    auto found = lint_job_file(read_yaml, entry.path().string(), s);
     CHECK_MESSAGE(found.empty(), to_text(found));
   }
   CHECK(jobs == 3);

@@ -35,7 +35,7 @@ const std::string tables = R"~(tables:
 )~";
 
 result<job> load(const std::string& rest, job_settings s = with_operators()) {
-  return load_job_text(tables + rest, "job.yaml", "/jobs", s);
+  return load_job_text(read_yaml, tables + rest, "job.yaml", "/jobs", s);
 }
 /// Diagnostics without the tables' lines in front: messages with line numbers of `rest`.
 std::string errors(const std::string& rest) {
@@ -159,7 +159,7 @@ sinks:
 }
 
 TEST_CASE("sinks take columns by name and cast where SQL would assign") {
-  auto j = load_job_text(R"~(
+  auto j = load_job_text(read_yaml, R"~(
 tables:
   numbers: {columns: {n: bigint}, with: {connector: sequence, end: 10}}
   out: {columns: {twice: "decimal(10,2)", n: bigint}, with: {connector: blackhole}}
@@ -185,7 +185,7 @@ sinks: [{from: numbers, into: stdout}]
 )~";
   job_settings s;
   s.set["END"] = "7";
-  auto j = load_job_text(text, "j.yaml", ".", s);
+  auto j = load_job_text(read_yaml, text, "j.yaml", ".", s);
   REQUIRE_MESSAGE(j.ok(), j.err().message);
   const auto& options = std::get<source_spec>(j->plan.operators[0].spec).options;
   CHECK(options.at("end") == "7");
@@ -194,14 +194,14 @@ sinks: [{from: numbers, into: stdout}]
   s.parallelism = 5;
   s.set["RATE"] = "100";
   s.mode = delivery_mode::at_least_once;
-  j = load_job_text(text, "j.yaml", ".", s);
+  j = load_job_text(read_yaml, text, "j.yaml", ".", s);
   REQUIRE(j.ok());
   CHECK(j->plan.parallelism == 5);
   CHECK(j->plan.mode == delivery_mode::at_least_once);
   CHECK(std::get<source_spec>(j->plan.operators[0].spec).options.at("rate") == "100");
 
   s.set = {{"ENDE", "7"}};
-  j = load_job_text(text, "j.yaml", ".", s);
+  j = load_job_text(read_yaml, text, "j.yaml", ".", s);
   REQUIRE_FALSE(j.ok());
   CHECK(j.err().message ==
         "j.yaml: error: --set ENDE=7: the file has no ${ENDE}; did you mean \"END\"?\n"
@@ -351,24 +351,24 @@ job.yaml:18:8: error: a job needs a sink: "sinks" is empty
 }
 
 TEST_CASE("YAML syntax errors have a place") {
-  auto d = lint_text("name: x\ntables: {a: [}\n", "j.yaml", ".", {});
+  auto d = lint_job_text(read_yaml, "name: x\ntables: {a: [}\n", "j.yaml", ".", {});
   REQUIRE(d.size() == 1);
   CHECK(d[0].line == 2);
   CHECK(d[0].message.rfind("YAML: ", 0) == 0);
-  d = lint_text("just text", "j.yaml", ".", {});
+  d = lint_job_text(read_yaml, "just text", "j.yaml", ".", {});
   REQUIRE(d.size() == 1);
   CHECK(d[0].message == "\"job\": expected a map of a job's properties, found a single value");
-  d = lint_text("", "j.yaml", ".", {});
+  d = lint_job_text(read_yaml, "", "j.yaml", ".", {});
   REQUIRE(d.size() == 1);
 }
 
 TEST_CASE("what is not used is a warning") {
-  auto d = lint_text(tables + R"~(
+  auto d = lint_job_text(read_yaml, tables + R"~(
 steps:
   - {name: idle, from: flights, where: dep_delay > 1}
 sinks: [{from: flights, into: stdout}]
 )~",
-                     "job.yaml", ".", {});
+                         "job.yaml", ".", {});
   REQUIRE(d.size() == 2);
   CHECK(d[0].warning);
   CHECK(d[0].message == "table \"out\" is used by nothing");
@@ -377,29 +377,29 @@ sinks: [{from: flights, into: stdout}]
 }
 
 TEST_CASE("a missing file says so") {
-  auto d = lint("/nowhere/job.yaml");
+  auto d = lint_job_file(read_yaml, "/nowhere/job.yaml", {});
   REQUIRE(d.size() == 1);
   CHECK(to_text(d) == "/nowhere/job.yaml: error: job file /nowhere/job.yaml cannot be opened\n");
 }
 
 TEST_CASE("a wrong option is pointed at") {
-  auto d = lint_text(R"~(
+  auto d = lint_job_text(read_yaml, R"~(
 tables:
   in: {columns: {n: bigint}, with: {connector: sequence, ende: 5}}
   out: {with: {connector: file, path: x, format: cvs}}
 sinks: [{from: in, into: stdout}]
 )~",
-                     "j.yaml", ".", {});
+                         "j.yaml", ".", {});
   REQUIRE(d.size() == 1);
   CHECK(d[0].line == 3);
   CHECK(d[0].column == 58);
-  d = lint_text(R"~(
+  d = lint_job_text(read_yaml, R"~(
 tables:
   in: {columns: {n: bigint}, with: {connector: sequence, end: 5}}
   out: {with: {connector: file, path: x, format: cvs}}
 sinks: [{from: in, into: out}]
 )~",
-                "j.yaml", ".", {});
+                    "j.yaml", ".", {});
   REQUIRE(d.size() == 1);
   CHECK(d[0].line == 4);
   CHECK(d[0].column == 42);

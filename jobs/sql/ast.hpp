@@ -1,0 +1,118 @@
+// Statements of a script as the reader found them: names not resolved, expressions as syntax trees.
+// Locations are byte offsets in the script's text. Plain values.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "runtime/column/types.hpp"
+#include "runtime/expr/syntax.hpp"
+
+namespace weir::sql {
+
+using expr::syntax;
+
+struct name {
+  std::string text;
+  uint32_t location = 0;
+};
+
+struct query;
+using query_ptr = std::shared_ptr<const query>;
+
+/// What FROM lists.
+struct from_item {
+  enum class kind : uint8_t { table, subquery, function };
+  kind what = kind::table;
+  name table;                        // table
+  query_ptr inner;                   // subquery
+  syntax call;                       // function
+  std::string alias;                 // or empty
+  std::vector<std::string> columns;  // AS alias (columns)
+  uint32_t location = 0;
+};
+
+/// One item of a select list.
+struct target {
+  syntax value;
+  bool star = false;  // * or value.qualifier.*
+  std::string alias;  // or empty
+  uint32_t location = 0;
+};
+
+struct named_query {
+  name called;
+  std::vector<std::string> columns;
+  query_ptr body;
+};
+
+/// SELECT, VALUES or a set operation over two of them.
+struct query {
+  enum class kind : uint8_t { select, values, set_operation };
+  kind what = kind::select;
+  uint32_t location = 0;
+  std::vector<named_query> with;
+
+  // select
+  bool distinct = false;
+  std::vector<target> targets;
+  std::vector<from_item> from;
+  std::optional<syntax> where, having;
+  std::vector<syntax> group_by;
+
+  std::vector<std::vector<syntax>> rows;  // values
+
+  // set_operation: UNION; `all` keeps duplicates
+  bool all = false;
+  query_ptr left, right;
+};
+
+struct column_clause {
+  name called;
+  data_type type;
+  bool zoned = false;  // timestamp with time zone
+  std::optional<syntax> generated;
+};
+/// An option of WITH (...), its value as text.
+struct option {
+  name called;
+  std::string value;
+  uint32_t value_location = 0;
+};
+
+struct set_statement {
+  name called;
+  std::string value;
+  uint32_t value_location = 0;
+};
+struct create_table {
+  name called;
+  std::vector<column_clause> columns;
+  std::vector<name> primary_key;
+  std::vector<option> options;
+  query_ptr as;  // CREATE TABLE ... AS
+  std::vector<std::string> as_columns;
+};
+struct create_view {
+  name called;
+  std::vector<std::string> columns;
+  query_ptr body;
+};
+struct insert {
+  name into;
+  std::vector<name> columns;
+  query_ptr body;
+};
+struct select_statement {
+  query_ptr body;
+};
+
+struct statement {
+  uint32_t location = 0;
+  std::variant<set_statement, create_table, create_view, insert, select_statement> what;
+};
+
+}  // namespace weir::sql

@@ -1,0 +1,309 @@
+// FROM: tables, views, subqueries, TUMBLE, functions that give rows.
+#include <algorithm>
+#include <array>
+
+#include "jobs/sql/query_binder.hpp"
+#include "runtime/base/nearest.hpp"
+#include "runtime/connectors/source.hpp"
+#include "runtime/expr/expr.hpp"
+
+namespace weir::sql {
+
+namespace {
+
+/// Functions that give several rows per row, by what flat_map calls them.
+struct row_function {
+  std::string_view name, function;
+  size_t arguments;
+  std::string_view column;  // what PostgreSQL calls its column; empty: as the function
+};
+constexpr std::array row_functions = {
+    row_function{"string_to_table", "split", 2, ""},
+    row_function{"words", "words", 1, ""},
+    row_function{"lines", "lines", 1, ""},
+    row_function{"unnest", "unnest", 1, ""},
+    row_function{"json_array_elements", "unnest", 1, "value"},
+    row_function{"jsonb_array_elements", "unnest", 1, "value"},
+};
+constexpr std::string_view windows_to_come[] = {"hop", "session", "cumulate"};
+
+const row_function* find_row_function(std::string_view name) {
+  for (const auto& f : row_functions)
+    if (f.name == name) return &f;
+  return nullptr;
+}
+
+std::string upper(std::string_view s) {
+  std::string out;
+  for (char c : s) out += static_cast<char>(toupper(static_cast<unsigned char>(c)));
+  return out;
+}
+
+}  // namespace
+
+uint32_t blamed(const definition& d, const std::string& message, uint32_t otherwise) {
+  for (const auto& o : d.options)
+    if (message.rfind("option " + o.called.text + ' ', 0) == 0 ||
+        message.find("has no option " + o.called.text) != std::string::npos ||
+        message.rfind(o.called.text + " of table ", 0) == 0)
+      return o.called.location;
+  return otherwise;
+}
+
+bool is_table_function(std::string_view name) {
+  return name == "tumble" || find_row_function(name) ||
+         std::find(std::begin(windows_to_come), std::end(windows_to_come), name) !=
+             std::end(windows_to_come);
+}
+
+std::optional<rows> query_binder::from(const query& q, const context& c) {
+  std::optional<rows> out;
+  for (const auto& f : q.from) {
+    if (f.what == from_item::kind::function && find_row_function(f.call.name)) {
+      auto in = out ? std::move(out) : generated(1, f.location);
+      if (!in) return {};
+      out = flat_map(std::move(*in), f, c);
+    } else if (out) {
+      report(errc::unsupported,
+             "a join (a second table in FROM) is not supported yet; functions that give rows are",
+             f.location);
+      return {};
+    } else {
+      out = item(f, c);
+    }
+    if (!out) return {};
+  }
+  return out ? out : generated(1, q.location);
+}
+
+std::optional<rows> query_binder::item(const from_item& f, const context& c) {
+  std::optional<rows> r;
+  std::string title = f.alias;
+  if (f.what == from_item::kind::table) {
+    r = relation(f.table, c);
+    if (title.empty()) title = f.table.text;
+  } else if (f.what == from_item::kind::subquery) {
+    context inner = c;
+    inner.id = c.id.empty() ? c.id : c.id + '/' + f.alias;
+    inner.wanted = nullptr;
+    r = bind(*f.inner, inner);
+  } else {
+    r = tumble(f, c);
+    if (title.empty()) title = f.call.name;
+  }
+  if (!r || !rename(*r, f.columns, title, f.location)) return {};
+  for (auto& column : r->columns) column.table = title;
+  return r;
+}
+
+std::optional<rows> query_binder::relation(const name& n, const context& c) {
+  for (const auto* e = c.with; e; e = e->outer)
+    if (auto it = e->names.find(n.text); it != e->names.end()) return it->second;
+  auto it = definitions.find(n.text);
+  if (it == definitions.end()) {
+    if (unreadable.count(n.text)) return {};
+    std::vector<std::string> names;
+    for (const auto* e = c.with; e; e = e->outer)
+      for (const auto& [text, r] : e->names) names.push_back(text);
+    for (const auto& [text, d] : definitions) names.push_back(text);
+    report(errc::unknown_name,
+           "relation \"" + n.text + "\" does not exist" + nearest_hint(n.text, names) +
+               (names.empty() ? "; define it with CREATE TABLE before this statement" : ""),
+           n.location);
+    return {};
+  }
+  auto& d = it->second;
+  d.used = true;
+  if (d.broken) return {};
+  if (!d.is_table) return view(d, c);
+  auto source = builder_.source(d.table);
+  if (!source) {
+    const auto& m = source.err().message;
+    report(source.err().code, m, blamed(d, m, n.location));
+    d.broken = true;
+    return {};
+  }
+  // In the order of CREATE TABLE, which * keeps; the source has generated columns last.
+  rows out{*source, {}};
+  const auto& types = types_of(*source);
+  for (size_t i = 0; i < d.table.columns.size(); ++i) {
+    column_name k;
+    k.name = d.table.columns[i].name;
+    k.index = *types.find(k.name);
+    k.zoned = i < d.zoned.size() && d.zoned[i];
+    out.columns.push_back(std::move(k));
+  }
+  return out;
+}
+
+std::optional<rows> query_binder::view(definition& d, const context& c) {
+  auto known = d.bound.find(c.final_rows);
+  if (known != d.bound.end()) return known->second;
+  context inner;
+  inner.final_rows = c.final_rows;
+  inner.id = d.called.text + (c.final_rows ? "/final" : "");
+  auto r = bind(*d.body, inner);
+  if (r && !rename(*r, d.columns, d.called.text, d.called.location)) r.reset();
+  d.broken = !r;
+  d.bound[c.final_rows] = r;
+  return r;
+}
+
+std::optional<rows> query_binder::tumble(const from_item& f, const context& c) {
+  const auto& s = f.call;
+  for (auto later : windows_to_come)
+    if (s.name == later) {
+      report(errc::unsupported, upper(later) + " is not supported yet; TUMBLE is", s.location);
+      return {};
+    }
+  if (s.name != "tumble") {
+    std::vector<std::string> names{"tumble"};
+    for (const auto& k : row_functions) names.emplace_back(k.name);
+    report(errc::unknown_name,
+           s.name + "() is not a function for FROM" + nearest_hint(s.name, names) +
+               " (there are TUMBLE, string_to_table, words, lines, json_array_elements)",
+           s.location);
+    return {};
+  }
+  using k = expr::syntax_kind;
+  if (s.args.size() != 3 || s.args[0].kind != k::column || s.args[1].kind != k::column) {
+    report(errc::parse,
+           "TUMBLE takes a table, its event-time column and a size: TUMBLE(flights, sched, "
+           "INTERVAL '1 hour')",
+           s.location);
+    return {};
+  }
+  auto in = relation({s.args[0].name, s.args[0].location}, c);
+  if (!in) return {};
+  const auto& types = types_of(in->from);
+  for (auto& column : in->columns) column.table = s.args[0].name;
+  select_scope names(*in, types, "TUMBLE");
+  expr::binder b(script_.text(), names);
+  auto column = b.bind(s.args[1]);
+  if (!column) return report(column.err(), s.args[1].location), std::nullopt;
+  if (planner::bare_column(column->n) != types.event_time) {
+    report(errc::invalid_argument,
+           types.event_time
+               ? "the window must be on the event-time column, \"" +
+                     types.fields[*types.event_time].name +
+                     "\": watermarks say when its windows end"
+               : "\"" + s.args[1].name +
+                     "\" is no event time; name the table's timestamp column with the option "
+                     "event_time, and keep it in the queries before the window",
+           s.args[1].location);
+    return {};
+  }
+  rows nothing;
+  schema no_types;
+  select_scope none(nothing, no_types, "TUMBLE");
+  expr::binder constants(script_.text(), none);
+  auto size = constants.bind(s.args[2]);
+  if (!size) return report(size.err(), s.args[2].location), std::nullopt;
+  auto value = expr::fold(size->n);
+  if (value->kind != expr::node_kind::literal || value->literal.null ||
+      value->type.id != type_id::interval) {
+    report(errc::type_mismatch, "the size of a window is an interval: INTERVAL '1 hour'",
+           s.args[2].location);
+    return {};
+  }
+  const auto& i = value->literal.interval;
+  int64_t us = 0;
+  if (i.months || __builtin_mul_overflow(int64_t{i.days}, int64_t{86'400'000'000}, &us) ||
+      __builtin_add_overflow(us, i.micros, &us)) {
+    report(errc::invalid_argument,
+           "a window's size is in days, hours or less: months have no "
+           "fixed length",
+           s.args[2].location);
+    return {};
+  }
+  auto o = part(c, "window");
+  o.what = std::to_string(us);
+  auto columns = in->columns;
+  auto out = builder_.tumble(in->from, us, std::move(o));
+  if (!out) return report(out.err().code, out.err().message, s.location), std::nullopt;
+  for (const auto& text : {"window_start", "window_end"}) {
+    column_name w;
+    w.name = text;
+    w.index = *types_of(*out).find(text);
+    columns.push_back(std::move(w));
+  }
+  return rows{*out, std::move(columns)};
+}
+
+std::optional<rows> query_binder::flat_map(rows in, const from_item& f, const context& c) {
+  const auto& s = f.call;
+  const auto& known = *find_row_function(s.name);
+  const auto& types = types_of(in.from);
+  if (s.args.size() != known.arguments || !s.is_plain_call()) {
+    report(errc::parse,
+           s.name + " takes " + (known.arguments == 1 ? "one argument" : "a text and a delimiter"),
+           s.location);
+    return {};
+  }
+  select_scope names(in, types, "FROM");
+  expr::binder b(script_.text(), names);
+  planner::flat_map_def def;
+  def.function = known.function;
+  auto argument = b.bind(s.args[0]);
+  if (!argument) return report(argument.err(), s.args[0].location), std::nullopt;
+  def.argument = b.settle(std::move(*argument)).n;
+  if (known.arguments == 2) {
+    if (s.args[1].kind != expr::syntax_kind::text || s.args[1].text.empty()) {
+      report(errc::unsupported, "the delimiter must be a text literal that is not empty",
+             s.args[1].location);
+      return {};
+    }
+    def.delimiter = s.args[1].text;
+  }
+  column_name made;
+  made.table = f.alias.empty() ? s.name : f.alias;
+  made.name = !f.columns.empty()      ? f.columns[0]
+              : !f.alias.empty()      ? f.alias
+              : !known.column.empty() ? std::string(known.column)
+                                      : s.name;
+  if (f.columns.size() > 1) {
+    report(errc::invalid_argument,
+           s.name + "() gives one column, but " + std::to_string(f.columns.size()) + " are named",
+           f.location);
+    return {};
+  }
+  std::set<std::string> taken;
+  for (const auto& field : types.fields) taken.insert(field.name);
+  def.output_name = unique_name(made.name, taken);
+  auto o = part(c, "rows");
+  o.what = s.name + ' ' + expr::to_sql(*def.argument, types) + ' ' + def.delimiter;
+  made.index = static_cast<uint32_t>(types.size());
+  auto columns = std::move(in.columns);
+  columns.push_back(std::move(made));
+  return take(builder_.flat_map(in.from, std::move(def), std::move(o)), std::move(columns),
+              s.location);
+}
+
+/// `count` rows without columns that SQL could name: 1 ... count in column 0.
+std::optional<rows> query_binder::generated(uint64_t count, uint32_t location) {
+  planner::table_def t;
+  t.name = count == 1 ? "(1 row)" : '(' + std::to_string(count) + " rows)";
+  t.columns = {{"n", type_id::int64}};
+  t.options = {{"connector", "sequence"}, {"start", "1"}, {"end", std::to_string(count)}};
+  return take(builder_.source(t), {}, location);
+}
+
+bool query_binder::rename(rows& r, const std::vector<std::string>& names, const std::string& of,
+                          uint32_t location) {
+  if (names.size() > r.columns.size())
+    return report(errc::invalid_argument,
+                  "\"" + of + "\" has " + std::to_string(r.columns.size()) +
+                      " columns available but " + std::to_string(names.size()) +
+                      " columns specified",
+                  location);
+  for (size_t i = 0; i < names.size(); ++i) r.columns[i].name = names[i];
+  return true;
+}
+
+std::optional<rows> query_binder::take(result<planner::relation> r, std::vector<column_name> c,
+                                       uint32_t location) {
+  if (!r) return report(r.err().code, r.err().message, location), std::nullopt;
+  return rows{*r, std::move(c)};
+}
+
+}  // namespace weir::sql

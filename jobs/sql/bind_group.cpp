@@ -1,0 +1,202 @@
+// GROUP BY, HAVING and aggregates in expressions: what is computed over the rows of a group, and
+// what over its keys and aggregates.
+#include <algorithm>
+
+#include "jobs/plan/aggregate_call.hpp"
+#include "jobs/sql/query_binder.hpp"
+#include "runtime/expr/expr.hpp"
+
+namespace weir::sql {
+namespace {
+
+/// Expressions over the input and its aggregate calls -> over the aggregate's output.
+class regrouping {
+ public:
+  regrouping(const std::vector<planner::named_expr>& keys, uint32_t input_columns,
+             uint32_t first_call)
+      : keys_(keys), input_columns_(input_columns), first_call_(first_call) {}
+
+  /// Null when a column is neither a key nor in an aggregate: then `culprit` is its node.
+  expr::node_ptr operator()(const expr::node_ptr& n) {
+    for (uint32_t k = 0; k < keys_.size(); ++k)
+      if (expr::same_tree(*n, *keys_[k].value)) return column(n, k);
+    if (n->kind == expr::node_kind::column) {
+      if (n->column >= input_columns_) return column(n, first_call_ + n->column - input_columns_);
+      if (!culprit) culprit = n;
+      return nullptr;
+    }
+    if (n->args.empty()) return n;
+    auto copy = std::make_shared<expr::node>(*n);
+    for (auto& a : copy->args) {
+      a = (*this)(a);
+      if (!a) return nullptr;
+    }
+    return copy;
+  }
+  expr::node_ptr culprit;
+
+ private:
+  static expr::node_ptr column(const expr::node_ptr& n, uint32_t index) {
+    auto c = std::make_shared<expr::node>();
+    c->kind = expr::node_kind::column;
+    c->type = n->type;
+    c->column = index;
+    c->location = n->location;
+    return c;
+  }
+  const std::vector<planner::named_expr>& keys_;
+  uint32_t input_columns_, first_call_;
+};
+
+std::string qualified(const rows& in, uint32_t index) {
+  for (const auto& c : in.columns)
+    if (c.index == index) return c.table.empty() ? c.name : c.table + '.' + c.name;
+  return "?";
+}
+
+bool has_calls(const expr::node& n, size_t input_columns) {
+  if (n.kind == expr::node_kind::column) return n.column >= input_columns;
+  return std::any_of(n.args.begin(), n.args.end(), [input_columns](const expr::node_ptr& a) {
+    return has_calls(*a, input_columns);
+  });
+}
+
+}  // namespace
+
+bool query_binder::bind_keys(const query& q, const rows& in,
+                             const std::vector<bound_target>& targets,
+                             std::vector<planner::named_expr>& keys) {
+  using k = expr::syntax_kind;
+  const auto& types = types_of(in.from);
+  select_scope names(in, types, "GROUP BY");
+  expr::binder b(script_.text(), names);
+  bool ok = true;
+  std::set<std::string> taken;
+  auto add = [&](const expr::bound& value, uint32_t location) {
+    if (!value.n) return;  // a target that is reported already
+    if (has_calls(*value.n, types.size())) {
+      ok = report(errc::invalid_argument, "aggregate functions are not allowed in GROUP BY",
+                  location);
+      return;
+    }
+    for (const auto& key : keys)
+      if (expr::same_tree(*key.value, *value.n)) return;
+    auto i = planner::bare_column(value.n);
+    auto title = i ? types.fields[*i].name : expr::to_sql(*value.n, types);
+    keys.push_back({unique_name(title, taken), value.n});
+  };
+  for (const auto& s : q.group_by) {
+    if (s.kind == k::integer) {
+      const auto position = std::strtoull(s.text.c_str(), nullptr, 10);
+      if (s.text[0] == '-' || position < 1 || position > targets.size()) {
+        ok = report(errc::invalid_argument,
+                    "GROUP BY position " + s.text + " is not in select list", s.location);
+        continue;
+      }
+      add(targets[position - 1].value, s.location);
+      continue;
+    }
+    if (s.kind == k::text || s.kind == k::number || s.kind == k::null) {
+      ok = report(errc::parse, "non-integer constant in GROUP BY", s.location);
+      continue;
+    }
+    if (s.kind == k::column && s.qualifier.empty()) {
+      // A column of the input goes before a name that the select list gives.
+      auto column = names.find(s, b);
+      if (!column) {
+        ok = report(column.err(), s.location);
+        continue;
+      }
+      if (!*column) {
+        auto t = std::find_if(targets.begin(), targets.end(),
+                              [&s](const bound_target& x) { return x.name == s.name; });
+        if (t != targets.end()) {
+          add(t->value, s.location);
+          continue;
+        }
+      }
+    }
+    auto value = b.bind(s);
+    if (!value) {
+      ok = report(value.err(), s.location);
+      continue;
+    }
+    add(b.settle(std::move(*value)), s.location);
+  }
+  return ok;
+}
+
+std::optional<planner::relation> query_binder::group(const query& q, const rows& in,
+                                                     std::vector<bound_target>& targets,
+                                                     std::vector<aggregate_call>& calls,
+                                                     const context& c) {
+  const auto& types = types_of(in.from);
+  planner::aggregate_def def;
+  def.by_window = false;
+  def.final_only = c.final_rows;
+  bool ok = bind_keys(q, in, targets, def.keys);
+  expr::bound having;
+  if (q.having) {
+    select_scope names(in, types, calls);
+    expr::binder b(script_.text(), names);
+    auto bound = b.bind(*q.having);
+    if (bound && !bound->unknown && bound->n->type.id != type_id::boolean)
+      bound = b.fail(errc::type_mismatch,
+                     "argument of HAVING must be type boolean, not type " + expr::name_of(*bound),
+                     expr::begin_of(*q.having));
+    if (bound) bound = b.coerce(std::move(*bound), type_id::boolean, expr::cast_context::implicit);
+    if (bound)
+      having = *bound;
+    else
+      ok = report(bound.err(), q.having->location);
+  }
+  if (!ok) return {};
+
+  std::set<std::string> taken{"window_start", "window_end"};
+  for (const auto& key : def.keys) taken.insert(key.name);
+  auto o = named(c.id);
+  for (const auto& key : def.keys) o.what += expr::to_sql(*key.value, types) + ", ";
+  for (auto& call : calls) {
+    auto text = planner::to_sql(call, types);
+    o.what += text + ", ";
+    call.name = unique_name(text, taken);
+  }
+  if (c.final_rows) o.what += "final";
+  if (def.keys.empty() && calls.empty()) {
+    // HAVING alone: one group, of which only the number of rows is known.
+    aggregate_call count;
+    count.type = type_id::int64;
+    count.name = "count(*)";
+    calls.push_back(std::move(count));
+  }
+  def.calls = calls;
+  const auto keys = def.keys;
+  const uint32_t location = q.group_by.empty() ? q.location : q.group_by[0].location;
+  auto made = builder_.aggregate(in.from, std::move(def), std::move(o));
+  if (!made) return report(made.err().code, made.err().message, location), std::nullopt;
+  change_locations[made->node] = location;
+
+  regrouping regroup(keys, static_cast<uint32_t>(types.size()),
+                     static_cast<uint32_t>(builder_.node(*made).columns.size()));
+  auto rewritten = [&](expr::bound& value) {
+    if (!value.n) return false;
+    auto n = regroup(value.n);
+    if (n) return value.n = std::move(n), true;
+    const auto culprit = std::exchange(regroup.culprit, nullptr);
+    return report(errc::invalid_argument,
+                  "column \"" + qualified(in, culprit->column) +
+                      "\" must appear in the GROUP BY clause or be used in an aggregate function",
+                  culprit->location);
+  };
+  for (auto& t : targets) ok &= rewritten(t.value);
+  if (having.n) ok &= rewritten(having);
+  if (!ok) return {};
+  if (!having.n) return *made;
+  auto h = part(c, "having");
+  h.what = expr::to_sql(*having.n, types_of(*made));
+  auto kept = builder_.filter(*made, having.n, std::move(h));
+  if (!kept) return report(kept.err().code, kept.err().message, q.having->location), std::nullopt;
+  return *kept;
+}
+
+}  // namespace weir::sql

@@ -1,0 +1,220 @@
+// One SELECT: WHERE, the select list, DISTINCT; and what queries of every kind share.
+#include <algorithm>
+
+#include "jobs/sql/query_binder.hpp"
+#include "runtime/expr/expr.hpp"
+
+namespace weir::sql {
+
+using planner::step_options;
+
+std::string unique_name(const std::string& wanted, std::set<std::string>& taken) {
+  auto out = wanted;
+  for (uint32_t k = 2; !taken.insert(out).second; ++k) out = wanted + '_' + std::to_string(k);
+  return out;
+}
+
+std::string query_binder::unique(const std::string& id) {
+  auto out = id;
+  for (uint32_t k = 2; !ids_.insert(out).second; ++k) out = id + '-' + std::to_string(k);
+  return out;
+}
+
+std::string column_title(const syntax& s) {
+  using k = expr::syntax_kind;
+  if (s.kind == k::column) return s.name;
+  if (s.kind == k::function) return s.name;
+  if (s.kind == k::special) {
+    if (s.name == "coalesce" || s.name == "greatest" || s.name == "least" || s.name == "nullif")
+      return s.name;
+    if (s.name == "case") {
+      auto otherwise = column_title(s.args.back());
+      return otherwise == "?column?" ? "case" : otherwise;
+    }
+  }
+  if (s.kind == k::cast) {
+    auto inner = column_title(s.args[0]);
+    return inner == "?column?" ? s.name : inner;
+  }
+  if (s.kind == k::boolean) return "bool";
+  return "?column?";
+}
+
+std::optional<rows> query_binder::bind(const query& q, const context& outer) {
+  environment here;
+  here.outer = outer.with;
+  context c = outer;
+  c.with = &here;
+  for (const auto& n : q.with) {
+    context inner = c;
+    inner.id = c.id.empty() ? n.called.text : c.id + '/' + n.called.text;
+    inner.wanted = nullptr;
+    auto r = bind(*n.body, inner);
+    if (r && !rename(*r, n.columns, n.called.text, n.called.location)) r.reset();
+    here.names[n.called.text] = std::move(r);
+  }
+  switch (q.what) {
+    case query::kind::values:
+      return values(q, c);
+    case query::kind::set_operation:
+      return set_operation(q, c);
+    case query::kind::select:
+      break;
+  }
+  return select(q, c);
+}
+
+std::optional<rows> query_binder::select(const query& q, const context& c) {
+  auto in = from(q, c);
+  if (!in) return {};
+  bool ok = true;
+  if (q.where) {
+    auto filtered = filter(*in, *q.where, part(c, "where"));
+    ok = filtered.has_value();  // the select list may have mistakes of its own
+    if (ok) in = std::move(filtered);
+  }
+  std::vector<aggregate_call> calls;
+  std::vector<bound_target> targets;
+  ok &= bind_targets(q, *in, calls, targets);
+  const bool grouped = !q.group_by.empty() || q.having || !calls.empty();
+  auto from = in->from;
+  if (grouped) {
+    // Keys and HAVING are checked even where the select list has mistakes.
+    auto g = group(q, *in, targets, calls, c);
+    if (!g || !ok) return {};
+    from = *g;
+  }
+  if (!ok) return {};
+  const bool main = !grouped && !q.distinct;
+  auto out = project(from, std::move(targets), main ? named(c.id) : part(c, "select"));
+  if (!out || !q.distinct) return out;
+  auto columns = out->columns;
+  auto o = grouped ? part(c, "distinct") : named(c.id);
+  // What is compared must have a type.
+  for (auto& k : columns) k.literal.reset();
+  return take(builder_.distinct(out->from, std::move(o)), std::move(columns), q.location);
+}
+
+std::optional<rows> query_binder::filter(rows in, const syntax& condition, step_options o) {
+  const auto& types = types_of(in.from);
+  select_scope names(in, types, "WHERE");
+  expr::binder b(script_.text(), names);
+  auto bound = b.bind(condition);
+  if (!bound) return report(bound.err(), condition.location), std::nullopt;
+  if (!bound->unknown && bound->n->type.id != type_id::boolean) {
+    report(errc::type_mismatch,
+           "argument of WHERE must be type boolean, not type " + expr::name_of(*bound),
+           expr::begin_of(condition));
+    return {};
+  }
+  bound = b.coerce(std::move(*bound), type_id::boolean, expr::cast_context::implicit);
+  if (!bound) return report(bound.err(), condition.location), std::nullopt;
+  o.what = expr::to_sql(*bound->n, types);
+  return take(builder_.filter(in.from, bound->n, std::move(o)), std::move(in.columns),
+              condition.location);
+}
+
+bool query_binder::bind_targets(const query& q, const rows& in, std::vector<aggregate_call>& calls,
+                                std::vector<bound_target>& out) {
+  const auto& types = types_of(in.from);
+  select_scope names(in, types, calls);
+  expr::binder b(script_.text(), names);
+  bool ok = true;
+  for (const auto& t : q.targets) {
+    if (!t.star) {
+      auto value = b.bind(t.value);
+      if (!value) {
+        ok = report(value.err(), t.location);
+        // Its place is kept, so that positions of GROUP BY stay right.
+        bound_target broken;
+        broken.name = t.alias;
+        out.push_back(std::move(broken));
+        continue;
+      }
+      bound_target made;
+      made.value = std::move(*value);
+      made.name = t.alias.empty() ? column_title(t.value) : t.alias;
+      made.location = t.location;
+      out.push_back(std::move(made));
+      continue;
+    }
+    bool any = false;
+    for (const auto& c : in.columns) {
+      if (!t.value.qualifier.empty() && c.table != t.value.qualifier) continue;
+      any = true;
+      auto n = std::make_shared<expr::node>(*planner::column_ref(types, c.index));
+      n->location = t.location;
+      bound_target made;
+      made.value.n = std::move(n);
+      made.value.zoned = c.zoned;
+      made.name = c.name;
+      made.location = t.location;
+      out.push_back(std::move(made));
+    }
+    if (!any)
+      ok = report(errc::unknown_name,
+                  t.value.qualifier.empty()
+                      ? "SELECT * with no tables specified is not valid"
+                      : "missing FROM-clause entry for table \"" + t.value.qualifier + "\"",
+                  t.location);
+  }
+  return ok;
+}
+
+std::optional<rows> query_binder::project(planner::relation from, std::vector<bound_target> targets,
+                                          step_options o) {
+  rows out{from, {}};
+  const auto& types = types_of(from);
+  std::vector<planner::named_expr> columns;
+  std::set<std::string> taken;
+  bool identity = targets.size() == types.size();
+  for (uint32_t i = 0; i < targets.size(); ++i) {
+    auto& t = targets[i];
+    column_name c;
+    c.name = t.name;
+    c.index = i;
+    c.zoned = t.value.zoned;
+    c.location = t.location;
+    if (t.value.unknown) c.literal = t.value;
+    identity = identity && planner::bare_column(t.value.n) == i;
+    o.what += (i ? ", " : "") + expr::to_sql(*t.value.n, types);
+    columns.push_back({unique_name(t.name, taken), t.value.n});
+    out.columns.push_back(std::move(c));
+  }
+  // Names are the rows' own; a projection that only renames computes nothing.
+  if (identity) return out;
+  const auto location = targets.empty() ? 0 : targets[0].location;
+  return take(builder_.project(from, std::move(columns), std::move(o)), std::move(out.columns),
+              location);
+}
+
+std::optional<rows> query_binder::coerced(
+    rows in, const std::vector<data_type>& types, expr::cast_context how, step_options o,
+    const std::function<std::string(size_t, const data_type&)>& what) {
+  const auto& have = types_of(in.from);
+  rows nothing;
+  select_scope names(nothing, have, "");
+  expr::binder b(script_.text(), names);
+  std::vector<bound_target> targets;
+  bool ok = true;
+  for (size_t i = 0; i < types.size(); ++i) {
+    auto& c = in.columns[i];
+    auto n = std::make_shared<expr::node>(*planner::column_ref(have, c.index));
+    n->location = c.location;
+    expr::bound value = c.literal ? *c.literal : expr::bound{std::move(n), false, c.zoned};
+    const auto given = value.n->type;
+    auto fits = c.literal || expr::context_of(given.id, types[i].id) <= how;
+    auto r = fits ? b.coerce(value, types[i], how)
+                  : b.fail(errc::type_mismatch, what(i, given), c.location);
+    if (!r) {
+      ok = report(r.err(), c.location);
+      continue;
+    }
+    r->unknown = false;
+    targets.push_back({std::move(*r), c.name, c.location});
+  }
+  if (!ok) return {};
+  return project(in.from, std::move(targets), std::move(o));
+}
+
+}  // namespace weir::sql

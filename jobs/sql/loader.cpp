@@ -1,0 +1,341 @@
+#include "jobs/sql/loader.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "jobs/sql/job.hpp"
+#include "jobs/sql/reader.hpp"
+#include "runtime/base/nearest.hpp"
+#include "runtime/expr/expr.hpp"
+
+namespace weir::sql {
+namespace {
+
+/// Steps over blanks and comments.
+size_t statement_start(std::string_view s, size_t at, size_t end) {
+  while (at < end) {
+    if (isspace(static_cast<unsigned char>(s[at]))) {
+      ++at;
+    } else if (s.substr(at, 2) == "--") {
+      at = std::min(s.find('\n', at), end);
+    } else if (s.substr(at, 2) == "/*") {
+      const auto close = s.find("*/", at);
+      at = close == std::string_view::npos ? end : close + 2;
+    } else {
+      break;
+    }
+  }
+  return at;
+}
+
+/// The name that a CREATE statement defines, also where it does not parse.
+std::string defined_name(std::string_view s) {
+  std::vector<std::string> words;
+  for (size_t i = 0; i < s.size() && words.size() < 8;) {
+    if (isspace(static_cast<unsigned char>(s[i]))) {
+      ++i;
+      continue;
+    }
+    size_t end = i;
+    while (end < s.size() && (isalnum(static_cast<unsigned char>(s[end])) || s[end] == '_')) ++end;
+    if (end == i) break;
+    std::string word;
+    for (; i < end; ++i) word += static_cast<char>(tolower(static_cast<unsigned char>(s[i])));
+    words.push_back(std::move(word));
+  }
+  if (words.empty() || words[0] != "create") return {};
+  for (size_t i = 1; i + 1 < words.size(); ++i)
+    if (words[i] == "table" || words[i] == "view")
+      return words[i + 1] == "if" && i + 4 < words.size() ? words[i + 4] : words[i + 1];
+  return {};
+}
+
+}  // namespace
+
+loader::loader(script& s, const std::string& base_dir, const jobs::job_settings& settings)
+    : script_(s), base_dir_(base_dir), settings_(settings) {}
+
+std::optional<physical_plan> loader::run() {
+  read();
+  settings();
+  for (const auto& s : statements_)
+    std::visit(
+        [this, &s](const auto& what) {
+          using type = std::decay_t<decltype(what)>;
+          if constexpr (std::is_same_v<type, select_statement>)
+            run(what, s.location);
+          else if constexpr (!std::is_same_v<type, set_statement>)
+            run(what);
+        },
+        s.what);
+  script_.check_unused_settings();
+  if (script_.failed()) return {};
+  if (!writes_) {
+    script_.fail_whole("the script has neither INSERT nor SELECT: there is nothing to run");
+    return {};
+  }
+  warn_unused();
+  auto plan = builder_->build();
+  if (!plan) {
+    script_.fail_whole(plan.err().message);
+    return {};
+  }
+  return std::move(*plan);
+}
+
+void loader::read() {
+  const auto& text = script_.text();
+  auto ranges = expr::split_statements(text);
+  if (!ranges) {
+    script_.report(ranges.err(), 0);
+    return;
+  }
+  for (auto [begin, end] : *ranges) {
+    const auto start = statement_start(text, begin, end);
+    if (start == end) continue;
+    const auto shift = static_cast<ptrdiff_t>(start);
+    const std::string one = text.substr(start, end - start);
+    auto fail = [&](const error& e) {
+      script_.report(e, start);
+      if (auto n = defined_name(one); !n.empty()) unreadable_.insert(std::move(n));
+    };
+    auto parsed = expr::parsed_text::parse(one, text, shift);
+    if (!parsed) {
+      fail(parsed.err());
+      continue;
+    }
+    for (expr::json_node s : (*parsed)->statements()) {
+      reader r(text, shift, static_cast<uint32_t>(start));
+      auto made = r.read_statement(s["stmt"]);
+      if (made)
+        statements_.push_back(std::move(*made));
+      else
+        fail(made.err());
+    }
+  }
+}
+
+bool loader::settings() {
+  planner::plan_settings p;
+  p.base_dir = base_dir_;
+  p.custom = settings_.custom;
+  p.final_output = settings_.final_output;
+  p.name = jobs::job_name_of(script_.file());
+  p.parallelism = settings_.default_parallelism;
+  for (const auto& s : statements_)
+    if (const auto* set = std::get_if<set_statement>(&s.what)) apply(*set, p);
+  if (settings_.parallelism) p.parallelism = *settings_.parallelism;
+  if (settings_.mode) p.mode = *settings_.mode;
+  builder_ = std::make_unique<planner::plan_builder>(std::move(p));
+  queries_ = std::make_unique<query_binder>(script_, *builder_);
+  queries_->unreadable = unreadable_;
+  return !script_.failed();
+}
+
+void loader::apply(const set_statement& s, planner::plan_settings& p) {
+  static const std::array<std::string, 4> known{"name", "parallelism", "key_groups", "mode"};
+  const auto& name = s.called.text;
+  auto number = [&](uint32_t max, uint32_t& out) {
+    const auto v = std::strtoull(s.value.c_str(), nullptr, 10);
+    if (s.value.empty() || s.value.find_first_not_of("0123456789") != std::string::npos || v < 1 ||
+        v > max)
+      fail(errc::invalid_argument,
+           name + " must be an integer between 1 and " + std::to_string(max), s.value_location);
+    else
+      out = static_cast<uint32_t>(v);
+  };
+  if (name == "name") {
+    if (s.value.empty())
+      fail(errc::invalid_argument, "a job's name cannot be empty", s.value_location);
+    else
+      p.name = s.value;
+  } else if (name == "parallelism") {
+    number(plan_parallelism_max, p.parallelism);
+  } else if (name == "key_groups") {
+    number(plan_key_groups_max, p.key_groups);
+  } else if (name == "mode") {
+    std::vector<std::string> modes;
+    for (auto m :
+         {delivery_mode::exactly_once, delivery_mode::at_least_once, delivery_mode::at_most_once}) {
+      modes.emplace_back(to_string(m));
+      if (s.value == modes.back()) {
+        p.mode = m;
+        return;
+      }
+    }
+    fail(errc::invalid_argument,
+         "mode is exactly-once, at-least-once or at-most-once" + nearest_hint(s.value, modes),
+         s.value_location);
+  } else {
+    fail(errc::unknown_name,
+         "unrecognized setting \"" + name + "\"" +
+             nearest_hint(name, std::span<const std::string>(known)) +
+             " (there are name, parallelism, key_groups, mode)",
+         s.called.location);
+  }
+}
+
+bool loader::define(const name& n, definition d) {
+  d.called = n;
+  auto [it, fresh] = queries_->definitions.emplace(n.text, std::move(d));
+  if (!fresh)
+    return fail(errc::already_exists, "relation \"" + n.text + "\" already exists", n.location);
+  return true;
+}
+
+bool loader::generated_columns(const create_table& t, planner::table_def& def) {
+  rows physical;
+  schema types;
+  for (const auto& c : t.columns)
+    if (!c.generated) {
+      physical.columns.push_back(
+          {"", c.called.text, static_cast<uint32_t>(types.size()), c.zoned, {}, c.called.location});
+      types.fields.push_back({c.called.text, c.type});
+    }
+  bool ok = true;
+  for (size_t i = 0; i < t.columns.size(); ++i) {
+    const auto& c = t.columns[i];
+    if (!c.generated) continue;
+    select_scope names(physical, types, "a generated column");
+    expr::binder b(script_.text(), names);
+    auto value = b.bind(*c.generated);
+    if (value) value = b.coerce(std::move(*value), c.type, expr::cast_context::assignment);
+    if (!value) {
+      script_.report(value.err(), c.generated->location);
+      ok = false;
+      continue;
+    }
+    def.columns[i].generated = expr::to_sql(*value->n, types);
+    def.columns[i].value = value->n;
+  }
+  return ok;
+}
+
+std::optional<planner::table_def> loader::table_of(const create_table& t, definition& d) {
+  planner::table_def def;
+  def.name = t.called.text;
+  for (const auto& c : t.columns) {
+    planner::column_def column;
+    column.name = c.called.text;
+    column.type = c.type;
+    def.columns.push_back(std::move(column));
+    d.zoned.push_back(c.zoned);
+  }
+  for (const auto& key : t.primary_key) def.primary_key.push_back(key.text);
+  bool ok = generated_columns(t, def);
+  for (const auto& o : t.options) {
+    // rate = '${RATE:-}' without --set RATE: as if the option were not there.
+    if (o.value.empty() && script_.substituted_at(o.value_location + 1)) continue;
+    if (o.called.text == "emit") {
+      if (o.value != "final" && o.value != "changes")
+        ok = fail(errc::invalid_argument, "emit is 'changes' or 'final'", o.value_location);
+      d.final_rows = o.value == "final";
+      continue;
+    }
+    def.options[o.called.text] = o.value;
+  }
+  if (!def.options.count("connector"))
+    ok = fail(errc::invalid_argument,
+              "table \"" + def.name + "\" needs WITH (connector = '...'): where its rows are",
+              t.called.location);
+  if (!ok) return {};
+  return def;
+}
+
+void loader::run(const create_table& t) {
+  definition d;
+  d.options = t.options;
+  auto def = table_of(t, d);
+  d.broken = !def;
+  if (def) d.table = std::move(*def);
+  if (!define(t.called, std::move(d)) || !t.as) return;
+  auto& made = queries_->definitions.at(t.called.text);
+  if (made.broken) return;
+  made.columns = t.as_columns;
+  write(made, t.called, {}, *t.as);
+}
+
+void loader::run(const create_view& v) {
+  definition d;
+  d.is_table = false;
+  d.body = v.body;
+  d.columns = v.columns;
+  if (!define(v.called, std::move(d))) return;
+  // Bound now, so that its mistakes are reported even when nothing reads it.
+  auto& made = queries_->definitions.at(v.called.text);
+  context c;
+  c.id = v.called.text;
+  auto r = queries_->bind(*v.body, c);
+  if (r && !queries_->rename(*r, v.columns, v.called.text, v.called.location)) r.reset();
+  made.broken = !r;
+  made.bound[false] = std::move(r);
+}
+
+void loader::run(const insert& i) {
+  auto it = queries_->definitions.find(i.into.text);
+  if (it == queries_->definitions.end()) {
+    if (unreadable_.count(i.into.text)) return;
+    std::vector<std::string> tables;
+    for (const auto& [text, d] : queries_->definitions)
+      if (d.is_table) tables.push_back(text);
+    fail(errc::unknown_name,
+         "relation \"" + i.into.text + "\" does not exist" + nearest_hint(i.into.text, tables),
+         i.into.location);
+    return;
+  }
+  if (!it->second.is_table) {
+    fail(errc::invalid_argument, "cannot insert into view \"" + i.into.text + "\"",
+         i.into.location);
+    return;
+  }
+  if (!it->second.broken) write(it->second, i.into, i.columns, *i.body);
+}
+
+void loader::run(const select_statement& s, uint32_t location) {
+  writes_ = true;
+  if (bare_select_) {
+    fail(errc::unsupported,
+         "a second SELECT without INSERT: a job has one standard output; write UNION ALL, or "
+         "INSERT INTO a table",
+         location);
+    return;
+  }
+  bare_select_ = location;
+  auto r = queries_->bind(*s.body, {});
+  if (!r) return;
+  planner::table_def out;
+  out.name = "stdout";
+  out.options = {{"connector", "stdout"}};
+  std::set<std::string> taken;
+  for (const auto& c : r->columns) {
+    planner::column_def column;
+    column.name = unique_name(c.name, taken);
+    column.type = builder_->schema_of(r->from)->fields[c.index].type;
+    out.columns.push_back(std::move(column));
+  }
+  if (auto done = builder_->sink_by_position(r->from, out); !done)
+    fail(done.err().code, done.err().message, location);
+}
+
+void loader::warn_unused() {
+  for (const auto& [text, d] : queries_->definitions)
+    if (!d.used)
+      script_.warn(d.called.location, std::string(d.is_table ? "table" : "view") + " \"" + text +
+                                          "\" is used by nothing");
+}
+
+}  // namespace weir::sql
+
+namespace weir::jobs {
+
+std::optional<physical_plan> read_sql(const std::string& text, const std::string& file,
+                                      const std::string& base_dir, const job_settings& s,
+                                      std::vector<diagnostic>& out) {
+  sql::script script(text, file, s.set);
+  std::optional<physical_plan> plan;
+  if (!script.failed()) plan = sql::loader(script, base_dir, s).run();
+  out = script.take_diagnostics();
+  return plan;
+}
+
+}  // namespace weir::jobs

@@ -1,0 +1,57 @@
+// Reads a script statement by statement into a plan builder and goes on after mistakes, so that
+// every statement's are reported. One use, one thread.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "jobs/job/job.hpp"
+#include "jobs/sql/query_binder.hpp"
+
+namespace weir::sql {
+
+class loader {
+ public:
+  loader(script&, const std::string& base_dir, const jobs::job_settings&);
+  /// The plan; nothing when the script has errors (all are reported there).
+  std::optional<physical_plan> run();
+
+ private:
+  void read();
+  bool settings();
+  void apply(const set_statement&, planner::plan_settings&);
+  void run(const create_table&);
+  void run(const create_view&);
+  void run(const insert&);
+  void run(const select_statement&, uint32_t location);
+
+  std::optional<planner::table_def> table_of(const create_table&, definition&);
+  bool generated_columns(const create_table&, planner::table_def&);
+  bool define(const name&, definition);
+  /// Writes a query's rows into a table; `columns`: those that INSERT names, else all.
+  void write(definition&, const name& into, const std::vector<name>& columns, const query&);
+  /// The rows in the order of the table's columns, with NULL where INSERT gives nothing.
+  std::optional<rows> arranged(rows, const definition&, const std::vector<uint32_t>& targets);
+  std::optional<std::vector<uint32_t>> insert_targets(const definition&, const std::vector<name>&);
+  /// Refuses rows that change where the sink only appends, at the clause that makes them change.
+  bool takes(const rows&, const planner::table_def&, uint32_t location);
+  void warn_unused();
+  bool fail(errc code, const std::string& what, uint32_t location) {
+    script_.report(expr::error_at(code, what, script_.text(), location), location);
+    return false;
+  }
+
+  script& script_;
+  std::string base_dir_;
+  const jobs::job_settings& settings_;
+  std::vector<statement> statements_;
+  std::set<std::string> unreadable_;
+  std::unique_ptr<planner::plan_builder> builder_;
+  std::unique_ptr<query_binder> queries_;
+  std::optional<uint32_t> bare_select_;
+  bool writes_ = false;
+};
+
+}  // namespace weir::sql

@@ -1,0 +1,126 @@
+// Queries -> the plan builder's logical graph: names resolved, types unified, groups checked. One
+// per load; errors go to the script, so that what follows can go on, and what depends on something
+// broken is skipped silently.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "jobs/plan/builder.hpp"
+#include "jobs/sql/ast.hpp"
+#include "jobs/sql/script.hpp"
+#include "jobs/sql/select_scope.hpp"
+
+namespace weir::sql {
+
+/// A table or view that the script has defined.
+struct definition {
+  name called;
+  planner::table_def table;  // of a table: without the options of the SQL front end itself
+  std::vector<bool> zoned;   // by column of `table`
+  std::vector<option> options;
+  bool final_rows = false;  // option emit = 'final'
+  query_ptr body;           // of a view
+  std::vector<std::string> columns;
+  bool is_table = true;
+  bool broken = false;  // reported already
+  bool used = false;
+  std::map<bool, std::optional<rows>> bound;  // of a view, by context::final_rows
+};
+
+/// WITH: names that a query sees beside tables and views, innermost first.
+struct environment {
+  const environment* outer = nullptr;
+  std::map<std::string, std::optional<rows>> names;  // nothing: broken
+};
+
+struct context {
+  const environment* with = nullptr;
+  std::string id;  // prefix of the operators' stable ids; empty: derived from what they do
+  /// The reader takes the rows that stand when the input ends, not changes.
+  bool final_rows = false;
+  /// INSERT's columns: what literals of VALUES become.
+  const std::vector<data_type>* wanted = nullptr;
+};
+
+class query_binder {
+ public:
+  query_binder(script& s, planner::plan_builder& b) : script_(s), builder_(b) {}
+
+  /// Nothing: reported.
+  std::optional<rows> bind(const query&, const context&);
+  /// The rows with other names for their columns (AS t(a, b), CREATE VIEW v (a, b)).
+  bool rename(rows&, const std::vector<std::string>& names, const std::string& of,
+              uint32_t location);
+  /// The rows with columns of these types, by casts up to `how`. `what` describes a failure.
+  std::optional<rows> coerced(rows, const std::vector<data_type>& types, expr::cast_context how,
+                              planner::step_options,
+                              const std::function<std::string(size_t, const data_type&)>& what);
+  planner::step_options named(const std::string& id) { return {id.empty() ? id : unique(id)}; }
+
+  std::map<std::string, definition> definitions;
+  /// Where the clause stands that makes a step emit changes, by node.
+  std::map<uint32_t, uint32_t> change_locations;
+  /// Names of statements that could not be read: who refers to them is not told so again.
+  std::set<std::string> unreadable;
+
+ private:
+  struct bound_target {
+    expr::bound value;
+    std::string name;
+    uint32_t location = 0;
+  };
+
+  // bind_from.cpp
+  std::optional<rows> from(const query&, const context&);
+  std::optional<rows> item(const from_item&, const context&);
+  std::optional<rows> relation(const name&, const context&);
+  std::optional<rows> view(definition&, const context&);
+  std::optional<rows> tumble(const from_item&, const context&);
+  std::optional<rows> flat_map(rows, const from_item&, const context&);
+  std::optional<rows> generated(uint64_t count, uint32_t location);
+
+  // bind_select.cpp
+  std::optional<rows> select(const query&, const context&);
+  std::optional<rows> filter(rows, const syntax& condition, planner::step_options);
+  bool bind_targets(const query&, const rows&, std::vector<aggregate_call>&,
+                    std::vector<bound_target>&);
+  std::optional<rows> project(planner::relation, std::vector<bound_target>, planner::step_options);
+
+  // bind_group.cpp
+  std::optional<planner::relation> group(const query&, const rows&, std::vector<bound_target>&,
+                                         std::vector<aggregate_call>&, const context&);
+  bool bind_keys(const query&, const rows&, const std::vector<bound_target>&,
+                 std::vector<planner::named_expr>&);
+
+  // bind_set.cpp
+  std::optional<rows> values(const query&, const context&);
+  std::optional<rows> set_operation(const query&, const context&);
+  void branches(const query&, bool all, std::vector<const query*>&) const;
+
+  std::optional<rows> take(result<planner::relation>, std::vector<column_name>, uint32_t location);
+  bool report(const error& e, uint32_t location) { return script_.report(e, location), false; }
+  bool report(errc code, const std::string& what, uint32_t location) {
+    return report(expr::error_at(code, what, script_.text(), location), location);
+  }
+  const schema& types_of(planner::relation r) const { return *builder_.schema_of(r); }
+  planner::step_options part(const context& c, const char* what) {
+    return named(c.id.empty() ? c.id : c.id + '/' + what);
+  }
+  std::string unique(const std::string& id);
+
+  script& script_;
+  planner::plan_builder& builder_;
+  std::set<std::string> ids_;
+};
+
+/// The option of a table that a message is about, as far as it names one.
+uint32_t blamed(const definition&, const std::string& message, uint32_t otherwise);
+/// "a", "a_2", ...: names of columns for the engine, where each is there once.
+std::string unique_name(const std::string& wanted, std::set<std::string>& taken);
+/// What PostgreSQL calls a column of a select list without AS.
+std::string column_title(const syntax&);
+
+}  // namespace weir::sql

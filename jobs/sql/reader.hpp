@@ -1,0 +1,63 @@
+// libpg_query's JSON of a statement -> ast.hpp. Whatever PostgreSQL's grammar has and Weir has not
+// is refused here by its name and place: every node is read against the list of keys that it may
+// have, so that nothing is ignored. One per statement; one thread.
+#pragma once
+
+#include <initializer_list>
+#include <string>
+
+#include "jobs/sql/ast.hpp"
+#include "runtime/expr/syntax_reader.hpp"
+
+namespace weir::sql {
+
+class reader final : public expr::syntax_reader {
+ public:
+  using json = expr::json_node;
+
+  /// `start`: the statement's first byte in `sql`, for errors about clauses without a place;
+  /// `shift` as in syntax_reader.
+  reader(std::string_view sql, ptrdiff_t shift, uint32_t start)
+      : syntax_reader(sql, shift), start_(start) {}
+
+  /// Of {"stmt": ...}'s value.
+  result<statement> read_statement(json);
+
+ private:
+  result<std::shared_ptr<const void>> read_query(json select, uint32_t location) override;
+
+  // reader_query.cpp
+  result<query_ptr> select(json body, int depth);
+  status select_clauses(json body, query&, int depth);
+  status with_clause(json body, query&, int depth);
+  result<from_item> from(json node, int depth);
+  result<from_item> function_item(json body);
+  status alias(json body, from_item&);
+  result<target> read_target(json node);
+  result<std::vector<syntax>> expressions(json list);
+
+  // reader.cpp
+  result<create_table> create(json body);
+  result<create_table> create_as(json body);
+  result<create_view> view(json body);
+  result<insert> read_insert(json body);
+  result<set_statement> set(json body);
+  result<column_clause> column(json body, create_table&);
+  status constraint(json body, create_table&, column_clause*);
+  result<std::vector<option>> options(json list);
+  result<name> relation(json body);
+  result<data_type> type(json body, bool& zoned);
+
+  /// Errors when the node has a key that is neither in `known` nor always harmless.
+  status only(json body, std::initializer_list<std::string_view> known) const;
+  error refuse(std::string_view what, uint32_t location, std::string_view hint = "") const;
+  /// The smallest location in a subtree; the statement's when it has none.
+  uint32_t place_of(json) const;
+
+  uint32_t start_;
+};
+
+/// The texts of a list of {"String": {"sval": ...}}.
+std::vector<std::string> names_of(expr::json_node list);
+
+}  // namespace weir::sql

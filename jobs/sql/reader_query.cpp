@@ -1,0 +1,192 @@
+// Queries: SELECT, VALUES, set operations, what FROM lists.
+#include "jobs/sql/reader.hpp"
+
+namespace weir::sql {
+
+using expr::error_at;
+using expr::has_key;
+using expr::text_at;
+
+result<std::shared_ptr<const void>> reader::read_query(json select_node, uint32_t location) {
+  if (!has_key(select_node, "SelectStmt")) return refuse("this subquery", location);
+  WEIR_ASSIGN(auto q, select(select_node["SelectStmt"], 1));
+  return std::shared_ptr<const void>(std::move(q));
+}
+
+result<query_ptr> reader::select(json body, int depth) {
+  if (depth > expr::nesting_max)
+    return error_at(errc::unsupported, "the query nests too deeply", sql(), place_of(body));
+  WEIR_TRY(only(body, {"distinctClause", "targetList", "fromClause", "whereClause", "groupClause",
+                       "havingClause", "valuesLists", "withClause", "all", "larg", "rarg"}));
+  auto q = std::make_shared<query>();
+  q->location = place_of(body);
+  if (has_key(body, "withClause")) WEIR_TRY(with_clause(body["withClause"], *q, depth));
+  const auto op = text_at(body, "op");
+  simdjson::dom::array rows;
+  if (op == "SETOP_UNION") {
+    q->what = query::kind::set_operation;
+    q->all = has_key(body, "all");
+    WEIR_ASSIGN(q->left, select(body["larg"], depth + 1));
+    WEIR_ASSIGN(q->right, select(body["rarg"], depth + 1));
+    // With a right side in parentheses this is where the operation's second half begins.
+    q->location = q->right->location;
+  } else if (op != "SETOP_NONE") {
+    return refuse(op == "SETOP_INTERSECT" ? "INTERSECT" : "EXCEPT", place_of(body["rarg"]));
+  } else if (!body["valuesLists"].get(rows)) {
+    q->what = query::kind::values;
+    for (json row : rows) {
+      WEIR_ASSIGN(auto values, expressions(row["List"]["items"]));
+      if (!q->rows.empty() && values.size() != q->rows[0].size())
+        return error_at(errc::parse, "VALUES lists must all be the same length", sql(),
+                        place_of(row));
+      q->rows.push_back(std::move(values));
+    }
+  } else {
+    WEIR_TRY(select_clauses(body, *q, depth));
+  }
+  return query_ptr(std::move(q));
+}
+
+status reader::select_clauses(json body, query& q, int depth) {
+  simdjson::dom::array list;
+  if (!body["distinctClause"].get(list)) {
+    q.distinct = true;
+    for (json item : list) {
+      simdjson::dom::object o;
+      if (!item.get(o) && o.size() > 0) return refuse("DISTINCT ON", place_of(item));
+    }
+  }
+  if (body["targetList"].get(list)) return refuse("SELECT without columns", q.location);
+  for (json item : list) {
+    WEIR_ASSIGN(auto t, read_target(item));
+    q.targets.push_back(std::move(t));
+  }
+  if (!body["fromClause"].get(list))
+    for (json item : list) {
+      WEIR_ASSIGN(auto f, from(item, depth));
+      q.from.push_back(std::move(f));
+    }
+  if (has_key(body, "whereClause")) {
+    WEIR_ASSIGN(q.where, syntax_reader::read(body["whereClause"]));
+  }
+  if (!body["groupClause"].get(list))
+    for (json item : list)
+      if (has_key(item, "GroupingSet"))
+        return refuse("GROUPING SETS, ROLLUP, CUBE and GROUP BY ()", place_of(item));
+  if (has_key(body, "groupClause")) {
+    WEIR_ASSIGN(q.group_by, expressions(body["groupClause"]));
+  }
+  if (has_key(body, "havingClause")) {
+    WEIR_ASSIGN(q.having, syntax_reader::read(body["havingClause"]));
+  }
+  return {};
+}
+
+status reader::with_clause(json body, query& q, int depth) {
+  WEIR_TRY(only(body, {"ctes"}));
+  simdjson::dom::array list;
+  if (body["ctes"].get(list)) return {};
+  for (json item : list) {
+    const json c = item["CommonTableExpr"];
+    WEIR_TRY(only(c, {"ctename", "aliascolnames", "ctematerialized", "ctequery"}));
+    named_query n;
+    n.called = {std::string(text_at(c, "ctename")), location_of(c)};
+    for (const auto& before : q.with)
+      if (before.called.text == n.called.text)
+        return error_at(errc::already_exists,
+                        "WITH query name \"" + n.called.text + "\" specified more than once", sql(),
+                        n.called.location);
+    if (has_key(c, "aliascolnames")) n.columns = names_of(c["aliascolnames"]);
+    if (!has_key(c["ctequery"], "SelectStmt"))
+      return refuse("a statement that changes data in WITH", n.called.location);
+    WEIR_ASSIGN(n.body, select(c["ctequery"]["SelectStmt"], depth + 1));
+    q.with.push_back(std::move(n));
+  }
+  return {};
+}
+
+status reader::alias(json body, from_item& f) {
+  if (!has_key(body, "alias")) return {};
+  f.alias = text_at(body["alias"], "aliasname");
+  if (has_key(body["alias"], "colnames")) f.columns = names_of(body["alias"]["colnames"]);
+  return {};
+}
+
+result<from_item> reader::from(json node, int depth) {
+  from_item f;
+  if (has_key(node, "RangeVar")) {
+    const json body = node["RangeVar"];
+    f.location = location_of(body);
+    WEIR_ASSIGN(f.table, relation(body));
+    WEIR_TRY(alias(body, f));
+    return f;
+  }
+  if (has_key(node, "RangeSubselect")) {
+    const json body = node["RangeSubselect"];
+    f.what = from_item::kind::subquery;
+    f.location = place_of(body);
+    WEIR_TRY(only(body, {"subquery", "alias"}));
+    WEIR_ASSIGN(f.inner, select(body["subquery"]["SelectStmt"], depth + 1));
+    WEIR_TRY(alias(body, f));
+    return f;
+  }
+  if (has_key(node, "RangeFunction")) return function_item(node["RangeFunction"]);
+  if (has_key(node, "JoinExpr")) {
+    const json body = node["JoinExpr"];
+    const auto type = text_at(body, "jointype");
+    std::string what = type == "JOIN_LEFT"    ? "LEFT JOIN"
+                       : type == "JOIN_RIGHT" ? "RIGHT JOIN"
+                       : type == "JOIN_FULL"  ? "FULL JOIN"
+                                              : "JOIN";
+    return refuse(what, place_of(body["rarg"]));
+  }
+  return refuse(has_key(node, "RangeTableSample") ? "TABLESAMPLE" : "this part of FROM",
+                place_of(node));
+}
+
+result<from_item> reader::function_item(json body) {
+  from_item f;
+  f.what = from_item::kind::function;
+  f.location = place_of(body);
+  WEIR_TRY(only(body, {"functions", "alias", "lateral"}));
+  const json call = body["functions"].at(0)["List"]["items"].at(0);
+  if (!has_key(call, "FuncCall")) return refuse("this call in FROM", f.location);
+  // TUMBLE(t, ...): the table's name reads as a column.
+  WEIR_ASSIGN(f.call, syntax_reader::read(call));
+  WEIR_TRY(alias(body, f));
+  return f;
+}
+
+result<target> reader::read_target(json node) {
+  const json body = node["ResTarget"];
+  WEIR_TRY(only(body, {"name", "val"}));
+  target t;
+  t.location = location_of(body);
+  t.alias = text_at(body, "name");
+  const json value = body["val"];
+  simdjson::dom::array fields;
+  if (has_key(value, "ColumnRef") && !value["ColumnRef"]["fields"].get(fields) &&
+      has_key(fields.at(fields.size() - 1), "A_Star")) {
+    t.star = true;
+    t.value.kind = expr::syntax_kind::column;
+    t.value.location = t.location;
+    if (fields.size() > 2) return refuse("a qualified table", t.location);
+    if (fields.size() == 2) t.value.qualifier = text_at(fields.at(0)["String"], "sval");
+    return t;
+  }
+  WEIR_ASSIGN(t.value, syntax_reader::read(value));
+  return t;
+}
+
+result<std::vector<syntax>> reader::expressions(json list) {
+  std::vector<syntax> out;
+  simdjson::dom::array items;
+  if (list.get(items)) return out;
+  for (json item : items) {
+    WEIR_ASSIGN(auto e, syntax_reader::read(item));
+    out.push_back(std::move(e));
+  }
+  return out;
+}
+
+}  // namespace weir::sql

@@ -1,0 +1,97 @@
+#include "jobs/sql/select_scope.hpp"
+
+#include <algorithm>
+
+#include "jobs/plan/aggregate_call.hpp"
+#include "runtime/base/nearest.hpp"
+
+namespace weir::sql {
+
+using expr::binder;
+using expr::bound;
+using expr::syntax;
+
+result<const column_name*> select_scope::find(const syntax& s, const binder& b) const {
+  const column_name* found = nullptr;
+  for (const auto& c : in_.columns) {
+    if (c.name != s.name || (!s.qualifier.empty() && c.table != s.qualifier)) continue;
+    if (found)
+      return b.fail(errc::invalid_argument,
+                    "column reference \"" + s.name +
+                        "\" is ambiguous; name its table, or give "
+                        "the columns different names",
+                    s.location);
+    found = &c;
+  }
+  return found;
+}
+
+result<bound> select_scope::column(const syntax& s, const binder& b) {
+  WEIR_ASSIGN(const auto* c, find(s, b));
+  if (c) {
+    auto n = std::make_shared<expr::node>(*planner::column_ref(types_, c->index));
+    n->location = s.location;
+    return bound{std::move(n), false, c->zoned};
+  }
+  std::vector<std::string> names, tables;
+  for (const auto& k : in_.columns) {
+    if (s.qualifier.empty() || k.table == s.qualifier) names.push_back(k.name);
+    if (!k.table.empty() && std::find(tables.begin(), tables.end(), k.table) == tables.end())
+      tables.push_back(k.table);
+  }
+  if (!s.qualifier.empty() && std::find(tables.begin(), tables.end(), s.qualifier) == tables.end())
+    return b.fail(errc::unknown_name,
+                  "missing FROM-clause entry for table \"" + s.qualifier + "\"" +
+                      nearest_hint(s.qualifier, tables),
+                  s.location);
+  const auto shown = s.qualifier.empty() ? '"' + s.name + '"' : s.qualifier + '.' + s.name;
+  return b.fail(errc::unknown_name,
+                "column " + shown + " does not exist" + nearest_hint(s.name, names), s.location);
+}
+
+std::optional<result<bound>> select_scope::call(const syntax& s, binder& b) {
+  if (planner::find_aggregate(s.name) && !s.over_location) return aggregate(s, b);
+  if (s.over_location)
+    return b.fail(errc::unsupported, "OVER (window functions) is not supported yet",
+                  *s.over_location);
+  if (!s.is_plain_call())
+    return b.fail(errc::unknown_name,
+                  "there is no aggregate function " + s.name + "()" +
+                      nearest_hint(s.name, planner::aggregate_names()),
+                  s.location);
+  if (is_table_function(s.name))
+    return b.fail(errc::unsupported, s.name + "() gives rows; write it in FROM", s.location);
+  return {};
+}
+
+result<bound> select_scope::aggregate(const syntax& s, binder& b) {
+  if (inside_)
+    return b.fail(errc::invalid_argument, "aggregate function calls cannot be nested", s.location);
+  if (!calls_)
+    return b.fail(errc::invalid_argument,
+                  "aggregate functions are not allowed in " + std::string(clause_) +
+                      (clause_ == "WHERE" ? "; write HAVING" : ""),
+                  s.location);
+  inside_ = true;
+  auto made = planner::bind_aggregate(s, b);
+  inside_ = false;
+  if (!made) return std::move(made).err();
+  uint32_t k = 0;
+  while (k < calls_->size() && !planner::same_call((*calls_)[k], *made)) ++k;
+  auto n = std::make_shared<expr::node>();
+  n->kind = expr::node_kind::column;
+  n->type = made->type;
+  n->column = static_cast<uint32_t>(types_.size()) + k;
+  n->location = s.location;
+  if (k == calls_->size()) calls_->push_back(std::move(*made));
+  return bound{std::move(n)};
+}
+
+result<bound> select_scope::subquery(const syntax& s, binder& b) {
+  return b.fail(errc::unsupported,
+                (s.name.empty() ? std::string("a subquery as a value") : s.name + " (SELECT ...)") +
+                    " is not supported yet",
+                s.location);
+}
+
+}  // namespace weir::sql

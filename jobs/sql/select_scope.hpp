@@ -1,0 +1,58 @@
+// What names mean inside one SELECT: the columns that FROM gives, by name or table.name, and
+// aggregate calls where the clause may have them. Lives while its clause is bound; one thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "jobs/plan/builder.hpp"
+#include "runtime/expr/binder.hpp"
+
+namespace weir::sql {
+
+/// A column of a relation as SQL sees it.
+struct column_name {
+  std::string table;  // what may stand in front of the name, or empty
+  std::string name;
+  uint32_t index = 0;  // in the relation
+  bool zoned = false;  // timestamp with time zone
+  /// A literal of a select list that has no type yet: who reads the column chooses it.
+  std::optional<expr::bound> literal;
+  uint32_t location = 0;  // in the select list that made it
+};
+/// Rows with names, in the order that * gives. Names may repeat: then they are ambiguous.
+struct rows {
+  planner::relation from;
+  std::vector<column_name> columns;
+};
+
+class select_scope final : public expr::scope {
+ public:
+  /// `clause` names the place for messages ("WHERE").
+  select_scope(const rows& in, const schema& types, std::string_view clause)
+      : in_(in), types_(types), clause_(clause) {}
+  /// Aggregates are allowed: call k of `calls` reads as column types.size() + k.
+  select_scope(const rows& in, const schema& types, std::vector<aggregate_call>& calls)
+      : in_(in), types_(types), clause_("here"), calls_(&calls) {}
+
+  result<expr::bound> column(const expr::syntax&, const expr::binder&) override;
+  std::optional<result<expr::bound>> call(const expr::syntax&, expr::binder&) override;
+  result<expr::bound> subquery(const expr::syntax&, expr::binder&) override;
+
+  /// The one column of that name; null when there is none, an error when there are several.
+  result<const column_name*> find(const expr::syntax&, const expr::binder&) const;
+
+ private:
+  result<expr::bound> aggregate(const expr::syntax&, expr::binder&);
+
+  const rows& in_;
+  const schema& types_;
+  std::string_view clause_;
+  std::vector<aggregate_call>* calls_ = nullptr;
+  bool inside_ = false;  // an aggregate's arguments
+};
+
+/// Functions of FROM: TUMBLE and those that give several rows.
+bool is_table_function(std::string_view name);
+
+}  // namespace weir::sql

@@ -1,0 +1,168 @@
+// INSERT: a query's rows into a table.
+#include <algorithm>
+
+#include "jobs/sql/loader.hpp"
+#include "runtime/base/nearest.hpp"
+#include "runtime/connectors/source.hpp"
+#include "runtime/expr/expr.hpp"
+
+namespace weir::sql {
+namespace {
+
+expr::node_ptr null_of(const data_type& type) {
+  auto n = std::make_shared<expr::node>();
+  n->kind = expr::node_kind::literal;
+  n->type = type;
+  n->literal = scalar::of_null(type);
+  return n;
+}
+
+}  // namespace
+
+/// Which column of the table each column of the query goes to.
+std::optional<std::vector<uint32_t>> loader::insert_targets(const definition& d,
+                                                            const std::vector<name>& columns) {
+  const auto& all = d.table.columns;
+  std::vector<uint32_t> out;
+  if (columns.empty()) {
+    for (uint32_t i = 0; i < all.size(); ++i)
+      if (!all[i].value) out.push_back(i);
+    return out;
+  }
+  bool ok = true;
+  std::vector<std::string> names;
+  for (const auto& c : all) names.push_back(c.name);
+  for (const auto& c : columns) {
+    auto it = std::find(names.begin(), names.end(), c.text);
+    const auto i = static_cast<uint32_t>(it - names.begin());
+    if (it == names.end())
+      ok = fail(errc::unknown_name,
+                "column \"" + c.text + "\" of relation \"" + d.table.name + "\" does not exist" +
+                    nearest_hint(c.text, names),
+                c.location);
+    else if (all[i].value)
+      ok = fail(errc::invalid_argument,
+                "cannot insert into column \"" + c.text + "\": it is generated", c.location);
+    else if (std::find(out.begin(), out.end(), i) != out.end())
+      ok = fail(errc::already_exists, "column \"" + c.text + "\" specified more than once",
+                c.location);
+    out.push_back(i);
+  }
+  if (!ok) return {};
+  return out;
+}
+
+std::optional<rows> loader::arranged(rows in, const definition& d,
+                                     const std::vector<uint32_t>& targets) {
+  const auto& all = d.table.columns;
+  std::vector<planner::named_expr> columns;
+  schema physical;
+  bool plain = targets.size() == all.size();
+  for (uint32_t i = 0; i < all.size(); ++i) {
+    auto from = std::find(targets.begin(), targets.end(), i);
+    const auto k = static_cast<uint32_t>(from - targets.begin());
+    plain = plain && k == i;
+    columns.push_back({all[i].name, from == targets.end()
+                                        ? null_of(all[i].type)
+                                        : planner::column_ref(*builder_->schema_of(in.from), k)});
+    if (!all[i].value) physical.fields.push_back({all[i].name, all[i].type});
+  }
+  if (plain) return in;
+  // Generated columns read the others, by their place among those.
+  std::vector<expr::node_ptr> given;
+  for (uint32_t i = 0; i < all.size(); ++i)
+    if (!all[i].value) given.push_back(columns[i].value);
+  auto substituted = [&given](auto&& self, const expr::node_ptr& n) -> expr::node_ptr {
+    if (n->kind == expr::node_kind::column) return given[n->column];
+    auto copy = std::make_shared<expr::node>(*n);
+    for (auto& a : copy->args) a = self(self, a);
+    return copy;
+  };
+  for (uint32_t i = 0; i < all.size(); ++i)
+    if (all[i].value) columns[i].value = substituted(substituted, all[i].value);
+  rows out;
+  for (uint32_t i = 0; i < all.size(); ++i)
+    out.columns.push_back({"", all[i].name, i, false, {}, 0});
+  auto made = builder_->project(in.from, std::move(columns),
+                                queries_->named("sink/" + d.table.name + "/arranged"));
+  if (!made) return fail(made.err().code, made.err().message, d.called.location), std::nullopt;
+  out.from = *made;
+  return out;
+}
+
+bool loader::takes(const rows& r, const planner::table_def& t, uint32_t location) {
+  const auto changing = builder_->changing_step(r.from);
+  if (!changing) return true;
+  const auto& connector = t.options.at("connector");
+  auto traits = traits_of(connector);
+  if (!traits || traits->takes_changes) return true;  // what is wrong is said by the sink itself
+  auto at = queries_->change_locations.find(changing->node);
+  return fail(errc::unsupported,
+              "table \"" + t.name + "\" (" + connector +
+                  ") only appends rows, but this aggregate updates rows that it has emitted as "
+                  "more input arrives; group by a window (TUMBLE and its window_start), or give "
+                  "the table the option emit = 'final' for the rows that stand when bounded "
+                  "input ends, or use a table that takes changes (stdout)",
+              at == queries_->change_locations.end() ? location : at->second);
+}
+
+void loader::write(definition& d, const name& into, const std::vector<name>& columns,
+                   const query& body) {
+  writes_ = true;
+  d.used = true;
+  const bool any_columns = d.table.columns.empty();
+  auto targets = insert_targets(d, columns);
+  std::vector<data_type> types;
+  for (auto i : targets.value_or(std::vector<uint32_t>{})) types.push_back(d.table.columns[i].type);
+  context c;
+  c.final_rows = d.final_rows;
+  if (targets && !any_columns) c.wanted = &types;
+  auto r = queries_->bind(body, c);
+  if (!r || !targets) return;
+  auto table = d.table;
+  if (any_columns) {
+    if (!queries_->rename(*r, d.columns, d.called.text, into.location)) return;
+    std::set<std::string> taken;
+    for (const auto& k : r->columns) {
+      planner::column_def column;
+      column.name = unique_name(k.name, taken);
+      column.type = builder_->schema_of(r->from)->fields[k.index].type;
+      table.columns.push_back(std::move(column));
+    }
+  } else {
+    const auto given = r->columns.size(), wanted = targets->size();
+    if (given > wanted || (given < wanted && !columns.empty())) {
+      fail(errc::type_mismatch,
+           given > wanted ? "INSERT has more expressions than target columns"
+                          : "INSERT has more target columns than expressions",
+           given > wanted ? r->columns[wanted].location : into.location);
+      return;
+    }
+    // Without a list of columns the rest of them is NULL, as in PostgreSQL.
+    targets->resize(given);
+    types.resize(given);
+    auto what = [&](size_t i, const data_type& have) {
+      const auto& k = d.table.columns[(*targets)[i]];
+      return "column \"" + k.name + "\" is of type " + to_string(k.type) +
+             " but expression is of type " + to_string(have) + "; write CAST(... AS " +
+             to_string(k.type) + ")";
+    };
+    bool plain = true;
+    for (size_t i = 0; i < given; ++i)
+      plain = plain && !r->columns[i].literal &&
+              builder_->schema_of(r->from)->fields[r->columns[i].index].type == types[i];
+    if (!plain)
+      r = queries_->coerced(std::move(*r), types, expr::cast_context::assignment,
+                            queries_->named("sink/" + d.table.name + "/types"), what);
+    if (r) r = arranged(std::move(*r), d, *targets);
+    if (!r) return;
+    for (auto& k : table.columns) k.generated.clear(), k.value.reset();  // computed already
+  }
+  if (!takes(*r, table, into.location)) return;
+  if (auto done = builder_->sink_by_position(r->from, table); !done) {
+    const auto& m = done.err().message;
+    fail(done.err().code, m, blamed(d, m, into.location));
+  }
+}
+
+}  // namespace weir::sql

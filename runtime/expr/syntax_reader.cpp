@@ -1,0 +1,307 @@
+#include "runtime/expr/syntax_reader.hpp"
+
+#include <algorithm>
+
+namespace weir::expr {
+
+std::string_view text_at(json_node e, std::string_view key) {
+  std::string_view s;
+  if (e[key].get(s)) return {};
+  return s;
+}
+bool has_key(json_node e, std::string_view key) {
+  return e[key].error() == simdjson::SUCCESS;
+}
+
+result<syntax> syntax_reader::read(json_node e, int depth) {
+  if (depth > nesting_max)
+    return error_at(errc::unsupported, "the expression nests too deeply", sql_, 0);
+  simdjson::dom::object o;
+  if (e.get(o) || o.begin() == o.end()) return refuse("this form", 0);
+  auto field = *o.begin();
+  std::string_view kind = field.key;
+  json_node body = field.value;
+  syntax s;
+  s.location = location_of(body);
+  if (kind == "ColumnRef") return column(body, std::move(s));
+  if (kind == "A_Const") return constant(body, std::move(s));
+  if (kind == "A_Expr") return a_expr(body, std::move(s), depth);
+  if (kind == "TypeCast") return type_cast(body, std::move(s), depth);
+  if (kind == "FuncCall") return function(body, std::move(s), depth);
+  if (kind == "CaseExpr") return case_expr(body, std::move(s), depth);
+  if (kind == "BoolExpr") {
+    auto op = text_at(body, "boolop");
+    s.name = op == "AND_EXPR" ? "and" : op == "OR_EXPR" ? "or" : "not";
+    return special(body, std::move(s), depth);
+  }
+  if (kind == "NullTest") {
+    s.name = "is null";
+    s.negated = text_at(body, "nulltesttype") == "IS_NOT_NULL";
+    return special(body, std::move(s), depth);
+  }
+  if (kind == "BooleanTest") {
+    auto t = text_at(body, "booltesttype");
+    s.negated = t.substr(0, 7) == "IS_NOT_";
+    auto what = t.substr(s.negated ? 7 : 3);
+    s.name = what == "TRUE" ? "is true" : what == "FALSE" ? "is false" : "is null";
+    return special(body, std::move(s), depth);
+  }
+  if (kind == "CoalesceExpr") {
+    s.name = "coalesce";
+    return special(body, std::move(s), depth);
+  }
+  if (kind == "MinMaxExpr") {
+    s.name = text_at(body, "op") == "IS_GREATEST" ? "greatest" : "least";
+    return special(body, std::move(s), depth);
+  }
+  if (kind == "CollateClause") return refuse("COLLATE (text compares by its bytes)", s.location);
+  if (kind == "SQLValueFunction") {
+    s.kind = syntax_kind::function;
+    auto op = text_at(body, "op");
+    for (char c : op.substr(op.find('_') + 1)) s.name += static_cast<char>(tolower(c));
+    return s;
+  }
+  if (kind == "SubLink") return subquery(body, std::move(s), depth);
+  if (kind == "RowExpr") return refuse("a list of expressions", s.location);
+  if (kind == "A_ArrayExpr") return refuse("ARRAY", s.location);
+  if (kind == "ParamRef") return refuse("a parameter ($n)", s.location);
+  if (kind == "A_Indirection") return refuse("a subscript or field access", s.location);
+  return refuse(kind, s.location);
+}
+
+error syntax_reader::refuse(std::string_view what, uint32_t location) const {
+  return error_at(errc::unsupported, std::string(what) + " is not supported in a scalar expression",
+                  sql_, location);
+}
+uint32_t syntax_reader::location_of(json_node body) const {
+  int64_t v = 0;
+  if (body["location"].get(v) || v < 0) v = 0;
+  const auto at = std::max<int64_t>(0, v + shift_);
+  return static_cast<uint32_t>(std::min(static_cast<size_t>(at), sql_.size()));
+}
+
+result<syntax> syntax_reader::column(json_node body, syntax s) {
+  s.kind = syntax_kind::column;
+  simdjson::dom::array fields;
+  if (body["fields"].get(fields)) return refuse("this column reference", s.location);
+  for (json_node f : fields) {
+    if (has_key(f, "A_Star")) return refuse("*", s.location);
+    if (!s.name.empty()) s.qualifier += (s.qualifier.empty() ? "" : ".") + s.name;
+    s.name = text_at(f["String"], "sval");
+  }
+  return s;
+}
+
+// The JSON of this libpg_query leaves out integers that are zero or negative: those are read from
+// the text, where a folded minus sign may stand apart from its digits.
+std::string syntax_reader::integer_at(uint32_t location) const {
+  bool negative = false;
+  size_t i = location;
+  for (; i < sql_.size() && !isdigit(static_cast<unsigned char>(sql_[i])); ++i)
+    if (sql_[i] == '-') negative = !negative;
+  std::string digits(negative ? "-" : "");
+  for (; i < sql_.size() && isdigit(static_cast<unsigned char>(sql_[i])); ++i) digits += sql_[i];
+  return digits;
+}
+
+result<syntax> syntax_reader::constant(json_node body, syntax s) {
+  if (has_key(body, "isnull")) return s;
+  if (has_key(body, "ival")) {
+    s.kind = syntax_kind::integer;
+    int64_t v = 0;
+    s.text = body["ival"]["ival"].get(v) ? integer_at(s.location) : std::to_string(v);
+    return s;
+  }
+  if (has_key(body, "fval")) {
+    s.kind = syntax_kind::number;
+    s.text = text_at(body["fval"], "fval");
+    return s;
+  }
+  if (has_key(body, "boolval")) {
+    s.kind = syntax_kind::boolean;
+    s.text = has_key(body["boolval"], "boolval") ? "true" : "false";
+    return s;
+  }
+  if (has_key(body, "sval")) {
+    s.kind = syntax_kind::text;
+    s.text = text_at(body["sval"], "sval");
+    return s;
+  }
+  return refuse("a bit string", s.location);
+}
+
+status syntax_reader::read_args(json_node list, syntax& s, int depth) {
+  simdjson::dom::array items;
+  if (list.get(items)) return {};
+  for (json_node item : items) {
+    WEIR_ASSIGN(auto a, read(item, depth + 1));
+    s.args.push_back(std::move(a));
+  }
+  return {};
+}
+
+// Expressions with `arg` or `args`.
+result<syntax> syntax_reader::special(json_node body, syntax s, int depth) {
+  s.kind = syntax_kind::special;
+  if (has_key(body, "args")) WEIR_TRY(read_args(body["args"], s, depth));
+  if (has_key(body, "arg")) {
+    WEIR_ASSIGN(auto a, read(body["arg"], depth + 1));
+    s.args.push_back(std::move(a));
+  }
+  return s;
+}
+
+result<syntax> syntax_reader::a_expr(json_node body, syntax s, int depth) {
+  simdjson::dom::array names;
+  if (body["name"].get(names)) return refuse("this operator", s.location);
+  for (json_node n : names) s.name = text_at(n["String"], "sval");
+  auto kind = text_at(body, "kind");
+  if (has_key(body, "lexpr")) {
+    WEIR_ASSIGN(auto a, read(body["lexpr"], depth + 1));
+    s.args.push_back(std::move(a));
+  }
+  if (has_key(body, "rexpr")) {
+    if (has_key(body["rexpr"], "List")) {
+      WEIR_TRY(read_args(body["rexpr"]["List"]["items"], s, depth));
+    } else if (kind == "AEXPR_OP_ANY" || kind == "AEXPR_OP_ALL") {
+      return any_all(body, std::move(s), kind == "AEXPR_OP_ANY", depth);
+    } else {
+      WEIR_ASSIGN(auto b, read(body["rexpr"], depth + 1));
+      s.args.push_back(std::move(b));
+    }
+  }
+  s.kind = syntax_kind::special;
+  if (kind == "AEXPR_OP" || kind == "AEXPR_LIKE" || kind == "AEXPR_ILIKE" ||
+      kind == "AEXPR_SIMILAR") {
+    s.kind = syntax_kind::op;
+    return s;
+  }
+  if (kind == "AEXPR_DISTINCT" || kind == "AEXPR_NOT_DISTINCT") {
+    s.name = "is distinct";
+    s.negated = kind == "AEXPR_NOT_DISTINCT";
+    return s;
+  }
+  if (kind == "AEXPR_NULLIF") {
+    s.name = "nullif";
+    return s;
+  }
+  if (kind == "AEXPR_IN") {
+    s.negated = s.name == "<>";
+    s.name = "in";
+    return s;
+  }
+  if (kind.substr(0, 13) == "AEXPR_BETWEEN" || kind.substr(0, 17) == "AEXPR_NOT_BETWEEN") {
+    s.negated = kind.substr(6, 4) == "NOT_";
+    s.name = kind.substr(kind.size() - 4) == "_SYM" ? "between symmetric" : "between";
+    return s;
+  }
+  return refuse(s.name, s.location);
+}
+
+// x = ANY (ARRAY[...]) is IN, x <> ALL (ARRAY[...]) is NOT IN; other forms need array values.
+result<syntax> syntax_reader::any_all(json_node body, syntax s, bool any, int depth) {
+  if (!has_key(body["rexpr"], "A_ArrayExpr") || s.name != (any ? "=" : "<>"))
+    return refuse(any ? "this form of ANY" : "this form of ALL", s.location);
+  WEIR_TRY(read_args(body["rexpr"]["A_ArrayExpr"]["elements"], s, depth));
+  s.kind = syntax_kind::special;
+  s.name = "in";
+  s.negated = !any;
+  return s;
+}
+
+result<syntax> syntax_reader::type_cast(json_node body, syntax s, int depth) {
+  s.kind = syntax_kind::cast;
+  WEIR_ASSIGN(auto a, read(body["arg"], depth + 1));
+  json_node type;
+  if (body["typeName"].get(type)) return refuse("this cast", s.location);
+  if (!has_key(body, "location") || text_at(body, "location") == "-1")
+    s.location = location_of(type);
+  int64_t at = -1;
+  if (body["location"].get(at) || at < 0) s.location = location_of(type);
+  simdjson::dom::array names, mods;
+  if (!type["names"].get(names))
+    for (json_node n : names) s.name = text_at(n["String"], "sval");
+  if (!type["typmods"].get(mods)) {
+    for (json_node m : mods) {
+      int64_t v = 0;
+      if (m["A_Const"]["ival"]["ival"].get(v)) v = 0;
+      s.modifiers.push_back(static_cast<int32_t>(v));
+    }
+  }
+  if (has_key(type, "arrayBounds")) s.name += "[]";
+  s.args.push_back(std::move(a));
+  return s;
+}
+
+result<syntax> syntax_reader::function(json_node body, syntax s, int depth) {
+  s.kind = syntax_kind::function;
+  simdjson::dom::array names;
+  if (body["funcname"].get(names)) return refuse("this call", s.location);
+  for (json_node n : names) s.name = text_at(n["String"], "sval");
+  if (has_key(body, "agg_within_group")) return refuse("WITHIN GROUP", s.location);
+  if (has_key(body, "func_variadic")) return refuse("VARIADIC", s.location);
+  s.star = has_key(body, "agg_star");
+  s.distinct = has_key(body, "agg_distinct");
+  if (has_key(body, "over")) s.over_location = location_of(body["over"]);
+  if (has_key(body, "agg_order")) s.order_location = s.location;
+  if (has_key(body, "agg_filter")) {
+    WEIR_ASSIGN(auto condition, read(body["agg_filter"], depth + 1));
+    s.filter.push_back(std::move(condition));
+  }
+  if (has_key(body, "args")) WEIR_TRY(read_args(body["args"], s, depth));
+  return s;
+}
+
+result<syntax> syntax_reader::case_expr(json_node body, syntax s, int depth) {
+  s.kind = syntax_kind::special;
+  s.name = "case";
+  if (has_key(body, "arg")) {
+    s.simple_case = true;
+    WEIR_ASSIGN(auto a, read(body["arg"], depth + 1));
+    s.args.push_back(std::move(a));
+  }
+  simdjson::dom::array whens;
+  if (body["args"].get(whens)) return refuse("this CASE", s.location);
+  for (json_node w : whens) {
+    WEIR_ASSIGN(auto c, read(w["CaseWhen"]["expr"], depth + 1));
+    WEIR_ASSIGN(auto v, read(w["CaseWhen"]["result"], depth + 1));
+    s.args.push_back(std::move(c));
+    s.args.push_back(std::move(v));
+  }
+  if (has_key(body, "defresult")) {
+    WEIR_ASSIGN(auto e, read(body["defresult"], depth + 1));
+    s.args.push_back(std::move(e));
+  } else {
+    syntax none;
+    none.location = s.location;
+    s.args.push_back(std::move(none));
+  }
+  return s;
+}
+
+result<syntax> syntax_reader::subquery(json_node body, syntax s, int depth) {
+  s.kind = syntax_kind::subquery;
+  auto type = text_at(body, "subLinkType");
+  s.name = type == "EXISTS_SUBLINK" ? "EXISTS"
+           : type == "ALL_SUBLINK"  ? "ALL"
+           : type == "EXPR_SUBLINK" ? ""
+                                    : "ANY";
+  if (type == "ARRAY_SUBLINK" || type == "MULTIEXPR_SUBLINK")
+    return refuse("ARRAY (SELECT ...)", s.location);
+  simdjson::dom::array names;
+  if (s.name == "ANY" && body["operName"].get(names)) s.name = "IN";
+  if (!body["operName"].get(names))
+    for (json_node n : names) s.text = text_at(n["String"], "sval");
+  WEIR_ASSIGN(s.query, read_query(body["subselect"], s.location));
+  if (has_key(body, "testexpr")) {
+    WEIR_ASSIGN(auto test, read(body["testexpr"], depth + 1));
+    s.args.push_back(std::move(test));
+  }
+  return s;
+}
+
+result<std::shared_ptr<const void>> syntax_reader::read_query(json_node, uint32_t location) {
+  return refuse("a subquery", location);
+}
+
+}  // namespace weir::expr
