@@ -1,7 +1,6 @@
 #include "jobs/plan/describe.hpp"
 
 #include "jobs/plan/aggregate_call.hpp"
-
 #include "runtime/base/units.hpp"
 #include "runtime/expr/expr.hpp"
 

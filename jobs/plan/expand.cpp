@@ -29,7 +29,7 @@ class expander {
       : settings_(s), nodes_(std::move(nodes)) {}
 
   result<physical_plan> run() {
-    merge_projections(nodes_);
+    rewrite(nodes_);
     auto needed = find_needs(nodes_);
     live_ = std::move(needed.live);
     time_ = std::move(needed.time);

@@ -1,5 +1,9 @@
 #include "jobs/plan/tree.hpp"
 
+#include <set>
+
+#include "runtime/expr/expr.hpp"
+
 namespace weir::planner {
 namespace {
 
@@ -18,11 +22,85 @@ expr::node_ptr substitute(const expr::node_ptr& n, const std::vector<named_expr>
   return copy;
 }
 
-void merge_projections(std::vector<logical_node>& nodes) {
-  using kind = logical_node::kind;
+std::vector<uint32_t> count_consumers(const std::vector<logical_node>& nodes) {
   std::vector<uint32_t> consumers(nodes.size());
   for (const auto& n : nodes)
     for (auto r : n.inputs) ++consumers[r.node];
+  return consumers;
+}
+
+void redirect(std::vector<logical_node>& nodes, relation from, relation to) {
+  for (auto& n : nodes)
+    for (auto& r : n.inputs)
+      if (r == from) r = to;
+}
+
+void tidy(std::vector<logical_node>& nodes) {
+  std::vector<bool> live(nodes.size());
+  std::vector<uint32_t> open;
+  for (uint32_t i = 0; i < nodes.size(); ++i)
+    if (nodes[i].what == logical_node::kind::sink) open.push_back(i);
+  while (!open.empty()) {
+    const auto i = open.back();
+    open.pop_back();
+    if (live[i]) continue;
+    live[i] = true;
+    for (auto r : nodes[i].inputs) open.push_back(r.node);
+  }
+  std::vector<std::vector<uint32_t>> readers(nodes.size());
+  std::vector<size_t> waiting(nodes.size());
+  std::set<uint32_t> ready;  // the first comes first, so that what is in order stays so
+  for (uint32_t i = 0; i < nodes.size(); ++i) {
+    if (!live[i]) continue;
+    for (auto r : nodes[i].inputs) readers[r.node].push_back(i);
+    waiting[i] = nodes[i].inputs.size();
+    if (waiting[i] == 0) ready.insert(i);
+  }
+  std::vector<logical_node> ordered;
+  std::vector<uint32_t> moved(nodes.size());
+  while (!ready.empty()) {
+    const auto i = *ready.begin();
+    ready.erase(ready.begin());
+    moved[i] = static_cast<uint32_t>(ordered.size());
+    for (auto k : readers[i])
+      if (--waiting[k] == 0) ready.insert(k);
+    ordered.push_back(std::move(nodes[i]));
+  }
+  for (auto& n : ordered)
+    for (auto& r : n.inputs) r.node = moved[r.node];
+  nodes = std::move(ordered);
+}
+
+void rewrite(std::vector<logical_node>& nodes) {
+  for (auto* rule : {fold_constants, share_equal_nodes, push_down_filters, merge_projections}) {
+    tidy(nodes);
+    rule(nodes);
+  }
+  tidy(nodes);
+}
+
+void fold_constants(std::vector<logical_node>& nodes) {
+  auto fold = [](expr::node_ptr& e) {
+    if (e) e = expr::fold(e);
+  };
+  for (uint32_t i = 0; i < nodes.size(); ++i) {
+    auto& n = nodes[i];
+    for (auto& c : n.columns) fold(c.value);
+    for (auto& c : n.calls) {
+      fold(c.argument);
+      fold(c.filter);
+    }
+    fold(n.flat.argument);
+    fold(n.predicate);
+    const auto& p = n.predicate;
+    if (p && p->kind == expr::node_kind::literal && !p->literal.null && p->literal.i != 0)
+      redirect(nodes, {i, 0}, n.inputs[0]);
+  }
+}
+
+void merge_projections(std::vector<logical_node>& nodes) {
+  using kind = logical_node::kind;
+  auto consumers = count_consumers(nodes);
   for (auto& outer : nodes) {
     if (outer.what != kind::project) continue;
     for (;;) {

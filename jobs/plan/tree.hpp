@@ -1,14 +1,34 @@
-// Rewrites of the logical graph and of expression trees. Pure functions of the planner.
+// Rewrites of the logical graph, each a rule of its own, and of expression trees. None changes what
+// a job gives. Pure functions of the planner.
 #pragma once
 
 #include "jobs/plan/builder.hpp"
 
 namespace weir::planner {
 
-/// The tree with every column i replaced by columns[i].
-expr::node_ptr substitute(const expr::node_ptr&, const std::vector<named_expr>& columns);
+/// All rules, in the order in which each helps the next.
+void rewrite(std::vector<logical_node>&);
+
+/// Constant parts of expressions are computed; filters that always hold are gone.
+void fold_constants(std::vector<logical_node>&);
+/// Nodes that do the same over the same inputs become one: queries of several INSERTs have their
+/// common parts computed once.
+void share_equal_nodes(std::vector<logical_node>&);
+/// Conditions go towards the sources: through projections of columns, unions, distinct, windows and
+/// flat maps (where they do not read what those add) and into the keys of aggregates. Filters that
+/// meet become one.
+void push_down_filters(std::vector<logical_node>&);
 /// A projection over a projection that nothing else reads becomes one, unless an expression would
 /// be written more than once by it.
 void merge_projections(std::vector<logical_node>&);
+/// Nodes that reach no sink go away, and inputs stand before their readers; else the order is kept.
+void tidy(std::vector<logical_node>&);
+
+/// The tree with every column i replaced by columns[i].
+expr::node_ptr substitute(const expr::node_ptr&, const std::vector<named_expr>& columns);
+/// How many inputs name each node; sinks have none.
+std::vector<uint32_t> count_consumers(const std::vector<logical_node>&);
+/// What read `from` reads `to`.
+void redirect(std::vector<logical_node>&, relation from, relation to);
 
 }  // namespace weir::planner

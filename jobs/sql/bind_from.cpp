@@ -65,7 +65,8 @@ std::optional<rows> query_binder::from(const query& q, const context& c) {
       out = flat_map(std::move(*in), f, c);
     } else if (out) {
       report(errc::unsupported,
-             "a join (a second table in FROM) is not supported yet; functions that give rows are",
+             "a join (a second table in FROM) is not supported yet; UNION ALL puts tables "
+             "together, and functions may follow a table",
              f.location);
       return {};
     } else {
@@ -86,6 +87,7 @@ std::optional<rows> query_binder::item(const from_item& f, const context& c) {
     context inner = c;
     inner.id = c.id.empty() ? c.id : c.id + '/' + f.alias;
     inner.wanted = nullptr;
+    inner.titles = &f.columns;
     r = bind(*f.inner, inner);
   } else {
     r = tumble(f, c);
@@ -142,6 +144,7 @@ std::optional<rows> query_binder::view(definition& d, const context& c) {
   context inner;
   inner.final_rows = c.final_rows;
   inner.id = d.called.text + (c.final_rows ? "/final" : "");
+  inner.titles = &d.columns;
   auto r = bind(*d.body, inner);
   if (r && !rename(*r, d.columns, d.called.text, d.called.location)) r.reset();
   d.broken = !r;
@@ -198,6 +201,9 @@ std::optional<rows> query_binder::tumble(const from_item& f, const context& c) {
   select_scope none(nothing, no_types, "TUMBLE");
   expr::binder constants(script_.text(), none);
   auto size = constants.bind(s.args[2]);
+  if (!size) return report(size.err(), s.args[2].location), std::nullopt;
+  if (size->unknown)
+    size = constants.coerce(*size, type_id::interval, expr::cast_context::implicit);
   if (!size) return report(size.err(), s.args[2].location), std::nullopt;
   auto value = expr::fold(size->n);
   if (value->kind != expr::node_kind::literal || value->literal.null ||

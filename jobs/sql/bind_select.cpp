@@ -49,6 +49,7 @@ std::optional<rows> query_binder::bind(const query& q, const context& outer) {
     context inner = c;
     inner.id = c.id.empty() ? n.called.text : c.id + '/' + n.called.text;
     inner.wanted = nullptr;
+    inner.titles = &n.columns;
     auto r = bind(*n.body, inner);
     if (r && !rename(*r, n.columns, n.called.text, n.called.location)) r.reset();
     here.names[n.called.text] = std::move(r);
@@ -85,6 +86,9 @@ std::optional<rows> query_binder::select(const query& q, const context& c) {
     from = *g;
   }
   if (!ok) return {};
+  if (c.titles)
+    for (size_t i = 0; i < std::min(targets.size(), c.titles->size()); ++i)
+      targets[i].name = (*c.titles)[i];
   const bool main = !grouped && !q.distinct;
   auto out = project(from, std::move(targets), main ? named(c.id) : part(c, "select"));
   if (!out || !q.distinct) return out;

@@ -62,7 +62,9 @@ std::optional<rows> query_binder::values(const query& q, const context& c) {
   for (size_t i = 0; i < columns.size(); ++i) {
     const auto location = q.rows[0][i].location;
     auto type = b.common_type(columns[i], "VALUES", location);
-    bound_target t{{}, "column" + std::to_string(i + 1), location};
+    bound_target t;
+    t.name = c.titles && i < c.titles->size() ? (*c.titles)[i] : "column" + std::to_string(i + 1);
+    t.location = location;
     std::vector<expr::node_ptr> choices;
     for (size_t r = 0; type && r < columns[i].size(); ++r) {
       auto value = b.coerce(columns[i][r], *type, expr::cast_context::implicit);
@@ -107,6 +109,7 @@ std::optional<rows> query_binder::set_operation(const query& q, const context& c
   for (size_t i = 0; i < parts.size(); ++i) {
     context inner = c;
     inner.wanted = nullptr;
+    if (i > 0) inner.titles = nullptr;  // names are the first query's
     if (!c.id.empty()) inner.id = c.id + '/' + std::to_string(i + 1);
     auto r = bind(*parts[i], inner);
     ok &= r.has_value();

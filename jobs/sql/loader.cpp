@@ -265,6 +265,7 @@ void loader::run(const create_view& v) {
   auto& made = queries_->definitions.at(v.called.text);
   context c;
   c.id = v.called.text;
+  c.titles = &v.columns;
   auto r = queries_->bind(*v.body, c);
   if (r && !queries_->rename(*r, v.columns, v.called.text, v.called.location)) r.reset();
   made.broken = !r;

@@ -43,6 +43,8 @@ struct context {
   bool final_rows = false;
   /// INSERT's columns: what literals of VALUES become.
   const std::vector<data_type>* wanted = nullptr;
+  /// What the columns are called from outside (CREATE VIEW v (a, b)), so that plans say so too.
+  const std::vector<std::string>* titles = nullptr;
 };
 
 class query_binder {

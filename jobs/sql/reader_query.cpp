@@ -31,7 +31,8 @@ result<query_ptr> reader::select(json body, int depth) {
     // With a right side in parentheses this is where the operation's second half begins.
     q->location = q->right->location;
   } else if (op != "SETOP_NONE") {
-    return refuse(op == "SETOP_INTERSECT" ? "INTERSECT" : "EXCEPT", place_of(body["rarg"]));
+    return refuse(op == "SETOP_INTERSECT" ? "INTERSECT" : "EXCEPT", place_of(body["rarg"]),
+                  "UNION and UNION ALL are there");
   } else if (!body["valuesLists"].get(rows)) {
     q->what = query::kind::values;
     for (json row : rows) {
@@ -53,7 +54,9 @@ status reader::select_clauses(json body, query& q, int depth) {
     q.distinct = true;
     for (json item : list) {
       simdjson::dom::object o;
-      if (!item.get(o) && o.size() > 0) return refuse("DISTINCT ON", place_of(item));
+      if (!item.get(o) && o.size() > 0)
+        return refuse("DISTINCT ON", place_of(item),
+                      "DISTINCT compares whole rows; first(x) and last(x) are aggregates");
     }
   }
   if (body["targetList"].get(list)) return refuse("SELECT without columns", q.location);
@@ -72,7 +75,8 @@ status reader::select_clauses(json body, query& q, int depth) {
   if (!body["groupClause"].get(list))
     for (json item : list)
       if (has_key(item, "GroupingSet"))
-        return refuse("GROUPING SETS, ROLLUP, CUBE and GROUP BY ()", place_of(item));
+        return refuse("GROUP BY with GROUPING SETS, ROLLUP, CUBE or ()", place_of(item),
+                      "write one query for each grouping and put them together with UNION ALL");
   if (has_key(body, "groupClause")) {
     WEIR_ASSIGN(q.group_by, expressions(body["groupClause"]));
   }
@@ -138,7 +142,8 @@ result<from_item> reader::from(json node, int depth) {
                        : type == "JOIN_RIGHT" ? "RIGHT JOIN"
                        : type == "JOIN_FULL"  ? "FULL JOIN"
                                               : "JOIN";
-    return refuse(what, place_of(body["rarg"]));
+    return refuse(what, place_of(body["rarg"]),
+                  "FROM has one table; UNION ALL puts tables together");
   }
   return refuse(has_key(node, "RangeTableSample") ? "TABLESAMPLE" : "this part of FROM",
                 place_of(node));

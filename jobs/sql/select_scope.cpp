@@ -52,7 +52,9 @@ result<bound> select_scope::column(const syntax& s, const binder& b) {
 std::optional<result<bound>> select_scope::call(const syntax& s, binder& b) {
   if (planner::find_aggregate(s.name) && !s.over_location) return aggregate(s, b);
   if (s.over_location)
-    return b.fail(errc::unsupported, "OVER (window functions) is not supported yet",
+    return b.fail(errc::unsupported,
+                  "OVER (a window function) is not supported yet; TUMBLE in FROM and GROUP BY its "
+                  "window_start aggregate over time",
                   *s.over_location);
   if (!s.is_plain_call())
     return b.fail(errc::unknown_name,
@@ -90,7 +92,7 @@ result<bound> select_scope::aggregate(const syntax& s, binder& b) {
 result<bound> select_scope::subquery(const syntax& s, binder& b) {
   return b.fail(errc::unsupported,
                 (s.name.empty() ? std::string("a subquery as a value") : s.name + " (SELECT ...)") +
-                    " is not supported yet",
+                    " is not supported yet; subqueries may stand in FROM",
                 s.location);
 }
 

@@ -27,7 +27,7 @@ def test(weir: str, job: str) -> None:
 
         # Killed at one parallelism, restored at others.
         runner.restart()
-        slow = ("--set", "RATE=20000" if job != "wordcount" else "RATE=2000")
+        slow = ("--set", "RATE=2000" if job.startswith("wordcount") else "RATE=20000")
         kills = 0
         for parallelism in ("2", "1", "4", "3"):
             kills += runner.kill_after(runner.random.uniform(0.3, 0.6), "-p", parallelism, *slow)

@@ -1,0 +1,49 @@
+// Equal parts of a logical graph become one.
+#include <algorithm>
+
+#include "jobs/plan/aggregate_call.hpp"
+#include "jobs/plan/tree.hpp"
+#include "runtime/expr/expr.hpp"
+
+namespace weir::planner {
+namespace {
+
+using kind = logical_node::kind;
+
+bool same(const expr::node_ptr& a, const expr::node_ptr& b) {
+  return a && b ? expr::same_tree(*a, *b) : !a && !b;
+}
+
+/// Whether both nodes give the same rows, their inputs being the same.
+bool same_node(const logical_node& a, const logical_node& b) {
+  // Custom operators may do anything; scans of one table are one node already.
+  if (a.what != b.what || a.what == kind::custom || a.what == kind::sink || a.what == kind::scan ||
+      a.inputs != b.inputs || a.parallelism != b.parallelism || a.final_only != b.final_only ||
+      a.window_us != b.window_us || !(*a.output == *b.output) || !same(a.predicate, b.predicate) ||
+      a.flat.function != b.flat.function || a.flat.delimiter != b.flat.delimiter ||
+      !same(a.flat.argument, b.flat.argument))
+    return false;
+  return std::equal(a.columns.begin(), a.columns.end(), b.columns.begin(), b.columns.end(),
+                    [](const named_expr& x, const named_expr& y) {
+                      return x.name == y.name && same(x.value, y.value);
+                    }) &&
+         std::equal(a.calls.begin(), a.calls.end(), b.calls.begin(), b.calls.end(),
+                    [](const aggregate_call& x, const aggregate_call& y) {
+                      return x.name == y.name && same_call(x, y);
+                    });
+}
+
+}  // namespace
+
+void share_equal_nodes(std::vector<logical_node>& nodes) {
+  // In the order of the graph, so that inputs are shared before their readers are compared.
+  const auto consumers = count_consumers(nodes);
+  for (uint32_t i = 0; i < nodes.size(); ++i)
+    for (uint32_t k = 0; consumers[i] && k < i; ++k)
+      if (consumers[k] && same_node(nodes[k], nodes[i])) {
+        redirect(nodes, {i, 0}, {k, 0});
+        break;
+      }
+}
+
+}  // namespace weir::planner
