@@ -32,7 +32,7 @@ sinks:
 )";
   jobs::job_settings settings;
   settings.default_parallelism = parallelism;
-  auto job = jobs::load_job_text(text, name + ".yaml", ".", settings);
+  auto job = jobs::load_job_text(jobs::read_yaml, text, name + ".yaml", ".", settings);
   INFO((job ? std::string() : job.err().message));
   REQUIRE(job.ok());
   return job->plan;

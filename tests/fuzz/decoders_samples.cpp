@@ -136,7 +136,7 @@ std::vector<std::string> messages() {
   return {message(system, 0, rows),
           message(system, 4, splits_message{encode_splits(some_splits()), true, false}),
           message(system, 5, task_event{1, 2, task_event::what::failed, 3, 4, 5, "why"}),
-          message(system, 7, chunks_message{"job", 1, 2, chunks()}),
+          message(system, 7, chunks_message{"job", 2, chunks()}),
           message(system, 8, job),
           message(system, 9, deploy),
           message(system, 10, commit),
