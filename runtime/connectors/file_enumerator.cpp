@@ -109,7 +109,10 @@ class file_enumerator final : public split_enumerator {
       for (uint64_t begin = 0; begin < info.size || begin == 0; begin += size)
         ranges.emplace_back(begin, std::min(begin + size, info.size));
     }
-    WEIR_ASSIGN(auto quoted, quotes_before(path, ranges));
+    bool unclosed = false;
+    WEIR_ASSIGN(auto quoted, quotes_before(path, ranges, unclosed));
+    // With a quote too many somewhere nobody can say from here where records begin.
+    if (unclosed && !seen_.contains(path)) ranges = {{0, info.size}};
     for (size_t i = 0; i < ranges.size(); ++i) {
       std::tie(s.begin, s.end) = ranges[i];
       s.in_quotes = quoted[i];
@@ -127,15 +130,17 @@ class file_enumerator final : public split_enumerator {
   // For each range whether the byte before its begin lies within quotes: quotes may hold line
   // feeds, and only the number of quotes before a place tells whether it is within them. So a CSV
   // that is cut is read once here (at memory speed when cached); multiline = false saves that.
-  result<std::vector<bool>> quotes_before(
-      const std::string& path, const std::vector<std::pair<uint64_t, uint64_t>>& ranges) {
+  // `unclosed`: a quote is open at the end.
+  result<std::vector<bool>> quotes_before(const std::string& path,
+                                          const std::vector<std::pair<uint64_t, uint64_t>>& ranges,
+                                          bool& unclosed) {
     std::vector<bool> inside(ranges.size(), false);
     if (!settings_.csv || settings_.multiline == "false" || ranges.size() < 2) return inside;
     WEIR_ASSIGN(auto file, files_.open_read(path));
     std::vector<std::byte> block(scan_block_bytes);
     uint64_t at = 0, quotes = 0;
-    for (size_t i = 1; i < ranges.size(); ++i) {
-      uint64_t until = ranges[i].first - 1;
+    for (size_t i = 1; i <= ranges.size(); ++i) {
+      uint64_t until = i < ranges.size() ? ranges[i].first - 1 : ranges.back().second;
       while (at < until) {
         auto part = std::span(block).first(std::min<uint64_t>(block.size(), until - at));
         WEIR_ASSIGN(size_t n, file->read(at, part));
@@ -143,8 +148,9 @@ class file_enumerator final : public split_enumerator {
         quotes += count_bytes(reinterpret_cast<const char*>(block.data()), n, '"');
         at += n;
       }
-      inside[i] = quotes & 1;
+      if (i < ranges.size()) inside[i] = quotes & 1;
     }
+    unclosed = quotes & 1;
     return inside;
   }
 
