@@ -68,6 +68,19 @@ def test_a_finished_job_says_so_and_fresh_starts_over(c):
     assert published(c.dir / "out") == before
 
 
+def test_parts_roll_at_their_size(c):
+    c.write("roll.yaml", """tables:
+  n: {columns: {n: bigint}, with: {connector: sequence, end: 50000}}
+  out: {with: {connector: file, path: out, format: csv, roll_size: 20KB}}
+sinks:
+  - {from: n, into: out}
+""")
+    c.expect(0, "run", "roll.yaml", "-p", "1")
+    sizes = [p.stat().st_size for p in (c.dir / "out").glob("*.csv")]
+    assert len(sizes) > 10 and max(sizes) < 20_000 + 10, sizes
+    assert sorted(map(int, published(c.dir / "out"))) == list(range(1, 50_001))
+
+
 def test_a_second_process_is_refused_with_the_pid(c):
     process = c.start("run", "numbers.yaml", "--data-dir", "data", "--set", "RATE=1000")
     c.wait_for_epoch("data")
