@@ -17,8 +17,9 @@ constexpr size_t open_ranges_max = 2;
 struct row_origins {
   struct origin {
     uint32_t first_row;
-    std::shared_ptr<const text_window> window;
-    uint64_t offset, line;  // of the window's first byte
+    buffer_ref memory;      // holds the window's bytes; its masks serve the next window
+    const char* data;       // the window's first byte,
+    uint64_t offset, line;  // and its place
   };
   std::vector<origin> windows;
   std::vector<record_range> records;  // per row
@@ -79,8 +80,8 @@ class file_reader final : public source_reader {
     if (physical_rows != emitted_.records.size() || row >= physical_rows) return std::nullopt;
     const auto& o = emitted_.of(row);
     const auto& r = emitted_.records[row];
-    position_ = place_of(emitted_.path, *o.window, r.begin, o.offset, o.line);
-    return source_record{position_, std::string_view(o.window->data + r.begin, r.end - r.begin)};
+    position_ = place_of(emitted_.path, o.data, r.begin, o.offset, o.line);
+    return source_record{position_, std::string_view(o.data + r.begin, r.end - r.begin)};
   }
   status close() override {
     cursors_.clear();
@@ -94,7 +95,7 @@ class file_reader final : public source_reader {
   status open_more();
   result<bool> fill(split_cursor&, uint32_t max_rows, bool& nothing_yet);
   status decode_chunk(split_cursor&);
-  status reject(split_cursor&, uint32_t begin, uint32_t end, const text_window&, uint64_t offset,
+  status reject(split_cursor&, uint32_t begin, uint32_t end, const char* window, uint64_t offset,
                 uint64_t line, std::string_view cause);
   result<polled> finish(size_t index, bool ended);
   result<polled> emit();
@@ -168,9 +169,9 @@ status file_reader::open_more() {
 }
 
 // One bad record, after the policy.
-status file_reader::reject(split_cursor& c, uint32_t begin, uint32_t end, const text_window& window,
+status file_reader::reject(split_cursor& c, uint32_t begin, uint32_t end, const char* window,
                            uint64_t offset, uint64_t line, std::string_view cause) {
-  auto at = c.where(window, begin, offset, line);
+  auto at = place_of(c.split().path, window, begin, offset, line);
   if (spec_.on_error == error_policy::fail) {
     position_ = at;
     std::string hint;
@@ -185,7 +186,7 @@ status file_reader::reject(split_cursor& c, uint32_t begin, uint32_t end, const 
                                .operator_id = {},
                                .cause = cause,
                                .row = {},
-                               .raw = std::string_view(window.data + begin, end - begin)});
+                               .raw = std::string_view(window + begin, end - begin)});
   return {};
 }
 
@@ -209,16 +210,17 @@ status file_reader::decode_chunk(split_cursor& c) {
         good_.push_back(r);
         continue;
       }
-      WEIR_TRY(
-          reject(c, r.begin, r.end, window, c.window_offset(), c.window_line(), bad_[next].cause));
+      WEIR_TRY(reject(c, r.begin, r.end, window.data, c.window_offset(), c.window_line(),
+                      bad_[next].cause));
       while (next < bad_.size() && bad_[next].index == i) ++next;
     }
     records_.swap(good_);
     bad_.clear();
     c.decoder().decode(window, records_, *rows_, bad_);
   }
-  if (origins_.windows.empty() || origins_.windows.back().window.get() != &window)
-    origins_.windows.push_back({first, c.shared_window(), c.window_offset(), c.window_line()});
+  if (origins_.windows.empty() || origins_.windows.back().data != window.data)
+    origins_.windows.push_back(
+        {first, window.memory, window.data, c.window_offset(), c.window_line()});
   origins_.records.insert(origins_.records.end(), records_.begin(), records_.end());
   return {};
 }
@@ -231,7 +233,7 @@ result<bool> file_reader::fill(split_cursor& c, uint32_t max_rows, bool& nothing
     if (got == split_cursor::got::end) return true;
     if (got == split_cursor::got::bad) {
       const auto& b = c.bad();
-      WEIR_TRY(reject(c, b.begin, b.end, *b.window, b.offset, b.line, b.cause));
+      WEIR_TRY(reject(c, b.begin, b.end, b.window->data, b.offset, b.line, b.cause));
       if (letters_text_.size() > batch_bytes_target) break;
       continue;
     }
@@ -256,7 +258,7 @@ result<polled> file_reader::finish(size_t index, bool ended) {
     for (const auto& e : errors) {
       const auto& o = origins_.of(e.row);
       const auto& r = origins_.records[e.row];
-      WEIR_TRY(reject(c, r.begin, r.end, *o.window, o.offset, o.line, e.cause.message));
+      WEIR_TRY(reject(c, r.begin, r.end, o.data, o.offset, o.line, e.cause.message));
     }
     if (held.rows->rows == 0) held.rows.reset();
   }

@@ -282,12 +282,12 @@ source_split split_cursor::marked() const {
 
 std::string split_cursor::where(const text_window& window, uint32_t begin, uint64_t offset,
                                 uint64_t line) const {
-  return place_of(split_.path, window, begin, offset, line);
+  return place_of(split_.path, window.data, begin, offset, line);
 }
 
-std::string place_of(const std::string& path, const text_window& window, uint32_t begin,
-                     uint64_t offset, uint64_t line) {
-  if (line) return path + ":" + std::to_string(line + count_bytes(window.data, begin, '\n'));
+std::string place_of(const std::string& path, const char* window, uint32_t begin, uint64_t offset,
+                     uint64_t line) {
+  if (line) return path + ":" + std::to_string(line + count_bytes(window, begin, '\n'));
   return path + "@byte " + std::to_string(offset + begin);
 }
 

@@ -16,8 +16,8 @@ struct cursor_config {
 
 /// "flights.csv:17", or "flights.csv@byte 1234" where the line is not known. `begin` is a place in
 /// `window`, whose first byte has the offset and the line that are given.
-std::string place_of(const std::string& path, const text_window& window, uint32_t begin,
-                     uint64_t offset, uint64_t line);
+std::string place_of(const std::string& path, const char* window, uint32_t begin, uint64_t offset,
+                     uint64_t line);
 
 class split_cursor {
  public:
@@ -38,7 +38,6 @@ class split_cursor {
   };
   const bad_bytes& bad() const { return bad_; }
   const text_window& window() const { return *window_; }
-  std::shared_ptr<const text_window> shared_window() const { return window_; }
   record_decoder& decoder() { return *decoder_; }
   block_stream& stream() { return *stream_; }
 
