@@ -181,12 +181,16 @@ result<split_cursor::got> split_cursor::cut(uint32_t max, std::vector<record_ran
              std::memcmp(window_->data, "\xEF\xBB\xBF", 3) == 0) {
     place_ = 3;
   }
+  // A byte order mark is part of the first record: that one begins at 0 and is this split's.
+  const bool behind_mark = window_offset_ == 0 && place_ == 3 && window_->size >= 3 &&
+                           std::memcmp(window_->data, "\xEF\xBB\xBF", 3) == 0;
   bool skip_blank = decoder_->skips_blank();
   const uint64_t limit = split_.end == file_split::to_the_end || split_.end < window_offset_
                              ? (split_.end == file_split::to_the_end ? UINT64_MAX : 0)
                              : split_.end - window_offset_;
   while (out.size() < max) {
-    if (place_ >= limit) return out.empty() ? got::end : got::records;
+    if (place_ >= limit && !(behind_mark && place_ == 3))
+      return out.empty() ? got::end : got::records;
     uint32_t end = next_line_end(place_);
     if (end == window_->size) {
       if (!last_window_ || place_ == end) break;

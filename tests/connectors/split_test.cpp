@@ -65,6 +65,20 @@ void read_randomly(reading& x, rng& r) {
 
 }  // namespace
 
+TEST_CASE("a byte order mark does not hide the first record from a tiny first range") {
+  temporary_folder dir;
+  environment env;
+  write_file(dir / "t.csv",
+             "\xEF\xBB\xBF"
+             "1\n2\n");
+  auto columns = schema_of({{"n", type_id::int32}});
+  for (auto size : {"1", "2", "3", "4", "100"}) {
+    CAPTURE(std::string(size));
+    auto spec = file_source(dir / "t.csv", columns, {{"split_size", size}});
+    CHECK(*read_all(env, spec) == std::vector<std::string>{"1", "2"});
+  }
+}
+
 TEST_CASE("any cut, poll size and restore point reads the same records") {
   uint64_t seeds = std::getenv("WEIR_LONG") ? 2000 : 150;
   for (uint64_t seed = 1; seed <= seeds; ++seed) {
