@@ -182,7 +182,7 @@ void job_coordinator::splits_needed(task_id t) {
 
 void job_coordinator::begin_epoch(timestamp_us now) {
   if (pending_ || !all_up()) return;
-  pending_.emplace();
+  pending_ = pending_epoch{};
   pending_->number = next_;
   next_ = epoch{next_.value + 1};
   pending_->began = now;

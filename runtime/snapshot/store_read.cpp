@@ -176,7 +176,9 @@ std::vector<epoch_info> snapshot_store::inspect(const snapshot_key& key) const {
   std::vector<epoch_info> out;
   const job_entry* job = impl_->find(key);
   if (!job) return out;
-  for (const auto& [e, entry] : job->epochs) {
+  for (const auto& numbered : job->epochs) {
+    const uint64_t e = numbered.first;
+    const epoch_entry& entry = numbered.second;
     epoch_info info;
     info.number = epoch(e);
     info.started_us = entry.manifest.started_us;

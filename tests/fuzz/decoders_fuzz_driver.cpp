@@ -1,6 +1,6 @@
 // Runs the fuzz target without libFuzzer over the samples and damaged forms of them:
-// `fuzz_decoders_driver [MUTATIONS]`; with `--corpus DIR` it writes the samples there instead, as
-// libFuzzer's seeds.
+// `fuzz_decoders_driver [MUTATIONS [SAMPLE]]`; with `--corpus DIR` it writes the samples there
+// instead, as libFuzzer's seeds.
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -14,10 +14,12 @@ int main(int argc, char** argv) {
   using namespace weir;
   const bool write = argc == 3 && std::string(argv[1]) == "--corpus";
   const int mutations = !write && argc > 1 ? std::atoi(argv[1]) : 2000;
+  const size_t only = !write && argc > 2 ? static_cast<size_t>(std::atoi(argv[2])) : 0;
   size_t inputs = 0, number = 0;
   for (const auto& [decoder, bytes] : fuzz::samples()) {
     std::string input = std::string(1, static_cast<char>(decoder)) + bytes;
     ++number;
+    if (only != 0 && only != number) continue;
     if (write) {
       std::ofstream f(std::string(argv[2]) + "/sample" + std::to_string(number), std::ios::binary);
       f.write(input.data(), static_cast<std::streamsize>(input.size()));
