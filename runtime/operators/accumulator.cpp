@@ -38,12 +38,14 @@ error sum_overflow(const accumulator& a) {
 /// outside the loop.
 template <class F>
 void each(const accumulator& a, const accumulator_input& in, F f) {
-  const size_t word = in.value_word + a.at;
+  // Copies: through `in` the compiler would read them again after each store to a row.
+  uint64_t* const* const rows = in.rows;
+  const uint32_t* const at = in.at;
+  const size_t n = in.n, word = in.value_word + a.at;
   if (in.weights) {
-    for (size_t i = 0; i < in.n; ++i) f(in.rows[i] + word, in.at[i], int64_t{in.weights[in.at[i]]});
+    for (size_t i = 0; i < n; ++i) f(rows[i] + word, at[i], int64_t{in.weights[at[i]]});
   } else {
-    for (size_t i = 0; i < in.n; ++i)
-      f(in.rows[i] + word, in.at[i], std::integral_constant<int64_t, 1>());
+    for (size_t i = 0; i < n; ++i) f(rows[i] + word, at[i], std::integral_constant<int64_t, 1>());
   }
 }
 

@@ -76,13 +76,21 @@ void hash_index::clear() {
   small_bytes_ = 0;
   size_ = 0;
   shift_ = 32;
+  ++generation_;
+  resize(slots_min);
   directory_.assign(1, {});
   segments_.emplace_back();
-  make_segment(segments_[0], slots_min, 0, 0);
+  make_segment(segments_[0], 0, 0);
   point(0, 0);
 }
 
-void hash_index::make_segment(segment& g, uint32_t slots, uint32_t depth, uint32_t number) {
+void hash_index::resize(uint32_t slots) {
+  mask_ = slots - 1;
+  home_mask_ = mask_ & ~3u;
+}
+
+void hash_index::make_segment(segment& g, uint32_t depth, uint32_t number) {
+  const uint32_t slots = mask_ + 1;
   if (slots == slots_max) {
     g.small.reset();
     g.slots = reinterpret_cast<uint64_t*>(pool_.allocate_zero());
@@ -91,7 +99,6 @@ void hash_index::make_segment(segment& g, uint32_t slots, uint32_t depth, uint32
     g.slots = g.small.get();
     small_bytes_ += slots * sizeof(uint64_t);
   }
-  g.mask = slots - 1;
   g.used = 0;
   g.depth = depth;
   // Full-size segments fill at the same pace; limits between 50 and 75 % keep them from splitting
@@ -100,9 +107,9 @@ void hash_index::make_segment(segment& g, uint32_t slots, uint32_t depth, uint32
   g.limit = slots == slots_max ? slots / 2 + slots / 4 * spread / 256 : slots / 2;
 }
 
-void hash_index::drop_segment(segment& g) {
+void hash_index::drop_segment(segment& g, uint32_t slots) {
   if (g.small) {
-    small_bytes_ -= (g.mask + 1) * sizeof(uint64_t);
+    small_bytes_ -= slots * sizeof(uint64_t);
     g.small.reset();
   } else if (g.slots) {
     pool_.free(reinterpret_cast<std::byte*>(g.slots));
@@ -115,33 +122,39 @@ void hash_index::point(uint32_t number, uint32_t prefix) {
   uint32_t depth = 32 - shift_;
   uint32_t width = 1u << (depth - g.depth);
   for (uint32_t i = prefix * width; i < (prefix + 1) * width; ++i)
-    directory_[i] = {g.slots, g.mask, number};
+    directory_[i] = {g.slots, number};
+}
+
+uint32_t hash_index::first_behind(uint32_t hash) const noexcept {
+  const uint64_t* slots = directory_[uint64_t{hash} >> shift_].slots;
+  for (uint32_t s = hash & home_mask_;; s = (s + 1) & mask_) {
+    const uint64_t slot = slots[s];
+    if (slot == 0) return none;
+    if (slot >> 32 == hash) return static_cast<uint32_t>(slot) - 1;
+  }
 }
 
 void hash_index::grow(uint32_t hash) {
+  ++generation_;
   uint32_t number = directory_[uint64_t{hash} >> shift_].segment;
   segment old = std::move(segments_[number]);
-  uint32_t slots = old.mask + 1;
+  const uint32_t slots = mask_ + 1;
   uint32_t prefix = static_cast<uint32_t>(uint64_t{hash} >> (32 - old.depth));
-  auto refill = [](segment& g, uint64_t slot) {
-    uint32_t s = static_cast<uint32_t>(slot >> 32) & g.mask;
-    while (g.slots[s] != 0) s = (s + 1) & g.mask;
-    g.slots[s] = slot;
-    ++g.used;
-  };
   if (slots < slots_max || old.depth >= depth_max) {
-    weir_assert(slots < slots_max || old.used < old.mask, "a state index segment is full");
+    weir_assert(slots < slots_max || old.used < mask_, "a state index segment is full");
     if (slots == slots_max) {  // equal hashes by the thousand: give the segment up to all its slots
-      old.limit = old.mask - 1;
+      old.limit = mask_ - 1;
       segments_[number] = std::move(old);
       return;
     }
-    make_segment(segments_[number], slots * 4 > slots_max ? slots_max : slots * 4, old.depth,
-                 number);
+    resize(slots * 4 > slots_max ? slots_max : slots * 4);
+    segment& wide = segments_[number];
+    make_segment(wide, old.depth, number);
     for (uint32_t s = 0; s < slots; ++s)
-      if (old.slots[s] != 0) refill(segments_[number], old.slots[s]);
+      if (old.slots[s] != 0) place(wide.slots, old.slots[s]);
+    wide.used = old.used;
     point(number, prefix);
-    drop_segment(old);
+    drop_segment(old, slots);
     return;
   }
   if (old.depth == 32 - shift_) {  // the directory doubles
@@ -152,30 +165,33 @@ void hash_index::grow(uint32_t hash) {
   }
   auto sibling = static_cast<uint32_t>(segments_.size());
   segments_.emplace_back();
-  make_segment(segments_[number], slots, old.depth + 1, number);
-  make_segment(segments_[sibling], slots, old.depth + 1, sibling);
+  make_segment(segments_[number], old.depth + 1, number);
+  make_segment(segments_[sibling], old.depth + 1, sibling);
   uint64_t bit = uint64_t{1} << (32 + 31 - old.depth);
-  for (uint32_t s = 0; s < slots; ++s)
-    if (uint64_t slot = old.slots[s]; slot != 0)
-      refill(segments_[slot & bit ? sibling : number], slot);
+  for (uint32_t s = 0; s < slots; ++s) {
+    if (old.slots[s] == 0) continue;
+    segment& to = segments_[old.slots[s] & bit ? sibling : number];
+    place(to.slots, old.slots[s]);
+    ++to.used;
+  }
   point(number, prefix * 2);
   point(sibling, prefix * 2 + 1);
-  drop_segment(old);
+  drop_segment(old, slots);
 }
 
 void hash_index::erase(uint32_t hash, uint32_t row) noexcept {
   const entry& e = directory_[uint64_t{hash} >> shift_];
   uint64_t wanted = uint64_t{hash} << 32 | (row + 1);
-  uint32_t s = hash & e.mask;
+  uint32_t s = hash & home_mask_;
   while (e.slots[s] != wanted) {
     weir_assert(e.slots[s] != 0, "a state row is missing in its index");
-    s = (s + 1) & e.mask;
+    s = (s + 1) & mask_;
   }
   // Backward shift: close the gap with later entries whose home lies at or before it.
   uint32_t gap = s;
-  for (uint32_t t = (s + 1) & e.mask; e.slots[t] != 0; t = (t + 1) & e.mask) {
-    uint32_t home = static_cast<uint32_t>(e.slots[t] >> 32) & e.mask;
-    if (((t - home) & e.mask) >= ((t - gap) & e.mask)) {
+  for (uint32_t t = (s + 1) & mask_; e.slots[t] != 0; t = (t + 1) & mask_) {
+    uint32_t home = static_cast<uint32_t>(e.slots[t] >> 32) & home_mask_;
+    if (((t - home) & mask_) >= ((t - gap) & mask_)) {
       e.slots[gap] = e.slots[t];
       gap = t;
     }
@@ -189,21 +205,22 @@ void hash_index::reserve(size_t rows) {
   if (size_ != 0) return;  // only an empty index is laid out anew
   clear();
   size_t slots = std::bit_ceil(std::max<size_t>(rows * 2, slots_min));
+  drop_segment(segments_[0], slots_min);
   if (slots <= slots_max) {
-    drop_segment(segments_[0]);
-    make_segment(segments_[0], static_cast<uint32_t>(slots), 0, 0);
+    resize(static_cast<uint32_t>(slots));
+    make_segment(segments_[0], 0, 0);
     point(0, 0);
     return;
   }
+  resize(slots_max);
   auto depth = static_cast<uint32_t>(std::bit_width(slots / slots_max) - 1);
   depth = std::min(depth, depth_max);
-  drop_segment(segments_[0]);
   segments_.clear();
   segments_.resize(size_t{1} << depth);
   directory_.assign(segments_.size(), {});
   shift_ = 32 - depth;
   for (uint32_t i = 0; i < segments_.size(); ++i) {
-    make_segment(segments_[i], slots_max, depth, i);
+    make_segment(segments_[i], depth, i);
     point(i, i);
   }
 }

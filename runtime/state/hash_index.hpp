@@ -43,45 +43,33 @@ class hash_index {
   hash_index(const hash_index&) = delete;
   hash_index& operator=(const hash_index&) = delete;
 
-  /// Always inlined: GCC 12 takes a function that only prefetches for one without effect and drops
-  /// the calls.
-  [[gnu::always_inline]] inline void prefetch(uint32_t hash) const noexcept {
-    const entry& e = directory_[uint64_t{hash} >> shift_];
-    // The four slots that first() compares may lie across two cache lines.
-    __builtin_prefetch(e.slots + (hash & e.mask));
-    __builtin_prefetch(e.slots + (hash & e.mask) + 3);
+  /// Where a hash's rows begin: the first of four slots that lie in one cache line. Stays valid until
+  /// generation() changes.
+  [[gnu::always_inline]] inline const uint64_t* home(uint32_t hash) const noexcept {
+    return directory_[uint64_t{hash} >> shift_].slots + (hash & home_mask_);
   }
-  /// The first row with this hash in probe order, or none.
-  uint32_t first(uint32_t hash) const noexcept {
-    const entry& e = directory_[uint64_t{hash} >> shift_];
-    uint32_t s = hash & e.mask;
+  /// Changes with every insert() that moved slots.
+  uint64_t generation() const noexcept { return generation_; }
+  /// The first row with this hash in probe order, or none; `at` = home(hash).
+  [[gnu::always_inline]] inline uint32_t first(const uint64_t* at, uint32_t hash) const noexcept {
     // Four slots at once: where in them a row is found costs no mispredicted branch. Rows of one
     // hash are contiguous from their home on, so a match never lies behind an empty slot (which,
     // for hash 0, compares equal and reads as none).
-    if (s + 3 <= e.mask) [[likely]] {
-      const __m256i slots = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(e.slots + s));
-      const __m256i wanted = _mm256_set1_epi32(static_cast<int>(hash));
-      // The sign of each 64-bit lane is the answer for its upper half, where the hash is.
-      const auto same = static_cast<uint32_t>(
-          _mm256_movemask_pd(_mm256_castsi256_pd(_mm256_cmpeq_epi32(slots, wanted))));
-      if (same != 0) [[likely]]
-        return static_cast<uint32_t>(e.slots[s + static_cast<uint32_t>(__builtin_ctz(same))]) - 1;
-      const __m256i empty = _mm256_cmpeq_epi64(slots, _mm256_setzero_si256());
-      if (!_mm256_testz_si256(empty, empty)) return none;
-      s = (s + 4) & e.mask;
-    }
-    for (;; s = (s + 1) & e.mask) {
-      const uint64_t slot = e.slots[s];
-      if (slot == 0) return none;
-      if (slot >> 32 == hash) return static_cast<uint32_t>(slot) - 1;
-    }
+    const __m256i slots = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
+    const __m256i wanted = _mm256_set1_epi32(static_cast<int>(hash));
+    // The sign of each 64-bit lane is the answer for its upper half, where the hash is.
+    const auto same = static_cast<uint32_t>(
+        _mm256_movemask_pd(_mm256_castsi256_pd(_mm256_cmpeq_epi32(slots, wanted))));
+    if (same != 0) [[likely]]
+      return static_cast<uint32_t>(at[static_cast<uint32_t>(__builtin_ctz(same))]) - 1;
+    return first_behind(hash);
   }
   /// The first row with this hash that `matches(row)` accepts, or none.
   template <class Matches>
   uint32_t find(uint32_t hash, Matches matches) const noexcept {
-    const entry& e = directory_[uint64_t{hash} >> shift_];
-    for (uint32_t s = hash & e.mask;; s = (s + 1) & e.mask) {
-      uint64_t slot = e.slots[s];
+    const uint64_t* slots = directory_[uint64_t{hash} >> shift_].slots;
+    for (uint32_t s = hash & home_mask_;; s = (s + 1) & mask_) {
+      uint64_t slot = slots[s];
       if (slot == 0) return none;
       if (slot >> 32 == hash && matches(static_cast<uint32_t>(slot) - 1))
         return static_cast<uint32_t>(slot) - 1;
@@ -90,9 +78,7 @@ class hash_index {
   /// Adds a row that is not in it.
   void insert(uint32_t hash, uint32_t row) {
     const entry& e = directory_[uint64_t{hash} >> shift_];
-    uint32_t s = hash & e.mask;
-    while (e.slots[s] != 0) s = (s + 1) & e.mask;
-    e.slots[s] = uint64_t{hash} << 32 | (row + 1);
+    place(e.slots, uint64_t{hash} << 32 | (row + 1));
     ++size_;
     segment& g = segments_[e.segment];
     if (++g.used > g.limit) [[unlikely]]
@@ -112,24 +98,33 @@ class hash_index {
   static constexpr uint32_t depth_max = 20;
   struct entry {
     uint64_t* slots = nullptr;
-    uint32_t mask = 0;
     uint32_t segment = 0;
   };
   struct segment {
     std::unique_ptr<uint64_t[]> small;  // below slots_max slots; otherwise from the pool
     uint64_t* slots = nullptr;
-    uint32_t mask = 0;
     uint32_t used = 0;
     uint32_t limit = 0;
     uint32_t depth = 0;
   };
+  uint32_t first_behind(uint32_t hash) const noexcept;
+  void place(uint64_t* slots, uint64_t slot) const noexcept {
+    uint32_t s = static_cast<uint32_t>(slot >> 32) & home_mask_;
+    while (slots[s] != 0) s = (s + 1) & mask_;
+    slots[s] = slot;
+  }
   void grow(uint32_t hash);
-  void make_segment(segment&, uint32_t slots, uint32_t depth, uint32_t number);
-  void drop_segment(segment&);
+  void resize(uint32_t slots);
+  void make_segment(segment&, uint32_t depth, uint32_t number);
+  void drop_segment(segment&, uint32_t slots);
   void point(uint32_t number, uint32_t prefix);
 
   std::vector<entry> directory_;
   uint32_t shift_ = 32;  // directory_ has 2^(32 - shift_) entries
+  // Slots of a segment less one; all have as many, since a smaller one is alone. Homes are every
+  // fourth slot.
+  uint32_t mask_ = slots_min - 1, home_mask_ = (slots_min - 1) & ~3u;
+  uint64_t generation_ = 0;
   std::vector<segment> segments_;
   block_pool pool_;
   size_t size_ = 0;

@@ -117,6 +117,10 @@ class row_table {
   template <class Equal>
   void upsert_with(const uint64_t* keys, const uint32_t* hashes, size_t n, uint32_t* ids,
                    uint64_t** rows, std::vector<uint32_t>& added, Equal equal);
+  /// The row of each key by its hash alone, added where no key has it.
+  void candidates(const uint64_t* keys, const uint32_t* hashes, size_t begin, size_t end,
+                  const uint64_t** homes, uint32_t* ids, uint64_t** rows,
+                  std::vector<uint32_t>& added);
   bool equal_key(const uint64_t* row, const uint64_t* key) const noexcept;
   uint32_t add(const uint64_t* key, uint32_t hash);
   void revive(uint32_t id);
