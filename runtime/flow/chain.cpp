@@ -125,6 +125,13 @@ void chain_runner::begin_before_barrier() {
   at_ = 0;
 }
 
+void chain_runner::begin_approach() {
+  weir_assert(pass_ == pass_kind::none, "a pass over the chain is under way");
+  pass_ = pass_kind::approach;
+  approach_more_ = false;
+  at_ = 0;
+}
+
 void chain_runner::begin_idle() {
   weir_assert(pass_ == pass_kind::none, "a pass over the chain is under way");
   pass_ = pass_kind::idle;
@@ -146,6 +153,11 @@ status chain_runner::call(size_t i) {
       // What an operator gathered before belongs before the watermark.
       WEIR_TRY(op.before_barrier(out));
       return op.on_watermark(time_, out);
+    case pass_kind::approach: {
+      WEIR_ASSIGN(bool more, op.approach_barrier(out));
+      approach_more_ = approach_more_ || more;
+      return {};
+    }
     case pass_kind::before_barrier:
       return op.before_barrier(out);
     case pass_kind::idle:
@@ -201,6 +213,12 @@ result<bool> chain_runner::step() {
   if (failed_) return *failed_;
   ++at_;
   return true;
+}
+
+size_t chain_runner::held_rows() const {
+  size_t n = 0;
+  for (const auto& m : members_) n += m.op->held_rows();
+  return n;
 }
 
 bool chain_runner::blocked() const {

@@ -36,9 +36,16 @@ class chain_runner {
   status begin_batch(uint16_t port, const batch_ptr&);
   void begin_watermark(timestamp_us);
   void begin_before_barrier();
+  /// One part of what operators hold; see approach_more() when the pass is over.
+  void begin_approach();
   void begin_idle();
   void begin_processing_time(timestamp_us);
   result<bool> step();
+
+  /// Whether the last approach left something.
+  bool approach_more() const noexcept { return approach_more_; }
+  /// Rows that a barrier would have to wait for.
+  size_t held_rows() const;
 
   bool blocked() const;
   status snapshot_begin(const std::function<snapshot_writer&(const std::string& operator_id)>&);
@@ -57,7 +64,15 @@ class chain_runner {
 
  private:
   class link;  // collector of one operator
-  enum class pass_kind : uint8_t { none, batch, watermark, before_barrier, idle, processing_time };
+  enum class pass_kind : uint8_t {
+    none,
+    batch,
+    watermark,
+    approach,
+    before_barrier,
+    idle,
+    processing_time
+  };
   status enter(size_t i, uint16_t port, const batch_ptr&);
   status process(size_t i, uint16_t port, const batch_ptr&);
   result<bool> drain(size_t i);
@@ -80,6 +95,7 @@ class chain_runner {
   size_t at_ = 0;  // the next operator to get the pass's call
   timestamp_us time_ = 0;
   int64_t child_ns_ = 0;  // time of the operators behind the one that runs
+  bool approach_more_ = false;
   size_t snapshot_at_ = 0;
   std::optional<error> failed_;
 };

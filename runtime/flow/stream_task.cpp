@@ -16,6 +16,10 @@ constexpr timestamp_us crowded_limit_us = 2'000'000, pressure_limit_us = 30'000'
 constexpr timestamp_us pressure_check_us = 250'000;
 // What snapshot_continue() may write between two batches: 50 us of copying.
 constexpr size_t snapshot_step_bytes = 256 * 1024;
+// From this many held rows on (a batch) they leave in parts before a barrier; and how long the
+// barrier waits for that at most: a full table takes some 10 ms, more only behind back-pressure.
+constexpr size_t approach_rows_min = batch_rows_target;
+constexpr timestamp_us approach_limit_us = 50'000;
 
 }  // namespace
 
@@ -117,6 +121,7 @@ void stream_task::receive_credit(channel_id id, credit more) {
 void stream_task::add_splits(std::vector<source_split> splits, bool last, bool hold) {
   weir_assert(source_ != nullptr, "splits are for source tasks");
   if (stopped_) return;
+  approach_until_ = 0;  // what was handed out behind the trigger is not read before the barrier
   if (auto s = source_->add_splits(std::move(splits), last, hold, clock_.now()); !s)
     fail(blame_source(s.err()));
 }
@@ -128,6 +133,30 @@ void stream_task::hold_watermark(bool on) {
 void stream_task::trigger(epoch e, epoch completed) {
   weir_assert(source_ != nullptr, "barriers start at source tasks");
   triggered_ = barrier_state{e, completed, false, 0};
+  const bool approach = opened_ && !stopped_ && chain_.held_rows() >= approach_rows_min;
+  approach_until_ = approach ? clock_.now() + approach_limit_us : 0;
+  approach_rests_ = false;
+  approach_ns_max_ = 0;
+}
+
+bool stream_task::barrier_due(timestamp_us now) const {
+  return triggered_ && now >= approach_until_;
+}
+
+/// A barrier at a source: in turns a part of what operators hold and a batch of rows, until little
+/// is held and the barrier costs no more than it does elsewhere. False: a batch's turn.
+bool stream_task::start_triggered(timestamp_us now) {
+  if (barrier_due(now)) {
+    auto t = *std::exchange(triggered_, std::nullopt);
+    begin_barrier(t.number, t.completed, false);
+    return true;
+  }
+  wake(approach_until_);
+  if (std::exchange(approach_rests_, false) || outputs_.blocked()) return false;
+  approach_began_ns_ = clock_.monotonic_ns();
+  chain_.begin_approach();
+  begin_pass(after_pass::approach);
+  return true;
 }
 
 void stream_task::resolve_pending(epoch completed, epoch before) {
@@ -196,6 +225,11 @@ status stream_task::finish_pass() {
       source_idle_sent_ = false;
       if (watermark_ == watermark_end) ended_ = true;
       return {};
+    case after_pass::approach:
+      approach_ns_max_ = std::max(approach_ns_max_, clock_.monotonic_ns() - approach_began_ns_);
+      if (!chain_.approach_more()) approach_until_ = 0;
+      approach_rests_ = true;
+      return {};
     case after_pass::barrier:
       return barrier_ ? complete_barrier() : status();
     case after_pass::idle:
@@ -226,7 +260,8 @@ status stream_task::complete_barrier() {
   } else {
     outputs_.barrier(b.number, b.completed);
   }
-  snapshot_->stall_ns = clock_.monotonic_ns() - b.began_ns;
+  // Its parts count as the barrier does: each of them kept rows waiting.
+  snapshot_->stall_ns = std::max(clock_.monotonic_ns() - b.began_ns, approach_ns_max_);
   return {};
 }
 
@@ -266,6 +301,7 @@ bool stream_task::advance_snapshot() {
 }
 
 void stream_task::escalate(timestamp_us now) {
+  if (triggered_) wake(approach_until_);
   if (options_.alignment_limit_us < 0 || options_.mode == delivery_mode::at_least_once) return;
   if (inputs_.seen() > inputs_.completed()) {
     if (alignment_epoch_ != inputs_.seen()) {
@@ -286,7 +322,7 @@ void stream_task::escalate(timestamp_us now) {
 }
 
 bool stream_task::must_hurry(timestamp_us now) const {
-  return triggered_ || barrier_ || inputs_.must_overtake() || now >= alignment_deadline_;
+  return barrier_due(now) || barrier_ || inputs_.must_overtake() || now >= alignment_deadline_;
 }
 
 bool stream_task::maintain(timestamp_us now) {
@@ -315,11 +351,7 @@ bool stream_task::maintain(timestamp_us now) {
     begin_barrier(inputs_.seen(), inputs_.seen_completed(), true);
     return true;
   }
-  if (triggered_) {
-    auto t = *std::exchange(triggered_, std::nullopt);
-    begin_barrier(t.number, t.completed, false);
-    return true;
-  }
+  if (triggered_ && start_triggered(now)) return true;
   if (now >= processing_timer_) {
     processing_timer_ = watermark_end;
     chain_.begin_processing_time(now);

@@ -103,7 +103,7 @@ class stream_task {
   std::string describe() const;
 
  private:
-  enum class after_pass : uint8_t { nothing, watermark, barrier, quiet, idle };
+  enum class after_pass : uint8_t { nothing, watermark, approach, barrier, quiet, idle };
 
   void fail(error);
   error blame_source(const error&) const;
@@ -114,6 +114,8 @@ class stream_task {
   bool step_source(timestamp_us now);
   bool step_input(timestamp_us now);
   bool maintain(timestamp_us now);
+  bool start_triggered(timestamp_us now);
+  bool barrier_due(timestamp_us now) const;
   void begin_barrier(epoch, epoch completed, bool overtake);
   void resolve_pending(epoch completed, epoch before);
   status complete_barrier();
@@ -163,10 +165,14 @@ class stream_task {
     int64_t began_ns = 0;
   };
   std::optional<barrier_state> triggered_;  // source: barrier to start
-  std::optional<barrier_state> barrier_;    // being passed through the chain
-  epoch pending_;                           // snapshotted here, outcome not known yet
-  bool snapshotted_ = false;                // since it was opened
-  std::optional<epoch> committing_;         // complete; committed() is still to be said
+  /// Until then the triggered barrier waits for what operators hand on in parts between batches.
+  timestamp_us approach_until_ = 0;
+  bool approach_rests_ = false;  // a part is out; now it is a batch's turn
+  int64_t approach_began_ns_ = 0, approach_ns_max_ = 0;
+  std::optional<barrier_state> barrier_;  // being passed through the chain
+  epoch pending_;                         // snapshotted here, outcome not known yet
+  bool snapshotted_ = false;              // since it was opened
+  std::optional<epoch> committing_;       // complete; committed() is still to be said
   std::unique_ptr<task_snapshot> snapshot_;
   epoch alignment_epoch_;  // whose time limit runs
   timestamp_us alignment_deadline_ = watermark_end;

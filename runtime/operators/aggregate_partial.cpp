@@ -1,6 +1,7 @@
 // Pre-aggregation in front of an exchange. Groups are added up in a small table that is emptied
-// before each barrier, when it is full and when the task idles; it holds no state of its own. Where
-// that does not make fewer rows, they are turned into accumulator columns one by one.
+// before each barrier, when it is full and when the task idles; it holds no state of its own. A
+// large one is emptied in parts while a barrier approaches, and rows pass it by meanwhile. Where
+// adding up does not make fewer rows, they are turned into accumulator columns one by one.
 #include <cstring>
 
 #include "runtime/column/builder.hpp"
@@ -21,6 +22,9 @@ constexpr double useless_share = 0.75;
 // And then it is left alone for this many rows before the next trial.
 constexpr size_t pass_rows = 8 * 1024 * 1024;
 
+// While a barrier approaches rows pass the table by; should it be given up, for no more than these.
+constexpr size_t approach_rows = 1024 * 1024;
+
 class partial_aggregate final : public stream_operator {
  public:
   partial_aggregate(const aggregate_spec& s, schema_ptr output,
@@ -40,6 +44,12 @@ class partial_aggregate final : public stream_operator {
     WEIR_ASSIGN(auto in, core_->prepare(batch));
     if (in->rows == 0) return {};
     if (!shrinks_) return pass_values(*in, out);
+    if (approach_left_ > 0) {
+      approach_left_ -= std::min<size_t>(approach_left_, in->rows);
+      WEIR_TRY(pass_sums(*in, out));
+      // Given up half-way: groups that were handed on must not be added to.
+      return approach_left_ == 0 ? flush(out) : status();
+    }
     if (pass_left_ > 0) {
       pass_left_ -= std::min<size_t>(pass_left_, in->rows);
       return pass_sums(*in, out);
@@ -57,28 +67,40 @@ class partial_aggregate final : public stream_operator {
     return groups >= groups_max ? flush(out) : status();
   }
   status before_barrier(collector& out) override { return flush(out); }
+  size_t held_rows() const override { return core_->table().rows_end() - emptied_; }
+  result<bool> approach_barrier(collector& out) override {
+    if (held_rows() > 0) emit_groups(out);
+    const bool more = held_rows() > 0;
+    if (!more) WEIR_TRY(flush(out));
+    approach_left_ = approach_rows;
+    return more;
+  }
   status on_idle(collector& out) override { return flush(out); }
   size_t state_bytes() const override { return core_->table().memory_bytes(); }
 
  private:
-  status flush(collector& out) {
+  /// A batch of the groups that are not handed on yet.
+  void emit_groups(collector& out) {
     auto& table = core_->table();
     std::vector<const uint64_t*> rows, values;
-    for (uint32_t at = 0; at < table.rows_end();) {
-      rows.clear();
-      values.clear();
-      for (; at < table.rows_end() && rows.size() < batch_rows_target; ++at) {
-        rows.push_back(table.row(at));
-        values.push_back(rows.back() + core_->value_word());
-      }
-      std::vector<column_ptr> columns;
-      for (size_t k = 0; k < spec_.keys.size(); ++k)
-        columns.push_back(core_->codec().decode(k, rows.data(), rows.size(), *memory_));
-      add_sums(values, columns);
-      out.emit(make_batch(output_, std::move(columns), {}, static_cast<uint32_t>(rows.size())));
+    const uint32_t end = std::min(table.rows_end(), emptied_ + batch_rows_target);
+    for (; emptied_ < end; ++emptied_) {
+      rows.push_back(table.row(emptied_));
+      values.push_back(rows.back() + core_->value_word());
     }
+    std::vector<column_ptr> columns;
+    for (size_t k = 0; k < spec_.keys.size(); ++k)
+      columns.push_back(core_->codec().decode(k, rows.data(), rows.size(), *memory_));
+    add_sums(values, columns);
+    out.emit(make_batch(output_, std::move(columns), {}, static_cast<uint32_t>(rows.size())));
+  }
+  status flush(collector& out) {
+    auto& table = core_->table();
+    while (emptied_ < table.rows_end()) emit_groups(out);
     table.clear();
     table.end_batch();
+    emptied_ = 0;
+    approach_left_ = 0;
     rows_ = 0;
     last_judged_ = 0;
     return {};
@@ -178,6 +200,8 @@ class partial_aggregate final : public stream_operator {
   memory_pool* memory_ = nullptr;
   size_t rows_ = 0, last_judged_ = 0;  // rows since the table was empty
   size_t pass_left_ = 0;
+  uint32_t emptied_ = 0;      // rows of the table that were handed on: a barrier approaches
+  size_t approach_left_ = 0;  // rows that pass the table by until then
   std::vector<uint64_t> scratch_;
   std::vector<uint64_t*> row_pointers_;
   std::vector<const uint64_t*> values_;

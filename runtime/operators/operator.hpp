@@ -94,6 +94,12 @@ class stream_operator {
   /// Output that must leave before a barrier or a watermark does (rows that a pre-aggregation
   /// holds): called by the task before snapshot_begin and before it forwards a watermark.
   virtual status before_barrier(collector&) { return {}; }
+  /// How many rows before_barrier() would hand on at once.
+  virtual size_t held_rows() const { return 0; }
+  /// A barrier will follow soon: hands on about a batch of what is held, so that before_barrier()
+  /// finds little. Called between batches, whose rows must not add to what is held; true = there is
+  /// more. The barrier may come at any time, or be given up.
+  virtual result<bool> approach_barrier(collector&) { return false; }
   /// The task has no input left for now, or the linger time is over: emit what was held back.
   virtual status on_idle(collector&) { return {}; }
 

@@ -71,12 +71,21 @@ hash_index::hash_index() : pool_(slots_max * sizeof(uint64_t), 32) {
 }
 
 void hash_index::clear() {
+  ++generation_;
+  const size_t slots = segments_.size() * (mask_ + 1);
+  if (size_ * 8 >= slots && slots != 0) {
+    for (auto& g : segments_) {
+      std::memset(g.slots, 0, (mask_ + 1) * sizeof(uint64_t));
+      g.used = 0;
+    }
+    size_ = 0;
+    return;
+  }
   segments_.clear();
   pool_.clear();
   small_bytes_ = 0;
   size_ = 0;
   shift_ = 32;
-  ++generation_;
   resize(slots_min);
   directory_.assign(1, {});
   segments_.emplace_back();

@@ -43,8 +43,8 @@ class hash_index {
   hash_index(const hash_index&) = delete;
   hash_index& operator=(const hash_index&) = delete;
 
-  /// Where a hash's rows begin: the first of four slots that lie in one cache line. Stays valid until
-  /// generation() changes.
+  /// Where a hash's rows begin: the first of four slots that lie in one cache line. Stays valid
+  /// until generation() changes.
   [[gnu::always_inline]] inline const uint64_t* home(uint32_t hash) const noexcept {
     return directory_[uint64_t{hash} >> shift_].slots + (hash & home_mask_);
   }
@@ -62,7 +62,8 @@ class hash_index {
         _mm256_movemask_pd(_mm256_castsi256_pd(_mm256_cmpeq_epi32(slots, wanted))));
     if (same != 0) [[likely]]
       return static_cast<uint32_t>(at[static_cast<uint32_t>(__builtin_ctz(same))]) - 1;
-    return first_behind(hash);
+    const __m256i empty = _mm256_cmpeq_epi64(slots, _mm256_setzero_si256());
+    return _mm256_testz_si256(empty, empty) ? first_behind(hash) : none;
   }
   /// The first row with this hash that `matches(row)` accepts, or none.
   template <class Matches>
@@ -87,6 +88,8 @@ class hash_index {
   void erase(uint32_t hash, uint32_t row) noexcept;
   /// Makes room for `rows` in all, so that inserting them splits (almost) nothing.
   void reserve(size_t rows);
+  /// Forgets all rows. Slots are kept when a fair share of them was used: what is emptied and
+  /// filled again and again need not grow each time.
   void clear();
 
   size_t size() const noexcept { return size_; }

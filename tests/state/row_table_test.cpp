@@ -3,6 +3,7 @@
 // snapshot must be the state as of its barrier.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -195,6 +196,50 @@ TEST_CASE("a table of a million rows grows and finds them all") {
   CHECK(wrong == 0);
   t.end_batch();
   CHECK(pool.used(memory_kind::state) == t.memory_bytes());
+}
+
+TEST_CASE("the index equals a multimap through growth, equal hashes, erasing and clearing") {
+  hash_index index;
+  std::multimap<uint32_t, uint32_t> expected;
+  std::mt19937_64 g(7);
+  for (int round = 0; round < 4; ++round) {
+    // Few different low bits, so that homes overflow into the next ones, and hashes that are equal.
+    auto hash = [&] {
+      return round == 0 ? static_cast<uint32_t>(g() % 300) * 0x0100'0001u
+                        : static_cast<uint32_t>(g()) & (round == 1 ? 0xffff'ff07u : ~0u);
+    };
+    uint32_t row = 0;
+    for (int i = round == 0 ? 6'000 : 60'000; i > 0; --i) {
+      if (g() % 4 != 0 || expected.empty()) {
+        const uint32_t h = hash();
+        index.insert(h, row);
+        expected.emplace(h, row++);
+      } else {
+        auto it = expected.lower_bound(static_cast<uint32_t>(g()));
+        if (it == expected.end()) it = expected.begin();
+        index.erase(it->first, it->second);
+        expected.erase(it);
+      }
+    }
+    REQUIRE(index.size() == expected.size());
+    bool all_found = true;
+    for (auto [h, r] : expected) {
+      auto wanted = [r = r](uint32_t at) { return at == r; };
+      all_found = all_found && index.find(h, wanted) == r;
+      auto first = index.first(index.home(h), h);
+      auto [from, to] = expected.equal_range(h);
+      all_found = all_found && std::any_of(from, to, [&](auto& e) { return e.second == first; });
+    }
+    CHECK(all_found);
+    for (int i = 0; i < 1000; ++i) {
+      const auto h = static_cast<uint32_t>(g());
+      CHECK((index.first(index.home(h), h) == hash_index::none) == !expected.contains(h));
+    }
+    index.clear();
+    expected.clear();
+    CHECK(index.size() == 0);
+    CHECK(index.first(index.home(0), 0) == hash_index::none);
+  }
 }
 
 TEST_CASE("records of another shape are refused with the state's name") {
