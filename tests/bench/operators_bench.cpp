@@ -186,6 +186,51 @@ void partial_exchange_merge(benchmark::State& state) {
 }
 BENCHMARK(partial_exchange_merge)->Arg(100'000)->Arg(10'000'000);
 
+/// How long a barrier keeps a task from rows that has 100,000 groups pre-aggregated: emptying the
+/// table at once (0), or the longest of the parts that leave between batches (1). Split over two
+/// targets, which is where the parts go.
+void partial_barrier(benchmark::State& state) {
+  auto in = batches(100'000, 64);
+  auto p = count_sum(emit_mode::final_only);
+  p.stage = aggregate_spec::phase::partial;
+  auto middle = *partial_output_schema(p, *key_value());
+  auto partial = aggregate(p, key_value());
+  exchange_partitioner split(exchange_kind::hash, {0}, middle, 2, 0, 128, pool());
+  struct split_sink final : collector {
+    exchange_partitioner* to;
+    void emit(batch_ptr b, uint16_t) override {
+      (void)to->add(b, [](uint32_t, batch_ptr) {});
+    }
+  } out;
+  out.to = &split;
+  double longest = 0;
+  auto timed = [&](auto step) {
+    const auto begin = std::clock();
+    step();
+    return static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
+  };
+  for (auto _ : state) {
+    for (auto& b : in) (void)partial->process_batch(0, b, out);
+    double stall = 0;
+    if (state.range(0) == 0) {
+      stall = timed([&] { (void)partial->before_barrier(out); });
+    } else {
+      for (bool more = true; more; (void)partial->process_batch(0, in[0], out))
+        stall = std::max(stall, timed([&] { more = *partial->approach_barrier(out); }));
+      stall = std::max(stall, timed([&] { (void)partial->before_barrier(out); }));
+    }
+    longest = std::max(longest, stall);
+    state.SetIterationTime(stall);
+  }
+  state.counters["longest_ms"] = longest * 1e3;
+}
+BENCHMARK(partial_barrier)
+    ->Arg(0)
+    ->Arg(1)
+    ->UseManualTime()
+    ->Unit(benchmark::kMillisecond)
+    ->Iterations(200);
+
 void exchange_hash(benchmark::State& state) {
   auto in = batches(100'000, 64);
   exchange_partitioner split(exchange_kind::hash, {0}, key_value(),
