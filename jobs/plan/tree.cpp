@@ -72,7 +72,9 @@ void tidy(std::vector<logical_node>& nodes) {
 }
 
 void rewrite(std::vector<logical_node>& nodes) {
-  for (auto* rule : {fold_constants, share_equal_nodes, push_down_filters, merge_projections}) {
+  // A condition that went through a projection may read constants now: folded once more.
+  for (auto* rule :
+       {fold_constants, share_equal_nodes, push_down_filters, fold_constants, merge_projections}) {
     tidy(nodes);
     rule(nodes);
   }

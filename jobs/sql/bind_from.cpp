@@ -264,9 +264,9 @@ std::optional<rows> query_binder::flat_map(rows in, const from_item& f, const co
   column_name made;
   made.table = f.alias.empty() ? s.name : f.alias;
   made.name = !f.columns.empty()      ? f.columns[0]
-              : !f.alias.empty()      ? f.alias
               : !known.column.empty() ? std::string(known.column)
-                                      : s.name;
+                                      : made.table;
+  made.row = true;
   if (f.columns.size() > 1) {
     report(errc::invalid_argument,
            s.name + "() gives one column, but " + std::to_string(f.columns.size()) + " are named",

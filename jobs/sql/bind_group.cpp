@@ -54,6 +54,21 @@ std::string qualified(const rows& in, uint32_t index) {
   return "?";
 }
 
+const syntax* first_aggregate(const syntax& s) {
+  if (s.kind == expr::syntax_kind::function && planner::find_aggregate(s.name)) return &s;
+  for (const auto& a : s.args)
+    if (const auto* found = first_aggregate(a)) return found;
+  return nullptr;
+}
+
+/// What makes the query one over groups, for messages.
+uint32_t clause_of(const query& q) {
+  if (!q.group_by.empty()) return expr::begin_of(q.group_by[0]);
+  for (const auto& t : q.targets)
+    if (const auto* found = first_aggregate(t.value)) return found->location;
+  return q.having ? expr::begin_of(*q.having) : q.location;
+}
+
 bool has_calls(const expr::node& n, size_t input_columns) {
   if (n.kind == expr::node_kind::column) return n.column >= input_columns;
   return std::any_of(n.args.begin(), n.args.end(), [input_columns](const expr::node_ptr& a) {
@@ -171,7 +186,7 @@ std::optional<planner::relation> query_binder::group(const query& q, const rows&
   }
   def.calls = calls;
   const auto keys = def.keys;
-  const uint32_t location = q.group_by.empty() ? q.location : q.group_by[0].location;
+  const uint32_t location = clause_of(q);
   auto made = builder_.aggregate(in.from, std::move(def), std::move(o));
   if (!made) return report(made.err().code, made.err().message, location), std::nullopt;
   change_locations[made->node] = location;
@@ -188,7 +203,12 @@ std::optional<planner::relation> query_binder::group(const query& q, const rows&
                       "\" must appear in the GROUP BY clause or be used in an aggregate function",
                   culprit->location);
   };
-  for (auto& t : targets) ok &= rewritten(t.value);
+  uint32_t reported = UINT32_MAX;  // a star that gives several such columns is one mistake
+  for (auto& t : targets) {
+    if (t.location == reported || rewritten(t.value)) continue;
+    reported = t.location;
+    ok = false;
+  }
   if (having.n) ok &= rewritten(having);
   if (!ok) return {};
   if (!having.n) return *made;

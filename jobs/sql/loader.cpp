@@ -11,23 +11,6 @@
 namespace weir::sql {
 namespace {
 
-/// Steps over blanks and comments.
-size_t statement_start(std::string_view s, size_t at, size_t end) {
-  while (at < end) {
-    if (isspace(static_cast<unsigned char>(s[at]))) {
-      ++at;
-    } else if (s.substr(at, 2) == "--") {
-      at = std::min(s.find('\n', at), end);
-    } else if (s.substr(at, 2) == "/*") {
-      const auto close = s.find("*/", at);
-      at = close == std::string_view::npos ? end : close + 2;
-    } else {
-      break;
-    }
-  }
-  return at;
-}
-
 /// The name that a CREATE statement defines, also where it does not parse.
 std::string defined_name(std::string_view s) {
   std::vector<std::string> words;
@@ -68,9 +51,10 @@ std::optional<physical_plan> loader::run() {
             run(what);
         },
         s.what);
+  add_sinks();
   script_.check_unused_settings();
   if (script_.failed()) return {};
-  if (!writes_) {
+  if (written_.empty()) {
     script_.fail_whole("the script has neither INSERT nor SELECT: there is nothing to run");
     return {};
   }
@@ -85,14 +69,7 @@ std::optional<physical_plan> loader::run() {
 
 void loader::read() {
   const auto& text = script_.text();
-  auto ranges = expr::split_statements(text);
-  if (!ranges) {
-    script_.report(ranges.err(), 0);
-    return;
-  }
-  for (auto [begin, end] : *ranges) {
-    const auto start = statement_start(text, begin, end);
-    if (start == end) continue;
+  for (auto [start, end] : script_.statements()) {
     const auto shift = static_cast<ptrdiff_t>(start);
     const std::string one = text.substr(start, end - start);
     auto fail = [&](const error& e) {
@@ -106,11 +83,15 @@ void loader::read() {
     }
     for (expr::json_node s : (*parsed)->statements()) {
       reader r(text, shift, static_cast<uint32_t>(start));
-      auto made = r.read_statement(s["stmt"]);
-      if (made)
-        statements_.push_back(std::move(*made));
-      else
-        fail(made.err());
+      try {
+        auto made = r.read_statement(s["stmt"]);
+        if (made)
+          statements_.push_back(std::move(*made));
+        else
+          fail(made.err());
+      } catch (const simdjson::simdjson_error& e) {  // a shape that nobody expected: ours to mend
+        fail({errc::internal, "this statement cannot be read: " + std::string(e.what())});
+      }
     }
   }
 }
@@ -188,8 +169,11 @@ bool loader::generated_columns(const create_table& t, planner::table_def& def) {
   schema types;
   for (const auto& c : t.columns)
     if (!c.generated) {
-      physical.columns.push_back(
-          {"", c.called.text, static_cast<uint32_t>(types.size()), c.zoned, {}, c.called.location});
+      column_name column;
+      column.name = c.called.text;
+      column.index = static_cast<uint32_t>(types.size());
+      column.zoned = c.zoned;
+      physical.columns.push_back(std::move(column));
       types.fields.push_back({c.called.text, c.type});
     }
   bool ok = true;
@@ -274,26 +258,24 @@ void loader::run(const create_view& v) {
 
 void loader::run(const insert& i) {
   auto it = queries_->definitions.find(i.into.text);
-  if (it == queries_->definitions.end()) {
-    if (unreadable_.count(i.into.text)) return;
-    std::vector<std::string> tables;
-    for (const auto& [text, d] : queries_->definitions)
-      if (d.is_table) tables.push_back(text);
+  if (it != queries_->definitions.end() && it->second.is_table && !it->second.broken) {
+    write(it->second, i.into, i.columns, *i.body);
+    return;
+  }
+  std::vector<std::string> tables;
+  for (const auto& [text, d] : queries_->definitions)
+    if (d.is_table) tables.push_back(text);
+  if (it == queries_->definitions.end() && !unreadable_.count(i.into.text))
     fail(errc::unknown_name,
          "relation \"" + i.into.text + "\" does not exist" + nearest_hint(i.into.text, tables),
          i.into.location);
-    return;
-  }
-  if (!it->second.is_table) {
+  else if (it != queries_->definitions.end() && !it->second.is_table)
     fail(errc::invalid_argument, "cannot insert into view \"" + i.into.text + "\"",
          i.into.location);
-    return;
-  }
-  if (!it->second.broken) write(it->second, i.into, i.columns, *i.body);
+  queries_->bind(*i.body, {});  // for its own mistakes
 }
 
 void loader::run(const select_statement& s, uint32_t location) {
-  writes_ = true;
   if (bare_select_) {
     fail(errc::unsupported,
          "a second SELECT without INSERT: a job has one standard output; write UNION ALL, or "
@@ -301,7 +283,7 @@ void loader::run(const select_statement& s, uint32_t location) {
          location);
     return;
   }
-  bare_select_ = location;
+  bare_select_ = true;
   auto r = queries_->bind(*s.body, {});
   if (!r) return;
   planner::table_def out;
@@ -314,8 +296,7 @@ void loader::run(const select_statement& s, uint32_t location) {
     column.type = builder_->schema_of(r->from)->fields[c.index].type;
     out.columns.push_back(std::move(column));
   }
-  if (auto done = builder_->sink_by_position(r->from, out); !done)
-    fail(done.err().code, done.err().message, location);
+  written_.push_back({std::move(out), {r->from}, location});
 }
 
 void loader::warn_unused() {

@@ -30,7 +30,14 @@ class loader {
   std::optional<planner::table_def> table_of(const create_table&, definition&);
   bool generated_columns(const create_table&, planner::table_def&);
   bool define(const name&, definition);
-  /// Writes a query's rows into a table; `columns`: those that INSERT names, else all.
+  /// What INSERTs of one table write; one sink takes all of it.
+  struct written {
+    planner::table_def table;
+    std::vector<planner::relation> from;
+    uint32_t location = 0;
+  };
+  void add_sinks();
+  /// Notes a query's rows for a table; `columns`: those that INSERT names, else all.
   void write(definition&, const name& into, const std::vector<name>& columns, const query&);
   /// The rows in the order of the table's columns, with NULL where INSERT gives nothing.
   std::optional<rows> arranged(rows, const definition&, const std::vector<uint32_t>& targets);
@@ -50,8 +57,8 @@ class loader {
   std::set<std::string> unreadable_;
   std::unique_ptr<planner::plan_builder> builder_;
   std::unique_ptr<query_binder> queries_;
-  std::optional<uint32_t> bare_select_;
-  bool writes_ = false;
+  std::vector<written> written_;
+  bool bare_select_ = false;
 };
 
 }  // namespace weir::sql

@@ -62,7 +62,7 @@ constexpr std::pair<std::string_view, std::string_view> statement_names[] = {
     {"IndexStmt", "CREATE INDEX"},
     {"ExplainStmt", "EXPLAIN"},
     {"CopyStmt", "COPY"},
-    {"TransactionStmt", "BEGIN and COMMIT"},
+    {"TransactionStmt", "a transaction"},
     {"CreateFunctionStmt", "CREATE FUNCTION"},
     {"VariableShowStmt", "SHOW"},
     {"TruncateStmt", "TRUNCATE"},
@@ -82,7 +82,7 @@ std::string in_quotes(std::string_view s) {
 
 }  // namespace
 
-std::vector<std::string> names_of(expr::json_node list) {
+std::vector<std::string> names_of(expr::json_list list) {
   std::vector<std::string> out;
   simdjson::dom::array items;
   if (list.get(items)) return out;
@@ -187,7 +187,7 @@ result<set_statement> reader::set(json body) {
   return s;
 }
 
-result<std::vector<option>> reader::options(json list) {
+result<std::vector<option>> reader::options(json_list list) {
   std::vector<option> out;
   simdjson::dom::array items;
   if (list.get(items)) return out;

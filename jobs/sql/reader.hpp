@@ -14,6 +14,7 @@ namespace weir::sql {
 class reader final : public expr::syntax_reader {
  public:
   using json = expr::json_node;
+  using json_list = expr::json_list;
 
   /// `start`: the statement's first byte in `sql`, for errors about clauses without a place;
   /// `shift` as in syntax_reader.
@@ -34,7 +35,7 @@ class reader final : public expr::syntax_reader {
   result<from_item> function_item(json body);
   status alias(json body, from_item&);
   result<target> read_target(json node);
-  result<std::vector<syntax>> expressions(json list);
+  result<std::vector<syntax>> expressions(json_list list);
 
   // reader.cpp
   result<create_table> create(json body);
@@ -44,7 +45,7 @@ class reader final : public expr::syntax_reader {
   result<set_statement> set(json body);
   result<column_clause> column(json body, create_table&);
   status constraint(json body, create_table&, column_clause*);
-  result<std::vector<option>> options(json list);
+  result<std::vector<option>> options(json_list list);
   result<name> relation(json body);
   result<data_type> type(json body, bool& zoned);
 
@@ -58,6 +59,6 @@ class reader final : public expr::syntax_reader {
 };
 
 /// The texts of a list of {"String": {"sval": ...}}.
-std::vector<std::string> names_of(expr::json_node list);
+std::vector<std::string> names_of(expr::json_list list);
 
 }  // namespace weir::sql

@@ -183,7 +183,7 @@ result<target> reader::read_target(json node) {
   return t;
 }
 
-result<std::vector<syntax>> reader::expressions(json list) {
+result<std::vector<syntax>> reader::expressions(json_list list) {
   std::vector<syntax> out;
   simdjson::dom::array items;
   if (list.get(items)) return out;

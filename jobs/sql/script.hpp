@@ -19,6 +19,8 @@ class script {
 
   /// What is parsed; locations of trees and errors count in it.
   const std::string& text() const { return text_; }
+  /// The statements that ';' ends: where each begins, without blanks and comments, and its end.
+  std::vector<std::pair<size_t, size_t>> statements() const;
   /// Whether a ${KEY} stood at a byte of text(), even if it left nothing there.
   bool substituted_at(size_t offset) const;
 

@@ -23,6 +23,9 @@ result<const column_name*> select_scope::find(const syntax& s, const binder& b) 
                     s.location);
     found = &c;
   }
+  if (!found && s.qualifier.empty())
+    for (const auto& c : in_.columns)
+      if (c.row && c.table == s.name) return &c;
   return found;
 }
 

@@ -16,6 +16,7 @@ struct column_name {
   std::string name;
   uint32_t index = 0;  // in the relation
   bool zoned = false;  // timestamp with time zone
+  bool row = false;    // all that its table has: the table's name stands for it, too
   /// A literal of a select list that has no type yet: who reads the column chooses it.
   std::optional<expr::bound> literal;
   uint32_t location = 0;  // in the select list that made it

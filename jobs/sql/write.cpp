@@ -81,8 +81,12 @@ std::optional<rows> loader::arranged(rows in, const definition& d,
   for (uint32_t i = 0; i < all.size(); ++i)
     if (all[i].value) columns[i].value = substituted(substituted, all[i].value);
   rows out;
-  for (uint32_t i = 0; i < all.size(); ++i)
-    out.columns.push_back({"", all[i].name, i, false, {}, 0});
+  for (uint32_t i = 0; i < all.size(); ++i) {
+    column_name c;
+    c.name = all[i].name;
+    c.index = i;
+    out.columns.push_back(std::move(c));
+  }
   auto made = builder_->project(in.from, std::move(columns),
                                 queries_->named("sink/" + d.table.name + "/arranged"));
   if (!made) return fail(made.err().code, made.err().message, d.called.location), std::nullopt;
@@ -108,7 +112,6 @@ bool loader::takes(const rows& r, const planner::table_def& t, uint32_t location
 
 void loader::write(definition& d, const name& into, const std::vector<name>& columns,
                    const query& body) {
-  writes_ = true;
   d.used = true;
   const bool any_columns = d.table.columns.empty();
   auto targets = insert_targets(d, columns);
@@ -159,9 +162,34 @@ void loader::write(definition& d, const name& into, const std::vector<name>& col
     for (auto& k : table.columns) k.generated.clear(), k.value.reset();  // computed already
   }
   if (!takes(*r, table, into.location)) return;
-  if (auto done = builder_->sink_by_position(r->from, table); !done) {
+  auto known = std::find_if(written_.begin(), written_.end(),
+                            [&table](const written& w) { return w.table.name == table.name; });
+  if (known == written_.end()) {
+    written_.push_back({std::move(table), {}, into.location});
+    known = std::prev(written_.end());
+  }
+  known->from.push_back(r->from);
+}
+
+/// Several INSERTs into one table are one sink over their union: two would each take the folder of
+/// a file for its own.
+void loader::add_sinks() {
+  for (auto& w : written_) {
+    auto from = w.from[0];
+    if (w.from.size() > 1) {
+      auto all = builder_->unite(w.from, queries_->named("sink/" + w.table.name + "/union"));
+      if (!all) {
+        fail(all.err().code, all.err().message, w.location);
+        continue;
+      }
+      from = *all;
+    }
+    auto done = builder_->sink_by_position(from, w.table);
+    if (done) continue;
+    auto it = queries_->definitions.find(w.table.name);
     const auto& m = done.err().message;
-    fail(done.err().code, m, blamed(d, m, into.location));
+    fail(done.err().code, m,
+         it == queries_->definitions.end() ? w.location : blamed(it->second, m, w.location));
   }
 }
 

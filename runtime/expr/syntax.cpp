@@ -113,19 +113,6 @@ result<std::unique_ptr<parsed_text>> parsed_text::parse(const std::string& text,
   return out;
 }
 
-result<std::vector<text_range>> split_statements(const std::string& script) {
-  auto r = pg_query_split_with_scanner(script.c_str());
-  std::unique_ptr<PgQuerySplitResult, void (*)(PgQuerySplitResult*)> guard(
-      &r, [](PgQuerySplitResult* p) { pg_query_free_split_result(*p); });
-  if (r.error) return syntax_error(script, script, 0, *r.error);
-  std::vector<text_range> out;
-  for (int i = 0; i < r.n_stmts; ++i) {
-    const auto begin = static_cast<size_t>(r.stmts[i]->stmt_location);
-    out.push_back({begin, begin + static_cast<size_t>(r.stmts[i]->stmt_len)});
-  }
-  return out;
-}
-
 std::optional<std::pair<size_t, std::string>> position_of(const error& e, std::string_view text) {
   // "WHAT at [line L, ]column C\n  LINE\n  CARET[...]", as runtime/expr writes it.
   const std::string& m = e.message;

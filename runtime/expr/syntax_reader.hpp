@@ -10,6 +10,7 @@
 namespace weir::expr {
 
 using json_node = simdjson::dom::element;
+using json_list = simdjson::simdjson_result<json_node>;  // may be absent: then empty
 
 /// The text at a key, or "".
 std::string_view text_at(json_node, std::string_view key);
@@ -65,11 +66,5 @@ class parsed_text {
   simdjson::dom::parser parser_;
   simdjson::dom::array statements_;
 };
-
-struct text_range {
-  size_t begin = 0, end = 0;
-};
-/// The statements of a script, as its tokens tell, so also where some do not parse.
-result<std::vector<text_range>> split_statements(const std::string& script);
 
 }  // namespace weir::expr

@@ -1,0 +1,183 @@
+-- CASE keys and aggregates
+SELECT k, count(*), sum(v), count(DISTINCT v) FILTER (WHERE v > 0) FROM t GROUP BY k
+-- PLAN
+sink stdout
+  changes: project k, "count(*)" AS count, "sum(v)" AS sum, "count(DISTINCT v) FILTER (WHERE (v > 0))" AS count_2
+    changes: aggregate count(*), sum(v), count(DISTINCT v) FILTER (WHERE (v > 0)) by k
+      [k] source file t.csv (csv): k, v
+
+-- CASE positions and names of the select list
+SELECT lower(k) AS name, v AS k, count(*) FROM t GROUP BY name, 2
+-- PLAN
+sink stdout
+  changes: project "lower(k)" AS name, v AS k, "count(*)" AS count
+    changes: aggregate count(*) by key lower(k), key v
+      [key lower(k), key v] pre-aggregate count(*) by key lower(k), key v
+        project lower(k) AS key lower(k), v AS key v
+          source file t.csv (csv): k, v
+
+-- CASE an input column goes before a name of the select list
+SELECT lower(k) AS v, count(*) FROM t GROUP BY v, k
+-- PLAN
+sink stdout
+  changes: project lower(k) AS v, "count(*)" AS count
+    changes: aggregate count(*) by v, k
+      [v, k] pre-aggregate count(*) by v, k
+        source file t.csv (csv): k, v
+
+-- CASE expressions over keys and aggregates; equal calls are computed once
+SELECT upper(lower(k)) AS u, sum(v) / count(*) AS mean, sum(v) + 1 FROM t GROUP BY lower(k) HAVING count(*) > 1
+-- PLAN
+sink stdout
+  changes: project upper("lower(k)") AS u, ("sum(v)" / "count(*)") AS mean, ("sum(v)" + '1'::bigint) AS ?column?
+    changes: filter ("count(*)" > '1'::bigint)
+      changes: aggregate sum(v), count(*) by key lower(k)
+        [key lower(k)] pre-aggregate sum(v), count(*) by key lower(k)
+          project lower(k) AS key lower(k), v
+            source file t.csv (csv): k, v
+
+-- CASE no keys
+SELECT count(*), max(ts) FROM t
+-- PLAN
+sink stdout
+  changes: project "count(*)" AS count, "max(ts)" AS max
+    changes: aggregate count(*), max(ts)
+      pre-aggregate count(*), max(ts)
+        source file t.csv (csv): ts
+
+-- CASE having alone
+SELECT 1 AS one FROM t HAVING count(*) > 3
+-- PLAN
+sink stdout
+  changes: project 1 AS one
+    changes: filter ("count(*)" > '3'::bigint)
+      changes: aggregate count(*)
+        pre-aggregate count(*)
+          source file t.csv (csv): k
+
+-- CASE having without aggregates in it
+SELECT 1 AS one FROM t HAVING true
+-- PLAN
+sink stdout
+  changes: project 1 AS one
+    changes: aggregate count(*)
+      pre-aggregate count(*)
+        source file t.csv (csv): k
+
+-- CASE group without aggregates
+SELECT k FROM t GROUP BY k
+-- PLAN
+sink stdout
+  changes: aggregate  by k
+    [k] pre-aggregate  by k
+      source file t.csv (csv): k
+
+-- CASE distinct over groups
+SELECT DISTINCT count(*) FROM t GROUP BY k
+-- PLAN
+sink stdout
+  changes: distinct
+    [count] changes: project "count(*)" AS count
+      changes: aggregate count(*) by k
+        [k] pre-aggregate count(*) by k
+          source file t.csv (csv): k
+
+-- CASE aggregates of aggregates by subquery
+SELECT max(n) FROM (SELECT k, count(*) AS n FROM t GROUP BY k) s
+-- PLAN
+sink stdout
+  changes: project "max(""count(*)"")" AS max
+    changes: aggregate max("count(*)")
+      changes: project count(*)
+        changes: aggregate count(*) by k
+          [k] pre-aggregate count(*) by k
+            source file t.csv (csv): k
+
+-- CASE string_agg, bool_and, first
+SELECT string_agg(k, ', '), bool_and(v > 0), first(k) FROM t
+-- PLAN
+sink stdout
+  changes: project "string_agg(k, ', ')" AS string_agg, "bool_and((v > 0))" AS bool_and, "first(k)" AS first
+    changes: aggregate string_agg(k, ', '), bool_and((v > 0)), first(k)
+      source file t.csv (csv): k, v
+
+-- CASE neither key nor aggregate
+SELECT k, v, count(*) FROM t GROUP BY k HAVING d > 1
+-- ERRORS
+job.sql:1:11: error: column "t.v" must appear in the GROUP BY clause or be used in an aggregate function
+   1 | SELECT k, v, count(*) FROM t GROUP BY k HAVING d > 1
+     |           ^
+job.sql:1:48: error: column "t.d" must appear in the GROUP BY clause or be used in an aggregate function
+   1 | SELECT k, v, count(*) FROM t GROUP BY k HAVING d > 1
+     |                                                ^
+
+-- CASE stars in groups
+SELECT * FROM t GROUP BY k
+-- ERRORS
+job.sql:1:8: error: column "t.v" must appear in the GROUP BY clause or be used in an aggregate function
+   1 | SELECT * FROM t GROUP BY k
+     |        ^
+
+-- CASE where aggregates are not allowed
+SELECT sum(sum(v)) FROM t WHERE count(*) > 1 GROUP BY max(k), count(*)
+-- ERRORS
+job.sql:1:12: error: aggregate function calls cannot be nested
+   1 | SELECT sum(sum(v)) FROM t WHERE count(*) > 1 GROUP BY max(k), count(*)
+     |            ^
+job.sql:1:33: error: aggregate functions are not allowed in WHERE; write HAVING
+   1 | SELECT sum(sum(v)) FROM t WHERE count(*) > 1 GROUP BY max(k), count(*)
+     |                                 ^
+job.sql:1:55: error: aggregate functions are not allowed in GROUP BY
+   1 | SELECT sum(sum(v)) FROM t WHERE count(*) > 1 GROUP BY max(k), count(*)
+     |                                                       ^
+job.sql:1:63: error: aggregate functions are not allowed in GROUP BY
+   1 | SELECT sum(sum(v)) FROM t WHERE count(*) > 1 GROUP BY max(k), count(*)
+     |                                                               ^
+
+-- CASE positions that are not there
+SELECT k, count(*) FROM t GROUP BY 0, 3, 2, 'x'
+-- ERRORS
+job.sql:1:36: error: GROUP BY position 0 is not in select list
+   1 | SELECT k, count(*) FROM t GROUP BY 0, 3, 2, 'x'
+     |                                    ^
+job.sql:1:39: error: GROUP BY position 3 is not in select list
+   1 | SELECT k, count(*) FROM t GROUP BY 0, 3, 2, 'x'
+     |                                       ^
+job.sql:1:42: error: aggregate functions are not allowed in GROUP BY
+   1 | SELECT k, count(*) FROM t GROUP BY 0, 3, 2, 'x'
+     |                                          ^
+job.sql:1:45: error: non-integer constant in GROUP BY
+   1 | SELECT k, count(*) FROM t GROUP BY 0, 3, 2, 'x'
+     |                                             ^
+
+-- CASE forms that aggregates do not have
+SELECT sum(DISTINCT v), string_agg(k), sum(*), count(v, v), string_agg(k, ',' ORDER BY k), sum(k), count(*) FILTER (WHERE v) FROM t
+-- ERRORS
+job.sql:1:8: error: DISTINCT is supported in count, min, max, bool_and and bool_or
+   1 | SELECT sum(DISTINCT v), string_agg(k), sum(*), count(v, v), string_agg(k, ',' ORDER BY k), sum(k), count(*) FILTER (WHERE v) FROM t
+     |        ^
+job.sql:1:25: error: string_agg takes a value and a separator
+   1 | SELECT sum(DISTINCT v), string_agg(k), sum(*), count(v, v), string_agg(k, ',' ORDER BY k), sum(k), count(*) FILTER (WHERE v) FROM t
+     |                         ^
+job.sql:1:40: error: only count takes *
+   1 | SELECT sum(DISTINCT v), string_agg(k), sum(*), count(v, v), string_agg(k, ',' ORDER BY k), sum(k), count(*) FILTER (WHERE v) FROM t
+     |                                        ^
+job.sql:1:57: error: this aggregate takes one argument
+   1 | SELECT sum(DISTINCT v), string_agg(k), sum(*), count(v, v), string_agg(k, ',' ORDER BY k), sum(k), count(*) FILTER (WHERE v) FROM t
+     |                                                         ^
+job.sql:1:61: error: ORDER BY in an aggregate is not supported
+   1 | SELECT sum(DISTINCT v), string_agg(k), sum(*), count(v, v), string_agg(k, ',' ORDER BY k), sum(k), count(*) FILTER (WHERE v) FROM t
+     |                                                             ^
+job.sql:1:96: error: function sum(text) does not exist
+   1 | SELECT sum(DISTINCT v), string_agg(k), sum(*), count(v, v), string_agg(k, ',' ORDER BY k), sum(k), count(*) FILTER (WHERE v) FROM t
+     |                                                                                                ^
+job.sql:1:123: error: the condition is int, but boolean is needed
+   1 | SELECT sum(DISTINCT v), string_agg(k), sum(*), count(v, v), string_agg(k, ',' ORDER BY k), sum(k), count(*) FILTER (WHERE v) FROM t
+     |                                                                                                                           ^
+
+-- CASE having must be boolean
+SELECT k FROM t GROUP BY k HAVING count(*)
+-- ERRORS
+job.sql:1:35: error: argument of HAVING must be type boolean, not type bigint
+   1 | SELECT k FROM t GROUP BY k HAVING count(*)
+     |                                   ^

@@ -1,0 +1,270 @@
+-- CASE joins
+INSERT INTO o SELECT 'a', 1 FROM t JOIN o ON t.k = o.k;
+INSERT INTO o SELECT 'a', 1 FROM t LEFT JOIN o USING (k);
+INSERT INTO o SELECT 'a', 1 FROM t RIGHT JOIN o USING (k);
+INSERT INTO o SELECT 'a', 1 FROM t FULL JOIN o USING (k);
+INSERT INTO o SELECT 'a', 1 FROM t, o;
+INSERT INTO o SELECT 'a', 1 FROM t, LATERAL (SELECT 1) s
+-- ERRORS
+job.sql:1:41: error: JOIN is not supported; FROM has one table; UNION ALL puts tables together
+   1 | INSERT INTO o SELECT 'a', 1 FROM t JOIN o ON t.k = o.k;
+     |                                         ^
+job.sql:2:46: error: LEFT JOIN is not supported; FROM has one table; UNION ALL puts tables together
+   2 | INSERT INTO o SELECT 'a', 1 FROM t LEFT JOIN o USING (k);
+     |                                              ^
+job.sql:3:47: error: RIGHT JOIN is not supported; FROM has one table; UNION ALL puts tables together
+   3 | INSERT INTO o SELECT 'a', 1 FROM t RIGHT JOIN o USING (k);
+     |                                               ^
+job.sql:4:46: error: FULL JOIN is not supported; FROM has one table; UNION ALL puts tables together
+   4 | INSERT INTO o SELECT 'a', 1 FROM t FULL JOIN o USING (k);
+     |                                              ^
+job.sql:5:37: error: a join (a second table in FROM) is not supported yet; UNION ALL puts tables together, and functions may follow a table
+   5 | INSERT INTO o SELECT 'a', 1 FROM t, o;
+     |                                     ^
+job.sql:6:53: error: LATERAL before a subquery is not supported; functions in FROM see what stands before them
+   6 | INSERT INTO o SELECT 'a', 1 FROM t, LATERAL (SELECT 1) s
+     |                                                     ^
+
+-- CASE order and limits
+INSERT INTO o SELECT k, v FROM t ORDER BY v;
+INSERT INTO o SELECT k, v FROM t LIMIT 5;
+INSERT INTO o SELECT k, v FROM t OFFSET 5;
+INSERT INTO o SELECT k, v FROM t FETCH FIRST 5 ROWS ONLY
+-- ERRORS
+job.sql:1:43: error: ORDER BY is not supported; rows leave as they are computed; leave it out
+   1 | INSERT INTO o SELECT k, v FROM t ORDER BY v;
+     |                                           ^
+job.sql:2:40: error: LIMIT is not supported; leave it out, or filter with WHERE
+   2 | INSERT INTO o SELECT k, v FROM t LIMIT 5;
+     |                                        ^
+job.sql:3:41: error: OFFSET is not supported
+   3 | INSERT INTO o SELECT k, v FROM t OFFSET 5;
+     |                                         ^
+job.sql:4:46: error: LIMIT is not supported; leave it out, or filter with WHERE
+   4 | INSERT INTO o SELECT k, v FROM t FETCH FIRST 5 ROWS ONLY
+     |                                              ^
+
+-- CASE window functions
+INSERT INTO o SELECT k, row_number() OVER (PARTITION BY k ORDER BY v) FROM t;
+INSERT INTO o SELECT k, sum(v) OVER w FROM t WINDOW w AS (PARTITION BY k)
+-- ERRORS
+job.sql:1:43: error: OVER (a window function) is not supported yet; TUMBLE in FROM and GROUP BY its window_start aggregate over time
+   1 | INSERT INTO o SELECT k, row_number() OVER (PARTITION BY k ORDER BY v) FROM t;
+     |                                           ^
+job.sql:2:58: error: WINDOW is not supported; TUMBLE in FROM makes windows over time
+   2 | INSERT INTO o SELECT k, sum(v) OVER w FROM t WINDOW w AS (PARTITION BY k)
+     |                                                          ^
+
+-- CASE set operations and grouping sets
+INSERT INTO o SELECT k, v FROM t INTERSECT SELECT k, v FROM t;
+INSERT INTO o SELECT k, v FROM t EXCEPT ALL SELECT k, v FROM t;
+INSERT INTO o SELECT k, count(*) FROM t GROUP BY GROUPING SETS ((k), ());
+INSERT INTO o SELECT DISTINCT ON (k) k, v FROM t
+-- ERRORS
+job.sql:1:51: error: INTERSECT is not supported; UNION and UNION ALL are there
+   1 | INSERT INTO o SELECT k, v FROM t INTERSECT SELECT k, v FROM t;
+     |                                                   ^
+job.sql:2:52: error: EXCEPT is not supported; UNION and UNION ALL are there
+   2 | INSERT INTO o SELECT k, v FROM t EXCEPT ALL SELECT k, v FROM t;
+     |                                                    ^
+job.sql:3:50: error: GROUP BY with GROUPING SETS, ROLLUP, CUBE or () is not supported; write one query for each grouping and put them together with UNION ALL
+   3 | INSERT INTO o SELECT k, count(*) FROM t GROUP BY GROUPING SETS ((k), ());
+     |                                                  ^
+job.sql:4:35: error: DISTINCT ON is not supported; DISTINCT compares whole rows; first(x) and last(x) are aggregates
+   4 | INSERT INTO o SELECT DISTINCT ON (k) k, v FROM t
+     |                                   ^
+
+-- CASE subqueries as expressions
+INSERT INTO o SELECT k, v FROM t WHERE EXISTS (SELECT 1);
+INSERT INTO o SELECT k, v FROM t WHERE v IN (SELECT 1);
+INSERT INTO o SELECT k, (SELECT 1) FROM t;
+INSERT INTO o SELECT k, v FROM t WHERE v > ALL (SELECT 1)
+-- ERRORS
+job.sql:1:40: error: EXISTS (SELECT ...) is not supported yet; subqueries may stand in FROM
+   1 | INSERT INTO o SELECT k, v FROM t WHERE EXISTS (SELECT 1);
+     |                                        ^
+job.sql:2:42: error: IN (SELECT ...) is not supported yet; subqueries may stand in FROM
+   2 | INSERT INTO o SELECT k, v FROM t WHERE v IN (SELECT 1);
+     |                                          ^
+job.sql:3:25: error: a subquery as a value is not supported yet; subqueries may stand in FROM
+   3 | INSERT INTO o SELECT k, (SELECT 1) FROM t;
+     |                         ^
+job.sql:4:42: error: ALL (SELECT ...) is not supported yet; subqueries may stand in FROM
+   4 | INSERT INTO o SELECT k, v FROM t WHERE v > ALL (SELECT 1)
+     |                                          ^
+
+-- CASE parts of statements
+INSERT INTO o SELECT k, v FROM t FOR UPDATE;
+INSERT INTO o SELECT k, v FROM t ON CONFLICT DO NOTHING;
+INSERT INTO o SELECT k, v FROM t RETURNING k;
+INSERT INTO o DEFAULT VALUES;
+INSERT INTO o SELECT k, v FROM t TABLESAMPLE system (10);
+INSERT INTO o SELECT k, v FROM public.t;
+WITH RECURSIVE r AS (SELECT 1) SELECT * FROM r;
+SELECT k INTO x FROM t;
+INSERT INTO o SELECT k, n FROM t, words(k) WITH ORDINALITY AS w (k2, n)
+-- ERRORS
+job.sql:1:22: error: FOR UPDATE is not supported; rows of a stream cannot be locked
+   1 | INSERT INTO o SELECT k, v FROM t FOR UPDATE;
+     |                      ^
+job.sql:2:34: error: ON CONFLICT is not supported
+   2 | INSERT INTO o SELECT k, v FROM t ON CONFLICT DO NOTHING;
+     |                                  ^
+job.sql:3:44: error: RETURNING is not supported
+   3 | INSERT INTO o SELECT k, v FROM t RETURNING k;
+     |                                            ^
+job.sql:4:1: error: INSERT ... DEFAULT VALUES is not supported; write INSERT INTO ... SELECT
+   4 | INSERT INTO o DEFAULT VALUES;
+     | ^
+job.sql:5:32: error: TABLESAMPLE is not supported
+   5 | INSERT INTO o SELECT k, v FROM t TABLESAMPLE system (10);
+     |                                ^
+job.sql:6:32: error: a schema's name is not supported; tables of a script have plain names
+   6 | INSERT INTO o SELECT k, v FROM public.t;
+     |                                ^
+job.sql:7:16: error: WITH RECURSIVE is not supported; write WITH
+   7 | WITH RECURSIVE r AS (SELECT 1) SELECT * FROM r;
+     |                ^
+job.sql:8:15: error: SELECT INTO is not supported; write INSERT INTO ... SELECT or CREATE TABLE ... AS
+   8 | SELECT k INTO x FROM t;
+     |               ^
+job.sql:9:35: error: WITH ORDINALITY is not supported; leave it out
+   9 | INSERT INTO o SELECT k, n FROM t, words(k) WITH ORDINALITY AS w (k2, n)
+     |                                   ^
+
+-- CASE statements
+DELETE FROM o;
+UPDATE o SET n = 1;
+DROP TABLE o;
+EXPLAIN SELECT 1;
+BEGIN;
+CREATE INDEX i ON o (k)
+-- ERRORS
+job.sql:1:1: error: DELETE is not supported; a job is made of SET, CREATE TABLE, CREATE VIEW, INSERT and SELECT
+   1 | DELETE FROM o;
+     | ^
+job.sql:2:1: error: UPDATE is not supported; a job is made of SET, CREATE TABLE, CREATE VIEW, INSERT and SELECT
+   2 | UPDATE o SET n = 1;
+     | ^
+job.sql:3:1: error: DROP is not supported; a job is made of SET, CREATE TABLE, CREATE VIEW, INSERT and SELECT
+   3 | DROP TABLE o;
+     | ^
+job.sql:4:1: error: EXPLAIN is not supported; a job is made of SET, CREATE TABLE, CREATE VIEW, INSERT and SELECT
+   4 | EXPLAIN SELECT 1;
+     | ^
+job.sql:5:1: error: a transaction is not supported; a job is made of SET, CREATE TABLE, CREATE VIEW, INSERT and SELECT
+   5 | BEGIN;
+     | ^
+job.sql:6:1: error: CREATE INDEX is not supported; a job is made of SET, CREATE TABLE, CREATE VIEW, INSERT and SELECT
+   6 | CREATE INDEX i ON o (k)
+     | ^
+
+-- CASE parts of tables
+CREATE TABLE a (x int DEFAULT 1) WITH (connector = 'stdin');
+CREATE TABLE b (x int NOT NULL) WITH (connector = 'stdin');
+CREATE TABLE c (x int CHECK (x > 0)) WITH (connector = 'stdin');
+CREATE TABLE d (x varchar(3)) WITH (connector = 'stdin');
+CREATE TABLE e (x char(3)) WITH (connector = 'stdin');
+CREATE TABLE g (x int[]) WITH (connector = 'stdin');
+CREATE TABLE h (x nosuch) WITH (connector = 'stdin');
+CREATE TABLE i (x int) PARTITION BY LIST (x);
+CREATE TEMP TABLE j (x int);
+CREATE TABLE IF NOT EXISTS l (x int) WITH (connector = 'stdin');
+CREATE TABLE m (LIKE t);
+CREATE TABLE n (x int);
+CREATE TABLE q (x int) WITH (connector = file);
+CREATE TABLE r (x int) WITH (connector = 'stdin', connector = 'stdout');
+CREATE TABLE s (x int, PRIMARY KEY (y)) WITH (connector = 'stdin');
+CREATE TABLE u (x int) WITH (connector = 'stdin', emit = 'later');
+CREATE TABLE t (x int) WITH (connector = 'stdin');
+CREATE OR REPLACE VIEW v AS SELECT 1;
+CREATE MATERIALIZED VIEW w AS SELECT 1
+-- ERRORS
+job.sql:1:23: error: DEFAULT is not supported
+   1 | CREATE TABLE a (x int DEFAULT 1) WITH (connector = 'stdin');
+     |                       ^
+job.sql:2:23: error: NOT NULL is not supported; columns of streams may be NULL; filter with WHERE ... IS NOT NULL
+   2 | CREATE TABLE b (x int NOT NULL) WITH (connector = 'stdin');
+     |                       ^
+job.sql:3:23: error: CHECK is not supported
+   3 | CREATE TABLE c (x int CHECK (x > 0)) WITH (connector = 'stdin');
+     |                       ^
+job.sql:4:19: error: type "varchar(3)": length limits are not supported; write text
+   4 | CREATE TABLE d (x varchar(3)) WITH (connector = 'stdin');
+     |                   ^
+job.sql:5:19: error: char(n) is not supported; it pads with blanks; write text
+   5 | CREATE TABLE e (x char(3)) WITH (connector = 'stdin');
+     |                   ^
+job.sql:6:19: error: an array as a column is not supported; read it as json
+   6 | CREATE TABLE g (x int[]) WITH (connector = 'stdin');
+     |                   ^
+job.sql:7:19: error: unknown type "nosuch"; valid are boolean, int, bigint, double precision, decimal(38,S), text, bytea, date, timestamp, interval, json, TYPE[] and struct(NAME TYPE, ...)
+   7 | CREATE TABLE h (x nosuch) WITH (connector = 'stdin');
+     |                   ^
+job.sql:8:24: error: PARTITION BY is not supported
+   8 | CREATE TABLE i (x int) PARTITION BY LIST (x);
+     |                        ^
+job.sql:9:19: error: a temporary or unlogged table is not supported
+   9 | CREATE TEMP TABLE j (x int);
+     |                   ^
+job.sql:10:28: error: IF NOT EXISTS is not supported; a script defines each table once
+  10 | CREATE TABLE IF NOT EXISTS l (x int) WITH (connector = 'stdin');
+     |                            ^
+job.sql:11:22: error: LIKE is not supported
+  11 | CREATE TABLE m (LIKE t);
+     |                      ^
+job.sql:12:14: error: table "n" needs WITH (connector = '...'): where its rows are
+  12 | CREATE TABLE n (x int);
+     |              ^
+job.sql:13:42: error: the value of option connector must be a text in quotes, a number, true or false
+  13 | CREATE TABLE q (x int) WITH (connector = file);
+     |                                          ^
+job.sql:14:51: error: option connector is given twice
+  14 | CREATE TABLE r (x int) WITH (connector = 'stdin', connector = 'stdout');
+     |                                                   ^
+job.sql:15:24: error: column "y" named in the key does not exist
+  15 | CREATE TABLE s (x int, PRIMARY KEY (y)) WITH (connector = 'stdin');
+     |                        ^
+job.sql:16:58: error: emit is 'changes' or 'final'
+  16 | CREATE TABLE u (x int) WITH (connector = 'stdin', emit = 'later');
+     |                                                          ^
+job.sql:17:14: error: relation "t" already exists
+  17 | CREATE TABLE t (x int) WITH (connector = 'stdin');
+     |              ^
+job.sql:18:24: error: OR REPLACE is not supported; a script defines each view once
+  18 | CREATE OR REPLACE VIEW v AS SELECT 1;
+     |                        ^
+job.sql:19:1: error: CREATE MATERIALIZED VIEW is not supported; write CREATE TABLE ... WITH (...) AS
+  19 | CREATE MATERIALIZED VIEW w AS SELECT 1
+     | ^
+
+-- CASE settings
+SET paralelism = 4;
+SET parallelism = 0;
+SET parallelism = 'many';
+SET mode = 'exactly-one';
+SET name = '';
+SET LOCAL name = 'x';
+SET name TO DEFAULT
+-- ERRORS
+job.sql:1:5: error: unrecognized setting "paralelism"; did you mean "parallelism"? (there are name, parallelism, key_groups, mode)
+   1 | SET paralelism = 4;
+     |     ^
+job.sql:2:19: error: parallelism must be an integer between 1 and 4096
+   2 | SET parallelism = 0;
+     |                   ^
+job.sql:3:19: error: parallelism must be an integer between 1 and 4096
+   3 | SET parallelism = 'many';
+     |                   ^
+job.sql:4:12: error: mode is exactly-once, at-least-once or at-most-once; did you mean "exactly-once"?
+   4 | SET mode = 'exactly-one';
+     |            ^
+job.sql:5:12: error: a job's name cannot be empty
+   5 | SET name = '';
+     |            ^
+job.sql:6:18: error: SET LOCAL is not supported; write SET
+   6 | SET LOCAL name = 'x';
+     |                  ^
+job.sql:7:1: error: this form of SET is not supported; write SET name = value
+   7 | SET name TO DEFAULT
+     | ^

@@ -1,0 +1,180 @@
+-- CASE columns, expressions and names
+SELECT t.k, v + 1 AS next, upper(k), v * 2, v::bigint, CASE WHEN v > 0 THEN k END FROM t WHERE v > 1
+-- PLAN
+sink stdout
+  project k, (v + 1) AS next, upper(k) AS upper, (v * 2) AS ?column?, v::bigint AS v, CASE WHEN (v > 0) THEN k ELSE NULL END AS case
+    filter (v > 1)
+      source file t.csv (csv): k, v
+
+-- CASE a star keeps the order of the table
+CREATE TABLE g (a int, b int GENERATED ALWAYS AS (a + c) STORED, c int) WITH (connector = 'stdin', format = 'csv');
+SELECT *, g.* FROM g
+-- PLAN
+sink stdout
+  project a, b, c, a AS a_2, b AS b_2, c AS c_2
+    source stdin (csv): a, c, b
+
+-- CASE aliases of tables and columns
+SELECT x.a, b FROM t AS x (a, b)
+-- PLAN
+sink stdout
+  project k AS a, v AS b
+    source file t.csv (csv): k, v
+
+-- CASE subqueries in FROM and WITH
+WITH w (a) AS (SELECT k FROM t), w2 AS (SELECT a AS b FROM w)
+SELECT s.c FROM (SELECT b AS c FROM w2) s
+-- PLAN
+sink stdout
+  project k AS c
+    source file t.csv (csv): k
+
+-- CASE a query without FROM
+SELECT 1 AS one, 'x'
+-- PLAN
+sink stdout
+  project 1 AS one, 'x' AS ?column?
+    source sequence: n
+
+-- CASE values
+VALUES (1, 'a'), (2.5, NULL)
+-- PLAN
+sink stdout
+  project CASE WHEN (n = '1'::bigint) THEN 1.0 ELSE 2.5 END AS column1, CASE WHEN (n = '1'::bigint) THEN 'a' ELSE NULL END AS column2
+    source sequence: n
+
+-- CASE literals without a type become what the others are
+SELECT column1 FROM (VALUES ('2013-01-01'), (date '2013-01-02')) v
+-- PLAN
+sink stdout
+  project CASE WHEN (n = '1'::bigint) THEN '2013-01-01'::date ELSE '2013-01-02'::date END AS column1
+    source sequence: n
+
+-- CASE functions that give rows
+SELECT k, w, e FROM t, words(k) AS w, json_array_elements(j) e, string_to_table('a-b', '-')
+-- PLAN
+sink stdout
+  project k, w, value AS e
+    flat_map split('a-b', '-') AS string_to_table
+      flat_map unnest(j) AS value
+        flat_map words(k) AS w
+          source file t.csv (csv): k, j
+
+-- CASE a function alone in FROM
+SELECT line FROM lines('a b') AS line
+-- PLAN
+sink stdout
+  project line
+    flat_map lines('a b') AS line
+      source sequence: n
+
+-- CASE distinct
+SELECT DISTINCT k, v FROM t
+-- PLAN
+sink stdout
+  distinct
+    [k, v] project k, v
+      source file t.csv (csv): k, v
+
+-- CASE json, extract and at time zone
+SELECT j ->> 'a' AS a, extract(hour FROM ts) AS h, date_trunc('day', ts) FROM t
+-- PLAN
+sink stdout
+  project (j ->> 'a') AS a, extract('hour', ts) AS h, date_trunc('day', ts) AS date_trunc
+    source file t.csv (csv): j, ts
+
+-- CASE unknown names
+SELECT kk, x.k, t.kk FROM t
+-- ERRORS
+job.sql:1:8: error: column "kk" does not exist; did you mean "k"?
+   1 | SELECT kk, x.k, t.kk FROM t
+     |        ^
+job.sql:1:12: error: missing FROM-clause entry for table "x"; did you mean "t"?
+   1 | SELECT kk, x.k, t.kk FROM t
+     |            ^
+job.sql:1:17: error: column t.kk does not exist; did you mean "k"?
+   1 | SELECT kk, x.k, t.kk FROM t
+     |                 ^
+
+-- CASE ambiguous names
+SELECT a FROM (SELECT k AS a, v AS a FROM t) s
+-- ERRORS
+job.sql:1:8: error: column reference "a" is ambiguous; name its table, or give the columns different names
+   1 | SELECT a FROM (SELECT k AS a, v AS a FROM t) s
+     |        ^
+
+-- CASE wrong types
+SELECT k + 1, lower(v), v = 'x' FROM t WHERE k
+-- ERRORS
+job.sql:1:10: error: operator does not exist: text + integer; a cast may help
+   1 | SELECT k + 1, lower(v), v = 'x' FROM t WHERE k
+     |          ^
+job.sql:1:15: error: function lower(integer) does not exist; there is lower(text)
+   1 | SELECT k + 1, lower(v), v = 'x' FROM t WHERE k
+     |               ^
+job.sql:1:29: error: invalid input syntax for type integer: "x"
+   1 | SELECT k + 1, lower(v), v = 'x' FROM t WHERE k
+     |                             ^
+job.sql:1:46: error: argument of WHERE must be type boolean, not type text
+   1 | SELECT k + 1, lower(v), v = 'x' FROM t WHERE k
+     |                                              ^
+
+-- CASE relations that do not exist
+SELECT 1 FROM tt
+-- ERRORS
+job.sql:1:15: error: relation "tt" does not exist; did you mean "t"?
+   1 | SELECT 1 FROM tt
+     |               ^
+
+-- CASE names of WITH
+WITH a AS (SELECT 1), a AS (SELECT 2) SELECT * FROM a
+-- ERRORS
+job.sql:1:23: error: WITH query name "a" specified more than once
+   1 | WITH a AS (SELECT 1), a AS (SELECT 2) SELECT * FROM a
+     |                       ^
+
+-- CASE too many column names
+SELECT * FROM t AS x (a, b, c, d, e, f)
+-- ERRORS
+job.sql:1:15: error: "x" has 5 columns available but 6 columns specified
+   1 | SELECT * FROM t AS x (a, b, c, d, e, f)
+     |               ^
+
+-- CASE a star without tables
+SELECT *
+-- ERRORS
+job.sql:1:8: error: SELECT * with no tables specified is not valid
+   1 | SELECT *
+     |        ^
+
+-- CASE a second bare select
+SELECT k FROM t;
+SELECT v FROM t
+-- ERRORS
+job.sql:2:1: error: a second SELECT without INSERT: a job has one standard output; write UNION ALL, or INSERT INTO a table
+   2 | SELECT v FROM t
+     | ^
+
+-- CASE functions of FROM elsewhere
+SELECT words(k) FROM t
+-- ERRORS
+job.sql:1:8: error: words() gives rows; write it in FROM
+   1 | SELECT words(k) FROM t
+     |        ^
+
+-- CASE functions that FROM does not know
+SELECT 1 FROM wordz('x')
+-- ERRORS
+job.sql:1:15: error: wordz() is not a function for FROM; did you mean "words"? (there are TUMBLE, string_to_table, words, lines, json_array_elements)
+   1 | SELECT 1 FROM wordz('x')
+     |               ^
+
+-- CASE aggregates elsewhere
+SELECT nosuch(DISTINCT v), now() FROM t
+-- ERRORS
+job.sql:1:8: error: there is no aggregate function nosuch()
+   1 | SELECT nosuch(DISTINCT v), now() FROM t
+     |        ^
+job.sql:1:28: error: now() is not supported: a replay after a failure must give the same result; use a column that holds the time or value
+   1 | SELECT nosuch(DISTINCT v), now() FROM t
+     |                            ^
