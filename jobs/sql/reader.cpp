@@ -204,16 +204,16 @@ result<std::vector<option>> reader::options(json_list list) {
     auto at = sql().find('=', o.called.location);
     at = sql().find_first_not_of(" \t\r\n", at == std::string_view::npos ? at : at + 1);
     o.value_location = at == std::string_view::npos ? o.called.location : static_cast<uint32_t>(at);
+    if (!has_key(d, "arg"))
+      return error_at(errc::parse,
+                      "option " + o.called.text + " needs a value: " + o.called.text + " = 'value'",
+                      sql(), o.called.location);
     if (has_key(d["arg"], "String"))
       o.value = text_at(d["arg"]["String"], "sval");
     else if (has_key(d["arg"], "Integer"))
       o.value = integer_at(o.value_location);
     else if (has_key(d["arg"], "Float"))
       o.value = text_at(d["arg"]["Float"], "fval");
-    else if (!has_key(d, "arg"))
-      return error_at(errc::parse,
-                      "option " + o.called.text + " needs a value: " + o.called.text + " = 'value'",
-                      sql(), o.called.location);
     else
       return error_at(errc::parse,
                       "the value of option " + o.called.text +
@@ -238,6 +238,8 @@ result<data_type> reader::type(json body, bool& zoned) {
   if (!body["typmods"].get(mods)) {
     std::string list;
     for (json m : mods) {
+      if (!has_key(m, "A_Const"))
+        return error_at(errc::parse, "a type's modifiers are numbers", sql(), place_of(m));
       const json c = m["A_Const"];
       list += (list.empty() ? "" : ",") + integer_at(location_of(c));
     }

@@ -130,7 +130,7 @@ result<syntax> syntax_reader::constant(json_node body, syntax s) {
   return refuse("a bit string", s.location);
 }
 
-status syntax_reader::read_args(json_node list, syntax& s, int depth) {
+status syntax_reader::read_args(json_list list, syntax& s, int depth) {
   simdjson::dom::array items;
   if (list.get(items)) return {};
   for (json_node item : items) {
@@ -203,6 +203,7 @@ result<syntax> syntax_reader::any_all(json_node body, syntax s, bool any, int de
   if (!has_key(body["rexpr"], "A_ArrayExpr") || s.name != (any ? "=" : "<>"))
     return refuse(any ? "this form of ANY" : "this form of ALL", s.location);
   WEIR_TRY(read_args(body["rexpr"]["A_ArrayExpr"]["elements"], s, depth));
+  if (s.args.size() < 2) return refuse("an empty ARRAY", s.location);
   s.kind = syntax_kind::special;
   s.name = "in";
   s.negated = !any;

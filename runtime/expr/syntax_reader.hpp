@@ -39,7 +39,7 @@ class syntax_reader {
   error refuse(std::string_view what, uint32_t location) const;
   result<syntax> column(json_node, syntax);
   result<syntax> constant(json_node, syntax);
-  status read_args(json_node list, syntax&, int depth);
+  status read_args(json_list list, syntax&, int depth);
   result<syntax> special(json_node, syntax, int depth);
   result<syntax> a_expr(json_node, syntax, int depth);
   result<syntax> any_all(json_node, syntax, bool any, int depth);

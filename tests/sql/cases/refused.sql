@@ -174,6 +174,8 @@ CREATE TABLE m (LIKE t);
 CREATE TABLE n (x int);
 CREATE TABLE q (x int) WITH (connector = file);
 CREATE TABLE r (x int) WITH (connector = 'stdin', connector = 'stdout');
+CREATE TABLE z (x int(y), y int) WITH (connector);
+CREATE TABLE zz (x int) WITH (connector);
 CREATE TABLE s (x int, PRIMARY KEY (y)) WITH (connector = 'stdin');
 CREATE TABLE u (x int) WITH (connector = 'stdin', emit = 'later');
 CREATE TABLE t (x int) WITH (connector = 'stdin');
@@ -222,20 +224,26 @@ job.sql:13:42: error: the value of option connector must be a text in quotes, a 
 job.sql:14:51: error: option connector is given twice
   14 | CREATE TABLE r (x int) WITH (connector = 'stdin', connector = 'stdout');
      |                                                   ^
-job.sql:15:24: error: column "y" named in the key does not exist
-  15 | CREATE TABLE s (x int, PRIMARY KEY (y)) WITH (connector = 'stdin');
+job.sql:15:22: error: syntax error at or near "("
+  15 | CREATE TABLE z (x int(y), y int) WITH (connector);
+     |                      ^
+job.sql:16:31: error: option connector needs a value: connector = 'value'
+  16 | CREATE TABLE zz (x int) WITH (connector);
+     |                               ^
+job.sql:17:24: error: column "y" named in the key does not exist
+  17 | CREATE TABLE s (x int, PRIMARY KEY (y)) WITH (connector = 'stdin');
      |                        ^
-job.sql:16:58: error: emit is 'changes' or 'final'
-  16 | CREATE TABLE u (x int) WITH (connector = 'stdin', emit = 'later');
+job.sql:18:58: error: emit is 'changes' or 'final'
+  18 | CREATE TABLE u (x int) WITH (connector = 'stdin', emit = 'later');
      |                                                          ^
-job.sql:17:14: error: relation "t" already exists
-  17 | CREATE TABLE t (x int) WITH (connector = 'stdin');
+job.sql:19:14: error: relation "t" already exists
+  19 | CREATE TABLE t (x int) WITH (connector = 'stdin');
      |              ^
-job.sql:18:24: error: OR REPLACE is not supported; a script defines each view once
-  18 | CREATE OR REPLACE VIEW v AS SELECT 1;
+job.sql:20:24: error: OR REPLACE is not supported; a script defines each view once
+  20 | CREATE OR REPLACE VIEW v AS SELECT 1;
      |                        ^
-job.sql:19:1: error: CREATE MATERIALIZED VIEW is not supported; write CREATE TABLE ... WITH (...) AS
-  19 | CREATE MATERIALIZED VIEW w AS SELECT 1
+job.sql:21:1: error: CREATE MATERIALIZED VIEW is not supported; write CREATE TABLE ... WITH (...) AS
+  21 | CREATE MATERIALIZED VIEW w AS SELECT 1
      | ^
 
 -- CASE settings

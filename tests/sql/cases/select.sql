@@ -169,6 +169,13 @@ job.sql:1:15: error: wordz() is not a function for FROM; did you mean "words"? (
    1 | SELECT 1 FROM wordz('x')
      |               ^
 
+-- CASE an empty list
+SELECT v = ANY (ARRAY[]) FROM t
+-- PLAN
+sink stdout
+  project (v IN ()) AS ?column?
+    source file t.csv (csv): v
+
 -- CASE aggregates elsewhere
 SELECT nosuch(DISTINCT v), now() FROM t
 -- ERRORS
