@@ -59,7 +59,7 @@ def calls(runner: Runner) -> list:
 
 
 def job(runner: Runner) -> tuple:
-    return "-p", "2", "--set", "RATE=" + RATE[runner.job]
+    return "-p", "2", "--set", "RATE=" + RATE[runner.job.removesuffix(".sql")]
 
 
 def visible_is_right(runner: Runner, what: str) -> None:
@@ -91,7 +91,7 @@ def one(weir: str, shim: str, name: str, k: int, kind: str, stay: int) -> str:
             raise SystemExit(f"{what}: the error does not say what failed: {err}")
         visible_is_right(runner, what)
         faults(runner, shim)
-        again = runner.run("-p", "3", "--set", "RATE=" + RATE[name])
+        again = runner.run("-p", "3", "--set", "RATE=" + RATE[name.removesuffix(".sql")])
         if again.returncode != 0:
             raise SystemExit(f"{what}: {err}\nthe run without faults after it failed: "
                              f"{again.stderr.decode()}")
