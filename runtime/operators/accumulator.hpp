@@ -68,6 +68,11 @@ result<column_ptr> finish(const accumulator&, const uint64_t* const* values, siz
 void finish_partial(const accumulator&, const uint64_t* const* values, size_t n, memory_pool&,
                     std::vector<column_ptr>& out);
 
+/// The partial columns of n rows that are a group each, straight from the argument and a column of
+/// ones; false where that takes an accumulator per row.
+bool partial_of_rows(const accumulator&, const column_ptr& argument, const column_ptr& ones,
+                     memory_pool&, std::vector<column_ptr>& out);
+
 /// The sum of a sum_float from its words, NaN and infinities included.
 double float_sum(const accumulator&, const uint64_t* words);
 /// The word or words of a value of a fixed-width column.

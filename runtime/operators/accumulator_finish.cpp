@@ -106,7 +106,44 @@ result<bool> finish_one(const accumulator& a, const uint64_t* w, uint64_t* out) 
   return false;
 }
 
+/// Integers as decimals or int64, which sums of them are.
+template <class To, class From>
+buffer_ref widened(const column& c, memory_pool& memory) {
+  auto out = buffer::allocate(memory, size_t{c.length} * sizeof(To));
+  auto* to = out.mutable_as<To>();
+  const auto* from = c.data<From>();
+  for (uint32_t i = 0; i < c.length; ++i) to[i] = from[i];
+  return out;
+}
+
 }  // namespace
+
+bool partial_of_rows(const accumulator& a, const column_ptr& argument, const column_ptr& ones,
+                     memory_pool& memory, std::vector<column_ptr>& out) {
+  if (argument && (argument->validity || argument->dictionary)) return false;
+  if (a.kind == accumulator_kind::count) {
+    out.push_back(ones);
+    return true;
+  }
+  auto sum = std::make_shared<column>();
+  sum->length = ones->length;
+  if (a.kind == accumulator_kind::sum_wide && a.argument.id == type_id::int64) {
+    sum->values = widened<int128, int64_t>(*argument, memory);
+  } else if (a.kind == accumulator_kind::sum_wide && a.argument.id == type_id::int32) {
+    sum->values = widened<int128, int32_t>(*argument, memory);
+  } else if (a.kind == accumulator_kind::sum_small) {
+    sum->values = widened<int64_t, int32_t>(*argument, memory);
+  } else if ((a.kind == accumulator_kind::sum_wide && a.argument.id == type_id::decimal) ||
+             a.kind == accumulator_kind::sum_float) {
+    sum->values = argument->values;
+  } else {
+    return false;
+  }
+  sum->type = a.partial_types()[1];
+  out.push_back(ones);
+  out.push_back(std::move(sum));
+  return true;
+}
 
 result<column_ptr> finish(const accumulator& a, const uint64_t* const* values, size_t n,
                           memory_pool& memory) {

@@ -2,6 +2,7 @@
 // before each barrier, when it is full and when the task idles; it holds no state of its own. A
 // large one is emptied in parts while a barrier approaches, and rows pass it by meanwhile. Where
 // adding up does not make fewer rows, they are turned into accumulator columns one by one.
+#include <algorithm>
 #include <cstring>
 
 #include "runtime/column/builder.hpp"
@@ -117,6 +118,28 @@ class partial_aggregate final : public stream_operator {
 
   /// Every row's accumulators as if it were a group of its own; its weight goes along.
   status pass_sums(const batch& in, collector& out) {
+    std::vector<column_ptr> columns = key_columns(in);
+    const column_ptr one = ones(in.physical_rows);
+    if (core_->weighted()) columns.push_back(one);
+    bool added = false;
+    for (size_t i = 0; i < core_->calls().size(); ++i) {
+      const auto& a = core_->calls()[i];
+      if (a.kind == accumulator_kind::pick) {
+        columns.push_back(filtered(i, in.physical_rows));
+        continue;
+      }
+      if (!core_->filter(i) &&
+          partial_of_rows(a, core_->argument_column(i), one, *memory_, columns))
+        continue;
+      if (!added) WEIR_TRY(add_singly(in));
+      added = true;
+      finish_partial(a, values_.data(), values_.size(), *memory_, columns);
+    }
+    out.emit(with_columns(in, output_, std::move(columns)));
+    return {};
+  }
+  /// A row of accumulators for each row, in values_.
+  status add_singly(const batch& in) {
     const size_t words = std::max<uint32_t>(core_->layout().value_words, 1);
     scratch_.assign(size_t{in.physical_rows} * words, 0);
     row_pointers_.resize(aggregate_core::run_max);
@@ -127,8 +150,6 @@ class partial_aggregate final : public stream_operator {
         at_[i] = in.row(static_cast<uint32_t>(begin + i));
         row_pointers_[i] = &scratch_[at_[i] * words];
       }
-      if (core_->weighted())
-        for (size_t i = 0; i < n; ++i) row_pointers_[i][0] = 1;
       const group_run run{n, at_.data(), nullptr, row_pointers_.data(), nullptr};
       for (size_t c = 0; c < core_->calls().size(); ++c)
         if (core_->calls()[c].kind != accumulator_kind::pick)
@@ -136,22 +157,18 @@ class partial_aggregate final : public stream_operator {
     }
     values_.resize(in.physical_rows);
     for (size_t i = 0; i < in.physical_rows; ++i) values_[i] = &scratch_[i * words];
-    std::vector<column_ptr> columns = key_columns(in);
-    if (core_->weighted()) {
-      word_column c(type_id::int64, values_.size(), *memory_);
-      c.set_all(values_.data(), 0);
-      columns.push_back(c.finish());
-    }
-    for (size_t i = 0; i < core_->calls().size(); ++i) {
-      const auto& a = core_->calls()[i];
-      if (a.kind == accumulator_kind::pick) {
-        columns.push_back(filtered(i, in.physical_rows));
-      } else {
-        finish_partial(a, values_.data(), values_.size(), *memory_, columns);
-      }
-    }
-    out.emit(with_columns(in, output_, std::move(columns)));
     return {};
+  }
+  /// A column of n ones; batches of one size share it.
+  const column_ptr& ones(uint32_t n) {
+    if (ones_ && ones_->length == n) return ones_;
+    auto c = std::make_shared<column>();
+    c->type = type_id::int64;
+    c->length = n;
+    c->values = buffer::allocate(*memory_, size_t{n} * 8);
+    std::fill_n(c->values.mutable_as<int64_t>(), n, int64_t{1});
+    ones_ = std::move(c);
+    return ones_;
   }
 
   /// Every row's values, for calls that need them all.
@@ -202,6 +219,7 @@ class partial_aggregate final : public stream_operator {
   size_t pass_left_ = 0;
   uint32_t emptied_ = 0;      // rows of the table that were handed on: a barrier approaches
   size_t approach_left_ = 0;  // rows that pass the table by until then
+  column_ptr ones_;
   std::vector<uint64_t> scratch_;
   std::vector<uint64_t*> row_pointers_;
   std::vector<const uint64_t*> values_;
