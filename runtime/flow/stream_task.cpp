@@ -456,7 +456,11 @@ void stream_task::report_end() {
 }
 
 stream_task::next stream_task::work(uint32_t slice) {
-  for (uint32_t i = 0; i < slice; ++i) {
+  // What a barrier needs is finished within the slice: behind its end other tasks have their turns.
+  auto at_barrier = [this] {
+    return pass_active_ && (after_ == after_pass::approach || after_ == after_pass::barrier);
+  };
+  for (uint32_t i = 0; i < slice || at_barrier(); ++i) {
     if (stopped_) return next::stopped;
     timestamp_us now = clock_.now();
     left_backpressured_ = false;
