@@ -18,8 +18,11 @@ set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1 -fno-omit-frame-pointer")
 add_compile_options(-pthread -fPIC -march=x86-64-v3 -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
                     -Wno-missing-field-initializers)
 if(WEIR_WERROR)
-  # GCC 14 takes an optional that was copied for one that may hold nothing.
-  add_compile_options(-Werror $<$<CXX_COMPILER_ID:GNU>:-Wno-error=maybe-uninitialized>)
+  add_compile_options(-Werror)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 13)
+    # It takes an optional that was copied for one that may hold nothing.
+    add_compile_options(-Wno-error=maybe-uninitialized)
+  endif()
 endif()
 
 set(WEIR_SANITIZE "" CACHE STRING "Value for -fsanitize, empty for none")

@@ -3,7 +3,6 @@
 #include <caf/binary_serializer.hpp>
 
 #include "actors/interfaces.hpp"
-#include "runtime/column/builder.hpp"
 #include "runtime/connectors/file_split.hpp"
 #include "runtime/connectors/part_files.hpp"
 #include "runtime/flow/split_list.hpp"
@@ -101,52 +100,24 @@ std::vector<std::string> messages() {
   caf::actor_system_config config;
   config.add_message_types<caf::id_block::weir>();
   caf::actor_system system{config};
-  auto type = std::make_shared<schema>(schema{{{"n", type_id::int64, true}}, std::nullopt});
-  batch_builder builder(type, pool());
-  for (int i = 0; i < 3; ++i) builder.append_row({scalar::of_int(type_id::int64, i)});
-  stream_message rows;
-  rows.body.rows = builder.finish();
-  auto plan = encode_plan(test::full_plan());
-  deploy_message deploy;
-  deploy.plan = {reinterpret_cast<const char*>(plan.data()),
-                 reinterpret_cast<const char*>(plan.data()) + plan.size()};
-  deploy.tasks = {1, 2, 3};
-  commit_message commit;
-  commit.job = "job@n1";
-  commit.operators = {{"op", "op", 2, 5}};
-  commit.split_pools = {{"op", "x"}};
-  commit.parts = {"n1"};
   task_report report;
   report.stalls_ns = {1, 2, 3};
   report.operators = {{"op", "op"}};
   job_report job;
   job.tasks = {report};
-  load_reply loaded;
-  loaded.chunks = {chunks(), {}};
-  latest_reply latest;
-  latest.split_pools = commit.split_pools;
-  latest.begun_splits = {{"op", encode_splits(some_splits())}};
-  latest.operators = commit.operators;
   cluster_report cluster;
   cluster.nodes = {{"n1", "127.0.0.1:1", 1}};
   cluster.jobs = {job};
   load_message load;
   load.job = "job";
   load.tasks = {{1, {"op"}, 0, 128}};
-  return {message(system, 0, rows),
-          message(system, 4, splits_message{encode_splits(some_splits()), true, false}),
-          message(system, 5, task_event{1, 2, task_event::what::failed, 3, 4, 5, "why"}),
-          message(system, 7, chunks_message{"job", 2, chunks()}),
-          message(system, 8, job),
-          message(system, 9, deploy),
-          message(system, 10, commit),
-          message(system, 11, seed_message{"job@n1", chunks(), {}}),
-          message(system, 13, join_reply{"", {{"n1", "h", 1}}}),
-          message(system, 16, cluster),
-          message(system, 18, load),
-          message(system, 19, loaded),
-          message(system, 20, latest),
-          message(system, 23, connect_message{1, {}, {}, "job", {1, 2}, {}, chunks()})};
+  return {message(system, 3, splits_message{encode_splits(some_splits()), true, false}),
+          message(system, 4, task_event{1, 2, task_event::what::failed, 3, 4, 5, "why"}),
+          message(system, 5, report),
+          message(system, 6, job),
+          message(system, 7, join_reply{"", {{"n1", "h", 1}}}),
+          message(system, 9, cluster),
+          message(system, 11, load)};
 }
 
 }  // namespace
