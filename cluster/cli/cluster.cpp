@@ -233,7 +233,9 @@ int job_submit(const cluster_verb_options& o) {
   auto bytes = encode_plan(job->plan);
   std::string body(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   std::string answer;
-  auto target = "/jobs?interval_us=" + std::to_string(o.snapshot_interval_us);
+  const auto interval_us = o.snapshot_interval_us.value_or(
+      job->snapshot_interval_us.value_or(default_snapshot_interval_us));
+  auto target = "/jobs?interval_us=" + std::to_string(interval_us);
   if (int code = call(o, "POST", target, body, answer)) return code;
   if (o.output == "json") {
     std::fputs(answer.c_str(), stdout);

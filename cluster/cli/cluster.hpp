@@ -23,7 +23,7 @@ struct cluster_verb_options {
   std::string file, id;
   std::map<std::string, std::string> set;
   std::optional<uint32_t> parallelism;
-  int64_t snapshot_interval_us = 1'000'000;
+  std::optional<int64_t> snapshot_interval_us;  // else the job's, else a second
   std::string output;
 };
 

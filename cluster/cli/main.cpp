@@ -52,7 +52,7 @@ CLI::Validator size_check() {
 
 struct raw_options {
   std::vector<std::string> set;
-  std::string mode, interval = "1s", memory = "2GiB", log_level = "warn";
+  std::string mode, interval, memory = "2GiB", log_level = "warn";
   uint32_t parallelism = 0;
   run_options run;
   inspect_options inspect;
@@ -74,7 +74,8 @@ CLI::App* add_run(CLI::App& app, raw_options& o) {
   verb->add_flag("--fresh", o.run.fresh, "forget the job's snapshots and start over");
   verb->add_option("--mode", o.mode, "delivery guarantee")
       ->check(CLI::IsMember({"exactly-once", "at-least-once", "at-most-once"}));
-  verb->add_option("--snapshot-interval", o.interval, "between snapshots, at least 100ms")
+  verb->add_option("--snapshot-interval", o.interval,
+                   "between snapshots, at least 100ms; else the job's, else 1s")
       ->check(duration_check(100'000));
   verb->add_option("--memory", o.memory, "what the job may hold")->check(size_check());
   verb->add_flag("--final", o.run.final_only,
@@ -107,7 +108,7 @@ int do_run(raw_options& o) {
   if (o.mode == "exactly-once") o.run.mode = delivery_mode::exactly_once;
   if (o.mode == "at-least-once") o.run.mode = delivery_mode::at_least_once;
   if (o.mode == "at-most-once") o.run.mode = delivery_mode::at_most_once;
-  o.run.snapshot_interval_us = *parse_duration_us(o.interval);
+  if (!o.interval.empty()) o.run.snapshot_interval_us = *parse_duration_us(o.interval);
   o.run.memory_bytes = *parse_size(o.memory);
   o.run.log_level = o.log_level;
   return run_job(o.run);
@@ -117,7 +118,7 @@ int do_run(raw_options& o) {
 struct cluster_verbs {
   cluster_verb_options options;
   std::vector<std::string> set;
-  std::string interval = "1s", memory = "2GiB";
+  std::string interval, memory = "2GiB";
   uint32_t parallelism = 0;
   std::vector<std::pair<CLI::App*, int (*)(const cluster_verb_options&)>> verbs;
 
@@ -166,7 +167,9 @@ struct cluster_verbs {
         ->check(setting_check());
     submit->add_option("-p,--parallelism", parallelism, "tasks per operator (default: nodes)")
         ->check(CLI::Range(1, 128));
-    submit->add_option("--snapshot-interval", interval, "between snapshots, at least 100ms")
+    submit
+        ->add_option("--snapshot-interval", interval,
+                     "between snapshots, at least 100ms; else the job's, else 1s")
         ->check(duration_check(100'000));
     client(submit);
     client(add(*job, "ls", "all jobs", job_ls));
@@ -181,7 +184,7 @@ struct cluster_verbs {
   std::optional<int> run() {
     for (const auto& s : set) add_setting(options.set, s);
     if (parallelism) options.parallelism = parallelism;
-    options.snapshot_interval_us = *parse_duration_us(interval);
+    if (!interval.empty()) options.snapshot_interval_us = *parse_duration_us(interval);
     options.memory_bytes = *parse_size(memory);
     for (auto [verb, function] : verbs)
       if (*verb) return function(options);

@@ -117,7 +117,8 @@ int run_job(const run_options& o) {
   auto process = node_process::start(node);
   if (!process) return fail(process.err());
   job_options options;
-  options.snapshot_interval_us = o.snapshot_interval_us;
+  options.snapshot_interval_us = o.snapshot_interval_us.value_or(
+      job->snapshot_interval_us.value_or(default_snapshot_interval_us));
   auto handle = (*process)->submit(plan.name, plan, options, [&o](std::string line) {
     if (!o.quiet) std::fprintf(stderr, "weir: %s\n", line.c_str());
   });

@@ -10,6 +10,9 @@
 
 namespace weir::cli {
 
+/// Between snapshots, where neither the command line nor the job says otherwise.
+inline constexpr int64_t default_snapshot_interval_us = 1'000'000;
+
 /// FACES' exit codes.
 enum exit_code : int { exit_ok = 0, exit_failed = 1, exit_usage = 2, exit_interrupted = 130 };
 
@@ -19,7 +22,7 @@ struct run_options {
   std::string data_dir;
   bool fresh = false;
   std::optional<delivery_mode> mode;
-  int64_t snapshot_interval_us = 1'000'000;
+  std::optional<int64_t> snapshot_interval_us;  // else the job's, else a second
   size_t memory_bytes = size_t{2} << 30;
   std::map<std::string, std::string> set;
   bool final_only = false;

@@ -28,9 +28,9 @@ std::string folder_of(const std::string& path) {
   return ec ? std::string(".") : absolute.parent_path().lexically_normal().string();
 }
 
-std::optional<physical_plan> read(front_end front, const std::string& text, const std::string& file,
-                                  const std::string& base_dir, const job_settings& s,
-                                  std::vector<diagnostic>& out) {
+std::optional<job> read(front_end front, const std::string& text, const std::string& file,
+                        const std::string& base_dir, const job_settings& s,
+                        std::vector<diagnostic>& out) {
   if (text.size() <= job_file_bytes_max) return front(text, file, base_dir, s, out);
   out = {{file, 0, 0, "the file is longer than 1 MiB", false, ""}};
   return {};
@@ -47,15 +47,15 @@ std::string job_name_of(const std::string& file) {
 
 result<job> load_job_text(front_end front, const std::string& text, const std::string& file,
                           const std::string& base_dir, const job_settings& s) {
-  job j;
-  auto plan = read(front, text, file, base_dir, s, j.warnings);
-  if (!plan) {
-    auto message = to_text(j.warnings);
+  std::vector<diagnostic> found;
+  auto made = read(front, text, file, base_dir, s, found);
+  if (!made) {
+    auto message = to_text(found);
     if (!message.empty()) message.pop_back();
     return error(errc::invalid_argument, std::move(message));
   }
-  j.plan = std::move(*plan);
-  return j;
+  made->warnings = std::move(found);
+  return std::move(*made);
 }
 
 result<job> load_job_file(front_end front, const std::string& path, const job_settings& s) {

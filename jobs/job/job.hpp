@@ -24,13 +24,14 @@ struct job_settings {
 
 struct job {
   physical_plan plan;
+  std::optional<int64_t> snapshot_interval_us;  // what the file wishes
   std::vector<diagnostic> warnings;
 };
 
-/// A front end: text to plan. Nothing: `out` says why. Relative paths count from base_dir.
-using front_end = std::optional<physical_plan> (*)(const std::string& text, const std::string& file,
-                                                   const std::string& base_dir, const job_settings&,
-                                                   std::vector<diagnostic>& out);
+/// A front end: text to job. Nothing: `out` says why. Relative paths count from base_dir.
+using front_end = std::optional<job> (*)(const std::string& text, const std::string& file,
+                                         const std::string& base_dir, const job_settings&,
+                                         std::vector<diagnostic>& out);
 
 /// The error's message holds all diagnostics.
 result<job> load_job_text(front_end, const std::string& text, const std::string& file,

@@ -8,8 +8,8 @@
 namespace weir::jobs {
 
 /// The front end of SQL job files (see front_end).
-std::optional<physical_plan> read_sql(const std::string& text, const std::string& file,
-                                      const std::string& base_dir, const job_settings&,
-                                      std::vector<diagnostic>& out);
+std::optional<job> read_sql(const std::string& text, const std::string& file,
+                            const std::string& base_dir, const job_settings&,
+                            std::vector<diagnostic>& out);
 
 }  // namespace weir::jobs

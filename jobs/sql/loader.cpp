@@ -38,7 +38,7 @@ std::string defined_name(std::string_view s) {
 loader::loader(script& s, const std::string& base_dir, const jobs::job_settings& settings)
     : script_(s), base_dir_(base_dir), settings_(settings) {}
 
-std::optional<physical_plan> loader::run() {
+std::optional<jobs::job> loader::run() {
   read();
   settings();
   for (const auto& s : statements_)
@@ -64,7 +64,10 @@ std::optional<physical_plan> loader::run() {
     script_.fail_whole(plan.err().message);
     return {};
   }
-  return std::move(*plan);
+  jobs::job made;
+  made.plan = std::move(*plan);
+  made.snapshot_interval_us = snapshot_interval_us_;
+  return made;
 }
 
 void loader::read() {
@@ -114,7 +117,8 @@ bool loader::settings() {
 }
 
 void loader::apply(const set_statement& s, planner::plan_settings& p) {
-  static const std::array<std::string, 4> known{"name", "parallelism", "key_groups", "mode"};
+  static const std::array<std::string, 5> known{"name", "parallelism", "key_groups", "mode",
+                                                "snapshot_interval"};
   const auto& name = s.called.text;
   auto number = [&](uint32_t max, uint32_t& out) {
     const auto v = std::strtoull(s.value.c_str(), nullptr, 10);
@@ -147,11 +151,18 @@ void loader::apply(const set_statement& s, planner::plan_settings& p) {
     fail(errc::invalid_argument,
          "mode is exactly-once, at-least-once or at-most-once" + nearest_hint(s.value, modes),
          s.value_location);
+  } else if (name == "snapshot_interval") {
+    auto us = planner::duration_us(s.value, name);
+    if (us && *us < 100'000) us = error(errc::invalid_argument, "snapshot_interval is below 100ms");
+    if (us)
+      snapshot_interval_us_ = *us;
+    else
+      fail(us.err().code, us.err().message, s.value_location);
   } else {
     fail(errc::unknown_name,
          "unrecognized setting \"" + name + "\"" +
              nearest_hint(name, std::span<const std::string>(known)) +
-             " (there are name, parallelism, key_groups, mode)",
+             " (there are name, parallelism, key_groups, mode, snapshot_interval)",
          s.called.location);
   }
 }
@@ -310,14 +321,14 @@ void loader::warn_unused() {
 
 namespace weir::jobs {
 
-std::optional<physical_plan> read_sql(const std::string& text, const std::string& file,
-                                      const std::string& base_dir, const job_settings& s,
-                                      std::vector<diagnostic>& out) {
+std::optional<job> read_sql(const std::string& text, const std::string& file,
+                            const std::string& base_dir, const job_settings& s,
+                            std::vector<diagnostic>& out) {
   sql::script script(text, file, s.set);
-  std::optional<physical_plan> plan;
-  if (!script.failed()) plan = sql::loader(script, base_dir, s).run();
+  std::optional<job> made;
+  if (!script.failed()) made = sql::loader(script, base_dir, s).run();
   out = script.take_diagnostics();
-  return plan;
+  return made;
 }
 
 }  // namespace weir::jobs

@@ -15,8 +15,8 @@ namespace weir::sql {
 class loader {
  public:
   loader(script&, const std::string& base_dir, const jobs::job_settings&);
-  /// The plan; nothing when the script has errors (all are reported there).
-  std::optional<physical_plan> run();
+  /// Nothing when the script has errors (all are reported there).
+  std::optional<jobs::job> run();
 
  private:
   void read();
@@ -59,6 +59,7 @@ class loader {
   std::unique_ptr<query_binder> queries_;
   std::vector<written> written_;
   bool bare_select_ = false;
+  std::optional<int64_t> snapshot_interval_us_;
 };
 
 }  // namespace weir::sql

@@ -8,9 +8,9 @@
 namespace weir::jobs {
 
 /// The front end of YAML job files (see front_end).
-std::optional<physical_plan> read_yaml(const std::string& text, const std::string& file,
-                                       const std::string& base_dir, const job_settings&,
-                                       std::vector<diagnostic>& out);
+std::optional<job> read_yaml(const std::string& text, const std::string& file,
+                             const std::string& base_dir, const job_settings&,
+                             std::vector<diagnostic>& out);
 
 /// JSON schema of job files (`weir lint --schema`), made from the tables that the checks use.
 std::string job_schema();

@@ -334,9 +334,9 @@ std::optional<loader::relation> loader::take(const YAML::Node& where, result<rel
   return {};
 }
 
-std::optional<physical_plan> read_yaml(const std::string& text, const std::string& file,
-                                       const std::string& base_dir, const job_settings& s,
-                                       std::vector<diagnostic>& out) {
+std::optional<job> read_yaml(const std::string& text, const std::string& file,
+                             const std::string& base_dir, const job_settings& s,
+                             std::vector<diagnostic>& out) {
   document doc(text, file, s.set);
   std::optional<physical_plan> plan;
   if (!doc.failed()) {
@@ -348,7 +348,10 @@ std::optional<physical_plan> read_yaml(const std::string& text, const std::strin
     }
   }
   out = doc.take_diagnostics();
-  return plan;
+  if (!plan) return {};
+  job made;
+  made.plan = std::move(*plan);
+  return made;
 }
 
 }  // namespace weir::jobs

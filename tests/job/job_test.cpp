@@ -42,7 +42,7 @@ TEST_CASE("${KEY}: values, defaults, escapes, and what is missing") {
 
 TEST_CASE("a job file that cannot be read is an error, not an empty job") {
   auto never = [](const std::string&, const std::string&, const std::string&, const job_settings&,
-                  std::vector<diagnostic>&) -> std::optional<physical_plan> {
+                  std::vector<diagnostic>&) -> std::optional<job> {
     FAIL("the front end must not be asked");
     return {};
   };

@@ -48,14 +48,15 @@ void outline(const physical_plan& p, uint32_t i, const std::string& indent, std:
 
 std::string outcome(const std::string& script) {
   std::vector<diagnostic> found;
-  auto plan = read_sql(tables + script, "job.sql", "/jobs", {}, found);
+  auto job = read_sql(tables + script, "job.sql", "/jobs", {}, found);
   std::string out;
   for (auto& d : found) {
     if (d.warning) continue;
     --d.line;
     out += to_text(d);
   }
-  if (!plan) return out;
+  if (!job) return out;
+  const auto* plan = &job->plan;
   CHECK(validate(*plan).ok());
   std::vector<bool> seen(plan->operators.size());
   for (uint32_t i = 0; i < plan->operators.size(); ++i)

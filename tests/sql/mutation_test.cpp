@@ -91,10 +91,10 @@ TEST_CASE("damaged scripts give errors with their place, never a crash") {
     for (const auto& t : some) script += t;
     CAPTURE(script);
     std::vector<diagnostic> found;
-    auto plan = read_sql(script, "m.sql", "/jobs", {}, found);
+    auto job = read_sql(script, "m.sql", "/jobs", {}, found);
     const auto messages = to_text(found);
-    REQUIRE(plan.has_value() != (messages.find(": error: ") != std::string::npos));
+    REQUIRE(job.has_value() != (messages.find(": error: ") != std::string::npos));
     REQUIRE_MESSAGE(messages.find("cannot be read") == std::string::npos, messages);
-    if (plan) REQUIRE(validate(*plan).ok());
+    if (job) REQUIRE(validate(job->plan).ok());
   }
 }

@@ -21,12 +21,16 @@ std::string text_of(const std::string& file, const settings& set) {
 
 struct read {
   std::optional<physical_plan> plan;
+  std::optional<int64_t> snapshot_interval_us;
   std::string messages;
 };
 read load(const std::string& text, job_settings s = {}) {
   std::vector<diagnostic> found;
   read r;
-  r.plan = read_sql(text, "dir/my_job.sql", "/jobs", s, found);
+  if (auto job = read_sql(text, "dir/my_job.sql", "/jobs", s, found)) {
+    r.plan = std::move(job->plan);
+    r.snapshot_interval_us = job->snapshot_interval_us;
+  }
   r.messages = to_text(found);
   return r;
 }
@@ -90,8 +94,9 @@ TEST_CASE("an option whose ${KEY} is empty is as if it were not there") {
 TEST_CASE("SET says what the job is, the command line has the last word") {
   auto r = load(table +
                 "SET parallelism = 3; SET mode = 'at-least-once'; SET key_groups = 64;\n"
-                "SELECT k FROM t");
+                "SET snapshot_interval = '250ms'; SELECT k FROM t");
   REQUIRE_MESSAGE(r.plan, r.messages);
+  CHECK(r.snapshot_interval_us == 250'000);
   CHECK(r.plan->name == "my_job");
   CHECK(r.plan->parallelism == 3);
   CHECK(r.plan->key_groups == 64);

@@ -252,10 +252,12 @@ SET parallelism = 0;
 SET parallelism = 'many';
 SET mode = 'exactly-one';
 SET name = '';
+SET snapshot_interval = '1ms';
+SET snapshot_interval = 'soon';
 SET LOCAL name = 'x';
 SET name TO DEFAULT
 -- ERRORS
-job.sql:1:5: error: unrecognized setting "paralelism"; did you mean "parallelism"? (there are name, parallelism, key_groups, mode)
+job.sql:1:5: error: unrecognized setting "paralelism"; did you mean "parallelism"? (there are name, parallelism, key_groups, mode, snapshot_interval)
    1 | SET paralelism = 4;
      |     ^
 job.sql:2:19: error: parallelism must be an integer between 1 and 4096
@@ -270,9 +272,15 @@ job.sql:4:12: error: mode is exactly-once, at-least-once or at-most-once; did yo
 job.sql:5:12: error: a job's name cannot be empty
    5 | SET name = '';
      |            ^
-job.sql:6:18: error: SET LOCAL is not supported; write SET
-   6 | SET LOCAL name = 'x';
+job.sql:6:25: error: snapshot_interval is below 100ms
+   6 | SET snapshot_interval = '1ms';
+     |                         ^
+job.sql:7:25: error: snapshot_interval 'soon': expected a number and a unit such as 100ms, 1s, 5m, 1h or 2d
+   7 | SET snapshot_interval = 'soon';
+     |                         ^
+job.sql:8:18: error: SET LOCAL is not supported; write SET
+   8 | SET LOCAL name = 'x';
      |                  ^
-job.sql:7:1: error: this form of SET is not supported; write SET name = value
-   7 | SET name TO DEFAULT
+job.sql:9:1: error: this form of SET is not supported; write SET name = value
+   9 | SET name TO DEFAULT
      | ^

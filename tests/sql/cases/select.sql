@@ -171,10 +171,10 @@ job.sql:1:15: error: wordz() is not a function for FROM; did you mean "words"? (
 
 -- CASE an empty list
 SELECT v = ANY (ARRAY[]) FROM t
--- PLAN
-sink stdout
-  project (v IN ()) AS ?column?
-    source file t.csv (csv): v
+-- ERRORS
+job.sql:1:10: error: an empty ARRAY is not supported in a scalar expression
+   1 | SELECT v = ANY (ARRAY[]) FROM t
+     |          ^
 
 -- CASE aggregates elsewhere
 SELECT nosuch(DISTINCT v), now() FROM t

@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""SQL jobs as a user meets them. Usage: sql_test.py WEIR [TEST...]"""
+import json
+
+from weir_cli import main, published, sums
+
+TABLE = "CREATE TABLE t (k text, v int) WITH (connector = 'file', path = 'in.csv', format = 'csv', header = true);\n"
+NUMBERS = """CREATE TABLE numbers (n bigint)
+  WITH (connector = 'sequence', start = 1, end = ${END:-1000000000}, rate = '${RATE:-}');
+CREATE TABLE out (g bigint, c bigint, total numeric(38, 0))
+  WITH (connector = 'file', path = 'out', format = 'csv', emit = 'final');
+"""
+SUMS = "INSERT INTO out SELECT n % 10, count(*), sum(n) FROM numbers GROUP BY n % 10;\n"
+
+
+def test_the_name_says_what_a_job_file_is(c):
+    c.write("in.csv", "k,v\na,1\n")
+    c.write("job.SQL", TABLE + "SELECT v FROM t")
+    assert c.expect(0, "run", "job.SQL").out == "v\n1\n"
+    c.write("job.txt", TABLE)
+    for verb in ("run", "lint", "plan"):
+        assert "job.txt: its name tells what it is: .sql, or .yaml and .yml" in c.expect(2, verb, "job.txt").err
+
+
+def test_a_select_shows_changes_or_what_stands_at_the_end(c):
+    c.write("in.csv", "k,v\na,1\nb,2\na,3\n")
+    c.write("job.sql", TABLE + "SELECT k, sum(v) AS total FROM t GROUP BY k")
+    head, *rows = c.expect(0, "run", "job.sql", "-p", "1").out.splitlines()
+    assert head == "op,k,total" and {r[0] for r in rows} <= {"+", "-"}, rows
+    stands = {}
+    for op, k, total in (r.split(",") for r in rows):
+        stands[(k, total)] = stands.get((k, total), 0) + (1 if op == "+" else -1)
+    assert {r for r, n in stands.items() if n} == {("a", "4"), ("b", "2")}
+    assert sorted(c.expect(0, "run", "job.sql", "--final").out.splitlines()[1:]) == ["a,4", "b,2"]
+    got = [json.loads(r) for r in c.expect(0, "run", "job.sql", "--final", "-o", "json").out.splitlines()]
+    assert sorted(got, key=lambda r: r["k"]) == [{"k": "a", "total": 4}, {"k": "b", "total": 2}]
+
+
+def test_errors_say_where_and_what(c):
+    c.write("bad.sql", TABLE + "SELECT kk FROM t WHERE v > 'x';\nSELEC 1;\n")
+    for verb in ("lint", "run", "plan"):
+        err = c.expect(2, verb, "bad.sql").err
+        assert 'bad.sql:2:8: error: column "kk" does not exist; did you mean "k"?\n' in err, err
+        assert "   2 | SELECT kk FROM t WHERE v > 'x';\n     |        ^\n" in err, err
+        assert "bad.sql:2:28: error: invalid input syntax for type integer" in err, err
+        assert 'bad.sql:3:1: error: syntax error at or near "SELEC"' in err, err
+
+
+def test_a_changed_script_keeps_the_state_of_what_did_not_change(c):
+    c.write("job.sql", NUMBERS + SUMS)
+    slow = ("--set", "RATE=20000", "--set", "END=30000", "--data-dir", "data", "--snapshot-interval", "100ms")
+    process = c.start("run", "job.sql", *slow)
+    c.wait_for_epoch("data", 3)
+    process.terminate()
+    assert process.wait(20) == 0
+    # Another statement in front, and a reader more of the same source.
+    c.write("job.sql", NUMBERS + "CREATE TABLE odd (n bigint) WITH (connector = 'blackhole');\n"
+            "INSERT INTO odd SELECT n FROM numbers WHERE n % 2 = 1;\n" + SUMS)
+    err = c.expect(0, "run", "job.sql", *slow).err
+    assert "lost" not in err, err
+    assert published(c.dir / "out") == sums(30000)
+
+
+def test_a_script_says_how_often_snapshots_are_taken(c):
+    c.write("job.sql", "SET snapshot_interval = '100ms';\n" + NUMBERS + SUMS)
+    c.expect(0, "run", "job.sql", "--set", "RATE=10000", "--set", "END=10000", "--data-dir", "data")
+    assert c.epochs("data")[-1] >= 5  # in a second; by default there would be one and the last
+    assert published(c.dir / "out") == sums(10000)
+
+
+if __name__ == "__main__":
+    main(globals())
