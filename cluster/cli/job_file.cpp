@@ -20,6 +20,8 @@ jobs::front_end front_end_of(const std::string& path) {
 }
 
 std::string unknown_kind(const std::string& path) {
+  std::error_code ignored;  // what is not there has no kind either
+  if (std::filesystem::is_directory(path, ignored)) return path + " is a folder, not a job file";
   return "job file " + path + ": its name tells what it is: .sql, or .yaml and .yml";
 }
 
