@@ -58,7 +58,16 @@ bool is_table_function(std::string_view name) {
 
 std::optional<rows> query_binder::from(const query& q, const context& c) {
   std::optional<rows> out;
+  std::set<std::string> titles;
   for (const auto& f : q.from) {
+    const auto& title = !f.alias.empty()                      ? f.alias
+                        : f.what == from_item::kind::function ? f.call.name
+                                                              : f.table.text;
+    if (!titles.insert(title).second) {
+      report(errc::already_exists, "table name \"" + title + "\" specified more than once",
+             f.location);
+      return {};
+    }
     if (f.what == from_item::kind::function && find_row_function(f.call.name)) {
       auto in = out ? std::move(out) : generated(1, f.location);
       if (!in) return {};

@@ -96,6 +96,10 @@ bool query_binder::bind_keys(const query& q, const rows& in,
     }
     for (const auto& key : keys)
       if (expr::same_tree(*key.value, *value.n)) return;
+    if (!comparable(value.n->type, location)) {
+      ok = false;
+      return;
+    }
     auto i = planner::bare_column(value.n);
     auto title = i ? types.fields[*i].name : expr::to_sql(*value.n, types);
     keys.push_back({unique_name(title, taken), value.n});

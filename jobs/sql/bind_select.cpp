@@ -20,6 +20,14 @@ std::string query_binder::unique(const std::string& id) {
   return out;
 }
 
+bool query_binder::comparable(const data_type& type, uint32_t location) {
+  if (type.id != type_id::json) return true;
+  return report(errc::type_mismatch,
+                "could not identify an equality operator for type json; compare one of its fields "
+                "(j ->> 'field')",
+                location);
+}
+
 std::string column_title(const syntax& s) {
   using k = expr::syntax_kind;
   if (s.kind == k::column) return s.name;
@@ -93,6 +101,8 @@ std::optional<rows> query_binder::select(const query& q, const context& c) {
   auto out = project(from, std::move(targets), main ? named(c.id) : part(c, "select"));
   if (!out || !q.distinct) return out;
   auto columns = out->columns;
+  for (const auto& k : columns)
+    if (!comparable(types_of(out->from).fields[k.index].type, k.location)) return {};
   auto o = grouped ? part(c, "distinct") : named(c.id);
   // What is compared must have a type.
   for (auto& k : columns) k.literal.reset();

@@ -150,6 +150,7 @@ std::optional<rows> query_binder::set_operation(const query& q, const context& c
       left = expr::bound{std::move(n)};
     }
     types.push_back(left.n->type);
+    ok = ok && (q.all || comparable(types.back(), inputs[0].columns[k].location));
   }
   if (!ok) return {};
   std::vector<planner::relation> from;

@@ -292,6 +292,7 @@ void loader::run(const select_statement& s, uint32_t location) {
          "a second SELECT without INSERT: a job has one standard output; write UNION ALL, or "
          "INSERT INTO a table",
          location);
+    queries_->bind(*s.body, {});  // for its own mistakes
     return;
   }
   bare_select_ = true;

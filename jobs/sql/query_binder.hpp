@@ -112,6 +112,8 @@ class query_binder {
     return named(c.id.empty() ? c.id : c.id + '/' + what);
   }
   std::string unique(const std::string& id);
+  /// Reports a column whose values cannot be compared.
+  bool comparable(const data_type&, uint32_t location);
 
   script& script_;
   planner::plan_builder& builder_;

@@ -65,11 +65,11 @@ def carriers():
         ]
 
 
-def hourly():
-    """(origin, hour) -> departures."""
+def hourly(cancelled=False):
+    """(origin, hour) -> departures; with `cancelled` also those that did not take place."""
     counts = collections.Counter()
     for r in rows("flights_2013_01.csv"):
-        if r["dep_time"] == "NA":
+        if r["dep_time"] == "NA" and not cancelled:
             continue
         sched = datetime.datetime.strptime(r["time_hour"], "%Y-%m-%dT%H:%M:%SZ")
         sched += datetime.timedelta(minutes=int(r["minute"]))
@@ -79,6 +79,11 @@ def hourly():
 
 def departures():
     for (origin, hour), n in hourly().items():
+        yield [origin, timestamp(hour), n]
+
+
+def busy():
+    for (origin, hour), n in hourly(cancelled=True).items():
         yield [origin, timestamp(hour), n]
 
 
@@ -134,7 +139,7 @@ def main():
     if "--logbook" in sys.argv:
         return logbook()
     status = 0
-    for job in (carriers, departures, anomalies, words):
+    for job in (carriers, departures, busy, anomalies, words):
         lines = sorted(",".join(map(str, row)) + "\n" for row in job())
         text = "".join(lines)
         path = GOLDEN / f"{job.__name__}.csv"

@@ -181,3 +181,21 @@ SELECT k FROM t GROUP BY k HAVING count(*)
 job.sql:1:35: error: argument of HAVING must be type boolean, not type bigint
    1 | SELECT k FROM t GROUP BY k HAVING count(*)
      |                                   ^
+
+-- CASE json has no equality
+SELECT j, count(*) FROM t GROUP BY j;
+SELECT DISTINCT k, j FROM t
+-- ERRORS
+job.sql:1:36: error: could not identify an equality operator for type json; compare one of its fields (j ->> 'field')
+   1 | SELECT j, count(*) FROM t GROUP BY j;
+     |                                    ^
+job.sql:2:1: error: a second SELECT without INSERT: a job has one standard output; write UNION ALL, or INSERT INTO a table
+   2 | SELECT DISTINCT k, j FROM t
+     | ^
+
+-- CASE json has no equality in unions
+SELECT j FROM t UNION SELECT j FROM t
+-- ERRORS
+job.sql:1:8: error: could not identify an equality operator for type json; compare one of its fields (j ->> 'field')
+   1 | SELECT j FROM t UNION SELECT j FROM t
+     |        ^

@@ -185,3 +185,18 @@ job.sql:1:8: error: there is no aggregate function nosuch()
 job.sql:1:28: error: now() is not supported: a replay after a failure must give the same result; use a column that holds the time or value
    1 | SELECT nosuch(DISTINCT v), now() FROM t
      |                            ^
+
+-- CASE names of FROM are there once
+SELECT 1 FROM t, words(k) AS w, words(k) AS w
+-- ERRORS
+job.sql:1:33: error: table name "w" specified more than once
+   1 | SELECT 1 FROM t, words(k) AS w, words(k) AS w
+     |                                 ^
+
+-- CASE time zones
+CREATE TABLE z (a timestamptz, b timestamp) WITH (connector = 'stdin', format = 'csv');
+SELECT a AT TIME ZONE 'UTC', b AT TIME ZONE 'UTC' FROM z
+-- PLAN
+sink stdout
+  project timezone_local('UTC', a) AS timezone, timezone('UTC', b) AS timezone_2
+    source stdin (csv): a, b
