@@ -205,20 +205,38 @@ std::optional<rows> query_binder::tumble(const from_item& f, const context& c) {
            s.args[1].location);
     return {};
   }
+  auto us = window_size(s.args[2]);
+  if (!us) return {};
+  auto o = part(c, "window");
+  o.what = std::to_string(*us);
+  auto columns = in->columns;
+  auto out = builder_.tumble(in->from, *us, std::move(o));
+  if (!out) return report(out.err().code, out.err().message, s.location), std::nullopt;
+  for (const auto& text : {"window_start", "window_end"}) {
+    column_name w;
+    w.name = text;
+    w.index = *types_of(*out).find(text);
+    columns.push_back(std::move(w));
+  }
+  return rows{*out, std::move(columns)};
+}
+
+/// An interval of fixed length; microseconds.
+std::optional<int64_t> query_binder::window_size(const syntax& s) {
   rows nothing;
   schema no_types;
   select_scope none(nothing, no_types, "TUMBLE");
   expr::binder constants(script_.text(), none);
-  auto size = constants.bind(s.args[2]);
-  if (!size) return report(size.err(), s.args[2].location), std::nullopt;
+  auto size = constants.bind(s);
+  if (!size) return report(size.err(), s.location), std::nullopt;
   if (size->unknown)
     size = constants.coerce(*size, type_id::interval, expr::cast_context::implicit);
-  if (!size) return report(size.err(), s.args[2].location), std::nullopt;
+  if (!size) return report(size.err(), s.location), std::nullopt;
   auto value = expr::fold(size->n);
   if (value->kind != expr::node_kind::literal || value->literal.null ||
       value->type.id != type_id::interval) {
     report(errc::type_mismatch, "the size of a window is an interval: INTERVAL '1 hour'",
-           s.args[2].location);
+           s.location);
     return {};
   }
   const auto& i = value->literal.interval;
@@ -228,21 +246,10 @@ std::optional<rows> query_binder::tumble(const from_item& f, const context& c) {
     report(errc::invalid_argument,
            "a window's size is in days, hours or less: months have no "
            "fixed length",
-           s.args[2].location);
+           s.location);
     return {};
   }
-  auto o = part(c, "window");
-  o.what = std::to_string(us);
-  auto columns = in->columns;
-  auto out = builder_.tumble(in->from, us, std::move(o));
-  if (!out) return report(out.err().code, out.err().message, s.location), std::nullopt;
-  for (const auto& text : {"window_start", "window_end"}) {
-    column_name w;
-    w.name = text;
-    w.index = *types_of(*out).find(text);
-    columns.push_back(std::move(w));
-  }
-  return rows{*out, std::move(columns)};
+  return us;
 }
 
 std::optional<rows> query_binder::flat_map(rows in, const from_item& f, const context& c) {

@@ -78,71 +78,79 @@ bool has_calls(const expr::node& n, size_t input_columns) {
 
 }  // namespace
 
+/// What an item of GROUP BY stands for. Without a tree: a target that is reported already.
+result<expr::bound> query_binder::key_of(const syntax& s, select_scope& names,
+                                         const std::vector<bound_target>& targets) {
+  using k = expr::syntax_kind;
+  expr::binder b(script_.text(), names);
+  if (s.kind == k::integer) {
+    const auto position = std::strtoull(s.text.c_str(), nullptr, 10);
+    if (s.text[0] == '-' || position < 1 || position > targets.size())
+      return b.fail(errc::invalid_argument,
+                    "GROUP BY position " + s.text + " is not in select list", s.location);
+    return targets[position - 1].value;
+  }
+  if (s.kind == k::text || s.kind == k::number || s.kind == k::null)
+    return b.fail(errc::parse, "non-integer constant in GROUP BY", s.location);
+  if (s.kind == k::column && s.qualifier.empty()) {
+    // A column of the input goes before a name that the select list gives.
+    WEIR_ASSIGN(const auto* column, names.find(s, b));
+    auto t = std::find_if(targets.begin(), targets.end(),
+                          [&s](const bound_target& x) { return x.name == s.name; });
+    if (!column && t != targets.end()) return t->value;
+  }
+  WEIR_ASSIGN(auto value, b.bind(s));
+  return b.settle(std::move(value));
+}
+
 bool query_binder::bind_keys(const query& q, const rows& in,
                              const std::vector<bound_target>& targets,
                              std::vector<planner::named_expr>& keys) {
-  using k = expr::syntax_kind;
   const auto& types = types_of(in.from);
   select_scope names(in, types, "GROUP BY");
-  expr::binder b(script_.text(), names);
   bool ok = true;
   std::set<std::string> taken;
-  auto add = [&](const expr::bound& value, uint32_t location) {
-    if (!value.n) return;  // a target that is reported already
-    if (has_calls(*value.n, types.size())) {
-      ok = report(errc::invalid_argument, "aggregate functions are not allowed in GROUP BY",
-                  location);
-      return;
-    }
-    for (const auto& key : keys)
-      if (expr::same_tree(*key.value, *value.n)) return;
-    if (!comparable(value.n->type, location)) {
-      ok = false;
-      return;
-    }
-    auto i = planner::bare_column(value.n);
-    auto title = i ? types.fields[*i].name : expr::to_sql(*value.n, types);
-    keys.push_back({unique_name(title, taken), value.n});
-  };
   for (const auto& s : q.group_by) {
-    if (s.kind == k::integer) {
-      const auto position = std::strtoull(s.text.c_str(), nullptr, 10);
-      if (s.text[0] == '-' || position < 1 || position > targets.size()) {
-        ok = report(errc::invalid_argument,
-                    "GROUP BY position " + s.text + " is not in select list", s.location);
-        continue;
-      }
-      add(targets[position - 1].value, s.location);
-      continue;
-    }
-    if (s.kind == k::text || s.kind == k::number || s.kind == k::null) {
-      ok = report(errc::parse, "non-integer constant in GROUP BY", s.location);
-      continue;
-    }
-    if (s.kind == k::column && s.qualifier.empty()) {
-      // A column of the input goes before a name that the select list gives.
-      auto column = names.find(s, b);
-      if (!column) {
-        ok = report(column.err(), s.location);
-        continue;
-      }
-      if (!*column) {
-        auto t = std::find_if(targets.begin(), targets.end(),
-                              [&s](const bound_target& x) { return x.name == s.name; });
-        if (t != targets.end()) {
-          add(t->value, s.location);
-          continue;
-        }
-      }
-    }
-    auto value = b.bind(s);
+    auto value = key_of(s, names, targets);
     if (!value) {
       ok = report(value.err(), s.location);
       continue;
     }
-    add(b.settle(std::move(*value)), s.location);
+    const auto& n = value->n;
+    if (!n) continue;
+    if (has_calls(*n, types.size())) {
+      ok = report(errc::invalid_argument, "aggregate functions are not allowed in GROUP BY",
+                  s.location);
+      continue;
+    }
+    if (!comparable(n->type, s.location)) {
+      ok = false;
+      continue;
+    }
+    if (std::any_of(keys.begin(), keys.end(), [&n](const planner::named_expr& key) {
+          return expr::same_tree(*key.value, *n);
+        }))
+      continue;
+    auto i = planner::bare_column(n);
+    keys.push_back({unique_name(i ? types.fields[*i].name : expr::to_sql(*n, types), taken), n});
   }
   return ok;
+}
+
+bool query_binder::bind_having(const query& q, const rows& in, std::vector<aggregate_call>& calls,
+                               expr::bound& out) {
+  if (!q.having) return true;
+  select_scope names(in, types_of(in.from), calls);
+  expr::binder b(script_.text(), names);
+  auto bound = b.bind(*q.having);
+  if (bound && !bound->unknown && bound->n->type.id != type_id::boolean)
+    bound = b.fail(errc::type_mismatch,
+                   "argument of HAVING must be type boolean, not type " + expr::name_of(*bound),
+                   expr::begin_of(*q.having));
+  if (bound) bound = b.coerce(std::move(*bound), type_id::boolean, expr::cast_context::implicit);
+  if (!bound) return report(bound.err(), q.having->location);
+  out = std::move(*bound);
+  return true;
 }
 
 std::optional<planner::relation> query_binder::group(const query& q, const rows& in,
@@ -155,20 +163,7 @@ std::optional<planner::relation> query_binder::group(const query& q, const rows&
   def.final_only = c.final_rows;
   bool ok = bind_keys(q, in, targets, def.keys);
   expr::bound having;
-  if (q.having) {
-    select_scope names(in, types, calls);
-    expr::binder b(script_.text(), names);
-    auto bound = b.bind(*q.having);
-    if (bound && !bound->unknown && bound->n->type.id != type_id::boolean)
-      bound = b.fail(errc::type_mismatch,
-                     "argument of HAVING must be type boolean, not type " + expr::name_of(*bound),
-                     expr::begin_of(*q.having));
-    if (bound) bound = b.coerce(std::move(*bound), type_id::boolean, expr::cast_context::implicit);
-    if (bound)
-      having = *bound;
-    else
-      ok = report(bound.err(), q.having->location);
-  }
+  ok &= bind_having(q, in, calls, having);
   if (!ok) return {};
 
   std::set<std::string> taken{"window_start", "window_end"};

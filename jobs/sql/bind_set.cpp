@@ -100,34 +100,15 @@ void query_binder::branches(const query& q, bool all, std::vector<const query*>&
   }
 }
 
-std::optional<rows> query_binder::set_operation(const query& q, const context& c) {
-  std::vector<const query*> parts;
-  branches(*q.left, q.all, parts);
-  branches(*q.right, q.all, parts);
-  std::vector<rows> inputs;
-  bool ok = true;
-  for (size_t i = 0; i < parts.size(); ++i) {
-    context inner = c;
-    inner.wanted = nullptr;
-    if (i > 0) inner.titles = nullptr;  // names are the first query's
-    if (!c.id.empty()) inner.id = c.id + '/' + std::to_string(i + 1);
-    auto r = bind(*parts[i], inner);
-    ok &= r.has_value();
-    if (r) inputs.push_back(std::move(*r));
-  }
-  if (!ok) return {};
-  for (size_t i = 1; i < inputs.size(); ++i)
-    if (inputs[i].columns.size() != inputs[0].columns.size()) {
-      report(errc::type_mismatch, "each UNION query must have the same number of columns",
-             parts[i]->location);
-      return {};
-    }
-  // Types are unified from left to right, as PostgreSQL does.
+/// The types of a set operation's columns: unified from left to right, as PostgreSQL does.
+std::optional<std::vector<data_type>> query_binder::unified(const std::vector<rows>& inputs,
+                                                            bool distinct) {
   rows nothing;
   schema no_types;
   select_scope names(nothing, no_types, "UNION");
   expr::binder b(script_.text(), names);
   std::vector<data_type> types;
+  bool ok = true;
   for (size_t k = 0; k < inputs[0].columns.size(); ++k) {
     auto value = [this, k](const rows& r) {
       const auto& column = r.columns[k];
@@ -150,18 +131,45 @@ std::optional<rows> query_binder::set_operation(const query& q, const context& c
       left = expr::bound{std::move(n)};
     }
     types.push_back(left.n->type);
-    ok = ok && (q.all || comparable(types.back(), inputs[0].columns[k].location));
+    ok = ok && (!distinct || comparable(types.back(), inputs[0].columns[k].location));
   }
   if (!ok) return {};
+  return types;
+}
+
+std::optional<rows> query_binder::set_operation(const query& q, const context& c) {
+  std::vector<const query*> parts;
+  branches(*q.left, q.all, parts);
+  branches(*q.right, q.all, parts);
+  std::vector<rows> inputs;
+  bool ok = true;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    context inner = c;
+    inner.wanted = nullptr;
+    if (i > 0) inner.titles = nullptr;  // names are the first query's
+    if (!c.id.empty()) inner.id = c.id + '/' + std::to_string(i + 1);
+    auto r = bind(*parts[i], inner);
+    ok &= r.has_value();
+    if (r) inputs.push_back(std::move(*r));
+  }
+  if (!ok) return {};
+  for (size_t i = 1; i < inputs.size(); ++i)
+    if (inputs[i].columns.size() != inputs[0].columns.size()) {
+      report(errc::type_mismatch, "each UNION query must have the same number of columns",
+             parts[i]->location);
+      return {};
+    }
+  auto types = unified(inputs, !q.all);
+  if (!types) return {};
   std::vector<planner::relation> from;
   auto columns = inputs[0].columns;
   for (auto& in : inputs) {
     bool plain = in.columns.size() == types_of(in.from).size();
     for (uint32_t i = 0; i < in.columns.size(); ++i)
       plain = plain && in.columns[i].index == i && !in.columns[i].literal &&
-              types_of(in.from).fields[i].type == types[i];
+              types_of(in.from).fields[i].type == (*types)[i];
     if (!plain) {
-      auto r = coerced(std::move(in), types, expr::cast_context::implicit, part(c, "types"),
+      auto r = coerced(std::move(in), *types, expr::cast_context::implicit, part(c, "types"),
                        [](size_t, const data_type& t) { return "cannot unify " + to_string(t); });
       if (!r) return {};
       in = std::move(*r);

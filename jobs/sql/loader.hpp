@@ -41,6 +41,8 @@ class loader {
   void write(definition&, const name& into, const std::vector<name>& columns, const query&);
   /// The rows in the order of the table's columns, with NULL where INSERT gives nothing.
   std::optional<rows> arranged(rows, const definition&, const std::vector<uint32_t>& targets);
+  std::optional<rows> assigned(rows, const definition&, std::vector<uint32_t> targets,
+                               const name& into, bool named);
   std::optional<std::vector<uint32_t>> insert_targets(const definition&, const std::vector<name>&);
   /// Refuses rows that change where the sink only appends, at the clause that makes them change.
   bool takes(const rows&, const planner::table_def&, uint32_t location);

@@ -81,6 +81,7 @@ class query_binder {
   std::optional<rows> relation(const name&, const context&);
   std::optional<rows> view(definition&, const context&);
   std::optional<rows> tumble(const from_item&, const context&);
+  std::optional<int64_t> window_size(const syntax&);
   std::optional<rows> flat_map(rows, const from_item&, const context&);
   std::optional<rows> generated(uint64_t count, uint32_t location);
 
@@ -96,11 +97,14 @@ class query_binder {
                                          std::vector<aggregate_call>&, const context&);
   bool bind_keys(const query&, const rows&, const std::vector<bound_target>&,
                  std::vector<planner::named_expr>&);
+  result<expr::bound> key_of(const syntax&, select_scope&, const std::vector<bound_target>&);
+  bool bind_having(const query&, const rows&, std::vector<aggregate_call>&, expr::bound&);
 
   // bind_set.cpp
   std::optional<rows> values(const query&, const context&);
   std::optional<rows> set_operation(const query&, const context&);
   void branches(const query&, bool all, std::vector<const query*>&) const;
+  std::optional<std::vector<data_type>> unified(const std::vector<rows>&, bool distinct);
 
   std::optional<rows> take(result<planner::relation>, std::vector<column_name>, uint32_t location);
   bool report(const error& e, uint32_t location) { return script_.report(e, location), false; }

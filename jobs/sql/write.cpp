@@ -94,6 +94,38 @@ std::optional<rows> loader::arranged(rows in, const definition& d,
   return out;
 }
 
+/// The rows as the table has them, with the casts of an assignment. `named`: by INSERT's list.
+std::optional<rows> loader::assigned(rows in, const definition& d, std::vector<uint32_t> targets,
+                                     const name& into, bool named) {
+  const auto given = in.columns.size(), wanted = targets.size();
+  if (given > wanted || (given < wanted && named)) {
+    fail(errc::type_mismatch,
+         given > wanted ? "INSERT has more expressions than target columns"
+                        : "INSERT has more target columns than expressions",
+         given > wanted ? in.columns[wanted].location : into.location);
+    return {};
+  }
+  // Without a list of columns the rest of them is NULL, as in PostgreSQL.
+  targets.resize(given);
+  std::vector<data_type> types;
+  for (auto i : targets) types.push_back(d.table.columns[i].type);
+  auto what = [&](size_t i, const data_type& have) {
+    const auto& k = d.table.columns[targets[i]];
+    return "column \"" + k.name + "\" is of type " + to_string(k.type) +
+           " but expression is of type " + to_string(have) + "; write CAST(... AS " +
+           to_string(k.type) + ")";
+  };
+  bool plain = true;
+  for (size_t i = 0; i < given; ++i)
+    plain = plain && !in.columns[i].literal &&
+            builder_->schema_of(in.from)->fields[in.columns[i].index].type == types[i];
+  if (plain) return arranged(std::move(in), d, targets);
+  auto r = queries_->coerced(std::move(in), types, expr::cast_context::assignment,
+                             queries_->named("sink/" + d.table.name + "/types"), what);
+  if (!r) return {};
+  return arranged(std::move(*r), d, targets);
+}
+
 bool loader::takes(const rows& r, const planner::table_def& t, uint32_t location) {
   const auto changing = builder_->changing_step(r.from);
   if (!changing) return true;
@@ -133,31 +165,7 @@ void loader::write(definition& d, const name& into, const std::vector<name>& col
       table.columns.push_back(std::move(column));
     }
   } else {
-    const auto given = r->columns.size(), wanted = targets->size();
-    if (given > wanted || (given < wanted && !columns.empty())) {
-      fail(errc::type_mismatch,
-           given > wanted ? "INSERT has more expressions than target columns"
-                          : "INSERT has more target columns than expressions",
-           given > wanted ? r->columns[wanted].location : into.location);
-      return;
-    }
-    // Without a list of columns the rest of them is NULL, as in PostgreSQL.
-    targets->resize(given);
-    types.resize(given);
-    auto what = [&](size_t i, const data_type& have) {
-      const auto& k = d.table.columns[(*targets)[i]];
-      return "column \"" + k.name + "\" is of type " + to_string(k.type) +
-             " but expression is of type " + to_string(have) + "; write CAST(... AS " +
-             to_string(k.type) + ")";
-    };
-    bool plain = true;
-    for (size_t i = 0; i < given; ++i)
-      plain = plain && !r->columns[i].literal &&
-              builder_->schema_of(r->from)->fields[r->columns[i].index].type == types[i];
-    if (!plain)
-      r = queries_->coerced(std::move(*r), types, expr::cast_context::assignment,
-                            queries_->named("sink/" + d.table.name + "/types"), what);
-    if (r) r = arranged(std::move(*r), d, *targets);
+    r = assigned(std::move(*r), d, std::move(*targets), into, !columns.empty());
     if (!r) return;
     for (auto& k : table.columns) k.generated.clear(), k.value.reset();  // computed already
   }

@@ -192,6 +192,9 @@ job.sql:1:36: error: could not identify an equality operator for type json; comp
 job.sql:2:1: error: a second SELECT without INSERT: a job has one standard output; write UNION ALL, or INSERT INTO a table
    2 | SELECT DISTINCT k, j FROM t
      | ^
+job.sql:2:20: error: could not identify an equality operator for type json; compare one of its fields (j ->> 'field')
+   2 | SELECT DISTINCT k, j FROM t
+     |                    ^
 
 -- CASE json has no equality in unions
 SELECT j FROM t UNION SELECT j FROM t
