@@ -67,7 +67,9 @@ def test_lint_survives_odd_files(c):
 def test_lint_of_a_directory(c):
     (c.dir / "folder.yaml").mkdir()
     assert "folder.yaml is a folder, not a job file" in c.expect(2, "run", "folder.yaml").err
-    assert "its name tells what it is" in c.expect(2, "run", ".").err
+    assert ". is a folder, not a job file" in c.expect(2, "run", ".").err
+    c.write("job.txt", "")
+    assert "its name tells what it is" in c.expect(2, "run", "job.txt").err
     c.expect(2, "lint", ".")
 
 
