@@ -136,6 +136,7 @@ struct connect_message {
   std::string store_job;              // key of the job, or of this node's part of it
   std::vector<uint32_t> channels;     // of the task, both directions
   std::vector<task_actor> receivers;  // the other end of each
+  bool continues = false;             // from an epoch, whether this task has state in it or not
   std::vector<state_chunk> restored;
 };
 struct deploy_message {
@@ -264,7 +265,7 @@ template <class I>
 typename I::result_type inspect(I& f, connect_message& x) {
   flat_chunks restored{x.restored};
   return f(caf::meta::type_name("connect"), x.attempt, x.master, x.store, x.store_job, x.channels,
-           x.receivers, restored);
+           x.receivers, x.continues, restored);
 }
 template <class I>
 typename I::result_type inspect(I& f, deploy_message& x) {

@@ -320,6 +320,7 @@ void job_state_actor::connect(attempt_id attempt, size_t node, const std::vector
     m.master = self_;
     m.store = placements_[node].store;
     m.store_job = seed_.parts ? part_key(node) : seed_.id;
+    m.continues = coordinator_->completed() != epoch{};
     m.restored = std::move(chunks[i]);
     auto add = [&](channel_id c, task_id other) {
       m.channels.push_back(c.value);

@@ -125,7 +125,7 @@ void task_state::connect(connect_message& m) {
   store_job_ = m.store_job;
   for (size_t i = 0; i < m.channels.size(); ++i) peers_[m.channels[i]] = m.receivers[i];
   if (auto s = build(); !s) return failed(std::move(s).err());
-  task_->open(std::move(m.restored));
+  task_->open(std::move(m.restored), m.continues);
   tell(task_event::what::opened);  // a failure to open was told before, and wins
 }
 

@@ -130,7 +130,7 @@ input_gate::item input_gate::take_barrier(channel& c, const channel_message& m) 
 input_gate::item input_gate::next() {
   for (size_t tried = 0; tried < channels_.size();) {
     channel& c = channels_[cursor_];
-    if (c.queue.empty() || (c.held && options_.align)) {
+    if (c.queue.empty() || waits(c)) {
       cursor_ = cursor_ + 1 == channels_.size() ? 0 : cursor_ + 1;
       ++tried;
       continue;
@@ -162,6 +162,11 @@ input_gate::item input_gate::next() {
       case message_kind::barrier:
         out = take_barrier(c, m);
         break;
+      case message_kind::restored:
+        weir_assert(restored_left_ != 0 && !c.restored, "a channel is restored once");
+        c.restored = true;
+        --restored_left_;
+        break;
     }
     settle(c);
     if (out.kind != item_kind::none) return out;
@@ -171,14 +176,14 @@ input_gate::item input_gate::next() {
 }
 
 bool input_gate::ready() const {
-  return std::any_of(channels_.begin(), channels_.end(), [this](const channel& c) {
-    return !c.queue.empty() && !(c.held && options_.align);
-  });
+  return std::any_of(channels_.begin(), channels_.end(),
+                     [this](const channel& c) { return !c.queue.empty() && !waits(c); });
 }
 
 void input_gate::overtake(epoch e) {
   weir_assert(e > last_barrier_, "an epoch is overtaken once");
   weir_assert(recording_ == epoch{}, "one epoch is recorded at a time");
+  weir_assert(restored_left_ == 0, "rows in flight of two epochs cannot be told apart");
   recording_ = e;
   recording_left_ = 0;
   for (auto& c : channels_) {

@@ -2,7 +2,7 @@
 // of barriers (Chandy-Lamport; aligned, turning unaligned when told to). Transport-free and without
 // a clock; owned by one task. Invariants: a channel that is ahead of a barrier in alignment is not
 // read and gets no credit; the merged watermark never goes back; every channel's messages are taken
-// in order.
+// in order; what was in flight in a restored epoch is taken before anything newer.
 #pragma once
 
 #include <algorithm>
@@ -42,6 +42,9 @@ class input_gate {
 
   input_gate(std::vector<input_channel_spec>, options, grant_fn);
 
+  /// The job continues from an epoch: every channel says `restored` behind what it had in flight.
+  void await_restored() { restored_left_ = channels_.size(); }
+  bool awaits_restored() const noexcept { return restored_left_ != 0; }
   /// A message arrived. Never blocks; memory is bounded by the credit that was granted.
   void enqueue(channel_message);
   /// The next thing to process, or none when all that is queued has to wait.
@@ -88,6 +91,7 @@ class input_gate {
     timestamp_us watermark = watermark_none;
     bool idle = false;
     bool held = false;       // its barrier of aligning_ was taken
+    bool restored = false;   // all that it had in flight was taken
     bool recording = false;  // data up to its barrier of recording_ is recorded
     credit consumed;         // not yet granted back
   };
@@ -98,6 +102,9 @@ class input_gate {
   item merge_watermark();
   item take_barrier(channel&, const channel_message&);
   void release_all();
+  bool waits(const channel& c) const {
+    return (c.held && options_.align) || (c.restored && restored_left_ != 0);
+  }
 
   std::vector<channel> channels_;
   std::vector<uint32_t> index_;  // channel id - first id -> position
@@ -110,6 +117,7 @@ class input_gate {
   bool all_idle_ = false;
   epoch aligning_, last_barrier_, seen_, seen_completed_;
   size_t arrived_ = 0;
+  size_t restored_left_ = 0;  // channels that have rows of the restored epoch to come
   epoch recording_;
   size_t recording_left_ = 0;
   std::vector<in_flight> recorded_;

@@ -13,6 +13,8 @@ enum class message_kind : uint8_t {
   watermark = 1,  // event time: no later row of this channel is older than `value`
   idle = 2,       // the channel leaves the minimum of watermarks until it speaks again
   barrier = 3,    // everything before belongs to epoch `value`, everything after does not
+  restored = 4,   // everything before was in flight in the restored epoch: the receiver takes it
+                  // from all channels before anything newer, so that order per key is kept
 };
 
 struct channel_message {

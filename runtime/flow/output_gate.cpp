@@ -154,6 +154,15 @@ void output_gate::watermark(timestamp_us t) {
 void output_gate::idle() {
   push_control(message_kind::idle, 0);
 }
+void output_gate::restored() {
+  push_control(message_kind::restored, 0);
+}
+bool output_gate::restored_waits() const {
+  return std::any_of(channels_.begin(), channels_.end(), [](const channel& c) {
+    return std::any_of(c.waiting.begin(), c.waiting.end(),
+                       [](const auto& m) { return m.kind == message_kind::restored; });
+  });
+}
 void output_gate::barrier(epoch e, epoch completed) {
   push_control(message_kind::barrier, static_cast<int64_t>(e.value), completed);
 }

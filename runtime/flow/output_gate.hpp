@@ -43,6 +43,10 @@ class output_gate {
 
   void watermark(timestamp_us);
   void idle();
+  /// All that the restored epoch had in flight was emitted.
+  void restored();
+  /// Whether that word still waits behind data on some channel.
+  bool restored_waits() const;
   void barrier(epoch, epoch completed);
   /// Whether the barrier of an epoch still waits behind data on some channel.
   bool barrier_waits() const noexcept { return barriers_waiting_ != 0; }

@@ -78,13 +78,17 @@ void stream_task::wake(timestamp_us t) {
   port_.wake_at(t);
 }
 
-void stream_task::open(std::vector<state_chunk> restored) {
+void stream_task::open(std::vector<state_chunk> restored, bool continues) {
   if (source_) {
     if (auto s = source_->open(source_context_); !s) return fail(blame_source(s.err()));
   }
   if (auto s = chain_.open(); !s) return fail(std::move(s).err());
   opened_ = true;
   if (auto s = restore(std::move(restored)); !s) return fail(std::move(s).err());
+  if (continues) {
+    inputs_.await_restored();
+    tell_restored_ = restoring_outputs_ = true;
+  }
   chain_.begin();
 }
 
@@ -303,6 +307,13 @@ bool stream_task::advance_snapshot() {
 void stream_task::escalate(timestamp_us now) {
   if (triggered_) wake(approach_until_);
   if (options_.alignment_limit_us < 0 || options_.mode == delivery_mode::at_least_once) return;
+  if (restoring_outputs_) restoring_outputs_ = tell_restored_ || outputs_.restored_waits();
+  if (restoring()) {
+    // What is in flight now would be mixed with what the restored epoch had in flight.
+    alignment_epoch_ = {};
+    alignment_deadline_ = watermark_end;
+    return;
+  }
   if (inputs_.seen() > inputs_.completed()) {
     if (alignment_epoch_ != inputs_.seen()) {
       alignment_epoch_ = inputs_.seen();
@@ -322,7 +333,13 @@ void stream_task::escalate(timestamp_us now) {
 }
 
 bool stream_task::must_hurry(timestamp_us now) const {
-  return barrier_due(now) || barrier_ || inputs_.must_overtake() || now >= alignment_deadline_;
+  return barrier_due(now) || barrier_ || (inputs_.must_overtake() && !restoring()) ||
+         now >= alignment_deadline_;
+}
+
+/// Rows of the restored epoch are still on their way, from here or to here.
+bool stream_task::restoring() const {
+  return restoring_outputs_ || inputs_.awaits_restored();
 }
 
 bool stream_task::maintain(timestamp_us now) {
@@ -334,6 +351,11 @@ bool stream_task::maintain(timestamp_us now) {
     quiet_ = false;
     return true;
   }
+  if (std::exchange(tell_restored_, false)) {
+    if (auto s = outputs_.flush(); !s) fail(std::move(s).err());
+    outputs_.restored();
+    return true;
+  }
   if (restored_watermark_ != watermark_none) {
     start_watermark(std::exchange(restored_watermark_, watermark_none));
     return true;
@@ -343,7 +365,7 @@ bool stream_task::maintain(timestamp_us now) {
     outputs_.watermark(watermark_end);
     return true;
   }
-  if (auto e = inputs_.must_overtake()) {
+  if (auto e = inputs_.must_overtake(); e && !restoring()) {
     begin_barrier(*e, inputs_.seen_completed(), true);
     return true;
   }

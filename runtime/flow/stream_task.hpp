@@ -80,8 +80,9 @@ class stream_task {
   stream_task(parts, stream_task_options, task_port&, memory_pool&, const clock&, task_times&);
   ~stream_task();
 
-  /// With the chunks of a restored epoch (none: a fresh start).
-  void open(std::vector<state_chunk> restored);
+  /// With the chunks of a restored epoch. `continues`: all tasks that are opened with this one
+  /// continue from an epoch, even those of which it has no chunks.
+  void open(std::vector<state_chunk> restored, bool continues);
 
   void receive(channel_message);
   void receive_credit(channel_id, credit);
@@ -109,6 +110,7 @@ class stream_task {
   error blame_source(const error&) const;
   next work(uint32_t slice);
   bool must_hurry(timestamp_us now) const;
+  bool restoring() const;
   void begin_pass(after_pass);
   status finish_pass();
   bool step_source(timestamp_us now);
@@ -177,6 +179,8 @@ class stream_task {
   epoch alignment_epoch_;  // whose time limit runs
   timestamp_us alignment_deadline_ = watermark_end;
   std::vector<in_flight> restored_;  // to send before anything else
+  bool tell_restored_ = false;       // that they are sent, to all channels
+  bool restoring_outputs_ = false;   // that word may still wait
 
   int64_t left_run_ns_ = 0;
   next left_as_ = next::waiting;

@@ -93,7 +93,7 @@ struct source_fixture final : task_port {
     stream_task_options options;
     options.window = window;
     task = std::make_unique<stream_task>(std::move(p), options, *this, pool, clock, times);
-    task->open({});
+    task->open({}, false);
     task->add_splits({{"all", "", "", 0, 0}}, false, false);
   }
   void send(channel_message m) override {

@@ -27,6 +27,10 @@ random_job::random_job(uint64_t seed) : out(seed) {
   add_sources();
   add_middle();
   add_sinks();
+  if (plan.mode != delivery_mode::at_least_once)  // else rows come again
+    for (uint32_t i = 0; i < plan.operators.size(); ++i)
+      if (kinds.contains(plan.operators[i].id) && keeps_order(i))
+        out.ordered.insert(plan.operators[i].id);
   for (const auto& e : plan.edges)
     if (e.exchange == exchange_kind::broadcast) may_rescale = false;      // copies depend on it
   if (plan.mode == delivery_mode::at_least_once) out.never_late = false;  // rows come again
@@ -115,6 +119,19 @@ void random_job::add_middle() {
     for (uint16_t p = 0; p < inputs; ++p)
       connect(static_cast<uint32_t>(r.between(0, before - 1)), op, p, kind != part_kind::pass);
   }
+}
+
+/// Whether the rows of a split and key leave the operator in the split's order: sources, and what
+/// counts the only output of such operators.
+bool random_job::keeps_order(uint32_t op) const {
+  const auto& node = plan.operators[op];
+  if (out.sources.contains(node.id)) return true;
+  auto kind = kinds.find(node.id);
+  if (kind == kinds.end() || kind->second != part_kind::count) return false;
+  uint32_t inputs = 0, from = 0;
+  for (const auto& e : plan.edges)
+    if (e.to.value == op) ++inputs, from = e.from.value;
+  return inputs == 1 && keeps_order(from);
 }
 
 void random_job::add_sinks() {

@@ -26,6 +26,7 @@ struct random_job {
   void add_sources();
   void add_middle();
   void add_sinks();
+  bool keeps_order(uint32_t op) const;
   void connect(uint32_t from, uint32_t to, uint16_t port, bool keyed);
   uint32_t add(std::string id, operator_spec, uint32_t parallelism);
 

@@ -191,12 +191,29 @@ class count final : public keyed {
       check_key(r);
       auto& of_group = state_[group_of(r.key)];
       auto it = std::find_if(of_group.begin(), of_group.end(),
-                             [&r](const row& x) { return x.key == r.key; });
+                             [&r](const row& x) { return x.key == r.key && x.time == 0; });
       if (it == of_group.end()) it = of_group.insert(it, row{0, r.key, 0, 0});
       r.count = ++it->count;
+      if (outside_.ordered.contains(context_.operator_id)) check_order(of_group, r);
     }
     out.emit(to_batch(rows, *context_.memory));
     return {};
+  }
+
+ private:
+  /// The last row of each split and key is part of the state, under a time that no row has.
+  void check_order(std::vector<row>& of_group, const row& r) {
+    int64_t mark = -1 - outside_.split_of(r.number);
+    auto last = std::find_if(of_group.begin(), of_group.end(),
+                             [&](const row& x) { return x.key == r.key && x.time == mark; });
+    if (last == of_group.end()) {
+      of_group.push_back({mark, r.key, r.number, 0});
+      return;
+    }
+    if (r.number <= last->number)
+      violate("row " + std::to_string(r.number) + " came behind " + std::to_string(last->number) +
+              " of its split and key");
+    last->number = r.number;
   }
 };
 
@@ -334,6 +351,17 @@ class sink final : public watched {
 };
 
 }  // namespace
+
+int64_t outside::split_of(int64_t number) const {
+  int64_t index = 0;
+  for (const auto& [id, content] : sources)
+    for (const auto& s : content.splits) {
+      if (!s.rows.empty() && s.rows.front().number <= number && number <= s.rows.back().number)
+        return index;
+      ++index;
+    }
+  return index;
+}
 
 std::unique_ptr<source_reader> make_sim_reader(outside& o, const std::string& id) {
   return std::make_unique<reader>(o, id);

@@ -35,6 +35,10 @@ struct outside {
   std::map<std::string, std::map<std::string, std::vector<row>>> published;
   bool slow_sinks = false, slow_commits = false;
   bool never_late = true;  // no row may come behind its watermark
+  /// Counting operators that see the rows of each split and key in the split's order.
+  std::set<std::string> ordered;
+  /// The split that row `number` is from: numbers rise within one, and are not shared.
+  int64_t split_of(int64_t number) const;
   std::vector<std::string> violations;
   /// Set by the world: runs something at now + delay, unless all processes have crashed by then.
   std::function<void(int64_t delay, std::function<void()>)> later;

@@ -62,7 +62,7 @@ void world::deploy(attempt_id attempt, const std::vector<task_id>& which) {
     for (const auto& c : chunks)
       if (!whole && c.state == source_driver::state_name && c.subtask == t.subtask)
         begun[id] = *decode_splits({c.bytes.as<char>(), c.bytes.size()});
-    host_of->task_->open(std::move(chunks));
+    host_of->task_->open(std::move(chunks), coordinator_->completed() != epoch{});
     host_of->runnable_ = true;
   }
   at(now() + outside_.random.between(0, options_.delay_max_us),

@@ -77,7 +77,7 @@ struct task_fixture final : task_port {
     options.window = window;
     options.alignment_limit_us = 1000;
     task = std::make_unique<stream_task>(std::move(p), options, *this, pool, clock, times);
-    task->open(std::move(restored));
+    task->open(std::move(restored), false);
     batch_bytes = sim::to_batch({{0, 0, 0, 0}}, pool)->memory_bytes();
   }
   void send(channel_message m) override {
