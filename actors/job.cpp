@@ -574,7 +574,10 @@ job_report job_state_actor::report() const {
   r.name = seed_.plan->name;
   r.state = static_cast<uint8_t>(coordinator_->state());
   r.error = waits_for_;
-  if (coordinator_->failure()) r.error = coordinator_->failure()->message;
+  // A failure that a restart has healed is no error of the job any more.
+  auto state = coordinator_->state();
+  if (coordinator_->failure() && (state == job_state::failed || state == job_state::restarting))
+    r.error = coordinator_->failure()->message;
   r.completed_epoch = coordinator_->completed().value;
   r.completed_at = coordinator_->completed_at();
   r.started_at = started_at_;
