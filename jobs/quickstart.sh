@@ -49,6 +49,6 @@ cat <<TEXT
   its plan:           $weir plan $job
   its snapshots:      $weir snapshot ls $work/data
   another job:        $weir run jobs/examples/flights/wordcount.yaml --set OUT=$work/out
-  job files:          docs/yaml.md
+  job files:          docs/sql.md, docs/yaml.md
   your own operator:  docs/custom-operators.md
 TEXT
