@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "cluster/cli/continuation.hpp"
 #include "cluster/cli/job_file.hpp"
 #include "cluster/cli/table.hpp"
 #include "jobs/plan/explain.hpp"
@@ -65,6 +66,19 @@ int plan_job(const inspect_options& o) {
       o.output == "json" ? planner::explain_json(job->plan) : planner::explain_text(job->plan);
   std::fputs(text.c_str(), stdout);
   if (!text.ends_with('\n')) std::fputc('\n', stdout);
+  if (o.directory.empty()) return exit_ok;
+  // A dry check: nothing runs. Beside JSON it goes to stderr, as everything that is not data.
+  auto from = find_continuation(o.directory, job->plan);
+  if (!from) return fail(from.err());
+  auto* to = o.output == "json" ? stderr : stdout;
+  if (from->epoch == 0)
+    std::fprintf(to, "\n%s has no epoch of this job: it starts afresh\n", o.directory.c_str());
+  else
+    std::fprintf(to, "\ncontinues from epoch %llu of %s: %s\n",
+                 static_cast<unsigned long long>(from->epoch), o.directory.c_str(),
+                 from->finished          ? "the job had finished"
+                 : from->changes.empty() ? "all state is kept"
+                                         : ("the job has changed\n" + from->changes).c_str());
   return exit_ok;
 }
 

@@ -207,6 +207,8 @@ int main(int argc, char** argv) {
   lint->add_flag("--schema", o.inspect.schema, "print the JSON schema of job files");
   auto* plan = app.add_subcommand("plan", "print a job's plan");
   add_job_options(*plan, o);
+  plan->add_option("--data-dir", o.inspect.directory,
+                   "also say what the job would keep of the snapshots there");
   plan->add_option("-o", o.inspect.output, "format")
       ->check(CLI::IsMember({"table", "csv", "json"}));
 

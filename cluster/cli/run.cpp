@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "actors/node.hpp"
+#include "cluster/cli/continuation.hpp"
 #include "cluster/cli/job_file.hpp"
 #include "cluster/cli/progress.hpp"
 #include "cluster/cli/signals.hpp"
@@ -63,28 +64,17 @@ void choose_stdout_format(physical_plan& plan, const std::string& wanted) {
 /// What a changed job keeps of the snapshot, said before it runs.
 status check_snapshot(const run_options& o, const physical_plan& plan, progress_display& out,
                       bool& finished_before) {
-  std::string dir = o.data_dir + "/snapshots";
-  if (o.data_dir.empty() || ::access(dir.c_str(), F_OK) != 0) return {};
-  snapshot_options how;
   if (o.fresh) {
-    WEIR_ASSIGN(auto store, snapshot_store::open(dir, how));
+    std::string dir = o.data_dir + "/snapshots";
+    if (o.data_dir.empty() || ::access(dir.c_str(), F_OK) != 0) return {};
+    WEIR_ASSIGN(auto store, snapshot_store::open(dir, snapshot_options()));
     return store->drop({plan.name, ""});
   }
-  how.read_only = true;
-  auto opened = snapshot_store::open(dir, how);
-  // A process that died while it made the store left a folder without one.
-  if (!opened && opened.err().code == errc::not_found) return {};
-  WEIR_ASSIGN(auto store, std::move(opened));
-  auto newest = store->newest_sound({plan.name, ""}, false);
-  if (!newest) return {};  // nothing to continue from, or damage that the run itself reports
-  WEIR_ASSIGN(auto manifest, store->manifest({plan.name, ""}, newest->number));
-  finished_before = manifest.finished;
-  if (manifest.fingerprint == fingerprint(plan)) return {};
-  auto before = decode_plan(std::as_bytes(std::span(manifest.plan)));
-  if (!before) return before.err().at("the snapshot's plan");
-  finished_before = false;
-  out.print("the job has changed since epoch " + std::to_string(newest->number.value) + ":");
-  out.print(planner::to_text(planner::compare_state(*before, plan)));
+  WEIR_ASSIGN(auto from, find_continuation(o.data_dir, plan));
+  finished_before = from.finished;
+  if (from.changes.empty()) return {};
+  out.print("the job has changed since epoch " + std::to_string(from.epoch) + ":");
+  out.print(from.changes);
   return {};
 }
 

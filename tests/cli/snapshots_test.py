@@ -19,6 +19,23 @@ def half_way(c) -> None:
     assert process.wait(timeout=20) == 0
 
 
+def test_plan_says_what_a_changed_job_would_keep(c):
+    c.write("in.csv", "k,v\na,1\nb,2\n")
+    assert "has no epoch of this job" in c.expect(0, "plan", "count.yaml", "--data-dir", "state").out
+    c.expect(0, "run", "count.yaml", "--data-dir", "state")
+    out = c.expect(0, "plan", "count.yaml", "--data-dir", "state").out
+    assert "continues from epoch " in out and "the job had finished" in out, out
+    text = (c.dir / "count.yaml").read_text()
+    c.write("count.yaml", text.replace("sum(v)", "max(v)"))
+    out = c.expect(0, "plan", "count.yaml", "--data-dir", "state").out
+    assert "the job has changed" in out, out
+    assert "kept  source/t" in out and "lost  by_key:" in out, out
+    assert not (c.dir / "nowhere").exists()
+    c.write("count.yaml", text)
+    done = c.expect(0, "run", "count.yaml", "--data-dir", "state")
+    assert "had finished" in done.err, done.err  # the check has changed nothing
+
+
 def test_nothing_there(c):
     for verb in ("ls", "verify"):
         assert "'nowhere' holds no snapshots" in c.expect(1, "snapshot", verb, "nowhere").err
