@@ -545,7 +545,7 @@ void job_state_actor::wake_at(timestamp_us t) {
 }
 
 void job_state_actor::state_changed(job_state s, const std::optional<error>&) {
-  over_ = s == job_state::finished || s == job_state::failed || s == job_state::stopped;
+  over_ = has_ended(s);
   end_if_over();
 }
 

@@ -15,10 +15,6 @@ constexpr std::string_view extension = ".job";
 
 }  // namespace
 
-bool has_ended(job_state s) noexcept {
-  return s == job_state::finished || s == job_state::failed || s == job_state::stopped;
-}
-
 std::string encode_catalog_entry(const catalog_entry& e) {
   std::string body;
   put_text(body, e.id);

@@ -41,9 +41,6 @@ class job_catalog {
   std::string directory_;
 };
 
-/// Whether the job can do no more.
-bool has_ended(job_state) noexcept;
-
 std::string encode_catalog_entry(const catalog_entry&);
 /// `where` names the bytes in errors.
 result<catalog_entry> decode_catalog_entry(std::string_view bytes, std::string_view where);

@@ -34,6 +34,10 @@ const char* to_string(job_state s) noexcept {
   return "unknown";
 }
 
+bool has_ended(job_state s) noexcept {
+  return s == job_state::finished || s == job_state::failed || s == job_state::stopped;
+}
+
 job_coordinator::job_coordinator(const physical_plan& plan, const task_graph& graph,
                                  coordinator_options o, coordinator_port& port)
     : plan_(plan), graph_(graph), options_(o), port_(port), regions_(graph.regions.size()) {}
@@ -303,7 +307,7 @@ bool job_coordinator::restarts_alone(uint32_t r) const {
 }
 
 void job_coordinator::task_failed(task_id t, attempt_id a, error e, timestamp_us now) {
-  if (a != attempt_of(t) || has_ended()) return;
+  if (a != attempt_of(t) || has_ended(state_)) return;
   const auto& task = graph_.tasks[t.value];
   port_.log("task " + std::to_string(t.value) + " (" +
             plan_.operators[graph_.chains[task.chain].operators.front().value].id + "[" +
@@ -327,17 +331,12 @@ void job_coordinator::deployment_failed(attempt_id a, error e, timestamp_us now)
   bool current =
       a == whole_attempt_ || std::any_of(regions_.begin(), regions_.end(),
                                          [a](const region& r) { return r.attempt == a; });
-  if (!current || has_ended() || state_ == job_state::restarting) return;
+  if (!current || has_ended(state_) || state_ == job_state::restarting) return;
   port_.log("failed: " + e.message);
   failure_ = std::move(e);
   // Also of a region alone: with its node or its state gone, only a new look at the whole helps.
   bool heals = a != whole_attempt_ || !is_permanent(failure_->code);
   if (!give_up_restarting(heals, now)) restart_all(now);
-}
-
-bool job_coordinator::has_ended() const {
-  return state_ == job_state::failed || state_ == job_state::stopped ||
-         state_ == job_state::finished;
 }
 
 /// Counts the failure; true when it was one too many, or a restart does not heal it: the job has

@@ -35,6 +35,8 @@ enum class job_state : uint8_t {
   failed
 };
 const char* to_string(job_state) noexcept;
+/// Whether the job can do no more.
+bool has_ended(job_state) noexcept;
 
 /// What a complete epoch needs besides its chunks.
 struct epoch_summary {
@@ -146,7 +148,6 @@ class job_coordinator {
   void restart_regions(timestamp_us now);
   void region_deployed(uint32_t region, std::map<task_id, std::vector<source_split>> begun,
                        timestamp_us now);
-  bool has_ended() const;
   bool give_up_restarting(bool heals, timestamp_us now);
   void end_attempt();
   void restart_all(timestamp_us now);

@@ -1,18 +1,11 @@
 #include "actors/job_catalog.hpp"
 
 #include <doctest/doctest.h>
-#include <stdlib.h>
 
-#include <filesystem>
+#include "tests/io/scratch.hpp"
 
 namespace weir {
 namespace {
-
-struct temporary_folder {
-  std::string path = (std::filesystem::temp_directory_path() / "weir-catalog-XXXXXX").string();
-  temporary_folder() { REQUIRE(::mkdtemp(path.data())); }
-  ~temporary_folder() { std::filesystem::remove_all(path); }
-};
 
 catalog_entry sample() {
   catalog_entry e;
@@ -24,9 +17,9 @@ catalog_entry sample() {
 }
 
 TEST_CASE("a catalog remembers jobs and how they ended") {
-  temporary_folder dir;
+  test::scratch_folder dir;
   auto files = make_posix_file_system();
-  job_catalog catalog(*files, dir.path + "/jobs");
+  job_catalog catalog(*files, dir / "jobs");
   REQUIRE(catalog.load()->empty());
   auto first = sample(), second = sample();
   second.id = "wordcount-8";
@@ -36,7 +29,7 @@ TEST_CASE("a catalog remembers jobs and how they ended") {
   second.error = "the disk is gone";
   REQUIRE(catalog.put(second).ok());
 
-  auto loaded = job_catalog(*files, dir.path + "/jobs").load();
+  auto loaded = job_catalog(*files, dir / "jobs").load();
   REQUIRE(loaded.ok());
   REQUIRE(loaded->size() == 2);
   const auto& a = (*loaded)[0];
@@ -65,10 +58,10 @@ TEST_CASE("a damaged entry is named, never taken for another") {
 }
 
 TEST_CASE("a job that cannot be written is not accepted") {
-  temporary_folder dir;
+  test::scratch_folder dir;
   auto files = make_posix_file_system();
-  REQUIRE(atomic_write_file(*files, dir.path + "/jobs", "in the way").ok());
-  job_catalog catalog(*files, dir.path + "/jobs");
+  REQUIRE(atomic_write_file(*files, dir / "jobs", "in the way").ok());
+  job_catalog catalog(*files, dir / "jobs");
   CHECK(!catalog.put(sample()).ok());
 }
 
