@@ -40,9 +40,28 @@ struct Operator {
     distinct @12 :Void;
     custom @13 :Custom;
     tumble @14 :Tumble;
+    join @17 :Join;
+    repeat @18 :UInt32;    # the count's column
   }
   onError @15 :UInt8;      # error_policy
   deadLetterFolder @16 :Text;
+}
+
+struct JoinSide {
+  keys @0 :List(UInt32);
+  nullSafe @1 :List(Bool);
+  timeColumn @2 :UInt32;   # 1 + the column; 0 = none
+  retainUs @3 :Int64;
+  hasChanges @4 :Bool;
+}
+
+struct Join {
+  kind @0 :UInt8;          # join_kind
+  left @1 :JoinSide;
+  right @2 :JoinSide;
+  condition @3 :Expr;      # absent: none
+  conditionColumns @4 :List(UInt32);
+  output @5 :List(UInt32);
 }
 
 struct Option {

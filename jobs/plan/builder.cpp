@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "jobs/plan/joins.hpp"
 #include "runtime/base/nearest.hpp"
 #include "runtime/base/units.hpp"
 #include "runtime/column/text.hpp"
@@ -14,8 +15,9 @@ namespace {
 using kind = logical_node::kind;
 
 const char* kind_text(kind k) {
-  static constexpr const char* names[] = {"source", "filter", "project",  "flat_map", "aggregate",
-                                          "tumble", "union",  "distinct", "operator", "sink"};
+  static constexpr const char* names[] = {"source",    "filter", "project", "flat_map",
+                                          "aggregate", "tumble", "union",   "distinct",
+                                          "operator",  "join",   "repeat",  "sink"};
   return names[static_cast<size_t>(k)];
 }
 
@@ -135,7 +137,7 @@ relation plan_builder::add(logical_node n) {
   // A step without a wish of its own runs where its input runs, so that both can fuse.
   if (!n.parallelism && n.inputs.size() == 1 &&
       (n.what == kind::filter || n.what == kind::project || n.what == kind::flat_map ||
-       n.what == kind::tumble || n.what == kind::sink))
+       n.what == kind::tumble || n.what == kind::repeat || n.what == kind::sink))
     n.parallelism = nodes_[n.inputs[0].node].parallelism;
   if (n.what != kind::scan && n.what != kind::aggregate)
     for (auto r : n.inputs) n.emits_changes |= nodes_[r.node].emits_changes;
@@ -326,6 +328,58 @@ result<relation> plan_builder::distinct(relation in, step_options o) {
   n.step = std::move(o);
   n.inputs = {in};
   n.output = schema_of(in);
+  return add(std::move(n));
+}
+
+result<relation> plan_builder::join(relation left, relation right, join_kind k,
+                                    expr::node_ptr condition, step_options o) {
+  if (condition && condition->type.id != type_id::boolean)
+    return {errc::type_mismatch,
+            "the condition is " + to_string(condition->type) + ", but boolean is needed"};
+  logical_node n;
+  n.what = kind::join;
+  n.join = k;
+  n.inputs = {left, right};
+  n.predicate = std::move(condition);
+  n.step = std::move(o);
+  const auto l = schema_of(left), r = schema_of(right);
+  auto out = std::make_shared<schema>(*l);
+  out->event_time.reset();
+  if (!one_sided(k)) {
+    std::unordered_set<std::string> taken;
+    for (const auto& f : out->fields) taken.insert(f.name);
+    for (auto f : r->fields) {
+      const auto wanted = f.name;
+      for (int i = 2; !taken.insert(f.name).second; ++i) f.name = wanted + '_' + std::to_string(i);
+      out->fields.push_back(std::move(f));
+    }
+  }
+  const auto parts = analyze_join(nodes_, n);
+  if (parts.windowed && k != join_kind::right && k != join_kind::full) {
+    // All pairs of a window are there when the watermark reaches its end.
+    n.window_start = nodes_[left.node].window_start;
+    n.window_end = nodes_[left.node].window_end;
+    out->event_time = n.window_end;
+  }
+  n.output = std::move(out);
+  n.emits_changes = join_changes(nodes_, n);
+  return add(std::move(n));
+}
+
+result<relation> plan_builder::repeat(relation in, uint32_t count_column, step_options o) {
+  const auto type = schema_of(in);
+  if (type->fields[count_column].type.id != type_id::int64)
+    return {errc::type_mismatch, "the number of times is " +
+                                     to_string(type->fields[count_column].type) + ", not bigint"};
+  logical_node n;
+  n.what = kind::repeat;
+  n.step = std::move(o);
+  n.inputs = {in};
+  auto out = std::make_shared<schema>(*type);
+  out->fields.erase(out->fields.begin() + count_column);
+  out->event_time.reset();
+  n.output = std::move(out);
+  n.count_column = count_column;
   return add(std::move(n));
 }
 

@@ -99,6 +99,8 @@ struct logical_node {
     unite,
     distinct,
     custom,
+    join,
+    repeat,
     sink
   };
   kind what = kind::scan;
@@ -110,7 +112,9 @@ struct logical_node {
   uint32_t parallelism = 0;
   // By kind:
   table_def table;                    // scan, sink
-  expr::node_ptr predicate;           // filter
+  expr::node_ptr predicate;           // filter; join: over both sides' columns, null: all pairs
+  join_kind join = join_kind::inner;  //
+  uint32_t count_column = 0;          // repeat
   std::vector<named_expr> columns;    // project; generated of scan; keys of aggregate
   flat_map_def flat;                  //
   std::vector<aggregate_call> calls;  // aggregate
@@ -138,6 +142,12 @@ class plan_builder {
   /// By position; names are those of the first.
   result<relation> unite(const std::vector<relation>&, step_options = {});
   result<relation> distinct(relation, step_options = {});
+  /// Pairs that the condition accepts (null: all), over the left columns, then the right ones.
+  /// Output likewise, right names made unique; of semi and anti joins the left columns.
+  result<relation> join(relation left, relation right, join_kind, expr::node_ptr condition,
+                        step_options = {});
+  /// Each row as often as a bigint column says, without that column.
+  result<relation> repeat(relation, uint32_t count_column, step_options = {});
   result<relation> custom(const std::vector<relation>&, custom_def, step_options = {});
   /// Columns go to the sink's by name, cast where PostgreSQL would assign them.
   status sink(relation, const table_def&, step_options = {});

@@ -74,6 +74,24 @@ struct describer {
     for (const auto& [k, v] : s.parameters) out += "; " + k + " = " + v;
     return out;
   }
+  std::string operator()(const join_spec& s) const {
+    std::string out = join_name(s.kind);
+    for (size_t k = 0; k < s.left.keys.size(); ++k) {
+      const bool safe = k < s.left.null_safe.size() && s.left.null_safe[k];
+      out += (k ? " and " : " on ") + in[0]->fields[s.left.keys[k]].name +
+             (safe ? " is not distinct from " : " = ") + in[1]->fields[s.right.keys[k]].name;
+    }
+    if (s.left.keys.empty() && !s.condition) out += ", all pairs";
+    if (!s.condition) return out;
+    schema read;
+    for (auto c : s.condition_columns)
+      read.fields.push_back(c < in[0]->size() ? in[0]->fields[c]
+                                              : in[1]->fields[c - in[0]->size()]);
+    return out + (s.left.keys.empty() ? " on " : " and ") + expr::to_sql(*s.condition, read);
+  }
+  std::string operator()(const repeat_spec& s) const {
+    return "repeat by " + in[0]->fields[s.count_column].name;
+  }
   std::string operator()(const tumble_spec& s) const {
     return "tumbling windows of " + format_duration_us(s.size_us) + " over " +
            in[0]->fields[s.time_column].name;

@@ -5,6 +5,7 @@
 
 #include "jobs/plan/builder.hpp"
 #include "jobs/plan/error_policies.hpp"
+#include "jobs/plan/joins.hpp"
 #include "jobs/plan/needs.hpp"
 #include "jobs/plan/tree.hpp"
 #include "runtime/operators/aggregate_schema.hpp"
@@ -121,6 +122,10 @@ class expander {
         return emit_distinct(i);
       case kind::custom:
         return emit_custom(i);
+      case kind::join:
+        return emit_join(i);
+      case kind::repeat:
+        return emit_repeat(i);
       case kind::sink:
         return emit_sink(i);
     }
@@ -422,6 +427,130 @@ class expander {
     for (size_t port = 0; port < ins.size(); ++port)
       connect(ins[port], op, n.custom_keys, static_cast<uint16_t>(port));
     out_[i] = {op, 0, n.output, identity(n.output->size())};
+    return {};
+  }
+
+  /// One side of a join: the columns that it must have and its keys, in front of the exchange.
+  emitted join_input(uint32_t i, size_t port, const std::vector<bool>& wanted,
+                     const join_parts& parts, join_side& side) {
+    const auto& n = nodes_[i];
+    auto in = input(n, port);
+    const auto logical = logical_type(n.inputs[port]);
+    project_spec s;
+    auto type = std::make_shared<schema>();
+    emitted e;
+    e.map.assign(in.map.size(), dropped);
+    bool plain = true;
+    for (uint32_t c = 0; c < wanted.size(); ++c) {
+      if (!wanted[c]) continue;
+      plain &= in.map[c] == type->size();
+      e.map[c] = static_cast<uint32_t>(type->size());
+      if (in.type->event_time == in.map[c]) type->event_time = e.map[c];
+      type->fields.push_back(logical->fields[c]);
+      s.columns.push_back(column_ref(*in.type, in.map[c]));
+    }
+    for (const auto& k : parts.keys) {
+      const auto& value = port == 0 ? k.left : k.right;
+      side.null_safe.push_back(k.null_safe);
+      if (const auto c = bare_column(value)) {
+        side.keys.push_back(e.map[*c]);
+        continue;
+      }
+      side.keys.push_back(static_cast<uint32_t>(type->size()));
+      type->fields.push_back({"key " + std::to_string(side.keys.size()), value->type});
+      s.columns.push_back(remap(value, in.map));
+    }
+    const auto& life = port == 0 ? parts.left : parts.right;
+    if (life) {
+      side.time_column = e.map[life->column];
+      side.retain_us = life->retain_us;
+    }
+    const auto changes = side.has_changes = at(in.op).emits_changes;
+    if (plain && s.columns.size() == in.type->size()) {
+      in.map = e.map;
+      return in;
+    }
+    const auto* suffix = port == 0 ? "/left" : "/right";
+    e.type = type;
+    const auto parallelism = at(in.op).parallelism;
+    e.op = add(n.step.id + suffix, name_of(n) + suffix, std::move(s), type, changes, parallelism);
+    connect(in, e.op);
+    return e;
+  }
+
+  status emit_join(uint32_t i) {
+    const auto& n = nodes_[i];
+    const auto parts = analyze_join(nodes_, n);
+    const auto lefts = static_cast<uint32_t>(logical_type(n.inputs[0])->size());
+    // Of each side what the output has, what the condition reads, the keys and the time.
+    std::vector<bool> wanted[2];
+    for (int s : {0, 1}) wanted[s].resize(logical_type(n.inputs[static_cast<size_t>(s)])->size());
+    auto want = [&](uint32_t c) { c < lefts ? wanted[0][c] = true : wanted[1][c - lefts] = true; };
+    for (uint32_t c = 0; c < n.output->size(); ++c)
+      if (needs_[i][c]) want(c);
+    if (parts.condition)
+      for (auto c : expr::columns_of(*parts.condition)) want(c);
+    for (const auto& k : parts.keys) {
+      if (const auto c = bare_column(k.left)) wanted[0][*c] = true;
+      if (const auto c = bare_column(k.right)) wanted[1][*c] = true;
+    }
+    if (parts.left) wanted[0][parts.left->column] = true;
+    if (parts.right) wanted[1][parts.right->column] = true;
+    for (auto& w : wanted)
+      if (std::find(w.begin(), w.end(), true) == w.end() && parts.keys.empty()) w[0] = true;
+    join_spec s;
+    s.kind = n.join;
+    const auto left = join_input(i, 0, wanted[0], parts, s.left);
+    const auto right = join_input(i, 1, wanted[1], parts, s.right);
+    const auto left_columns = static_cast<uint32_t>(left.type->size());
+    auto physical = [&](uint32_t c) {
+      return c < lefts ? left.map[c] : left_columns + right.map[c - lefts];
+    };
+    if (parts.condition) {
+      const auto read = expr::columns_of(*parts.condition);
+      std::vector<uint32_t> places(read.empty() ? 0 : read.back() + 1);
+      for (auto c : read) {
+        places[c] = static_cast<uint32_t>(s.condition_columns.size());
+        s.condition_columns.push_back(physical(c));
+      }
+      s.condition = expr::remap_columns(parts.condition, places);
+    }
+    auto type = std::make_shared<schema>();
+    emitted e;
+    e.map.assign(n.output->size(), dropped);
+    for (uint32_t c = 0; c < n.output->size(); ++c) {
+      if (!needs_[i][c]) continue;
+      e.map[c] = static_cast<uint32_t>(type->size());
+      if (n.output->event_time == c) type->event_time = e.map[c];
+      type->fields.push_back(n.output->fields[c]);
+      s.output.push_back(physical(c));
+    }
+    e.type = type;
+    const auto left_keys = s.left.keys, right_keys = s.right.keys;
+    const auto parallelism = left_keys.empty() ? 1 : n.parallelism;
+    e.op = add(n.step.id, name_of(n), std::move(s), type, n.emits_changes, parallelism);
+    connect(left, e.op, left_keys, 0);
+    connect(right, e.op, right_keys, 1);
+    out_[i] = std::move(e);
+    return {};
+  }
+
+  status emit_repeat(uint32_t i) {
+    const auto& n = nodes_[i];
+    const auto in = input(n);
+    const auto count = in.map[n.count_column];
+    auto type = std::make_shared<schema>(*in.type);
+    type->fields.erase(type->fields.begin() + count);
+    type->event_time.reset();
+    emitted e;
+    e.map = in.map;
+    e.map.erase(e.map.begin() + n.count_column);
+    for (auto& c : e.map)
+      if (c != dropped && c > count) --c;
+    e.type = type;
+    e.op = add(n.step.id, name_of(n), repeat_spec{count}, type, n.emits_changes, n.parallelism);
+    connect(in, e.op);
+    out_[i] = std::move(e);
     return {};
   }
 

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "jobs/plan/explain.hpp"
+#include "runtime/base/units.hpp"
 #include "runtime/connectors/source.hpp"
 
 namespace weir::planner {
@@ -41,6 +42,20 @@ std::pair<guarantee_level, std::string> of_sink(const sink_spec& s) {
       break;
   }
   return {guarantee_level::at_least_once, "it may show rows again after a restart"};
+}
+
+std::string kept_until(const join_side& s) {
+  if (!s.time_column) return "kept for ever";
+  if (s.retain_us < 0) return "until their window ends";
+  return "until the watermark is " + format_duration_us(s.retain_us) + " beyond";
+}
+
+state_info state_of_join(const join_spec& s) {
+  const auto left = kept_until(s.left), right = kept_until(s.right);
+  const bool bounded = s.left.time_column && s.right.time_column;
+  return {bounded ? state_bound::bounded : state_bound::unbounded,
+          left == right ? "the rows of both sides, " + left
+                        : "the left rows, " + left + "; the right rows, " + right};
 }
 
 }  // namespace
@@ -113,6 +128,7 @@ state_info state_of(const physical_plan& plan, operator_index i) {
   }
   if (std::holds_alternative<distinct_spec>(n.spec))
     return {state_bound::unbounded, "one entry per distinct row, kept for ever"};
+  if (const auto* j = std::get_if<join_spec>(&n.spec)) return state_of_join(*j);
   if (const auto* c = std::get_if<custom_spec>(&n.spec))
     return {state_bound::custom, "as " + c->class_name + " keeps it"};
   return {};

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "jobs/plan/joins.hpp"
+
 namespace weir::planner {
 namespace {
 
@@ -19,7 +21,11 @@ class finder {
       const auto& n = nodes_[i];
       if (n.what == kind::sink) live_[i] = true;
       if (!live_[i]) continue;
-      const bool wants_time = n.what == kind::tumble || n.what == kind::custom;
+      bool wants_time = n.what == kind::tumble || n.what == kind::custom;
+      if (n.what == kind::join) {
+        const auto parts = analyze_join(nodes_, n);
+        wants_time = parts.left || parts.right;
+      }
       for (auto r : n.inputs) {
         live_[r.node] = true;
         if (time_[i] || wants_time) time_[r.node] = true;
@@ -84,11 +90,39 @@ class finder {
           for (uint32_t c = 0; c < mine.size(); ++c)
             if (mine[c]) need(r, c);
         break;
+      case kind::repeat:
+        for (uint32_t c = 0; c < mine.size(); ++c)
+          if (mine[c]) need(n.inputs[0], c + (c >= n.count_column));
+        need(n.inputs[0], n.count_column);
+        break;
+      case kind::join:
+        needs_of_join(n, mine);
+        break;
       case kind::distinct:
       case kind::custom:
       case kind::sink:
         for (auto r : n.inputs) need_all(r);
         break;
+    }
+  }
+
+  void needs_of_join(const logical_node& n, std::vector<bool>& mine) {
+    const auto lefts = static_cast<uint32_t>(output_of(nodes_, n.inputs[0])->size());
+    if (std::find(mine.begin(), mine.end(), true) == mine.end()) mine[0] = true;
+    auto column = [&](uint32_t c) {
+      c < lefts ? need(n.inputs[0], c) : need(n.inputs[1], c - lefts);
+    };
+    for (uint32_t c = 0; c < mine.size(); ++c)
+      if (mine[c]) column(c);
+    if (n.predicate)
+      for (auto c : expr::columns_of(*n.predicate)) column(c);
+    const auto parts = analyze_join(nodes_, n);
+    if (parts.left) need(n.inputs[0], parts.left->column);
+    if (parts.right) need(n.inputs[1], parts.right->column);
+    for (auto r : n.inputs) {
+      auto& theirs = needs_[r.node];
+      if (r.port == 0 && std::find(theirs.begin(), theirs.end(), true) == theirs.end())
+        theirs[0] = true;
     }
   }
 

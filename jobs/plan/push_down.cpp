@@ -1,6 +1,8 @@
 // Filters towards the sources.
 #include <algorithm>
 
+#include "jobs/plan/joins.hpp"
+#include "jobs/plan/needs.hpp"
 #include "jobs/plan/tree.hpp"
 #include "runtime/expr/expr.hpp"
 
@@ -9,23 +11,6 @@ namespace {
 
 using kind = logical_node::kind;
 using conditions = std::vector<expr::node_ptr>;
-
-void split(const expr::node_ptr& p, conditions& out) {
-  if (p->kind == expr::node_kind::call && p->function == "and")
-    for (const auto& a : p->args) split(a, out);
-  else
-    out.push_back(p);
-}
-
-expr::node_ptr all_of(conditions c) {
-  if (c.size() == 1) return c[0];
-  auto n = std::make_shared<expr::node>();
-  n->kind = expr::node_kind::call;
-  n->type = type_id::boolean;
-  n->function = "and";
-  n->args = std::move(c);
-  return n;
-}
 
 /// Whether a condition over a node's output can be asked of its inputs' rows instead; `out`: as
 /// they must ask it.
@@ -54,6 +39,13 @@ bool moves_through(const logical_node& n, const expr::node_ptr& condition, expr:
     case kind::unite:
     case kind::distinct:
       return true;
+    case kind::repeat: {
+      std::vector<uint32_t> map(n.output->size());
+      for (uint32_t c = 0; c < map.size(); ++c) map[c] = c + (c >= n.count_column);
+      out = expr::remap_columns(condition, map);
+      return true;
+    }
+    case kind::join:  // see pusher::move_into_join
     case kind::scan:
     case kind::filter:
     case kind::custom:
@@ -69,7 +61,10 @@ class pusher {
 
   void run() {
     // Every step moves a filter by one node towards the sources or removes one: an end is sure.
-    for (uint32_t f = 0; f < nodes_.size(); ++f) push(f);
+    for (uint32_t f = 0; f < nodes_.size(); ++f) {
+      if (nodes_[f].what == kind::join) sift(f);
+      push(f);
+    }
   }
 
  private:
@@ -86,15 +81,117 @@ class pusher {
         merge(f, in.node);
         continue;
       }
-      if (!move(f, in.node)) return;
+      if (nodes_[in.node].what == kind::join ? !move_into_join(f, in.node) : !move(f, in.node))
+        return;
     }
+  }
+
+  /// Moves what can be moved of filter f, behind join j, into the join's condition or below it.
+  bool move_into_join(uint32_t f, uint32_t j) {
+    const auto lefts = output_of(nodes_, nodes_[j].inputs[0])->size();
+    const auto k = nodes_[j].join;
+    conditions all, into, staying, left, right;
+    split_and(nodes_[f].predicate, all);
+    for (const auto& c : all) {
+      const auto columns = expr::columns_of(*c);
+      const bool reads_left = !columns.empty() && columns.front() < lefts;
+      const bool reads_right = !columns.empty() && columns.back() >= lefts;
+      if (k == join_kind::inner)
+        into.push_back(c);
+      else if (!reads_right && k != join_kind::right && k != join_kind::full)
+        left.push_back(c);
+      else if (!reads_left && k == join_kind::right)
+        right.push_back(of_right(c, lefts));
+      else
+        staying.push_back(c);
+    }
+    if (staying.size() == all.size()) return false;
+    if (!into.empty()) {
+      conditions joined;
+      if (nodes_[j].predicate) split_and(nodes_[j].predicate, joined);
+      joined.insert(joined.end(), into.begin(), into.end());
+      nodes_[j].predicate = join_and(std::move(joined));
+      sift(j);
+    }
+    const auto id = nodes_[f].step.id + (staying.empty() ? "" : "/pushed");
+    if (!left.empty()) insert_filter(j, 0, id, join_and(std::move(left)));
+    if (!right.empty()) insert_filter(j, 1, id, join_and(std::move(right)));
+    if (staying.empty()) {
+      redirect(nodes_, {f, 0}, {j, 0});
+      nodes_[f].inputs.clear();
+      return true;
+    }
+    nodes_[f].predicate = join_and(std::move(staying));
+    return false;
+  }
+
+  /// Parts of a join's condition that read one side only go to that side, where rows that fail them
+  /// have no other part in the result.
+  void sift(uint32_t j) {
+    const auto k = nodes_[j].join;
+    if (!nodes_[j].predicate || nodes_[j].inputs.empty()) return;
+    const auto lefts = output_of(nodes_, nodes_[j].inputs[0])->size();
+    conditions all, staying, left, right;
+    split_and(nodes_[j].predicate, all);
+    for (const auto& c : all) {
+      const auto columns = expr::columns_of(*c);
+      const bool reads_left = !columns.empty() && columns.front() < lefts;
+      const bool reads_right = !columns.empty() && columns.back() >= lefts;
+      const bool from_left = k == join_kind::inner || k == join_kind::right || k == join_kind::semi;
+      const bool from_right = k != join_kind::right && k != join_kind::full;
+      if (reads_left && !reads_right && from_left)
+        left.push_back(c);
+      else if (reads_right && !reads_left && from_right)
+        right.push_back(of_right(c, lefts));
+      else
+        staying.push_back(c);
+    }
+    if (staying.size() == all.size()) return;
+    nodes_[j].predicate = join_and(std::move(staying));
+    if (!left.empty())
+      insert_filter(j, 0, fresh_id(nodes_[j].step.id + "/left-where"), join_and(std::move(left)));
+    if (!right.empty())
+      insert_filter(j, 1, fresh_id(nodes_[j].step.id + "/right-where"), join_and(std::move(right)));
+  }
+
+  std::string fresh_id(const std::string& wanted) const {
+    auto id = wanted;
+    for (int i = 2; std::any_of(nodes_.begin(), nodes_.end(),
+                                [&id](const logical_node& n) { return n.step.id == id; });
+         ++i)
+      id = wanted + '-' + std::to_string(i);
+    return id;
+  }
+
+  static expr::node_ptr of_right(const expr::node_ptr& e, size_t lefts) {
+    std::vector<uint32_t> map(expr::columns_of(*e).back() + 1);
+    for (uint32_t c = 0; c < map.size(); ++c) map[c] = c - static_cast<uint32_t>(lefts);
+    return expr::remap_columns(e, map);
+  }
+
+  /// A filter on input `port` of node n.
+  void insert_filter(uint32_t n, size_t port, std::string id, expr::node_ptr condition) {
+    logical_node g;
+    const auto from = nodes_[n].inputs[port];
+    const auto& x = nodes_[from.node];
+    g.what = kind::filter;
+    g.step.id = std::move(id);
+    g.inputs = {from};
+    g.output = output_of(nodes_, from);
+    g.emits_changes = x.emits_changes;
+    g.window_start = x.window_start;
+    g.window_end = x.window_end;
+    g.parallelism = x.parallelism;
+    g.predicate = std::move(condition);
+    nodes_.push_back(std::move(g));
+    nodes_[n].inputs[port] = {static_cast<uint32_t>(nodes_.size() - 1), 0};
   }
 
   void merge(uint32_t outer, uint32_t inner) {
     conditions all;
-    split(nodes_[inner].predicate, all);  // first: it may guard the other
-    split(nodes_[outer].predicate, all);
-    nodes_[outer].predicate = all_of(std::move(all));
+    split_and(nodes_[inner].predicate, all);  // first: it may guard the other
+    split_and(nodes_[outer].predicate, all);
+    nodes_[outer].predicate = join_and(std::move(all));
     nodes_[outer].inputs = nodes_[inner].inputs;
     nodes_[inner].inputs.clear();  // without readers: tidy() takes it away
   }
@@ -102,7 +199,7 @@ class pusher {
   /// Moves what can be moved of filter f below node n, its input. False: nothing.
   bool move(uint32_t f, uint32_t n) {
     conditions all, moving, staying;
-    split(nodes_[f].predicate, all);
+    split_and(nodes_[f].predicate, all);
     for (const auto& c : all) {
       expr::node_ptr below;
       if (moves_through(nodes_[n], c, below))
@@ -111,32 +208,20 @@ class pusher {
         staying.push_back(c);
     }
     if (moving.empty()) return false;
-    const auto condition = all_of(std::move(moving));
+    const auto condition = join_and(std::move(moving));
     const auto inputs = nodes_[n].inputs.size();
     for (size_t k = 0; k < inputs; ++k) {
-      logical_node g;
-      const auto from = nodes_[n].inputs[k];
-      const auto& x = nodes_[from.node];
-      g.what = kind::filter;
-      g.step.id = nodes_[f].step.id;
-      if (!staying.empty()) g.step.id += "/pushed";
-      if (inputs > 1) g.step.id += '/' + std::to_string(k + 1);
-      g.inputs = {from};
-      g.output = from.port == 0 ? x.output : x.info.side_outputs[from.port - 1U].second;
-      g.emits_changes = x.emits_changes;
-      g.window_start = x.window_start;
-      g.window_end = x.window_end;
-      g.parallelism = x.parallelism;
-      g.predicate = condition;
-      nodes_.push_back(std::move(g));
-      nodes_[n].inputs[k] = {static_cast<uint32_t>(nodes_.size() - 1), 0};
+      auto id = nodes_[f].step.id;
+      if (!staying.empty()) id += "/pushed";
+      if (inputs > 1) id += '/' + std::to_string(k + 1);
+      insert_filter(n, k, std::move(id), condition);
     }
     if (staying.empty()) {
       redirect(nodes_, {f, 0}, {n, 0});
       nodes_[f].inputs.clear();
       return true;
     }
-    nodes_[f].predicate = all_of(std::move(staying));
+    nodes_[f].predicate = join_and(std::move(staying));
     return false;
   }
 

@@ -19,7 +19,8 @@ bool same_node(const logical_node& a, const logical_node& b) {
   // Custom operators may do anything; scans of one table are one node already.
   if (a.what != b.what || a.what == kind::custom || a.what == kind::sink || a.what == kind::scan ||
       a.inputs != b.inputs || a.parallelism != b.parallelism || a.final_only != b.final_only ||
-      a.window_us != b.window_us || !(*a.output == *b.output) || !same(a.predicate, b.predicate) ||
+      a.window_us != b.window_us || a.join != b.join || a.count_column != b.count_column ||
+      !(*a.output == *b.output) || !same(a.predicate, b.predicate) ||
       a.flat.function != b.flat.function || a.flat.delimiter != b.flat.delimiter ||
       !same(a.flat.argument, b.flat.argument))
     return false;

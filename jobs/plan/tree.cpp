@@ -95,8 +95,9 @@ void fold_constants(std::vector<logical_node>& nodes) {
     fold(n.flat.argument);
     fold(n.predicate);
     const auto& p = n.predicate;
-    if (p && p->kind == expr::node_kind::literal && !p->literal.null && p->literal.i != 0)
-      redirect(nodes, {i, 0}, n.inputs[0]);
+    if (!p || p->kind != expr::node_kind::literal || p->literal.null || p->literal.i == 0) continue;
+    if (n.what == logical_node::kind::filter) redirect(nodes, {i, 0}, n.inputs[0]);
+    if (n.what == logical_node::kind::join) n.predicate = nullptr;
   }
 }
 

@@ -10,6 +10,7 @@
 
 #include "runtime/column/types.hpp"
 #include "runtime/expr/syntax.hpp"
+#include "runtime/plan/plan.hpp"
 
 namespace weir::sql {
 
@@ -25,7 +26,7 @@ using query_ptr = std::shared_ptr<const query>;
 
 /// What FROM lists.
 struct from_item {
-  enum class kind : uint8_t { table, subquery, function };
+  enum class kind : uint8_t { table, subquery, function, join };
   kind what = kind::table;
   name table;                        // table
   query_ptr inner;                   // subquery
@@ -33,6 +34,13 @@ struct from_item {
   std::string alias;                 // or empty
   std::vector<std::string> columns;  // AS alias (columns)
   uint32_t location = 0;
+
+  // join
+  std::vector<from_item> sides;  // two
+  join_kind how = join_kind::inner;
+  std::optional<syntax> on;
+  std::vector<name> using_columns;
+  bool natural = false;
 };
 
 /// One item of a select list.

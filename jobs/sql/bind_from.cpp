@@ -60,33 +60,39 @@ std::optional<rows> query_binder::from(const query& q, const context& c) {
   std::optional<rows> out;
   std::set<std::string> titles;
   for (const auto& f : q.from) {
-    const auto& title = !f.alias.empty()                      ? f.alias
-                        : f.what == from_item::kind::function ? f.call.name
-                                                              : f.table.text;
-    if (!titles.insert(title).second) {
-      report(errc::already_exists, "table name \"" + title + "\" specified more than once",
-             f.location);
-      return {};
-    }
-    if (f.what == from_item::kind::function && find_row_function(f.call.name)) {
+    if (!unique_titles(f, titles)) return {};
+    if (is_row_function(f)) {
       auto in = out ? std::move(out) : generated(1, f.location);
       if (!in) return {};
       out = flat_map(std::move(*in), f, c);
-    } else if (out) {
-      report(errc::unsupported,
-             "a join (a second table in FROM) is not supported yet; UNION ALL puts tables "
-             "together, and functions may follow a table",
-             f.location);
-      return {};
+    } else if (auto right = item(f, c); !right || !out) {
+      out = std::move(right);
     } else {
-      out = item(f, c);
+      out = combine(std::move(*out), std::move(*right), join_kind::inner, nullptr, c, f.location);
     }
     if (!out) return {};
   }
   return out ? out : generated(1, q.location);
 }
 
+bool query_binder::unique_titles(const from_item& f, std::set<std::string>& titles) {
+  if (f.what == from_item::kind::join)
+    return unique_titles(f.sides[0], titles) && unique_titles(f.sides[1], titles);
+  const auto& title = !f.alias.empty()                      ? f.alias
+                      : f.what == from_item::kind::function ? f.call.name
+                                                            : f.table.text;
+  // A subquery need not have a name.
+  return title.empty() || titles.insert(title).second ||
+         report(errc::already_exists, "table name \"" + title + "\" specified more than once",
+                f.location);
+}
+
+bool query_binder::is_row_function(const from_item& f) {
+  return f.what == from_item::kind::function && find_row_function(f.call.name);
+}
+
 std::optional<rows> query_binder::item(const from_item& f, const context& c) {
+  if (f.what == from_item::kind::join) return join(f, c);
   std::optional<rows> r;
   std::string title = f.alias;
   if (f.what == from_item::kind::table) {

@@ -111,21 +111,26 @@ std::optional<rows> query_binder::select(const query& q, const context& c) {
 
 std::optional<rows> query_binder::filter(rows in, const syntax& condition, step_options o) {
   const auto& types = types_of(in.from);
-  select_scope names(in, types, "WHERE");
+  const auto n = truth(condition, in, types, "WHERE");
+  if (!n) return {};
+  o.what = expr::to_sql(*n, types);
+  return take(builder_.filter(in.from, n, std::move(o)), std::move(in.columns), condition.location);
+}
+
+/// A condition over rows of these types; null: reported.
+expr::node_ptr query_binder::truth(const syntax& condition, const rows& in, const schema& types,
+                                   const std::string& clause) {
+  select_scope names(in, types, clause);
   expr::binder b(script_.text(), names);
   auto bound = b.bind(condition);
-  if (!bound) return report(bound.err(), condition.location), std::nullopt;
-  if (!bound->unknown && bound->n->type.id != type_id::boolean) {
-    report(errc::type_mismatch,
-           "argument of WHERE must be type boolean, not type " + expr::name_of(*bound),
-           expr::begin_of(condition));
-    return {};
-  }
-  bound = b.coerce(std::move(*bound), type_id::boolean, expr::cast_context::implicit);
-  if (!bound) return report(bound.err(), condition.location), std::nullopt;
-  o.what = expr::to_sql(*bound->n, types);
-  return take(builder_.filter(in.from, bound->n, std::move(o)), std::move(in.columns),
-              condition.location);
+  if (bound && !bound->unknown && bound->n->type.id != type_id::boolean)
+    bound =
+        b.fail(errc::type_mismatch,
+               "argument of " + clause + " must be type boolean, not type " + expr::name_of(*bound),
+               expr::begin_of(condition));
+  if (bound) bound = b.coerce(std::move(*bound), type_id::boolean, expr::cast_context::implicit);
+  if (!bound) return report(bound.err(), condition.location), nullptr;
+  return bound->n;
 }
 
 bool query_binder::bind_targets(const query& q, const rows& in, std::vector<aggregate_call>& calls,
@@ -154,7 +159,7 @@ bool query_binder::bind_targets(const query& q, const rows& in, std::vector<aggr
     }
     bool any = false;
     for (const auto& c : in.columns) {
-      if (!t.value.qualifier.empty() && c.table != t.value.qualifier) continue;
+      if (t.value.qualifier.empty() ? c.hidden : c.table != t.value.qualifier) continue;
       any = true;
       auto n = std::make_shared<expr::node>(*planner::column_ref(types, c.index));
       n->location = t.location;

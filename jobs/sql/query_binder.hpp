@@ -77,6 +77,9 @@ class query_binder {
 
   // bind_from.cpp
   std::optional<rows> from(const query&, const context&);
+  /// Reports a name that is there twice.
+  bool unique_titles(const from_item&, std::set<std::string>& titles);
+  static bool is_row_function(const from_item&);
   std::optional<rows> item(const from_item&, const context&);
   std::optional<rows> relation(const name&, const context&);
   std::optional<rows> view(definition&, const context&);
@@ -85,7 +88,19 @@ class query_binder {
   std::optional<rows> flat_map(rows, const from_item&, const context&);
   std::optional<rows> generated(uint64_t count, uint32_t location);
 
+  // bind_join.cpp
+  std::optional<rows> join(const from_item&, const context&);
+  /// All pairs of two tables that the condition accepts (null: all).
+  std::optional<rows> combine(rows left, rows right, join_kind, expr::node_ptr condition,
+                              const context&, uint32_t location);
+  bool using_columns(const from_item&, const rows& left, const rows& right,
+                     std::vector<std::string>& names);
+  std::optional<rows> merged(rows both, size_t lefts, const std::vector<std::string>& names,
+                             const from_item&, const context&);
+
   // bind_select.cpp
+  expr::node_ptr truth(const syntax& condition, const rows&, const schema& types,
+                       const std::string& clause);
   std::optional<rows> select(const query&, const context&);
   std::optional<rows> filter(rows, const syntax& condition, planner::step_options);
   bool bind_targets(const query&, const rows&, std::vector<aggregate_call>&,

@@ -32,6 +32,7 @@ class reader final : public expr::syntax_reader {
   status select_clauses(json body, query&, int depth);
   status with_clause(json body, query&, int depth);
   result<from_item> from(json node, int depth);
+  result<from_item> join(json body, int depth);
   result<from_item> function_item(json body);
   status alias(json body, from_item&);
   result<target> read_target(json node);

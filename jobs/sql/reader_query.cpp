@@ -137,16 +137,37 @@ result<from_item> reader::from(json node, int depth) {
   if (has_key(node, "RangeFunction")) return function_item(node["RangeFunction"]);
   if (has_key(node, "JoinExpr")) {
     const json body = node["JoinExpr"];
-    const auto type = text_at(body, "jointype");
-    std::string what = type == "JOIN_LEFT"    ? "LEFT JOIN"
-                       : type == "JOIN_RIGHT" ? "RIGHT JOIN"
-                       : type == "JOIN_FULL"  ? "FULL JOIN"
-                                              : "JOIN";
-    return refuse(what, place_of(body["rarg"]),
-                  "FROM has one table; UNION ALL puts tables together");
+    return join(body, depth);
   }
   return refuse(has_key(node, "RangeTableSample") ? "TABLESAMPLE" : "this part of FROM",
                 place_of(node));
+}
+
+result<from_item> reader::join(json body, int depth) {
+  if (depth > expr::nesting_max)
+    return error_at(errc::unsupported, "FROM nests too deeply", sql(), place_of(body));
+  WEIR_TRY(
+      only(body, {"jointype", "isNatural", "larg", "rarg", "usingClause", "quals", "rtindex"}));
+  from_item f;
+  f.what = from_item::kind::join;
+  const auto type = text_at(body, "jointype");
+  f.how = type == "JOIN_LEFT"    ? join_kind::left
+          : type == "JOIN_RIGHT" ? join_kind::right
+          : type == "JOIN_FULL"  ? join_kind::full
+                                 : join_kind::inner;
+  WEIR_ASSIGN(auto left, from(body["larg"], depth + 1));
+  WEIR_ASSIGN(auto right, from(body["rarg"], depth + 1));
+  f.location = right.location;
+  f.sides.push_back(std::move(left));
+  f.sides.push_back(std::move(right));
+  f.natural = has_key(body, "isNatural");
+  if (has_key(body, "usingClause"))
+    for (auto& column : names_of(body["usingClause"]))
+      f.using_columns.push_back({std::move(column), f.location});
+  if (has_key(body, "quals")) {
+    WEIR_ASSIGN(f.on, syntax_reader::read(body["quals"]));
+  }
+  return f;
 }
 
 result<from_item> reader::function_item(json body) {

@@ -14,7 +14,7 @@ using expr::syntax;
 result<const column_name*> select_scope::find(const syntax& s, const binder& b) const {
   const column_name* found = nullptr;
   for (const auto& c : in_.columns) {
-    if (c.name != s.name || (!s.qualifier.empty() && c.table != s.qualifier)) continue;
+    if (c.name != s.name || (s.qualifier.empty() ? c.hidden : c.table != s.qualifier)) continue;
     if (found)
       return b.fail(errc::invalid_argument,
                     "column reference \"" + s.name +

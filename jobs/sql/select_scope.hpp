@@ -14,9 +14,10 @@ namespace weir::sql {
 struct column_name {
   std::string table;  // what may stand in front of the name, or empty
   std::string name;
-  uint32_t index = 0;  // in the relation
-  bool zoned = false;  // timestamp with time zone
-  bool row = false;    // all that its table has: the table's name stands for it, too
+  uint32_t index = 0;   // in the relation
+  bool zoned = false;   // timestamp with time zone
+  bool row = false;     // all that its table has: the table's name stands for it, too
+  bool hidden = false;  // of USING: found with its table's name only, and not in *
   /// A literal of a select list that has no type yet: who reads the column chooses it.
   std::optional<expr::bound> literal;
   uint32_t location = 0;  // in the select list that made it

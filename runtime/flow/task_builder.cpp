@@ -57,7 +57,8 @@ namespace {
 
 bool has_expressions(const operator_node& n) {
   const auto* a = std::get_if<aggregate_spec>(&n.spec);
-  return (a && a->stage != aggregate_spec::phase::merge) ||
+  const auto* j = std::get_if<join_spec>(&n.spec);
+  return (a && a->stage != aggregate_spec::phase::merge) || (j && j->condition) ||
          std::holds_alternative<filter_spec>(n.spec) ||
          std::holds_alternative<project_spec>(n.spec) ||
          std::holds_alternative<flat_map_spec>(n.spec);

@@ -31,6 +31,12 @@ struct maker {
   result<operator_ptr> operator()(const distinct_spec&) const {
     return make_distinct(in(), node.output);
   }
+  result<operator_ptr> operator()(const join_spec& s) const {
+    return make_join(s, in(), inputs.back(), node.output);
+  }
+  result<operator_ptr> operator()(const repeat_spec& s) const {
+    return make_repeat(s, in(), node.output);
+  }
   result<operator_ptr> operator()(const tumble_spec& s) const {
     return make_tumble(s, in(), node.output);
   }

@@ -230,6 +230,31 @@ result<operator_spec> get_aggregate(wire::Aggregate::Reader r) {
   return operator_spec(std::move(s));
 }
 
+result<join_side> get_join_side(wire::JoinSide::Reader r) {
+  join_side s;
+  WEIR_ASSIGN(s.keys, get_numbers(r.getKeys()));
+  auto safe = r.getNullSafe();
+  WEIR_TRY(bounded(safe, "keys of a join"));
+  for (bool v : safe) s.null_safe.push_back(v);
+  if (auto c = r.getTimeColumn()) s.time_column = c - 1;
+  s.retain_us = r.getRetainUs();
+  s.has_changes = r.getHasChanges();
+  return s;
+}
+
+result<operator_spec> get_join(wire::Join::Reader r) {
+  join_spec s;
+  WEIR_ASSIGN(s.kind, enumerator(r.getKind(), join_kind::anti, "join"));
+  WEIR_ASSIGN(s.left, get_join_side(r.getLeft()));
+  WEIR_ASSIGN(s.right, get_join_side(r.getRight()));
+  if (r.hasCondition()) {
+    WEIR_ASSIGN(s.condition, get_expr(r.getCondition()));
+  }
+  WEIR_ASSIGN(s.condition_columns, get_numbers(r.getConditionColumns()));
+  WEIR_ASSIGN(s.output, get_numbers(r.getOutput()));
+  return operator_spec(std::move(s));
+}
+
 result<operator_spec> get_custom(wire::Custom::Reader r) {
   custom_spec s;
   s.library = text(r.getLibrary());
@@ -271,6 +296,10 @@ result<operator_spec> get_spec(wire::Operator::Spec::Reader r) {
       return get_custom(r.getCustom());
     case wire::Operator::Spec::TUMBLE:
       return operator_spec(tumble_spec{r.getTumble().getTimeColumn(), r.getTumble().getSizeUs()});
+    case wire::Operator::Spec::JOIN:
+      return get_join(r.getJoin());
+    case wire::Operator::Spec::REPEAT:
+      return operator_spec(repeat_spec{r.getRepeat()});
   }
   return damaged("an operator of unknown kind " + std::to_string(static_cast<unsigned>(r.which())));
 }

@@ -115,6 +115,15 @@ void put(capnp::List<wire::Expr>::Builder b, const std::vector<expr::node_ptr>& 
   for (unsigned i = 0; i < b.size(); ++i) put(b[i], v[i]);
 }
 
+void put(wire::JoinSide::Builder b, const join_side& s) {
+  put(b.initKeys(list_size(s.keys.size())), s.keys);
+  auto safe = b.initNullSafe(list_size(s.null_safe.size()));
+  for (unsigned i = 0; i < safe.size(); ++i) safe.set(i, s.null_safe[i]);
+  b.setTimeColumn(s.time_column ? *s.time_column + 1 : 0);
+  b.setRetainUs(s.retain_us);
+  b.setHasChanges(s.has_changes);
+}
+
 struct spec_encoder {
   wire::Operator::Spec::Builder b;
 
@@ -188,6 +197,16 @@ struct spec_encoder {
     o.setTimeColumn(s.time_column);
     o.setSizeUs(s.size_us);
   }
+  void operator()(const join_spec& s) {
+    auto o = b.initJoin();
+    o.setKind(static_cast<uint8_t>(s.kind));
+    put(o.initLeft(), s.left);
+    put(o.initRight(), s.right);
+    if (s.condition) put(o.initCondition(), s.condition);
+    put(o.initConditionColumns(list_size(s.condition_columns.size())), s.condition_columns);
+    put(o.initOutput(list_size(s.output.size())), s.output);
+  }
+  void operator()(const repeat_spec& s) { b.setRepeat(s.count_column); }
 };
 
 }  // namespace

@@ -155,6 +155,21 @@ struct state_of {
     h.add(uint64_t{s.window_end_key ? *s.window_end_key + 1 : 0});
   }
   void operator()(const distinct_spec&) const { h.add(at(in, 0)); }
+  void add_side(const join_side& s, const schema_ptr& type) const {
+    // Whole rows are kept.
+    h.add(type);
+    h.add_columns(s.keys, type);
+    for (bool safe : s.null_safe) h.add(uint64_t{safe});
+    h.add(uint64_t{s.time_column ? *s.time_column + 1 : 0});
+    h.add(static_cast<uint64_t>(s.retain_us));
+  }
+  void operator()(const join_spec& s) const {
+    h.add(uint64_t{static_cast<uint8_t>(s.kind)});
+    add_side(s.left, at(in, 0));
+    add_side(s.right, at(in, 1));
+    h.add_columns(s.condition_columns, nullptr);
+    h.add(s.condition, nullptr);
+  }
   void operator()(const custom_spec& s) const {
     // Its parameters are its own affair: a changed threshold keeps the state, and an operator that
     // cannot use what it finds refuses it in restore().
@@ -196,6 +211,8 @@ struct results_of {
     h.add(static_cast<uint64_t>(s.size_us));
   }
   void operator()(const aggregate_spec&) const {}
+  void operator()(const join_spec& s) const { h.add_columns(s.output, nullptr); }
+  void operator()(const repeat_spec& s) const { h.add(uint64_t{s.count_column}); }
   void operator()(const union_spec&) const {}
   void operator()(const distinct_spec&) const {}
 };
@@ -241,7 +258,7 @@ bool keeps_state(const operator_node& n) noexcept {
   return std::holds_alternative<source_spec>(n.spec) || std::holds_alternative<sink_spec>(n.spec) ||
          std::holds_alternative<aggregate_spec>(n.spec) ||
          std::holds_alternative<distinct_spec>(n.spec) ||
-         std::holds_alternative<custom_spec>(n.spec);
+         std::holds_alternative<join_spec>(n.spec) || std::holds_alternative<custom_spec>(n.spec);
 }
 
 }  // namespace weir

@@ -6,8 +6,9 @@
 namespace weir {
 
 const char* kind_name(const operator_spec& spec) noexcept {
-  static constexpr const char* names[] = {"source",    "sink",  "filter",   "project", "flat_map",
-                                          "aggregate", "union", "distinct", "custom",  "tumble"};
+  static constexpr const char* names[] = {"source",   "sink",      "filter", "project",
+                                          "flat_map", "aggregate", "union",  "distinct",
+                                          "custom",   "tumble",    "join",   "repeat"};
   static_assert(std::size(names) == std::variant_size_v<operator_spec>);
   return names[spec.index()];
 }
@@ -24,6 +25,17 @@ const char* exchange_name(exchange_kind k) noexcept {
       return "rebalance";
   }
   return "?";
+}
+
+const char* join_name(join_kind k) noexcept {
+  static constexpr const char* names[] = {"join",      "left join", "right join",
+                                          "full join", "semi join", "anti join"};
+  return names[static_cast<size_t>(k)];
+}
+
+bool defers_unmatched(const join_spec& s) noexcept {
+  return s.kind != join_kind::inner && s.kind != join_kind::semi && s.left.time_column &&
+         s.right.time_column && !s.left.has_changes && !s.right.has_changes;
 }
 
 const char* function_name(aggregate_function f) noexcept {

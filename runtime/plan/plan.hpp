@@ -122,9 +122,36 @@ struct tumble_spec {
   int64_t size_us = 0;
 };
 
+/// semi and anti: the left rows that have a partner, or none.
+enum class join_kind : uint8_t { inner = 0, left = 1, right = 2, full = 3, semi = 4, anti = 5 };
+/// One input of a join.
+struct join_side {
+  std::vector<uint32_t> keys;   // columns, equal in number and types on both sides
+  std::vector<bool> null_safe;  // by key: NULL equals NULL (IS NOT DISTINCT FROM)
+  /// A row may leave once the watermark is beyond this column and retain_us: nothing that comes
+  /// later can match it. Below 0: the column is a window's end, which no row reaches.
+  std::optional<uint32_t> time_column;
+  int64_t retain_us = 0;
+  bool has_changes = false;  // weights other than +1 may arrive
+};
+/// Pairs of rows with equal keys (none: all pairs) that the condition accepts. Ports 0 and 1 are
+/// the left and the right input.
+struct join_spec {
+  join_kind kind = join_kind::inner;
+  join_side left, right;
+  /// What is asked beyond equal keys, over `condition_columns`, or none.
+  expr::node_ptr condition;
+  std::vector<uint32_t> condition_columns;  // numbers as in `output`
+  std::vector<uint32_t> output;             // left columns, then right ones
+};
+/// Multiplies each row's weight by a bigint column, which its output lacks; 0 and less drop it.
+struct repeat_spec {
+  uint32_t count_column = 0;
+};
+
 using operator_spec =
     std::variant<source_spec, sink_spec, filter_spec, project_spec, flat_map_spec, aggregate_spec,
-                 union_spec, distinct_spec, custom_spec, tumble_spec>;
+                 union_spec, distinct_spec, custom_spec, tumble_spec, join_spec, repeat_spec>;
 
 struct operator_node {
   std::string id;    // stable over changed jobs: explicit, or derived from what it does
@@ -171,6 +198,7 @@ inline constexpr uint32_t plan_key_groups_max = 32'768;
 /// "filter", "aggregate", ...: what kind of operator a spec is.
 const char* kind_name(const operator_spec&) noexcept;
 const char* exchange_name(exchange_kind) noexcept;       // "forward", "hash", ...
+const char* join_name(join_kind) noexcept;               // "left join", "semi join", ...
 const char* function_name(aggregate_function) noexcept;  // "count", "sum", ...
 const char* to_string(delivery_mode) noexcept;           // "exactly-once", ...
 const char* to_string(error_policy) noexcept;            // "fail", "skip", "dead_letter"
@@ -190,6 +218,9 @@ uint64_t fingerprint(const physical_plan&);
 /// Equal = a snapshot's state under the same stable id may be restored. Names of columns count,
 /// their indices do not, so that a job that reads one more column keeps its state.
 uint64_t state_fingerprint(const operator_node&, const std::vector<schema_ptr>& inputs);
+/// Whether rows without a partner are given once, when they expire, and not as changes: both sides
+/// do expire and only grow.
+bool defers_unmatched(const join_spec&) noexcept;
 /// Whether the operator keeps state between batches at all (positions of sources and prepared
 /// output of sinks included).
 bool keeps_state(const operator_node&) noexcept;

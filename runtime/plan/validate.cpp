@@ -205,6 +205,58 @@ struct spec_checker {
       WEIR_TRY(check_output_column(n, i, type_id::timestamp));
     return {};
   }
+  status check_side(const join_side& s, const schema& type, const char* what) const {
+    WEIR_TRY(check_columns(n, s.keys, type, what));
+    if (s.null_safe.size() > s.keys.size())
+      return bad(n, std::string(what) + " has more marks for NULL than keys");
+    if (s.time_column) {
+      WEIR_TRY(check_columns(n, {*s.time_column}, type, what));
+      if (type.fields[*s.time_column].type.id != type_id::timestamp)
+        return bad(n, std::string(what) + " expires by a column that is no timestamp");
+    }
+    return {};
+  }
+  status operator()(const join_spec& s) const {
+    if (in.size() != 2) return bad(n, "has " + std::to_string(in.size()) + " inputs, not two");
+    WEIR_TRY(check_side(s.left, *in[0], "left side"));
+    WEIR_TRY(check_side(s.right, *in[1], "right side"));
+    if (s.left.keys.size() != s.right.keys.size())
+      return bad(n, "its sides have different numbers of keys");
+    for (size_t k = 0; k < s.left.keys.size(); ++k)
+      if (!(in[0]->fields[s.left.keys[k]].type == in[1]->fields[s.right.keys[k]].type))
+        return bad(n, "key " + std::to_string(k + 1) + " has different types on its sides");
+    if (s.left.null_safe != s.right.null_safe)
+      return bad(n, "its sides differ in which keys compare NULL");
+    schema both = *in[0];
+    both.fields.insert(both.fields.end(), in[1]->fields.begin(), in[1]->fields.end());
+    WEIR_TRY(check_columns(n, s.condition_columns, both, "condition"));
+    WEIR_TRY(check_columns(n, s.output, both, "output"));
+    if (s.condition) {
+      schema read;
+      for (auto c : s.condition_columns) read.fields.push_back(both.fields[c]);
+      WEIR_TRY(check_expr(n, s.condition, read, static_cast<uint32_t>(read.size()), "condition"));
+      if (s.condition->type.id != type_id::boolean) return bad(n, "condition is not boolean");
+    }
+    if (n.output->size() != s.output.size())
+      return bad(n, "output has not the columns that it names");
+    const bool one_sided = s.kind == join_kind::semi || s.kind == join_kind::anti;
+    for (size_t i = 0; i < s.output.size(); ++i) {
+      if (one_sided && s.output[i] >= in[0]->size())
+        return bad(n, "output has a column of the right side, which is only looked at");
+      WEIR_TRY(check_output_column(n, i, both.fields[s.output[i]].type));
+    }
+    return {};
+  }
+  status operator()(const repeat_spec& s) const {
+    WEIR_TRY(check_columns(n, {s.count_column}, *in[0], "count"));
+    if (in[0]->fields[s.count_column].type.id != type_id::int64)
+      return bad(n, "its count is no bigint");
+    if (n.output->size() + 1 != in[0]->size())
+      return bad(n, "output is not the input without the count");
+    for (size_t i = 0; i < n.output->size(); ++i)
+      WEIR_TRY(check_output_column(n, i, in[0]->fields[i + (i >= s.count_column)].type));
+    return {};
+  }
 };
 
 /// Keyed operators must see all rows of a key in one subtask.
@@ -212,10 +264,13 @@ bool needs_key_partitioning(const operator_node& n) {
   if (const auto* a = std::get_if<aggregate_spec>(&n.spec))
     return a->stage != aggregate_spec::phase::partial && !a->keys.empty();
   if (const auto* c = std::get_if<custom_spec>(&n.spec)) return !c->keys.empty();
+  if (const auto* j = std::get_if<join_spec>(&n.spec)) return !j->left.keys.empty();
   return std::holds_alternative<distinct_spec>(n.spec);
 }
 
-bool is_global_aggregate(const operator_node& n) {
+/// All rows must meet in one place.
+bool runs_once(const operator_node& n) {
+  if (const auto* j = std::get_if<join_spec>(&n.spec)) return j->left.keys.empty();
   const auto* a = std::get_if<aggregate_spec>(&n.spec);
   return a && a->keys.empty() && a->stage != aggregate_spec::phase::partial;
 }
@@ -255,8 +310,9 @@ status check_node(const physical_plan& plan, uint32_t i, const std::vector<schem
   const auto& n = plan.operators[i];
   const bool source = std::holds_alternative<source_spec>(n.spec);
   const bool sink = std::holds_alternative<sink_spec>(n.spec);
-  const bool many =
-      std::holds_alternative<union_spec>(n.spec) || std::holds_alternative<custom_spec>(n.spec);
+  const bool many = std::holds_alternative<union_spec>(n.spec) ||
+                    std::holds_alternative<custom_spec>(n.spec) ||
+                    std::holds_alternative<join_spec>(n.spec);
   if (sink && n.output) return bad(n, "a sink has no output");
   if (!sink) WEIR_TRY(check_schema(n, n.output, "output"));
   if (n.parallelism > plan_parallelism_max)
@@ -276,9 +332,9 @@ status check_node(const physical_plan& plan, uint32_t i, const std::vector<schem
   if (needs_key_partitioning(n) && parallelism > plan.key_groups)
     return bad(n, "parallelism " + std::to_string(parallelism) + " is over the " +
                       std::to_string(plan.key_groups) + " key groups");
-  if (is_global_aggregate(n) && parallelism != 1)
-    return bad(
-        n, "an aggregate without keys has parallelism " + std::to_string(parallelism) + ", not 1");
+  if (runs_once(n) && parallelism != 1)
+    return bad(n, std::string(kind_name(n.spec)) + " without keys has parallelism " +
+                      std::to_string(parallelism) + ", not 1");
   return std::visit(spec_checker{plan, n, in}, n.spec);
 }
 

@@ -94,12 +94,12 @@ struct instance {
     c.row_errors = row_errors;
     REQUIRE(op->open(c).ok());
   }
-  status try_push(const batch_ptr& b) {
-    WEIR_TRY(op->process_batch(0, b, out));
+  status try_push(const batch_ptr& b, uint16_t port = 0) {
+    WEIR_TRY(op->process_batch(port, b, out));
     return drain();
   }
-  void push(const batch_ptr& b) {
-    auto done = try_push(b);
+  void push(const batch_ptr& b, uint16_t port = 0) {
+    auto done = try_push(b, port);
     REQUIRE_MESSAGE(done.ok(), (done.ok() ? "" : done.err().text()));
   }
   status drain() {

@@ -1,0 +1,169 @@
+#include "jobs/plan/joins.hpp"
+
+#include <algorithm>
+
+#include "jobs/plan/needs.hpp"
+#include "runtime/expr/expr.hpp"
+
+namespace weir::planner {
+namespace {
+
+enum class sides : uint8_t { none, left, right, both };
+
+sides sides_of(const expr::node& e, uint32_t lefts) {
+  bool l = false, r = false;
+  for (auto c : expr::columns_of(e)) (c < lefts ? l : r) = true;
+  return l && r ? sides::both : l ? sides::left : r ? sides::right : sides::none;
+}
+
+/// A tree over both sides' columns as one over the right side's alone.
+expr::node_ptr of_right(const expr::node_ptr& e, uint32_t lefts) {
+  std::vector<uint32_t> map;
+  for (auto c : expr::columns_of(*e)) {
+    if (map.size() <= c) map.resize(c + 1);
+    map[c] = c - lefts;
+  }
+  return expr::remap_columns(e, map);
+}
+
+/// "time" or "time + interval" over one event-time column.
+struct moment {
+  bool right = false;
+  int64_t offset_us = 0;
+};
+
+std::optional<int64_t> fixed_interval(const expr::node_ptr& given) {
+  const auto n = expr::fold(given);
+  if (n->kind != expr::node_kind::literal || n->type.id != type_id::interval || n->literal.null ||
+      n->literal.interval.months)
+    return {};
+  int64_t us = 0;
+  if (__builtin_mul_overflow(int64_t{n->literal.interval.days}, int64_t{86'400'000'000}, &us) ||
+      __builtin_add_overflow(us, n->literal.interval.micros, &us))
+    return {};
+  // Far beyond any lifetime of a row; sums of two stay in range.
+  return us > INT64_MAX / 8 || us < INT64_MIN / 8 ? std::nullopt : std::optional(us);
+}
+
+std::optional<moment> moment_of(const expr::node_ptr& n, std::optional<uint32_t> left,
+                                std::optional<uint32_t> right) {
+  if (n->kind == expr::node_kind::column) {
+    if (n->column == left) return moment{false, 0};
+    if (n->column == right) return moment{true, 0};
+    return {};
+  }
+  if (n->kind != expr::node_kind::call || n->args.size() != 2 ||
+      (n->function != "+" && n->function != "-"))
+    return {};
+  auto base = moment_of(n->args[0], left, right);
+  const auto by = fixed_interval(n->args[1]);
+  if (!base || !by) return {};
+  base->offset_us += n->function == "+" ? *by : -*by;
+  return base;
+}
+
+/// Bounds of left time - right time.
+struct distance {
+  std::optional<int64_t> least, most;
+  void at_least(int64_t v) { least = least ? std::max(*least, v) : v; }
+  void at_most(int64_t v) { most = most ? std::min(*most, v) : v; }
+};
+
+void read_bound(const expr::node_ptr& e, std::optional<uint32_t> left,
+                std::optional<uint32_t> right, distance& d) {
+  if (e->kind != expr::node_kind::call || e->args.size() != 2) return;
+  const auto& f = e->function;
+  const bool up = f == "<" || f == "<=", down = f == ">" || f == ">=";
+  if (!up && !down && f != "=") return;
+  const auto a = moment_of(e->args[0], left, right), b = moment_of(e->args[1], left, right);
+  if (!a || !b || a->right == b->right) return;
+  // a + x OP b + y: a - b OP y - x.
+  const int64_t by = b->offset_us - a->offset_us;
+  if (!a->right) {
+    if (!down) d.at_most(by);
+    if (!up) d.at_least(by);
+  } else {
+    if (!down) d.at_least(-by);
+    if (!up) d.at_most(-by);
+  }
+}
+
+}  // namespace
+
+void split_and(const expr::node_ptr& e, std::vector<expr::node_ptr>& out) {
+  if (e->kind == expr::node_kind::call && e->function == "and")
+    for (const auto& a : e->args) split_and(a, out);
+  else
+    out.push_back(e);
+}
+
+expr::node_ptr join_and(std::vector<expr::node_ptr> all) {
+  if (all.empty()) return nullptr;
+  if (all.size() == 1) return all[0];
+  auto n = std::make_shared<expr::node>();
+  n->kind = expr::node_kind::call;
+  n->type = type_id::boolean;
+  n->function = "and";
+  n->args = std::move(all);
+  return n;
+}
+
+join_parts analyze_join(const std::vector<logical_node>& nodes, const logical_node& j) {
+  join_parts out;
+  const auto left = output_of(nodes, j.inputs[0]), right = output_of(nodes, j.inputs[1]);
+  const auto lefts = static_cast<uint32_t>(left->size());
+  std::vector<expr::node_ptr> all, rest;
+  if (j.predicate) split_and(j.predicate, all);
+  std::optional<uint32_t> right_time;
+  if (right->event_time) right_time = lefts + *right->event_time;
+  distance d;
+  for (const auto& part : all) {
+    read_bound(part, left->event_time, right_time, d);
+    auto e = part;
+    auto is_call = [&e](const char* name, size_t args) {
+      return e->kind == expr::node_kind::call && e->function == name && e->args.size() == args;
+    };
+    bool null_safe = false;
+    if (is_call("not", 1)) {  // IS NOT DISTINCT FROM
+      e = e->args[0];
+      null_safe = is_call("is distinct", 2);
+    }
+    if ((null_safe || is_call("=", 2)) && (null_safe || e == part) &&
+        e->args[0]->type == e->args[1]->type && e->args[0]->type.id != type_id::json) {
+      const auto a = sides_of(*e->args[0], lefts), b = sides_of(*e->args[1], lefts);
+      const bool straight = a == sides::left && b == sides::right;
+      if (straight || (a == sides::right && b == sides::left)) {
+        const auto& l = e->args[straight ? 0 : 1];
+        out.keys.push_back({l, of_right(e->args[straight ? 1 : 0], lefts), null_safe});
+        continue;
+      }
+    }
+    rest.push_back(part);
+  }
+  out.condition = join_and(std::move(rest));
+
+  const auto& l = nodes[j.inputs[0].node];
+  const auto& r = nodes[j.inputs[1].node];
+  for (const auto& k : out.keys) {
+    if (!l.window_end || !r.window_end || j.inputs[0].port || j.inputs[1].port) break;
+    if (bare_column(k.left) == l.window_end && bare_column(k.right) == r.window_end) {
+      out.windowed = true;
+      out.left = {*l.window_end, -1};
+      out.right = {*r.window_end, -1};
+      return out;
+    }
+  }
+  // A left row has its last partner when the right time is its own less the least distance.
+  if (d.least) out.left = {*left->event_time, std::max<int64_t>(0, -*d.least)};
+  if (d.most) out.right = {*right->event_time, std::max<int64_t>(0, *d.most)};
+  return out;
+}
+
+bool join_changes(const std::vector<logical_node>& nodes, const logical_node& j) {
+  if (j.join == join_kind::inner || j.join == join_kind::semi) return false;
+  const auto parts = analyze_join(nodes, j);
+  return !parts.left || !parts.right || nodes[j.inputs[0].node].emits_changes ||
+         nodes[j.inputs[1].node].emits_changes;
+}
+
+}  // namespace weir::planner

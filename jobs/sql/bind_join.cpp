@@ -1,0 +1,199 @@
+// JOIN in FROM.
+#include <algorithm>
+
+#include "jobs/plan/joins.hpp"
+#include "jobs/sql/query_binder.hpp"
+#include "runtime/base/nearest.hpp"
+#include "runtime/expr/expr.hpp"
+
+namespace weir::sql {
+namespace {
+
+/// "l" and "r" are two given values.
+class two_values final : public expr::scope {
+ public:
+  two_values(expr::bound l, expr::bound r) : left_(std::move(l)), right_(std::move(r)) {}
+  result<expr::bound> column(const syntax& s, const expr::binder&) override {
+    return s.name == "l" ? left_ : right_;
+  }
+
+ private:
+  expr::bound left_, right_;
+};
+
+/// l OP r, or a special form of both.
+syntax of_two(expr::syntax_kind kind, const char* name, uint32_t location) {
+  syntax s;
+  s.kind = kind;
+  s.name = name;
+  s.location = location;
+  for (const auto* side : {"l", "r"}) {
+    syntax c;
+    c.kind = expr::syntax_kind::column;
+    c.name = side;
+    c.location = location;
+    s.args.push_back(std::move(c));
+  }
+  return s;
+}
+
+expr::bound value_of(const schema& types, const column_name& c, uint32_t location) {
+  auto n = std::make_shared<expr::node>(*planner::column_ref(types, c.index));
+  n->location = location;
+  return {std::move(n), false, c.zoned};
+}
+
+schema both_types(const schema& left, const schema& right) {
+  schema out = left;
+  out.event_time.reset();
+  out.fields.insert(out.fields.end(), right.fields.begin(), right.fields.end());
+  return out;
+}
+
+std::vector<column_name> both_columns(const rows& left, const rows& right, size_t lefts) {
+  auto out = left.columns;
+  for (auto c : right.columns) {
+    c.index += static_cast<uint32_t>(lefts);
+    out.push_back(std::move(c));
+  }
+  // What has no type yet is text from here on: an outer join may put NULL in its place.
+  for (auto& c : out) c.literal.reset();
+  return out;
+}
+
+/// The one visible column of that name; null: none. `several` when there are more.
+const column_name* visible(const rows& r, const std::string& name, bool& several) {
+  const column_name* found = nullptr;
+  for (const auto& c : r.columns)
+    if (c.name == name && !c.hidden) {
+      several |= found != nullptr;
+      found = &c;
+    }
+  return found;
+}
+
+}  // namespace
+
+std::optional<rows> query_binder::combine(rows left, rows right, join_kind k,
+                                          expr::node_ptr condition, const context& c,
+                                          uint32_t location) {
+  const auto l = types_of(left.from), r = types_of(right.from);
+  auto o = part(c, "join");
+  o.what = join_name(k);
+  if (condition) o.what += " " + expr::to_sql(*condition, both_types(l, r));
+  auto columns = planner::one_sided(k) ? left.columns : both_columns(left, right, l.size());
+  auto made = builder_.join(left.from, right.from, k, std::move(condition), std::move(o));
+  if (made && builder_.emits_changes(*made)) change_locations[made->node] = location;
+  return take(std::move(made), std::move(columns), location);
+}
+
+std::optional<rows> query_binder::join(const from_item& f, const context& c) {
+  auto left = item(f.sides[0], c);
+  if (!left) return {};
+  if (is_row_function(f.sides[1])) {
+    const bool all = !f.on || (f.on->kind == expr::syntax_kind::boolean && f.on->text == "true");
+    if (f.how == join_kind::inner && all && f.using_columns.empty() && !f.natural)
+      return flat_map(std::move(*left), f.sides[1], c);
+    report(errc::unsupported,
+           "a function that gives rows joins with CROSS JOIN (or a comma) only; filter with WHERE",
+           f.location);
+    return {};
+  }
+  auto right = item(f.sides[1], c);
+  if (!right) return {};
+  const auto l = types_of(left->from), r = types_of(right->from);
+  const auto types = both_types(l, r);
+  std::vector<std::string> names;
+  if (!using_columns(f, *left, *right, names)) return {};
+  expr::node_ptr condition;
+  if (f.on) {
+    const rows both{left->from, both_columns(*left, *right, l.size())};
+    condition = truth(*f.on, both, types, "JOIN/ON");
+    if (!condition) return {};
+  }
+  for (const auto& name : names) {
+    bool several = false;
+    const auto* a = visible(*left, name, several);
+    auto b = *visible(*right, name, several);
+    b.index += static_cast<uint32_t>(l.size());
+    two_values two(value_of(types, *a, f.location), value_of(types, b, f.location));
+    auto equal =
+        expr::binder(script_.text(), two).bind(of_two(expr::syntax_kind::op, "=", f.location));
+    if (!equal) return report(equal.err(), f.location), std::nullopt;
+    condition = condition ? planner::join_and({condition, equal->n}) : equal->n;
+  }
+  auto out =
+      combine(std::move(*left), std::move(*right), f.how, std::move(condition), c, f.location);
+  if (!out || names.empty()) return out;
+  return merged(std::move(*out), l.size(), names, f, c);
+}
+
+bool query_binder::using_columns(const from_item& f, const rows& left, const rows& right,
+                                 std::vector<std::string>& names) {
+  for (const auto& n : f.using_columns) names.push_back(n.text);
+  if (f.natural)
+    for (const auto& c : left.columns) {
+      bool several = false;
+      if (!c.hidden && visible(right, c.name, several)) names.push_back(c.name);
+    }
+  for (const auto& name : names)
+    for (const auto* side : {&left, &right}) {
+      bool several = false;
+      const auto* found = visible(*side, name, several);
+      std::vector<std::string> there;
+      for (const auto& c : side->columns) there.push_back(c.name);
+      const auto* which = side == &left ? "left" : "right";
+      if (!found)
+        return report(errc::unknown_name,
+                      "column \"" + name + "\" specified in USING clause does not exist in " +
+                          which + " table" + nearest_hint(name, there),
+                      f.location);
+      if (several)
+        return report(
+            errc::invalid_argument,
+            "common column name \"" + name + "\" appears more than once in " + which + " table",
+            f.location);
+    }
+  return true;
+}
+
+/// The columns of USING once, in front of all others.
+std::optional<rows> query_binder::merged(rows both, size_t lefts,
+                                         const std::vector<std::string>& names, const from_item& f,
+                                         const context& c) {
+  std::vector<column_name> front;
+  std::vector<bound_target> targets;
+  const auto types = types_of(both.from);
+  for (uint32_t i = 0; i < types.size(); ++i) {
+    bound_target t;
+    t.value.n = planner::column_ref(types, i);
+    t.name = types.fields[i].name;
+    targets.push_back(std::move(t));
+  }
+  for (const auto& name : names) {
+    column_name* sides[2] = {nullptr, nullptr};
+    for (auto& k : both.columns)
+      if (k.name == name && !k.hidden) sides[k.index < lefts ? 0 : 1] = &k;
+    column_name one = *sides[f.how == join_kind::right ? 1 : 0];
+    if (f.how == join_kind::full) {
+      two_values two(value_of(types, *sides[0], f.location),
+                     value_of(types, *sides[1], f.location));
+      auto value = expr::binder(script_.text(), two)
+                       .bind(of_two(expr::syntax_kind::special, "coalesce", f.location));
+      if (!value) return report(value.err(), f.location), std::nullopt;
+      one.index = static_cast<uint32_t>(targets.size());
+      targets.push_back({std::move(*value), name, f.location});
+    }
+    for (auto* s : sides) s->hidden = true;
+    one.table.clear();
+    one.hidden = false;
+    front.push_back(std::move(one));
+  }
+  both.columns.insert(both.columns.begin(), front.begin(), front.end());
+  if (targets.size() == types.size()) return both;
+  auto made = project(both.from, std::move(targets), part(c, "using"));
+  if (!made) return {};
+  return rows{made->from, std::move(both.columns)};
+}
+
+}  // namespace weir::sql

@@ -1,0 +1,471 @@
+// Joins of two streams whose rows may change. Each side's rows are kept; a row that comes is paired
+// with the other side's rows of its key, and what rows without a partner give (outer, anti) or rows
+// with one (semi) is corrected when their first partner comes or the last one leaves.
+//
+// Which rows have a partner: without a condition beyond equal keys that is the same for all rows of
+// a key, so the weight of the other side's rows under the key says it; with one, each row counts
+// its own. Where both sides expire (windows, intervals) and only grow, rows without a partner are
+// given once, when they expire, so that the output only grows, too.
+#include "runtime/column/builder.hpp"
+#include "runtime/column/hash.hpp"
+#include "runtime/expr/expr.hpp"
+#include "runtime/operators/aggregate_windows.hpp"
+#include "runtime/operators/builtin.hpp"
+#include "runtime/operators/join_output.hpp"
+#include "runtime/operators/row_errors.hpp"
+
+namespace weir {
+namespace {
+
+constexpr size_t run_max = 256;
+// Pairs whose condition is computed at once.
+constexpr size_t candidates_max = 4096;
+// Batches per call: what follows waits for drain(), and thereby for credit.
+constexpr size_t flushes_max = 4;
+
+class join_operator final : public stream_operator {
+ public:
+  join_operator(const join_spec& s, std::unique_ptr<join_state> state, schema_ptr output,
+                std::optional<expr::program> condition, schema_ptr pair_type)
+      : spec_(s),
+        state_(std::move(state)),
+        out_(*state_, s.output, std::move(output)),
+        condition_(std::move(condition)),
+        pair_type_(std::move(pair_type)) {
+    const auto k = s.kind;
+    pairs_ = k != join_kind::semi && k != join_kind::anti;
+    semi_ = k == join_kind::semi;
+    alone_[0] = k == join_kind::left || k == join_kind::full || !pairs_;
+    alone_[1] = k == join_kind::right || k == join_kind::full;
+    deferred_ = defers_unmatched(s);
+  }
+
+  status open(const operator_context& c) override {
+    context_ = c;
+    state_->open(c.memory);
+    out_.open(c.memory);
+    return {};
+  }
+  status restore(const snapshot_reader& in) override {
+    WEIR_TRY(state_->restore(in, context_.groups));
+    return progress_.restore(in, context_.groups);
+  }
+
+  status process_batch(uint16_t port, const batch_ptr& in, collector&) override {
+    at_side_ = port;
+    input_ = in;
+    next_ = 0;
+    run_ = 0;
+    at_ = 0;
+    encoded_.resize(size_t{in->rows} * state_->side(port).stride());
+    const auto& keys = port == 0 ? spec_.left.keys : spec_.right.keys;
+    group_hashes_ = keys.empty() ? buffer_ref{} : hash_keys(*in, keys, *context_.memory);
+    return {};
+  }
+
+  status on_watermark(timestamp_us t, collector&) override {
+    if (t <= progress_.watermark()) return {};
+    progress_.advance(t);
+    for (int s : {0, 1})
+      if (state_->side(s).expires()) state_->side(s).take_expired(t, leaving_[s]);
+    leaving_at_[0] = leaving_at_[1] = 0;
+    return {};
+  }
+
+  result<bool> drain(collector& out) override {
+    size_t flushes = 0;
+    while (input_) {
+      WEIR_ASSIGN(const bool more, step());
+      WEIR_TRY(out_.flush(out));
+      if (!more) {
+        input_.reset();
+        state_->end_batch();
+      } else if (++flushes == flushes_max) {
+        return true;
+      }
+    }
+    return expire(out);
+  }
+
+  status snapshot_begin(snapshot_writer& w) override {
+    for (int s : {0, 1}) state_->side(s).rows().snapshot_begin(w);
+    progress_.snapshot(w, context_.groups);
+    return {};
+  }
+  result<bool> snapshot_continue(snapshot_writer& w, size_t budget) override {
+    bool done = true;
+    for (int s : {0, 1})
+      done = done && state_->side(s).rows().snapshot_continue(w, join_state::names[s], budget);
+    // A slice need not fill a chunk, and then nothing tells the task that there is more to do.
+    if (!done && context_.wake) context_.wake();
+    return done;
+  }
+  status on_epoch_complete(epoch e) override {
+    for (int s : {0, 1}) state_->side(s).rows().on_epoch_complete(e);
+    return {};
+  }
+  status on_epoch_aborted(epoch e) override {
+    for (int s : {0, 1}) state_->side(s).rows().on_epoch_aborted(e);
+    return {};
+  }
+  size_t state_bytes() const override { return state_->memory_bytes(); }
+
+ private:
+  static constexpr uint32_t none = row_table::none;
+  int other() const noexcept { return 1 - at_side_; }
+  join_side_state& own() noexcept { return state_->side(at_side_); }
+  join_side_state& partners() noexcept { return state_->side(other()); }
+  int64_t weight_of(int side, uint32_t id) noexcept {
+    auto& s = state_->side(side);
+    return static_cast<int64_t>(s.values(s.rows().row(id))[join_row::weight]);
+  }
+  int64_t& matches_of(int side, uint32_t id) noexcept {
+    auto& s = state_->side(side);
+    return reinterpret_cast<int64_t&>(s.values(s.rows().row(id))[join_row::matches]);
+  }
+
+  // ---- output ----
+
+  void pair(const uint64_t* mine, const uint64_t* theirs, int64_t weight) {
+    at_side_ == 0 ? out_.add(mine, theirs, weight) : out_.add(theirs, mine, weight);
+  }
+  /// A row by itself: without a partner, or of a semi join.
+  void single(int side, const uint64_t* row, int64_t weight) {
+    const uint64_t* nothing = state_->side(1 - side).null_row();
+    side == 0 ? out_.add(row, nothing, weight) : out_.add(nothing, row, weight);
+  }
+  /// A row of a side that answers for itself (alone_) and has partners from now on, or none.
+  void flip(int side, const uint64_t* row, int64_t weight, bool has_partner) {
+    single(side, row, has_partner == semi_ ? weight : -weight);
+  }
+
+  // ---- one batch ----
+
+  /// Goes on with the batch until the output is full; false = the batch is done.
+  result<bool> step() {
+    for (;;) {
+      if (at_ == run_) {
+        if (next_ >= input_->rows) return false;
+        begin_run();
+        continue;
+      }
+      WEIR_ASSIGN(const bool all, condition_ ? advance_with_condition() : advance());
+      if (all) {
+        end_run();
+        at_ = run_ = 0;
+      }
+      if (out_.full()) return true;
+    }
+  }
+
+  /// Looks the next rows up: their keys, and their own places.
+  void begin_run() {
+    auto& mine = own();
+    const size_t stride = mine.stride(), key_stride = state_->key_stride();
+    const auto n = std::min<uint32_t>(run_max, input_->rows - next_);
+    uint32_t physical[run_max];
+    for (uint32_t i = 0; i < n; ++i) physical[i] = input_->row(next_ + i);
+    uint64_t* rows = &encoded_[next_ * stride];
+    mine.codec().encode(input_->columns, physical, n, rows);
+    keys_.resize(run_max * key_stride);
+    keyed_.clear();
+    kept_.clear();
+    run_ = 0;
+    for (uint32_t i = 0; i < n; ++i, rows += stride) {
+      if (mine.is_late(rows, progress_.watermark())) {
+        ++context_.metrics->late_rows;
+        continue;
+      }
+      entry e;
+      e.row = rows;
+      e.weight = input_->weight(physical[i]);
+      e.logical = next_ + i;
+      if (mine.key_of(rows, &keys_[keyed_.size() * key_stride])) {
+        keyed_.push_back(run_);
+        // Rows that are never looked at again need not be kept.
+        if (e.weight != 0) kept_.push_back(run_);
+      } else if (alone_[at_side_] && !semi_) {
+        single(at_side_, rows, e.weight);  // NULL equals nothing, now and for ever
+      }
+      entries_[run_++] = e;
+    }
+    next_ += n;
+    find_keys();
+    find_rows();
+    at_ = 0;
+    at_partner_ = none;
+    started_ = false;
+  }
+
+  void find_keys() {
+    const size_t n = keyed_.size();
+    added_.clear();
+    state_->keys().hash(keys_.data(), n, hashes_);
+    state_->keys().upsert(keys_.data(), hashes_, n, ids_, rows_, added_);
+    for (size_t i = 0; i < n; ++i) {
+      entries_[keyed_[i]].key = rows_[i];
+      entries_[keyed_[i]].key_id = ids_[i];
+    }
+  }
+
+  void find_rows() {
+    auto& mine = own();
+    const size_t stride = mine.stride(), n = kept_.size();
+    scratch_.resize(run_max * stride);
+    for (size_t i = 0; i < n; ++i)
+      std::memcpy(&scratch_[i * stride], entries_[kept_[i]].row, 8 * stride);
+    added_.clear();
+    mine.rows().hash(scratch_.data(), n, hashes_);
+    mine.rows().upsert(scratch_.data(), hashes_, n, ids_, rows_, added_);
+    for (uint32_t i : added_) {
+      const auto logical = entries_[kept_[i]].logical;
+      row_table::set_group(
+          rows_[i], group_hashes_
+                        ? group_of_hash(group_hashes_.as<uint64_t>()[logical], context_.key_groups)
+                        : 0);
+    }
+    mine.rows().touch(ids_, n);
+    for (size_t i = 0; i < n; ++i) entries_[kept_[i]].id = ids_[i];
+    for (uint32_t i : added_) {
+      const auto& e = entries_[kept_[i]];
+      auto k = key_of(e);
+      mine.link(e.id, k, at_side_);
+      mine.note_lifetime(e.id);
+    }
+  }
+
+  struct entry {
+    const uint64_t* row = nullptr;  // encoded
+    uint64_t* key = nullptr;        // of the index; none: a part is NULL
+    uint32_t key_id = none, id = none;
+    uint32_t logical = 0;
+    int64_t weight = 0;
+  };
+  join_key key_of(const entry& e) const noexcept { return state_->key(e.key); }
+
+  /// Equal keys are all that is asked. True: the run is done.
+  result<bool> advance() {
+    for (; at_ < run_; ++at_) {
+      const auto& e = entries_[at_];
+      if (!e.key || e.id == none) continue;
+      auto k = key_of(e);
+      const int64_t before = k.total(at_side_), after = before + e.weight;
+      const bool flips = alone_[other()] && !deferred_ && (before > 0) != (after > 0);
+      if (pairs_ || flips) {
+        if (!started_) at_partner_ = k.first(other());
+        started_ = true;
+        for (; at_partner_ != none; at_partner_ = partners().next(at_partner_)) {
+          if (out_.full()) return false;
+          const uint64_t* row = partners().rows().row(at_partner_);
+          const int64_t weight = weight_of(other(), at_partner_);
+          if (pairs_) pair(e.row, row, e.weight * weight);
+          if (flips) flip(other(), row, weight, after > 0);
+        }
+      }
+      started_ = false;
+      if (alone_[at_side_] && !deferred_ && (k.total(other()) > 0) == semi_)
+        single(at_side_, e.row, e.weight);
+      k.add(at_side_, e.weight);
+      add_weight(e);
+    }
+    return true;
+  }
+
+  void add_weight(const entry& e) {
+    own().values(own().rows().row(e.id))[join_row::weight] += static_cast<uint64_t>(e.weight);
+  }
+
+  /// Rows whose weights came to nothing leave, and keys without rows.
+  void end_run() {
+    for (size_t i = 0; i < run_; ++i) {
+      auto& e = entries_[i];
+      if (e.id == none || !own().rows().alive(e.id) || weight_of(at_side_, e.id) != 0) continue;
+      state_->remove(at_side_, e.id, e.key_id);
+    }
+    for (size_t i = 0; i < run_; ++i) {
+      auto& e = entries_[i];
+      if (e.key && state_->keys().alive(e.key_id) && key_of(e).unused())
+        state_->keys().erase(e.key_id);
+    }
+  }
+
+  // ---- with a condition ----
+
+  struct candidate {
+    uint32_t entry;
+    uint32_t partner;  // none: all partners of the entry are behind
+  };
+
+  /// Collects pairs, then asks the condition of all of them. True: the run is done.
+  result<bool> advance_with_condition() {
+    candidates_.clear();
+    mine_.clear();
+    theirs_.clear();
+    for (; at_ < run_; ++at_) {
+      const auto& e = entries_[at_];
+      if (!e.key || e.id == none) continue;
+      if (!started_) at_partner_ = key_of(e).first(other());
+      started_ = true;
+      for (; at_partner_ != none; at_partner_ = partners().next(at_partner_)) {
+        if (mine_.size() >= candidates_max) return settle(false);
+        candidates_.push_back({static_cast<uint32_t>(at_), at_partner_});
+        mine_.push_back(e.row);
+        theirs_.push_back(partners().rows().row(at_partner_));
+      }
+      candidates_.push_back({static_cast<uint32_t>(at_), none});
+      started_ = false;
+    }
+    return settle(true);
+  }
+
+  result<bool> settle(bool all) {
+    if (!mine_.empty()) WEIR_TRY(ask());
+    size_t at = 0;
+    for (const auto& c : candidates_) {
+      const auto& e = entries_[c.entry];
+      if (c.partner == none) {
+        settle_entry(e);
+        continue;
+      }
+      if (!accepted_[at++]) continue;
+      const int64_t weight = weight_of(other(), c.partner);
+      const uint64_t* row = theirs_[at - 1];
+      matched_ += weight;
+      if (pairs_) pair(e.row, row, e.weight * weight);
+      if (!alone_[other()]) continue;
+      partners().rows().touch(c.partner);
+      auto& matches = matches_of(other(), c.partner);
+      const bool was = matches > 0;
+      matches += e.weight;
+      if (!deferred_ && was != (matches > 0)) flip(other(), row, weight, matches > 0);
+    }
+    return all;
+  }
+
+  void settle_entry(const entry& e) {
+    if (alone_[at_side_]) {
+      if (!deferred_ && (matched_ > 0) == semi_) single(at_side_, e.row, e.weight);
+      matches_of(at_side_, e.id) = matched_;
+    }
+    matched_ = 0;
+    key_of(e).add(at_side_, e.weight);
+    add_weight(e);
+  }
+
+  /// Which pairs the condition accepts.
+  status ask() {
+    const auto& left = at_side_ == 0 ? mine_ : theirs_;
+    const auto& right = at_side_ == 0 ? theirs_ : mine_;
+    const auto n = static_cast<uint32_t>(mine_.size());
+    std::vector<column_ptr> columns;
+    for (auto c : spec_.condition_columns)
+      columns.push_back(pair_column(*state_, c, left, right, *context_.memory));
+    auto b = make_batch(pair_type_, std::move(columns), {}, n);
+    buffer_ref selection;
+    uint32_t rows = 0;
+    std::vector<expr::row_error> errors;
+    WEIR_TRY(condition_->filter(*b, *context_.memory, selection, rows, &errors));
+    WEIR_TRY(reject_rows(context_, *b, errors));
+    accepted_.assign(n, rows == n);
+    if (rows < n)
+      for (uint32_t i = 0; i < rows; ++i) accepted_[selection.as<uint32_t>()[i]] = 1;
+    return {};
+  }
+
+  // ---- the end of rows ----
+
+  /// Takes out the rows whose time is over; true = there are more.
+  result<bool> expire(collector& out) {
+    if (leaving_[0].empty() && leaving_[1].empty()) return false;
+    // All answers first: as long as the rows of both sides are there, they know their partners.
+    for (int s : {0, 1}) {
+      if (!deferred_ || !alone_[s]) continue;
+      for (; leaving_at_[s] < leaving_[s].size(); ++leaving_at_[s]) {
+        if (out_.full()) {
+          WEIR_TRY(out_.flush(out));
+          return true;
+        }
+        answer_unmatched(s, leaving_[s][leaving_at_[s]]);
+      }
+    }
+    WEIR_TRY(out_.flush(out));
+    for (int s : {0, 1}) {
+      for (uint32_t id : leaving_[s]) {
+        auto& rows = state_->side(s).rows();
+        if (rows.alive(id)) state_->remove(s, id, state_->find_key(s, rows.row(id)));
+      }
+      leaving_[s].clear();
+    }
+    state_->end_batch();
+    return false;
+  }
+
+  void answer_unmatched(int side, uint32_t id) {
+    auto& s = state_->side(side);
+    const uint64_t* row = s.rows().row(id);
+    int64_t matches = 0;
+    if (condition_) {
+      matches = matches_of(side, id);
+    } else if (const auto key = state_->find_key(side, row); key != none) {
+      matches = state_->key(state_->keys().row(key)).total(1 - side);
+    }
+    if (matches <= 0) single(side, row, weight_of(side, id));
+  }
+
+  join_spec spec_;
+  std::unique_ptr<join_state> state_;
+  join_output out_;
+  std::optional<expr::program> condition_;
+  schema_ptr pair_type_;
+  bool pairs_ = true, semi_ = false, deferred_ = false;
+  bool alone_[2] = {false, false};  // rows of the side are (or are not) in the output by themselves
+  operator_context context_;
+  window_progress progress_;
+
+  // The batch at hand.
+  int at_side_ = 0;
+  batch_ptr input_;
+  uint32_t next_ = 0;  // logical row at which the next run begins
+  std::vector<uint64_t> encoded_;
+  buffer_ref group_hashes_;
+
+  // The run at hand.
+  entry entries_[run_max];
+  uint32_t run_ = 0, at_ = 0;
+  uint32_t at_partner_ = none;
+  bool started_ = false;  // at_partner_ belongs to entry at_
+  std::vector<uint32_t> keyed_, kept_, added_;
+  std::vector<uint64_t> keys_, scratch_;
+  uint32_t hashes_[run_max], ids_[run_max];
+  uint64_t* rows_[run_max];
+
+  std::vector<candidate> candidates_;
+  std::vector<const uint64_t*> mine_, theirs_;
+  std::vector<uint8_t> accepted_;
+  int64_t matched_ = 0;  // weight of the partners of the entry at hand
+
+  std::vector<uint32_t> leaving_[2];
+  size_t leaving_at_[2] = {0, 0};
+};
+
+}  // namespace
+
+result<operator_ptr> make_join(const join_spec& s, const schema_ptr& left, const schema_ptr& right,
+                               schema_ptr output) {
+  if (s.left.keys.size() != s.right.keys.size())
+    return error(errc::invalid_argument, "a join has as many keys on both sides");
+  WEIR_ASSIGN(auto state, join_state::make(s, left, right));
+  std::optional<expr::program> condition;
+  auto pair_type = std::make_shared<schema>();
+  if (s.condition) {
+    for (auto c : s.condition_columns)
+      pair_type->fields.push_back(c < left->size() ? left->fields[c]
+                                                   : right->fields[c - left->size()]);
+    WEIR_ASSIGN(auto program, expr::program::compile({s.condition}, pair_type));
+    condition = std::move(program);
+  }
+  return operator_ptr(new join_operator(s, std::move(state), std::move(output),
+                                        std::move(condition), std::move(pair_type)));
+}
+
+}  // namespace weir

@@ -1,0 +1,209 @@
+#include "runtime/operators/join_state.hpp"
+
+#include <cstring>
+
+namespace weir {
+namespace {
+
+// Rows of a long lifetime expire in groups: one in 64 of it more than needed is kept.
+constexpr int64_t lifetime_parts = 64;
+
+row_layout layout_of_keys(const join_side& s, const schema& in) {
+  row_layout l;
+  for (auto k : s.keys) l.add_key(in.fields[k].type.id);
+  for (uint32_t i = 0; i < join_key::words; ++i) l.add_value(type_id::int64);
+  return l;
+}
+
+}  // namespace
+
+result<std::unique_ptr<join_side_state>> join_side_state::make(const join_side& s,
+                                                               const schema_ptr& in,
+                                                               bool counts_matches) {
+  auto out = std::make_unique<join_side_state>();
+  out->side_ = s;
+  std::vector<data_type> types;
+  for (const auto& f : in->fields) types.push_back(f.type);
+  WEIR_ASSIGN(out->codec_, key_codec::make(std::move(types), out->layout_));
+  const uint32_t values = counts_matches ? 3 : 2;
+  for (uint32_t i = 0; i < values; ++i) out->layout_.add_value(type_id::int64);
+  out->null_row_.assign(out->stride(), 0);
+  out->null_row_[0] = uint64_t{0xffff'ffff} << 32;
+  uint32_t at = 0;
+  for (size_t k = 0; k < s.keys.size(); ++k) {
+    const auto words = row_layout::words_of(in->fields[s.keys[k]].type.id);
+    const bool null_safe = k < s.null_safe.size() && s.null_safe[k];
+    out->key_parts_.push_back({1 + out->codec_.word_of(s.keys[k]), 1 + at, words,
+                               uint64_t{1} << (32 + s.keys[k]), uint64_t{1} << (32 + k),
+                               null_safe});
+    at += words;
+  }
+  if (s.time_column) {
+    out->time_word_ = 1 + out->codec_.word_of(*s.time_column);
+    out->time_null_ = uint64_t{1} << (32 + *s.time_column);
+    if (s.retain_us > 0) out->granule_ = std::max<int64_t>(1, s.retain_us / lifetime_parts);
+  }
+  return out;
+}
+
+bool join_side_state::key_of(const uint64_t* row, uint64_t* key) const noexcept {
+  uint64_t nulls = 0;
+  for (const auto& p : key_parts_) {
+    if (*row & p.from_null) {
+      if (!p.null_safe) return false;
+      nulls |= p.to_null;
+    }
+    key[p.to] = row[p.from];
+    if (p.words == 2) key[p.to + 1] = row[p.from + 1];
+  }
+  key[0] = nulls;
+  return true;
+}
+
+void join_side_state::link(uint32_t id, join_key& key, int side) noexcept {
+  const uint32_t head = key.first(side);
+  values(rows_->row(id))[join_row::links] = uint64_t{head + 1} << 32;
+  if (head != none) {
+    auto& links = values(rows_->row(head))[join_row::links];
+    links = (links & ~uint64_t{0xffff'ffff}) | (id + 1);
+  }
+  key.set_first(side, id);
+}
+
+void join_side_state::unlink(uint32_t id, join_key& key, int side) noexcept {
+  const uint64_t links = values(rows_->row(id))[join_row::links];
+  const auto before = static_cast<uint32_t>(links) - 1;
+  const auto behind = static_cast<uint32_t>(links >> 32) - 1;
+  if (before != none) {
+    auto& l = values(rows_->row(before))[join_row::links];
+    l = (l & 0xffff'ffff) | uint64_t{behind + 1} << 32;
+  } else {
+    key.set_first(side, behind);
+  }
+  if (behind != none) {
+    auto& l = values(rows_->row(behind))[join_row::links];
+    l = (l & ~uint64_t{0xffff'ffff}) | (before + 1);
+  }
+}
+
+std::optional<timestamp_us> join_side_state::last_use(const uint64_t* row) const noexcept {
+  if (*row & time_null_) return {};
+  timestamp_us t;
+  if (__builtin_add_overflow(time_of(row), side_.retain_us, &t)) return watermark_end - 1;
+  return t;
+}
+
+bool join_side_state::is_late(const uint64_t* row, timestamp_us watermark) const noexcept {
+  if (!expires() || *row & time_null_ || watermark == watermark_none) return false;
+  timestamp_us t;
+  // A window's row is late once its window has closed, another one when its time has passed.
+  if (__builtin_add_overflow(time_of(row), std::min<int64_t>(side_.retain_us, 0), &t)) return false;
+  return t < watermark;
+}
+
+void join_side_state::note_lifetime(uint32_t id) {
+  if (!expires()) return;
+  const auto t = last_use(rows_->row(id));
+  if (!t) return;
+  // The bucket is named by the last moment that it covers.
+  const int64_t rest = *t % granule_;
+  const int64_t below = *t - (rest < 0 ? rest + granule_ : rest);
+  timestamp_us last;
+  if (__builtin_add_overflow(below, granule_ - 1, &last)) last = watermark_end - 1;
+  expiring_[last].push_back(id);
+  ++expiring_rows_;
+}
+
+void join_side_state::take_expired(timestamp_us t, std::vector<uint32_t>& out) {
+  auto end = expiring_.lower_bound(t);
+  for (auto it = expiring_.begin(); it != end; ++it) {
+    expiring_rows_ -= it->second.size();
+    for (uint32_t id : it->second) {
+      // Numbers of rows that were erased meanwhile may be others' by now.
+      if (!rows_->alive(id)) continue;
+      const auto last = last_use(rows_->row(id));
+      if (last && *last < t) out.push_back(id);
+    }
+  }
+  expiring_.erase(expiring_.begin(), end);
+}
+
+size_t join_side_state::memory_bytes() const noexcept {
+  return rows_->memory_bytes() + expiring_rows_ * sizeof(uint32_t);
+}
+
+result<std::unique_ptr<join_state>> join_state::make(const join_spec& s, const schema_ptr& left,
+                                                     const schema_ptr& right) {
+  auto out = std::make_unique<join_state>();
+  out->key_layout_ = layout_of_keys(s.left, *left);
+  out->key_words_ = out->key_layout_.key_words;
+  // With a condition each row that answers for itself knows how many partners it has.
+  const bool l = s.condition && s.kind != join_kind::inner && s.kind != join_kind::right;
+  const bool r = s.condition && (s.kind == join_kind::right || s.kind == join_kind::full);
+  WEIR_ASSIGN(out->sides_[0], join_side_state::make(s.left, left, l));
+  WEIR_ASSIGN(out->sides_[1], join_side_state::make(s.right, right, r));
+  out->scratch_.resize(out->key_stride());
+  return out;
+}
+
+void join_state::open(memory_pool* memory) {
+  keys_.emplace(key_layout_, memory);
+  for (auto& s : sides_) s->open(memory);
+}
+
+uint32_t join_state::find_key(int side, const uint64_t* row) {
+  if (!sides_[side]->key_of(row, scratch_.data())) return row_table::none;
+  uint32_t hash;
+  keys_->hash(scratch_.data(), 1, &hash);
+  return keys_->find(scratch_.data(), hash);
+}
+
+void join_state::remove(int side, uint32_t id, uint32_t key_id) {
+  auto& rows = sides_[side]->rows();
+  if (key_id != row_table::none) {
+    auto k = key(keys_->row(key_id));
+    const uint64_t* values = sides_[side]->values(rows.row(id));
+    k.add(side, -static_cast<int64_t>(values[join_row::weight]));
+    sides_[side]->unlink(id, k, side);
+    if (k.unused()) keys_->erase(key_id);
+  }
+  rows.erase(id);
+}
+
+void join_state::add_to_index(int side, uint32_t id) {
+  auto& s = *sides_[side];
+  uint64_t* row = s.rows().row(id);
+  s.note_lifetime(id);
+  if (!s.key_of(row, scratch_.data())) return;
+  uint32_t hash, key_id;
+  uint64_t* key_row;
+  std::vector<uint32_t> added;
+  keys_->hash(scratch_.data(), 1, &hash);
+  keys_->upsert(scratch_.data(), &hash, 1, &key_id, &key_row, added);
+  auto k = key(key_row);
+  s.link(id, k, side);
+  k.add(side, static_cast<int64_t>(s.values(row)[join_row::weight]));
+}
+
+status join_state::restore(const snapshot_reader& in, key_group_range range) {
+  for (int s : {0, 1}) {
+    WEIR_TRY(sides_[s]->rows().restore(in, names[s], range));
+    // Links of the epoch are those of another index.
+    sides_[s]->rows().for_each(
+        [&](uint32_t id) { sides_[s]->values(sides_[s]->rows().row(id))[join_row::links] = 0; });
+    sides_[s]->rows().for_each([&](uint32_t id) { add_to_index(s, id); });
+  }
+  end_batch();
+  return {};
+}
+
+void join_state::end_batch() {
+  keys_->end_batch();
+  for (auto& s : sides_) s->rows().end_batch();
+}
+
+size_t join_state::memory_bytes() const noexcept {
+  return keys_->memory_bytes() + sides_[0]->memory_bytes() + sides_[1]->memory_bytes();
+}
+
+}  // namespace weir

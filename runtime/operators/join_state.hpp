@@ -1,0 +1,142 @@
+// What a join keeps: the rows of both sides as Z-sets (rows with weights), and an index from join
+// keys to the rows of each side. The index is not part of snapshots, it is rebuilt on restore.
+// Owned by one operator instance.
+#pragma once
+
+#include <absl/container/btree_map.h>
+
+#include <array>
+#include <optional>
+
+#include "runtime/operators/key_codec.hpp"
+#include "runtime/plan/plan.hpp"
+#include "runtime/state/row_table.hpp"
+
+namespace weir {
+
+/// The value words of a stored row.
+struct join_row {
+  static constexpr uint32_t weight = 0;  // how often it is there
+  static constexpr uint32_t links = 1;  // rows of the same key: 1 + id of the one before and behind
+  static constexpr uint32_t matches = 2;  // weight of the other side's rows that match (if counted)
+};
+
+/// An entry of the index: per side the newest row of the key and the weight of all its rows.
+class join_key {
+ public:
+  explicit join_key(uint64_t* at) : words_(at) {}
+  uint32_t first(int side) const noexcept {
+    return static_cast<uint32_t>(words_[0] >> 32 * side) - 1;
+  }
+  void set_first(int side, uint32_t id) noexcept {
+    const uint64_t mask = uint64_t{0xffff'ffff} << 32 * side;
+    words_[0] = (words_[0] & ~mask) | uint64_t{id + 1} << 32 * side;
+  }
+  int64_t total(int side) const noexcept { return static_cast<int64_t>(words_[1 + side]); }
+  void add(int side, int64_t weight) noexcept {
+    words_[1 + side] = static_cast<uint64_t>(total(side) + weight);
+  }
+  bool unused() const noexcept { return words_[0] == 0; }
+  static constexpr uint32_t words = 3;
+
+ private:
+  uint64_t* words_;
+};
+
+/// One side's rows.
+class join_side_state {
+ public:
+  static constexpr uint32_t none = row_table::none;
+
+  static result<std::unique_ptr<join_side_state>> make(const join_side&, const schema_ptr&,
+                                                       bool counts_matches);
+  void open(memory_pool* memory) { rows_.emplace(layout_, memory); }
+
+  row_table& rows() noexcept { return *rows_; }
+  const row_table& rows() const noexcept { return *rows_; }
+  const key_codec& codec() const noexcept { return codec_; }
+  /// Words of an encoded row, header included.
+  size_t stride() const noexcept { return 1 + layout_.key_words; }
+  uint64_t* values(uint64_t* row) const noexcept { return row + 1 + layout_.key_words; }
+  uint32_t next(uint32_t id) const noexcept {
+    return static_cast<uint32_t>(values(const_cast<uint64_t*>(rows_->row(id)))[join_row::links] >>
+                                 32) -
+           1;
+  }
+  /// The join key of a row, encoded. False: a part is NULL, which matches nothing.
+  bool key_of(const uint64_t* row, uint64_t* key) const noexcept;
+  /// The row with NULL in every column.
+  const uint64_t* null_row() const noexcept { return null_row_.data(); }
+
+  void link(uint32_t id, join_key&, int side) noexcept;
+  void unlink(uint32_t id, join_key&, int side) noexcept;
+
+  // Lifetimes.
+  bool expires() const noexcept { return side_.time_column.has_value(); }
+  /// When the row must leave: once the watermark is beyond. Nothing for a row without time.
+  std::optional<timestamp_us> last_use(const uint64_t* row) const noexcept;
+  /// Whether a row that comes now may have missed some of its partners.
+  bool is_late(const uint64_t* row, timestamp_us watermark) const noexcept;
+  void note_lifetime(uint32_t id);
+  /// Rows that no row to come can match, watermark at `t`; they are forgotten here only.
+  void take_expired(timestamp_us t, std::vector<uint32_t>& out);
+
+  size_t memory_bytes() const noexcept;
+
+ private:
+  struct key_part {
+    uint32_t from, to, words;  // words behind the header
+    uint64_t from_null, to_null;
+    bool null_safe;
+  };
+  timestamp_us time_of(const uint64_t* row) const noexcept {
+    return static_cast<timestamp_us>(row[time_word_]);
+  }
+
+  join_side side_;
+  row_layout layout_;
+  key_codec codec_;
+  std::optional<row_table> rows_;
+  std::vector<key_part> key_parts_;
+  std::vector<uint64_t> null_row_;
+  uint32_t time_word_ = 0;
+  uint64_t time_null_ = 0;
+  int64_t granule_ = 1;  // rows expire together by this many microseconds
+  absl::btree_map<timestamp_us, std::vector<uint32_t>> expiring_;
+  size_t expiring_rows_ = 0;
+};
+
+/// Both sides and the index.
+class join_state {
+ public:
+  static result<std::unique_ptr<join_state>> make(const join_spec&, const schema_ptr& left,
+                                                  const schema_ptr& right);
+  void open(memory_pool*);
+
+  join_side_state& side(int s) noexcept { return *sides_[s]; }
+  const join_side_state& side(int s) const noexcept { return *sides_[s]; }
+  row_table& keys() noexcept { return *keys_; }
+  join_key key(uint64_t* key_row) const noexcept { return join_key(key_row + 1 + key_words_); }
+  size_t key_stride() const noexcept { return 1 + key_words_; }
+  /// The key of a row that is stored.
+  uint32_t find_key(int side, const uint64_t* row);
+  /// Takes a row out of the table and the index; `key_id` is its key's number, or none.
+  void remove(int side, uint32_t id, uint32_t key_id);
+
+  status restore(const snapshot_reader&, key_group_range);
+  void end_batch();
+  size_t memory_bytes() const noexcept;
+
+  static constexpr std::string_view names[2] = {"left", "right"};
+
+ private:
+  void add_to_index(int side, uint32_t id);
+
+  std::array<std::unique_ptr<join_side_state>, 2> sides_;
+  row_layout key_layout_;
+  uint32_t key_words_ = 0;
+  std::optional<row_table> keys_;
+  std::vector<uint64_t> scratch_;
+};
+
+}  // namespace weir

@@ -1,0 +1,275 @@
+// Joins against nested loops over all rows kept: random batches, weights, barriers, aborted epochs
+// and restores at another parallelism; lifetimes against the same over rows that were not late.
+#include <algorithm>
+#include <optional>
+#include <random>
+
+#include "harness.hpp"
+
+using namespace weir;
+using namespace weir::test;
+
+namespace {
+
+struct row {
+  std::optional<int64_t> k, v;
+  std::string t;
+  auto operator<=>(const row&) const = default;
+  std::string text() const {
+    auto n = [](auto x) { return x ? std::to_string(*x) : std::string("NULL"); };
+    return n(k) + ',' + n(v) + ',' + t;
+  }
+};
+using table = std::map<row, int64_t>;
+
+schema_ptr input() {
+  return columns({{"k", "bigint"}, {"v", "bigint"}, {"t", "text"}});
+}
+
+struct shape {
+  join_kind kind = join_kind::inner;
+  bool condition = false, null_safe = false, keyed = true;
+};
+
+bool matches(const shape& s, const row& l, const row& r) {
+  if (s.keyed && !(l.k && r.k ? *l.k == *r.k : s.null_safe && !l.k && !r.k)) return false;
+  return !s.condition || (l.v && r.v && *l.v < *r.v);
+}
+
+operator_node node_of(const shape& s, bool changes = true) {
+  join_spec j;
+  j.kind = s.kind;
+  const auto in = input();
+  for (auto* side : {&j.left, &j.right}) {
+    if (s.keyed) side->keys = {0};
+    if (s.keyed) side->null_safe = {s.null_safe};
+    side->has_changes = changes;
+  }
+  if (s.condition) {
+    j.condition_columns = {1, 4};
+    j.condition = bind("l < r", *columns({{"l", "bigint"}, {"r", "bigint"}}));
+  }
+  auto out = std::make_shared<schema>(*in);
+  j.output = {0, 1, 2};
+  if (s.kind != join_kind::semi && s.kind != join_kind::anti)
+    for (uint32_t c = 3; c < 6; ++c) {
+      j.output.push_back(c);
+      out->fields.push_back({"r" + std::to_string(c), in->fields[c - 3].type});
+    }
+  return {"op", "join", j, out, true, 0};
+}
+
+lines expected(const shape& s, const table& left, const table& right) {
+  std::map<std::string, int64_t> sum;
+  const auto k = s.kind;
+  const bool pairs = k != join_kind::semi && k != join_kind::anti;
+  const std::string nothing = ",NULL,NULL,NULL";
+  for (const auto& [l, wl] : left) {
+    int64_t partners = 0;
+    for (const auto& [r, wr] : right) {
+      if (!matches(s, l, r)) continue;
+      partners += wr;
+      if (pairs) sum[l.text() + ',' + r.text()] += wl * wr;
+    }
+    if ((k == join_kind::left || k == join_kind::full) && partners == 0)
+      sum[l.text() + nothing] += wl;
+    if ((k == join_kind::semi && partners > 0) || (k == join_kind::anti && partners == 0))
+      sum[l.text()] += wl;
+  }
+  if (k == join_kind::right || k == join_kind::full)
+    for (const auto& [r, wr] : right) {
+      int64_t partners = 0;
+      for (const auto& [l, wl] : left)
+        if (matches(s, l, r)) partners += wl;
+      if (partners == 0) sum["NULL,NULL,NULL," + r.text()] += wr;
+    }
+  lines out;
+  for (auto& [text, w] : sum)
+    if (w) out.push_back(w == 1 ? text : std::to_string(w) + ": " + text);
+  return out;
+}
+
+batch_ptr random_batch(table& all, std::mt19937_64& g) {
+  std::vector<std::vector<std::string>> cells;
+  std::vector<int32_t> weights;
+  for (uint64_t n = 1 + g() % 30; n > 0; --n) {
+    row r;
+    if (g() % 8) r.k = static_cast<int64_t>(g() % 12);
+    if (g() % 8) r.v = static_cast<int64_t>(g() % 6);
+    r.t = std::string(1 + g() % 15, static_cast<char>('a' + g() % 3));
+    int32_t w = 1;
+    if (g() % 2) {
+      std::vector<row> there;
+      for (auto& [x, c] : all)
+        if (c > 0) there.push_back(x);
+      if (!there.empty()) r = there[g() % there.size()], w = g() % 4 ? -1 : 1;
+    }
+    all[r] += w;
+    auto n_text = [](auto x) { return x ? std::to_string(*x) : std::string("NULL"); };
+    cells.push_back({n_text(r.k), n_text(r.v), r.t});
+    weights.push_back(w);
+  }
+  return rows(input(), cells, weights);
+}
+
+void run(uint64_t seed, const shape& s) {
+  CAPTURE(seed);
+  CAPTURE(static_cast<int>(s.kind));
+  CAPTURE(s.condition);
+  CAPTURE(s.null_safe);
+  std::mt19937_64 g(seed);
+  const auto in = input();
+  const auto node = node_of(s);
+  table sides[2];
+  std::vector<state_chunk> durable;
+  uint32_t parallelism = 1;
+  std::vector<std::unique_ptr<instance>> ops;
+  auto deploy = [&] {
+    ops.clear();
+    for (uint32_t i = 0; i < parallelism; ++i)
+      ops.push_back(std::make_unique<instance>(node, std::vector{in, in},
+                                               range_of_subtask(128, parallelism, i)));
+  };
+  auto push = [&] {
+    const auto port = static_cast<uint16_t>(g() % 2);
+    const auto b = random_batch(sides[port], g);
+    const uint32_t keys[] = {0};
+    auto parts = partition(b, hash_keys(*b, keys, pool()), parallelism, 128, pool());
+    for (uint32_t i = 0; i < parallelism; ++i)
+      if (parts[i]) ops[i]->push(parts[i], port);
+  };
+  deploy();
+  output out;
+  auto collect = [&] {
+    for (auto& o : ops) {
+      for (auto& b : o->out.batches) out.batches.push_back(b);
+      o->out.clear();
+    }
+  };
+  for (uint64_t e = 1; e <= 8; ++e) {
+    for (uint64_t n = g() % 5; n > 0; --n) push();
+    collect();
+    REQUIRE(out.net() == expected(s, sides[0], sides[1]));
+    const table at_barrier[2] = {sides[0], sides[1]};
+    const auto out_at_barrier = out.batches;
+    std::vector<std::unique_ptr<chunk_list_writer>> writers;
+    for (uint32_t i = 0; i < parallelism; ++i) {
+      writers.push_back(std::make_unique<chunk_list_writer>(pool(), epoch(e), "op", i));
+      ops[i]->begin_snapshot(*writers[i]);
+    }
+    if (g() % 2) push();  // behind the barrier
+    for (uint32_t i = 0; i < parallelism; ++i)
+      while (!*ops[i]->op->snapshot_continue(*writers[i], 200))
+        if (g() % 8 == 0) push();
+    collect();
+    if (g() % 3 == 0) {
+      for (auto& o : ops) REQUIRE(o->op->on_epoch_aborted(epoch(e)).ok());
+      continue;
+    }
+    for (auto& o : ops) REQUIRE(o->op->on_epoch_complete(epoch(e)).ok());
+    for (auto& w : writers)
+      for (auto& c : w->take()) durable.push_back(std::move(c));
+    if (g() % 2) {  // a crash: back to the barrier, at another parallelism
+      sides[0] = at_barrier[0];
+      sides[1] = at_barrier[1];
+      out.batches = out_at_barrier;
+      parallelism = s.keyed ? 1 + static_cast<uint32_t>(g() % 3) : 1;
+      deploy();
+      for (auto& o : ops) o->restore(durable);
+    }
+  }
+  for (auto& o : ops) o->end();
+  collect();
+  CHECK(out.net() == expected(s, sides[0], sides[1]));
+}
+
+constexpr join_kind kinds[] = {join_kind::inner, join_kind::left, join_kind::right,
+                               join_kind::full,  join_kind::semi, join_kind::anti};
+
+/// Rows of (t timestamp, n bigint); t in microseconds.
+schema_ptr timed() {
+  auto s = std::make_shared<schema>(*columns({{"t", "timestamp"}, {"n", "bigint"}}));
+  s->event_time = 0;
+  return s;
+}
+batch_ptr moments(const std::vector<std::pair<int64_t, int64_t>>& values) {
+  column_builder t(type_id::timestamp, pool()), n(type_id::int64, pool());
+  for (auto [a, b] : values) {
+    t.append(a);
+    n.append(b);
+  }
+  return make_batch(timed(), {t.finish(), n.finish()});
+}
+
+}  // namespace
+
+TEST_CASE("joins equal nested loops through changes, barriers, aborts and restores") {
+  for (uint64_t seed = 1; seed <= 6; ++seed)
+    for (auto kind : kinds)
+      for (bool condition : {false, true}) {
+        run(seed, {kind, condition, false, true});
+        run(seed + 100, {kind, condition, true, true});
+        run(seed + 200, {kind, condition, false, false});
+      }
+}
+
+TEST_CASE("a pair of large groups leaves in parts") {
+  const auto in = input();
+  instance op(node_of({join_kind::inner}), {in, in});
+  auto many = [&](int64_t n, const char* text) {
+    column_builder k(type_id::int64, pool()), v(type_id::int64, pool()), t(type_id::string, pool());
+    for (int64_t i = 0; i < n; ++i) {
+      k.append(int64_t{7});
+      v.append(i);
+      t.append(text);
+    }
+    return make_batch(in, {k.finish(), v.finish(), t.finish()});
+  };
+  op.push(many(3000, "left"), 0);
+  REQUIRE(op.op->process_batch(1, many(1000, "right"), op.out).ok());
+  size_t rows = 0, steps = 0;
+  for (bool more = true; more; ++steps) {
+    more = *op.op->drain(op.out);
+    size_t step = 0;
+    for (auto& b : op.out.batches) step += b->rows;
+    CHECK(step <= 5 * batch_rows_target);
+    rows += step;
+    op.out.clear();
+  }
+  CHECK(rows == 3'000'000);
+  CHECK(steps > 50);
+}
+
+TEST_CASE("an interval join forgets rows that nothing can match, and counts late ones") {
+  join_spec j;  // left.t - 5 <= right.t <= left.t + 10
+  j.kind = join_kind::full;
+  j.left.time_column = 0;
+  j.left.retain_us = 10;
+  j.right.time_column = 0;
+  j.right.retain_us = 5;
+  j.condition_columns = {0, 2};
+  j.condition = bind("b BETWEEN a - interval '5 microseconds' AND a + interval '10 microseconds'",
+                     *columns({{"a", "timestamp"}, {"b", "timestamp"}}));
+  j.output = {1, 3};
+  REQUIRE(defers_unmatched(j));
+  const operator_node node{"op", "join", j, columns({{"l", "bigint"}, {"r", "bigint"}}), false, 0};
+  instance op(node, {timed(), timed()});
+  op.push(moments({{100, 1}, {200, 2}}), 0);
+  op.push(moments({{95, 10}, {94, 11}, {110, 12}, {111, 13}}), 1);
+  CHECK(op.out.all() == lines{"1,10", "1,12"});
+  op.out.clear();
+  const auto before = op.op->state_bytes();
+  op.watermark(150);
+  auto unmatched = op.out.all();
+  std::sort(unmatched.begin(), unmatched.end());
+  CHECK(unmatched == lines{"NULL,11", "NULL,13"});
+  CHECK(op.op->state_bytes() <= before);
+  op.out.clear();
+  op.push(moments({{149, 20}, {195, 21}}), 1);  // one late, one in time
+  CHECK(op.metrics.late_rows == 1);
+  CHECK(op.out.all() == lines{"2,21"});
+  op.out.clear();
+  op.push(moments({{300, 3}}), 0);
+  op.end();
+  CHECK(op.out.all() == lines{"3,NULL"});
+}
