@@ -42,6 +42,7 @@ struct Operator {
     tumble @14 :Tumble;
     join @17 :Join;
     repeat @18 :UInt32;    # the count's column
+    settle @19 :Void;
   }
   onError @15 :UInt8;      # error_policy
   deadLetterFolder @16 :Text;

@@ -15,9 +15,9 @@ namespace {
 using kind = logical_node::kind;
 
 const char* kind_text(kind k) {
-  static constexpr const char* names[] = {"source",    "filter", "project", "flat_map",
-                                          "aggregate", "tumble", "union",   "distinct",
-                                          "operator",  "join",   "repeat",  "sink"};
+  static constexpr const char* names[] = {"source", "filter", "project",  "flat_map", "aggregate",
+                                          "tumble", "union",  "distinct", "operator", "join",
+                                          "repeat", "settle", "sink"};
   return names[static_cast<size_t>(k)];
 }
 
@@ -139,7 +139,7 @@ relation plan_builder::add(logical_node n) {
       (n.what == kind::filter || n.what == kind::project || n.what == kind::flat_map ||
        n.what == kind::tumble || n.what == kind::repeat || n.what == kind::sink))
     n.parallelism = nodes_[n.inputs[0].node].parallelism;
-  if (n.what != kind::scan && n.what != kind::aggregate)
+  if (n.what != kind::scan && n.what != kind::aggregate && n.what != kind::settle)
     for (auto r : n.inputs) n.emits_changes |= nodes_[r.node].emits_changes;
   nodes_.push_back(std::move(n));
   return {static_cast<uint32_t>(nodes_.size() - 1), 0};
@@ -380,6 +380,15 @@ result<relation> plan_builder::repeat(relation in, uint32_t count_column, step_o
   out->event_time.reset();
   n.output = std::move(out);
   n.count_column = count_column;
+  return add(std::move(n));
+}
+
+result<relation> plan_builder::settle(relation in, step_options o) {
+  logical_node n;
+  n.what = kind::settle;
+  n.step = std::move(o);
+  n.inputs = {in};
+  n.output = schema_of(in);
   return add(std::move(n));
 }
 

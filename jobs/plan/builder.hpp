@@ -101,6 +101,7 @@ struct logical_node {
     custom,
     join,
     repeat,
+    settle,
     sink
   };
   kind what = kind::scan;
@@ -148,6 +149,8 @@ class plan_builder {
                         step_options = {});
   /// Each row as often as a bigint column says, without that column.
   result<relation> repeat(relation, uint32_t count_column, step_options = {});
+  /// The rows that stand when the input ends, once.
+  result<relation> settle(relation, step_options = {});
   result<relation> custom(const std::vector<relation>&, custom_def, step_options = {});
   /// Columns go to the sink's by name, cast where PostgreSQL would assign them.
   status sink(relation, const table_def&, step_options = {});

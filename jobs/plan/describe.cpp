@@ -66,6 +66,7 @@ struct describer {
     return out;
   }
   std::string operator()(const union_spec&) const { return "union"; }
+  std::string operator()(const settle_spec&) const { return "rows that stand at the end"; }
   std::string operator()(const distinct_spec&) const { return "distinct"; }
   std::string operator()(const custom_spec& s) const {
     auto name = s.library.substr(s.library.rfind('/') + 1);

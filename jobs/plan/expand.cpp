@@ -43,6 +43,7 @@ class expander {
     for (uint32_t i = 0; i < nodes_.size(); ++i)
       if (live_[i]) WEIR_TRY(emit(i));
     spread_error_policies(plan_);
+    drop_exchanges(plan_);
     WEIR_TRY(validate(plan_));
     return std::move(plan_);
   }
@@ -119,7 +120,8 @@ class expander {
       case kind::unite:
         return emit_union(i);
       case kind::distinct:
-        return emit_distinct(i);
+      case kind::settle:
+        return emit_whole_rows(i);
       case kind::custom:
         return emit_custom(i);
       case kind::join:
@@ -385,10 +387,11 @@ class expander {
     return {};
   }
 
-  status emit_distinct(uint32_t i) {
+  status emit_whole_rows(uint32_t i) {
     const auto& n = nodes_[i];
     auto in = exact(n, 0);
-    auto op = add(n.step.id, name_of(n), distinct_spec{}, in.type, n.emits_changes, n.parallelism);
+    const auto spec = n.what == kind::settle ? operator_spec(settle_spec{}) : distinct_spec{};
+    auto op = add(n.step.id, name_of(n), spec, in.type, n.emits_changes, n.parallelism);
     connect(in, op, identity(in.type->size()));
     out_[i] = {op, 0, in.type, identity(in.type->size())};
     return {};

@@ -126,6 +126,8 @@ state_info state_of(const physical_plan& plan, operator_index i) {
       return {state_bound::bounded, "one entry per key (" + names + ") until its window ends"};
     return {state_bound::unbounded, "one entry per key (" + names + "), kept for ever"};
   }
+  if (std::holds_alternative<settle_spec>(n.spec))
+    return {state_bound::unbounded, "all rows, until the input ends"};
   if (std::holds_alternative<distinct_spec>(n.spec))
     return {state_bound::unbounded, "one entry per distinct row, kept for ever"};
   if (const auto* j = std::get_if<join_spec>(&n.spec)) return state_of_join(*j);

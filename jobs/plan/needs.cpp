@@ -99,6 +99,7 @@ class finder {
         needs_of_join(n, mine);
         break;
       case kind::distinct:
+      case kind::settle:
       case kind::custom:
       case kind::sink:
         for (auto r : n.inputs) need_all(r);

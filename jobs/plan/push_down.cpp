@@ -38,6 +38,7 @@ bool moves_through(const logical_node& n, const expr::node_ptr& condition, expr:
       return below(n.output->size() - 2);
     case kind::unite:
     case kind::distinct:
+    case kind::settle:
       return true;
     case kind::repeat: {
       std::vector<uint32_t> map(n.output->size());

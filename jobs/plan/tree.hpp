@@ -24,6 +24,9 @@ void merge_projections(std::vector<logical_node>&);
 /// Nodes that reach no sink go away, and inputs stand before their readers; else the order is kept.
 void tidy(std::vector<logical_node>&);
 
+/// Hash exchanges between operators whose rows already lie by those keys become forward edges.
+void drop_exchanges(physical_plan&);
+
 /// The tree with every column i replaced by columns[i].
 expr::node_ptr substitute(const expr::node_ptr&, const std::vector<named_expr>& columns);
 /// How many inputs name each node; sinks have none.

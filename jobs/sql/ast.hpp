@@ -30,6 +30,7 @@ struct from_item {
   kind what = kind::table;
   name table;                        // table
   query_ptr inner;                   // subquery
+  bool lateral = false;              // it may read what stands before it
   syntax call;                       // function
   std::string alias;                 // or empty
   std::vector<std::string> columns;  // AS alias (columns)
@@ -73,7 +74,9 @@ struct query {
 
   std::vector<std::vector<syntax>> rows;  // values
 
-  // set_operation: UNION; `all` keeps duplicates
+  // set_operation; `all` keeps duplicates
+  enum class set_kind : uint8_t { unite, intersect, except };
+  set_kind set = set_kind::unite;
   bool all = false;
   query_ptr left, right;
 };

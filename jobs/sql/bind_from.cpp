@@ -65,10 +65,10 @@ std::optional<rows> query_binder::from(const query& q, const context& c) {
       auto in = out ? std::move(out) : generated(1, f.location);
       if (!in) return {};
       out = flat_map(std::move(*in), f, c);
-    } else if (auto right = item(f, c); !right || !out) {
+    } else if (auto right = item(f, c, out ? &*out : nullptr); !right || !out) {
       out = std::move(right);
     } else {
-      out = combine(std::move(*out), std::move(*right), join_kind::inner, nullptr, c, f.location);
+      out = lateral(std::move(*out), std::move(*right), join_kind::inner, nullptr, c, f.location);
     }
     if (!out) return {};
   }
@@ -91,7 +91,8 @@ bool query_binder::is_row_function(const from_item& f) {
   return f.what == from_item::kind::function && find_row_function(f.call.name);
 }
 
-std::optional<rows> query_binder::item(const from_item& f, const context& c) {
+/// `left`: what stands before it, for LATERAL; the result says which rows of it belong to which.
+std::optional<rows> query_binder::item(const from_item& f, const context& c, const rows* left) {
   if (f.what == from_item::kind::join) return join(f, c);
   std::optional<rows> r;
   std::string title = f.alias;
@@ -103,6 +104,7 @@ std::optional<rows> query_binder::item(const from_item& f, const context& c) {
     inner.id = c.id.empty() ? c.id : c.id + '/' + f.alias;
     inner.wanted = nullptr;
     inner.titles = &f.columns;
+    inner.outer = f.lateral ? left : nullptr;
     r = bind(*f.inner, inner);
   } else {
     r = tumble(f, c);

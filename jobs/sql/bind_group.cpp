@@ -13,14 +13,16 @@ namespace {
 class regrouping {
  public:
   regrouping(const std::vector<planner::named_expr>& keys, uint32_t input_columns,
-             uint32_t first_call)
-      : keys_(keys), input_columns_(input_columns), first_call_(first_call) {}
+             uint32_t first_call, const std::vector<expr::node_ptr>& later)
+      : keys_(keys), later_(later), input_columns_(input_columns), first_call_(first_call) {}
 
   /// Null when a column is neither a key nor in an aggregate: then `culprit` is its node.
   expr::node_ptr operator()(const expr::node_ptr& n) {
     for (uint32_t k = 0; k < keys_.size(); ++k)
       if (expr::same_tree(*n, *keys_[k].value)) return column(n, k);
     if (n->kind == expr::node_kind::column) {
+      if (n->column >= clause_subqueries::first_later)
+        return later_[n->column - clause_subqueries::first_later];
       if (n->column >= input_columns_) return column(n, first_call_ + n->column - input_columns_);
       if (!culprit) culprit = n;
       return nullptr;
@@ -45,6 +47,7 @@ class regrouping {
     return c;
   }
   const std::vector<planner::named_expr>& keys_;
+  const std::vector<expr::node_ptr>& later_;
   uint32_t input_columns_, first_call_;
 };
 
@@ -138,9 +141,10 @@ bool query_binder::bind_keys(const query& q, const rows& in,
 }
 
 bool query_binder::bind_having(const query& q, const rows& in, std::vector<aggregate_call>& calls,
-                               expr::bound& out) {
+                               const subquery_values& subqueries, expr::bound& out) {
   if (!q.having) return true;
   select_scope names(in, types_of(in.from), calls);
+  names.know(subqueries);
   expr::binder b(script_.text(), names);
   auto bound = b.bind(*q.having);
   if (bound && !bound->unknown && bound->n->type.id != type_id::boolean)
@@ -153,20 +157,29 @@ bool query_binder::bind_having(const query& q, const rows& in, std::vector<aggre
   return true;
 }
 
-std::optional<planner::relation> query_binder::group(const query& q, const rows& in,
+std::optional<planner::relation> query_binder::group(const query& q, rows& in,
                                                      std::vector<bound_target>& targets,
                                                      std::vector<aggregate_call>& calls,
-                                                     const context& c) {
-  const auto& types = types_of(in.from);
+                                                     const context& c,
+                                                     const clause_subqueries& subqueries) {
+  const auto types = types_of(in.from);
   planner::aggregate_def def;
   def.by_window = false;
   def.final_only = c.final_rows;
   bool ok = bind_keys(q, in, targets, def.keys);
   expr::bound having;
-  ok &= bind_having(q, in, calls, having);
+  ok &= bind_having(q, in, calls, subqueries.values, having);
   if (!ok) return {};
 
   std::set<std::string> taken{"window_start", "window_end"};
+  for (const auto& key : def.keys) taken.insert(key.name);
+  for (auto k : subqueries.keys) {
+    auto n = planner::column_ref(types, k);
+    if (std::none_of(def.keys.begin(), def.keys.end(), [&n](const planner::named_expr& key) {
+          return expr::same_tree(*key.value, *n);
+        }))
+      def.keys.push_back({unique_name(types.fields[k].name, taken), std::move(n)});
+  }
   for (const auto& key : def.keys) taken.insert(key.name);
   auto o = named(c.id);
   for (const auto& key : def.keys) o.what += expr::to_sql(*key.value, types) + ", ";
@@ -190,8 +203,13 @@ std::optional<planner::relation> query_binder::group(const query& q, const rows&
   if (!made) return report(made.err().code, made.err().message, location), std::nullopt;
   change_locations[made->node] = location;
 
+  rows groups{*made, {}};
+  subquery_values joined;
+  if (!attach_later(subqueries, groups, c, joined)) return {};
+  std::vector<expr::node_ptr> later;
+  for (const auto& l : subqueries.later) later.push_back(joined.at(l.of->query.get()).n);
   regrouping regroup(keys, static_cast<uint32_t>(types.size()),
-                     static_cast<uint32_t>(builder_.node(*made).columns.size()));
+                     static_cast<uint32_t>(builder_.node(*made).columns.size()), later);
   auto rewritten = [&](expr::bound& value) {
     if (!value.n) return false;
     auto n = regroup(value.n);
@@ -210,10 +228,10 @@ std::optional<planner::relation> query_binder::group(const query& q, const rows&
   }
   if (having.n) ok &= rewritten(having);
   if (!ok) return {};
-  if (!having.n) return *made;
+  if (!having.n) return groups.from;
   auto h = part(c, "having");
-  h.what = expr::to_sql(*having.n, types_of(*made));
-  auto kept = builder_.filter(*made, having.n, std::move(h));
+  h.what = expr::to_sql(*having.n, types_of(groups.from));
+  auto kept = builder_.filter(groups.from, having.n, std::move(h));
   if (!kept) return report(kept.err().code, kept.err().message, q.having->location), std::nullopt;
   return *kept;
 }

@@ -2,40 +2,13 @@
 #include <algorithm>
 
 #include "jobs/plan/joins.hpp"
+#include "jobs/sql/nodes.hpp"
 #include "jobs/sql/query_binder.hpp"
 #include "runtime/base/nearest.hpp"
 #include "runtime/expr/expr.hpp"
 
 namespace weir::sql {
 namespace {
-
-/// "l" and "r" are two given values.
-class two_values final : public expr::scope {
- public:
-  two_values(expr::bound l, expr::bound r) : left_(std::move(l)), right_(std::move(r)) {}
-  result<expr::bound> column(const syntax& s, const expr::binder&) override {
-    return s.name == "l" ? left_ : right_;
-  }
-
- private:
-  expr::bound left_, right_;
-};
-
-/// l OP r, or a special form of both.
-syntax of_two(expr::syntax_kind kind, const char* name, uint32_t location) {
-  syntax s;
-  s.kind = kind;
-  s.name = name;
-  s.location = location;
-  for (const auto* side : {"l", "r"}) {
-    syntax c;
-    c.kind = expr::syntax_kind::column;
-    c.name = side;
-    c.location = location;
-    s.args.push_back(std::move(c));
-  }
-  return s;
-}
 
 expr::bound value_of(const schema& types, const column_name& c, uint32_t location) {
   auto n = std::make_shared<expr::node>(*planner::column_ref(types, c.index));
@@ -99,10 +72,24 @@ std::optional<rows> query_binder::join(const from_item& f, const context& c) {
            f.location);
     return {};
   }
-  auto right = item(f.sides[1], c);
+  auto right = item(f.sides[1], c, &*left);
   if (!right) return {};
   const auto l = types_of(left->from), r = types_of(right->from);
   const auto types = both_types(l, r);
+  if (!right->correlated.empty()) {
+    if (f.how != join_kind::inner && f.how != join_kind::left) {
+      report(errc::invalid_argument,
+             "the combining JOIN type must be INNER or LEFT for a LATERAL reference", f.location);
+      return {};
+    }
+    if (!f.using_columns.empty() || f.natural) {
+      report(errc::unsupported, "USING with a LATERAL subquery is not supported; write ON",
+             f.location);
+      return {};
+    }
+    return lateral(std::move(*left), std::move(*right), f.how, f.on ? &*f.on : nullptr, c,
+                   f.location);
+  }
   std::vector<std::string> names;
   if (!using_columns(f, *left, *right, names)) return {};
   expr::node_ptr condition;
@@ -117,8 +104,8 @@ std::optional<rows> query_binder::join(const from_item& f, const context& c) {
     auto b = *visible(*right, name, several);
     b.index += static_cast<uint32_t>(l.size());
     two_values two(value_of(types, *a, f.location), value_of(types, b, f.location));
-    auto equal =
-        expr::binder(script_.text(), two).bind(of_two(expr::syntax_kind::op, "=", f.location));
+    auto equal = expr::binder(script_.text(), two)
+                     .bind(two_values::of(expr::syntax_kind::op, "=", f.location));
     if (!equal) return report(equal.err(), f.location), std::nullopt;
     condition = condition ? planner::join_and({condition, equal->n}) : equal->n;
   }
@@ -179,7 +166,7 @@ std::optional<rows> query_binder::merged(rows both, size_t lefts,
       two_values two(value_of(types, *sides[0], f.location),
                      value_of(types, *sides[1], f.location));
       auto value = expr::binder(script_.text(), two)
-                       .bind(of_two(expr::syntax_kind::special, "coalesce", f.location));
+                       .bind(two_values::of(expr::syntax_kind::special, "coalesce", f.location));
       if (!value) return report(value.err(), f.location), std::nullopt;
       one.index = static_cast<uint32_t>(targets.size());
       targets.push_back({std::move(*value), name, f.location});

@@ -1,6 +1,8 @@
 // One SELECT: WHERE, the select list, DISTINCT; and what queries of every kind share.
 #include <algorithm>
 
+#include "jobs/plan/aggregate_call.hpp"
+#include "jobs/sql/nodes.hpp"
 #include "jobs/sql/query_binder.hpp"
 #include "runtime/expr/expr.hpp"
 
@@ -48,6 +50,42 @@ std::string column_title(const syntax& s) {
   return "?column?";
 }
 
+namespace {
+
+bool has_aggregate(const syntax& s) {
+  if (s.kind == expr::syntax_kind::function && !s.over_location && planner::find_aggregate(s.name))
+    return true;
+  return std::any_of(s.args.begin(), s.args.end(), has_aggregate);
+}
+
+bool has_groups(const query& q) {
+  return !q.group_by.empty() || q.having ||
+         std::any_of(q.targets.begin(), q.targets.end(),
+                     [](const target& t) { return !t.star && has_aggregate(t.value); });
+}
+
+/// What an expression over aggregates is when no row comes; columns as rows::when_empty has them.
+expr::node_ptr emptied(const expr::node_ptr& n, const std::vector<aggregate_call>& calls,
+                       const schema& types, const std::vector<correlation>& correlated) {
+  if (n->kind == expr::node_kind::column) {
+    if (n->column >= types.size() && n->column - types.size() < calls.size()) {
+      const auto f = calls[n->column - types.size()].function;
+      const bool counts = f == aggregate_function::count_star || f == aggregate_function::count ||
+                          f == aggregate_function::count_distinct;
+      return counts ? make_number(0) : make_null(n->type);
+    }
+    for (uint32_t i = 0; i < correlated.size(); ++i)
+      if (correlated[i].own == n->column) return make_column(n->type, i);
+    return make_null(n->type);
+  }
+  if (n->args.empty()) return n;
+  auto copy = std::make_shared<expr::node>(*n);
+  for (auto& a : copy->args) a = emptied(a, calls, types, correlated);
+  return copy;
+}
+
+}  // namespace
+
 std::optional<rows> query_binder::bind(const query& q, const context& outer) {
   environment here;
   here.outer = outer.with;
@@ -58,6 +96,7 @@ std::optional<rows> query_binder::bind(const query& q, const context& outer) {
     inner.id = c.id.empty() ? n.called.text : c.id + '/' + n.called.text;
     inner.wanted = nullptr;
     inner.titles = &n.columns;
+    inner.outer = nullptr;
     auto r = bind(*n.body, inner);
     if (r && !rename(*r, n.columns, n.called.text, n.called.location)) r.reset();
     here.names[n.called.text] = std::move(r);
@@ -73,45 +112,84 @@ std::optional<rows> query_binder::bind(const query& q, const context& outer) {
   return select(q, c);
 }
 
-std::optional<rows> query_binder::select(const query& q, const context& c) {
-  auto in = from(q, c);
-  if (!in) return {};
+std::optional<rows> query_binder::select(const query& q, const context& given) {
+  auto c = given;
+  c.from = nullptr;
+  auto in = given.from ? std::optional(*given.from) : from(q, c);
+  if (!in || (c.outer && !correlate(q, c, *in))) return {};
+  auto correlated = in->correlated;
   bool ok = true;
   if (q.where) {
-    auto filtered = filter(*in, *q.where, part(c, "where"));
+    auto filtered = where(*in, *q.where, c, "WHERE");
     ok = filtered.has_value();  // the select list may have mistakes of its own
     if (ok) in = std::move(filtered);
   }
+  clause_subqueries subqueries;
+  const bool groups = has_groups(q);
+  for (const auto& t : q.targets)
+    if (!(groups ? attach_grouped(t.value, *in, c, subqueries)
+                 : attach(t.value, *in, c, subqueries.values)))
+      return {};
+  for (const auto& k : q.group_by)
+    if (!attach(k, *in, c, subqueries.values)) return {};
+  if (q.having && !attach_grouped(*q.having, *in, c, subqueries)) return {};
+  for (const auto& k : correlated) subqueries.keys.push_back(k.own);
+
   std::vector<aggregate_call> calls;
   std::vector<bound_target> targets;
-  ok &= bind_targets(q, *in, calls, targets);
-  const bool grouped = !q.group_by.empty() || q.having || !calls.empty();
+  ok &= bind_targets(q, *in, calls, targets, subqueries.values);
+  const bool grouped = groups || !calls.empty();
+  rows about;
+  about.single = (grouped && q.group_by.empty()) || q.from.empty();
+  if (ok && c.outer && grouped && q.group_by.empty() && !q.having)
+    for (const auto& t : targets)
+      about.when_empty.push_back(
+          expr::fold(emptied(t.value.n, calls, types_of(in->from), correlated)));
+  const auto visible = targets.size();
+  for (const auto& k : correlated) {
+    bound_target t;
+    t.name = "for " + types_of(in->from).fields[k.own].name;
+    t.value.n = planner::column_ref(types_of(in->from), k.own);
+    targets.push_back(std::move(t));
+  }
   auto from = in->from;
   if (grouped) {
     // Keys and HAVING are checked even where the select list has mistakes.
-    auto g = group(q, *in, targets, calls, c);
+    auto g = group(q, *in, targets, calls, c, subqueries);
     if (!g || !ok) return {};
     from = *g;
   }
   if (!ok) return {};
   if (c.titles)
-    for (size_t i = 0; i < std::min(targets.size(), c.titles->size()); ++i)
+    for (size_t i = 0; i < std::min(visible, c.titles->size()); ++i)
       targets[i].name = (*c.titles)[i];
   const bool main = !grouped && !q.distinct;
   auto out = project(from, std::move(targets), main ? named(c.id) : part(c, "select"));
-  if (!out || !q.distinct) return out;
-  auto columns = out->columns;
-  for (const auto& k : columns)
-    if (!comparable(types_of(out->from).fields[k.index].type, k.location)) return {};
-  auto o = grouped ? part(c, "distinct") : named(c.id);
-  // What is compared must have a type.
-  for (auto& k : columns) k.literal.reset();
-  return take(builder_.distinct(out->from, std::move(o)), std::move(columns), q.location);
+  if (!out) return {};
+  for (size_t i = 0; i < correlated.size(); ++i)
+    correlated[i].own = out->columns[visible + i].index;
+  out->columns.resize(visible);
+  if (q.distinct) {
+    auto columns = out->columns;
+    for (const auto& k : columns)
+      if (!comparable(types_of(out->from).fields[k.index].type, k.location)) return {};
+    auto o = grouped ? part(c, "distinct") : named(c.id);
+    // What is compared must have a type.
+    for (auto& k : columns) k.literal.reset();
+    out = take(builder_.distinct(out->from, std::move(o)), std::move(columns), q.location);
+    if (!out) return {};
+  }
+  out->correlated = std::move(correlated);
+  out->single = about.single;
+  out->when_empty = std::move(about.when_empty);
+  return out;
 }
 
-std::optional<rows> query_binder::filter(rows in, const syntax& condition, step_options o) {
+std::optional<rows> query_binder::filter(rows in, const syntax& condition, step_options o,
+                                         const std::string& clause,
+                                         const subquery_values& subqueries) {
   const auto& types = types_of(in.from);
-  const auto n = truth(condition, in, types, "WHERE");
+  const auto n = truth(condition, in, types, clause, &subqueries);
   if (!n) return {};
   o.what = expr::to_sql(*n, types);
   return take(builder_.filter(in.from, n, std::move(o)), std::move(in.columns), condition.location);
@@ -119,8 +197,9 @@ std::optional<rows> query_binder::filter(rows in, const syntax& condition, step_
 
 /// A condition over rows of these types; null: reported.
 expr::node_ptr query_binder::truth(const syntax& condition, const rows& in, const schema& types,
-                                   const std::string& clause) {
+                                   const std::string& clause, const subquery_values* subqueries) {
   select_scope names(in, types, clause);
+  if (subqueries) names.know(*subqueries);
   expr::binder b(script_.text(), names);
   auto bound = b.bind(condition);
   if (bound && !bound->unknown && bound->n->type.id != type_id::boolean)
@@ -134,9 +213,10 @@ expr::node_ptr query_binder::truth(const syntax& condition, const rows& in, cons
 }
 
 bool query_binder::bind_targets(const query& q, const rows& in, std::vector<aggregate_call>& calls,
-                                std::vector<bound_target>& out) {
+                                std::vector<bound_target>& out, const subquery_values& subqueries) {
   const auto& types = types_of(in.from);
   select_scope names(in, types, calls);
+  names.know(subqueries);
   expr::binder b(script_.text(), names);
   bool ok = true;
   for (const auto& t : q.targets) {

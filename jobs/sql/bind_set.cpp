@@ -1,4 +1,5 @@
 // VALUES and set operations.
+#include "jobs/sql/nodes.hpp"
 #include "jobs/sql/query_binder.hpp"
 #include "runtime/expr/expr.hpp"
 
@@ -8,23 +9,6 @@ namespace {
 
 /// VALUES is for small tables that are written by hand; a file is read faster than a script.
 constexpr size_t values_rows_max = 1000;
-
-expr::node_ptr call(std::string function, const data_type& type, std::vector<expr::node_ptr> args) {
-  auto n = std::make_shared<expr::node>();
-  n->kind = expr::node_kind::call;
-  n->type = type;
-  n->function = std::move(function);
-  n->args = std::move(args);
-  return n;
-}
-
-expr::node_ptr number(int64_t v) {
-  auto n = std::make_shared<expr::node>();
-  n->kind = expr::node_kind::literal;
-  n->type = type_id::int64;
-  n->literal = scalar::of_int(type_id::int64, v);
-  return n;
-}
 
 }  // namespace
 
@@ -74,15 +58,15 @@ std::optional<rows> query_binder::values(const query& q, const context& c) {
       }
       t.value.zoned |= value->zoned;
       if (r + 1 < columns[i].size())
-        choices.push_back(
-            call("=", type_id::boolean, {row_number, number(static_cast<int64_t>(r) + 1)}));
+        choices.push_back(make_call("=", type_id::boolean,
+                                    {row_number, make_number(static_cast<int64_t>(r) + 1)}));
       choices.push_back(value->n);
     }
     if (!type) {
       ok = report(type.err(), location);
       continue;
     }
-    t.value.n = choices.size() == 1 ? choices[0] : call("case", *type, std::move(choices));
+    t.value.n = choices.size() == 1 ? choices[0] : make_call("case", *type, std::move(choices));
     targets.push_back(std::move(t));
   }
   if (!ok) return {};
@@ -92,7 +76,8 @@ std::optional<rows> query_binder::values(const query& q, const context& c) {
 /// The queries that a chain of UNIONs puts together. Under UNION without ALL it makes no difference
 /// whether inner ones keep duplicates.
 void query_binder::branches(const query& q, bool all, std::vector<const query*>& out) const {
-  if (q.what == query::kind::set_operation && q.with.empty() && (q.all || !all)) {
+  if (q.what == query::kind::set_operation && q.set == query::set_kind::unite && q.with.empty() &&
+      (q.all || !all)) {
     branches(*q.left, all, out);
     branches(*q.right, all, out);
   } else {
@@ -102,10 +87,11 @@ void query_binder::branches(const query& q, bool all, std::vector<const query*>&
 
 /// The types of a set operation's columns: unified from left to right, as PostgreSQL does.
 std::optional<std::vector<data_type>> query_binder::unified(const std::vector<rows>& inputs,
-                                                            bool distinct) {
+                                                            bool distinct,
+                                                            const std::string& what) {
   rows nothing;
   schema no_types;
-  select_scope names(nothing, no_types, "UNION");
+  select_scope names(nothing, no_types, what);
   expr::binder b(script_.text(), names);
   std::vector<data_type> types;
   bool ok = true;
@@ -120,7 +106,7 @@ std::optional<std::vector<data_type>> query_binder::unified(const std::vector<ro
     auto left = value(inputs[0]);
     for (size_t i = 1; ok && i < inputs.size(); ++i) {
       auto right = value(inputs[i]);
-      auto type = b.common_type({left, right}, "UNION", inputs[i].columns[k].location);
+      auto type = b.common_type({left, right}, what, inputs[i].columns[k].location);
       if (!type) {
         ok = report(type.err(), inputs[i].columns[k].location);
         break;
@@ -137,15 +123,88 @@ std::optional<std::vector<data_type>> query_binder::unified(const std::vector<ro
   return types;
 }
 
+/// Both sides' rows together, grouped by all columns: how often each is on either side.
+std::optional<rows> query_binder::intersect(const query& q,
+                                            const std::vector<planner::relation>& from,
+                                            std::vector<column_name> columns, const context& c) {
+  std::vector<planner::relation> tagged;
+  for (const auto& r : from) {
+    const auto types = types_of(r);
+    std::vector<bound_target> targets;
+    for (uint32_t i = 0; i < types.size(); ++i)
+      targets.push_back(plain_target(planner::column_ref(types, i), types.fields[i].name));
+    targets.push_back(plain_target(make_truth(tagged.empty()), "is left"));
+    auto made = project(r, std::move(targets), part(c, "sides"));
+    if (!made) return {};
+    tagged.push_back(made->from);
+  }
+  auto both = take(builder_.unite(tagged, part(c, "union")), {}, q.location);
+  if (!both) return {};
+  const auto types = types_of(both->from);
+  const auto n = static_cast<uint32_t>(types.size() - 1);
+  planner::aggregate_def def;
+  def.by_window = false;
+  def.final_only = c.final_rows;
+  for (uint32_t i = 0; i < n; ++i)
+    def.keys.push_back({types.fields[i].name, planner::column_ref(types, i)});
+  const auto is_left = planner::column_ref(types, n);
+  for (bool left : {true, false}) {
+    aggregate_call count;
+    count.name = left ? "on the left" : "on the right";
+    count.filter = left ? is_left : make_call("not", type_id::boolean, {is_left});
+    def.calls.push_back(std::move(count));
+  }
+  auto o = named(c.id);
+  o.what = q.set == query::set_kind::intersect ? "intersect" : "except";
+  auto counted = take(builder_.aggregate(both->from, std::move(def), std::move(o)), {}, q.location);
+  if (!counted) return {};
+  change_locations[counted->from.node] = q.right->location;
+  const auto left = make_column(type_id::int64, n), right = make_column(type_id::int64, n + 1);
+  auto is = [](const char* op, expr::node_ptr a, expr::node_ptr b) {
+    return make_call(op, type_id::boolean, {std::move(a), std::move(b)});
+  };
+  const bool intersect = q.set == query::set_kind::intersect;
+  std::vector<bound_target> targets;
+  const auto outputs = types_of(counted->from);
+  for (uint32_t i = 0; i < n; ++i)
+    targets.push_back(plain_target(planner::column_ref(outputs, i), outputs.fields[i].name));
+  if (!q.all) {
+    auto kept = builder_.filter(counted->from,
+                                make_call("and", type_id::boolean,
+                                          {is(">", left, make_number(0)),
+                                           is(intersect ? ">" : "=", right, make_number(0))}),
+                                part(c, "both"));
+    if (!kept) return report(kept.err().code, kept.err().message, q.location), std::nullopt;
+    auto out = project(*kept, std::move(targets), part(c, "select"));
+    if (out) out->columns = std::move(columns);
+    return out;
+  }
+  auto times = intersect ? make_call("case", type_id::int64, {is("<", left, right), left, right})
+                         : make_call("-", type_id::int64, {left, right});
+  targets.push_back(plain_target(std::move(times), "times"));
+  auto out = project(counted->from, std::move(targets), part(c, "times"));
+  if (!out) return {};
+  return take(builder_.repeat(out->from, n, part(c, "repeat")), std::move(columns), q.location);
+}
+
 std::optional<rows> query_binder::set_operation(const query& q, const context& c) {
+  const bool unite = q.set == query::set_kind::unite;
+  const std::string what = unite                                 ? "UNION"
+                           : q.set == query::set_kind::intersect ? "INTERSECT"
+                                                                 : "EXCEPT";
   std::vector<const query*> parts;
-  branches(*q.left, q.all, parts);
-  branches(*q.right, q.all, parts);
+  if (unite) {
+    branches(*q.left, q.all, parts);
+    branches(*q.right, q.all, parts);
+  } else {
+    parts = {q.left.get(), q.right.get()};
+  }
   std::vector<rows> inputs;
   bool ok = true;
   for (size_t i = 0; i < parts.size(); ++i) {
     context inner = c;
     inner.wanted = nullptr;
+    inner.outer = nullptr;
     if (i > 0) inner.titles = nullptr;  // names are the first query's
     if (!c.id.empty()) inner.id = c.id + '/' + std::to_string(i + 1);
     auto r = bind(*parts[i], inner);
@@ -155,11 +214,11 @@ std::optional<rows> query_binder::set_operation(const query& q, const context& c
   if (!ok) return {};
   for (size_t i = 1; i < inputs.size(); ++i)
     if (inputs[i].columns.size() != inputs[0].columns.size()) {
-      report(errc::type_mismatch, "each UNION query must have the same number of columns",
+      report(errc::type_mismatch, "each " + what + " query must have the same number of columns",
              parts[i]->location);
       return {};
     }
-  auto types = unified(inputs, !q.all);
+  auto types = unified(inputs, !q.all || !unite, what);
   if (!types) return {};
   std::vector<planner::relation> from;
   auto columns = inputs[0].columns;
@@ -181,6 +240,7 @@ std::optional<rows> query_binder::set_operation(const query& q, const context& c
     columns[i].literal.reset();
     columns[i].table.clear();
   }
+  if (!unite) return intersect(q, from, std::move(columns), c);
   auto out = take(builder_.unite(from, q.all ? named(c.id) : part(c, "union")), columns,
                   parts[1]->location);
   if (!out || q.all) return out;

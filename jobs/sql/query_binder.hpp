@@ -43,8 +43,25 @@ struct context {
   bool final_rows = false;
   /// INSERT's columns: what literals of VALUES become.
   const std::vector<data_type>* wanted = nullptr;
+  /// The rows whose columns a subquery may read, beside its own.
+  const rows* outer = nullptr;
+  /// What the query's FROM gives, where that is known already.
+  const rows* from = nullptr;
   /// What the columns are called from outside (CREATE VIEW v (a, b)), so that plans say so too.
   const std::vector<std::string>* titles = nullptr;
+};
+
+/// Subqueries of a select list and HAVING over groups.
+struct clause_subqueries {
+  /// Columns from here on stand for values that are joined to the groups.
+  static constexpr uint32_t first_later = 1'000'000;
+  struct later {
+    const syntax* of;
+    rows inner;
+  };
+  subquery_values values;
+  std::vector<later> later;
+  std::vector<uint32_t> keys;  // columns of the input that are the same for a whole group
 };
 
 class query_binder {
@@ -74,13 +91,19 @@ class query_binder {
     std::string name;
     uint32_t location = 0;
   };
+  static bound_target plain_target(expr::node_ptr value, std::string name) {
+    bound_target t;
+    t.value.n = std::move(value);
+    t.name = std::move(name);
+    return t;
+  }
 
   // bind_from.cpp
   std::optional<rows> from(const query&, const context&);
   /// Reports a name that is there twice.
   bool unique_titles(const from_item&, std::set<std::string>& titles);
   static bool is_row_function(const from_item&);
-  std::optional<rows> item(const from_item&, const context&);
+  std::optional<rows> item(const from_item&, const context&, const rows* left = nullptr);
   std::optional<rows> relation(const name&, const context&);
   std::optional<rows> view(definition&, const context&);
   std::optional<rows> tumble(const from_item&, const context&);
@@ -98,28 +121,67 @@ class query_binder {
   std::optional<rows> merged(rows both, size_t lefts, const std::vector<std::string>& names,
                              const from_item&, const context&);
 
+  // bind_subquery.cpp
+  /// Gives `in` the outer query's columns that the query reads.
+  bool correlate(const query&, const context&, rows& in);
+  std::optional<rows> subquery(const syntax&, const rows& outer, const context&);
+  std::vector<expr::node_ptr> pairing(const rows& outer, const rows& inner, size_t lefts) const;
+  /// WHERE or HAVING: conditions with subqueries become joins.
+  std::optional<rows> where(rows, const syntax& condition, const context&,
+                            const std::string& clause);
+  std::optional<rows> semi_join(rows, const syntax& subquery, bool negated, const context&);
+  /// What an EXISTS or IN over a plain SELECT asks of each pair, so that it need not be computed
+  /// for each outer row; nothing: it is no such query, see subquery().
+  std::optional<rows> paired(const syntax& subquery, const rows& outer, rows& from, const context&,
+                             std::vector<expr::node_ptr>& conditions, bool& ok);
+  std::optional<rows> not_in(rows, const syntax& subquery, rows inner, const context&);
+  /// Joins what the subqueries of an expression give to `in`.
+  bool attach(const syntax&, rows& in, const context&, subquery_values&);
+  /// Of a query with groups: what can only be joined to the groups is kept for later.
+  bool attach_grouped(const syntax&, rows& in, const context&, clause_subqueries&);
+  bool attach_later(const clause_subqueries&, rows& groups, const context&, subquery_values&);
+  bool attach_value(const syntax&, rows inner, rows& in, const context&, subquery_values&);
+  bool attach_exists(const syntax&, rows inner, rows& in, const context&, subquery_values&);
+  bool attach_in(const syntax&, rows inner, rows& in, const context&, subquery_values&);
+  bool check_value(const syntax&, const rows& inner);
+  std::optional<std::vector<expr::node_ptr>> values_of(rows inner, rows& in, const context&,
+                                                       uint32_t location);
+  std::optional<rows> lateral(rows left, rows right, join_kind, const syntax* on, const context&,
+                              uint32_t location);
+  std::optional<rows> marked(rows inner, std::vector<uint32_t> kept, bool distinct, const context&);
+  std::optional<rows> counted(const rows& inner, const context&);
+  bool left_join(rows& in, const rows& inner, std::vector<expr::node_ptr> more, const context&,
+                 uint32_t location);
+
   // bind_select.cpp
   expr::node_ptr truth(const syntax& condition, const rows&, const schema& types,
-                       const std::string& clause);
+                       const std::string& clause, const subquery_values* = nullptr);
   std::optional<rows> select(const query&, const context&);
-  std::optional<rows> filter(rows, const syntax& condition, planner::step_options);
+  std::optional<rows> filter(rows, const syntax& condition, planner::step_options,
+                             const std::string& clause, const subquery_values&);
   bool bind_targets(const query&, const rows&, std::vector<aggregate_call>&,
-                    std::vector<bound_target>&);
+                    std::vector<bound_target>&, const subquery_values&);
   std::optional<rows> project(planner::relation, std::vector<bound_target>, planner::step_options);
 
   // bind_group.cpp
-  std::optional<planner::relation> group(const query&, const rows&, std::vector<bound_target>&,
-                                         std::vector<aggregate_call>&, const context&);
+  std::optional<planner::relation> group(const query&, rows& in, std::vector<bound_target>&,
+                                         std::vector<aggregate_call>&, const context&,
+                                         const clause_subqueries&);
   bool bind_keys(const query&, const rows&, const std::vector<bound_target>&,
                  std::vector<planner::named_expr>&);
   result<expr::bound> key_of(const syntax&, select_scope&, const std::vector<bound_target>&);
-  bool bind_having(const query&, const rows&, std::vector<aggregate_call>&, expr::bound&);
+  bool bind_having(const query&, const rows&, std::vector<aggregate_call>&, const subquery_values&,
+                   expr::bound&);
 
   // bind_set.cpp
   std::optional<rows> values(const query&, const context&);
   std::optional<rows> set_operation(const query&, const context&);
   void branches(const query&, bool all, std::vector<const query*>&) const;
-  std::optional<std::vector<data_type>> unified(const std::vector<rows>&, bool distinct);
+  std::optional<std::vector<data_type>> unified(const std::vector<rows>&, bool distinct,
+                                                const std::string& what);
+  /// INTERSECT and EXCEPT of two inputs of the same types.
+  std::optional<rows> intersect(const query&, const std::vector<planner::relation>&,
+                                std::vector<column_name>, const context&);
 
   std::optional<rows> take(result<planner::relation>, std::vector<column_name>, uint32_t location);
   bool report(const error& e, uint32_t location) { return script_.report(e, location), false; }

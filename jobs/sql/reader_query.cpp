@@ -23,16 +23,16 @@ result<query_ptr> reader::select(json body, int depth) {
   if (has_key(body, "withClause")) WEIR_TRY(with_clause(body["withClause"], *q, depth));
   const auto op = text_at(body, "op");
   simdjson::dom::array rows;
-  if (op == "SETOP_UNION") {
+  if (op != "SETOP_NONE") {
     q->what = query::kind::set_operation;
+    q->set = op == "SETOP_UNION"       ? query::set_kind::unite
+             : op == "SETOP_INTERSECT" ? query::set_kind::intersect
+                                       : query::set_kind::except;
     q->all = has_key(body, "all");
     WEIR_ASSIGN(q->left, select(body["larg"], depth + 1));
     WEIR_ASSIGN(q->right, select(body["rarg"], depth + 1));
     // With a right side in parentheses this is where the operation's second half begins.
     q->location = q->right->location;
-  } else if (op != "SETOP_NONE") {
-    return refuse(op == "SETOP_INTERSECT" ? "INTERSECT" : "EXCEPT", place_of(body["rarg"]),
-                  "UNION and UNION ALL are there");
   } else if (!body["valuesLists"].get(rows)) {
     q->what = query::kind::values;
     for (json row : rows) {
@@ -129,7 +129,8 @@ result<from_item> reader::from(json node, int depth) {
     const json body = node["RangeSubselect"];
     f.what = from_item::kind::subquery;
     f.location = place_of(body);
-    WEIR_TRY(only(body, {"subquery", "alias"}));
+    WEIR_TRY(only(body, {"subquery", "alias", "lateral"}));
+    f.lateral = has_key(body, "lateral");
     WEIR_ASSIGN(f.inner, select(body["subquery"]["SelectStmt"], depth + 1));
     WEIR_TRY(alias(body, f));
     return f;

@@ -14,6 +14,7 @@ using expr::syntax;
 result<const column_name*> select_scope::find(const syntax& s, const binder& b) const {
   const column_name* found = nullptr;
   for (const auto& c : in_.columns) {
+    if (c.outer) continue;
     if (c.name != s.name || (s.qualifier.empty() ? c.hidden : c.table != s.qualifier)) continue;
     if (found)
       return b.fail(errc::invalid_argument,
@@ -26,6 +27,9 @@ result<const column_name*> select_scope::find(const syntax& s, const binder& b) 
   if (!found && s.qualifier.empty())
     for (const auto& c : in_.columns)
       if (c.row && c.table == s.name) return &c;
+  for (const auto& c : in_.columns)
+    if (!found && c.outer && c.name == s.name && (s.qualifier.empty() || c.table == s.qualifier))
+      return &c;
   return found;
 }
 
@@ -93,9 +97,13 @@ result<bound> select_scope::aggregate(const syntax& s, binder& b) {
 }
 
 result<bound> select_scope::subquery(const syntax& s, binder& b) {
+  if (subqueries_)
+    if (auto known = subqueries_->find(s.query.get()); known != subqueries_->end())
+      return known->second;
   return b.fail(errc::unsupported,
                 (s.name.empty() ? std::string("a subquery as a value") : s.name + " (SELECT ...)") +
-                    " is not supported yet; subqueries may stand in FROM",
+                    " is not supported in this clause; it may stand in WHERE, HAVING and the "
+                    "select list",
                 s.location);
 }
 

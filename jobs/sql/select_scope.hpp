@@ -2,6 +2,7 @@
 // aggregate calls where the clause may have them. Lives while its clause is bound; one thread.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -17,22 +18,40 @@ struct column_name {
   uint32_t index = 0;   // in the relation
   bool zoned = false;   // timestamp with time zone
   bool row = false;     // all that its table has: the table's name stands for it, too
+  bool outer = false;   // of the query outside: found when nothing inside has the name
   bool hidden = false;  // of USING: found with its table's name only, and not in *
   /// A literal of a select list that has no type yet: who reads the column chooses it.
   std::optional<expr::bound> literal;
   uint32_t location = 0;  // in the select list that made it
 };
+/// A column of a subquery's rows that says for which rows of the outer query they are.
+struct correlation {
+  uint32_t outer = 0;      // column of the outer query's relation
+  uint32_t own = 0;        // of the subquery's
+  bool null_safe = false;  // NULL is a value like others
+};
 /// Rows with names, in the order that * gives. Names may repeat: then they are ambiguous.
 struct rows {
   planner::relation from;
   std::vector<column_name> columns;
+
+  // Of a query that was bound as a subquery:
+  std::vector<correlation> correlated = {};
+  bool single = false;  // at most one row (for each row of the outer query)
+  /// An aggregate without GROUP BY, which has a row even over nothing; then its columns are these,
+  /// and the relation need not have it. Columns number the entries of `correlated`.
+  std::vector<expr::node_ptr> when_empty = {};
 };
+/// Values of subqueries in expressions, by syntax::query, over the relation that the clause reads.
+using subquery_values = std::map<const void*, expr::bound>;
 
 class select_scope final : public expr::scope {
  public:
   /// `clause` names the place for messages ("WHERE").
   select_scope(const rows& in, const schema& types, std::string_view clause)
       : in_(in), types_(types), clause_(clause) {}
+  /// Subqueries that stand in the clause.
+  void know(const subquery_values& values) { subqueries_ = &values; }
   /// Aggregates are allowed: call k of `calls` reads as column types.size() + k.
   select_scope(const rows& in, const schema& types, std::vector<aggregate_call>& calls)
       : in_(in), types_(types), clause_("here"), calls_(&calls) {}
@@ -51,6 +70,7 @@ class select_scope final : public expr::scope {
   const schema& types_;
   std::string_view clause_;
   std::vector<aggregate_call>* calls_ = nullptr;
+  const subquery_values* subqueries_ = nullptr;
   bool inside_ = false;  // an aggregate's arguments
 };
 

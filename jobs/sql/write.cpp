@@ -133,13 +133,16 @@ bool loader::takes(const rows& r, const planner::table_def& t, uint32_t location
   auto traits = traits_of(connector);
   if (!traits || traits->takes_changes) return true;  // what is wrong is said by the sink itself
   auto at = queries_->change_locations.find(changing->node);
-  return fail(errc::unsupported,
-              "table \"" + t.name + "\" (" + connector +
-                  ") only appends rows, but this aggregate updates rows that it has emitted as "
-                  "more input arrives; group by a window (TUMBLE and its window_start), or give "
-                  "the table the option emit = 'final' for the rows that stand when bounded "
-                  "input ends, or use a table that takes changes (stdout)",
-              at == queries_->change_locations.end() ? location : at->second);
+  return fail(
+      errc::unsupported,
+      "table \"" + t.name + "\" (" + connector + ") only appends rows, but this " +
+          (builder_->node(*changing).what == planner::logical_node::kind::join ? "join"
+                                                                               : "aggregate") +
+          " updates rows that it has emitted as "
+          "more input arrives; group by a window (TUMBLE and its window_start), or give "
+          "the table the option emit = 'final' for the rows that stand when bounded "
+          "input ends, or use a table that takes changes (stdout)",
+      at == queries_->change_locations.end() ? location : at->second);
 }
 
 void loader::write(definition& d, const name& into, const std::vector<name>& columns,
@@ -168,6 +171,11 @@ void loader::write(definition& d, const name& into, const std::vector<name>& col
     r = assigned(std::move(*r), d, std::move(*targets), into, !columns.empty());
     if (!r) return;
     for (auto& k : table.columns) k.generated.clear(), k.value.reset();  // computed already
+  }
+  if (d.final_rows && builder_->emits_changes(r->from)) {
+    auto settled = builder_->settle(r->from, queries_->named("sink/" + d.table.name + "/final"));
+    if (!settled) return fail(settled.err().code, settled.err().message, into.location), void();
+    r->from = *settled;
   }
   if (!takes(*r, table, into.location)) return;
   auto known = std::find_if(written_.begin(), written_.end(),

@@ -31,6 +31,9 @@ struct maker {
   result<operator_ptr> operator()(const distinct_spec&) const {
     return make_distinct(in(), node.output);
   }
+  result<operator_ptr> operator()(const settle_spec&) const {
+    return make_settle(in(), node.output);
+  }
   result<operator_ptr> operator()(const join_spec& s) const {
     return make_join(s, in(), inputs.back(), node.output);
   }

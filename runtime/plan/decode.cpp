@@ -298,6 +298,8 @@ result<operator_spec> get_spec(wire::Operator::Spec::Reader r) {
       return operator_spec(tumble_spec{r.getTumble().getTimeColumn(), r.getTumble().getSizeUs()});
     case wire::Operator::Spec::JOIN:
       return get_join(r.getJoin());
+    case wire::Operator::Spec::SETTLE:
+      return operator_spec(settle_spec{});
     case wire::Operator::Spec::REPEAT:
       return operator_spec(repeat_spec{r.getRepeat()});
   }

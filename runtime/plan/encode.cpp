@@ -206,6 +206,7 @@ struct spec_encoder {
     put(o.initConditionColumns(list_size(s.condition_columns.size())), s.condition_columns);
     put(o.initOutput(list_size(s.output.size())), s.output);
   }
+  void operator()(const settle_spec&) { b.setSettle(); }
   void operator()(const repeat_spec& s) { b.setRepeat(s.count_column); }
 };
 

@@ -155,6 +155,7 @@ struct state_of {
     h.add(uint64_t{s.window_end_key ? *s.window_end_key + 1 : 0});
   }
   void operator()(const distinct_spec&) const { h.add(at(in, 0)); }
+  void operator()(const settle_spec&) const { h.add(at(in, 0)); }
   void add_side(const join_side& s, const schema_ptr& type) const {
     // Whole rows are kept.
     h.add(type);
@@ -215,6 +216,7 @@ struct results_of {
   void operator()(const repeat_spec& s) const { h.add(uint64_t{s.count_column}); }
   void operator()(const union_spec&) const {}
   void operator()(const distinct_spec&) const {}
+  void operator()(const settle_spec&) const {}
 };
 
 }  // namespace
@@ -258,7 +260,8 @@ bool keeps_state(const operator_node& n) noexcept {
   return std::holds_alternative<source_spec>(n.spec) || std::holds_alternative<sink_spec>(n.spec) ||
          std::holds_alternative<aggregate_spec>(n.spec) ||
          std::holds_alternative<distinct_spec>(n.spec) ||
-         std::holds_alternative<join_spec>(n.spec) || std::holds_alternative<custom_spec>(n.spec);
+         std::holds_alternative<join_spec>(n.spec) || std::holds_alternative<settle_spec>(n.spec) ||
+         std::holds_alternative<custom_spec>(n.spec);
 }
 
 }  // namespace weir

@@ -148,10 +148,12 @@ struct join_spec {
 struct repeat_spec {
   uint32_t count_column = 0;
 };
+/// Rows with their weights are kept, and those that stand when the input ends are given then.
+struct settle_spec {};
 
-using operator_spec =
-    std::variant<source_spec, sink_spec, filter_spec, project_spec, flat_map_spec, aggregate_spec,
-                 union_spec, distinct_spec, custom_spec, tumble_spec, join_spec, repeat_spec>;
+using operator_spec = std::variant<source_spec, sink_spec, filter_spec, project_spec, flat_map_spec,
+                                   aggregate_spec, union_spec, distinct_spec, custom_spec,
+                                   tumble_spec, join_spec, repeat_spec, settle_spec>;
 
 struct operator_node {
   std::string id;    // stable over changed jobs: explicit, or derived from what it does

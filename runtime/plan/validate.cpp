@@ -247,6 +247,9 @@ struct spec_checker {
     }
     return {};
   }
+  status operator()(const settle_spec&) const {
+    return check_types(n, *n.output, *in[0], "output");
+  }
   status operator()(const repeat_spec& s) const {
     WEIR_TRY(check_columns(n, {s.count_column}, *in[0], "count"));
     if (in[0]->fields[s.count_column].type.id != type_id::int64)
@@ -265,7 +268,8 @@ bool needs_key_partitioning(const operator_node& n) {
     return a->stage != aggregate_spec::phase::partial && !a->keys.empty();
   if (const auto* c = std::get_if<custom_spec>(&n.spec)) return !c->keys.empty();
   if (const auto* j = std::get_if<join_spec>(&n.spec)) return !j->left.keys.empty();
-  return std::holds_alternative<distinct_spec>(n.spec);
+  return std::holds_alternative<distinct_spec>(n.spec) ||
+         std::holds_alternative<settle_spec>(n.spec);
 }
 
 /// All rows must meet in one place.
@@ -333,8 +337,9 @@ status check_node(const physical_plan& plan, uint32_t i, const std::vector<schem
     return bad(n, "parallelism " + std::to_string(parallelism) + " is over the " +
                       std::to_string(plan.key_groups) + " key groups");
   if (runs_once(n) && parallelism != 1)
-    return bad(n, std::string(kind_name(n.spec)) + " without keys has parallelism " +
-                      std::to_string(parallelism) + ", not 1");
+    return bad(n,
+               std::string(std::holds_alternative<join_spec>(n.spec) ? "a join" : "an aggregate") +
+                   " without keys has parallelism " + std::to_string(parallelism) + ", not 1");
   return std::visit(spec_checker{plan, n, in}, n.spec);
 }
 

@@ -1,0 +1,69 @@
+// Bound expression trees that the SQL front end makes by itself. Plain functions.
+#pragma once
+
+#include "jobs/plan/builder.hpp"
+#include "runtime/expr/binder.hpp"
+
+namespace weir::sql {
+
+inline expr::node_ptr make_call(std::string function, const data_type& type,
+                                std::vector<expr::node_ptr> args) {
+  auto n = std::make_shared<expr::node>();
+  n->kind = expr::node_kind::call;
+  n->type = type;
+  n->function = std::move(function);
+  n->args = std::move(args);
+  return n;
+}
+inline expr::node_ptr make_column(const data_type& type, uint32_t index) {
+  auto n = std::make_shared<expr::node>();
+  n->kind = expr::node_kind::column;
+  n->type = type;
+  n->column = index;
+  return n;
+}
+inline expr::node_ptr make_literal(scalar v) {
+  auto n = std::make_shared<expr::node>();
+  n->kind = expr::node_kind::literal;
+  n->type = v.type;
+  n->literal = std::move(v);
+  return n;
+}
+inline expr::node_ptr make_number(int64_t v) {
+  return make_literal(scalar::of_int(type_id::int64, v));
+}
+inline expr::node_ptr make_truth(bool v) {
+  return make_literal(scalar::of_int(type_id::boolean, v));
+}
+inline expr::node_ptr make_null(const data_type& type) {
+  return make_literal(scalar::of_null(type));
+}
+
+/// "l" and "r" are two given values: a scope for what the binder makes of two operands.
+class two_values final : public expr::scope {
+ public:
+  two_values(expr::bound l, expr::bound r) : left_(std::move(l)), right_(std::move(r)) {}
+  result<expr::bound> column(const expr::syntax& s, const expr::binder&) override {
+    return s.name == "l" ? left_ : right_;
+  }
+  /// l OP r, or a special form of both.
+  static expr::syntax of(expr::syntax_kind kind, const std::string& name, uint32_t location) {
+    expr::syntax s;
+    s.kind = kind;
+    s.name = name;
+    s.location = location;
+    for (const auto* side : {"l", "r"}) {
+      expr::syntax c;
+      c.kind = expr::syntax_kind::column;
+      c.name = side;
+      c.location = location;
+      s.args.push_back(std::move(c));
+    }
+    return s;
+  }
+
+ private:
+  expr::bound left_, right_;
+};
+
+}  // namespace weir::sql

@@ -1,0 +1,333 @@
+-- CASE equal columns are keys, the rest is asked of each pair
+SELECT t.k, o.n FROM t JOIN o ON t.k = o.k AND t.v < o.n
+-- PLAN
+sink stdout
+  project k, n
+    join on k = k and (v::bigint < n)
+      [k] source file t.csv (csv): k, v
+      [k] source file o (csv): k, n
+
+-- CASE conditions on one side go to that side
+SELECT t.k, o.n FROM t JOIN o ON t.k = o.k AND t.v > 3 WHERE o.n < 10 AND t.v <> o.n
+-- PLAN
+sink stdout
+  project k, n
+    join on k = k and (v::bigint <> n)
+      [k] filter (v > 3)
+        source file t.csv (csv): k, v
+      [k] filter (n < '10'::bigint)
+        source file o (csv): k, n
+
+-- CASE but not to the side that an outer join fills with NULL
+SELECT t.k, o.n FROM t LEFT JOIN o ON t.k = o.k AND t.v > 3 AND o.n > 4 WHERE o.n IS NULL AND t.v < 9
+-- PLAN
+sink stdout
+  changes: project k, n
+    changes: filter (n IS NULL)
+      changes: left join on k = k and (v > 3)
+        [k] filter (v < 9)
+          source file t.csv (csv): k, v
+        [k] filter (n > '4'::bigint)
+          source file o (csv): k, n
+
+-- CASE tables behind commas are joined by WHERE
+SELECT t.k, f.n FROM t, o, f WHERE t.k = o.k AND o.n = f.n
+-- PLAN
+sink stdout
+  project k, n_2 AS n
+    join on n = n
+      [n] join on k = k
+        [k] source file t.csv (csv): k
+        [k] source file o (csv): k, n
+      [n] source file f (csv): n
+
+-- CASE keys that are computed
+SELECT t.k FROM t JOIN o ON lower(t.k) = o.k
+-- PLAN
+sink stdout
+  project k
+    join on key 1 = k
+      [key 1] project k, lower(k) AS key 1
+        source file t.csv (csv): k
+      [k] source file o (csv): k
+
+-- CASE all pairs meet in one place
+SELECT count(*) FROM t CROSS JOIN o
+-- PLAN
+sink stdout
+  changes: project "count(*)" AS count
+    changes: aggregate count(*)
+      pre-aggregate count(*)
+        join, all pairs
+          source file t.csv (csv): k
+          source file o (csv): k
+
+-- CASE NULL as a key
+SELECT t.k FROM t JOIN o ON t.k IS NOT DISTINCT FROM o.k
+-- PLAN
+sink stdout
+  project k
+    join on k is not distinct from k
+      [k] source file t.csv (csv): k
+      [k] source file o (csv): k
+
+-- CASE USING gives its columns once
+SELECT * FROM o FULL JOIN f USING (k)
+-- PLAN
+sink stdout
+  changes: project coalesce(k, k_2) AS k, n, n_2
+    changes: full join on k = k
+      [k] source file o (csv): k, n
+      [k] source file f (csv): k, n
+
+-- CASE rows of the same window, final ones for a file
+INSERT INTO o SELECT a.k, b.v FROM TUMBLE(t, ts, INTERVAL '1 hour') a LEFT JOIN TUMBLE(t, ts, INTERVAL '1 hour') b
+  ON a.k = b.k AND a.window_end = b.window_end AND a.window_start = b.window_start
+-- PLAN
+sink file o (csv)
+  project k, v_2::bigint AS n
+    left join on k = k and window_end = window_end and window_start = window_start
+      [k, window_end, window_start] project k, window_start, window_end
+        tumbling windows of 1h 00m over ts
+          source file t.csv (csv): k, v, ts; event time ts, up to 0s out of order
+      [k, window_end, window_start] project k, v, window_start, window_end
+        tumbling windows of 1h 00m over ts (see above)
+
+-- CASE times at most so far apart, final ones for a file
+INSERT INTO o SELECT a.k, b.v FROM t a LEFT JOIN t b
+  ON a.k = b.k AND a.ts BETWEEN b.ts - INTERVAL '1 minute' AND b.ts + INTERVAL '1 hour'
+-- PLAN
+sink file o (csv)
+  project k, v_2::bigint AS n
+    left join on k = k and ((ts >= (ts - '00:01:00'::interval)) AND (ts <= (ts + '01:00:00'::interval)))
+      [k] project k, ts
+        source file t.csv (csv): k, v, ts; event time ts, up to 0s out of order
+      [k] source file t.csv (csv): k, v, ts; event time ts, up to 0s out of order (see above)
+
+-- CASE an outer join without bound changes its rows
+INSERT INTO o SELECT t.k, f.n FROM t LEFT JOIN f ON t.k = f.k
+-- ERRORS
+job.sql:1:48: error: table "o" (file) only appends rows, but this join updates rows that it has emitted as more input arrives; group by a window (TUMBLE and its window_start), or give the table the option emit = 'final' for the rows that stand when bounded input ends, or use a table that takes changes (stdout)
+   1 | INSERT INTO o SELECT t.k, f.n FROM t LEFT JOIN f ON t.k = f.k
+     |                                                ^
+
+-- CASE an aggregate behind a join by its key needs no exchange
+SELECT t.k, count(*) FROM t JOIN o ON t.k = o.k GROUP BY t.k
+-- PLAN
+sink stdout
+  changes: project k, "count(*)" AS count
+    changes: aggregate count(*) by k
+      pre-aggregate count(*) by k
+        join on k = k
+          [k] source file t.csv (csv): k
+          [k] source file o (csv): k
+
+-- CASE IN and EXISTS
+SELECT k FROM t WHERE k IN (SELECT k FROM o WHERE n > 1) AND NOT EXISTS (SELECT * FROM f WHERE f.k = t.k AND f.n > t.v)
+-- PLAN
+sink stdout
+  changes: project k
+    changes: anti join on k = k and (n > v::bigint)
+      [k] semi join on k = k
+        [k] source file t.csv (csv): k, v
+        [k] project k
+          filter (n > '1'::bigint)
+            source file o (csv): k, n
+      [k] source file f (csv): k, n
+
+-- CASE NOT IN knows NULL
+SELECT k FROM t WHERE k NOT IN (SELECT k FROM o)
+-- PLAN
+sink stdout
+  changes: project k
+    changes: anti join on k = k
+      [k] changes: project k
+        changes: filter ((rows IS NULL) OR (rows = '0'::bigint) OR ((k IS NOT NULL) AND (rows = values)))
+          changes: left join, all pairs
+            source file t.csv (csv): k
+            changes: aggregate count(*), count(k)
+              pre-aggregate count(*), count(k)
+                project k
+                  source file o (csv): k
+      [k] project k (see above)
+
+-- CASE a value of the outer row's group
+SELECT k, (SELECT count(*) + 1 FROM o WHERE o.k = t.k) AS n FROM t
+-- PLAN
+sink stdout
+  changes: project k, CASE WHEN ("is there" IS NULL) THEN '1'::bigint ELSE value END AS n
+    changes: left join on k = for
+      [k] source file t.csv (csv): k
+      [for] changes: project ("count(*)" + '1'::bigint) AS value, k AS for, true AS is there
+        changes: aggregate count(*) by k
+          [k] pre-aggregate count(*) by k
+            filter (k = k)
+              source file o (csv): k
+
+-- CASE values that equal nothing inside are made distinct first
+SELECT k, (SELECT max(n) FROM o WHERE o.n < t.v) AS n FROM t
+-- PLAN
+sink stdout
+  changes: project k, value AS n
+    changes: left join on v is not distinct from for
+      [v] source file t.csv (csv): k, v
+      [for] changes: project "max(n)" AS value, v AS for
+        changes: aggregate max(n) by v
+          [v] pre-aggregate max(n) by v
+            join on (n < v::bigint)
+              source file o (csv): n
+              distinct
+                [v] project v
+                  source file t.csv (csv): k, v (see above)
+
+-- CASE a value for all groups joins the groups
+SELECT k, count(*) FROM t GROUP BY k HAVING count(*) > (SELECT max(n) FROM o)
+-- PLAN
+sink stdout
+  changes: project k, "count(*)" AS count
+    changes: filter ("count(*)" > value)
+      changes: left join, all pairs
+        changes: aggregate count(*) by k
+          [k] pre-aggregate count(*) by k
+            source file t.csv (csv): k
+        changes: project "max(n)" AS value
+          changes: aggregate max(n)
+            pre-aggregate max(n)
+              source file o (csv): n
+
+-- CASE LATERAL
+SELECT t.k, s.n FROM t LEFT JOIN LATERAL (SELECT n FROM o WHERE o.k = t.k) s ON true
+-- PLAN
+sink stdout
+  changes: project k, n
+    changes: left join on k = for k
+      [k] source file t.csv (csv): k
+      [for k] project n, k AS for k
+        filter (k = k)
+          source file o (csv): k, n
+
+-- CASE INTERSECT and EXCEPT
+SELECT k FROM t INTERSECT SELECT k FROM o
+-- PLAN
+sink stdout
+  changes: project k
+    changes: filter (("on the left" > '0'::bigint) AND ("on the right" > '0'::bigint))
+      changes: aggregate count(*) FILTER (WHERE "is left"), count(*) FILTER (WHERE (NOT "is left")) by k
+        [k] pre-aggregate count(*) FILTER (WHERE "is left"), count(*) FILTER (WHERE (NOT "is left")) by k
+          union
+            project k, true AS is left
+              source file t.csv (csv): k
+            project k, false AS is left
+              source file o (csv): k
+
+-- CASE EXCEPT ALL
+SELECT k FROM t EXCEPT ALL SELECT k FROM o
+-- PLAN
+sink stdout
+  changes: repeat by times
+    changes: project k, ("on the left" - "on the right") AS times
+      changes: aggregate count(*) FILTER (WHERE "is left"), count(*) FILTER (WHERE (NOT "is left")) by k
+        [k] pre-aggregate count(*) FILTER (WHERE "is left"), count(*) FILTER (WHERE (NOT "is left")) by k
+          union
+            project k, true AS is left
+              source file t.csv (csv): k
+            project k, false AS is left
+              source file o (csv): k
+
+-- CASE mistakes in joins
+SELECT 1 FROM t JOIN o ON t.k = o.n;
+SELECT 1 FROM t JOIN o USING (v);
+SELECT 1 FROM t JOIN o ON k = 'x';
+SELECT 1 FROM t JOIN t ON true;
+SELECT 1 FROM t JOIN o ON t.v;
+SELECT 1 FROM o a JOIN LATERAL (SELECT k FROM t WHERE t.k = z.k) s ON true;
+SELECT 1 FROM o RIGHT JOIN LATERAL (SELECT k FROM t WHERE t.k = o.k) s ON true
+-- ERRORS
+job.sql:1:31: error: operator does not exist: text = bigint; a cast may help
+   1 | SELECT 1 FROM t JOIN o ON t.k = o.n;
+     |                               ^
+job.sql:2:1: error: a second SELECT without INSERT: a job has one standard output; write UNION ALL, or INSERT INTO a table
+   2 | SELECT 1 FROM t JOIN o USING (v);
+     | ^
+job.sql:2:22: error: column "v" specified in USING clause does not exist in right table; did you mean "k"?
+   2 | SELECT 1 FROM t JOIN o USING (v);
+     |                      ^
+job.sql:3:1: error: a second SELECT without INSERT: a job has one standard output; write UNION ALL, or INSERT INTO a table
+   3 | SELECT 1 FROM t JOIN o ON k = 'x';
+     | ^
+job.sql:3:27: error: column reference "k" is ambiguous; name its table, or give the columns different names
+   3 | SELECT 1 FROM t JOIN o ON k = 'x';
+     |                           ^
+job.sql:4:1: error: a second SELECT without INSERT: a job has one standard output; write UNION ALL, or INSERT INTO a table
+   4 | SELECT 1 FROM t JOIN t ON true;
+     | ^
+job.sql:4:22: error: table name "t" specified more than once
+   4 | SELECT 1 FROM t JOIN t ON true;
+     |                      ^
+job.sql:5:1: error: a second SELECT without INSERT: a job has one standard output; write UNION ALL, or INSERT INTO a table
+   5 | SELECT 1 FROM t JOIN o ON t.v;
+     | ^
+job.sql:5:27: error: argument of JOIN/ON must be type boolean, not type integer
+   5 | SELECT 1 FROM t JOIN o ON t.v;
+     |                           ^
+job.sql:6:1: error: a second SELECT without INSERT: a job has one standard output; write UNION ALL, or INSERT INTO a table
+   6 | SELECT 1 FROM o a JOIN LATERAL (SELECT k FROM t WHERE t.k = z.k) s ON true;
+     | ^
+job.sql:6:61: error: missing FROM-clause entry for table "z"; did you mean "t"?
+   6 | SELECT 1 FROM o a JOIN LATERAL (SELECT k FROM t WHERE t.k = z.k) s ON true;
+     |                                                             ^
+job.sql:7:1: error: a second SELECT without INSERT: a job has one standard output; write UNION ALL, or INSERT INTO a table
+   7 | SELECT 1 FROM o RIGHT JOIN LATERAL (SELECT k FROM t WHERE t.k = o.k) s ON true
+     | ^
+job.sql:7:44: error: the combining JOIN type must be INNER or LEFT for a LATERAL reference
+   7 | SELECT 1 FROM o RIGHT JOIN LATERAL (SELECT k FROM t WHERE t.k = o.k) s ON true
+     |                                            ^
+
+-- CASE mistakes in subqueries
+SELECT (SELECT k FROM o) AS x FROM t;
+SELECT (SELECT k, n FROM o) AS x FROM t;
+SELECT k FROM t WHERE k IN (SELECT k, n FROM o);
+SELECT k FROM t WHERE v IN (SELECT k FROM o);
+SELECT count(*) FROM t HAVING max(k) IN (SELECT k FROM o);
+SELECT k FROM t WHERE v = 1 OR v > ANY (SELECT n FROM o);
+SELECT k FROM t INTERSECT SELECT k, n FROM o
+-- ERRORS
+job.sql:1:8: error: a subquery that is used as a value must give one row at most; aggregate it, as in (SELECT max(x) FROM ...)
+   1 | SELECT (SELECT k FROM o) AS x FROM t;
+     |        ^
+job.sql:2:1: error: a second SELECT without INSERT: a job has one standard output; write UNION ALL, or INSERT INTO a table
+   2 | SELECT (SELECT k, n FROM o) AS x FROM t;
+     | ^
+job.sql:2:8: error: subquery must return only one column
+   2 | SELECT (SELECT k, n FROM o) AS x FROM t;
+     |        ^
+job.sql:3:1: error: a second SELECT without INSERT: a job has one standard output; write UNION ALL, or INSERT INTO a table
+   3 | SELECT k FROM t WHERE k IN (SELECT k, n FROM o);
+     | ^
+job.sql:3:25: error: subquery has too many columns
+   3 | SELECT k FROM t WHERE k IN (SELECT k, n FROM o);
+     |                         ^
+job.sql:4:1: error: a second SELECT without INSERT: a job has one standard output; write UNION ALL, or INSERT INTO a table
+   4 | SELECT k FROM t WHERE v IN (SELECT k FROM o);
+     | ^
+job.sql:4:25: error: operator does not exist: integer = text; a cast may help
+   4 | SELECT k FROM t WHERE v IN (SELECT k FROM o);
+     |                         ^
+job.sql:5:1: error: a second SELECT without INSERT: a job has one standard output; write UNION ALL, or INSERT INTO a table
+   5 | SELECT count(*) FROM t HAVING max(k) IN (SELECT k FROM o);
+     | ^
+job.sql:5:38: error: IN (SELECT ...) beside aggregates is not supported; put the groups into a subquery of FROM and ask in its WHERE
+   5 | SELECT count(*) FROM t HAVING max(k) IN (SELECT k FROM o);
+     |                                      ^
+job.sql:6:1: error: a second SELECT without INSERT: a job has one standard output; write UNION ALL, or INSERT INTO a table
+   6 | SELECT k FROM t WHERE v = 1 OR v > ANY (SELECT n FROM o);
+     | ^
+job.sql:6:34: error: > ANY (SELECT ...) inside a larger expression is not supported; it may stand in WHERE, between ANDs
+   6 | SELECT k FROM t WHERE v = 1 OR v > ANY (SELECT n FROM o);
+     |                                  ^
+job.sql:7:1: error: a second SELECT without INSERT: a job has one standard output; write UNION ALL, or INSERT INTO a table
+   7 | SELECT k FROM t INTERSECT SELECT k, n FROM o
+     | ^
+job.sql:7:34: error: each INTERSECT query must have the same number of columns
+   7 | SELECT k FROM t INTERSECT SELECT k, n FROM o
+     |                                  ^
