@@ -71,6 +71,9 @@ struct query {
   std::vector<from_item> from;
   std::optional<syntax> where, having;
   std::vector<syntax> group_by;
+  /// GROUPING SETS, ROLLUP, CUBE: items of group_by, one list for each grouping. Empty: all of
+  /// them.
+  std::vector<std::vector<uint32_t>> grouping_sets;
 
   std::vector<std::vector<syntax>> rows;  // values
 

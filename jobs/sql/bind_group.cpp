@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "jobs/plan/aggregate_call.hpp"
+#include "jobs/sql/nodes.hpp"
 #include "jobs/sql/query_binder.hpp"
 #include "runtime/expr/expr.hpp"
 
@@ -13,14 +14,21 @@ namespace {
 class regrouping {
  public:
   regrouping(const std::vector<planner::named_expr>& keys, uint32_t input_columns,
-             uint32_t first_call, const std::vector<expr::node_ptr>& later)
-      : keys_(keys), later_(later), input_columns_(input_columns), first_call_(first_call) {}
+             uint32_t first_call, const std::vector<expr::node_ptr>& later,
+             const std::vector<expr::node_ptr>& groupings)
+      : keys_(keys),
+        later_(later),
+        groupings_(groupings),
+        input_columns_(input_columns),
+        first_call_(first_call) {}
 
   /// Null when a column is neither a key nor in an aggregate: then `culprit` is its node.
   expr::node_ptr operator()(const expr::node_ptr& n) {
     for (uint32_t k = 0; k < keys_.size(); ++k)
       if (expr::same_tree(*n, *keys_[k].value)) return column(n, k);
     if (n->kind == expr::node_kind::column) {
+      if (n->column >= select_scope::first_grouping)
+        return groupings_[n->column - select_scope::first_grouping];
       if (n->column >= clause_subqueries::first_later)
         return later_[n->column - clause_subqueries::first_later];
       if (n->column >= input_columns_) return column(n, first_call_ + n->column - input_columns_);
@@ -48,6 +56,7 @@ class regrouping {
   }
   const std::vector<planner::named_expr>& keys_;
   const std::vector<expr::node_ptr>& later_;
+  const std::vector<expr::node_ptr>& groupings_;
   uint32_t input_columns_, first_call_;
 };
 
@@ -108,12 +117,14 @@ result<expr::bound> query_binder::key_of(const syntax& s, select_scope& names,
 
 bool query_binder::bind_keys(const query& q, const rows& in,
                              const std::vector<bound_target>& targets,
-                             std::vector<planner::named_expr>& keys) {
+                             std::vector<planner::named_expr>& keys,
+                             std::vector<uint32_t>& places) {
   const auto& types = types_of(in.from);
   select_scope names(in, types, "GROUP BY");
   bool ok = true;
   std::set<std::string> taken;
   for (const auto& s : q.group_by) {
+    places.push_back(static_cast<uint32_t>(keys.size()));
     auto value = key_of(s, names, targets);
     if (!value) {
       ok = report(value.err(), s.location);
@@ -130,10 +141,13 @@ bool query_binder::bind_keys(const query& q, const rows& in,
       ok = false;
       continue;
     }
-    if (std::any_of(keys.begin(), keys.end(), [&n](const planner::named_expr& key) {
-          return expr::same_tree(*key.value, *n);
-        }))
+    const auto known = std::find_if(keys.begin(), keys.end(), [&n](const planner::named_expr& key) {
+      return expr::same_tree(*key.value, *n);
+    });
+    if (known != keys.end()) {
+      places.back() = static_cast<uint32_t>(known - keys.begin());
       continue;
+    }
     auto i = planner::bare_column(n);
     keys.push_back({unique_name(i ? types.fields[*i].name : expr::to_sql(*n, types), taken), n});
   }
@@ -141,10 +155,11 @@ bool query_binder::bind_keys(const query& q, const rows& in,
 }
 
 bool query_binder::bind_having(const query& q, const rows& in, std::vector<aggregate_call>& calls,
-                               const subquery_values& subqueries, expr::bound& out) {
+                               clause_subqueries& subqueries, expr::bound& out) {
   if (!q.having) return true;
   select_scope names(in, types_of(in.from), calls);
-  names.know(subqueries);
+  names.know(subqueries.values);
+  names.know(subqueries.groupings);
   expr::binder b(script_.text(), names);
   auto bound = b.bind(*q.having);
   if (bound && !bound->unknown && bound->n->type.id != type_id::boolean)
@@ -157,18 +172,100 @@ bool query_binder::bind_having(const query& q, const rows& in, std::vector<aggre
   return true;
 }
 
+std::optional<planner::relation> query_binder::grouping_sets(
+    const query& q, const rows& in, const planner::aggregate_def& def,
+    const std::vector<std::vector<uint32_t>>& sets, const context& c) {
+  std::vector<planner::relation> all;
+  for (const auto& set : sets) {
+    auto one = def;
+    one.keys.clear();
+    for (auto k : set) one.keys.push_back(def.keys[k]);
+    auto o = part(c, "grouping");
+    for (const auto& key : one.keys) o.what += key.name + ", ";
+    for (const auto& call : one.calls) o.what += call.name + ", ";
+    if (one.keys.empty() && one.calls.empty()) {
+      aggregate_call count;
+      count.name = "rows";
+      one.calls.push_back(std::move(count));
+    }
+    const auto location = clause_of(q);
+    auto made = builder_.aggregate(in.from, std::move(one), std::move(o));
+    if (!made) return report(made.err().code, made.err().message, location), std::nullopt;
+    change_locations[made->node] = location;
+    const auto types = types_of(*made);
+    const auto first = static_cast<uint32_t>(builder_.node(*made).columns.size());
+    std::vector<bound_target> targets;
+    for (uint32_t k = 0; k < def.keys.size(); ++k) {
+      const auto at = std::find(set.begin(), set.end(), k);
+      targets.push_back(plain_target(
+          at == set.end() ? make_null(def.keys[k].value->type)
+                          : planner::column_ref(types, static_cast<uint32_t>(at - set.begin())),
+          def.keys[k].name));
+    }
+    for (uint32_t i = 0; i < def.calls.size(); ++i)
+      targets.push_back(plain_target(planner::column_ref(types, first + i), def.calls[i].name));
+    targets.push_back(plain_target(make_number(static_cast<int64_t>(all.size())), "grouping"));
+    auto out = project(*made, std::move(targets), part(c, "grouping"));
+    if (!out) return {};
+    all.push_back(out->from);
+  }
+  if (all.size() == 1) return all[0];
+  auto made = builder_.unite(all, named(c.id));
+  if (!made) return report(made.err().code, made.err().message, clause_of(q)), std::nullopt;
+  return *made;
+}
+
+std::optional<std::vector<expr::node_ptr>> query_binder::grouping_values(
+    const std::vector<std::vector<expr::node_ptr>>& calls,
+    const std::vector<planner::named_expr>& keys, const std::vector<std::vector<uint32_t>>& sets,
+    uint32_t number_column, uint32_t location) {
+  std::vector<expr::node_ptr> out;
+  auto number = [](int32_t v) { return make_literal(scalar::of_int(type_id::int32, v)); };
+  for (const auto& args : calls) {
+    std::vector<uint32_t> places;
+    for (const auto& a : args) {
+      const auto key = std::find_if(keys.begin(), keys.end(), [&a](const planner::named_expr& k) {
+        return expr::same_tree(*k.value, *a);
+      });
+      if (key == keys.end()) {
+        report(errc::invalid_argument,
+               "arguments to GROUPING must be grouping expressions of the associated query level",
+               a->location ? a->location : location);
+        return {};
+      }
+      places.push_back(static_cast<uint32_t>(key - keys.begin()));
+    }
+    std::vector<expr::node_ptr> cases;
+    for (size_t s = 0; s < sets.size(); ++s) {
+      int32_t bits = 0;
+      for (auto p : places)
+        bits = bits << 1 | (std::find(sets[s].begin(), sets[s].end(), p) == sets[s].end());
+      if (s + 1 < sets.size())
+        cases.push_back(make_call(
+            "=", type_id::boolean,
+            {make_column(type_id::int64, number_column), make_number(static_cast<int64_t>(s))}));
+      cases.push_back(number(bits));
+    }
+    if (cases.empty()) cases.push_back(number(0));
+    out.push_back(cases.size() == 1 ? cases[0]
+                                    : make_call("case", type_id::int32, std::move(cases)));
+  }
+  return out;
+}
+
 std::optional<planner::relation> query_binder::group(const query& q, rows& in,
                                                      std::vector<bound_target>& targets,
                                                      std::vector<aggregate_call>& calls,
                                                      const context& c,
-                                                     const clause_subqueries& subqueries) {
+                                                     clause_subqueries& subqueries) {
   const auto types = types_of(in.from);
   planner::aggregate_def def;
   def.by_window = false;
   def.final_only = c.final_rows;
-  bool ok = bind_keys(q, in, targets, def.keys);
+  std::vector<uint32_t> places;
+  bool ok = bind_keys(q, in, targets, def.keys, places);
   expr::bound having;
-  ok &= bind_having(q, in, calls, subqueries.values, having);
+  ok &= bind_having(q, in, calls, subqueries, having);
   if (!ok) return {};
 
   std::set<std::string> taken{"window_start", "window_end"};
@@ -199,17 +296,37 @@ std::optional<planner::relation> query_binder::group(const query& q, rows& in,
   def.calls = calls;
   const auto keys = def.keys;
   const uint32_t location = clause_of(q);
-  auto made = builder_.aggregate(in.from, std::move(def), std::move(o));
-  if (!made) return report(made.err().code, made.err().message, location), std::nullopt;
-  change_locations[made->node] = location;
+  std::optional<planner::relation> made;
+  auto first_call = static_cast<uint32_t>(keys.size());
+  std::vector<std::vector<uint32_t>> sets;
+  if (q.grouping_sets.empty()) {
+    auto one = builder_.aggregate(in.from, std::move(def), std::move(o));
+    if (!one) return report(one.err().code, one.err().message, location), std::nullopt;
+    made = *one;
+    first_call = static_cast<uint32_t>(builder_.node(*made).columns.size());
+    change_locations[made->node] = location;
+  } else {
+    for (const auto& items : q.grouping_sets) {
+      std::set<uint32_t> chosen;
+      for (auto i : items) chosen.insert(places[i]);
+      // Keys that GROUP BY does not name are the same for every group.
+      for (uint32_t k = 0; k < keys.size(); ++k)
+        if (std::find(places.begin(), places.end(), k) == places.end()) chosen.insert(k);
+      sets.emplace_back(chosen.begin(), chosen.end());
+    }
+    made = grouping_sets(q, in, def, sets, c);
+    if (!made) return {};
+  }
 
   rows groups{*made, {}};
   subquery_values joined;
   if (!attach_later(subqueries, groups, c, joined)) return {};
   std::vector<expr::node_ptr> later;
   for (const auto& l : subqueries.later) later.push_back(joined.at(l.of->query.get()).n);
-  regrouping regroup(keys, static_cast<uint32_t>(types.size()),
-                     static_cast<uint32_t>(builder_.node(*made).columns.size()), later);
+  const auto groupings = grouping_values(
+      subqueries.groupings, keys, sets, first_call + static_cast<uint32_t>(calls.size()), location);
+  if (!groupings) return {};
+  regrouping regroup(keys, static_cast<uint32_t>(types.size()), first_call, later, *groupings);
   auto rewritten = [&](expr::bound& value) {
     if (!value.n) return false;
     auto n = regroup(value.n);

@@ -137,7 +137,7 @@ std::optional<rows> query_binder::select(const query& q, const context& given) {
 
   std::vector<aggregate_call> calls;
   std::vector<bound_target> targets;
-  ok &= bind_targets(q, *in, calls, targets, subqueries.values);
+  ok &= bind_targets(q, *in, calls, targets, subqueries);
   const bool grouped = groups || !calls.empty();
   rows about;
   about.single = (grouped && q.group_by.empty()) || q.from.empty();
@@ -213,10 +213,11 @@ expr::node_ptr query_binder::truth(const syntax& condition, const rows& in, cons
 }
 
 bool query_binder::bind_targets(const query& q, const rows& in, std::vector<aggregate_call>& calls,
-                                std::vector<bound_target>& out, const subquery_values& subqueries) {
+                                std::vector<bound_target>& out, clause_subqueries& subqueries) {
   const auto& types = types_of(in.from);
   select_scope names(in, types, calls);
-  names.know(subqueries);
+  names.know(subqueries.values);
+  names.know(subqueries.groupings);
   expr::binder b(script_.text(), names);
   bool ok = true;
   for (const auto& t : q.targets) {

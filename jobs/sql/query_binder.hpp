@@ -62,6 +62,7 @@ struct clause_subqueries {
   subquery_values values;
   std::vector<later> later;
   std::vector<uint32_t> keys;  // columns of the input that are the same for a whole group
+  std::vector<std::vector<expr::node_ptr>> groupings;  // arguments of GROUPING()
 };
 
 class query_binder {
@@ -160,17 +161,27 @@ class query_binder {
   std::optional<rows> filter(rows, const syntax& condition, planner::step_options,
                              const std::string& clause, const subquery_values&);
   bool bind_targets(const query&, const rows&, std::vector<aggregate_call>&,
-                    std::vector<bound_target>&, const subquery_values&);
+                    std::vector<bound_target>&, clause_subqueries&);
   std::optional<rows> project(planner::relation, std::vector<bound_target>, planner::step_options);
 
   // bind_group.cpp
   std::optional<planner::relation> group(const query&, rows& in, std::vector<bound_target>&,
                                          std::vector<aggregate_call>&, const context&,
-                                         const clause_subqueries&);
+                                         clause_subqueries&);
+  /// One aggregate for each grouping, put together: keys, calls, and the number of the grouping.
+  std::optional<planner::relation> grouping_sets(const query&, const rows& in,
+                                                 const planner::aggregate_def&,
+                                                 const std::vector<std::vector<uint32_t>>& sets,
+                                                 const context&);
+  std::optional<std::vector<expr::node_ptr>> grouping_values(
+      const std::vector<std::vector<expr::node_ptr>>& calls,
+      const std::vector<planner::named_expr>& keys, const std::vector<std::vector<uint32_t>>& sets,
+      uint32_t number_column, uint32_t location);
+  /// `places`: which key each item of GROUP BY is.
   bool bind_keys(const query&, const rows&, const std::vector<bound_target>&,
-                 std::vector<planner::named_expr>&);
+                 std::vector<planner::named_expr>&, std::vector<uint32_t>& places);
   result<expr::bound> key_of(const syntax&, select_scope&, const std::vector<bound_target>&);
-  bool bind_having(const query&, const rows&, std::vector<aggregate_call>&, const subquery_values&,
+  bool bind_having(const query&, const rows&, std::vector<aggregate_call>&, clause_subqueries&,
                    expr::bound&);
 
   // bind_set.cpp

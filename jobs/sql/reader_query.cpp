@@ -7,6 +7,13 @@ using expr::error_at;
 using expr::has_key;
 using expr::text_at;
 
+namespace {
+
+/// Each is an aggregate of its own.
+constexpr size_t grouping_sets_max = 64;
+
+}  // namespace
+
 result<std::shared_ptr<const void>> reader::read_query(json select_node, uint32_t location) {
   if (!has_key(select_node, "SelectStmt")) return refuse("this subquery", location);
   WEIR_ASSIGN(auto q, select(select_node["SelectStmt"], 1));
@@ -72,18 +79,82 @@ status reader::select_clauses(json body, query& q, int depth) {
   if (has_key(body, "whereClause")) {
     WEIR_ASSIGN(q.where, syntax_reader::read(body["whereClause"]));
   }
-  if (!body["groupClause"].get(list))
-    for (json item : list)
-      if (has_key(item, "GroupingSet"))
-        return refuse("GROUP BY with GROUPING SETS, ROLLUP, CUBE or ()", place_of(item),
-                      "write one query for each grouping and put them together with UNION ALL");
-  if (has_key(body, "groupClause")) {
-    WEIR_ASSIGN(q.group_by, expressions(body["groupClause"]));
+  if (!body["groupClause"].get(list)) {
+    bool several = false;
+    std::vector<std::vector<uint32_t>> sets{{}};
+    for (json item : list) {
+      several |= has_key(item, "GroupingSet");
+      WEIR_ASSIGN(const auto choices, groupings(item, q, depth));
+      std::vector<std::vector<uint32_t>> all;
+      for (const auto& before : sets)
+        for (const auto& choice : choices) {
+          all.push_back(before);
+          all.back().insert(all.back().end(), choice.begin(), choice.end());
+        }
+      sets = std::move(all);
+      if (sets.size() > grouping_sets_max)
+        return refuse(
+            "GROUP BY with more than " + std::to_string(grouping_sets_max) + " grouping sets",
+            place_of(item));
+    }
+    if (several) q.grouping_sets = std::move(sets);
   }
   if (has_key(body, "havingClause")) {
     WEIR_ASSIGN(q.having, syntax_reader::read(body["havingClause"]));
   }
   return {};
+}
+
+result<std::vector<std::vector<uint32_t>>> reader::groupings(json item, query& q, int depth) {
+  using sets = std::vector<std::vector<uint32_t>>;
+  if (depth > expr::nesting_max)
+    return error_at(errc::unsupported, "GROUP BY nests too deeply", sql(), place_of(item));
+  simdjson::dom::array list;
+  if (has_key(item, "RowExpr")) {
+    // (a, b): both together.
+    sets out{{}};
+    if (item["RowExpr"]["args"].get(list)) return out;
+    for (json part : list) {
+      WEIR_ASSIGN(auto inner, groupings(part, q, depth + 1));
+      out[0].insert(out[0].end(), inner[0].begin(), inner[0].end());
+    }
+    return out;
+  }
+  if (!has_key(item, "GroupingSet")) {
+    WEIR_ASSIGN(auto e, syntax_reader::read(item));
+    q.group_by.push_back(std::move(e));
+    return sets{{static_cast<uint32_t>(q.group_by.size() - 1)}};
+  }
+  const json set = item["GroupingSet"];
+  const auto kind = text_at(set, "kind");
+  std::vector<sets> parts;
+  if (!set["content"].get(list))
+    for (json part : list) {
+      WEIR_ASSIGN(auto inner, groupings(part, q, depth + 1));
+      parts.push_back(std::move(inner));
+    }
+  sets out;
+  if (kind == "GROUPING_SET_SETS") {
+    for (auto& p : parts) out.insert(out.end(), p.begin(), p.end());
+    return out;
+  }
+  auto together = [&parts](auto chosen) {
+    std::vector<uint32_t> one;
+    for (size_t i = 0; i < parts.size(); ++i)
+      if (chosen(i)) one.insert(one.end(), parts[i][0].begin(), parts[i][0].end());
+    return one;
+  };
+  if (kind == "GROUPING_SET_ROLLUP") {
+    for (size_t n = parts.size() + 1; n-- > 0;)
+      out.push_back(together([n](size_t i) { return i < n; }));
+  } else if (kind == "GROUPING_SET_CUBE") {
+    if (parts.size() > 6) return refuse("CUBE of more than 6 parts", place_of(item));
+    for (uint32_t m = 1u << parts.size(); m-- > 0;)
+      out.push_back(together([m, n = parts.size()](size_t i) { return m >> (n - 1 - i) & 1; }));
+  } else {
+    out.push_back(together([](size_t) { return true; }));
+  }
+  return out;
 }
 
 status reader::with_clause(json body, query& q, int depth) {

@@ -63,6 +63,7 @@ std::optional<result<bound>> select_scope::call(const syntax& s, binder& b) {
                   "OVER (a window function) is not supported yet; TUMBLE in FROM and GROUP BY its "
                   "window_start aggregate over time",
                   *s.over_location);
+  if (s.name == "grouping") return grouping(s, b);
   if (!s.is_plain_call())
     return b.fail(errc::unknown_name,
                   "there is no aggregate function " + s.name + "()" +
@@ -71,6 +72,28 @@ std::optional<result<bound>> select_scope::call(const syntax& s, binder& b) {
   if (is_table_function(s.name))
     return b.fail(errc::unsupported, s.name + "() gives rows; write it in FROM", s.location);
   return {};
+}
+
+result<bound> select_scope::grouping(const syntax& s, binder& b) {
+  if (!groupings_ || inside_)
+    return b.fail(errc::invalid_argument,
+                  "grouping operations are not allowed in " +
+                      (inside_ ? std::string("aggregate functions") : std::string(clause_)),
+                  s.location);
+  if (s.args.size() > 31)
+    return b.fail(errc::invalid_argument, "GROUPING must have fewer than 32 arguments", s.location);
+  std::vector<expr::node_ptr> args;
+  for (const auto& a : s.args) {
+    WEIR_ASSIGN(auto value, b.bind(a));
+    args.push_back(std::move(value.n));
+  }
+  auto n = std::make_shared<expr::node>();
+  n->kind = expr::node_kind::column;
+  n->type = type_id::int32;
+  n->column = first_grouping + static_cast<uint32_t>(groupings_->size());
+  n->location = s.location;
+  groupings_->push_back(std::move(args));
+  return bound{std::move(n)};
 }
 
 result<bound> select_scope::aggregate(const syntax& s, binder& b) {

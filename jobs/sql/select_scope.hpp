@@ -52,6 +52,10 @@ class select_scope final : public expr::scope {
       : in_(in), types_(types), clause_(clause) {}
   /// Subqueries that stand in the clause.
   void know(const subquery_values& values) { subqueries_ = &values; }
+  /// Calls of GROUPING() are allowed: the arguments of call k; it reads as column
+  /// first_grouping + k.
+  void know(std::vector<std::vector<expr::node_ptr>>& calls) { groupings_ = &calls; }
+  static constexpr uint32_t first_grouping = 2'000'000;
   /// Aggregates are allowed: call k of `calls` reads as column types.size() + k.
   select_scope(const rows& in, const schema& types, std::vector<aggregate_call>& calls)
       : in_(in), types_(types), clause_("here"), calls_(&calls) {}
@@ -65,12 +69,14 @@ class select_scope final : public expr::scope {
 
  private:
   result<expr::bound> aggregate(const expr::syntax&, expr::binder&);
+  result<expr::bound> grouping(const expr::syntax&, expr::binder&);
 
   const rows& in_;
   const schema& types_;
   std::string_view clause_;
   std::vector<aggregate_call>* calls_ = nullptr;
   const subquery_values* subqueries_ = nullptr;
+  std::vector<std::vector<expr::node_ptr>>* groupings_ = nullptr;
   bool inside_ = false;  // an aggregate's arguments
 };
 

@@ -62,6 +62,17 @@ result<syntax> syntax_reader::read(json_node e, int depth) {
     return s;
   }
   if (kind == "SubLink") return subquery(body, std::move(s), depth);
+  if (kind == "GroupingFunc") {
+    s.kind = syntax_kind::function;
+    s.name = "grouping";
+    simdjson::dom::array args;
+    if (!body["args"].get(args))
+      for (json_node a : args) {
+        WEIR_ASSIGN(auto argument, read(a, depth + 1));
+        s.args.push_back(std::move(argument));
+      }
+    return s;
+  }
   if (kind == "RowExpr") return refuse("a list of expressions", s.location);
   if (kind == "A_ArrayExpr") return refuse("ARRAY", s.location);
   if (kind == "ParamRef") return refuse("a parameter ($n)", s.location);

@@ -202,3 +202,36 @@ SELECT j FROM t UNION SELECT j FROM t
 job.sql:1:8: error: could not identify an equality operator for type json; compare one of its fields (j ->> 'field')
    1 | SELECT j FROM t UNION SELECT j FROM t
      |        ^
+
+-- CASE grouping sets are aggregates put together
+SELECT k, v, count(*), grouping(k, v) FROM t GROUP BY ROLLUP (k, v)
+-- PLAN
+sink stdout
+  changes: project k, v, "count(*)" AS count, CASE WHEN (grouping = '0'::bigint) THEN 0 WHEN (grouping = '1'::bigint) THEN 1 ELSE 3 END AS grouping
+    changes: union
+      changes: project k, v, count(*), '0'::bigint AS grouping
+        changes: aggregate count(*) by k, v
+          [k, v] pre-aggregate count(*) by k, v
+            source file t.csv (csv): k, v
+      changes: project k, NULL::int AS v, count(*), '1'::bigint AS grouping
+        changes: aggregate count(*) by k
+          [k] pre-aggregate count(*) by k
+            source file t.csv (csv): k, v (see above)
+      changes: project NULL AS k, NULL::int AS v, count(*), '2'::bigint AS grouping
+        changes: aggregate count(*)
+          pre-aggregate count(*)
+            source file t.csv (csv): k, v (see above)
+
+-- CASE mistakes in grouping sets
+SELECT k FROM t WHERE grouping(k) = 1 GROUP BY ROLLUP (k)
+-- ERRORS
+job.sql:1:23: error: grouping operations are not allowed in WHERE
+   1 | SELECT k FROM t WHERE grouping(k) = 1 GROUP BY ROLLUP (k)
+     |                       ^
+
+-- CASE grouping of what is no key
+SELECT grouping(v) FROM t GROUP BY k
+-- ERRORS
+job.sql:1:17: error: arguments to GROUPING must be grouping expressions of the associated query level
+   1 | SELECT grouping(v) FROM t GROUP BY k
+     |                 ^

@@ -28,15 +28,11 @@ job.sql:2:58: error: WINDOW is not supported; TUMBLE in FROM makes windows over 
    2 | INSERT INTO o SELECT k, sum(v) OVER w FROM t WINDOW w AS (PARTITION BY k)
      |                                                          ^
 
--- CASE grouping sets
-INSERT INTO o SELECT k, count(*) FROM t GROUP BY GROUPING SETS ((k), ());
+-- CASE distinct on
 INSERT INTO o SELECT DISTINCT ON (k) k, v FROM t
 -- ERRORS
-job.sql:1:50: error: GROUP BY with GROUPING SETS, ROLLUP, CUBE or () is not supported; write one query for each grouping and put them together with UNION ALL
-   1 | INSERT INTO o SELECT k, count(*) FROM t GROUP BY GROUPING SETS ((k), ());
-     |                                                  ^
-job.sql:2:35: error: DISTINCT ON is not supported; DISTINCT compares whole rows; first(x) and last(x) are aggregates
-   2 | INSERT INTO o SELECT DISTINCT ON (k) k, v FROM t
+job.sql:1:35: error: DISTINCT ON is not supported; DISTINCT compares whole rows; first(x) and last(x) are aggregates
+   1 | INSERT INTO o SELECT DISTINCT ON (k) k, v FROM t
      |                                   ^
 
 -- CASE parts of statements
