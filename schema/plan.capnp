@@ -91,6 +91,7 @@ struct Sink {
   columns @3 :Schema;
   finalOnly @4 :Bool;
   withChanges @5 :Bool;
+  keys @6 :List(UInt32);
 }
 
 struct FlatMap {

@@ -159,6 +159,7 @@ result<relation> plan_builder::source(const table_def& t) {
   n.table = t;
   n.step.id = "source/" + t.name;
   n.step.name = t.name;
+  n.emits_changes = is_change_format(t.options);
   WEIR_ASSIGN(n.output, schema_of_table(t));
   schema physical;
   for (const auto& c : t.columns)

@@ -165,7 +165,7 @@ class expander {
     WEIR_TRY(fill_time_and_errors(n, s));
     s.columns = type;
     e.type = type;
-    e.op = add(n.step.id, name_of(n), std::move(s), type, false, n.parallelism);
+    e.op = add(n.step.id, name_of(n), std::move(s), type, n.emits_changes, n.parallelism);
     out_[i] = std::move(e);
     return {};
   }
@@ -567,8 +567,11 @@ class expander {
     s.columns = n.output;
     s.final_only = settings_.final_output && s.connector == "stdout";
     s.with_changes = s.connector == "stdout" && plan_.operators[in.op.value].emits_changes;
+    for (const auto& k : n.table.primary_key) s.keys.push_back(*n.output->find(k));
+    // Changes of one key must meet in one place.
+    const auto keys = at(in.op).emits_changes ? s.keys : std::vector<uint32_t>{};
     auto op = add(n.step.id, name_of(n), std::move(s), nullptr, false, n.parallelism);
-    connect(in, op);
+    connect(in, op, keys);
     return {};
   }
 

@@ -45,12 +45,13 @@ status plan_builder::check_sink(relation r, const table_def& t) const {
     return {errc::invalid_argument, "table \"" + t.name + "\" has no connector"};
   WEIR_TRY(check_options(connector->second, t.options, true));
   WEIR_ASSIGN(auto traits, traits_of(connector->second));
-  if (nodes_[r.node].emits_changes && !traits.takes_changes) {
+  if (nodes_[r.node].emits_changes && !traits.takes_changes && !is_change_format(t.options)) {
     return {errc::unsupported,
             "sink \"" + t.name + "\" (" + connector->second + ") only appends rows, but \"" +
                 nodes_[changing_step(r).value_or(r).node].step.id +
                 "\" updates the rows that it has emitted as more input arrives; emit its rows "
-                "once (emit: final, or a window), or use a sink that takes changes (stdout)"};
+                "once (emit: final, or a window), or use a sink that takes changes (stdout, or the "
+                "format debezium_json)"};
   }
   return {};
 }
@@ -74,6 +75,13 @@ status plan_builder::add_sink(relation r, const table_def& t, step_options o,
       columns.push_back({want->fields[i].name, std::move(values[i])});
     WEIR_ASSIGN(r, project(r, std::move(columns), {o.id + "/columns", "", 0}));
   }
+  if (t.options.count("format") && t.options.at("format") == "upsert_json" && t.primary_key.empty())
+    return {errc::invalid_argument,
+            "table \"" + t.name + "\": format upsert_json needs a PRIMARY KEY"};
+  for (const auto& k : t.primary_key)
+    if (!want->find(k))
+      return {errc::unknown_name,
+              "table \"" + t.name + "\": the PRIMARY KEY names \"" + k + "\", which is no column"};
   logical_node n;
   n.what = logical_node::kind::sink;
   n.table = t;

@@ -131,7 +131,8 @@ bool loader::takes(const rows& r, const planner::table_def& t, uint32_t location
   if (!changing) return true;
   const auto& connector = t.options.at("connector");
   auto traits = traits_of(connector);
-  if (!traits || traits->takes_changes) return true;  // what is wrong is said by the sink itself
+  if (!traits || traits->takes_changes || is_change_format(t.options))
+    return true;  // what is wrong is said by the sink itself
   auto at = queries_->change_locations.find(changing->node);
   return fail(
       errc::unsupported,
@@ -141,7 +142,7 @@ bool loader::takes(const rows& r, const planner::table_def& t, uint32_t location
           " updates rows that it has emitted as "
           "more input arrives; group by a window (TUMBLE and its window_start), or give "
           "the table the option emit = 'final' for the rows that stand when bounded "
-          "input ends, or use a table that takes changes (stdout)",
+          "input ends, or use a table that takes changes (stdout, or format = 'debezium_json')",
       at == queries_->change_locations.end() ? location : at->second);
 }
 

@@ -16,7 +16,7 @@ constexpr option_info common_sink[] = {{"connector"}};
 
 constexpr option_info file_source[] = {
     {"path"},
-    {"format", k::choice, "csv|json|raw"},
+    {"format", k::choice, "csv|json|raw|debezium_json"},
     {"header", k::boolean},
     {"delimiter", k::delimiter},
     {"null_text", k::any},
@@ -29,8 +29,10 @@ constexpr option_info file_source[] = {
     {"rate", k::rate},
 };
 constexpr option_info stdin_source[] = {
-    {"format", k::choice, "csv|json|raw"}, {"header", k::boolean},
-    {"delimiter", k::delimiter},           {"null_text", k::any},
+    {"format", k::choice, "csv|json|raw|debezium_json"},
+    {"header", k::boolean},
+    {"delimiter", k::delimiter},
+    {"null_text", k::any},
     {"record_size_max", k::size},
 };
 constexpr option_info sequence_source[] = {
@@ -51,7 +53,7 @@ constexpr option_info memory_source[] = {
 };
 constexpr option_info file_sink[] = {
     {"path"},
-    {"format", k::choice, "csv|json"},
+    {"format", k::choice, "csv|json|debezium_json|upsert_json"},
     {"header", k::boolean},
     {"delimiter", k::delimiter},
     {"null_text", k::any},
@@ -60,7 +62,7 @@ constexpr option_info file_sink[] = {
     {"existing", k::choice, "replace|keep|fail"},
 };
 constexpr option_info stdout_sink[] = {
-    {"format", k::choice, "csv|json|table"},
+    {"format", k::choice, "csv|json|table|debezium_json|upsert_json"},
     {"header", k::boolean},
     {"delimiter", k::delimiter},
     {"null_text", k::any},
@@ -186,6 +188,11 @@ std::vector<std::string> connector_names() {
   std::vector<std::string> names;
   for (const auto& c : connectors) names.emplace_back(c.name);
   return names;
+}
+
+bool is_change_format(const option_map& options) {
+  const auto format = option_text(options, "format", "");
+  return format == "debezium_json" || format == "upsert_json";
 }
 
 result<connector_traits> traits_of(std::string_view connector) {

@@ -200,9 +200,10 @@ std::unique_ptr<record_decoder> make_raw_decoder(const source_spec& spec) {
 result<text_format> text_format_of(const source_spec& spec) {
   text_format f;
   auto name = option_text(spec.options, "format", "csv");
-  f.format = name == "json"  ? text_format::kind::json
-             : name == "raw" ? text_format::kind::raw
-                             : text_format::kind::csv;
+  f.format = name == "json"            ? text_format::kind::json
+             : name == "raw"           ? text_format::kind::raw
+             : name == "debezium_json" ? text_format::kind::debezium
+                                       : text_format::kind::csv;
   WEIR_ASSIGN(f.header, option_bool(spec.options, "header", false));
   WEIR_ASSIGN(f.delimiter, option_delimiter(spec.options, ','));
   f.null_text = option_text(spec.options, "null_text", "");
@@ -225,6 +226,7 @@ result<std::unique_ptr<record_decoder>> make_decoder(const text_format& format,
       return {errc::invalid_argument, "column " + f.name + " is not among the table's columns"};
   }
   if (format.format == text_format::kind::json) return make_json_decoder(spec);
+  if (format.format == text_format::kind::debezium) return make_json_decoder(spec, true);
   if (format.format == text_format::kind::csv) return make_csv_decoder(format, spec);
   size_t declared = spec.table_columns.empty() ? spec.physical_columns : spec.table_columns.size();
   auto id = spec.physical_columns ? spec.columns->fields[0].type.id : type_id::string;

@@ -221,7 +221,12 @@ status file_reader::decode_chunk(split_cursor& c) {
   if (origins_.windows.empty() || origins_.windows.back().data != window.data)
     origins_.windows.push_back(
         {first, window.memory, window.data, c.window_offset(), c.window_line()});
-  origins_.records.insert(origins_.records.end(), records_.begin(), records_.end());
+  const auto& changes = rows_->changes();
+  if (changes.empty())
+    origins_.records.insert(origins_.records.end(), records_.begin(), records_.end());
+  else
+    for (uint32_t r = first; r < rows_->rows(); ++r)
+      origins_.records.push_back(records_[changes[r].record]);
   return {};
 }
 
@@ -254,11 +259,21 @@ result<polled> file_reader::finish(size_t index, bool ended) {
     position_ =
         c.where(c.window(), c.place() ? c.place() - 1 : 0, c.window_offset(), c.window_line());
     std::vector<expr::row_error> errors;
+    buffer_ref weights;
+    if (const auto& changes = rows_->changes(); !changes.empty()) {
+      weights = buffer::allocate(*context_.memory, size_t{rows} * 4);
+      for (uint32_t r = 0; r < rows; ++r) weights.mutable_as<int32_t>()[r] = changes[r].weight;
+    }
     WEIR_ASSIGN(held.rows, generated_.finish(rows_->finish(), rows, *context_.memory, errors));
     for (const auto& e : errors) {
       const auto& o = origins_.of(e.row);
       const auto& r = origins_.records[e.row];
       WEIR_TRY(reject(c, r.begin, r.end, o.data, o.offset, o.line, e.cause.message));
+    }
+    if (weights) {
+      auto weighted = std::make_shared<batch>(*held.rows);
+      weighted->weights = std::move(weights);
+      held.rows = std::move(weighted);
     }
     if (held.rows->rows == 0) held.rows.reset();
   }

@@ -1,6 +1,7 @@
 // Connector file as a sink: exactly once by renaming parts when their epoch completes. The task's
 // thread encodes rows; everything that blocks goes to one io_lane, whose order is the protocol:
 // what a barrier's ticket covers is durable before the snapshot names it.
+#include "runtime/connectors/change_encoder.hpp"
 #include "runtime/connectors/io_lane.hpp"
 #include "runtime/connectors/options.hpp"
 #include "runtime/connectors/part_files.hpp"
@@ -24,8 +25,8 @@ struct file_sink_options {
 
 class file_sink final : public stream_operator {
  public:
-  file_sink(file_sink_options options, row_encoder encoder)
-      : options_(std::move(options)), encoder_(std::move(encoder)) {}
+  file_sink(file_sink_options options, row_encoder encoder, std::optional<change_encoder> changes)
+      : options_(std::move(options)), encoder_(std::move(encoder)), changes_(std::move(changes)) {}
 
   status open(const operator_context& context) override {
     weir_assert(context.io && context.files, "a sink needs its context");
@@ -83,7 +84,11 @@ class file_sink final : public stream_operator {
   status process_batch(uint16_t, const batch_ptr& b, collector&) override {
     WEIR_TRY(begin());
     uint64_t written = 0;
-    for (uint32_t i = 0; i < b->rows; ++i) {
+    if (changes_) {
+      written = changes_->encode(text_, *b);
+      if (text_.size() >= flush_bytes) WEIR_TRY(flush());
+    }
+    for (uint32_t i = changes_ ? b->rows : 0; i < b->rows; ++i) {
       uint32_t r = b->row(i);
       int32_t weight = b->weight(r);
       if (weight < 0)
@@ -162,6 +167,7 @@ class file_sink final : public stream_operator {
 
   file_sink_options options_;
   row_encoder encoder_;
+  std::optional<change_encoder> changes_;
   operator_context context_;
   std::unique_ptr<io_lane> lane_;
   bool ended_ = false;  // no row will follow
@@ -278,6 +284,7 @@ void file_sink::publish(uint64_t up_to) {
 
 result<std::unique_ptr<stream_operator>> make_file_sink(const sink_spec& spec) {
   WEIR_ASSIGN(auto encoder, row_encoder::of(spec));
+  WEIR_ASSIGN(auto changes, change_encoder::of(spec));
   file_sink_options o;
   o.folder = resolve_path(spec.base_dir, option_text(spec.options, "path", ""));
   while (o.folder.size() > 1 && o.folder.back() == '/') o.folder.pop_back();
@@ -290,7 +297,7 @@ result<std::unique_ptr<stream_operator>> make_file_sink(const sink_spec& spec) {
                : existing == "fail" ? existing_parts::fail
                                     : existing_parts::replace;
   return std::unique_ptr<stream_operator>(
-      std::make_unique<file_sink>(std::move(o), std::move(encoder)));
+      std::make_unique<file_sink>(std::move(o), std::move(encoder), std::move(changes)));
 }
 
 }  // namespace weir

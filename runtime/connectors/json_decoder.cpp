@@ -35,7 +35,7 @@ const char* type_name(od::json_type t) {
 
 class json_decoder final : public record_decoder {
  public:
-  explicit json_decoder(const source_spec& spec) {
+  json_decoder(const source_spec& spec, bool changes) : changes_(changes) {
     for (uint32_t i = 0; i < spec.physical_columns; ++i) fields_.push_back(spec.columns->fields[i]);
     filled_.resize(fields_.size());
   }
@@ -43,6 +43,7 @@ class json_decoder final : public record_decoder {
 
   void decode(const text_window& window, std::span<const record_range> records, row_builder& rows,
               std::vector<bad_record>& bad) override {
+    if (changes_) return decode_changes(window, records, rows, bad);
     uint32_t first = rows.rows();
     rows.reserve(static_cast<uint32_t>(records.size()));
     for (uint32_t i = 0; i < records.size(); ++i) {
@@ -62,6 +63,94 @@ class json_decoder final : public record_decoder {
   }
 
  private:
+  /// Each record gives the row as it was before, the one as it is after, or both.
+  void decode_changes(const text_window& window, std::span<const record_range> records,
+                      row_builder& rows, std::vector<bad_record>& bad) {
+    const uint32_t first = rows.rows();
+    rows.reserve(2 * static_cast<uint32_t>(records.size()));
+    uint32_t row = first;
+    for (uint32_t i = 0; i < records.size(); ++i) {
+      cause_.clear();
+      std::string_view text(window.data + records[i].begin, records[i].end - records[i].begin);
+      const uint32_t begin = row;
+      bool ok = window.utf8 || simdjson::validate_utf8(text.data(), text.size());
+      if (!ok) cause_ = "the line is not valid UTF-8";
+      if (ok && decode_change(text, i, row, rows)) continue;
+      bad.push_back({i, std::move(cause_)});
+      row = begin;
+      rows.truncate(row);
+    }
+    if (bad.empty())
+      rows.set_rows(row);
+    else
+      rows.truncate(first);
+  }
+
+  bool decode_change(std::string_view text, uint32_t record, uint32_t& row, row_builder& rows) {
+    od::document doc;
+    auto e = parser_.iterate(text.data(), text.size(), text.size() + simdjson::SIMDJSON_PADDING)
+                 .get(doc);
+    if (e) return malformed(e);
+    od::object object;
+    if ((e = doc.get_object().get(object))) return malformed(e);
+    envelope found;
+    if (!read_envelope(object, record, row, rows, found, true)) return false;
+    if (!doc.current_location().error()) return fail("text follows the JSON object");
+    if (found.op.empty()) return fail("no member \"op\": not a Debezium change");
+    if (found.op == "t") return fail("a truncated table (op \"t\") cannot be taken back");
+    const bool takes = found.op == "u" || found.op == "d";
+    const bool adds = found.op == "u" || found.op == "c" || found.op == "r";
+    if (!takes && !adds) return fail("op \"" + found.op + "\" is unknown; c, r, u and d are");
+    if (takes != found.before)
+      return fail(takes ? "op \"" + found.op +
+                              "\" without the row before it; the database must log whole old rows "
+                              "(PostgreSQL: REPLICA IDENTITY FULL)"
+                        : "op \"" + found.op + "\" with a row before it");
+    if (adds != found.after)
+      return fail("op \"" + found.op + (adds ? "\" without" : "\" with") + " a row after it");
+    return true;
+  }
+
+  struct envelope {
+    std::string op;
+    bool before = false, after = false;
+  };
+  bool read_envelope(od::object& object, uint32_t record, uint32_t& row, row_builder& rows,
+                     envelope& found, bool outermost) {
+    for (auto member : object) {
+      std::string_view key;
+      simdjson::error_code e;
+      if ((e = member.unescaped_key().get(key))) return malformed(e);
+      const bool before = key == "before", after = key == "after", op = key == "op";
+      if (!before && !after && !op && !(outermost && key == "payload")) continue;
+      od::value value;
+      if ((e = member.value().get(value))) return malformed(e);
+      od::json_type type;
+      if ((e = value.type().get(type))) return malformed(e);
+      if (op) {
+        std::string_view text;
+        if ((e = value.get_string().get(text))) return malformed(e);
+        found.op = text;
+        continue;
+      }
+      if (type == od::json_type::null) continue;
+      od::object inner;
+      if ((e = value.get_object().get(inner))) return malformed(e);
+      if (!before && !after) {
+        if (!read_envelope(inner, record, row, rows, found, false)) return false;
+        continue;
+      }
+      if (before ? found.before : found.after)
+        return fail("member \"" + std::string(key) + "\" occurs more than once");
+      (before ? found.before : found.after) = true;
+      if (!read_members(inner, row, rows)) return false;
+      rows.changes().resize(row);
+      rows.changes().push_back({record, before ? -1 : 1});
+      ++row;
+    }
+    return true;
+  }
+
   bool fail(std::string cause) {
     cause_ = std::move(cause);
     return false;
@@ -78,6 +167,14 @@ class json_decoder final : public record_decoder {
     if (e) return malformed(e);
     od::object object;
     if ((e = doc.get_object().get(object))) return malformed(e);
+    if (!read_members(object, row, rows)) return false;
+    if (!doc.current_location().error()) return fail("text follows the JSON object");
+    return true;
+  }
+
+  /// One row of an object's members.
+  bool read_members(od::object& object, uint32_t row, row_builder& rows) {
+    simdjson::error_code e;
     std::fill(filled_.begin(), filled_.end(), false);
     size_t expected = 0;  // members mostly come in the columns' order
     for (auto member : object) {
@@ -93,7 +190,6 @@ class json_decoder final : public record_decoder {
       filled_[column] = true;
       if (!set(column, row, value, rows[column])) return false;
     }
-    if (!doc.current_location().error()) return fail("text follows the JSON object");
     for (size_t c = 0; c < fields_.size(); ++c)
       if (!filled_[c]) set_null(rows[c], row);
     return true;
@@ -242,6 +338,7 @@ class json_decoder final : public record_decoder {
     }
   }
 
+  bool changes_;
   std::vector<field> fields_;
   std::vector<bool> filled_;
   std::string cause_;
@@ -250,8 +347,8 @@ class json_decoder final : public record_decoder {
 
 }  // namespace
 
-std::unique_ptr<record_decoder> make_json_decoder(const source_spec& spec) {
-  return std::make_unique<json_decoder>(spec);
+std::unique_ptr<record_decoder> make_json_decoder(const source_spec& spec, bool changes) {
+  return std::make_unique<json_decoder>(spec, changes);
 }
 
 }  // namespace weir

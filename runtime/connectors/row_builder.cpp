@@ -97,6 +97,7 @@ void row_builder::reserve(uint32_t more) {
 
 void row_builder::truncate(uint32_t rows) {
   for (auto& c : columns_) c.truncate(rows);
+  if (changes_.size() > rows) changes_.resize(rows);
   rows_ = rows;
 }
 
@@ -110,6 +111,7 @@ std::vector<column_ptr> row_builder::finish() {
   std::vector<column_ptr> out;
   for (auto& c : columns_) out.push_back(c.finish(rows_));
   rows_ = capacity_ = 0;
+  changes_.clear();
   return out;
 }
 

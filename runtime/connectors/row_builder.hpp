@@ -67,6 +67,13 @@ class column_filler {
   buffer_ref values_, offsets_, validity_;
 };
 
+/// Of a format whose records say what changed: from which record of the chunk a row is, and whether
+/// it is there from now on (+1) or no longer (-1).
+struct row_change {
+  uint32_t record;
+  int32_t weight;
+};
+
 class row_builder {
  public:
   /// The first `columns` fields of `type`.
@@ -77,6 +84,8 @@ class row_builder {
   uint32_t rows() const noexcept { return rows_; }
   void set_rows(uint32_t rows) noexcept { rows_ = rows; }
   void truncate(uint32_t rows);
+  /// Per row, or empty: every record is one row that is added.
+  std::vector<row_change>& changes() noexcept { return changes_; }
   /// Approximate bytes of the batch so far.
   size_t bytes() const noexcept;
   /// The columns; the builder is empty afterwards.
@@ -84,6 +93,7 @@ class row_builder {
 
  private:
   std::vector<column_filler> columns_;
+  std::vector<row_change> changes_;
   size_t fixed_bytes_per_row_ = 0;
   uint32_t rows_ = 0, capacity_ = 0;
 };

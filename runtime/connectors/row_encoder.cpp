@@ -55,14 +55,16 @@ const column& resolve(const column& c, uint32_t& r) {
 result<row_encoder> row_encoder::of(const sink_spec& spec) {
   row_encoder e(spec.columns);
   auto name = option_text(spec.options, "format", "csv");
-  e.format = name == "json" ? kind::json : name == "table" ? kind::table : kind::csv;
+  e.format = name == "json" || name == "debezium_json" || name == "upsert_json" ? kind::json
+             : name == "table"                                                  ? kind::table
+                                                                                : kind::csv;
   WEIR_ASSIGN(e.delimiter, option_delimiter(spec.options, ','));
   e.null_text = option_text(spec.options, "null_text", "");
   if (e.format == kind::json)
     for (auto option : {"header", "delimiter", "null_text"})
       if (option_present(spec.options, option))
-        return {errc::invalid_argument,
-                "option " + std::string(option) + " belongs to format csv, but the format is json"};
+        return {errc::invalid_argument, "option " + std::string(option) +
+                                            " belongs to format csv, but the format is " + name};
   return e;
 }
 

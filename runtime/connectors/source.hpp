@@ -94,6 +94,8 @@ struct connector_traits {
   std::vector<std::string> options;  // names that it knows, for the nearest-name hint
 };
 result<connector_traits> traits_of(std::string_view connector);
+/// Whether the format of a table says of each row if it comes or goes.
+bool is_change_format(const option_map&);
 /// All connectors' names.
 std::vector<std::string> connector_names();
 /// Checks option names and values of a table before anything runs.

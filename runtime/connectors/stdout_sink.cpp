@@ -4,6 +4,7 @@
 
 #include <cerrno>
 
+#include "runtime/connectors/change_encoder.hpp"
 #include "runtime/connectors/io_lane.hpp"
 #include "runtime/connectors/options.hpp"
 #include "runtime/connectors/row_encoder.hpp"
@@ -70,9 +71,13 @@ class table_printer {
 
 class stdout_sink final : public stream_operator {
  public:
-  stdout_sink(const sink_spec& spec, row_encoder encoder, bool header,
-              std::function<status(std::string_view)> write)
-      : spec_(spec), encoder_(std::move(encoder)), header_(header), write_(std::move(write)) {}
+  stdout_sink(const sink_spec& spec, row_encoder encoder, std::optional<change_encoder> changes,
+              bool header, std::function<status(std::string_view)> write)
+      : spec_(spec),
+        encoder_(std::move(encoder)),
+        changes_(std::move(changes)),
+        header_(header),
+        write_(std::move(write)) {}
 
   status open(const operator_context& context) override {
     weir_assert(context.io, "a sink needs its context");
@@ -105,6 +110,13 @@ class stdout_sink final : public stream_operator {
   status process_batch(uint16_t, const batch_ptr& b, collector&) override {
     uint64_t written = 0;
     std::vector<cells> rows;
+    if (changes_ && !spec_.final_only) {
+      written = changes_->encode(text_, *b);
+      if (context_.metrics)
+        context_.metrics->rows_out.fetch_add(written, std::memory_order_relaxed);
+      flush();
+      return lane_->failed();
+    }
     for (uint32_t i = 0; i < b->rows; ++i) {
       uint32_t r = b->row(i);
       int32_t weight = b->weight(r);
@@ -247,6 +259,7 @@ class stdout_sink final : public stream_operator {
 
   sink_spec spec_;
   row_encoder encoder_;
+  std::optional<change_encoder> changes_;
   bool header_;
   std::function<status(std::string_view)> write_;
   operator_context context_;
@@ -278,9 +291,11 @@ class blackhole_sink final : public stream_operator {
 result<std::unique_ptr<stream_operator>> make_stdout_sink(
     const sink_spec& spec, std::function<status(std::string_view)> write) {
   WEIR_ASSIGN(auto encoder, row_encoder::of(spec));
+  WEIR_ASSIGN(auto changes, change_encoder::of(spec));
   WEIR_ASSIGN(bool header, option_bool(spec.options, "header", true));
-  return std::unique_ptr<stream_operator>(std::make_unique<stdout_sink>(
-      spec, std::move(encoder), header, write ? std::move(write) : write_stdout));
+  return std::unique_ptr<stream_operator>(
+      std::make_unique<stdout_sink>(spec, std::move(encoder), std::move(changes), header,
+                                    write ? std::move(write) : write_stdout));
 }
 
 result<std::unique_ptr<stream_operator>> make_blackhole_sink(const sink_spec&) {

@@ -51,7 +51,7 @@ class record_decoder {
 inline constexpr uint32_t records_per_chunk = 512;
 
 struct text_format {
-  enum class kind : uint8_t { csv, json, raw } format = kind::csv;
+  enum class kind : uint8_t { csv, json, raw, debezium } format = kind::csv;
   bool header = false;
   char delimiter = ',';
   std::string null_text;
@@ -61,7 +61,8 @@ result<text_format> text_format_of(const source_spec&);
 result<std::unique_ptr<record_decoder>> make_decoder(const text_format&, const source_spec&);
 
 std::unique_ptr<record_decoder> make_csv_decoder(const text_format&, const source_spec&);
-std::unique_ptr<record_decoder> make_json_decoder(const source_spec&);
+/// `changes`: records are Debezium's envelopes of a row before and after.
+std::unique_ptr<record_decoder> make_json_decoder(const source_spec&, bool changes = false);
 std::unique_ptr<record_decoder> make_raw_decoder(const source_spec&);
 
 }  // namespace weir

@@ -188,6 +188,7 @@ result<operator_spec> get_sink(wire::Sink::Reader r) {
   WEIR_ASSIGN(s.columns, get_schema(r.getColumns()));
   s.final_only = r.getFinalOnly();
   s.with_changes = r.getWithChanges();
+  WEIR_ASSIGN(s.keys, get_numbers(r.getKeys()));
   return operator_spec(std::move(s));
 }
 

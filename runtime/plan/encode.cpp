@@ -150,6 +150,7 @@ struct spec_encoder {
     if (s.columns) put(o.initColumns(), *s.columns);
     o.setFinalOnly(s.final_only);
     o.setWithChanges(s.with_changes);
+    put(o.initKeys(list_size(s.keys.size())), s.keys);
   }
   void operator()(const filter_spec& s) { put(b.initFilter(), s.predicate); }
   void operator()(const project_spec& s) {

@@ -47,6 +47,7 @@ struct sink_spec {
   /// stdout: rows carry changes (its input emits_changes), so a first column `op` is printed (+,
   /// -).
   bool with_changes = false;
+  std::vector<uint32_t> keys = {};  // the table's PRIMARY KEY
 };
 struct filter_spec {
   expr::node_ptr predicate;

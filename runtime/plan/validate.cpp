@@ -118,6 +118,7 @@ struct spec_checker {
   status operator()(const sink_spec& s) const {
     if (s.connector.empty()) return bad(n, "has no connector");
     WEIR_TRY(check_schema(n, s.columns, "table"));
+    WEIR_TRY(check_columns(n, s.keys, *s.columns, "primary key"));
     return check_types(n, *in[0], *s.columns, "input");
   }
   status operator()(const filter_spec& s) const {
