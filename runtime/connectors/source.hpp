@@ -24,6 +24,9 @@ struct source_split {
 struct discovery {
   std::vector<source_split> splits;  // all that exist now, in the order to hand them out
   bool bounded = true;               // false: call again later, more may appear
+  /// The splits cover the same time and are to be read at once: all are handed out at the start,
+  /// evenly. Bounded sources only; others' are handed out at once anyway.
+  bool side_by_side = false;
 };
 
 class split_enumerator {
@@ -54,6 +57,8 @@ struct polled {
   /// `split_id` is read to its end, with a batch or without: then `what` is finished when it was
   /// the last split, else pending with a `wake_at` that has passed.
   bool split_ended = false;
+  /// No row of `split_id` that is still to come is older, where the reader knows; in event time.
+  timestamp_us split_time = watermark_none;
   timestamp_us wake_at = watermark_end;  // pending: processing time to call again
 };
 
@@ -100,5 +105,9 @@ bool is_change_format(const option_map&);
 std::vector<std::string> connector_names();
 /// Checks option names and values of a table before anything runs.
 status check_options(std::string_view connector, const option_map&, bool as_sink);
+/// Checks a table that is read, whose options have passed check_options(), against what only its
+/// connector knows: columns that it does not have. Options that the table's name implies are added.
+status check_source_table(std::string_view connector, const std::string& table,
+                          const schema& physical, option_map&);
 
 }  // namespace weir

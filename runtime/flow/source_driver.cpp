@@ -47,13 +47,13 @@ source_driver::taken source_driver::hand_on(batch_ptr rows) {
   return t;
 }
 
-void source_driver::observe(std::string_view split, const batch_ptr& rows, bool split_ended,
-                            timestamp_us now) {
-  if (rows) {
-    auto times = options_.event_time ? range_of(*rows, *options_.event_time) : std::nullopt;
-    watermarks_.observe(split, times ? times->max : watermark_none, now);
+void source_driver::observe(const held_rows& h, timestamp_us now) {
+  if (h.rows) {
+    auto times = options_.event_time ? range_of(*h.rows, *options_.event_time) : std::nullopt;
+    watermarks_.observe(h.split, times ? times->max : watermark_none, now);
   }
-  if (split_ended) watermarks_.remove(split);
+  if (options_.event_time) watermarks_.promise(h.split, h.split_time);
+  if (h.split_ended) watermarks_.remove(h.split);
 }
 
 bool source_driver::releasable() const {
@@ -72,7 +72,7 @@ result<source_driver::taken> source_driver::take(timestamp_us now) {
   if (releasable()) {
     auto h = std::move(held_.front());
     held_.pop_front();
-    observe(h.split, h.rows, h.split_ended, now);
+    observe(h, now);
     if (h.rows) {
       held_bytes_ -= h.rows->memory_bytes();
       return hand_on(std::move(h.rows));
@@ -95,16 +95,17 @@ result<source_driver::taken> source_driver::take(timestamp_us now) {
   if (p.rows && p.rows->rows == 0) p.rows.reset();
   if (p.what == polled::state::finished) exhausted_ = true;
   if (p.what == polled::state::pending) t.wake_at = p.wake_at;
+  held_rows h{std::move(p.rows), epoch{}, std::string(p.split_id), p.split_ended, p.split_time};
   if (options_.mode != delivery_mode::at_most_once) {
-    observe(p.split_id, p.rows, p.split_ended, now);
-    if (p.rows) return hand_on(std::move(p.rows));
-  } else if (p.rows || p.split_ended) {
+    observe(h, now);
+    if (h.rows) return hand_on(std::move(h.rows));
+  } else if (h.rows || h.split_ended) {
     // Event time moves when the rows do, or the rest of them would be late.
-    if (p.rows) {
-      watermarks_.observe(p.split_id, watermark_none, now);
-      held_bytes_ += p.rows->memory_bytes();
+    if (h.rows) {
+      watermarks_.observe(h.split, watermark_none, now);
+      held_bytes_ += h.rows->memory_bytes();
     }
-    held_.push_back({std::move(p.rows), epoch{}, std::string(p.split_id), p.split_ended});
+    held_.push_back(std::move(h));
   }
   // Not "nothing": a finished split, held rows or an empty batch leave more to do right away.
   if (p.what != polled::state::pending) t.wake_at = now;

@@ -55,9 +55,10 @@ class source_driver {
     epoch after;     // 0 = not yet covered by a snapshot
     std::string split;
     bool split_ended = false;
+    timestamp_us split_time = watermark_none;
   };
   taken hand_on(batch_ptr);
-  void observe(std::string_view split, const batch_ptr&, bool split_ended, timestamp_us now);
+  void observe(const held_rows&, timestamp_us now);
 
   std::unique_ptr<source_reader> reader_;
   options options_;

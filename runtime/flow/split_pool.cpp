@@ -9,6 +9,7 @@ namespace weir {
 void split_pool::discovered(discovery d) {
   discovered_ = true;
   bounded_ = d.bounded;
+  side_by_side_ = d.bounded && d.side_by_side;
   for (auto& s : d.splits) {
     if (!known_.insert(s.id).second) continue;
     weight_total_ += s.weight;
@@ -57,15 +58,7 @@ std::vector<split_pool::assignment> split_pool::assign() {
     readers_[subtask].waiting = false;
     return a;
   };
-  if (bounded_) {
-    for (uint32_t i = 0; i < readers_.size(); ++i)
-      if (readers_[i].waiting && !readers_[i].told_last && !readers_[i].lost) {
-        // With its last split a task learns that no other follows, which saves a round trip.
-        auto& a = give(i);
-        a.last = unread_.empty();
-        readers_[i].told_last = a.last;
-      }
-  } else {
+  if (!bounded_ || side_by_side_) {
     while (!unread_.empty()) {
       auto least =
           std::min_element(readers_.begin(), readers_.end(), [](const reader& a, const reader& b) {
@@ -74,6 +67,20 @@ std::vector<split_pool::assignment> split_pool::assign() {
       if (least->lost) break;  // all are
       give(static_cast<uint32_t>(least - readers_.begin()));
     }
+  }
+  if (bounded_) {
+    for (auto& a : out) {
+      a.last = unread_.empty();
+      readers_[a.subtask].told_last = a.last;
+    }
+    for (uint32_t i = 0; i < readers_.size(); ++i)
+      if (readers_[i].waiting && !readers_[i].told_last && !readers_[i].lost) {
+        // With its last split a task learns that no other follows, which saves a round trip.
+        auto& a = give(i);
+        a.last = unread_.empty();
+        readers_[i].told_last = a.last;
+      }
+  } else {
     for (uint32_t i = 0; i < readers_.size(); ++i)
       if (readers_[i].waiting && !readers_[i].told_nothing && !readers_[i].lost) {
         // It asked and there is none: its silence must not hold event time back. The request
@@ -140,7 +147,10 @@ bool split_pool::released() {
 
 std::string split_pool::encode() const {
   std::string out;
-  put_text(out, !discovered_ ? "undiscovered" : bounded_ ? "bounded" : "unbounded");
+  put_text(out, !discovered_    ? "undiscovered"
+                : !bounded_     ? "unbounded"
+                : side_by_side_ ? "side by side"
+                                : "bounded");
   put_text(out, std::to_string(weight_total_));
   put_text(out, std::to_string(known_.size()));
   for (const auto& id : known_) put_text(out, id);
@@ -156,6 +166,7 @@ result<split_pool> split_pool::decode(std::string_view text, std::vector<source_
   if (!get_text(text, bounded) || !get_text(text, weight) || !get_text(text, count)) return damaged;
   p.discovered_ = bounded != "undiscovered";
   p.bounded_ = bounded != "unbounded";
+  p.side_by_side_ = bounded == "side by side";
   p.weight_total_ = std::strtoull(weight.c_str(), nullptr, 10);
   for (uint64_t n = std::strtoull(count.c_str(), nullptr, 10); n > 0; --n) {
     if (!get_text(text, id)) return damaged;

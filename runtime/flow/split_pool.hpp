@@ -1,6 +1,6 @@
 // The splits of one source operator that no task reads yet: handed out on request while the source
-// is bounded, pushed to the task with the fewest while it is not. Part of the coordinator; its
-// content as of a barrier belongs to the epoch.
+// is bounded, pushed to the task with the fewest while it is not or its splits are side by side.
+// Part of the coordinator; its content as of a barrier belongs to the epoch.
 #pragma once
 
 #include <deque>
@@ -75,6 +75,7 @@ class split_pool {
   std::set<std::string> known_;
   bool discovered_ = false;
   bool bounded_ = true;
+  bool side_by_side_ = false;  // bounded, but all splits are handed out at once
   bool held_ = true;
   uint64_t weight_total_ = 0;
 };

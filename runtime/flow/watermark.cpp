@@ -19,20 +19,29 @@ void split_watermarks::observe(std::string_view id, timestamp_us newest, timesta
   it->second.last_seen = now;
 }
 
+void split_watermarks::promise(std::string_view id, timestamp_us t) {
+  if (auto it = splits_.find(id); it != splits_.end())
+    it->second.promised = std::max(it->second.promised, t);
+}
+
+timestamp_us split_watermarks::passed(const split& s) const {
+  // The newest row's time itself may still be followed by its equals.
+  timestamp_us t = s.newest > watermark_none + options_.delay_us + 1
+                       ? s.newest - options_.delay_us - 1
+                       : watermark_none;
+  return s.promised > watermark_none ? std::max(t, s.promised - 1) : t;
+}
+
 split_watermarks::reading split_watermarks::read(timestamp_us now) {
   timestamp_us low = watermark_end;
   bool active = false;
   for (const auto& [id, s] : splits_) {
     if (options_.idle_timeout_us > 0 && now - s.last_seen >= options_.idle_timeout_us) continue;
     active = true;
-    low = std::min(low, s.newest);
+    low = std::min(low, passed(s));
   }
   if (!active) return {!splits_.empty(), merged_};
-  if (!held_ && low != watermark_none) {
-    // The newest row's time itself may still be followed by its equals.
-    if (low > watermark_none + options_.delay_us + 1)
-      merged_ = std::max(merged_, low - options_.delay_us - 1);
-  }
+  if (!held_) merged_ = std::max(merged_, low);
   return {false, merged_};
 }
 
@@ -47,7 +56,7 @@ timestamp_us split_watermarks::next_idle(timestamp_us now) const {
 std::string split_watermarks::slowest() const {
   const std::pair<const std::string, split>* low = nullptr;
   for (const auto& s : splits_)
-    if (!low || s.second.newest < low->second.newest) low = &s;
+    if (!low || passed(s.second) < passed(low->second)) low = &s;
   return low ? low->first : std::string();
 }
 

@@ -22,6 +22,8 @@ class split_watermarks {
   void remove(std::string_view split);
   /// Rows up to event time `newest` came from the split.
   void observe(std::string_view split, timestamp_us newest, timestamp_us now);
+  /// No row of the split that is still to come is older than `t`.
+  void promise(std::string_view split, timestamp_us t);
   /// While splits exist that nobody reads yet, the watermark stands still.
   void hold(bool on) noexcept { held_ = on; }
   bool held() const noexcept { return held_; }
@@ -42,7 +44,10 @@ class split_watermarks {
   struct split {
     timestamp_us newest = watermark_none;
     timestamp_us last_seen = 0;
+    timestamp_us promised = watermark_none;
   };
+  /// Every row of the split that is still to come is newer, as far as anybody knows.
+  timestamp_us passed(const split&) const;
   options options_;
   std::map<std::string, split, std::less<>> splits_;
   bool held_ = false;

@@ -50,6 +50,46 @@ TEST_CASE("split watermarks: bounded out-of-orderness, the minimum of splits tha
   CHECK(w.read(2000).watermark == 89);
 }
 
+TEST_CASE(
+    "split watermarks: a source that knows what is to come promises more than its rows show") {
+  split_watermarks w({10, 0});
+  w.add("a", 1'000'000);  // processing time says nothing of event time
+  w.add("b", 1'000'000);
+  w.promise("a", 300);
+  CHECK(w.read(0).watermark == watermark_none);
+  w.observe("b", 50, 0);
+  CHECK(w.read(0).watermark == 39);
+  w.promise("b", 200);
+  CHECK(w.read(0).watermark == 199);
+  CHECK(w.slowest() == "b");
+  w.promise("b", 100);  // nothing is taken back
+  w.observe("b", 250, 0);
+  CHECK(w.read(0).watermark == 239);
+}
+
+TEST_CASE("split pool: splits side by side are handed out at once, evenly, after a restore too") {
+  auto side_by_side = found({{"a", "a"}, {"b", "b"}, {"c", "c"}});
+  side_by_side.side_by_side = true;
+  split_pool p(2);
+  p.request(0);
+  p.request(1);
+  p.discovered(side_by_side);
+  CHECK(text(p.assign()) == "0:a,c, last; 1:b, last; ");
+  CHECK(p.released());
+  p.request(0);
+  CHECK(p.assign().empty());
+
+  auto fewer = split_pool::decode(p.encode(), {{"a", "a", "x", 1, 1}, {"b", "b", "y", 1, 2}}, 1);
+  REQUIRE(fewer.ok());
+  CHECK(fewer->bounded());
+  CHECK(text(fewer->assign()) == "0:a,b, last; ");
+  auto more = split_pool::decode(p.encode(), {{"b", "b", "y", 1, 2}}, 3);
+  REQUIRE(more.ok());
+  CHECK(text(more->assign()) == "0:b, last; ");
+  more->request(2);
+  CHECK(text(more->assign()) == "2: last; ");
+}
+
 TEST_CASE("split pool: one split per request, the last one says so") {
   split_pool p(2);
   p.request(0);
