@@ -4,7 +4,11 @@ namespace weir {
 
 size_t column::memory_bytes() const noexcept {
   size_t n = values.size() + offsets.size() + validity.size();
-  if (dictionary) n += dictionary->memory_bytes();
+  if (dictionary) {
+    // A dictionary that is longer than the column is not this one's alone: its share counts.
+    size_t shared = dictionary->memory_bytes();
+    n += dictionary->length > length ? shared * length / dictionary->length : shared;
+  }
   for (const auto& c : children) n += c->memory_bytes();
   return n;
 }

@@ -49,7 +49,8 @@ struct column {
     const auto* o = c->offsets.as<uint32_t>();
     return {c->values.as<char>() + o[i], o[i + 1] - o[i]};
   }
-  /// Bytes of memory that this column keeps alive, dictionary and children included.
+  /// Bytes of memory that this column keeps alive, dictionary and children included. Of a
+  /// dictionary with more entries than values, which many columns share, as much as they take.
   size_t memory_bytes() const noexcept;
 };
 
