@@ -166,6 +166,7 @@ result<relation> plan_builder::source(const table_def& t) {
     if (c.generated.empty()) physical.fields.push_back({c.name, c.type});
   if (physical.fields.empty())
     return {errc::invalid_argument, "table \"" + t.name + "\" has only generated columns"};
+  WEIR_TRY(check_source_table(connector->second, t.name, physical, n.table.options));
   for (const auto& c : t.columns) {
     if (c.generated.empty()) continue;
     auto value =

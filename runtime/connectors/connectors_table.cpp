@@ -51,6 +51,16 @@ constexpr option_info memory_source[] = {
     {"splits", k::positive},
     {"rate", k::rate},
 };
+constexpr option_info nexmark_source[] = {
+    {"table", k::choice, "person|auction|bid"},
+    {"events", k::positive},
+    {"event_rate", k::positive},
+    {"start_time", k::timestamp},
+    {"seed", k::integer},
+    {"splits", k::positive},
+    {"rate", k::rate},
+    {"full_events", k::boolean},
+};
 constexpr option_info file_sink[] = {
     {"path"},
     {"format", k::choice, "csv|json|debezium_json|upsert_json"},
@@ -75,6 +85,7 @@ constexpr connector_info connectors[] = {
     {"blackhole", false, true, false, commit::idempotent, true, {}, {}},
     {"sequence", true, false, true, commit::none, false, sequence_source, {}},
     {"memory", true, false, true, commit::none, false, memory_source, {}},
+    {"nexmark", true, false, true, commit::none, false, nexmark_source, {}},
 };
 
 void add_names(std::vector<std::string>& out, std::span<const option_info> options) {
@@ -89,7 +100,7 @@ std::string join(const std::vector<std::string>& names) {
 }
 
 error unknown_connector(std::string_view name) {
-  for (std::string_view later : {"nexmark", "topic", "kafka"})
+  for (std::string_view later : {"topic", "kafka"})
     if (name == later)
       return {errc::unsupported, "connector \"" + std::string(name) + "\" is not built yet; use " +
                                      join(connector_names())};
@@ -139,6 +150,9 @@ status check_value(const option_info& o, const std::string& value) {
       return {};
     case k::duration:
       WEIR_TRY(option_duration(one, o.name, 0));
+      return {};
+    case k::timestamp:
+      WEIR_TRY(option_timestamp(one, o.name, 0));
       return {};
     case k::delimiter:
       WEIR_TRY(option_delimiter(one, ','));

@@ -49,4 +49,15 @@ result<batch_ptr> generated_columns::finish(std::vector<column_ptr> physical, ui
   return batch_ptr(std::move(out));
 }
 
+result<batch_ptr> generated_columns::finish_or_skip(
+    std::vector<column_ptr> physical, uint32_t rows, const operator_context& context,
+    error_policy policy, const std::function<std::string(uint32_t)>& position) {
+  std::vector<expr::row_error> errors;
+  WEIR_ASSIGN(auto out, finish(std::move(physical), rows, *context.memory, errors));
+  if (errors.empty()) return out;
+  if (policy == error_policy::fail) return errors[0].cause.at(position(errors[0].row));
+  if (context.metrics) context.metrics->errors_skipped += errors.size();
+  return out;
+}
+
 }  // namespace weir

@@ -3,6 +3,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "runtime/column/text.hpp"
+
 namespace weir {
 namespace {
 
@@ -98,6 +100,15 @@ result<int64_t> option_duration(const option_map& options, std::string_view name
   auto n = number_with_unit(*v, duration_units);
   if (!n || *n < 1) return bad(name, *v, "a duration such as 100ms, 1s or 5m");
   return static_cast<int64_t>(*n);
+}
+
+result<int64_t> option_timestamp(const option_map& options, std::string_view name,
+                                 int64_t fallback) {
+  const auto* v = find(options, name);
+  if (!v) return fallback;
+  auto us = parse_timestamp(*v);
+  if (!us) return bad(name, *v, "a timestamp such as 2013-01-01 06:00:00");
+  return *us;
 }
 
 result<char> option_delimiter(const option_map& options, char fallback) {

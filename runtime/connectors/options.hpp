@@ -21,6 +21,7 @@ enum class option_kind : uint8_t {
   rate,       // rows/s, a number > 0
   size,       // 64KiB
   duration,   // 100ms
+  timestamp,  // 2013-01-01 06:00:00
   delimiter,  // one ASCII character, or \t
   choice,     // one of `choices`
 };
@@ -54,6 +55,7 @@ result<double> option_rate(const option_map&, std::string_view name, double fall
 result<uint64_t> option_size(const option_map&, std::string_view name, uint64_t fallback);
 /// Microseconds.
 result<int64_t> option_duration(const option_map&, std::string_view name, int64_t fallback);
+result<int64_t> option_timestamp(const option_map&, std::string_view name, int64_t fallback);
 result<char> option_delimiter(const option_map&, char fallback);
 std::string option_text(const option_map&, std::string_view name, std::string_view fallback);
 bool option_present(const option_map&, std::string_view name);

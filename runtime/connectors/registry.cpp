@@ -1,6 +1,8 @@
 #include "runtime/connectors/extra_connectors.hpp"
 #include "runtime/connectors/file_reader.hpp"
 #include "runtime/connectors/memory_source.hpp"
+#include "runtime/connectors/nexmark.hpp"
+#include "runtime/connectors/nexmark_model.hpp"
 #include "runtime/connectors/options.hpp"
 #include "runtime/connectors/paced_reader.hpp"
 #include "runtime/connectors/sequence.hpp"
@@ -10,12 +12,13 @@ namespace weir {
 
 result<std::unique_ptr<split_enumerator>> make_enumerator(const source_spec& spec,
                                                           file_system& files,
-                                                          uint32_t /*parallelism*/) {
+                                                          uint32_t parallelism) {
   if (auto extra = find_extra_connector(spec.connector); extra && extra->enumerator)
     return extra->enumerator(spec);
   WEIR_TRY(check_options(spec.connector, spec.options, false));
   if (spec.connector == "sequence") return make_sequence_enumerator(spec);
   if (spec.connector == "memory") return make_memory_enumerator(spec);
+  if (spec.connector == "nexmark") return make_nexmark_enumerator(spec, parallelism);
   return make_file_enumerator(spec, files);
 }
 
@@ -24,11 +27,18 @@ result<std::unique_ptr<source_reader>> make_reader(const source_spec& spec) {
     return extra->reader(spec);
   WEIR_TRY(check_options(spec.connector, spec.options, false));
   if (spec.connector == "sequence") return make_sequence_reader(spec);
+  if (spec.connector == "nexmark") return make_nexmark_reader(spec);
   WEIR_ASSIGN(auto reader,
               spec.connector == "memory" ? make_memory_reader(spec) : make_file_reader(spec));
   WEIR_ASSIGN(double rate, option_rate(spec.options, "rate", 0));
   if (rate > 0) return make_paced_reader(std::move(reader), rate);
   return reader;
+}
+
+status check_source_table(std::string_view connector, const std::string& table,
+                          const schema& physical, option_map& options) {
+  if (connector == "nexmark") return nexmark::check_table(table, physical, options);
+  return {};
 }
 
 result<std::unique_ptr<stream_operator>> make_sink(const sink_spec& spec) {

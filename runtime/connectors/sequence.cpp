@@ -1,9 +1,8 @@
 #include "runtime/connectors/sequence.hpp"
 
-#include <cmath>
-
 #include "runtime/connectors/generated_columns.hpp"
 #include "runtime/connectors/options.hpp"
+#include "runtime/connectors/rate_pacer.hpp"
 #include "runtime/connectors/row_builder.hpp"
 #include "runtime/connectors/split_codec.hpp"
 
@@ -15,10 +14,6 @@ namespace {
 constexpr uint64_t block_rows = 8192;
 // Fixed and not the job's parallelism, so that a restart at another one finds the same splits.
 constexpr int64_t splits_default = 8;
-// With a rate: rows are due one by one, but never looked at more often than this.
-constexpr int64_t tick_us = 100;
-// A reader that was held up catches up on at most this much.
-constexpr int64_t backlog_us_max = 1'000'000;
 
 struct sequence_split {
   std::string id;
@@ -87,10 +82,12 @@ class sequence_enumerator final : public split_enumerator {
 class sequence_reader final : public source_reader {
  public:
   sequence_reader(const source_spec& spec, double rate, generated_columns generated)
-      : spec_(spec), rate_(rate), generated_(std::move(generated)) {}
+      : spec_(spec), generated_(std::move(generated)) {
+    if (rate > 0) pacer_.emplace(rate);
+  }
 
   status open(const operator_context& context) override {
-    weir_assert(context.memory && (rate_ == 0 || context.time), "a reader needs its context");
+    weir_assert(context.memory && (!pacer_ || context.time), "a reader needs its context");
     context_ = context;
     return {};
   }
@@ -109,14 +106,18 @@ class sequence_reader final : public source_reader {
     turn_ %= splits_.size();
     auto& s = splits_[turn_];
     uint64_t n = std::min<uint64_t>(s.run(), std::max(max_rows, 1u));
-    if (rate_ > 0 && n > 0) n = std::min(n, due(out.wake_at));
-    if (rate_ > 0 && n == 0 && s.run() > 0) return out;
+    if (pacer_ && n > 0) {
+      auto now = context_.time->now();
+      n = std::min(n, pacer_->due(now));
+      out.wake_at = pacer_->due_at(1, now);
+      if (n == 0) return out;
+    }
     id_ = s.id;
     out.split_id = id_;
     if (n > 0) {
       WEIR_ASSIGN(out.rows, make_rows(s, static_cast<uint32_t>(n)));
       s.emitted += n;
-      paid_ += n;
+      if (pacer_) pacer_->pay(n);
     }
     out.split_ended = s.run() == 0;
     if (out.split_ended)
@@ -143,30 +144,6 @@ class sequence_reader final : public source_reader {
   }
 
  private:
-  // Rows that are due now; none: when the next one is.
-  uint64_t due(timestamp_us& wake_at) {
-    auto now = context_.time->now();
-    if (!started_) {
-      started_ = true;
-      origin_ = now;
-    }
-    if (now < origin_) origin_ = now;  // the wall clock was set back
-    auto owed = static_cast<uint64_t>(static_cast<double>(now - origin_) * rate_ / 1e6);
-    auto cap = static_cast<uint64_t>(static_cast<double>(backlog_us_max) * rate_ / 1e6) + 1;
-    if (owed > paid_ + cap || now - origin_ > 3'600'000'000) {
-      // Begin to count anew: what was missed for longer is not made up, and doubles stay exact.
-      origin_ = now - static_cast<int64_t>(static_cast<double>(std::min(owed - paid_, cap)) /
-                                           rate_ * 1e6);
-      owed = std::min(owed - paid_, cap);
-      paid_ = 0;
-    }
-    if (owed > paid_) return owed - paid_;
-    auto next =
-        origin_ + static_cast<int64_t>(std::ceil(static_cast<double>(paid_ + 1) / rate_ * 1e6));
-    wake_at = std::max(next, now + tick_us);
-    return 0;
-  }
-
   result<batch_ptr> make_rows(const sequence_split& s, uint32_t n) {
     std::vector<column_ptr> columns;
     uint64_t first = s.start + s.row_number(s.emitted);
@@ -180,18 +157,15 @@ class sequence_reader final : public source_reader {
       for (uint32_t i = 0; i < n; ++i) values[i] = static_cast<int64_t>(first + i);
       columns.push_back(filler.finish(n));
     }
-    std::vector<expr::row_error> errors;
-    WEIR_ASSIGN(auto rows, generated_.finish(std::move(columns), n, *context_.memory, errors));
-    if (!errors.empty()) {
-      if (spec_.on_error == error_policy::fail)
-        return errors[0].cause.at("sequence at " + std::to_string(first + errors[0].row));
-      if (context_.metrics) context_.metrics->errors_skipped += errors.size();
-    }
+    WEIR_ASSIGN(auto rows,
+                generated_.finish_or_skip(
+                    std::move(columns), n, context_, spec_.on_error,
+                    [first](uint32_t r) { return "sequence at " + std::to_string(first + r); }));
     return rows->rows ? rows : batch_ptr();
   }
 
   source_spec spec_;
-  double rate_;
+  std::optional<rate_pacer> pacer_;
   generated_columns generated_;
   operator_context context_;
   std::vector<sequence_split> splits_;
@@ -199,9 +173,6 @@ class sequence_reader final : public source_reader {
   std::string id_;
   int64_t first_ = 0, last_ = 0;  // of the last batch
   uint32_t last_rows_ = 0;
-  bool started_ = false;
-  timestamp_us origin_ = 0;
-  uint64_t paid_ = 0;  // rows emitted since origin_
 };
 
 }  // namespace
