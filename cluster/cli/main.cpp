@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "cluster/cli/bench.hpp"
+#include "cluster/cli/bench_nexmark.hpp"
 #include "cluster/cli/cluster.hpp"
 #include "cluster/cli/inspect.hpp"
 #include "cluster/cli/run.hpp"
@@ -57,6 +58,7 @@ struct raw_options {
   run_options run;
   inspect_options inspect;
   bench_options bench;
+  nexmark_options nexmark;
 };
 
 void add_job_options(CLI::App& verb, raw_options& o) {
@@ -99,6 +101,37 @@ CLI::App* add_bench(CLI::App& app, raw_options& o) {
   verb->add_option("--runs", o.bench.runs, "repetitions; the medians follow them")
       ->check(CLI::Range(1, 1000));
   return verb;
+}
+
+CLI::App* add_nexmark(CLI::App& bench, raw_options& o) {
+  auto& n = o.nexmark;
+  auto* verb = bench.add_subcommand("nexmark", "Nexmark's queries, or its events as files");
+  verb->add_option("QUERY", n.queries, "q0 to q22; none: all");
+  verb->add_option("--events", n.events, "of all three kinds (default: 100000000, files 200000)")
+      ->check(CLI::PositiveNumber);
+  verb->add_option("--event-rate", n.event_rate,
+                   "events per second of event time (default: 100000, files 10000)")
+      ->check(CLI::PositiveNumber);
+  verb->add_option("--seed", n.seed, "another seed, other events");
+  verb->add_option("--dump", n.dump, "write the events as CSV and JSON lines into this folder");
+  verb->add_option("-p,--parallelism", n.parallelism, "tasks per operator (default: cores)")
+      ->check(CLI::Range(1, 128));
+  verb->add_option("--snapshot-interval", o.interval, "between snapshots (default: 1s)")
+      ->check(duration_check(100'000));
+  verb->add_flag("--full-events", n.full_events, "generate every column, read or not");
+  verb->add_flag("--in-memory", n.in_memory, "from batches that are generated before");
+  verb->add_option("--rate", n.rate, "events/s offered while latency is measured")
+      ->check(CLI::PositiveNumber);
+  verb->add_option("--seconds", n.seconds, "to measure latency; 0: not at all")
+      ->check(CLI::NonNegativeNumber);
+  verb->add_option("--runs", n.runs, "repetitions")->check(CLI::Range(1, 1000));
+  verb->add_flag("--csv", n.csv, "one CSV line a run");
+  return verb;
+}
+
+int do_nexmark(raw_options& o) {
+  if (!o.interval.empty()) o.nexmark.snapshot_interval_us = *parse_duration_us(o.interval);
+  return bench_nexmark(o.nexmark);
 }
 
 int do_run(raw_options& o) {
@@ -226,6 +259,7 @@ int main(int argc, char** argv) {
   }
 
   auto* bench = add_bench(app, o);
+  auto* nexmark = add_nexmark(*bench, o);
 
   try {
     app.parse(argc, argv);
@@ -239,6 +273,7 @@ int main(int argc, char** argv) {
   if (o.parallelism) o.inspect.parallelism = o.parallelism;
   if (*run) return do_run(o);
   if (auto code = cluster.run()) return *code;
+  if (*nexmark) return do_nexmark(o);
   if (*bench) return run_bench(o.bench);
   if (*lint) return lint_job(o.inspect);
   if (*plan) return plan_job(o.inspect);

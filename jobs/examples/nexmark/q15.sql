@@ -1,0 +1,34 @@
+-- Bidding statistics per day: bids, bidders and auctions, in all and by ranges of price.
+--
+--   weir run jobs/examples/nexmark/q15.sql --set EVENTS=1000000 --set OUT=/tmp/q15
+
+CREATE TABLE bid (
+  auction bigint, bidder bigint, price bigint, channel text, url text, date_time timestamp, extra text
+) WITH (connector = 'nexmark', event_time = 'date_time', events = '${EVENTS:-1000000}',
+        event_rate = '${EVENT_RATE:-}', seed = '${SEED:-}', rate = '${RATE:-}',
+        full_events = '${FULL_EVENTS:-}');
+
+CREATE TABLE nexmark_q15 (
+  day text,
+  total_bids bigint, rank1_bids bigint, rank2_bids bigint, rank3_bids bigint,
+  total_bidders bigint, rank1_bidders bigint, rank2_bidders bigint, rank3_bidders bigint,
+  total_auctions bigint, rank1_auctions bigint, rank2_auctions bigint, rank3_auctions bigint
+) WITH (connector = '${SINK:-file}', path = '${OUT:-out/q15}', format = '${FORMAT:-csv}',
+        emit = '${EMIT:-final}');
+
+INSERT INTO nexmark_q15
+  SELECT to_char(date_time, 'YYYY-MM-DD') AS day,
+         count(*) AS total_bids,
+         count(*) FILTER (WHERE price < 10000) AS rank1_bids,
+         count(*) FILTER (WHERE price >= 10000 AND price < 1000000) AS rank2_bids,
+         count(*) FILTER (WHERE price >= 1000000) AS rank3_bids,
+         count(DISTINCT bidder) AS total_bidders,
+         count(DISTINCT bidder) FILTER (WHERE price < 10000) AS rank1_bidders,
+         count(DISTINCT bidder) FILTER (WHERE price >= 10000 AND price < 1000000) AS rank2_bidders,
+         count(DISTINCT bidder) FILTER (WHERE price >= 1000000) AS rank3_bidders,
+         count(DISTINCT auction) AS total_auctions,
+         count(DISTINCT auction) FILTER (WHERE price < 10000) AS rank1_auctions,
+         count(DISTINCT auction) FILTER (WHERE price >= 10000 AND price < 1000000) AS rank2_auctions,
+         count(DISTINCT auction) FILTER (WHERE price >= 1000000) AS rank3_auctions
+  FROM bid
+  GROUP BY to_char(date_time, 'YYYY-MM-DD');
