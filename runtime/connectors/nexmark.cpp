@@ -15,8 +15,10 @@ using nexmark::event_of;
 using nexmark::rows_before;
 
 // Events are dealt to the splits in blocks of this many, in turn: as many groups as give the bids
-// of one full batch. Part of the position's meaning, so it travels in it.
+// of one full batch, at most. Part of the position's meaning, so it travels in it.
 constexpr uint64_t block_events = 178 * nexmark::group_events;
+// With a rate, blocks are what comes in this time, so that splits stay together.
+constexpr double block_seconds = 0.01;
 // Splits per task: some, so that a restart with more or fewer tasks can share them out anew.
 constexpr uint64_t splits_per_task = 4;
 // How far readers of a job may be apart in the stream.
@@ -39,8 +41,9 @@ struct nexmark_split {
     uint64_t end = (next / block + 1) * block;
     return events ? std::min(end, events) : end;
   }
-  // Passes over events that are no rows of the table, to the next row or the end.
+  // Goes on to the split's next block when there is no further row in this one.
   void settle(nexmark::table kind) {
+    if (next / block % splits != index) next += (splits - 1) * block;  // just behind its block
     while (!ended() && rows_before(kind, next) == rows_before(kind, block_end()))
       next = (next / block + splits) * block;
   }
@@ -78,9 +81,18 @@ source_split encode_split(const nexmark_split& s, nexmark::table kind) {
   return {s.id, s.id, s.encode(), s.rows_left(kind)};
 }
 
+uint64_t block_of(double rate) {
+  if (rate <= 0) return block_events;
+  const double groups = rate * block_seconds / static_cast<double>(nexmark::group_events);
+  return groups * nexmark::group_events >= block_events
+             ? block_events
+             : std::max<uint64_t>(static_cast<uint64_t>(groups), 1) * nexmark::group_events;
+}
+
 class nexmark_enumerator final : public split_enumerator {
  public:
-  nexmark_enumerator(const nexmark::settings& s, uint64_t splits) : settings_(s), splits_(splits) {}
+  nexmark_enumerator(const nexmark::settings& s, uint64_t splits, uint64_t block)
+      : settings_(s), splits_(splits), block_(block) {}
   result<discovery> discover() override {
     discovery d;
     d.side_by_side = true;
@@ -89,6 +101,7 @@ class nexmark_enumerator final : public split_enumerator {
       s.id = "nexmark:" + std::string(name_of(settings_.kind)) + ":" + std::to_string(i) + "/" +
              std::to_string(splits_);
       s.events = settings_.events;
+      s.block = block_;
       s.index = i;
       s.splits = splits_;
       s.next = i * s.block;
@@ -101,15 +114,18 @@ class nexmark_enumerator final : public split_enumerator {
 
  private:
   nexmark::settings settings_;
-  uint64_t splits_;
+  uint64_t splits_, block_;
 };
 
 class nexmark_reader final : public source_reader {
  public:
   nexmark_reader(const source_spec& spec, const nexmark::settings& s,
                  std::vector<nexmark::field> fields, double rate, generated_columns g)
-      : spec_(spec), settings_(s), fields_(std::move(fields)), generated_(std::move(g)) {
-    if (rate > 0) pacer_.emplace(rate);
+      : spec_(spec),
+        settings_(s),
+        fields_(std::move(fields)),
+        generated_(std::move(g)),
+        rate_(rate) {
     timed_ = spec_.columns->event_time && *spec_.columns->event_time < fields_.size() &&
              fields_[*spec_.columns->event_time] == nexmark::field::date_time;
   }
@@ -133,6 +149,7 @@ class nexmark_reader final : public source_reader {
     WEIR_ASSIGN(auto split, decode_split(s));
     split.settle(settings_.kind);
     splits_.push_back(std::move(split));
+    pace();
     return {};
   }
 
@@ -168,11 +185,10 @@ class nexmark_reader final : public source_reader {
       const uint64_t parts = (rows + most - 1) / most;
       rows = std::min((rows + parts - 1) / parts, maker_->run(first));
       WEIR_ASSIGN(out.rows, make_rows(first, static_cast<uint32_t>(rows)));
-      const uint64_t before = s->next;
+      const uint64_t from = s->next, block_end = s->block_end();
       s->next = event_of(kind, first + rows - 1) + 1;
-      if (pacer_) pacer_->pay(s->next - before);
-      if (s->next % s->block == 0) s->next += (s->splits - 1) * s->block;
       s->settle(kind);
+      if (pacer_) pacer_->pay(std::min(s->next, block_end) - from);
     }
     id_ = s->id;
     out.split_id = id_;
@@ -180,6 +196,7 @@ class nexmark_reader final : public source_reader {
     if (!out.split_ended && timed_)
       out.split_time = time_of(settings_, event_of(kind, rows_before(kind, s->next)));
     if (out.split_ended) splits_.erase(s);
+    if (out.split_ended) pace();
     if (splits_.empty() && lead_) lead_->leave();
     out.wake_at = watermark_none + 1;
     out.what = out.rows          ? polled::state::batch
@@ -214,6 +231,13 @@ class nexmark_reader final : public source_reader {
     return all;
   }
 
+  // Every split gives its share of the rate.
+  void pace() {
+    if (rate_ > 0 && !splits_.empty())
+      pacer_.emplace(rate_ * static_cast<double>(splits_.size()) /
+                     static_cast<double>(splits_[0].splits));
+  }
+
   result<batch_ptr> make_rows(uint64_t first, uint32_t rows) {
     first_ = first;
     last_rows_ = rows;
@@ -231,7 +255,8 @@ class nexmark_reader final : public source_reader {
   nexmark::settings settings_;
   std::vector<nexmark::field> fields_;  // of the physical columns
   generated_columns generated_;
-  std::optional<rate_pacer> pacer_;  // in events
+  double rate_;                      // events/s of the stream; 0 = as fast as it is read
+  std::optional<rate_pacer> pacer_;  // of this reader's splits
   bool timed_ = false;               // event time is date_time, which never goes back
   operator_context context_;
   std::optional<column_maker> maker_;
@@ -251,11 +276,9 @@ result<std::unique_ptr<split_enumerator>> make_nexmark_enumerator(const source_s
   WEIR_ASSIGN(double rate, option_rate(spec.options, "rate", 0));
   const auto fallback = static_cast<int64_t>(splits_per_task * std::max(parallelism, 1u));
   WEIR_ASSIGN(int64_t splits, option_int(spec.options, "splits", rate > 0 ? 1 : fallback));
-  if (rate > 0 && splits != 1)
-    return {errc::invalid_argument, "a nexmark table with a rate has one split"};
   if (splits > 65536) return {errc::invalid_argument, "option splits: at most 65536"};
   return std::unique_ptr<split_enumerator>(
-      std::make_unique<nexmark_enumerator>(s, static_cast<uint64_t>(splits)));
+      std::make_unique<nexmark_enumerator>(s, static_cast<uint64_t>(splits), block_of(rate)));
 }
 
 result<std::unique_ptr<source_reader>> make_nexmark_reader(const source_spec& spec) {

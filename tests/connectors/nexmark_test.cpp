@@ -316,6 +316,36 @@ TEST_CASE("nexmark: at a rate, every table gives its share") {
     rows got;
     REQUIRE(drain(*reader, got, 100, true).ok());
     CHECK(got.size() == static_cast<size_t>(expected));
+
+    // Of four splits one reader has three: three quarters of the rate, and all rows in the end.
+    spec.options = {{"table", spec.options["table"]},
+                    {"rate", "100000"},
+                    {"splits", "4"},
+                    {"events", "200000"}};
+    auto all = *(*make_enumerator(spec, *env.files, 2))->discover();
+    REQUIRE(all.splits.size() == 4);
+    auto three = *make_reader(spec), one = *make_reader(spec);
+    for (auto* r : {&three, &one}) REQUIRE((*r)->open(env.context()).ok());
+    for (size_t i = 0; i < 4; ++i) REQUIRE((i == 2 ? one : three)->add_split(all.splits[i]).ok());
+    for (auto* r : {&three, &one}) CHECK((*r)->poll(100)->what == polled::state::pending);
+    env.time.advance(1'000'000);
+    rows most, few;
+    REQUIRE(drain(*three, most, 100, true).ok());
+    REQUIRE(drain(*one, few, 100, true).ok());
+    const double share = rows_before(kind, 100'000);
+    CHECK(static_cast<double>(most.size()) == doctest::Approx(share * 0.75).epsilon(0.002));
+    CHECK(static_cast<double>(few.size()) == doctest::Approx(share * 0.25).epsilon(0.002));
+    for (int i = 0; i < 3; ++i) {
+      env.time.advance(1'000'000);
+      REQUIRE(drain(*three, most, 100, true).ok());
+      REQUIRE(drain(*one, few, 100, true).ok());
+    }
+    most.insert(most.end(), few.begin(), few.end());
+    std::sort(most.begin(), most.end());
+    spec.options.erase("rate");
+    auto expected_rows = *read_all(env, spec);
+    std::sort(expected_rows.begin(), expected_rows.end());
+    CHECK(most == expected_rows);
   }
 }
 
@@ -375,10 +405,9 @@ TEST_CASE("nexmark: columns by any spelling of the standard's, errors for others
   auto spec = nexmark_table(bid, {"price"}, {{"events", "9000000000000000000"}});
   CHECK(error_of(spec) ==
         "option events: so many events at this event_rate do not fit into timestamps");
-  spec.options = {{"table", "bid"}, {"rate", "5"}, {"splits", "2"}};
+  spec.options = {{"table", "bid"}, {"splits", "70000"}};
   environment env;
-  CHECK(make_enumerator(spec, *env.files, 1).err().message ==
-        "a nexmark table with a rate has one split");
+  CHECK(make_enumerator(spec, *env.files, 1).err().message == "option splits: at most 65536");
   auto reader = *make_reader(nexmark_table(bid, {"price"}, {}));
   CHECK(reader->add_split({"x", "x", "damaged"}).err().message ==
         "a nexmark table's position in the snapshot is damaged");

@@ -6,7 +6,7 @@ CREATE TABLE bid (
   auction bigint, bidder bigint, price bigint, channel text, url text, date_time timestamp, extra text
 ) WITH (connector = 'nexmark', event_time = 'date_time', events = '${EVENTS:-1000000}',
         event_rate = '${EVENT_RATE:-}', seed = '${SEED:-}', rate = '${RATE:-}',
-        full_events = '${FULL_EVENTS:-}');
+        splits = '${SPLITS:-}', full_events = '${FULL_EVENTS:-}');
 
 CREATE TABLE nexmark_q0 (
   auction bigint, bidder bigint, price bigint, date_time timestamp, extra text

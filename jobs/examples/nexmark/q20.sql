@@ -6,14 +6,14 @@ CREATE TABLE bid (
   auction bigint, bidder bigint, price bigint, channel text, url text, date_time timestamp, extra text
 ) WITH (connector = 'nexmark', event_time = 'date_time', events = '${EVENTS:-1000000}',
         event_rate = '${EVENT_RATE:-}', seed = '${SEED:-}', rate = '${RATE:-}',
-        full_events = '${FULL_EVENTS:-}');
+        splits = '${SPLITS:-}', full_events = '${FULL_EVENTS:-}');
 
 CREATE TABLE auction (
   id bigint, item_name text, description text, initial_bid bigint, reserve bigint, date_time timestamp,
   expires timestamp, seller bigint, category bigint, extra text
 ) WITH (connector = 'nexmark', event_time = 'date_time', events = '${EVENTS:-1000000}',
         event_rate = '${EVENT_RATE:-}', seed = '${SEED:-}', rate = '${RATE:-}',
-        full_events = '${FULL_EVENTS:-}');
+        splits = '${SPLITS:-}', full_events = '${FULL_EVENTS:-}');
 
 CREATE TABLE nexmark_q20 (
   auction bigint, bidder bigint, price bigint, channel text, url text, bid_date_time timestamp,

@@ -7,14 +7,14 @@ CREATE TABLE auction (
   expires timestamp, seller bigint, category bigint, extra text
 ) WITH (connector = 'nexmark', event_time = 'date_time', events = '${EVENTS:-1000000}',
         event_rate = '${EVENT_RATE:-}', seed = '${SEED:-}', rate = '${RATE:-}',
-        full_events = '${FULL_EVENTS:-}');
+        splits = '${SPLITS:-}', full_events = '${FULL_EVENTS:-}');
 
 CREATE TABLE person (
   id bigint, name text, email_address text, credit_card text, city text, state text, date_time timestamp,
   extra text
 ) WITH (connector = 'nexmark', event_time = 'date_time', events = '${EVENTS:-1000000}',
         event_rate = '${EVENT_RATE:-}', seed = '${SEED:-}', rate = '${RATE:-}',
-        full_events = '${FULL_EVENTS:-}');
+        splits = '${SPLITS:-}', full_events = '${FULL_EVENTS:-}');
 
 CREATE TABLE nexmark_q3 (
   name text, city text, state text, id bigint

@@ -7,14 +7,14 @@ CREATE TABLE person (
   extra text
 ) WITH (connector = 'nexmark', event_time = 'date_time', events = '${EVENTS:-1000000}',
         event_rate = '${EVENT_RATE:-}', seed = '${SEED:-}', rate = '${RATE:-}',
-        full_events = '${FULL_EVENTS:-}');
+        splits = '${SPLITS:-}', full_events = '${FULL_EVENTS:-}');
 
 CREATE TABLE auction (
   id bigint, item_name text, description text, initial_bid bigint, reserve bigint, date_time timestamp,
   expires timestamp, seller bigint, category bigint, extra text
 ) WITH (connector = 'nexmark', event_time = 'date_time', events = '${EVENTS:-1000000}',
         event_rate = '${EVENT_RATE:-}', seed = '${SEED:-}', rate = '${RATE:-}',
-        full_events = '${FULL_EVENTS:-}');
+        splits = '${SPLITS:-}', full_events = '${FULL_EVENTS:-}');
 
 CREATE TABLE nexmark_q8 (
   id bigint, name text, stime timestamp

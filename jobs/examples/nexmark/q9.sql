@@ -7,13 +7,13 @@ CREATE TABLE auction (
   expires timestamp, seller bigint, category bigint, extra text
 ) WITH (connector = 'nexmark', event_time = 'date_time', events = '${EVENTS:-1000000}',
         event_rate = '${EVENT_RATE:-}', seed = '${SEED:-}', rate = '${RATE:-}',
-        full_events = '${FULL_EVENTS:-}');
+        splits = '${SPLITS:-}', full_events = '${FULL_EVENTS:-}');
 
 CREATE TABLE bid (
   auction bigint, bidder bigint, price bigint, channel text, url text, date_time timestamp, extra text
 ) WITH (connector = 'nexmark', event_time = 'date_time', events = '${EVENTS:-1000000}',
         event_rate = '${EVENT_RATE:-}', seed = '${SEED:-}', rate = '${RATE:-}',
-        full_events = '${FULL_EVENTS:-}');
+        splits = '${SPLITS:-}', full_events = '${FULL_EVENTS:-}');
 
 CREATE TABLE nexmark_q9 (
   id bigint, item_name text, description text, initial_bid bigint, reserve bigint, date_time timestamp,
