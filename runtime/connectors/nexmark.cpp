@@ -181,9 +181,9 @@ class nexmark_reader final : public source_reader {
       }
       rows = rows_before(kind, end) - first;
       // A block in batches of about the same size, none too large in bytes.
-      const uint64_t most = std::min<uint64_t>(rows_max_, std::max(max_rows, 1u));
-      const uint64_t parts = (rows + most - 1) / most;
-      rows = std::min((rows + parts - 1) / parts, maker_->run(first));
+      const uint64_t parts = std::max<uint64_t>((rows + rows_max_ / 2) / rows_max_, 1);
+      rows = std::min(
+          {(rows + parts - 1) / parts, uint64_t{std::max(max_rows, 1u)}, maker_->run(first)});
       WEIR_ASSIGN(out.rows, make_rows(first, static_cast<uint32_t>(rows)));
       const uint64_t from = s->next, block_end = s->block_end();
       s->next = event_of(kind, first + rows - 1) + 1;

@@ -145,20 +145,27 @@ namespace {
 
 // Results per dictionary entry, kept while batches come with the same dictionary.
 struct dictionary_cache {
-  column_ptr dictionary;
+  column_ptr seen;         // the dictionary that came last
+  uint64_t seen_rows = 0;  // of batches that share it
+  column_ptr dictionary;   // the one that was evaluated
   column result;
   bool has_nulls = false;
   std::vector<failure> errors;  // row = entry
   column_ptr text_result;       // result as the dictionary of the target
 };
 
-// A dictionary larger than this times the batch's rows is not worth evaluating whole.
+// A dictionary larger than this times the rows that came with it is not worth evaluating whole.
 constexpr uint32_t dictionary_factor_max = 2;
 
 bool evaluate_entries(run& r, const instruction& in, uint32_t arg, dictionary_cache& cache) {
   const column& c = r.col(in.args[arg]);
   if (cache.dictionary == c.dictionary) return true;
-  if (c.dictionary->length > uint64_t{r.rows} * dictionary_factor_max) return false;
+  if (cache.seen != c.dictionary) {
+    cache.seen = c.dictionary;
+    cache.seen_rows = 0;
+  }
+  cache.seen_rows += r.rows;
+  if (c.dictionary->length > cache.seen_rows * dictionary_factor_max) return false;
   std::vector<reg> registers;
   instruction sub;
   sub.fn = in.fn;

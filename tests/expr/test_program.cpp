@@ -137,6 +137,38 @@ TEST_CASE("a bare column shares the input's column") {
   CHECK(cell(*out[2], 3) == "3");
 }
 
+TEST_CASE("a dictionary larger than its batches is evaluated whole once enough rows share it") {
+  table all;
+  all.type->fields = {{"s", type_id::string}};
+  for (int i = 0; i < 1000; ++i) all.rows.push_back({"Entry " + std::to_string(i)});
+  all.rows[7] = {"x"};  // for which the cast below fails
+  const auto whole = make_batch(all, true);
+  auto p = program::compile({*bind("upper(s)", *all.type), *bind("length(s) > 8", *all.type),
+                             *bind("CAST(substr(s, 7) AS int)", *all.type)},
+                            all.type);
+  REQUIRE(p.ok());
+  for (uint32_t from = 0; from < 1000; from += 100) {
+    // Batches of 100 rows that share the dictionary.
+    auto b = std::make_shared<batch>(*whole);
+    auto c = std::make_shared<column>(*whole->columns[0]);
+    c->length = b->rows = b->physical_rows = 100;
+    c->values = c->values.slice(from * sizeof(uint32_t), 100 * sizeof(uint32_t));
+    b->columns[0] = c;
+    std::vector<column_ptr> out;
+    std::vector<row_error> errors;
+    REQUIRE(p->evaluate(*b, pool(), out, &errors).ok());
+    CHECK(errors.size() == (from == 0 ? 1 : 0));
+    CHECK(static_cast<bool>(out[0]->dictionary) == (from >= 400));  // 500 rows have come
+    for (uint32_t r = 0; r < 100; ++r) {
+      if (from + r == 7) continue;
+      const auto n = std::to_string(from + r);
+      CHECK(cell(*out[0], r) == "ENTRY " + n);
+      CHECK(cell(*out[1], r) == (n.size() > 2 ? "true" : "false"));
+      CHECK(cell(*out[2], r) == n);
+    }
+  }
+}
+
 TEST_CASE("a batch without rows gives columns without rows") {
   table t = numbers();
   t.rows.clear();
