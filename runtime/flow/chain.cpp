@@ -132,6 +132,13 @@ void chain_runner::begin_approach() {
   at_ = 0;
 }
 
+void chain_runner::begin_input_end(uint16_t port) {
+  weir_assert(pass_ == pass_kind::none, "a pass over the chain is under way");
+  pass_ = pass_kind::input_end;
+  ended_port_ = port;
+  at_ = 0;
+}
+
 void chain_runner::begin_idle() {
   weir_assert(pass_ == pass_kind::none, "a pass over the chain is under way");
   pass_ = pass_kind::idle;
@@ -162,6 +169,8 @@ status chain_runner::call(size_t i) {
       return op.before_barrier(out);
     case pass_kind::idle:
       return op.on_idle(out);
+    case pass_kind::input_end:
+      return i == 0 ? op.on_input_end(ended_port_, out) : status();
     case pass_kind::processing_time:
       return op.on_processing_time(time_, out);
     case pass_kind::batch:

@@ -38,6 +38,8 @@ class chain_runner {
   void begin_before_barrier();
   /// One part of what operators hold; see approach_more() when the pass is over.
   void begin_approach();
+  /// No more rows on input `port` of the first operator.
+  void begin_input_end(uint16_t port);
   void begin_idle();
   void begin_processing_time(timestamp_us);
   result<bool> step();
@@ -71,6 +73,7 @@ class chain_runner {
     approach,
     before_barrier,
     idle,
+    input_end,
     processing_time
   };
   status enter(size_t i, uint16_t port, const batch_ptr&);
@@ -94,6 +97,7 @@ class chain_runner {
   pass_kind pass_ = pass_kind::none;
   size_t at_ = 0;  // the next operator to get the pass's call
   timestamp_us time_ = 0;
+  uint16_t ended_port_ = 0;
   int64_t child_ns_ = 0;  // time of the operators behind the one that runs
   bool approach_more_ = false;
   size_t snapshot_at_ = 0;

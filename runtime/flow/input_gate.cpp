@@ -127,7 +127,18 @@ input_gate::item input_gate::take_barrier(channel& c, const channel_message& m) 
   return out;
 }
 
+bool input_gate::ends_input(const channel& c) const {
+  bool several = false;
+  for (const auto& other : channels_) {
+    several |= other.spec.port != c.spec.port;
+    if (other.spec.port == c.spec.port && other.watermark != watermark_end) return false;
+  }
+  return several;
+}
+
 input_gate::item input_gate::next() {
+  if (std::exchange(merge_due_, false))
+    if (auto out = merge_watermark(); out.kind != item_kind::none) return out;
   for (size_t tried = 0; tried < channels_.size();) {
     channel& c = channels_[cursor_];
     if (c.queue.empty() || waits(c)) {
@@ -152,6 +163,15 @@ input_gate::item input_gate::next() {
         return out;
       case message_kind::watermark:
         c.idle = false;
+        if (c.watermark != watermark_end && m.value == watermark_end) {
+          c.watermark = watermark_end;
+          if (ends_input(c)) {
+            merge_due_ = true;
+            out.kind = item_kind::input_end;
+            out.port = c.spec.port;
+            break;
+          }
+        }
         c.watermark = std::max(c.watermark, m.value);
         out = merge_watermark();
         break;
@@ -176,8 +196,9 @@ input_gate::item input_gate::next() {
 }
 
 bool input_gate::ready() const {
-  return std::any_of(channels_.begin(), channels_.end(),
-                     [this](const channel& c) { return !c.queue.empty() && !waits(c); });
+  return merge_due_ || std::any_of(channels_.begin(), channels_.end(), [this](const channel& c) {
+           return !c.queue.empty() && !waits(c);
+         });
 }
 
 void input_gate::overtake(epoch e) {
@@ -229,7 +250,7 @@ void input_gate::abort(epoch e) {
 }
 
 bool input_gate::ended() const {
-  return merged_ == watermark_end &&
+  return merged_ == watermark_end && !merge_due_ &&
          std::all_of(channels_.begin(), channels_.end(),
                      [](const channel& c) { return c.watermark == watermark_end; }) &&
          queued_ == 0;

@@ -30,10 +30,10 @@ class input_gate {
   };
   using grant_fn = std::function<void(channel_id, credit)>;
 
-  enum class item_kind : uint8_t { none, data, watermark, idle, barrier };
+  enum class item_kind : uint8_t { none, data, watermark, idle, barrier, input_end };
   struct item {
     item_kind kind = item_kind::none;
-    uint16_t port = 0;
+    uint16_t port = 0;  // data, input_end
     batch_ptr rows;
     timestamp_us watermark = watermark_none;
     epoch number;     // barrier
@@ -100,6 +100,8 @@ class input_gate {
   void consume(channel&, const channel_message&);
   void settle(channel&);
   item merge_watermark();
+  /// Whether `c`, which has just ended, was the last channel of its port that had not, of several.
+  bool ends_input(const channel& c) const;
   item take_barrier(channel&, const channel_message&);
   void release_all();
   bool waits(const channel& c) const {
@@ -115,6 +117,7 @@ class input_gate {
   size_t queued_ = 0;
   timestamp_us merged_ = watermark_none;
   bool all_idle_ = false;
+  bool merge_due_ = false;  // a watermark was taken, and the end of an input said first
   epoch aligning_, last_barrier_, seen_, seen_completed_;
   size_t arrived_ = 0;
   size_t restored_left_ = 0;  // channels that have rows of the restored epoch to come

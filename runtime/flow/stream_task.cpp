@@ -437,6 +437,10 @@ bool stream_task::step_input(timestamp_us now) {
     case input_gate::item_kind::watermark:
       start_watermark(item.watermark);
       return true;
+    case input_gate::item_kind::input_end:
+      chain_.begin_input_end(item.port);
+      begin_pass(after_pass::nothing);
+      return true;
     case input_gate::item_kind::idle:
       // What was gathered goes first: behind the message it would end the silence again.
       chain_.begin_idle();

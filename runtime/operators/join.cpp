@@ -72,6 +72,16 @@ class join_operator final : public stream_operator {
     return {};
   }
 
+  /// What ends needs no rows of the other side any more, so that a table that is read to its end
+  /// makes a lookup of the join.
+  status on_input_end(uint16_t port, collector&) override {
+    const int side = 1 - port;
+    if (alone_[port] || (deferred_ && alone_[side])) return {};
+    forgets_[side] = true;
+    forgotten_ = 0;
+    return {};
+  }
+
   result<bool> drain(collector& out) override {
     size_t flushes = 0;
     while (input_) {
@@ -84,6 +94,8 @@ class join_operator final : public stream_operator {
         return true;
       }
     }
+    for (int s : {0, 1})
+      if (forgets_[s] && forget(s)) return true;
     return expire(out);
   }
 
@@ -183,7 +195,7 @@ class join_operator final : public stream_operator {
       if (mine.key_of(rows, &keys_[keyed_.size() * key_stride])) {
         keyed_.push_back(run_);
         // Rows that are never looked at again need not be kept.
-        if (e.weight != 0) kept_.push_back(run_);
+        if (e.weight != 0 && !forgets_[at_side_]) kept_.push_back(run_);
       } else if (alone_[at_side_] && !semi_) {
         single(at_side_, rows, e.weight);  // NULL equals nothing, now and for ever
       }
@@ -201,6 +213,15 @@ class join_operator final : public stream_operator {
     const size_t n = keyed_.size();
     added_.clear();
     state_->keys().hash(keys_.data(), n, hashes_);
+    if (forgets_[at_side_]) {
+      for (size_t i = 0; i < n; ++i) {
+        auto& e = entries_[keyed_[i]];
+        e.passes = true;
+        e.key_id = state_->keys().find(&keys_[i * state_->key_stride()], hashes_[i]);
+        if (e.key_id != none) e.key = state_->keys().row(e.key_id);
+      }
+      return;
+    }
     state_->keys().upsert(keys_.data(), hashes_, n, ids_, rows_, added_);
     for (size_t i = 0; i < n; ++i) {
       entries_[keyed_[i]].key = rows_[i];
@@ -240,6 +261,8 @@ class join_operator final : public stream_operator {
     uint32_t key_id = none, id = none;
     uint32_t logical = 0;
     int64_t weight = 0;
+    bool passes = false;  // it is looked up and not kept
+    bool asks() const noexcept { return weight != 0 && (passes || (key && id != none)); }
   };
   join_key key_of(const entry& e) const noexcept { return state_->key(e.key); }
 
@@ -247,7 +270,11 @@ class join_operator final : public stream_operator {
   result<bool> advance() {
     for (; at_ < run_; ++at_) {
       const auto& e = entries_[at_];
-      if (!e.key || e.id == none) continue;
+      if (!e.asks()) continue;
+      if (!e.key) {
+        if (alone_[at_side_] && !semi_) single(at_side_, e.row, e.weight);
+        continue;
+      }
       auto k = key_of(e);
       const int64_t before = k.total(at_side_), after = before + e.weight;
       const bool flips = alone_[other()] && !deferred_ && (before > 0) != (after > 0);
@@ -265,6 +292,7 @@ class join_operator final : public stream_operator {
       started_ = false;
       if (alone_[at_side_] && !deferred_ && (k.total(other()) > 0) == semi_)
         single(at_side_, e.row, e.weight);
+      if (e.passes) continue;
       k.add(at_side_, e.weight);
       add_weight(e);
     }
@@ -284,7 +312,7 @@ class join_operator final : public stream_operator {
     }
     for (size_t i = 0; i < run_; ++i) {
       auto& e = entries_[i];
-      if (e.key && state_->keys().alive(e.key_id) && key_of(e).unused())
+      if (e.key && !e.passes && state_->keys().alive(e.key_id) && key_of(e).unused())
         state_->keys().erase(e.key_id);
     }
   }
@@ -303,8 +331,8 @@ class join_operator final : public stream_operator {
     theirs_.clear();
     for (; at_ < run_; ++at_) {
       const auto& e = entries_[at_];
-      if (!e.key || e.id == none) continue;
-      if (!started_) at_partner_ = key_of(e).first(other());
+      if (!e.asks()) continue;
+      if (!started_) at_partner_ = e.key ? key_of(e).first(other()) : none;
       started_ = true;
       for (; at_partner_ != none; at_partner_ = partners().next(at_partner_)) {
         if (mine_.size() >= candidates_max) return settle(false);
@@ -345,9 +373,10 @@ class join_operator final : public stream_operator {
   void settle_entry(const entry& e) {
     if (alone_[at_side_]) {
       if (!deferred_ && (matched_ > 0) == semi_) single(at_side_, e.row, e.weight);
-      matches_of(at_side_, e.id) = matched_;
+      if (!e.passes) matches_of(at_side_, e.id) = matched_;
     }
     matched_ = 0;
+    if (e.passes) return;
     key_of(e).add(at_side_, e.weight);
     add_weight(e);
   }
@@ -373,6 +402,19 @@ class join_operator final : public stream_operator {
   }
 
   // ---- the end of rows ----
+
+  /// Takes out rows of a side that nothing will look at; true = there are more.
+  bool forget(int side) {
+    auto& rows = state_->side(side).rows();
+    if (rows.size() == 0) return false;
+    const auto end = static_cast<uint32_t>(
+        std::min<uint64_t>(rows.rows_end(), uint64_t{forgotten_} + batch_rows_target));
+    for (; forgotten_ < end; ++forgotten_)
+      if (rows.alive(forgotten_))
+        state_->remove(side, forgotten_, state_->find_key(side, rows.row(forgotten_)));
+    state_->end_batch();
+    return forgotten_ < rows.rows_end();
+  }
 
   /// Takes out the rows whose time is over; true = there are more.
   result<bool> expire(collector& out) {
@@ -418,6 +460,8 @@ class join_operator final : public stream_operator {
   std::optional<expr::program> condition_;
   schema_ptr pair_type_;
   bool pairs_ = true, semi_ = false, deferred_ = false;
+  bool forgets_[2] = {false, false};  // rows of the side are not kept: the other one has ended
+  uint32_t forgotten_ = 0;            // rows up to which they were taken out
   bool alone_[2] = {false, false};  // rows of the side are (or are not) in the output by themselves
   operator_context context_;
   window_progress progress_;

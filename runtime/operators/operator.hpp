@@ -82,6 +82,8 @@ class stream_operator {
   /// Event time has reached `t` on all inputs; watermark_end = no row will follow. The watermark is
   /// passed on by the task when the call (and drain) is done.
   virtual status on_watermark(timestamp_us, collector&) { return {}; }
+  /// No row will follow on input `port`, of several. Said again after a restore.
+  virtual status on_input_end(uint16_t /*port*/, collector&) { return {}; }
   /// Processing time reached the timer that was set.
   virtual status on_processing_time(timestamp_us, collector&) { return {}; }
   /// For output larger than a few batches: emit a part and return true while there is more. Called

@@ -273,3 +273,24 @@ TEST_CASE("an interval join forgets rows that nothing can match, and counts late
   op.end();
   CHECK(op.out.all() == lines{"3,NULL"});
 }
+
+TEST_CASE("a side whose partner has ended is looked up and not kept") {
+  const auto in = input();
+  for (auto kind : {join_kind::inner, join_kind::left, join_kind::semi, join_kind::anti})
+    for (bool condition : {false, true}) {
+      const shape s{kind, condition};
+      instance op(node_of(s), {in, in});
+      std::mt19937_64 g(7);
+      table left, right;
+      for (int i = 0; i < 6; ++i) {
+        op.push(random_batch(left, g), 0);
+        op.push(random_batch(right, g), 1);
+      }
+      REQUIRE(op.op->on_input_end(1, op.out).ok());
+      REQUIRE(op.drain().ok());
+      const auto kept = op.op->state_bytes();
+      for (int i = 0; i < 50; ++i) op.push(random_batch(left, g), 0);
+      CHECK(op.out.net() == expected(s, left, right));
+      CHECK(op.op->state_bytes() <= kept);
+    }
+}
