@@ -18,11 +18,27 @@ void number_text(row_scope& r, text_out& o, int128 v, uint8_t scale, text patter
     return r.fail(ok.err().code, ok.err().message);
   o.append(s);
 }
+// The last text, and the step of time for which it stands: times come in order, more or less.
+struct last_text {
+  std::string pattern, text;
+  int64_t grain = 0;  // 0 = nothing yet
+  int64_t from = 0;
+};
 void time_text(row_scope& r, text_out& o, int64_t t, text pattern) {
-  thread_local std::string s;
-  s.clear();
-  if (auto ok = format_time(pattern, t, s); !ok) return r.fail(ok.err().code, ok.err().message);
-  o.append(s);
+  auto& last = r.state<last_text>();
+  if (last.grain == 0 || last.pattern != pattern) {
+    last.pattern = pattern;
+    last.grain = grain_of(pattern);
+  } else if (t >= last.from && t - last.from < last.grain) {
+    return o.append(last.text);
+  }
+  last.text.clear();
+  if (auto ok = format_time(pattern, t, last.text); !ok) {
+    last.grain = 0;
+    return r.fail(ok.err().code, ok.err().message);
+  }
+  last.from = floor_div(t, last.grain) * last.grain;
+  o.append(last.text);
 }
 int64_t time_of(row_scope& r, text s, text pattern) {
   auto t = parse_time(s, pattern);
@@ -35,7 +51,8 @@ int64_t time_of(row_scope& r, text s, text pattern) {
 
 void register_format(catalog& c) {
   constexpr auto s = type_id::string, ts = type_id::timestamp;
-  c.row("to_char", {ts, s}, s, wrap<time_text>{});
+  c.row("to_char", {ts, s}, s,
+        [](row_scope& r, text_out& o, int64_t t, text p) { time_text(r, o, t, p); });
   c.row("to_char", {type_id::int32, s}, s,
         [](row_scope& r, text_out& o, int32_t v, text p) { number_text(r, o, v, 0, p); });
   c.row("to_char", {type_id::int64, s}, s,

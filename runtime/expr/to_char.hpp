@@ -11,6 +11,9 @@ namespace weir::expr {
 
 /// Appends the timestamp by the template.
 status format_time(std::string_view pattern, int64_t timestamp, std::string& out);
+/// Microseconds of the finest part of a timestamp that the template shows, at most a day: within
+/// such a step of time the text stays the same.
+int64_t grain_of(std::string_view pattern);
 /// The timestamp that the text holds by the template.
 result<int64_t> parse_time(std::string_view text, std::string_view pattern);
 /// Appends value / 10^scale by a template of digits.

@@ -187,6 +187,29 @@ status format_time(std::string_view s, int64_t timestamp, std::string& out) {
   return {};
 }
 
+int64_t grain_of(std::string_view s) {
+  int64_t grain = micros_per_day;
+  while (!s.empty()) {
+    take_fill_mode(s);
+    auto p = pattern_at(s);
+    if (p.empty()) {
+      if (!s.empty()) take_literal(s);
+      continue;
+    }
+    s.remove_prefix(p.size());
+    auto first = p.substr(0, 2);
+    if (first == "HH" || p == "AM" || p == "PM" || p == "A.M." || p == "P.M.")
+      grain = std::min(grain, micros_per_hour);
+    else if (p == "MI")
+      grain = std::min(grain, micros_per_minute);
+    else if (first == "SS")
+      grain = std::min(grain, micros_per_second);
+    else if (p == "MS" || p == "US" || first == "FF")
+      grain = 1;
+  }
+  return grain;
+}
+
 namespace {
 
 struct parsed_time {
