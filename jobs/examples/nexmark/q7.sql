@@ -14,11 +14,10 @@ CREATE TABLE nexmark_q7 (
 
 INSERT INTO nexmark_q7
   SELECT b.auction, b.price, b.bidder, b.date_time, b.extra
-  FROM bid AS b
+  FROM TUMBLE(bid, date_time, INTERVAL '10 seconds') AS b
   JOIN (
     SELECT max(price) AS maxprice, window_start, window_end
     FROM TUMBLE(bid, date_time, INTERVAL '10 seconds')
     GROUP BY window_start, window_end
   ) AS m
-  ON b.price = m.maxprice
-  WHERE b.date_time >= m.window_start AND b.date_time < m.window_end;
+  ON b.window_start = m.window_start AND b.window_end = m.window_end AND b.price = m.maxprice;
