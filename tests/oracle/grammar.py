@@ -1,0 +1,251 @@
+"""Random queries over docs/sql.md. What Weir is to answer is written exactly as PostgreSQL reads it."""
+from scalars import KINDS, NUMBERS, Scalars, Scope
+from subqueries import Subqueries
+
+# Parts of the grammar that a caller can leave out.
+FEATURES = {"joins", "subqueries", "lateral", "sets", "with", "values"}
+LATER = {"limit", "distinct_on", "window", "grouping_sets"}
+
+
+class Relation:
+    def __init__(self, name: str, columns: list):
+        self.name, self.columns = name, columns  # [(name, kind)]
+
+
+class Grammar(Scalars, Subqueries):
+    """One query per instance. `relations` are tables and views that it may read."""
+
+    def __init__(self, choices, relations: list, features=FEATURES):
+        self.c, self.relations, self.features = choices, list(relations), features
+        self.aliases = 0
+        self.subqueries_left = 2 if "subqueries" in features else 0
+        self.items_left = 5  # of FROM, in the whole query
+
+    def statement(self) -> tuple:
+        """(text, kinds of its columns); the columns are named c0, c1, ..."""
+        if "with" in self.features and self.c.chance(15):
+            name = f"w{self.c.below(2)}"
+            text, kinds = self.query(1)
+            self.relations.insert(0, Relation(name, [(f"c{i}", k) for i, k in enumerate(kinds)]))
+            rest, kinds = self.query(2)
+            return f"WITH {name} AS ({text}) {rest}", kinds
+        return self.query(2)
+
+    def query(self, depth: int, outer=None, kinds=None) -> tuple:
+        if "sets" in self.features and depth > 0 and self.c.chance(15):
+            return self.set_operation(depth - 1, outer, kinds)
+        if "values" in self.features and not outer and self.c.chance(3):
+            return self.values(kinds)
+        text, kinds = self.select(depth, outer, kinds)
+        if "limit" in self.features and self.c.chance(15):
+            text += self.order(len(kinds), limit=True)
+        return text, kinds
+
+    def order(self, columns: int, limit: bool) -> str:
+        keys = list(range(columns))
+        first = self.c.below(columns)
+        keys = keys[first:] + keys[:first]
+        text = " ORDER BY " + ", ".join(f"c{k}" + self.c.pick(["", " DESC", " NULLS FIRST", " DESC NULLS LAST"])
+                                       for k in keys)
+        if limit:
+            text += f" LIMIT {1 + self.c.below(6)}" + (f" OFFSET {self.c.below(4)}" if self.c.chance(30) else "")
+        return text
+
+    def set_operation(self, depth: int, outer, kinds) -> tuple:
+        left, kinds = self.query(depth, outer, kinds)
+        right_kinds = ["int" if k == "bigint" and self.c.chance(20) else k for k in kinds]
+        right, _ = self.query(depth, outer, right_kinds)
+        op = self.c.pick(["UNION ALL", "UNION", "INTERSECT", "EXCEPT", "INTERSECT ALL", "EXCEPT ALL"])
+        return f"({left}) {op} ({right})", kinds
+
+    def values(self, kinds) -> tuple:
+        kinds = kinds or [self.c.pick(KINDS[:4]) for _ in range(1 + self.c.below(2))]
+        rows = ["(" + ", ".join(self.literal(k) for k in kinds) + ")" for _ in range(1 + self.c.below(3))]
+        names = ", ".join(f"c{i}" for i in range(len(kinds)))
+        return f"SELECT * FROM (VALUES {', '.join(rows)}) AS {self.alias()} ({names})", kinds
+
+    def alias(self) -> str:
+        self.aliases += 1
+        return f"x{self.aliases}"
+
+    # FROM
+
+    def item(self, depth: int, outer, lateral=None) -> tuple:
+        """(text, alias, columns) of a table, a view or a subquery."""
+        self.items_left -= 1
+        name = self.alias()
+        if lateral and self.c.chance(50):
+            text, kinds = self.query(min(depth, 1) - 1, lateral)
+            return f"LATERAL ({text}) AS {name}", name, [(f"c{i}", k) for i, k in enumerate(kinds)]
+        if depth > 0 and self.c.chance(20):
+            text, kinds = self.query(depth - 1, None)
+            return f"({text}) AS {name}", name, [(f"c{i}", k) for i, k in enumerate(kinds)]
+        relation = self.c.pick(self.relations)
+        return f"{relation.name} AS {name}", name, relation.columns
+
+    def sources(self, depth: int, outer) -> tuple:
+        """(text of FROM, what can be read)"""
+        text, alias, columns = self.item(depth, outer)
+        atoms = [(f"{alias}.{name}", kind) for name, kind in columns]
+        names = [columns]
+        while "joins" in self.features and self.items_left > 0 and len(names) < 3 and self.c.chance(45):
+            lateral = Scope(atoms, outer) if "lateral" in self.features and self.c.chance(15) else None
+            right, alias, columns = self.item(depth, outer, lateral)
+            more = [(f"{alias}.{name}", kind) for name, kind in columns]
+            kinds = ["JOIN", "LEFT JOIN", "CROSS JOIN"] if right.startswith("LATERAL") else \
+                ["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "CROSS JOIN", ","]
+            how = self.c.pick(kinds)
+            if how == ",":  # binds weaker than JOIN
+                text += f", {right}"
+            elif how == "CROSS JOIN":
+                text += f" CROSS JOIN {right}"
+            else:
+                common = [n for n in columns if n in names[0] and len(names) == 1 and n[1] != "bool"]
+                if common and not right.startswith("LATERAL") and self.c.chance(20):
+                    name, kind = self.c.pick(common)
+                    atoms = [(name, kind)] + atoms
+                    if self.c.chance(50):
+                        text += f" {how} {right} USING ({name})"
+                        names.append([])
+                        names.append([])  # a third table could have the name again
+                    else:
+                        text += f" {how} {right} USING ({name})"
+                        names += [[], []]
+                else:
+                    text += f" {how} {right} ON {self.join_condition(atoms, more, outer, how, depth)}"
+            atoms = atoms + more
+            names.append(columns)
+            if how == ",":
+                break  # what follows could not see what stands before the comma
+        return text, Scope(atoms, outer)
+
+    def join_condition(self, left: list, right: list, outer, how: str, depth: int) -> str:
+        pairs = [(a, b) for a, k in left for b, j in right
+                 if k == j or (k in NUMBERS[:3] and j in NUMBERS[:3])]
+        both = Scope(left + right, outer)
+        terms = []
+        if pairs and not self.c.chance(15):
+            a, b = self.c.pick(pairs)
+            terms.append(f"{a} = {b}")
+        if how == "FULL JOIN" and terms:
+            if len(pairs) > 1 and self.c.chance(30):
+                a, b = self.c.pick(pairs)
+                terms.append(f"{a} = {b}")
+            return " AND ".join(terms)
+        held, self.subqueries_left = self.subqueries_left, 0  # ON takes none
+        if not terms or self.c.chance(30):
+            terms.append(self.condition(both, min(depth, 1)))
+        self.subqueries_left = held
+        return " AND ".join(terms)
+
+    # SELECT
+
+    def select(self, depth: int, outer=None, kinds=None) -> tuple:
+        text, scope = self.sources(depth, outer)
+        if kinds is None:
+            mine = scope.kinds() or KINDS[:2]
+            kinds = [self.c.pick(mine) for _ in range(1 + self.c.below(3))]
+        where = self.where(scope, depth)
+        if self.c.chance(40):
+            return self.grouped(text, where, scope, kinds, depth)
+        if "window" in self.features and depth > 0 and self.c.chance(25):
+            scope = self.with_windows(scope)
+        targets = [self.value(k, scope, depth) for k in kinds]
+        distinct = "DISTINCT " if self.c.chance(15) else ""
+        tail = ""
+        if not distinct and "distinct_on" in self.features and self.c.chance(10):
+            n = 1 + self.c.below(len(kinds))
+            order = self.order(len(kinds), limit=False)
+            first = [part.split()[0] for part in order[len(" ORDER BY "):].split(", ")][:n]
+            named = ", ".join(targets[int(c[1:])] for c in first)
+            distinct, tail = f"DISTINCT ON ({named}) ", order
+        listed = ", ".join(f"{t} AS c{i}" for i, t in enumerate(targets))
+        return f"SELECT {distinct}{listed} FROM {text}{where}{tail}", kinds
+
+    def where(self, scope: Scope, depth: int) -> str:
+        terms = []
+        if scope.outer and self.c.chance(75):
+            pairs = [(a, b) for a, k in scope.atoms for b in scope.around(k)]
+            if pairs:
+                a, b = self.c.pick(pairs)
+                terms.append(f"{a} {self.c.weighted((8, '='), (1, '<'), (1, '<>'))} {b}")
+        if self.c.chance(35):
+            terms.append(self.condition(scope, depth))
+        if terms and self.c.chance(15):
+            terms.append(self.condition(scope, depth))
+        return " WHERE " + " AND ".join(terms) if terms else ""
+
+    def grouped(self, text: str, where: str, scope: Scope, kinds: list, depth: int) -> tuple:
+        keys = []
+        for _ in range(self.c.weighted((5, 1), (3, 2), (2, 0))):
+            kind = self.c.pick(scope.kinds() or ["int"])
+            own = scope.own(kind)
+            held, self.subqueries_left = self.subqueries_left, 0
+            key = self.c.pick(own) if own and not self.c.chance(20) else self.value(kind, Scope(scope.atoms), 1)
+            self.subqueries_left = held
+            if any(f"{t}" in key for t, _ in scope.atoms):  # a constant is no key
+                keys.append((key, kind))
+        atoms = list(dict(keys).items())
+        held, self.subqueries_left = self.subqueries_left, 0
+        for kind in dict.fromkeys(kinds):
+            for _ in range(1 + self.c.below(2)):
+                call = self.aggregate(kind, Scope(scope.atoms))
+                if call:
+                    atoms.append((call, kind))
+        self.subqueries_left = held
+        groups = Scope(atoms, scope.outer)
+        targets = []
+        for k in kinds:
+            own = groups.own(k)
+            targets.append(self.c.pick(own) if own and not self.c.chance(25) else self.value(k, groups, min(depth, 1)))
+        having = f" HAVING {self.condition(groups, min(depth, 1))}" if self.c.chance(25) else ""
+        by = ""
+        if keys:
+            names = []
+            for key, _ in keys:
+                at = targets.index(key) if key in targets else -1
+                names.append(str(at + 1) if at >= 0 and self.c.chance(20) else key)
+            by = " GROUP BY " + ", ".join(names)
+            if "grouping_sets" in self.features and self.c.chance(25):
+                by = " GROUP BY " + self.c.pick(["ROLLUP ({})", "CUBE ({})", "GROUPING SETS (({}), ())"]).format(
+                    ", ".join(key for key, _ in keys))
+        listed = ", ".join(f"{t} AS c{i}" for i, t in enumerate(targets))
+        return f"SELECT {listed} FROM {text}{where}{by}{having}", kinds
+
+    def aggregate(self, kind: str, scope: Scope) -> str:
+        v = lambda k: self.value(k, scope, 1)
+        calls = []
+        if kind == "bigint":
+            calls = [lambda: "count(*)", lambda: f"count({v(self.c.pick(scope.kinds() or ['int']))})",
+                     lambda: f"count(DISTINCT {v(self.c.pick(scope.kinds() or ['int']))})", lambda: f"sum({v('int')})"]
+        if kind == "num":
+            calls = [lambda: f"sum({v('num')})", lambda: f"sum({v('bigint')})"]
+        if kind == "dbl":
+            calls = [lambda: f"sum({v('dbl')})", lambda: f"avg({v('dbl')})", lambda: f"avg({v('int')})",
+                     lambda: f"avg({v('bigint')})"]
+        if kind == "bool":
+            calls = [lambda: f"bool_and({v('bool')})", lambda: f"bool_or({v('bool')})", lambda: f"every({v('bool')})"]
+        else:
+            calls += [lambda: f"max({v(kind)})", lambda: f"min({v(kind)})"]
+        call = self.c.pick(calls)()
+        if self.c.chance(15):
+            call += f" FILTER (WHERE {self.condition(Scope(scope.atoms), 1)})"
+        if call.startswith("avg("):
+            call = f"({call})::float8"  # avg of integers is a float in Weir, numeric in PostgreSQL
+        return call
+
+    def with_windows(self, scope: Scope) -> Scope:
+        """More to read: window functions, ordered by everything so that their values are certain."""
+        everything = ", ".join(t for t, _ in scope.atoms)
+        atoms = list(scope.atoms)
+        for _ in range(1 + self.c.below(2)):
+            part = f"PARTITION BY {self.c.pick([t for t, _ in scope.atoms])} " if self.c.chance(70) else ""
+            whole = f"OVER ({part}ORDER BY {everything})"
+            some = f"OVER ({part}ORDER BY {self.c.pick([t for t, _ in scope.atoms])})"
+            text, kind = self.c.pick(scope.atoms)
+            atoms.append(self.c.pick([
+                (f"row_number() {whole}", "bigint"), (f"rank() {some}", "bigint"), (f"dense_rank() {some}", "bigint"),
+                (f"lag({text}) {whole}", kind), (f"lead({text}) {whole}", kind), (f"first_value({text}) {whole}", kind),
+                (f"count({text}) {some}", "bigint"), (f"count(*) OVER ({part.strip()})", "bigint"),
+                (f"count(*) OVER ({part}ORDER BY {everything} ROWS BETWEEN 2 PRECEDING AND CURRENT ROW)", "bigint")]))
+        return Scope(atoms, scope.outer)

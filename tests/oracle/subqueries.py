@@ -1,0 +1,32 @@
+"""Random subqueries as values and conditions: EXISTS, IN, ANY, ALL and scalar ones, often correlated."""
+from scalars import KINDS, Scope
+
+
+class Subqueries:
+    def subquery_value(self, kind: str, scope: Scope, _depth: int) -> str:
+        """One row by aggregation; its aggregates read what is inside only."""
+        self.subqueries_left -= 1
+        text, inner = self.sources(0, scope)
+        where = self.where(inner, 0)
+        held, self.subqueries_left = self.subqueries_left, 0
+        call = self.aggregate(kind, Scope(inner.atoms))
+        self.subqueries_left = held
+        having = ""
+        if self.c.chance(10):
+            having = f" HAVING count(*) > {self.c.below(3)}"
+        if self.c.chance(20):
+            larger = self.value(kind, Scope([(call, kind)], scope), 1)
+            call = larger if call in larger else call  # without an aggregate it would give many rows
+        return f"(SELECT {call} AS c0 FROM {text}{where}{having})"
+
+    def subquery_condition(self, scope: Scope, depth: int) -> str:
+        self.subqueries_left -= 1
+        if self.c.chance(40):
+            text, _ = self.query(min(depth, 1) - 1, scope)
+            return f"{self.c.pick(['', 'NOT '])}EXISTS ({text})"
+        kind = self.c.pick([k for k in scope.kinds() if k != "bool"] or KINDS[:2])
+        inner = "int" if kind == "bigint" and self.c.chance(20) else kind
+        text, _ = self.query(min(depth, 1) - 1, scope, [inner])
+        test = self.c.weighted((4, "IN"), (3, "NOT IN"), (1, "= ANY"), (1, "<> ALL"), (1, "> ANY"), (1, "<= ALL"),
+                               (1, "<> ANY"), (1, "= ALL"))
+        return f"{self.value(kind, scope, 0)} {test} ({text})"
