@@ -459,6 +459,7 @@ class expander {
         side.keys.push_back(e.map[*c]);
         continue;
       }
+      plain = false;
       side.keys.push_back(static_cast<uint32_t>(type->size()));
       type->fields.push_back({"key " + std::to_string(side.keys.size()), value->type});
       s.columns.push_back(remap(value, in.map));

@@ -165,7 +165,8 @@ class pusher {
   }
 
   static expr::node_ptr of_right(const expr::node_ptr& e, size_t lefts) {
-    std::vector<uint32_t> map(expr::columns_of(*e).back() + 1);
+    const auto columns = expr::columns_of(*e);
+    std::vector<uint32_t> map(columns.empty() ? 0 : columns.back() + 1);
     for (uint32_t c = 0; c < map.size(); ++c) map[c] = c - static_cast<uint32_t>(lefts);
     return expr::remap_columns(e, map);
   }

@@ -155,7 +155,7 @@ class Scripts:
     def failed(self, seed, tables, views, queries, way, why: str, q=None) -> None:
         with self.report.lock:
             many = len(self.report.failures) >= self.shrink_max
-        text = shrink.describe(self, seed, tables, views, [q] if q else queries, way, why, shrinking=not many)
+        text = shrink.describe(self, seed, tables, views, queries, [q] if q else queries, way, why, shrinking=not many)
         with self.report.lock:
             self.report.failures.append(text)
             print(text, flush=True)

@@ -62,6 +62,21 @@ class Attempt:
         except (Wrong, ValueError) as e:
             return str(e)
 
+    def whole(self, tables: list, queries: list) -> bool:
+        """Whether these queries fail together."""
+        s = self.scripts
+        s.prepare(self.seed, tables)
+        for v in self.views:
+            s.db.run(f"CREATE VIEW {v.name} AS {v.text}")
+        s.folder.write(tables, script(tables, self.views, queries, self.way), self.way.files)
+        try:
+            if s.folder.refused():
+                return False
+            results = s.folder.run(self.way, queries)
+            return any(difference(r, s.answer(q)) for r, q in zip(results, queries))
+        except (Wrong, ValueError):
+            return True
+
 
 def without_unused(views: list, q: Query) -> list:
     used, kept = q.text, []
@@ -72,7 +87,7 @@ def without_unused(views: list, q: Query) -> list:
     return kept
 
 
-def describe(scripts, seed, tables, views, queries, way, why, shrinking) -> str:
+def describe(scripts, seed, tables, views, all_queries, queries, way, why, shrinking) -> str:
     title = f"script {seed}: {why}\n  run: {way}\n"
     if not shrinking:
         return title + case_text(tables, views, queries)
@@ -82,8 +97,12 @@ def describe(scripts, seed, tables, views, queries, way, why, shrinking) -> str:
         if alone:
             break
     else:
-        return title + "  not when a query runs alone; the whole script:\n" + script(tables, views, queries, way) + \
-            "".join(t.postgres() for t in tables)
+        kept = queries
+        if len(all_queries) > 1:
+            whole = lambda some: bool(some) and attempt.whole(tables, some)
+            kept = fewer(all_queries, whole, TRIES) if whole(all_queries) else all_queries
+        return title + "not when a query runs alone; the script:\n" + script(tables, views, kept, way) + \
+            case_text(tables, views, kept)
     relations = [t.relation() for t in tables] + [view_relation(v) for v in views]
 
     def regenerated(taken: list):
