@@ -500,8 +500,15 @@ class expander {
     }
     if (parts.left) wanted[0][parts.left->column] = true;
     if (parts.right) wanted[1][parts.right->column] = true;
-    for (auto& w : wanted)
-      if (std::find(w.begin(), w.end(), true) == w.end() && parts.keys.empty()) w[0] = true;
+    for (size_t side : {0, 1}) {
+      auto& w = wanted[side];
+      if (std::find(w.begin(), w.end(), true) != w.end() || !parts.keys.empty()) continue;
+      // Rows must have some column: one that is there, perhaps for another reader's sake.
+      const auto there = input(n, side).map;
+      const auto first =
+          std::find_if(there.begin(), there.end(), [](uint32_t c) { return c != dropped; });
+      w[static_cast<size_t>(first - there.begin())] = true;
+    }
     join_spec s;
     s.kind = n.join;
     const auto left = join_input(i, 0, wanted[0], parts, s.left);

@@ -257,7 +257,8 @@ std::optional<planner::relation> query_binder::group(const query& q, rows& in,
                                                      std::vector<bound_target>& targets,
                                                      std::vector<aggregate_call>& calls,
                                                      const context& c,
-                                                     clause_subqueries& subqueries) {
+                                                     clause_subqueries& subqueries,
+                                                     bool with_having) {
   const auto types = types_of(in.from);
   planner::aggregate_def def;
   def.by_window = false;
@@ -265,7 +266,7 @@ std::optional<planner::relation> query_binder::group(const query& q, rows& in,
   std::vector<uint32_t> places;
   bool ok = bind_keys(q, in, targets, def.keys, places);
   expr::bound having;
-  ok &= bind_having(q, in, calls, subqueries, having);
+  if (with_having) ok &= bind_having(q, in, calls, subqueries, having);
   if (!ok) return {};
 
   std::set<std::string> taken{"window_start", "window_end"};

@@ -141,11 +141,21 @@ std::optional<rows> query_binder::select(const query& q, const context& given) {
   const bool grouped = groups || !calls.empty();
   rows about;
   about.single = (grouped && q.group_by.empty()) || q.from.empty();
-  if (ok && c.outer && grouped && q.group_by.empty() && !q.having)
+  const auto visible = targets.size();
+  // One row for each outer row: HAVING is asked where it is known that nothing came, too.
+  const bool marks = ok && c.outer && about.single && q.having && !correlated.empty();
+  if (marks) {
+    bound_target t;
+    t.name = "is kept";
+    t.location = q.having->location;
+    if (!bind_having(q, *in, calls, subqueries, t.value)) return {};
+    targets.push_back(std::move(t));
+  }
+  if (ok && c.outer && grouped && q.group_by.empty() && (!q.having || marks))
     for (const auto& t : targets)
       about.when_empty.push_back(
           expr::fold(emptied(t.value.n, calls, types_of(in->from), correlated)));
-  const auto visible = targets.size();
+  const auto own = targets.size();
   for (const auto& k : correlated) {
     bound_target t;
     t.name = "for " + types_of(in->from).fields[k.own].name;
@@ -155,7 +165,7 @@ std::optional<rows> query_binder::select(const query& q, const context& given) {
   auto from = in->from;
   if (grouped) {
     // Keys and HAVING are checked even where the select list has mistakes.
-    auto g = group(q, *in, targets, calls, c, subqueries);
+    auto g = group(q, *in, targets, calls, c, subqueries, !marks);
     if (!g || !ok) return {};
     from = *g;
   }
@@ -166,8 +176,8 @@ std::optional<rows> query_binder::select(const query& q, const context& given) {
   const bool main = !grouped && !q.distinct;
   auto out = project(from, std::move(targets), main ? named(c.id) : part(c, "select"));
   if (!out) return {};
-  for (size_t i = 0; i < correlated.size(); ++i)
-    correlated[i].own = out->columns[visible + i].index;
+  for (size_t i = 0; i < correlated.size(); ++i) correlated[i].own = out->columns[own + i].index;
+  if (marks) about.kept = out->columns[visible].index;
   out->columns.resize(visible);
   if (q.distinct) {
     auto columns = out->columns;
@@ -182,6 +192,7 @@ std::optional<rows> query_binder::select(const query& q, const context& given) {
   out->correlated = std::move(correlated);
   out->single = about.single;
   out->when_empty = std::move(about.when_empty);
+  out->kept = about.kept;
   return out;
 }
 

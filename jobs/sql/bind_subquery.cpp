@@ -349,6 +349,14 @@ std::optional<rows> query_binder::semi_join(rows in, const syntax& s, bool negat
     inside.from = from_rows ? &*from_rows : nullptr;
     inner = bind(query_of(s), inside);
     if (!inner) return {};
+    if (!inner->when_empty.empty()) {
+      auto test = attach_single(s, std::move(*inner), in, c, {});
+      if (!test) return {};
+      auto o = part(c, "where");
+      if (negated) test = make_call("not", type_id::boolean, {test});
+      o.what = expr::to_sql(*test, types_of(in.from));
+      return take(builder_.filter(in.from, std::move(test), std::move(o)), in.columns, s.location);
+    }
     all = pairing(in, *inner, types_of(in.from).size());
   }
   const auto types = types_of(in.from);
@@ -496,8 +504,13 @@ bool query_binder::attach(const syntax& s, rows& in, const context& c, subquery_
   if (s.kind != k::subquery) return true;
   auto inner = subquery(s, in, c);
   if (!inner) return false;
-  if (s.name == "EXISTS") return attach_exists(s, std::move(*inner), in, c, values);
   if (s.name.empty()) return attach_value(s, std::move(*inner), in, c, values);
+  if (!inner->when_empty.empty()) {
+    auto value = attach_single(s, std::move(*inner), in, c, values);
+    if (value) values[s.query.get()] = {value, false, false};
+    return value != nullptr;
+  }
+  if (s.name == "EXISTS") return attach_exists(s, std::move(*inner), in, c, values);
   return attach_in(s, std::move(*inner), in, c, values);
 }
 
@@ -566,16 +579,40 @@ bool query_binder::attach_value(const syntax& s, rows inner, rows& in, const con
   const auto zoned = inner.columns[0].zoned;
   auto all = values_of(std::move(inner), in, c, s.location);
   if (!all) return false;
-  values[s.query.get()] = {all->front(), false, zoned};
+  auto value = all->columns.front();
+  if (all->kept) value = make_call("case", value->type, {all->kept, value, make_null(value->type)});
+  values[s.query.get()] = {std::move(value), false, zoned};
   return true;
 }
 
+expr::node_ptr query_binder::attach_single(const syntax& s, rows inner, rows& in, const context& c,
+                                           const subquery_values& values) {
+  if (s.name != "EXISTS" && inner.columns.size() != 1)
+    return report(errc::type_mismatch, "subquery has too many columns", s.location), nullptr;
+  const bool zoned = !inner.columns.empty() && inner.columns[0].zoned;
+  auto one = values_of(std::move(inner), in, c, s.location);
+  if (!one) return nullptr;
+  if (s.name == "EXISTS")
+    return one->kept ? make_call("is true", type_id::boolean, {one->kept}) : make_truth(true);
+  select_scope names(in, types_of(in.from), "here");
+  names.know(values);
+  auto x = expr::binder(script_.text(), names).bind(s.args[0]);
+  if (!x) return report(x.err(), s.args[0].location), nullptr;
+  two_values two(std::move(*x), {one->columns.front(), false, zoned});
+  const std::string op = s.text.empty() ? "=" : s.text;
+  auto test = expr::binder(script_.text(), two).bind(two_values::of(k::op, op, s.location));
+  if (!test) return report(test.err(), s.location), nullptr;
+  if (!one->kept) return test->n;
+  return make_call("case", type_id::boolean, {one->kept, test->n, make_truth(s.name == "ALL")});
+}
+
 /// Joins a subquery of one row to `in`; its columns, over what `in` is then.
-std::optional<std::vector<expr::node_ptr>> query_binder::values_of(rows inner, rows& in,
-                                                                   const context& c,
-                                                                   uint32_t location) {
+std::optional<query_binder::one_row> query_binder::values_of(rows inner, rows& in, const context& c,
+                                                             uint32_t location) {
   std::vector<uint32_t> kept;
   for (const auto& column : inner.columns) kept.push_back(column.index);
+  if (inner.kept) kept.push_back(*inner.kept);
+  const bool marks = inner.kept.has_value();
   const auto empty = inner.when_empty;
   auto one = marked(std::move(inner), kept, false, c);
   const auto lefts = static_cast<uint32_t>(types_of(in.from).size());
@@ -584,13 +621,17 @@ std::optional<std::vector<expr::node_ptr>> query_binder::values_of(rows inner, r
   std::vector<planner::named_expr> outer;
   for (const auto& x : one->correlated) outer.push_back({"", planner::column_ref(types, x.outer)});
   const auto there = planner::column_ref(types, static_cast<uint32_t>(types.size() - 1));
-  std::vector<expr::node_ptr> out;
+  one_row out;
   for (uint32_t i = 0; i < kept.size(); ++i) {
     auto value = planner::column_ref(types, lefts + i);
     if (i < empty.size() && !(empty[i]->kind == expr::node_kind::literal && empty[i]->literal.null))
       value = make_call("case", value->type,
                         {is_null(there), planner::substitute(empty[i], outer), value});
-    out.push_back(std::move(value));
+    out.columns.push_back(std::move(value));
+  }
+  if (marks) {
+    out.kept = std::move(out.columns.back());
+    out.columns.pop_back();
   }
   return out;
 }
@@ -629,16 +670,29 @@ std::optional<rows> query_binder::lateral(rows left, rows right, join_kind how, 
   std::vector<bound_target> targets;
   for (uint32_t i = 0; i < lefts.size(); ++i)
     targets.push_back(plain_target(planner::column_ref(lefts, i), lefts.fields[i].name));
-  for (size_t i = 0; i < values->size(); ++i)
-    targets.push_back(plain_target((*values)[i], columns[left.columns.size() + i].name));
+  for (size_t i = 0; i < values->columns.size(); ++i)
+    targets.push_back(plain_target(values->columns[i], columns[left.columns.size() + i].name));
+  if (values->kept) {
+    targets.push_back(plain_target(values->kept, "is kept"));
+  }
   auto made = project(left.from, std::move(targets), part(c, "lateral"));
   if (!made) return {};
   rows out{made->from, std::move(columns)};
-  if (!on) return out;
-  if (how == join_kind::inner) return filter(std::move(out), *on, part(c, "on"), "JOIN/ON", {});
+  if (!on && !values->kept) return out;
   const auto types = types_of(out.from);
-  const auto condition = truth(*on, out, types, "JOIN/ON");
-  if (!condition) return {};
+  expr::node_ptr condition;
+  if (values->kept) condition = planner::column_ref(types, static_cast<uint32_t>(types.size() - 1));
+  if (on) {
+    auto more = truth(*on, out, types, "JOIN/ON");
+    if (!more) return {};
+    condition = condition ? planner::join_and({condition, more}) : more;
+  }
+  if (how == join_kind::inner) {
+    auto o = part(c, "on");
+    o.what = expr::to_sql(*condition, types);
+    return take(builder_.filter(out.from, std::move(condition), std::move(o)),
+                std::move(out.columns), location);
+  }
   targets.clear();
   for (uint32_t i = 0; i < types.size(); ++i) {
     auto value = planner::column_ref(types, i);

@@ -145,8 +145,15 @@ class query_binder {
   bool attach_exists(const syntax&, rows inner, rows& in, const context&, subquery_values&);
   bool attach_in(const syntax&, rows inner, rows& in, const context&, subquery_values&);
   bool check_value(const syntax&, const rows& inner);
-  std::optional<std::vector<expr::node_ptr>> values_of(rows inner, rows& in, const context&,
-                                                       uint32_t location);
+  /// The one row that a subquery has for each outer row. `kept`, if any, says where it is there.
+  struct one_row {
+    std::vector<expr::node_ptr> columns;
+    expr::node_ptr kept;
+  };
+  std::optional<one_row> values_of(rows inner, rows& in, const context&, uint32_t location);
+  /// EXISTS, ANY or ALL of a subquery that has one row, or none where HAVING says so.
+  expr::node_ptr attach_single(const syntax&, rows inner, rows& in, const context&,
+                               const subquery_values&);
   std::optional<rows> lateral(rows left, rows right, join_kind, const syntax* on, const context&,
                               uint32_t location);
   std::optional<rows> marked(rows inner, std::vector<uint32_t> kept, bool distinct, const context&);
@@ -167,7 +174,7 @@ class query_binder {
   // bind_group.cpp
   std::optional<planner::relation> group(const query&, rows& in, std::vector<bound_target>&,
                                          std::vector<aggregate_call>&, const context&,
-                                         clause_subqueries&);
+                                         clause_subqueries&, bool having = true);
   /// One aggregate for each grouping, put together: keys, calls, and the number of the grouping.
   std::optional<planner::relation> grouping_sets(const query&, const rows& in,
                                                  const planner::aggregate_def&,

@@ -26,12 +26,12 @@ class paced_reader final : public source_reader {
 
   result<polled> poll(uint32_t max_rows) override {
     timestamp_us now = time_->now();
-    since_ = std::max(since_, now - backlog_us_max);
+    // A row may take longer to become due than what is made up for.
+    since_ = std::max(since_, now - std::max(backlog_us_max, row_us()));
     auto due = static_cast<double>(now - since_) * rate_ / 1e6;
     if (due < 1) {
       polled p;
-      p.wake_at = since_ + std::max<timestamp_us>(
-                               step_us, static_cast<timestamp_us>(std::ceil(1e6 / rate_)));
+      p.wake_at = since_ + std::max(step_us, row_us());
       return p;
     }
     auto allowed = static_cast<uint32_t>(std::min<double>(due, max_rows));
@@ -49,6 +49,9 @@ class paced_reader final : public source_reader {
   status close() override { return inner_->close(); }
 
  private:
+  /// How long a row takes to become due.
+  timestamp_us row_us() const { return static_cast<timestamp_us>(std::ceil(1e6 / rate_)); }
+
   std::unique_ptr<source_reader> inner_;
   double rate_;
   const clock* time_ = nullptr;
