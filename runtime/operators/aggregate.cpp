@@ -170,8 +170,9 @@ class aggregate_operator final : public stream_operator {
       for (size_t i = begin; i < begin + n; ++i) {
         const uint64_t* row = table.row(touched_[i]);
         const uint64_t* now = row + core_->value_word();
-        changes.add(row, existed_[i] ? &old_values_[i * value_words] : nullptr,
-                    present(now) ? now : nullptr);
+        // Without calls there are no values; a group that was there is still one.
+        const uint64_t* old = value_words ? old_values_.data() + i * value_words : now;
+        changes.add(row, existed_[i] ? old : nullptr, present(now) ? now : nullptr);
       }
       WEIR_TRY(changes.emit(*core_, out));
     }

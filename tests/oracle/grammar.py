@@ -89,7 +89,8 @@ class Grammar(Scalars, Subqueries):
         atoms = [(f"{alias}.{name}", kind) for name, kind in columns]
         names = [columns]
         while "joins" in self.features and self.items_left > 0 and len(names) < 3 and self.c.chance(45):
-            lateral = Scope(atoms, outer) if "lateral" in self.features and self.c.chance(15) else None
+            # A LATERAL subquery inside a subquery reads the query around it only.
+            lateral = Scope(atoms) if "lateral" in self.features and self.c.chance(15) else None
             right, alias, columns = self.item(depth, outer, lateral)
             more = [(f"{alias}.{name}", kind) for name, kind in columns]
             kinds = ["JOIN", "LEFT JOIN", "CROSS JOIN"] if right.startswith("LATERAL") else \
@@ -122,7 +123,7 @@ class Grammar(Scalars, Subqueries):
     def join_condition(self, left: list, right: list, outer, how: str, depth: int) -> str:
         pairs = [(a, b) for a, k in left for b, j in right
                  if k == j or (k in NUMBERS[:3] and j in NUMBERS[:3])]
-        both = Scope(left + right, outer)
+        both = Scope(left + right)  # ON inside a subquery reads nothing of the query outside
         terms = []
         if pairs and not self.c.chance(15):
             a, b = self.c.pick(pairs)
@@ -193,7 +194,7 @@ class Grammar(Scalars, Subqueries):
                 if call:
                     atoms.append((call, kind))
         self.subqueries_left = held
-        groups = Scope(atoms, scope.outer)
+        groups = Scope(atoms, scope.outer, [key for key in keys if key in scope.atoms])
         targets = []
         for k in kinds:
             own = groups.own(k)
@@ -248,4 +249,4 @@ class Grammar(Scalars, Subqueries):
                 (f"lag({text}) {whole}", kind), (f"lead({text}) {whole}", kind), (f"first_value({text}) {whole}", kind),
                 (f"count({text}) {some}", "bigint"), (f"count(*) OVER ({part.strip()})", "bigint"),
                 (f"count(*) OVER ({part}ORDER BY {everything} ROWS BETWEEN 2 PRECEDING AND CURRENT ROW)", "bigint")]))
-        return Scope(atoms, scope.outer)
+        return Scope(atoms, scope.outer, scope.atoms)

@@ -22,8 +22,9 @@ NUMBERS = ["int", "bigint", "num", "dbl"]
 class Scope:
     """What can be read where an expression stands: texts by kind, and what is around the query."""
 
-    def __init__(self, atoms: list, outer=None):
+    def __init__(self, atoms: list, outer=None, shared=None):
         self.atoms, self.outer = atoms, outer  # [(text, kind)]
+        self.shared = atoms if shared is None else shared  # what subqueries may read
 
     def own(self, kind: str) -> list:
         return [text for text, k in self.atoms if k == kind]
@@ -32,7 +33,9 @@ class Scope:
         return sorted({k for _, k in self.atoms}, key=KINDS.index)
 
     def around(self, kind: str) -> list:
-        return (self.outer.own(kind) + self.outer.around(kind)) if self.outer else []
+        if not self.outer:
+            return []
+        return [text for text, k in self.outer.shared if k == kind] + self.outer.around(kind)
 
 
 class Scalars:

@@ -15,7 +15,7 @@ class Subqueries:
         if self.c.chance(10):
             having = f" HAVING count(*) > {self.c.below(3)}"
         if self.c.chance(20):
-            larger = self.value(kind, Scope([(call, kind)], scope), 1)
+            larger = self.value(kind, Scope([(call, kind)], scope, []), 1)
             call = larger if call in larger else call  # without an aggregate it would give many rows
         return f"(SELECT {call} AS c0 FROM {text}{where}{having})"
 

@@ -11,6 +11,7 @@ from rows import Rows, consolidate, parse
 
 SINK_TYPES = {"int": "int", "bigint": "bigint", "text": "text", "ts": "timestamp", "date": "date",
               "num": "numeric(38, 8)", "dbl": "double precision", "bool": "boolean"}
+RUN_S_MAX = 25  # a run takes a fraction of a second
 
 
 class Query:
@@ -45,7 +46,7 @@ def script(tables: list, views: list, queries: list, way: Way) -> str:
     lines = []
     for t in tables:
         if way.kills:
-            rate = max(2, len(t.rows) * 1.3)  # the run takes some 0.7 s
+            rate = max(20, len(t.rows) * 1.3)  # the run takes some 0.7 s
         lines.append(t.weir(f", rate = {rate:g}" if rate else "").rstrip("\n"))
     lines += [f"CREATE VIEW {v.name} AS {v.text};" for v in views]
     for i, q in enumerate(queries):
@@ -107,9 +108,9 @@ class Folder:
             command.append("--final")
         try:
             done = subprocess.run([*command, "-p", str(parallelism)], cwd=self.path, stdin=subprocess.DEVNULL,
-                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=RUN_S_MAX)
         except subprocess.TimeoutExpired as e:
-            raise Wrong(f"weir run did not end within 60 s: {(e.stderr or b'').decode()[-3000:]}")
+            raise Wrong(f"weir run did not end within {RUN_S_MAX} s: {(e.stderr or b'').decode()[-3000:]}")
         if done.returncode != 0:
             raise Wrong(f"weir run exited with {done.returncode}: {done.stderr.decode()[-3000:]}")
         results = []
