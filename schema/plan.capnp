@@ -43,6 +43,8 @@ struct Operator {
     join @17 :Join;
     repeat @18 :UInt32;    # the count's column
     settle @19 :Void;
+    topN @20 :TopN;
+    over @21 :Over;
   }
   onError @15 :UInt8;      # error_policy
   deadLetterFolder @16 :Text;
@@ -92,6 +94,57 @@ struct Sink {
   finalOnly @4 :Bool;
   withChanges @5 :Bool;
   keys @6 :List(UInt32);
+  order @7 :List(OrderTerm);
+  hiddenColumns @8 :UInt32;
+}
+
+struct OrderTerm {
+  column @0 :UInt32;
+  descending @1 :Bool;
+  nullsFirst @2 :Bool;
+}
+
+struct OverFrame {
+  unit @0 :UInt8;
+  start @1 :UInt8;
+  end @2 :UInt8;
+  startOffset @3 :Scalar;
+  endOffset @4 :Scalar;
+}
+
+struct OverCall {
+  function @0 :UInt8;      # over_function
+  aggregate @1 :UInt8;     # aggregate_function
+  argument @2 :UInt32;     # 1 + column; 0 = none
+  otherwise @3 :UInt32;    # likewise
+  filter @4 :UInt32;       # likewise
+  count @5 :Int64;
+  frame @6 :OverFrame;
+  type @7 :DataType;
+  name @8 :Text;
+}
+
+struct Over {
+  keys @0 :List(UInt32);
+  order @1 :List(OrderTerm);
+  calls @2 :List(OverCall);
+  inputHasChanges @3 :Bool;
+  emit @4 :UInt8;
+  timeColumn @5 :UInt32;   # 1 + column; 0 = none
+  windowEndKey @6 :UInt32; # 1 + index in keys; 0 = none
+}
+
+struct TopN {
+  keys @0 :List(UInt32);
+  order @1 :List(OrderTerm);
+  function @2 :UInt8;      # rank_function
+  offset @3 :UInt64;
+  limit @4 :UInt64;
+  withTies @5 :Bool;
+  withNumber @6 :Bool;
+  inputHasChanges @7 :Bool;
+  emit @8 :UInt8;
+  windowEndKey @9 :UInt32;  # 1 + index in keys; 0 = none
 }
 
 struct FlatMap {

@@ -17,7 +17,7 @@ using kind = logical_node::kind;
 const char* kind_text(kind k) {
   static constexpr const char* names[] = {"source", "filter", "project",  "flat_map", "aggregate",
                                           "tumble", "union",  "distinct", "operator", "join",
-                                          "repeat", "settle", "sink"};
+                                          "repeat", "settle", "sink",     "top_n",    "over"};
   return names[static_cast<size_t>(k)];
 }
 
@@ -139,7 +139,8 @@ relation plan_builder::add(logical_node n) {
       (n.what == kind::filter || n.what == kind::project || n.what == kind::flat_map ||
        n.what == kind::tumble || n.what == kind::repeat || n.what == kind::sink))
     n.parallelism = nodes_[n.inputs[0].node].parallelism;
-  if (n.what != kind::scan && n.what != kind::aggregate && n.what != kind::settle)
+  if (n.what != kind::scan && n.what != kind::aggregate && n.what != kind::settle &&
+      n.what != kind::top_n && n.what != kind::over)
     for (auto r : n.inputs) n.emits_changes |= nodes_[r.node].emits_changes;
   nodes_.push_back(std::move(n));
   return {static_cast<uint32_t>(nodes_.size() - 1), 0};
@@ -391,6 +392,84 @@ result<relation> plan_builder::settle(relation in, step_options o) {
   n.step = std::move(o);
   n.inputs = {in};
   n.output = schema_of(in);
+  return add(std::move(n));
+}
+
+/// Whether partitions by these keys are complete when the watermark reaches a window's end.
+bool plan_builder::leaves_by_window(relation in, const std::vector<uint32_t>& keys) const {
+  const auto& from = nodes_[in.node];
+  return from.window_end && in.port == 0 && !from.emits_changes &&
+         std::find(keys.begin(), keys.end(), *from.window_end) != keys.end();
+}
+
+result<relation> plan_builder::over(relation in, over_def d, step_options o) {
+  using b = over_frame::bound;
+  using f = over_function;
+  logical_node n;
+  n.what = kind::over;
+  n.step = std::move(o);
+  n.inputs = {in};
+  auto out = std::make_shared<schema>(*schema_of(in));
+  for (const auto& c : d.calls) out->fields.push_back({c.name, c.type});
+  WEIR_TRY(unique_names(*out, "the result"));
+  const auto& from = nodes_[in.node];
+  n.window_start = from.window_start;
+  n.window_end = from.window_end;
+  const bool to_the_end = std::any_of(d.calls.begin(), d.calls.end(), [](const over_call& c) {
+    const bool framed = c.function == f::first_value || c.function == f::last_value ||
+                        c.function == f::nth_value || c.function == f::aggregate;
+    return c.function == f::percent_rank || c.function == f::cume_dist || c.function == f::ntile ||
+           (framed && (c.frame.end == b::unbounded_following ||
+                       // How many groups follow is known only when they are there.
+                       (c.frame.in == over_frame::unit::groups &&
+                        (c.frame.end == b::following || c.frame.start == b::following))));
+  });
+  d.by_time = !from.emits_changes && out->event_time && d.order.size() == 1 && !to_the_end &&
+              d.order[0] == order_term{*out->event_time, false, false};
+  d.by_window = leaves_by_window(in, d.keys);
+  d.by_time = d.by_time && !d.by_window;
+  n.final_only = d.final_only || d.by_time || d.by_window;
+  n.emits_changes = !n.final_only;
+  // Rows come back with other results, or wait for those behind them: the watermark may be ahead.
+  const bool looks_ahead = std::any_of(d.calls.begin(), d.calls.end(), [](const over_call& c) {
+    return c.function == f::lead || c.frame.end == b::following || c.frame.start == b::following;
+  });
+  if (!d.by_time || looks_ahead) out->event_time.reset();
+  if (d.by_window) out->event_time = n.window_end;
+  n.output = std::move(out);
+  if (d.keys.empty()) {
+    if (n.step.parallelism > 1)
+      return {errc::invalid_argument, "windows without keys run once: their parallelism is 1"};
+    n.step.parallelism = 1;
+  }
+  n.over = std::move(d);
+  return add(std::move(n));
+}
+
+result<relation> plan_builder::top_n(relation in, top_n_def t, step_options o) {
+  logical_node n;
+  n.what = kind::top_n;
+  n.step = std::move(o);
+  n.inputs = {in};
+  auto out = std::make_shared<schema>(*schema_of(in));
+  // Rows come back when better ones are taken away: no watermark is ahead of them.
+  out->event_time.reset();
+  if (!t.number_name.empty()) out->fields.push_back({t.number_name, type_id::int64});
+  WEIR_TRY(unique_names(*out, "the result"));
+  n.window_start = nodes_[in.node].window_start;
+  n.window_end = nodes_[in.node].window_end;
+  t.by_window = leaves_by_window(in, t.keys);
+  // A window's rows come when the watermark reaches its end.
+  if (t.by_window) out->event_time = n.window_end;
+  n.final_only = t.final_only || t.by_window;
+  n.emits_changes = !n.final_only;
+  n.output = std::move(out);
+  if (t.keys.empty()) {
+    if (n.step.parallelism > 1)
+      return {errc::invalid_argument, "a top_n without keys runs once: its parallelism is 1"};
+    n.step.parallelism = 1;
+  }
+  n.top = std::move(t);
   return add(std::move(n));
 }
 

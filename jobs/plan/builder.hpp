@@ -25,6 +25,10 @@ struct table_def {
   std::vector<column_def> columns;  // none, for sinks: the columns that come
   option_map options;               // WITH options, connector included
   std::vector<std::string> primary_key = {};
+  /// Of a sink that shows the table that stands at the end: its order, and how many of the last
+  /// columns only order it.
+  std::vector<order_term> order = {};
+  uint32_t hidden = 0;
 };
 /// Columns of a table in order, generated ones last, event time set when `event_time` names one.
 result<schema_ptr> schema_of_table(const table_def&);
@@ -60,6 +64,28 @@ struct aggregate_def {
   /// Behind a window each window is a group of its own, keys or not. False: only where a key is
   /// one of its bounds; else its rows are rows like others.
   bool by_window = true;
+};
+/// Columns of the input by index.
+struct top_n_def {
+  std::vector<uint32_t> keys;  // none: all rows are one partition
+  std::vector<order_term> order;
+  rank_function function = rank_function::row_number;
+  uint64_t offset = 0;
+  uint64_t limit = 1;
+  bool with_ties = false;
+  bool final_only = false;  // once, in order, when the input ends; else as changes
+  bool by_window = false;   // set by the builder: a key is a window's end
+  std::string number_name;  // of a column behind the input's with the number; empty: none
+  friend bool operator==(const top_n_def&, const top_n_def&) = default;
+};
+/// Columns of the input by index.
+struct over_def {
+  std::vector<uint32_t> keys;  // none: all rows are one partition
+  std::vector<order_term> order;
+  std::vector<over_call> calls;
+  bool final_only = false;  // once, in order, when the input ends
+  bool by_window = false;   // set by the builder: a key is a window's end, and they leave with it
+  bool by_time = false;     // set by the builder: once, when the watermark has passed them
 };
 struct custom_def {
   std::string library;  // as the job names it
@@ -102,7 +128,9 @@ struct logical_node {
     join,
     repeat,
     settle,
-    sink
+    sink,
+    top_n,
+    over
   };
   kind what = kind::scan;
   step_options step;
@@ -124,6 +152,8 @@ struct logical_node {
   custom_def custom;                  //
   std::vector<uint32_t> custom_keys;  //
   custom_info info;                   // custom
+  top_n_def top;                      // top_n
+  over_def over;                      // over
 };
 
 class plan_builder {
@@ -151,6 +181,11 @@ class plan_builder {
   result<relation> repeat(relation, uint32_t count_column, step_options = {});
   /// The rows that stand when the input ends, once.
   result<relation> settle(relation, step_options = {});
+  /// The input's columns and those of window functions. Over the input's event time, ascending,
+  /// rows leave once; else as changes.
+  result<relation> over(relation, over_def, step_options = {});
+  /// The first rows of each partition in an order, as changes.
+  result<relation> top_n(relation, top_n_def, step_options = {});
   result<relation> custom(const std::vector<relation>&, custom_def, step_options = {});
   /// Columns go to the sink's by name, cast where PostgreSQL would assign them.
   status sink(relation, const table_def&, step_options = {});
@@ -170,6 +205,7 @@ class plan_builder {
 
  private:
   relation add(logical_node);
+  bool leaves_by_window(relation, const std::vector<uint32_t>& keys) const;
   status check_sink(relation, const table_def&) const;
   status add_sink(relation, const table_def&, step_options, std::vector<expr::node_ptr>,
                   schema_ptr);

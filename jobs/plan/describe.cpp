@@ -35,7 +35,9 @@ struct describer {
     return out;
   }
   std::string operator()(const sink_spec& s) const {
-    return "sink " + connector_text(s.connector, s.options) + (s.final_only ? ", final table" : "");
+    return "sink " + connector_text(s.connector, s.options) +
+           (s.final_only ? ", final table" : "") +
+           (s.order.empty() ? "" : " in order of " + order_text(s.order, s.columns));
   }
   std::string operator()(const filter_spec& s) const {
     return "filter " + expr::to_sql(*s.predicate, *in[0]);
@@ -68,6 +70,39 @@ struct describer {
   std::string operator()(const union_spec&) const { return "union"; }
   std::string operator()(const settle_spec&) const { return "rows that stand at the end"; }
   std::string operator()(const distinct_spec&) const { return "distinct"; }
+  std::string operator()(const over_spec& s) const {
+    std::string out = "over";
+    if (!s.keys.empty()) out += " (" + join_columns(s.keys, in[0]) + ')';
+    if (!s.order.empty()) out += " in order of " + order_text(s.order, in[0]);
+    out += ": ";
+    for (size_t i = 0; i < s.calls.size(); ++i) out += (i ? ", " : "") + s.calls[i].name;
+    if (s.emit == emit_mode::final_only)
+      out += s.time_column      ? "; once, behind the watermark"
+             : s.window_end_key ? "; once per window"
+                                : "; once, at the end";
+    return out;
+  }
+  std::string operator()(const top_n_spec& s) const {
+    std::string out =
+        s.function != rank_function::row_number || s.with_ties ? "top ranks " : "top ";
+    if (s.with_ties) out = "top with ties ";
+    const bool all = s.limit > UINT64_MAX - s.offset || s.limit == UINT64_MAX;
+    if (all && s.offset == 0)
+      out = "sort";
+    else if (s.offset > 0)
+      out += std::to_string(s.offset + 1) + " to ";
+    if (!all)
+      out += std::to_string(s.offset + s.limit);
+    else if (s.offset > 0)
+      out += "the end";
+    if (s.function == rank_function::dense_rank) out += " (dense)";
+    if (!s.order.empty()) out += " by " + order_text(s.order, in[0]);
+    if (!s.keys.empty()) out += " per " + join_columns(s.keys, in[0]);
+    if (s.with_number) out += ", numbered";
+    if (s.emit == emit_mode::final_only)
+      out += s.window_end_key ? "; once per window" : "; once, at the end";
+    return out;
+  }
   std::string operator()(const custom_spec& s) const {
     auto name = s.library.substr(s.library.rfind('/') + 1);
     std::string out = "operator " + s.class_name + " of " + name;
@@ -100,6 +135,17 @@ struct describer {
 };
 
 }  // namespace
+
+std::string order_text(const std::vector<order_term>& order, const schema_ptr& in) {
+  std::string out;
+  for (const auto& t : order) {
+    out += (out.empty() ? "" : ", ") + in->fields[t.column].name;
+    if (t.descending) out += " DESC";
+    // As PostgreSQL has it, NULLs are larger than everything.
+    if (t.nulls_first != t.descending) out += t.nulls_first ? " NULLS FIRST" : " NULLS LAST";
+  }
+  return out;
+}
 
 std::string join_columns(const std::vector<uint32_t>& columns, const schema_ptr& in) {
   std::string out;

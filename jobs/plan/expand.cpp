@@ -9,6 +9,7 @@
 #include "jobs/plan/needs.hpp"
 #include "jobs/plan/tree.hpp"
 #include "runtime/operators/aggregate_schema.hpp"
+#include "runtime/operators/key_codec.hpp"
 
 namespace weir::planner {
 namespace {
@@ -130,6 +131,10 @@ class expander {
         return emit_repeat(i);
       case kind::sink:
         return emit_sink(i);
+      case kind::top_n:
+        return emit_top_n(i);
+      case kind::over:
+        return emit_over(i);
     }
     return {};
   }
@@ -397,6 +402,151 @@ class expander {
     return {};
   }
 
+  /// The input with the columns that `wanted` (by logical column) says, and nothing else.
+  emitted reduced(const logical_node& n, const std::vector<bool>& wanted) {
+    auto in = input(n);
+    std::vector<uint32_t> want;
+    emitted e;
+    e.map.assign(in.map.size(), dropped);
+    for (uint32_t c = 0; c < in.map.size(); ++c) {
+      if (!wanted[c]) continue;
+      e.map[c] = static_cast<uint32_t>(want.size());
+      want.push_back(in.map[c]);
+    }
+    if (want == identity(in.type->size())) {
+      e.op = in.op;
+      e.port = in.port;
+      e.type = in.type;
+      return e;
+    }
+    project_spec s;
+    auto type = std::make_shared<schema>();
+    for (auto c : want) {
+      if (in.type->event_time == c) type->event_time = static_cast<uint32_t>(type->size());
+      type->fields.push_back(in.type->fields[c]);
+      s.columns.push_back(column_ref(*in.type, c));
+    }
+    e.type = type;
+    const auto changes = at(in.op).emits_changes;
+    const auto parallelism = at(in.op).parallelism;
+    e.op = add(n.step.id + "/columns", name_of(n) + "/columns", std::move(s), type, changes,
+               parallelism);
+    connect(in, e.op);
+    return e;
+  }
+  /// Operators that keep whole rows keep them by their columns.
+  static status check_kept_rows(const schema& s, const char* what) {
+    if (s.size() > key_codec::keys_max)
+      return {errc::unsupported, std::string(what) + " over rows of " + std::to_string(s.size()) +
+                                     " columns: at most " + std::to_string(key_codec::keys_max) +
+                                     " are supported; select fewer"};
+    for (const auto& f : s.fields)
+      if (f.type.id == type_id::list || f.type.id == type_id::struct_)
+        return {errc::unsupported, std::string(what) + " over rows with column \"" + f.name +
+                                       "\" of type " + to_string(f.type) + " is not supported"};
+    return {};
+  }
+  static std::vector<order_term> remap(std::vector<order_term> order,
+                                       const std::vector<uint32_t>& map) {
+    for (auto& t : order) t.column = map[t.column];
+    return order;
+  }
+
+  static uint32_t place_of(const std::vector<uint32_t>& keys, uint32_t column) {
+    return static_cast<uint32_t>(std::find(keys.begin(), keys.end(), column) - keys.begin());
+  }
+
+  status emit_over(uint32_t i) {
+    const auto& n = nodes_[i];
+    const auto columns = logical_type(n.inputs[0])->size();
+    auto wanted = needs_[i];
+    std::vector<over_call> calls;
+    std::vector<uint32_t> places;
+    for (uint32_t c = 0; c < n.over.calls.size(); ++c)
+      if (wanted[columns + c]) {
+        calls.push_back(n.over.calls[c]);
+        places.push_back(static_cast<uint32_t>(columns) + c);
+      }
+    wanted.resize(columns);
+    if (calls.empty()) {
+      out_[i] = input(n);
+      out_[i].map.resize(n.output->size(), dropped);
+      return {};
+    }
+    for (auto k : n.over.keys) wanted[k] = true;
+    for (const auto& t : n.over.order) wanted[t.column] = true;
+    for (const auto& c : calls)
+      for (auto column : {c.argument, c.otherwise, c.filter})
+        if (column) wanted[*column] = true;
+    auto in = reduced(n, wanted);
+    WEIR_TRY(check_kept_rows(*in.type, "OVER"));
+    over_spec s;
+    for (auto k : n.over.keys) s.keys.push_back(in.map[k]);
+    s.order = remap(n.over.order, in.map);
+    s.input_has_changes = nodes_[n.inputs[0].node].emits_changes;
+    if (n.final_only) s.emit = emit_mode::final_only;
+    if (n.over.by_time) s.time_column = s.order[0].column;
+    auto type = std::make_shared<schema>(*in.type);
+    if (!n.output->event_time) type->event_time.reset();
+    if (n.over.by_window) {
+      s.window_end_key = place_of(n.over.keys, *n.window_end);
+      type->event_time = in.map[*n.window_end];
+    }
+    auto map = in.map;
+    map.resize(n.output->size(), dropped);
+    for (size_t c = 0; c < calls.size(); ++c) {
+      map[places[c]] = static_cast<uint32_t>(type->size());
+      type->fields.push_back(n.output->fields[places[c]]);
+      for (auto* column : {&calls[c].argument, &calls[c].otherwise, &calls[c].filter})
+        if (*column) *column = in.map[**column];
+    }
+    s.calls = std::move(calls);
+    auto hash = s.keys;
+    auto op = add(n.step.id, name_of(n), std::move(s), type, n.emits_changes, n.parallelism);
+    connect(in, op, std::move(hash));
+    out_[i] = {op, 0, type, std::move(map)};
+    return {};
+  }
+
+  status emit_top_n(uint32_t i) {
+    const auto& n = nodes_[i];
+    const auto columns = logical_type(n.inputs[0])->size();
+    auto wanted = needs_[i];
+    wanted.resize(columns);
+    for (auto k : n.top.keys) wanted[k] = true;
+    for (const auto& t : n.top.order) wanted[t.column] = true;
+    auto in = reduced(n, wanted);
+    WEIR_TRY(check_kept_rows(*in.type, "ORDER BY with a limit"));
+    top_n_spec s;
+    for (auto k : n.top.keys) s.keys.push_back(in.map[k]);
+    s.order = remap(n.top.order, in.map);
+    s.function = n.top.function;
+    s.offset = n.top.offset;
+    s.limit = n.top.limit;
+    s.with_ties = n.top.with_ties;
+    // Without its column a row that only moves is no change.
+    s.with_number = !n.top.number_name.empty() && needs_[i][columns];
+    s.input_has_changes = nodes_[n.inputs[0].node].emits_changes;
+    if (n.final_only) s.emit = emit_mode::final_only;
+    auto type = std::make_shared<schema>(*in.type);
+    type->event_time.reset();
+    if (n.top.by_window) {
+      s.window_end_key = place_of(n.top.keys, *n.window_end);
+      type->event_time = in.map[*n.window_end];
+    }
+    auto map = in.map;
+    if (!n.top.number_name.empty()) map.push_back(dropped);
+    if (s.with_number) {
+      map.back() = static_cast<uint32_t>(type->size());
+      type->fields.push_back(n.output->fields.back());
+    }
+    auto hash = s.keys;
+    auto op = add(n.step.id, name_of(n), std::move(s), type, n.emits_changes, n.parallelism);
+    connect(in, op, std::move(hash));
+    out_[i] = {op, 0, type, std::move(map)};
+    return {};
+  }
+
   /// The input with all its logical columns and nothing else: a source may carry more (what its
   /// generated columns read), and so may what only filters it.
   emitted exact(const logical_node& n, size_t port) {
@@ -574,6 +724,8 @@ class expander {
     s.base_dir = settings_.base_dir;
     s.columns = n.output;
     s.final_only = settings_.final_output && s.connector == "stdout";
+    s.order = n.table.order;
+    s.hidden_columns = n.table.hidden;
     s.with_changes = s.connector == "stdout" && plan_.operators[in.op.value].emits_changes;
     for (const auto& k : n.table.primary_key) s.keys.push_back(*n.output->find(k));
     // Changes of one key must meet in one place.

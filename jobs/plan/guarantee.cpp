@@ -45,6 +45,9 @@ std::pair<guarantee_level, std::string> of_sink(const sink_spec& s) {
 }
 
 std::string kept_until(const join_side& s) {
+  if (s.window_end_key)
+    return {state_bound::bounded,
+            "rows per key (" + key_names(s.keys, in) + ") until the window ends"};
   if (!s.time_column) return "kept for ever";
   if (s.retain_us < 0) return "until their window ends";
   return "until the watermark is " + format_duration_us(s.retain_us) + " beyond";
@@ -110,6 +113,34 @@ std::string guarantee_text(const physical_plan& plan) {
          weakest->reason;
 }
 
+namespace {
+
+state_info of_over(const over_spec& s, const schema_ptr& in) {
+  if (!s.time_column) return {state_bound::unbounded, "all rows of the input, kept for ever"};
+  std::string text = "rows that the watermark has not passed or that a frame still reaches";
+  if (s.keys.empty()) return {state_bound::bounded, text};
+  return {state_bound::unbounded,
+          text + ", and one entry per key (" + key_names(s.keys, in) + "), kept for ever"};
+}
+
+state_info of_top_n(const top_n_spec& s, const schema_ptr& in) {
+  if (s.window_end_key)
+    return {state_bound::bounded,
+            "rows per key (" + key_names(s.keys, in) + ") until the window ends"};
+  if (s.input_has_changes)
+    return {state_bound::unbounded,
+            "all rows of the input, since the first ones may be taken back"};
+  const auto last = s.limit > UINT64_MAX - s.offset ? UINT64_MAX : s.offset + s.limit;
+  auto rows = "the first " + std::to_string(last) + (last == 1 ? " row" : " rows");
+  if (last == UINT64_MAX) rows = "all rows";
+  if (s.function != rank_function::row_number || s.with_ties) rows += " and their peers";
+  if (s.keys.empty())
+    return {last == UINT64_MAX ? state_bound::unbounded : state_bound::bounded, rows};
+  return {state_bound::unbounded, rows + " per key (" + key_names(s.keys, in) + "), kept for ever"};
+}
+
+}  // namespace
+
 state_info state_of(const physical_plan& plan, operator_index i) {
   const auto& n = plan.operators[i.value];
   auto in = input_schemas(plan, i);
@@ -131,6 +162,8 @@ state_info state_of(const physical_plan& plan, operator_index i) {
   if (std::holds_alternative<distinct_spec>(n.spec))
     return {state_bound::unbounded, "one entry per distinct row, kept for ever"};
   if (const auto* j = std::get_if<join_spec>(&n.spec)) return state_of_join(*j);
+  if (const auto* t = std::get_if<top_n_spec>(&n.spec)) return of_top_n(*t, in[0]);
+  if (const auto* o = std::get_if<over_spec>(&n.spec)) return of_over(*o, in[0]);
   if (const auto* c = std::get_if<custom_spec>(&n.spec))
     return {state_bound::custom, "as " + c->class_name + " keeps it"};
   return {};

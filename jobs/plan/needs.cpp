@@ -21,7 +21,8 @@ class finder {
       const auto& n = nodes_[i];
       if (n.what == kind::sink) live_[i] = true;
       if (!live_[i]) continue;
-      bool wants_time = n.what == kind::tumble || n.what == kind::custom;
+      bool wants_time = n.what == kind::tumble || (n.what == kind::over && n.over.by_time) ||
+                        n.what == kind::custom;
       if (n.what == kind::join) {
         const auto parts = analyze_join(nodes_, n);
         wants_time = parts.left || parts.right;
@@ -98,6 +99,16 @@ class finder {
       case kind::join:
         needs_of_join(n, mine);
         break;
+      case kind::over:
+        needs_of_over(n, mine);
+        break;
+      case kind::top_n:
+        if (std::find(mine.begin(), mine.end(), true) == mine.end()) mine[0] = true;
+        for (uint32_t c = 0; c < output_of(nodes_, n.inputs[0])->size(); ++c)
+          if (mine[c]) need(n.inputs[0], c);
+        for (auto k : n.top.keys) need(n.inputs[0], k);
+        for (const auto& t : n.top.order) need(n.inputs[0], t.column);
+        break;
       case kind::distinct:
       case kind::settle:
       case kind::custom:
@@ -125,6 +136,26 @@ class finder {
       if (r.port == 0 && std::find(theirs.begin(), theirs.end(), true) == theirs.end())
         theirs[0] = true;
     }
+  }
+
+  void needs_of_over(const logical_node& n, std::vector<bool>& mine) {
+    if (std::find(mine.begin(), mine.end(), true) == mine.end()) mine[0] = true;
+    const auto columns = output_of(nodes_, n.inputs[0])->size();
+    bool any = false;
+    for (uint32_t c = 0; c < mine.size(); ++c) {
+      if (!mine[c]) continue;
+      if (c < columns) {
+        need(n.inputs[0], c);
+        continue;
+      }
+      any = true;
+      const auto& call = n.over.calls[c - columns];
+      for (auto column : {call.argument, call.otherwise, call.filter})
+        if (column) need(n.inputs[0], *column);
+    }
+    if (!any) return;
+    for (auto k : n.over.keys) need(n.inputs[0], k);
+    for (const auto& t : n.over.order) need(n.inputs[0], t.column);
   }
 
   const std::vector<logical_node>& nodes_;

@@ -40,6 +40,14 @@ bool moves_through(const logical_node& n, const expr::node_ptr& condition, expr:
     case kind::distinct:
     case kind::settle:
       return true;
+    case kind::top_n:
+    case kind::over: {
+      // Whole partitions go or stay.
+      const auto& keys = n.what == kind::over ? n.over.keys : n.top.keys;
+      return !keys.empty() && std::all_of(columns.begin(), columns.end(), [&keys](uint32_t c) {
+        return std::find(keys.begin(), keys.end(), c) != keys.end();
+      });
+    }
     case kind::repeat: {
       std::vector<uint32_t> map(n.output->size());
       for (uint32_t c = 0; c < map.size(); ++c) map[c] = c + (c >= n.count_column);

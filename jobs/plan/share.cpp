@@ -14,6 +14,25 @@ bool same(const expr::node_ptr& a, const expr::node_ptr& b) {
   return a && b ? expr::same_tree(*a, *b) : !a && !b;
 }
 
+bool same_scalar(const scalar& a, const scalar& b) {
+  return a.type == b.type && a.null == b.null && a.i == b.i && a.d == b.d && a.dec == b.dec;
+}
+
+bool same_over(const over_def& a, const over_def& b) {
+  return a.keys == b.keys && a.order == b.order &&
+         std::equal(a.calls.begin(), a.calls.end(), b.calls.begin(), b.calls.end(),
+                    [](const over_call& x, const over_call& y) {
+                      return x.function == y.function && x.aggregate == y.aggregate &&
+                             x.argument == y.argument && x.otherwise == y.otherwise &&
+                             x.filter == y.filter && x.count == y.count &&
+                             x.frame.in == y.frame.in && x.frame.start == y.frame.start &&
+                             x.frame.end == y.frame.end &&
+                             same_scalar(x.frame.start_offset, y.frame.start_offset) &&
+                             same_scalar(x.frame.end_offset, y.frame.end_offset) &&
+                             x.type == y.type;
+                    });
+}
+
 /// Whether both nodes give the same rows, their inputs being the same.
 bool same_node(const logical_node& a, const logical_node& b) {
   // Custom operators may do anything; scans of one table are one node already.
@@ -24,6 +43,8 @@ bool same_node(const logical_node& a, const logical_node& b) {
       a.flat.function != b.flat.function || a.flat.delimiter != b.flat.delimiter ||
       !same(a.flat.argument, b.flat.argument))
     return false;
+  if (a.what == kind::top_n && !(a.top == b.top)) return false;
+  if (a.what == kind::over && !same_over(a.over, b.over)) return false;
   return std::equal(a.columns.begin(), a.columns.end(), b.columns.begin(), b.columns.end(),
                     [](const named_expr& x, const named_expr& y) {
                       return x.name == y.name && same(x.value, y.value);

@@ -30,7 +30,8 @@ std::optional<relation> plan_builder::changing_step(relation r) const {
   while (nodes_[r.node].emits_changes) {
     const auto& n = nodes_[r.node];
     auto next = n.inputs.end();
-    if (n.what != logical_node::kind::aggregate)
+    if (n.what != logical_node::kind::aggregate && n.what != logical_node::kind::top_n &&
+        n.what != logical_node::kind::over)
       next = std::find_if(n.inputs.begin(), n.inputs.end(),
                           [this](relation i) { return nodes_[i.node].emits_changes; });
     if (next == n.inputs.end()) return r;

@@ -18,6 +18,9 @@ void share_equal_nodes(std::vector<logical_node>&);
 /// flat maps (where they do not read what those add) and into the keys of aggregates. Filters that
 /// meet become one.
 void push_down_filters(std::vector<logical_node>&);
+/// A condition that bounds row_number(), rank() or dense_rank() from above keeps the first rows of
+/// each partition: no other need be numbered.
+void ranks_to_top_n(std::vector<logical_node>&);
 /// A projection over a projection that nothing else reads becomes one, unless an expression would
 /// be written more than once by it.
 void merge_projections(std::vector<logical_node>&);

@@ -67,6 +67,7 @@ struct query {
 
   // select
   bool distinct = false;
+  std::vector<syntax> distinct_on;
   std::vector<target> targets;
   std::vector<from_item> from;
   std::optional<syntax> where, having;
@@ -74,6 +75,7 @@ struct query {
   /// GROUPING SETS, ROLLUP, CUBE: items of group_by, one list for each grouping. Empty: all of
   /// them.
   std::vector<std::vector<uint32_t>> grouping_sets;
+  std::vector<expr::window_syntax> windows;
 
   std::vector<std::vector<syntax>> rows;  // values
 
@@ -82,6 +84,12 @@ struct query {
   set_kind set = set_kind::unite;
   bool all = false;
   query_ptr left, right;
+
+  // all of them
+  std::vector<expr::sort_item> order_by;
+  std::optional<syntax> limit, offset;
+  uint32_t limit_location = 0;
+  bool with_ties = false;
 };
 
 struct column_clause {

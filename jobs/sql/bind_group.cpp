@@ -27,6 +27,7 @@ class regrouping {
     for (uint32_t k = 0; k < keys_.size(); ++k)
       if (expr::same_tree(*n, *keys_[k].value)) return column(n, k);
     if (n->kind == expr::node_kind::column) {
+      if (n->column >= window_calls::first) return n;  // computed over the groups
       if (n->column >= select_scope::first_grouping)
         return groupings_[n->column - select_scope::first_grouping];
       if (n->column >= clause_subqueries::first_later)
@@ -67,7 +68,8 @@ std::string qualified(const rows& in, uint32_t index) {
 }
 
 const syntax* first_aggregate(const syntax& s) {
-  if (s.kind == expr::syntax_kind::function && planner::find_aggregate(s.name)) return &s;
+  if (s.kind == expr::syntax_kind::function && !s.over_location && planner::find_aggregate(s.name))
+    return &s;
   for (const auto& a : s.args)
     if (const auto* found = first_aggregate(a)) return found;
   return nullptr;
@@ -79,6 +81,12 @@ uint32_t clause_of(const query& q) {
   for (const auto& t : q.targets)
     if (const auto* found = first_aggregate(t.value)) return found->location;
   return q.having ? expr::begin_of(*q.having) : q.location;
+}
+
+bool has_windows(const expr::node& n) {
+  if (n.kind == expr::node_kind::column) return n.column >= window_calls::first;
+  return std::any_of(n.args.begin(), n.args.end(),
+                     [](const expr::node_ptr& a) { return has_windows(*a); });
 }
 
 bool has_calls(const expr::node& n, size_t input_columns) {
@@ -97,7 +105,9 @@ result<expr::bound> query_binder::key_of(const syntax& s, select_scope& names,
   expr::binder b(script_.text(), names);
   if (s.kind == k::integer) {
     const auto position = std::strtoull(s.text.c_str(), nullptr, 10);
-    if (s.text[0] == '-' || position < 1 || position > targets.size())
+    const auto listed = std::count_if(targets.begin(), targets.end(),
+                                      [](const bound_target& t) { return !t.hidden; });
+    if (s.text[0] == '-' || position < 1 || position > static_cast<uint64_t>(listed))
       return b.fail(errc::invalid_argument,
                     "GROUP BY position " + s.text + " is not in select list", s.location);
     return targets[position - 1].value;
@@ -108,7 +118,7 @@ result<expr::bound> query_binder::key_of(const syntax& s, select_scope& names,
     // A column of the input goes before a name that the select list gives.
     WEIR_ASSIGN(const auto* column, names.find(s, b));
     auto t = std::find_if(targets.begin(), targets.end(),
-                          [&s](const bound_target& x) { return x.name == s.name; });
+                          [&s](const bound_target& x) { return !x.hidden && x.name == s.name; });
     if (!column && t != targets.end()) return t->value;
   }
   WEIR_ASSIGN(auto value, b.bind(s));
@@ -132,6 +142,11 @@ bool query_binder::bind_keys(const query& q, const rows& in,
     }
     const auto& n = value->n;
     if (!n) continue;
+    if (has_windows(*n)) {
+      ok = report(errc::invalid_argument, "window functions are not allowed in GROUP BY",
+                  s.location);
+      continue;
+    }
     if (has_calls(*n, types.size())) {
       ok = report(errc::invalid_argument, "aggregate functions are not allowed in GROUP BY",
                   s.location);

@@ -101,15 +101,10 @@ std::optional<rows> query_binder::bind(const query& q, const context& outer) {
     if (r && !rename(*r, n.columns, n.called.text, n.called.location)) r.reset();
     here.names[n.called.text] = std::move(r);
   }
-  switch (q.what) {
-    case query::kind::values:
-      return values(q, c);
-    case query::kind::set_operation:
-      return set_operation(q, c);
-    case query::kind::select:
-      break;
-  }
-  return select(q, c);
+  if (q.what == query::kind::select) return select(q, c);
+  auto all = q.what == query::kind::values ? values(q, c) : set_operation(q, c);
+  if (!all) return {};
+  return ordered(q, c, std::move(*all));
 }
 
 std::optional<rows> query_binder::select(const query& q, const context& given) {
@@ -133,11 +128,17 @@ std::optional<rows> query_binder::select(const query& q, const context& given) {
   for (const auto& k : q.group_by)
     if (!attach(k, *in, c, subqueries.values)) return {};
   if (q.having && !attach_grouped(*q.having, *in, c, subqueries)) return {};
+  for (const auto& k : q.order_by)
+    if (!(groups ? attach_grouped(k.value, *in, c, subqueries)
+                 : attach(k.value, *in, c, subqueries.values)))
+      return {};
   for (const auto& k : correlated) subqueries.keys.push_back(k.own);
 
   std::vector<aggregate_call> calls;
   std::vector<bound_target> targets;
-  ok &= bind_targets(q, *in, calls, targets, subqueries);
+  window_calls windows(q.windows);
+  ok &= bind_targets(q, *in, calls, windows, targets, subqueries);
+  const size_t listed = targets.size();
   const bool grouped = groups || !calls.empty();
   rows about;
   about.single = (grouped && q.group_by.empty()) || q.from.empty();
@@ -155,13 +156,25 @@ std::optional<rows> query_binder::select(const query& q, const context& given) {
     for (const auto& t : targets)
       about.when_empty.push_back(
           expr::fold(emptied(t.value.n, calls, types_of(in->from), correlated)));
-  const auto own = targets.size();
+  ordering by;
+  {
+    select_scope names(*in, types_of(in->from), calls);
+    names.know(subqueries.values);
+    names.know(subqueries.groupings);
+    names.allow(windows);
+    ok &= bind_ordering(q, names, listed, targets, by);
+  }
+  const size_t correlated_at = targets.size();
   for (const auto& k : correlated) {
     bound_target t;
     t.name = "for " + types_of(in->from).fields[k.own].name;
     t.value.n = planner::column_ref(types_of(in->from), k.own);
+    t.hidden = true;
+    windows.partition_by(t.value.n);
     targets.push_back(std::move(t));
   }
+  const size_t window_inputs = targets.size();
+  add_window_inputs(windows, targets);
   auto from = in->from;
   if (grouped) {
     // Keys and HAVING are checked even where the select list has mistakes.
@@ -170,30 +183,68 @@ std::optional<rows> query_binder::select(const query& q, const context& given) {
     from = *g;
   }
   if (!ok) return {};
+  if (!windows.all().empty()) {
+    auto computed = compute_windows(windows, from, targets, window_inputs, c);
+    if (!computed) return {};
+    from = *computed;
+  }
   if (c.titles)
-    for (size_t i = 0; i < std::min(visible, c.titles->size()); ++i)
+    for (size_t i = 0; i < std::min(listed, c.titles->size()); ++i)
       targets[i].name = (*c.titles)[i];
-  const bool main = !grouped && !q.distinct;
+  const bool limits = q.limit || q.offset;
+  const bool main = !grouped && !q.distinct && !limits;
   auto out = project(from, std::move(targets), main ? named(c.id) : part(c, "select"));
   if (!out) return {};
-  for (size_t i = 0; i < correlated.size(); ++i) correlated[i].own = out->columns[own + i].index;
-  if (marks) about.kept = out->columns[visible].index;
-  out->columns.resize(visible);
-  if (q.distinct) {
-    auto columns = out->columns;
-    for (const auto& k : columns)
-      if (!comparable(types_of(out->from).fields[k.index].type, k.location)) return {};
-    auto o = grouped ? part(c, "distinct") : named(c.id);
-    // What is compared must have a type.
-    for (auto& k : columns) k.literal.reset();
-    out = take(builder_.distinct(out->from, std::move(o)), std::move(columns), q.location);
-    if (!out) return {};
-  }
+  for (size_t i = 0; i < correlated.size(); ++i)
+    correlated[i].own = out->columns[correlated_at + i].index;
+  if (marks) out->kept = out->columns[visible].index;
+  // Columns that only order the rows have no names.
+  out->columns.resize(listed);
   out->correlated = std::move(correlated);
-  out->single = about.single;
-  out->when_empty = std::move(about.when_empty);
-  out->kept = about.kept;
+  if (q.distinct) out = distinct(q, c, std::move(*out), by, grouped);
+  if (!out) return {};
+  if (limits || !q.order_by.empty())
+    out = limited(q, c, std::move(*out), std::move(by.terms),
+                  grouped || q.distinct ? part(c, "top") : named(c.id));
+  if (out && correlated_at > listed && out->order.empty())
+    out = without_hidden(std::move(*out), part(c, "columns"));
+  if (!out) return {};
+  out->single |= about.single;
+  // The one row that there is even over nothing is not behind itself.
+  if (!q.offset) out->when_empty = std::move(about.when_empty);
   return out;
+}
+
+/// The rows without columns that have no names, except those that a subquery is joined by.
+std::optional<rows> query_binder::without_hidden(rows in, step_options o) {
+  const auto& types = types_of(in.from);
+  std::vector<planner::named_expr> columns;
+  auto keep = [&](uint32_t& index) {
+    columns.push_back({types.fields[index].name, planner::column_ref(types, index)});
+    index = static_cast<uint32_t>(columns.size() - 1);
+  };
+  for (auto& c : in.columns) keep(c.index);
+  for (auto& k : in.correlated) keep(k.own);
+  if (in.kept) keep(*in.kept);
+  const auto location = in.columns.empty() ? 0 : in.columns[0].location;
+  auto made = builder_.project(in.from, std::move(columns), std::move(o));
+  if (!made) return report(made.err().code, made.err().message, location), std::nullopt;
+  in.from = *made;
+  return in;
+}
+
+std::optional<rows> query_binder::distinct(const query& q, const context& c, rows in,
+                                           const ordering& by, bool grouped) {
+  auto o = grouped ? part(c, "distinct") : named(c.id);
+  // What is compared must have a type.
+  for (auto& k : in.columns) k.literal.reset();
+  if (!q.distinct_on.empty()) return distinct_on(q, c, std::move(in), by, std::move(o));
+  for (const auto& k : in.columns)
+    if (!comparable(types_of(in.from).fields[k.index].type, k.location)) return {};
+  auto made = builder_.distinct(in.from, std::move(o));
+  if (!made) return report(made.err().code, made.err().message, q.location), std::nullopt;
+  in.from = *made;
+  return in;
 }
 
 std::optional<rows> query_binder::filter(rows in, const syntax& condition, step_options o,
@@ -224,11 +275,13 @@ expr::node_ptr query_binder::truth(const syntax& condition, const rows& in, cons
 }
 
 bool query_binder::bind_targets(const query& q, const rows& in, std::vector<aggregate_call>& calls,
-                                std::vector<bound_target>& out, clause_subqueries& subqueries) {
+                                window_calls& windows, std::vector<bound_target>& out,
+                                clause_subqueries& subqueries) {
   const auto& types = types_of(in.from);
   select_scope names(in, types, calls);
   names.know(subqueries.values);
   names.know(subqueries.groupings);
+  names.allow(windows);
   expr::binder b(script_.text(), names);
   bool ok = true;
   for (const auto& t : q.targets) {

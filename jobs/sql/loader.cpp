@@ -296,7 +296,9 @@ void loader::run(const select_statement& s, uint32_t location) {
     return;
   }
   bare_select_ = true;
-  auto r = queries_->bind(*s.body, {});
+  context shown;
+  if (settings_.final_output) shown.ordered = s.body.get();
+  auto r = queries_->bind(*s.body, shown);
   if (!r) return;
   planner::table_def out;
   out.name = "stdout";
@@ -307,6 +309,13 @@ void loader::run(const select_statement& s, uint32_t location) {
     column.name = unique_name(c.name, taken);
     column.type = builder_->schema_of(r->from)->fields[c.index].type;
     out.columns.push_back(std::move(column));
+  }
+  if (!r->order.empty()) {
+    const auto& all = builder_->schema_of(r->from)->fields;
+    out.order = r->order;
+    out.hidden = static_cast<uint32_t>(all.size() - out.columns.size());
+    for (size_t i = out.columns.size(); i < all.size(); ++i)
+      out.columns.push_back({unique_name(all[i].name, taken), all[i].type});
   }
   written_.push_back({std::move(out), {r->from}, location});
 }

@@ -12,6 +12,7 @@
 #include "jobs/sql/ast.hpp"
 #include "jobs/sql/script.hpp"
 #include "jobs/sql/select_scope.hpp"
+#include "jobs/sql/window_calls.hpp"
 
 namespace weir::sql {
 
@@ -49,6 +50,8 @@ struct context {
   const rows* from = nullptr;
   /// What the columns are called from outside (CREATE VIEW v (a, b)), so that plans say so too.
   const std::vector<std::string>* titles = nullptr;
+  /// The query whose rows are shown in its order, when all are there.
+  const query* ordered = nullptr;
 };
 
 /// Subqueries of a select list and HAVING over groups.
@@ -91,6 +94,13 @@ class query_binder {
     expr::bound value;
     std::string name;
     uint32_t location = 0;
+    bool hidden = false;  // only orders the rows
+  };
+
+  /// What ORDER BY and DISTINCT ON name, as places in the list of targets.
+  struct ordering {
+    std::vector<uint32_t> keys;
+    std::vector<order_term> terms;
   };
   static bound_target plain_target(expr::node_ptr value, std::string name) {
     bound_target t;
@@ -165,9 +175,11 @@ class query_binder {
   expr::node_ptr truth(const syntax& condition, const rows&, const schema& types,
                        const std::string& clause, const subquery_values* = nullptr);
   std::optional<rows> select(const query&, const context&);
+  std::optional<rows> distinct(const query&, const context&, rows, const ordering&, bool grouped);
+  std::optional<rows> without_hidden(rows, planner::step_options);
   std::optional<rows> filter(rows, const syntax& condition, planner::step_options,
                              const std::string& clause, const subquery_values&);
-  bool bind_targets(const query&, const rows&, std::vector<aggregate_call>&,
+  bool bind_targets(const query&, const rows&, std::vector<aggregate_call>&, window_calls&,
                     std::vector<bound_target>&, clause_subqueries&);
   std::optional<rows> project(planner::relation, std::vector<bound_target>, planner::step_options);
 
@@ -190,6 +202,25 @@ class query_binder {
   result<expr::bound> key_of(const syntax&, select_scope&, const std::vector<bound_target>&);
   bool bind_having(const query&, const rows&, std::vector<aggregate_call>&, clause_subqueries&,
                    expr::bound&);
+
+  // bind_window.cpp
+  void add_window_inputs(const window_calls&, std::vector<bound_target>&);
+  std::optional<planner::relation> compute_windows(const window_calls&, planner::relation,
+                                                   std::vector<bound_target>&, size_t first_input,
+                                                   const context&);
+
+  // bind_order.cpp
+  bool bind_ordering(const query&, select_scope&, size_t listed, std::vector<bound_target>&,
+                     ordering&);
+  std::optional<size_t> sort_target(const syntax&, std::string_view clause, select_scope&,
+                                    size_t listed, std::vector<bound_target>&);
+  bool sortable(const data_type&, uint32_t location);
+  std::optional<std::pair<uint64_t, uint64_t>> bounds_of(const query&);
+  std::optional<rows> limited(const query&, const context&, rows, std::vector<order_term>,
+                              planner::step_options);
+  std::optional<rows> distinct_on(const query&, const context&, rows, const ordering&,
+                                  planner::step_options);
+  std::optional<rows> ordered(const query&, const context&, rows);
 
   // bind_set.cpp
   std::optional<rows> values(const query&, const context&);

@@ -15,10 +15,6 @@ struct refused_key {
   std::string_view key, what, hint;
 };
 constexpr refused_key refused_keys[] = {
-    {"sortClause", "ORDER BY", "rows leave as they are computed; leave it out"},
-    {"limitCount", "LIMIT", "leave it out, or filter with WHERE"},
-    {"limitOffset", "OFFSET", ""},
-    {"windowClause", "WINDOW", "TUMBLE in FROM makes windows over time"},
     {"lockingClause", "FOR UPDATE", "rows of a stream cannot be locked"},
     {"intoClause", "SELECT INTO", "write INSERT INTO ... SELECT or CREATE TABLE ... AS"},
     {"groupDistinct", "GROUP BY DISTINCT", ""},

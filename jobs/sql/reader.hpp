@@ -32,6 +32,7 @@ class reader final : public expr::syntax_reader {
   status select_clauses(json body, query&, int depth);
   /// An item of GROUP BY: the groupings that it stands for, as numbers of query::group_by.
   result<std::vector<std::vector<uint32_t>>> groupings(json item, query&, int depth);
+  status limits(json body, query&);
   status with_clause(json body, query&, int depth);
   result<from_item> from(json node, int depth);
   result<from_item> join(json body, int depth);

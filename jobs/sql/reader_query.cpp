@@ -24,7 +24,8 @@ result<query_ptr> reader::select(json body, int depth) {
   if (depth > expr::nesting_max)
     return error_at(errc::unsupported, "the query nests too deeply", sql(), place_of(body));
   WEIR_TRY(only(body, {"distinctClause", "targetList", "fromClause", "whereClause", "groupClause",
-                       "havingClause", "valuesLists", "withClause", "all", "larg", "rarg"}));
+                       "havingClause", "valuesLists", "withClause", "all", "larg", "rarg",
+                       "sortClause", "limitCount", "limitOffset", "windowClause"}));
   auto q = std::make_shared<query>();
   q->location = place_of(body);
   if (has_key(body, "withClause")) WEIR_TRY(with_clause(body["withClause"], *q, depth));
@@ -52,18 +53,19 @@ result<query_ptr> reader::select(json body, int depth) {
   } else {
     WEIR_TRY(select_clauses(body, *q, depth));
   }
+  WEIR_TRY(limits(body, *q));
   return query_ptr(std::move(q));
 }
 
 status reader::select_clauses(json body, query& q, int depth) {
   simdjson::dom::array list;
   if (!body["distinctClause"].get(list)) {
-    q.distinct = true;
+    q.distinct = true;  // whole rows, unless there is ON (...)
     for (json item : list) {
       simdjson::dom::object o;
-      if (!item.get(o) && o.size() > 0)
-        return refuse("DISTINCT ON", place_of(item),
-                      "DISTINCT compares whole rows; first(x) and last(x) are aggregates");
+      if (item.get(o) || o.size() == 0) continue;
+      WEIR_ASSIGN(auto key, syntax_reader::read(item));
+      q.distinct_on.push_back(std::move(key));
     }
   }
   if (body["targetList"].get(list)) return refuse("SELECT without columns", q.location);
@@ -99,6 +101,11 @@ status reader::select_clauses(json body, query& q, int depth) {
     }
     if (several) q.grouping_sets = std::move(sets);
   }
+  if (!body["windowClause"].get(list))
+    for (json item : list) {
+      WEIR_ASSIGN(auto w, window(item["WindowDef"]));
+      q.windows.push_back(std::move(w));
+    }
   if (has_key(body, "havingClause")) {
     WEIR_ASSIGN(q.having, syntax_reader::read(body["havingClause"]));
   }
@@ -155,6 +162,17 @@ result<std::vector<std::vector<uint32_t>>> reader::groupings(json item, query& q
     out.push_back(together([](size_t) { return true; }));
   }
   return out;
+}
+
+status reader::limits(json body, query& q) {
+  WEIR_ASSIGN(q.order_by, sort_items(body["sortClause"]));
+  for (auto [key, into] : {std::pair{"limitCount", &q.limit}, {"limitOffset", &q.offset}}) {
+    if (!has_key(body, key)) continue;
+    WEIR_ASSIGN(*into, syntax_reader::read(body[key]));
+    q.limit_location = (*into)->location;
+  }
+  q.with_ties = text_at(body, "limitOption") == "LIMIT_OPTION_WITH_TIES";
+  return {};
 }
 
 status reader::with_clause(json body, query& q, int depth) {

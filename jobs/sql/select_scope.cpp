@@ -57,12 +57,11 @@ result<bound> select_scope::column(const syntax& s, const binder& b) {
 }
 
 std::optional<result<bound>> select_scope::call(const syntax& s, binder& b) {
-  if (planner::find_aggregate(s.name) && !s.over_location) return aggregate(s, b);
-  if (s.over_location)
-    return b.fail(errc::unsupported,
-                  "OVER (a window function) is not supported yet; TUMBLE in FROM and GROUP BY its "
-                  "window_start aggregate over time",
-                  *s.over_location);
+  if (s.over_location) return window(s, b);
+  if (planner::find_aggregate(s.name)) return aggregate(s, b);
+  if (find_window_function(s.name))
+    return b.fail(errc::invalid_argument, "window function " + s.name + " requires an OVER clause",
+                  s.location);
   if (s.name == "grouping") return grouping(s, b);
   if (!s.is_plain_call())
     return b.fail(errc::unknown_name,
@@ -94,6 +93,25 @@ result<bound> select_scope::grouping(const syntax& s, binder& b) {
   n->location = s.location;
   groupings_->push_back(std::move(args));
   return bound{std::move(n)};
+}
+
+result<bound> select_scope::window(const syntax& s, binder& b) {
+  if (inside_)
+    return b.fail(errc::invalid_argument,
+                  "aggregate function calls cannot contain window function calls", s.location);
+  if (inside_window_)
+    return b.fail(errc::invalid_argument, "window function calls cannot be nested", s.location);
+  if (!windows_)
+    return b.fail(errc::invalid_argument,
+                  "window functions are not allowed in " + std::string(clause_) +
+                      (clause_ == "WHERE" || clause_ == "HAVING"
+                           ? "; put the query into FROM (SELECT ...) and filter its rows"
+                           : ""),
+                  s.location);
+  inside_window_ = true;
+  auto made = windows_->bind(s, b);
+  inside_window_ = false;
+  return made;
 }
 
 result<bound> select_scope::aggregate(const syntax& s, binder& b) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "jobs/plan/builder.hpp"
+#include "jobs/sql/window_calls.hpp"
 #include "runtime/expr/binder.hpp"
 
 namespace weir::sql {
@@ -34,6 +35,9 @@ struct correlation {
 struct rows {
   planner::relation from;
   std::vector<column_name> columns;
+  /// Of a query whose reader keeps the order (context::ordered): columns of the relation, some of
+  /// which may have no name.
+  std::vector<order_term> order = {};
 
   // Of a query that was bound as a subquery:
   std::vector<correlation> correlated = {};
@@ -61,7 +65,10 @@ class select_scope final : public expr::scope {
   static constexpr uint32_t first_grouping = 2'000'000;
   /// Aggregates are allowed: call k of `calls` reads as column types.size() + k.
   select_scope(const rows& in, const schema& types, std::vector<aggregate_call>& calls)
-      : in_(in), types_(types), clause_("here"), calls_(&calls) {}
+      : in_(in), types_(types), clause_("HAVING"), calls_(&calls) {}
+
+  /// Window functions are allowed too: see window_calls.
+  void allow(window_calls& w) { windows_ = &w; }
 
   result<expr::bound> column(const expr::syntax&, const expr::binder&) override;
   std::optional<result<expr::bound>> call(const expr::syntax&, expr::binder&) override;
@@ -73,6 +80,7 @@ class select_scope final : public expr::scope {
  private:
   result<expr::bound> aggregate(const expr::syntax&, expr::binder&);
   result<expr::bound> grouping(const expr::syntax&, expr::binder&);
+  result<expr::bound> window(const expr::syntax&, expr::binder&);
 
   const rows& in_;
   const schema& types_;
@@ -80,7 +88,9 @@ class select_scope final : public expr::scope {
   std::vector<aggregate_call>* calls_ = nullptr;
   const subquery_values* subqueries_ = nullptr;
   std::vector<std::vector<expr::node_ptr>>* groupings_ = nullptr;
-  bool inside_ = false;  // an aggregate's arguments
+  window_calls* windows_ = nullptr;
+  bool inside_ = false;         // an aggregate's arguments
+  bool inside_window_ = false;  // a window function's
 };
 
 /// Functions of FROM: TUMBLE and those that give several rows.

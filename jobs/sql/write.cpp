@@ -134,16 +134,25 @@ bool loader::takes(const rows& r, const planner::table_def& t, uint32_t location
   if (!traits || traits->takes_changes || is_change_format(t.options))
     return true;  // what is wrong is said by the sink itself
   auto at = queries_->change_locations.find(changing->node);
-  return fail(
-      errc::unsupported,
-      "table \"" + t.name + "\" (" + connector + ") only appends rows, but this " +
-          (builder_->node(*changing).what == planner::logical_node::kind::join ? "join"
-                                                                               : "aggregate") +
-          " updates rows that it has emitted as "
-          "more input arrives; group by a window (TUMBLE and its window_start), or give "
-          "the table the option emit = 'final' for the rows that stand when bounded "
-          "input ends, or use a table that takes changes (stdout, or format = 'debezium_json')",
-      at == queries_->change_locations.end() ? location : at->second);
+  using kind = planner::logical_node::kind;
+  const auto what = builder_->node(*changing).what;
+  std::string why = std::string("this ") + (what == kind::join ? "join" : "aggregate") +
+                    " updates rows that it has emitted as more input arrives; group by a window "
+                    "(TUMBLE and its window_start)";
+  if (what == kind::top_n)
+    why =
+        "which rows are the first changes as more input arrives; choose them within a window (with "
+        "its window_end among the keys of DISTINCT ON or PARTITION BY)";
+  if (what == kind::over)
+    why =
+        "values of this window function change as more input arrives; order it by the input's "
+        "event time, ascending, or have a window's window_end among the keys of PARTITION BY";
+  return fail(errc::unsupported,
+              "table \"" + t.name + "\" (" + connector + ") only appends rows, but " + why +
+                  ", or give the table the option emit = 'final' for the rows that stand when "
+                  "bounded input ends, or use a table that takes changes (stdout, or format = "
+                  "'debezium_json')",
+              at == queries_->change_locations.end() ? location : at->second);
 }
 
 void loader::write(definition& d, const name& into, const std::vector<name>& columns,
@@ -155,6 +164,7 @@ void loader::write(definition& d, const name& into, const std::vector<name>& col
   for (auto i : targets.value_or(std::vector<uint32_t>{})) types.push_back(d.table.columns[i].type);
   context c;
   c.final_rows = d.final_rows;
+  if (d.final_rows) c.ordered = &body;  // rows leave once, by then in order
   if (targets && !any_columns) c.wanted = &types;
   auto r = queries_->bind(body, c);
   if (!r || !targets) return;

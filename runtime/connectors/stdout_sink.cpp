@@ -9,6 +9,7 @@
 #include "runtime/connectors/options.hpp"
 #include "runtime/connectors/row_encoder.hpp"
 #include "runtime/connectors/sinks.hpp"
+#include "runtime/connectors/sort_key.hpp"
 #include "runtime/connectors/split_codec.hpp"
 
 namespace weir {
@@ -17,7 +18,7 @@ namespace {
 constexpr size_t queued_bytes_max = 4u << 20;  // behind which the sink takes no input
 constexpr size_t flush_bytes = 64 * 1024;
 constexpr std::string_view state_name = "table";
-constexpr uint64_t blob_version = 1;
+constexpr uint64_t blob_version = 2;
 
 status write_stdout(std::string_view text) {
   while (!text.empty()) {
@@ -93,11 +94,13 @@ class stdout_sink final : public stream_operator {
       payload_reader r({bytes.as<char>(), bytes.size()});
       uint64_t version = r.u64();
       for (uint64_t n = r.u64(); n > 0 && r.ok(); --n) {
-        auto text = r.text();
+        std::pair<std::string, std::string> key;
+        key.first = r.text();
+        key.second = r.text();
         auto count = static_cast<int64_t>(r.u64());
         cells row(r.u64() <= spec_.columns->size() ? spec_.columns->size() : 0);
         for (auto& c : row) c = r.text();
-        auto& entry = table_[text];
+        auto& entry = table_[key];
         entry.count += count;
         entry.row = std::move(row);
       }
@@ -117,11 +120,13 @@ class stdout_sink final : public stream_operator {
       flush();
       return lane_->failed();
     }
+    batch shown = *b;
+    shown.columns.resize(spec_.columns->size() - spec_.hidden_columns);
     for (uint32_t i = 0; i < b->rows; ++i) {
       uint32_t r = b->row(i);
       int32_t weight = b->weight(r);
       if (spec_.final_only) {
-        WEIR_TRY(keep(*b, r, weight));
+        WEIR_TRY(keep(*b, shown, r, weight));
         continue;
       }
       if (weight < 0 && !spec_.with_changes)
@@ -169,8 +174,8 @@ class stdout_sink final : public stream_operator {
     if (!spec_.final_only) return {};
     payload_writer p;
     p.u64(blob_version).u64(table_.size());
-    for (const auto& [text, e] : table_) {
-      p.text(text).u64(static_cast<uint64_t>(e.count)).u64(e.row.size());
+    for (const auto& [key, e] : table_) {
+      p.text(key.first).text(key.second).u64(static_cast<uint64_t>(e.count)).u64(e.row.size());
       for (const auto& c : e.row) p.text(c);
       for (size_t i = e.row.size(); i < spec_.columns->size(); ++i) p.text("");
     }
@@ -203,6 +208,7 @@ class stdout_sink final : public stream_operator {
     cells out;
     if (op) out.push_back("op");
     for (const auto& f : spec_.columns->fields) out.push_back(f.name);
+    out.resize(out.size() - spec_.hidden_columns);
     return out;
   }
   cells cells_of(const batch& b, uint32_t r, char op) const {
@@ -211,24 +217,27 @@ class stdout_sink final : public stream_operator {
     for (const auto& c : b.columns) encoder_.cell(out.emplace_back(), *c, r);
     return out;
   }
-  status keep(const batch& b, uint32_t r, int32_t weight) {
-    std::string text;
-    encoder_.row(text, b, r, 0);
-    auto [it, fresh] = table_.try_emplace(std::move(text));
+  status keep(const batch& b, const batch& shown, uint32_t r, int32_t weight) {
+    std::pair<std::string, std::string> key;
+    append_sort_key(key.first, b, r, spec_.order);
+    encoder_.row(key.second, shown, r, 0);
+    const size_t bytes = key.first.size() + key.second.size() + sizeof(table_entry) + 128;
+    auto [it, fresh] = table_.try_emplace(std::move(key));
     if (fresh) {
-      if (encoder_.format == row_encoder::kind::table) it->second.row = cells_of(b, r, 0);
-      table_bytes_ += it->first.size() + sizeof(*it) + 64;
+      if (encoder_.format == row_encoder::kind::table) it->second.row = cells_of(shown, r, 0);
+      table_bytes_ += bytes;
     }
     it->second.count += weight;
     if (it->second.count == 0) {
-      table_bytes_ -= it->first.size() + sizeof(*it) + 64;
+      table_bytes_ -= bytes;
       table_.erase(it);
     }
     return {};
   }
   status print_final() {
     std::vector<cells> rows;
-    for (const auto& [text, e] : table_) {
+    for (const auto& [key, e] : table_) {
+      const auto& text = key.second;
       if (e.count < 0)
         return {errc::internal, "a row was taken back more often than it was inserted: " + text};
       for (int64_t n = 0; n < e.count; ++n) {
@@ -266,8 +275,8 @@ class stdout_sink final : public stream_operator {
   std::unique_ptr<io_lane> lane_;
   std::string text_;
   table_printer table_printer_;
-  std::map<std::string, table_entry>
-      table_;  // by the row's text, which is also the order of printing
+  /// By what orders the row and its text, which is also the order of printing.
+  std::map<std::pair<std::string, std::string>, table_entry> table_;
   size_t table_bytes_ = 0;
 };
 
@@ -290,7 +299,11 @@ class blackhole_sink final : public stream_operator {
 
 result<std::unique_ptr<stream_operator>> make_stdout_sink(
     const sink_spec& spec, std::function<status(std::string_view)> write) {
-  WEIR_ASSIGN(auto encoder, row_encoder::of(spec));
+  auto shown = spec;
+  auto visible = std::make_shared<schema>(*spec.columns);
+  visible->fields.resize(spec.columns->size() - spec.hidden_columns);
+  shown.columns = std::move(visible);
+  WEIR_ASSIGN(auto encoder, row_encoder::of(shown));
   WEIR_ASSIGN(auto changes, change_encoder::of(spec));
   WEIR_ASSIGN(bool header, option_bool(spec.options, "header", true));
   return std::unique_ptr<stream_operator>(

@@ -28,6 +28,8 @@ enum class syntax_kind : uint8_t {
   subquery,  // name = "EXISTS", "IN", "ANY", "ALL" or "" (a scalar); see `query`
 };
 
+struct window_syntax;
+
 struct syntax {
   syntax_kind kind = syntax_kind::null;
   uint32_t location = 0;
@@ -45,12 +47,41 @@ struct syntax {
   std::vector<syntax> filter;              // FILTER (WHERE filter[0]); one or none
   std::optional<uint32_t> order_location;  // ORDER BY among the arguments
   std::optional<uint32_t> over_location;   // OVER (...)
+  std::shared_ptr<const window_syntax> over;
   /// A subquery as whoever reads statements keeps it (syntax_reader::read_query).
   std::shared_ptr<const void> query;
 
   bool is_plain_call() const {
     return !star && !distinct && filter.empty() && !order_location && !over_location;
   }
+};
+
+/// An item of ORDER BY.
+struct sort_item {
+  syntax value;
+  bool descending = false;
+  bool nulls_first = false;  // as written, or PostgreSQL's default: NULLs are the largest
+};
+
+/// OVER (...), OVER name, or a definition of WINDOW.
+struct window_syntax {
+  enum class unit : uint8_t { range, rows, groups };
+  enum class bound : uint8_t {
+    unbounded_preceding,
+    preceding,
+    current_row,
+    following,
+    unbounded_following
+  };
+  uint32_t location = 0;
+  std::string name;    // OVER name; of a definition its own name
+  std::string copied;  // OVER (name ...)
+  std::vector<syntax> partition;
+  std::vector<sort_item> order;
+  bool framed = false;  // a frame is written
+  unit frame = unit::range;
+  bound start = bound::unbounded_preceding, end = bound::current_row;
+  std::vector<syntax> start_offset, end_offset;  // one or none
 };
 
 /// Parses one expression. Thread-safe.

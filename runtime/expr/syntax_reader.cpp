@@ -254,7 +254,11 @@ result<syntax> syntax_reader::function(json_node body, syntax s, int depth) {
   if (has_key(body, "func_variadic")) return refuse("VARIADIC", s.location);
   s.star = has_key(body, "agg_star");
   s.distinct = has_key(body, "agg_distinct");
-  if (has_key(body, "over")) s.over_location = location_of(body["over"]);
+  if (has_key(body, "over")) {
+    s.over_location = location_of(body["over"]);
+    WEIR_ASSIGN(auto over, window(body["over"], depth + 1));
+    s.over = std::make_shared<window_syntax>(std::move(over));
+  }
   if (has_key(body, "agg_order")) s.order_location = s.location;
   if (has_key(body, "agg_filter")) {
     WEIR_ASSIGN(auto condition, read(body["agg_filter"], depth + 1));

@@ -34,6 +34,10 @@ class syntax_reader {
   /// The SELECT of a subquery, in a form that syntax::query holds; by default refused.
   virtual result<std::shared_ptr<const void>> read_query(json_node select, uint32_t location);
   result<syntax> read(json_node, int depth);
+  /// A list of SortBy.
+  result<std::vector<sort_item>> sort_items(json_list list, int depth = 0);
+  /// The body of a WindowDef.
+  result<window_syntax> window(json_node body, int depth = 0);
 
  private:
   error refuse(std::string_view what, uint32_t location) const;

@@ -64,6 +64,8 @@ status merge_partial(const accumulator&, row_table&, const accumulator_input&,
 /// Results of n groups from the value words of their rows.
 result<column_ptr> finish(const accumulator&, const uint64_t* const* values, size_t n,
                           memory_pool&);
+/// The result of one group from the accumulator's own words; false = NULL.
+result<bool> finish_value(const accumulator&, const uint64_t* words, uint64_t* out);
 /// The partial columns of n groups, likewise.
 void finish_partial(const accumulator&, const uint64_t* const* values, size_t n, memory_pool&,
                     std::vector<column_ptr>& out);

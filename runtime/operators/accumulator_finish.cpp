@@ -106,6 +106,14 @@ result<bool> finish_one(const accumulator& a, const uint64_t* w, uint64_t* out) 
   return false;
 }
 
+}  // namespace
+
+result<bool> finish_value(const accumulator& a, const uint64_t* words, uint64_t* out) {
+  return finish_one(a, words, out);
+}
+
+namespace {
+
 /// Integers as decimals or int64, which sums of them are.
 template <class To, class From>
 buffer_ref widened(const column& c, memory_pool& memory) {

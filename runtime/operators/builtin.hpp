@@ -22,6 +22,8 @@ result<operator_ptr> make_join(const join_spec&, const schema_ptr& left, const s
                                schema_ptr output);
 result<operator_ptr> make_repeat(const repeat_spec&, const schema_ptr& input, schema_ptr output);
 result<operator_ptr> make_tumble(const tumble_spec&, const schema_ptr& input, schema_ptr output);
+result<operator_ptr> make_over(const over_spec&, const schema_ptr& input, schema_ptr output);
+result<operator_ptr> make_top_n(const top_n_spec&, const schema_ptr& input, schema_ptr output);
 result<operator_ptr> make_aggregate(const aggregate_spec&, const schema_ptr& input,
                                     schema_ptr output);
 

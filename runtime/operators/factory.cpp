@@ -43,6 +43,12 @@ struct maker {
   result<operator_ptr> operator()(const tumble_spec& s) const {
     return make_tumble(s, in(), node.output);
   }
+  result<operator_ptr> operator()(const over_spec& s) const {
+    return make_over(s, in(), node.output);
+  }
+  result<operator_ptr> operator()(const top_n_spec& s) const {
+    return make_top_n(s, in(), node.output);
+  }
   result<operator_ptr> operator()(const custom_spec& s) const {
 #ifdef WEIR_HAS_CUSTOM
     return make_custom_operator(s, inputs, node);

@@ -155,6 +155,13 @@ result<std::vector<uint32_t>> get_numbers(capnp::List<uint32_t>::Reader list) {
   return out;
 }
 
+result<std::vector<order_term>> get_order(capnp::List<wire::OrderTerm>::Reader list) {
+  WEIR_TRY(bounded(list, "order terms"));
+  std::vector<order_term> out;
+  for (auto t : list) out.push_back({t.getColumn(), t.getDescending(), t.getNullsFirst()});
+  return out;
+}
+
 result<option_map> get_options(capnp::List<wire::Option>::Reader list) {
   WEIR_TRY(bounded(list, "options"));
   option_map m;
@@ -189,6 +196,8 @@ result<operator_spec> get_sink(wire::Sink::Reader r) {
   s.final_only = r.getFinalOnly();
   s.with_changes = r.getWithChanges();
   WEIR_ASSIGN(s.keys, get_numbers(r.getKeys()));
+  WEIR_ASSIGN(s.order, get_order(r.getOrder()));
+  s.hidden_columns = r.getHiddenColumns();
   return operator_spec(std::move(s));
 }
 
@@ -271,6 +280,61 @@ result<operator_spec> get_custom(wire::Custom::Reader r) {
   return operator_spec(std::move(s));
 }
 
+result<over_frame> get_frame(wire::OverFrame::Reader r) {
+  over_frame f;
+  using b = over_frame::bound;
+  WEIR_ASSIGN(f.in, enumerator(r.getUnit(), over_frame::unit::groups, "unit of a frame"));
+  WEIR_ASSIGN(f.start, enumerator(r.getStart(), b::unbounded_following, "bound of a frame"));
+  WEIR_ASSIGN(f.end, enumerator(r.getEnd(), b::unbounded_following, "bound of a frame"));
+  WEIR_ASSIGN(f.start_offset, get_scalar(r.getStartOffset()));
+  WEIR_ASSIGN(f.end_offset, get_scalar(r.getEndOffset()));
+  return f;
+}
+
+result<operator_spec> get_over(wire::Over::Reader r) {
+  auto one_less = [](uint32_t c) { return c ? std::optional<uint32_t>(c - 1) : std::nullopt; };
+  over_spec s;
+  WEIR_ASSIGN(s.keys, get_numbers(r.getKeys()));
+  WEIR_ASSIGN(s.order, get_order(r.getOrder()));
+  auto calls = r.getCalls();
+  WEIR_TRY(bounded(calls, "window functions"));
+  for (auto c : calls) {
+    over_call call;
+    WEIR_ASSIGN(call.function,
+                enumerator(c.getFunction(), over_function::aggregate, "window function"));
+    WEIR_ASSIGN(call.aggregate,
+                enumerator(c.getAggregate(), aggregate_function::bool_or, "aggregate function"));
+    call.argument = one_less(c.getArgument());
+    call.otherwise = one_less(c.getOtherwise());
+    call.filter = one_less(c.getFilter());
+    call.count = c.getCount();
+    WEIR_ASSIGN(call.frame, get_frame(c.getFrame()));
+    WEIR_ASSIGN(call.type, get_type(c.getType()));
+    call.name = text(c.getName());
+    s.calls.push_back(std::move(call));
+  }
+  s.input_has_changes = r.getInputHasChanges();
+  WEIR_ASSIGN(s.emit, enumerator(r.getEmit(), emit_mode::final_only, "emit mode"));
+  s.time_column = one_less(r.getTimeColumn());
+  s.window_end_key = one_less(r.getWindowEndKey());
+  return operator_spec(std::move(s));
+}
+
+result<operator_spec> get_top_n(wire::TopN::Reader r) {
+  top_n_spec s;
+  WEIR_ASSIGN(s.keys, get_numbers(r.getKeys()));
+  WEIR_ASSIGN(s.order, get_order(r.getOrder()));
+  WEIR_ASSIGN(s.function, enumerator(r.getFunction(), rank_function::dense_rank, "rank function"));
+  s.offset = r.getOffset();
+  s.limit = r.getLimit();
+  s.with_ties = r.getWithTies();
+  s.with_number = r.getWithNumber();
+  s.input_has_changes = r.getInputHasChanges();
+  WEIR_ASSIGN(s.emit, enumerator(r.getEmit(), emit_mode::final_only, "emit mode"));
+  if (auto w = r.getWindowEndKey()) s.window_end_key = w - 1;
+  return operator_spec(std::move(s));
+}
+
 result<operator_spec> get_spec(wire::Operator::Spec::Reader r) {
   switch (r.which()) {
     case wire::Operator::Spec::SOURCE:
@@ -303,6 +367,10 @@ result<operator_spec> get_spec(wire::Operator::Spec::Reader r) {
       return operator_spec(settle_spec{});
     case wire::Operator::Spec::REPEAT:
       return operator_spec(repeat_spec{r.getRepeat()});
+    case wire::Operator::Spec::TOP_N:
+      return get_top_n(r.getTopN());
+    case wire::Operator::Spec::OVER:
+      return get_over(r.getOver());
   }
   return damaged("an operator of unknown kind " + std::to_string(static_cast<unsigned>(r.which())));
 }

@@ -111,6 +111,14 @@ void put(capnp::List<wire::Option>::Builder b, const option_map& m) {
   }
 }
 
+void put(capnp::List<wire::OrderTerm>::Builder b, const std::vector<order_term>& v) {
+  for (unsigned i = 0; i < b.size(); ++i) {
+    b[i].setColumn(v[i].column);
+    b[i].setDescending(v[i].descending);
+    b[i].setNullsFirst(v[i].nulls_first);
+  }
+}
+
 void put(capnp::List<wire::Expr>::Builder b, const std::vector<expr::node_ptr>& v) {
   for (unsigned i = 0; i < b.size(); ++i) put(b[i], v[i]);
 }
@@ -151,6 +159,8 @@ struct spec_encoder {
     o.setFinalOnly(s.final_only);
     o.setWithChanges(s.with_changes);
     put(o.initKeys(list_size(s.keys.size())), s.keys);
+    put(o.initOrder(list_size(s.order.size())), s.order);
+    o.setHiddenColumns(s.hidden_columns);
   }
   void operator()(const filter_spec& s) { put(b.initFilter(), s.predicate); }
   void operator()(const project_spec& s) {
@@ -209,6 +219,47 @@ struct spec_encoder {
   }
   void operator()(const settle_spec&) { b.setSettle(); }
   void operator()(const repeat_spec& s) { b.setRepeat(s.count_column); }
+  static uint32_t one_more(std::optional<uint32_t> c) { return c ? *c + 1 : 0; }
+  void operator()(const over_spec& s) {
+    auto o = b.initOver();
+    put(o.initKeys(list_size(s.keys.size())), s.keys);
+    put(o.initOrder(list_size(s.order.size())), s.order);
+    auto calls = o.initCalls(list_size(s.calls.size()));
+    for (unsigned i = 0; i < calls.size(); ++i) {
+      const auto& c = s.calls[i];
+      calls[i].setFunction(static_cast<uint8_t>(c.function));
+      calls[i].setAggregate(static_cast<uint8_t>(c.aggregate));
+      calls[i].setArgument(one_more(c.argument));
+      calls[i].setOtherwise(one_more(c.otherwise));
+      calls[i].setFilter(one_more(c.filter));
+      calls[i].setCount(c.count);
+      auto f = calls[i].initFrame();
+      f.setUnit(static_cast<uint8_t>(c.frame.in));
+      f.setStart(static_cast<uint8_t>(c.frame.start));
+      f.setEnd(static_cast<uint8_t>(c.frame.end));
+      put(f.initStartOffset(), c.frame.start_offset);
+      put(f.initEndOffset(), c.frame.end_offset);
+      put(calls[i].initType(), c.type);
+      calls[i].setName(kj_text(c.name));
+    }
+    o.setInputHasChanges(s.input_has_changes);
+    o.setEmit(static_cast<uint8_t>(s.emit));
+    o.setTimeColumn(one_more(s.time_column));
+    o.setWindowEndKey(one_more(s.window_end_key));
+  }
+  void operator()(const top_n_spec& s) {
+    auto o = b.initTopN();
+    put(o.initKeys(list_size(s.keys.size())), s.keys);
+    put(o.initOrder(list_size(s.order.size())), s.order);
+    o.setFunction(static_cast<uint8_t>(s.function));
+    o.setOffset(s.offset);
+    o.setLimit(s.limit);
+    o.setWithTies(s.with_ties);
+    o.setWithNumber(s.with_number);
+    o.setInputHasChanges(s.input_has_changes);
+    o.setEmit(static_cast<uint8_t>(s.emit));
+    o.setWindowEndKey(s.window_end_key ? *s.window_end_key + 1 : 0);
+  }
 };
 
 }  // namespace

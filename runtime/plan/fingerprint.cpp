@@ -130,6 +130,22 @@ void add_calls(hasher& h, const aggregate_spec& s, const schema_ptr& arguments) 
   }
 }
 
+void add_order(hasher& h, const std::vector<order_term>& order, const schema_ptr& in) {
+  for (const auto& t : order) {
+    h.add_columns({t.column}, in);
+    h.add(uint64_t{t.descending} << 1 | uint64_t{t.nulls_first});
+  }
+}
+
+/// Which rows of a partition a top_n gives.
+void add_window(hasher& h, const top_n_spec& s, const schema_ptr& in) {
+  add_order(h, s.order, in);
+  h.add(uint64_t{static_cast<uint8_t>(s.function)});
+  h.add(s.offset);
+  h.add(s.limit);
+  h.add(uint64_t{s.with_ties});
+}
+
 /// What state an operator keeps depends on.
 struct state_of {
   hasher& h;
@@ -144,6 +160,9 @@ struct state_of {
     add_options(h, s.options, false);
     h.add(uint64_t{s.final_only});
     h.add(s.columns);
+    // What sorts the table is kept with its rows.
+    if (!s.order.empty()) add_order(h, s.order, s.columns);
+    if (s.hidden_columns) h.add(uint64_t{s.hidden_columns});
   }
   void operator()(const aggregate_spec& s) const {
     const auto& arguments = s.stage == aggregate_spec::phase::merge ? s.complete_input : at(in, 0);
@@ -170,6 +189,41 @@ struct state_of {
     add_side(s.right, at(in, 1));
     h.add_columns(s.condition_columns, nullptr);
     h.add(s.condition, nullptr);
+  }
+  void operator()(const top_n_spec& s) const {
+    h.add(at(in, 0));
+    h.add_columns(s.keys, at(in, 0));
+    h.add(uint64_t{static_cast<uint8_t>(s.emit)});
+    h.add(uint64_t{s.window_end_key ? *s.window_end_key + 1 : 0});
+    // Appended rows are kept as far as the window goes; changing ones all.
+    h.add(uint64_t{s.input_has_changes});
+    if (!s.input_has_changes) add_window(h, s, at(in, 0));
+  }
+  void operator()(const over_spec& s) const {
+    const auto& type = at(in, 0);
+    auto column = [&](std::optional<uint32_t> c) {
+      h.add(uint64_t{c.has_value()});
+      if (c) h.add_columns({*c}, type);
+    };
+    h.add(type);
+    h.add_columns(s.keys, type);
+    add_order(h, s.order, type);
+    h.add(uint64_t{s.input_has_changes});
+    h.add(uint64_t{static_cast<uint8_t>(s.emit)});
+    column(s.time_column);
+    h.add(uint64_t{s.window_end_key ? *s.window_end_key + 1 : 0});
+    for (const auto& c : s.calls) {
+      h.add(uint64_t{static_cast<uint8_t>(c.function)} << 8 | static_cast<uint8_t>(c.aggregate));
+      column(c.argument);
+      column(c.otherwise);
+      column(c.filter);
+      h.add(static_cast<uint64_t>(c.count));
+      h.add(uint64_t{static_cast<uint8_t>(c.frame.in)} << 16 |
+            static_cast<uint64_t>(c.frame.start) << 8 | static_cast<uint64_t>(c.frame.end));
+      h.add(c.frame.start_offset);
+      h.add(c.frame.end_offset);
+      h.add(c.type);
+    }
   }
   void operator()(const custom_spec& s) const {
     // Its parameters are its own affair: a changed threshold keeps the state, and an operator that
@@ -211,6 +265,11 @@ struct results_of {
     h.add_columns({s.time_column}, at(in, 0));
     h.add(static_cast<uint64_t>(s.size_us));
   }
+  void operator()(const top_n_spec& s) const {
+    add_window(h, s, at(in, 0));
+    h.add(uint64_t{s.with_number});
+  }
+  void operator()(const over_spec&) const {}
   void operator()(const aggregate_spec&) const {}
   void operator()(const join_spec& s) const { h.add_columns(s.output, nullptr); }
   void operator()(const repeat_spec& s) const { h.add(uint64_t{s.count_column}); }
@@ -261,6 +320,7 @@ bool keeps_state(const operator_node& n) noexcept {
          std::holds_alternative<aggregate_spec>(n.spec) ||
          std::holds_alternative<distinct_spec>(n.spec) ||
          std::holds_alternative<join_spec>(n.spec) || std::holds_alternative<settle_spec>(n.spec) ||
+         std::holds_alternative<top_n_spec>(n.spec) || std::holds_alternative<over_spec>(n.spec) ||
          std::holds_alternative<custom_spec>(n.spec);
 }
 

@@ -8,7 +8,7 @@ namespace weir {
 const char* kind_name(const operator_spec& spec) noexcept {
   static constexpr const char* names[] = {"source",    "sink",   "filter",   "project", "flat_map",
                                           "aggregate", "union",  "distinct", "custom",  "tumble",
-                                          "join",      "repeat", "settle"};
+                                          "join",      "repeat", "settle",   "top_n",   "over"};
   static_assert(std::size(names) == std::variant_size_v<operator_spec>);
   return names[spec.index()];
 }
@@ -44,6 +44,19 @@ const char* function_name(aggregate_function f) noexcept {
                                           "count",   "stddev_samp", "stddev_pop", "var_samp",
                                           "var_pop", "string_agg",  "bool_and",   "bool_or"};
   static_assert(std::size(names) == static_cast<size_t>(aggregate_function::bool_or) + 1);
+  return names[static_cast<size_t>(f)];
+}
+
+const char* function_name(over_function f) noexcept {
+  static constexpr const char* names[] = {"row_number",  "rank",       "dense_rank", "percent_rank",
+                                          "cume_dist",   "ntile",      "lag",        "lead",
+                                          "first_value", "last_value", "nth_value",  ""};
+  static_assert(std::size(names) == static_cast<size_t>(over_function::aggregate) + 1);
+  return names[static_cast<size_t>(f)];
+}
+
+const char* function_name(rank_function f) noexcept {
+  static constexpr const char* names[] = {"row_number", "rank", "dense_rank"};
   return names[static_cast<size_t>(f)];
 }
 

@@ -38,6 +38,13 @@ struct source_spec {
   error_policy on_error = error_policy::fail;
   std::string dead_letter_path;  // with error_policy::dead_letter
 };
+/// One term of ORDER BY: a column of the rows at hand. Text is ordered by its bytes.
+struct order_term {
+  uint32_t column = 0;
+  bool descending = false;
+  bool nulls_first = false;
+  friend bool operator==(const order_term&, const order_term&) = default;
+};
 struct sink_spec {
   std::string connector;
   option_map options;
@@ -47,7 +54,9 @@ struct sink_spec {
   /// stdout: rows carry changes (its input emits_changes), so a first column `op` is printed (+,
   /// -).
   bool with_changes = false;
-  std::vector<uint32_t> keys = {};  // the table's PRIMARY KEY
+  std::vector<uint32_t> keys = {};     // the table's PRIMARY KEY
+  std::vector<order_term> order = {};  // of the final table (with final_only)
+  uint32_t hidden_columns = 0;         // the last ones of `columns`, which only order it
 };
 struct filter_spec {
   expr::node_ptr predicate;
@@ -122,6 +131,25 @@ struct tumble_spec {
   uint32_t time_column = 0;
   int64_t size_us = 0;
 };
+enum class rank_function : uint8_t { row_number = 0, rank = 1, dense_rank = 2 };
+/// The rows of each partition (`keys`; none = all rows, parallelism 1) whose number in `order` is
+/// above `offset` and at most offset + limit. Rows that the terms leave equal are ordered by all
+/// their columns. Output: the input's columns and, with_number, the number (bigint).
+struct top_n_spec {
+  std::vector<uint32_t> keys;
+  std::vector<order_term> order;
+  rank_function function = rank_function::row_number;
+  uint64_t offset = 0;
+  uint64_t limit = 1;
+  bool with_ties = false;  // row_number: and the peers of the last row (FETCH FIRST ... WITH TIES)
+  bool with_number = false;
+  bool input_has_changes = false;  // weights other than +1 may arrive: all rows are kept
+  /// final_only: rows leave once, in order, when the input ends.
+  emit_mode emit = emit_mode::changes;
+  /// Index in `keys` of a window's end: with final_only a partition's rows leave, and their state
+  /// goes, when the watermark reaches it; later rows are counted and dropped.
+  std::optional<uint32_t> window_end_key;
+};
 
 /// semi and anti: the left rows that have a partner, or none.
 enum class join_kind : uint8_t { inner = 0, left = 1, right = 2, full = 3, semi = 4, anti = 5 };
@@ -152,9 +180,70 @@ struct repeat_spec {
 /// Rows with their weights are kept, and those that stand when the input ends are given then.
 struct settle_spec {};
 
-using operator_spec = std::variant<source_spec, sink_spec, filter_spec, project_spec, flat_map_spec,
-                                   aggregate_spec, union_spec, distinct_spec, custom_spec,
-                                   tumble_spec, join_spec, repeat_spec, settle_spec>;
+enum class over_function : uint8_t {
+  row_number = 0,
+  rank = 1,
+  dense_rank = 2,
+  percent_rank = 3,
+  cume_dist = 4,
+  ntile = 5,
+  lag = 6,
+  lead = 7,
+  first_value = 8,
+  last_value = 9,
+  nth_value = 10,
+  aggregate = 11,  // over_call::aggregate
+};
+/// The rows around a row that a window function looks at. Peers are rows that the order's terms
+/// leave equal.
+struct over_frame {
+  enum class unit : uint8_t { range = 0, rows = 1, groups = 2 };
+  enum class bound : uint8_t {
+    unbounded_preceding = 0,
+    preceding = 1,
+    current_row = 2,
+    following = 3,
+    unbounded_following = 4
+  };
+  unit in = unit::range;
+  bound start = bound::unbounded_preceding, end = bound::current_row;
+  /// Of preceding and following. rows, groups: how many, bigint. range: a distance on the order's
+  /// one column: bigint (integers, days of dates, microseconds of timestamps), decimal of its scale
+  /// or float64.
+  scalar start_offset, end_offset;
+};
+/// Arguments are columns of the input.
+struct over_call {
+  over_function function = over_function::row_number;
+  aggregate_function aggregate = aggregate_function::count_star;
+  std::optional<uint32_t> argument;
+  std::optional<uint32_t> otherwise;  // lag, lead: the value where there is no such row
+  std::optional<uint32_t> filter;     // aggregate: a boolean column
+  int64_t count = 1;                  // lag, lead: rows away; ntile, nth_value: their argument
+  over_frame frame;                   // first_value, last_value, nth_value, aggregate
+  data_type type;                     // of the result
+  std::string name;
+};
+/// Window functions over the rows of each partition (`keys`; none = all rows, parallelism 1) in an
+/// order; rows that the terms leave equal are ordered by all their columns. Output: the input's
+/// columns and one per call.
+struct over_spec {
+  std::vector<uint32_t> keys;
+  std::vector<order_term> order;
+  std::vector<over_call> calls;
+  bool input_has_changes = false;  // weights other than +1 may arrive
+  /// final_only: rows leave once, in order: when the watermark has passed them (time_column, the
+  /// only and ascending term; late rows are counted and dropped), when their window ends
+  /// (window_end_key, an index in `keys`; likewise), else when the input ends.
+  emit_mode emit = emit_mode::changes;
+  std::optional<uint32_t> time_column;
+  std::optional<uint32_t> window_end_key;
+};
+
+using operator_spec =
+    std::variant<source_spec, sink_spec, filter_spec, project_spec, flat_map_spec, aggregate_spec,
+                 union_spec, distinct_spec, custom_spec, tumble_spec, join_spec, repeat_spec,
+                 settle_spec, top_n_spec, over_spec>;
 
 struct operator_node {
   std::string id;    // stable over changed jobs: explicit, or derived from what it does
@@ -203,6 +292,8 @@ const char* kind_name(const operator_spec&) noexcept;
 const char* exchange_name(exchange_kind) noexcept;       // "forward", "hash", ...
 const char* join_name(join_kind) noexcept;               // "left join", "semi join", ...
 const char* function_name(aggregate_function) noexcept;  // "count", "sum", ...
+const char* function_name(over_function) noexcept;       // "lag", ...; "" of aggregates
+const char* function_name(rank_function) noexcept;       // "row_number", ...
 const char* to_string(delivery_mode) noexcept;           // "exactly-once", ...
 const char* to_string(error_policy) noexcept;            // "fail", "skip", "dead_letter"
 /// Schema of an operator's output port; none where it has no such port.

@@ -119,6 +119,8 @@ struct spec_checker {
     if (s.connector.empty()) return bad(n, "has no connector");
     WEIR_TRY(check_schema(n, s.columns, "table"));
     WEIR_TRY(check_columns(n, s.keys, *s.columns, "primary key"));
+    WEIR_TRY(check_order(s.order));
+    if (s.hidden_columns >= s.columns->size()) return bad(n, "shows none of its columns");
     return check_types(n, *in[0], *s.columns, "input");
   }
   status operator()(const filter_spec& s) const {
@@ -152,10 +154,7 @@ struct spec_checker {
     if (merge) WEIR_TRY(check_schema(n, s.complete_input, "complete input"));
     const auto& arguments = merge ? *s.complete_input : *in[0];
     WEIR_TRY(check_columns(n, s.keys, *in[0], "key"));
-    if (s.window_end_key &&
-        (*s.window_end_key >= s.keys.size() ||
-         in[0]->fields[s.keys[*s.window_end_key]].type.id != type_id::timestamp))
-      return bad(n, "the window's end is no timestamp among the keys");
+    WEIR_TRY(check_window_end(s.keys, s.window_end_key));
     for (const auto& c : s.calls) {
       const auto columns = static_cast<uint32_t>(arguments.size());
       if (c.function != aggregate_function::count_star) {
@@ -185,6 +184,46 @@ struct spec_checker {
   }
   status operator()(const distinct_spec&) const {
     return check_types(n, *n.output, *in[0], "output");
+  }
+  status check_window_end(const std::vector<uint32_t>& keys, std::optional<uint32_t> end) const {
+    if (end && (*end >= keys.size() || in[0]->fields[keys[*end]].type.id != type_id::timestamp))
+      return bad(n, "the window's end is no timestamp among the keys");
+    return {};
+  }
+  status check_order(const std::vector<order_term>& order) const {
+    for (const auto& t : order) WEIR_TRY(check_columns(n, {t.column}, *in[0], "order"));
+    return {};
+  }
+  status operator()(const over_spec& s) const {
+    WEIR_TRY(check_columns(n, s.keys, *in[0], "key"));
+    WEIR_TRY(check_order(s.order));
+    WEIR_TRY(check_window_end(s.keys, s.window_end_key));
+    if (s.time_column &&
+        (s.order.size() != 1 || s.order[0].column != *s.time_column || s.order[0].descending ||
+         s.order[0].nulls_first || s.emit != emit_mode::final_only || s.input_has_changes ||
+         in[0]->fields[*s.time_column].type.id != type_id::timestamp))
+      return bad(n, "its rows do not leave in order of event time");
+    if (n.output->size() != in[0]->size() + s.calls.size())
+      return bad(n, "output is not the input and one column per call");
+    for (size_t i = 0; i < in[0]->size(); ++i)
+      WEIR_TRY(check_output_column(n, i, in[0]->fields[i].type));
+    for (size_t i = 0; i < s.calls.size(); ++i) {
+      const auto& c = s.calls[i];
+      for (auto column : {c.argument, c.otherwise, c.filter})
+        if (column) WEIR_TRY(check_columns(n, {*column}, *in[0], "argument"));
+      WEIR_TRY(check_output_column(n, in[0]->size() + i, c.type));
+    }
+    return {};
+  }
+  status operator()(const top_n_spec& s) const {
+    WEIR_TRY(check_columns(n, s.keys, *in[0], "key"));
+    WEIR_TRY(check_order(s.order));
+    WEIR_TRY(check_window_end(s.keys, s.window_end_key));
+    if (n.output->size() != in[0]->size() + s.with_number)
+      return bad(n, "output is not the input" + std::string(s.with_number ? " and a number" : ""));
+    for (size_t i = 0; i < in[0]->size(); ++i)
+      WEIR_TRY(check_output_column(n, i, in[0]->fields[i].type));
+    return s.with_number ? check_output_column(n, in[0]->size(), type_id::int64) : status();
   }
   status operator()(const custom_spec& s) const {
     if (s.class_name.empty()) return bad(n, "names no class");
@@ -269,6 +308,8 @@ bool needs_key_partitioning(const operator_node& n) {
     return a->stage != aggregate_spec::phase::partial && !a->keys.empty();
   if (const auto* c = std::get_if<custom_spec>(&n.spec)) return !c->keys.empty();
   if (const auto* j = std::get_if<join_spec>(&n.spec)) return !j->left.keys.empty();
+  if (const auto* t = std::get_if<top_n_spec>(&n.spec)) return !t->keys.empty();
+  if (const auto* o = std::get_if<over_spec>(&n.spec)) return !o->keys.empty();
   return std::holds_alternative<distinct_spec>(n.spec) ||
          std::holds_alternative<settle_spec>(n.spec);
 }
@@ -276,6 +317,8 @@ bool needs_key_partitioning(const operator_node& n) {
 /// All rows must meet in one place.
 bool runs_once(const operator_node& n) {
   if (const auto* j = std::get_if<join_spec>(&n.spec)) return j->left.keys.empty();
+  if (const auto* t = std::get_if<top_n_spec>(&n.spec)) return t->keys.empty();
+  if (const auto* o = std::get_if<over_spec>(&n.spec)) return o->keys.empty();
   const auto* a = std::get_if<aggregate_spec>(&n.spec);
   return a && a->keys.empty() && a->stage != aggregate_spec::phase::partial;
 }

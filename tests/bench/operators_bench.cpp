@@ -246,6 +246,96 @@ void exchange_hash(benchmark::State& state) {
 }
 BENCHMARK(exchange_hash)->Arg(2)->Arg(8);
 
+// ---- first rows of partitions ----
+
+/// Bids in the manner of Nexmark: half of them on the hottest auction of the last hundred, three
+/// quarters by the hottest bidder, prices over six orders of magnitude, texts of 40 to 140 bytes.
+std::vector<batch_ptr> bids(size_t n) {
+  auto s = std::make_shared<schema>();
+  s->fields = {{"auction", type_id::int64}, {"bidder", type_id::int64},
+               {"price", type_id::int64},   {"channel", type_id::string},
+               {"url", type_id::string},    {"date_time", type_id::timestamp},
+               {"extra", type_id::string}};
+  schema_ptr type = s;
+  std::mt19937_64 g(1);
+  const std::string text(200, 'x');
+  int64_t event = 0;
+  std::vector<batch_ptr> out;
+  for (size_t b = 0; b < n; ++b) {
+    std::vector<column_builder> c;
+    for (const auto& f : type->fields) c.emplace_back(f.type, pool());
+    for (uint32_t i = 0; i < rows; ++i) {
+      event += event % 50 == 49 ? 5 : 1;
+      const int64_t auctions = event / 50 * 3, people = event / 50;
+      c[0].append(1000 +
+                  (g() % 2 ? auctions / 100 * 100 : auctions - static_cast<int64_t>(g() % 100)));
+      c[1].append(1000 +
+                  (g() % 4 ? people / 100 * 100 + 1 : people - static_cast<int64_t>(g() % 1000)));
+      c[2].append(
+          static_cast<int64_t>(std::pow(10.0, static_cast<double>(g() % 6'000'000) / 1e6) * 100));
+      c[3].append(std::string_view(text).substr(0, 5 + g() % 8));
+      c[4].append(std::string_view(text).substr(0, 40 + g() % 20));
+      c[5].append(event * 10);
+      c[6].append(std::string_view(text).substr(0, 40 + g() % 100));
+    }
+    std::vector<column_ptr> columns;
+    for (auto& k : c) columns.push_back(k.finish());
+    out.push_back(make_batch(type, std::move(columns)));
+  }
+  return out;
+}
+
+void first_rows(benchmark::State& state, const top_n_spec& spec) {
+  static const auto in = bids(100);
+  auto type = std::make_shared<schema>(*in[0]->type);
+  if (spec.with_number) type->fields.push_back({"number", type_id::int64});
+  const operator_node node{"op", "top", spec, type, true, 0};
+  operator_context c;
+  c.memory = &pool();
+  sink out;
+  size_t at = in.size();
+  std::unique_ptr<stream_operator> op;
+  for (auto _ : state) {
+    if (at == in.size()) {
+      state.PauseTiming();
+      op = *make_operator(node, {in[0]->type});
+      (void)op->open(c);
+      at = 0;
+      state.ResumeTiming();
+    }
+    (void)op->process_batch(0, in[at++], out);
+  }
+  count_rows(state);
+  state.counters["rows out"] =
+      static_cast<double>(out.seen) / static_cast<double>(state.iterations());
+}
+/// Nexmark q18: the last bid of each bidder on each auction.
+void last_bids(benchmark::State& state) {
+  top_n_spec s;
+  s.keys = {1, 0};
+  s.order = {{5, true, true}};
+  first_rows(state, s);
+}
+BENCHMARK(last_bids);
+/// Nexmark q19: the ten highest bids on each auction, numbered.
+void highest_bids(benchmark::State& state) {
+  top_n_spec s;
+  s.keys = {0};
+  s.order = {{2, true, true}};
+  s.limit = 10;
+  s.with_number = true;
+  first_rows(state, s);
+}
+BENCHMARK(highest_bids);
+/// The ten highest bids of all.
+void highest_of_all(benchmark::State& state) {
+  top_n_spec s;
+  s.order = {{2, true, true}};
+  s.limit = 10;
+  first_rows(state, s);
+}
+BENCHMARK(highest_of_all);
+
 // ---- word count ----
 
 void word_count(benchmark::State& state) {

@@ -135,11 +135,40 @@ def logbook():
     (DATA / "logbook.txt").write_text(text, encoding="ascii")
 
 
+def scheduled(r):
+    sched = datetime.datetime.strptime(r["time_hour"], "%Y-%m-%dT%H:%M:%SZ")
+    return sched + datetime.timedelta(minutes=int(r["minute"]))
+
+
+def routes():
+    counts = collections.defaultdict(collections.Counter)
+    for r in rows("flights_2013_01.csv"):
+        counts[scheduled(r).date()][r["origin"], r["dest"]] += 1
+    for day, of_day in counts.items():
+        first = sorted(of_day.items(), key=lambda e: (-e[1], e[0]))[:3]
+        for place, ((origin, dest), n) in enumerate(first, 1):
+            yield [day, place, origin, dest, n]
+
+
+def turnarounds():
+    departures = collections.defaultdict(list)
+    for r in rows("flights_2013_01.csv"):
+        if r["dep_time"] != "NA" and r["tailnum"] != "NA":
+            departures[r["tailnum"]].append((scheduled(r), r["carrier"], r["origin"]))
+    for tailnum, of_aircraft in departures.items():
+        times = sorted(t for t, _, _ in of_aircraft)
+        for (t, _, origin), came in zip(sorted(of_aircraft)[1:], times):
+            if t - came < datetime.timedelta(hours=4):
+                # count(*) over the order counts peers, too.
+                nth = sum(other <= t for other in times)
+                yield [tailnum, timestamp(came), timestamp(t), origin, int((t - came).total_seconds()) // 60, nth]
+
+
 def main():
     if "--logbook" in sys.argv:
         return logbook()
     status = 0
-    for job in (carriers, departures, busy, anomalies, words):
+    for job in (carriers, departures, busy, anomalies, words, routes, turnarounds):
         lines = sorted(",".join(map(str, row)) + "\n" for row in job())
         text = "".join(lines)
         path = GOLDEN / f"{job.__name__}.csv"

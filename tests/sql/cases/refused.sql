@@ -1,39 +1,81 @@
 -- CASE order and limits
 INSERT INTO o SELECT k, v FROM t ORDER BY v;
-INSERT INTO o SELECT k, v FROM t LIMIT 5;
-INSERT INTO o SELECT k, v FROM t OFFSET 5;
-INSERT INTO o SELECT k, v FROM t FETCH FIRST 5 ROWS ONLY
+INSERT INTO o SELECT k, v FROM (SELECT k, v FROM t ORDER BY v) s;
+INSERT INTO hole SELECT k, v FROM t LIMIT -5;
+INSERT INTO hole SELECT k, v FROM t LIMIT v;
+INSERT INTO hole SELECT k, v FROM t OFFSET 'many';
+INSERT INTO hole SELECT k, v FROM t ORDER BY 3 LIMIT 1;
+INSERT INTO hole SELECT k, v FROM t ORDER BY 'v' LIMIT 1;
+INSERT INTO hole SELECT k, v FROM t ORDER BY j LIMIT 1;
+INSERT INTO hole SELECT k, v FROM t ORDER BY nosuch LIMIT 1;
+INSERT INTO hole SELECT k AS x, v AS x FROM t ORDER BY x LIMIT 1;
+INSERT INTO hole SELECT DISTINCT k, v FROM t ORDER BY d LIMIT 1;
+INSERT INTO hole SELECT DISTINCT ON (k) k, v FROM t ORDER BY v;
+INSERT INTO hole SELECT k, v FROM t UNION SELECT k, v FROM t ORDER BY v + 1 LIMIT 1;
+INSERT INTO hole SELECT k, v FROM t ORDER BY v USING < LIMIT 1;
+INSERT INTO hole SELECT k, count(*) FROM t GROUP BY k ORDER BY v LIMIT 1;
+INSERT INTO o SELECT k, v FROM t ORDER BY v LIMIT 5
 -- ERRORS
-job.sql:1:43: error: ORDER BY is not supported; rows leave as they are computed; leave it out
+job.sql:1:43: error: ORDER BY without LIMIT is not supported: rows leave as they are computed; add LIMIT, or run a SELECT with --final, which prints the table that stands at the end in order
    1 | INSERT INTO o SELECT k, v FROM t ORDER BY v;
      |                                           ^
-job.sql:2:40: error: LIMIT is not supported; leave it out, or filter with WHERE
-   2 | INSERT INTO o SELECT k, v FROM t LIMIT 5;
-     |                                        ^
-job.sql:3:41: error: OFFSET is not supported
-   3 | INSERT INTO o SELECT k, v FROM t OFFSET 5;
-     |                                         ^
-job.sql:4:46: error: LIMIT is not supported; leave it out, or filter with WHERE
-   4 | INSERT INTO o SELECT k, v FROM t FETCH FIRST 5 ROWS ONLY
+job.sql:2:61: error: ORDER BY without LIMIT is not supported: rows leave as they are computed; add LIMIT, or run a SELECT with --final, which prints the table that stands at the end in order
+   2 | INSERT INTO o SELECT k, v FROM (SELECT k, v FROM t ORDER BY v) s;
+     |                                                             ^
+job.sql:3:43: error: LIMIT must not be negative
+   3 | INSERT INTO hole SELECT k, v FROM t LIMIT -5;
+     |                                           ^
+job.sql:4:43: error: argument of LIMIT must not contain variables
+   4 | INSERT INTO hole SELECT k, v FROM t LIMIT v;
+     |                                           ^
+job.sql:5:44: error: invalid input syntax for type bigint: "many"
+   5 | INSERT INTO hole SELECT k, v FROM t OFFSET 'many';
+     |                                            ^
+job.sql:6:46: error: ORDER BY position 3 is not in select list
+   6 | INSERT INTO hole SELECT k, v FROM t ORDER BY 3 LIMIT 1;
      |                                              ^
+job.sql:7:46: error: non-integer constant in ORDER BY
+   7 | INSERT INTO hole SELECT k, v FROM t ORDER BY 'v' LIMIT 1;
+     |                                              ^
+job.sql:8:46: error: could not identify an ordering operator for type json; order by one of its fields (j ->> 'field')
+   8 | INSERT INTO hole SELECT k, v FROM t ORDER BY j LIMIT 1;
+     |                                              ^
+job.sql:9:46: error: column "nosuch" does not exist
+   9 | INSERT INTO hole SELECT k, v FROM t ORDER BY nosuch LIMIT 1;
+     |                                              ^
+job.sql:10:56: error: ORDER BY "x" is ambiguous
+  10 | INSERT INTO hole SELECT k AS x, v AS x FROM t ORDER BY x LIMIT 1;
+     |                                                        ^
+job.sql:11:55: error: for SELECT DISTINCT, ORDER BY expressions must appear in select list
+  11 | INSERT INTO hole SELECT DISTINCT k, v FROM t ORDER BY d LIMIT 1;
+     |                                                       ^
+job.sql:12:62: error: SELECT DISTINCT ON expressions must match initial ORDER BY expressions
+  12 | INSERT INTO hole SELECT DISTINCT ON (k) k, v FROM t ORDER BY v;
+     |                                                              ^
+job.sql:13:71: error: invalid UNION/INTERSECT/EXCEPT ORDER BY clause: only result column names can be used, not expressions or functions; put the query into FROM (SELECT ...)
+  13 | INSERT INTO hole SELECT k, v FROM t UNION SELECT k, v FROM t ORDER BY v + 1 LIMIT 1;
+     |                                                                       ^
+job.sql:14:46: error: ORDER BY ... USING is not supported; write ASC or DESC
+  14 | INSERT INTO hole SELECT k, v FROM t ORDER BY v USING < LIMIT 1;
+     |                                              ^
+job.sql:15:64: error: column "t.v" must appear in the GROUP BY clause or be used in an aggregate function
+  15 | INSERT INTO hole SELECT k, count(*) FROM t GROUP BY k ORDER BY v LIMIT 1;
+     |                                                                ^
+job.sql:16:51: error: table "o" (file) only appends rows, but which rows are the first changes as more input arrives; choose them within a window (with its window_end among the keys of DISTINCT ON or PARTITION BY), or give the table the option emit = 'final' for the rows that stand when bounded input ends, or use a table that takes changes (stdout)
+  16 | INSERT INTO o SELECT k, v FROM t ORDER BY v LIMIT 5
+     |                                                   ^
 
 -- CASE window functions
 INSERT INTO o SELECT k, row_number() OVER (PARTITION BY k ORDER BY v) FROM t;
 INSERT INTO o SELECT k, sum(v) OVER w FROM t WINDOW w AS (PARTITION BY k)
 -- ERRORS
-job.sql:1:43: error: OVER (a window function) is not supported yet; TUMBLE in FROM and GROUP BY its window_start aggregate over time
+job.sql:1:25: error: table "o" (file) only appends rows, but this aggregate updates rows that it has emitted as more input arrives; group by a window (TUMBLE and its window_start), or give the table the option emit = 'final' for the rows that stand when bounded input ends, or use a table that takes changes (stdout)
    1 | INSERT INTO o SELECT k, row_number() OVER (PARTITION BY k ORDER BY v) FROM t;
-     |                                           ^
-job.sql:2:58: error: WINDOW is not supported; TUMBLE in FROM makes windows over time
+     |                         ^
+job.sql:2:25: error: table "o" (file) only appends rows, but this aggregate updates rows that it has emitted as more input arrives; group by a window (TUMBLE and its window_start), or give the table the option emit = 'final' for the rows that stand when bounded input ends, or use a table that takes changes (stdout)
    2 | INSERT INTO o SELECT k, sum(v) OVER w FROM t WINDOW w AS (PARTITION BY k)
-     |                                                          ^
+     |                         ^
 
--- CASE distinct on
-INSERT INTO o SELECT DISTINCT ON (k) k, v FROM t
--- ERRORS
-job.sql:1:35: error: DISTINCT ON is not supported; DISTINCT compares whole rows; first(x) and last(x) are aggregates
-   1 | INSERT INTO o SELECT DISTINCT ON (k) k, v FROM t
-     |                                   ^
 
 -- CASE parts of statements
 INSERT INTO o SELECT k, v FROM t FOR UPDATE;

@@ -1,0 +1,101 @@
+#include "runtime/operators/partitioned_rows.hpp"
+
+#include <cstring>
+
+#include "runtime/column/hash.hpp"
+
+namespace weir {
+
+result<std::unique_ptr<partitioned_rows>> partitioned_rows::make(
+    const schema& rows, std::vector<uint32_t> keys, const std::vector<order_term>& order,
+    uint32_t partition_words) {
+  auto made = std::make_unique<partitioned_rows>();
+  auto& p = *made;
+  std::vector<data_type> all, some;
+  for (uint32_t c = 0; c < rows.size(); ++c) {
+    all.push_back(rows.fields[c].type);
+    p.columns_.push_back(c);
+  }
+  for (auto k : keys) some.push_back(rows.fields[k].type);
+  WEIR_ASSIGN(p.row_codec_, key_codec::make(std::move(all), p.row_layout_));
+  WEIR_ASSIGN(p.partition_codec_, key_codec::make(std::move(some), p.partition_layout_));
+  for (size_t k = 0; k < keys.size(); ++k)
+    for (uint32_t w = 0; w < row_layout::words_of(rows.fields[keys[k]].type.id); ++w)
+      p.key_words_.emplace_back(p.row_codec_.word_of(keys[k]) + w,
+                                p.partition_codec_.word_of(k) + w);
+  p.row_layout_.add_value(type_id::int64);
+  for (uint32_t i = 0; i < partition_words; ++i) p.partition_layout_.add_value(type_id::int64);
+  p.order_ = row_order(order, rows, p.row_codec_);
+  p.keys_ = std::move(keys);
+  p.encoded_.resize(run_max *
+                    (1 + std::max(p.row_layout_.key_words, p.partition_layout_.key_words)));
+  p.hash_.resize(run_max);
+  return made;
+}
+
+void partitioned_rows::open(const operator_context& c) {
+  context_ = c;
+  rows_.emplace(row_layout_, c.memory);
+  partitions_.emplace(partition_layout_, c.memory);
+}
+
+void partitioned_rows::begin_batch(const batch& b) {
+  hashes_ = {};
+  key_columns_.clear();
+  for (auto k : keys_) key_columns_.push_back(b.columns[k]);
+}
+
+void partitioned_rows::find_partitions(const batch& b, uint32_t begin, uint32_t n) {
+  auto& r = *run_;
+  r.n = n;
+  for (uint32_t i = 0; i < n; ++i) r.at[i] = b.row(begin + i);
+  order_.words(b.columns, r.at, n, r.words);
+  partition_codec_.encode(key_columns_, r.at, n, encoded_.data());
+  partitions_->hash(encoded_.data(), n, hash_.data());
+  added_.clear();
+  partitions_->upsert(encoded_.data(), hash_.data(), n, r.partitions, r.partition_rows, added_);
+  if (added_.empty()) return;
+  if (!hashes_) hashes_ = hash_keys(b, keys_, *context_.memory);
+  const auto* h = hashes_.as<uint64_t>() + begin;
+  for (uint32_t i : added_)
+    row_table::set_group(r.partition_rows[i], group_of_hash(h[i], context_.key_groups));
+}
+
+void partitioned_rows::find_rows(const batch& b) {
+  auto& r = *run_;
+  row_codec_.encode(b.columns, r.at, r.n, encoded_.data());
+  rows_->hash(encoded_.data(), r.n, hash_.data());
+  added_.clear();
+  rows_->upsert(encoded_.data(), hash_.data(), r.n, r.ids, r.rows, added_);
+  for (uint32_t i : added_) row_table::set_group(r.rows[i], row_table::group(r.partition_rows[i]));
+  rows_->touch(r.ids, r.n);
+}
+
+void partitioned_rows::end_batch() {
+  rows_->end_batch();
+  partitions_->end_batch();
+}
+
+result<bool> partitioned_rows::snapshot_continue(snapshot_writer& w, size_t budget) {
+  const bool done = rows_->snapshot_continue(w, "rows", budget);
+  // A slice need not fill a chunk, and then nothing tells the task that there is more to do.
+  if (!done && context_.wake) context_.wake();
+  return done;
+}
+
+uint32_t partitioned_rows::partition_of(const uint64_t* row) {
+  uint64_t* key = encoded_.data();
+  *key = 0;
+  for (size_t k = 0; k < keys_.size(); ++k)
+    if (*row >> (32 + keys_[k]) & 1) *key |= uint64_t{1} << (32 + k);
+  for (auto [from, to] : key_words_) key[1 + to] = row[1 + from];
+  partitions_->hash(key, 1, hash_.data());
+  uint32_t id;
+  uint64_t* p;
+  added_.clear();
+  partitions_->upsert(key, hash_.data(), 1, &id, &p, added_);
+  if (!added_.empty()) row_table::set_group(p, row_table::group(row));
+  return id;
+}
+
+}  // namespace weir

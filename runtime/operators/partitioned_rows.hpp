@@ -1,0 +1,122 @@
+// Rows with their weights, kept by partition: what operators over ordered partitions (top_n, over)
+// have as state. Rows are keyed by all their columns, so equal rows are one entry; partitions are
+// an index that is rebuilt on restore. Owned by one operator instance.
+#pragma once
+
+#include <optional>
+
+#include "runtime/operators/operator.hpp"
+#include "runtime/operators/row_order.hpp"
+#include "runtime/state/row_table.hpp"
+
+namespace weir {
+
+class partitioned_rows {
+ public:
+  /// Rows per run of lookups.
+  static constexpr uint32_t run_max = 512;
+
+  /// `rows`: columns that are kept; `keys`: those of them that make the partition.
+  /// `partition_words`: what the operator keeps per partition, in memory only.
+  static result<std::unique_ptr<partitioned_rows>> make(const schema& rows,
+                                                        std::vector<uint32_t> keys,
+                                                        const std::vector<order_term>&,
+                                                        uint32_t partition_words);
+  void open(const operator_context&);
+  /// Restores the rows; then `each(row id, partition id)` for each.
+  template <class F>
+  status restore(const snapshot_reader&, F each);
+
+  /// One run of a batch: partitions are looked up (and added), then `wanted` chooses which of its
+  /// rows are kept, and those are looked up (and added with weight 0) and touched.
+  struct run {
+    uint32_t n = 0;
+    uint32_t at[run_max];          // physical rows
+    uint64_t words[run_max];       // their sort words
+    uint32_t partitions[run_max];  // ids
+    uint64_t* partition_rows[run_max];
+    uint32_t ids[run_max];
+    uint64_t* rows[run_max];
+  };
+  void begin_batch(const batch&);
+  void find_partitions(const batch&, uint32_t begin, uint32_t n);
+  /// Positions in the run whose partition is new; until choose().
+  std::span<const uint32_t> new_partitions() const noexcept { return added_; }
+  template <class F>
+  void choose(F wanted);
+  void find_rows(const batch&);
+  void end_batch();
+
+  run& at_hand() noexcept { return *run_; }
+  row_table& table() noexcept { return *rows_; }
+  row_table& partitions() noexcept { return *partitions_; }
+  const row_table& table() const noexcept { return *rows_; }
+  const row_order& order() const noexcept { return order_; }
+  const key_codec& codec() const noexcept { return row_codec_; }
+  const row_layout& partition_layout() const noexcept { return partition_layout_; }
+  const key_codec& partition_codec() const noexcept { return partition_codec_; }
+
+  uint64_t* row(uint32_t id) noexcept { return rows_->row(id); }
+  const uint64_t* row(uint32_t id) const noexcept { return rows_->row(id); }
+  const uint64_t* partition_row(uint32_t id) const noexcept { return partitions_->row(id); }
+  int64_t& weight(uint64_t* row) const noexcept {
+    return reinterpret_cast<int64_t&>(row[1 + row_layout_.key_words]);
+  }
+  int64_t weight(const uint64_t* row) const noexcept {
+    return static_cast<int64_t>(row[1 + row_layout_.key_words]);
+  }
+  /// What the operator keeps of a partition.
+  uint64_t* partition_value(uint64_t* row) const noexcept {
+    return row + 1 + partition_layout_.key_words;
+  }
+
+  void snapshot_begin(snapshot_writer& w) { rows_->snapshot_begin(w); }
+  result<bool> snapshot_continue(snapshot_writer& w, size_t budget);
+  void on_epoch_complete(epoch e) { rows_->on_epoch_complete(e); }
+  void on_epoch_aborted(epoch e) { rows_->on_epoch_aborted(e); }
+  size_t memory_bytes() const noexcept {
+    return rows_->memory_bytes() + partitions_->memory_bytes();
+  }
+
+ private:
+  uint32_t partition_of(const uint64_t* row);
+
+  std::vector<uint32_t> keys_, columns_;
+  row_layout row_layout_, partition_layout_;
+  key_codec row_codec_, partition_codec_;
+  std::vector<std::pair<uint32_t, uint32_t>> key_words_;  // word of a row, of a partition
+  row_order order_;
+  operator_context context_;
+  std::optional<row_table> rows_, partitions_;
+
+  // The batch and run at hand.
+  std::unique_ptr<run> run_ = std::make_unique<run>();
+  std::vector<column_ptr> key_columns_;
+  buffer_ref hashes_;
+  std::vector<uint64_t> encoded_;
+  std::vector<uint32_t> hash_, added_;
+};
+
+template <class F>
+status partitioned_rows::restore(const snapshot_reader& in, F each) {
+  WEIR_TRY(rows_->restore(in, "rows", context_.groups));
+  rows_->for_each([&](uint32_t id) { each(id, partition_of(rows_->row(id))); });
+  return {};
+}
+
+template <class F>
+void partitioned_rows::choose(F wanted) {
+  auto& r = *run_;
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < r.n; ++i) {
+    const bool keep = wanted(i);
+    r.at[n] = r.at[i];
+    r.words[n] = r.words[i];
+    r.partitions[n] = r.partitions[i];
+    r.partition_rows[n] = r.partition_rows[i];
+    n += keep;
+  }
+  r.n = n;
+}
+
+}  // namespace weir

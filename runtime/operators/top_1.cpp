@@ -1,0 +1,297 @@
+// top_n with one row per partition over rows that are only appended (DISTINCT ON, ROW_NUMBER() =
+// 1): a table from the partition's key to the other columns. A batch's rows compete among
+// themselves first, so that a key is written once per batch.
+#include <bit>
+#include <cstring>
+
+#include "runtime/column/builder.hpp"
+#include "runtime/column/hash.hpp"
+#include "runtime/operators/builtin.hpp"
+#include "runtime/operators/row_order.hpp"
+#include "runtime/state/row_table.hpp"
+
+namespace weir {
+namespace {
+
+constexpr std::string_view first_state = "first";
+constexpr uint32_t run_max = 512;
+
+/// A schema's columns, those of the partition apart.
+struct split_columns {
+  std::vector<uint32_t> keys, values;
+  std::vector<uint32_t> place;  // of each column: in keys, or keys.size() + in values
+};
+
+class top_1_operator final : public stream_operator {
+ public:
+  top_1_operator(const top_n_spec& s, const schema& rows, schema_ptr output, split_columns columns,
+                 key_codec keys, key_codec values, row_layout layout)
+      : columns_(std::move(columns)),
+        key_codec_(std::move(keys)),
+        value_codec_(std::move(values)),
+        layout_(std::move(layout)),
+        output_(std::move(output)),
+        with_number_(s.with_number) {
+    schema of_values;
+    std::vector<order_term> terms;
+    for (auto c : columns_.values) of_values.fields.push_back(rows.fields[c]);
+    for (auto t : s.order) {
+      const auto keys_size = static_cast<uint32_t>(columns_.keys.size());
+      if (columns_.place[t.column] < keys_size) continue;  // equal within a partition
+      t.column = columns_.place[t.column] - keys_size;
+      terms.push_back(t);
+    }
+    order_ = row_order(terms, of_values, value_codec_);
+    value_stride_ = 1 + value_codec_.words();
+    encoded_.resize(run_max * (1 + std::max(key_codec_.words(), value_codec_.words())));
+    one_.resize(2 * value_stride_);
+  }
+
+  status open(const operator_context& c) override {
+    context_ = c;
+    table_.emplace(layout_, c.memory);
+    charge_ = state_charge(c.memory);
+    return {};
+  }
+  status restore(const snapshot_reader& in) override {
+    return table_->restore(in, first_state, context_.groups);
+  }
+
+  status process_batch(uint16_t, const batch_ptr& in, collector& out) override {
+    const batch& b = *in;
+    key_columns_.clear();
+    value_columns_.clear();
+    for (auto c : columns_.keys) key_columns_.push_back(b.columns[c]);
+    for (auto c : columns_.values) value_columns_.push_back(b.columns[c]);
+    buffer_ref hashes;
+    for (uint32_t begin = 0; begin < b.rows; begin += run_max)
+      compete(b, begin, std::min<uint32_t>(run_max, b.rows - begin), hashes);
+    if (!winners_.empty()) replace(b, out);
+    table_->end_batch();
+    charge_.set(winner_of_.capacity() * 4);
+    return {};
+  }
+
+  status snapshot_begin(snapshot_writer& w) override {
+    table_->snapshot_begin(w);
+    return {};
+  }
+  result<bool> snapshot_continue(snapshot_writer& w, size_t budget) override {
+    bool done = table_->snapshot_continue(w, first_state, budget);
+    // A slice need not fill a chunk, and then nothing tells the task that there is more to do.
+    if (!done && context_.wake) context_.wake();
+    return done;
+  }
+  status on_epoch_complete(epoch e) override {
+    table_->on_epoch_complete(e);
+    return {};
+  }
+  status on_epoch_aborted(epoch e) override {
+    table_->on_epoch_aborted(e);
+    return {};
+  }
+  size_t state_bytes() const override { return table_->memory_bytes() + charge_.bytes(); }
+
+ private:
+  /// The best row of the batch for a key, as long as it is better than what is there.
+  struct winner {
+    uint64_t word;
+    uint32_t id, row;  // of the table; physical row of the batch
+    bool fresh;        // nothing was there
+  };
+
+  void compete(const batch& b, uint32_t begin, uint32_t n, buffer_ref& hashes) {
+    for (uint32_t i = 0; i < n; ++i) at_[i] = b.row(begin + i);
+    key_codec_.encode(key_columns_, at_, n, encoded_.data());
+    table_->hash(encoded_.data(), n, key_hashes_);
+    added_.clear();
+    table_->upsert(encoded_.data(), key_hashes_, n, ids_, rows_, added_);
+    if (!added_.empty()) {
+      if (!hashes) hashes = hash_keys(b, columns_.keys, *context_.memory);
+      const auto* h = hashes.as<uint64_t>() + begin;
+      for (uint32_t i : added_)
+        row_table::set_group(rows_[i], group_of_hash(h[i], context_.key_groups));
+    }
+    if (winner_of_.size() < table_->rows_end()) {
+      // Doubles, so that growing costs little per row.
+      if (winner_of_.capacity() < table_->rows_end())
+        winner_of_.reserve(std::max<size_t>(2 * winner_of_.capacity(), table_->rows_end()));
+      winner_of_.resize(table_->rows_end(), none);
+    }
+    order_.words(value_columns_, at_, n, words_);
+    size_t next_added = 0;
+    for (uint32_t i = 0; i < n; ++i) {
+      const bool fresh = next_added < added_.size() && added_[next_added] == i;
+      next_added += fresh;
+      auto& place = winner_of_[ids_[i]];
+      if (place != none) {
+        auto& w = winners_[place];
+        if (words_[i] > w.word || (words_[i] == w.word && !better(at_[i], w.row))) continue;
+        w.word = words_[i];
+        w.row = at_[i];
+        continue;
+      }
+      if (!fresh) {
+        const auto* there = value(rows_[i]);
+        const uint64_t word = order_.word(there);
+        if (words_[i] > word) continue;
+        if (words_[i] == word) {
+          encode_one(at_[i], one_.data());
+          if (order_.compare(one_.data(), there) >= 0) continue;
+        }
+      }
+      place = static_cast<uint32_t>(winners_.size());
+      winners_.push_back({words_[i], ids_[i], at_[i], fresh});
+    }
+  }
+
+  static constexpr uint32_t none = UINT32_MAX;
+
+  const uint64_t* value(const uint64_t* row) const { return row + 1 + layout_.key_words; }
+  void encode_one(uint32_t row, uint64_t* to) const {
+    value_codec_.encode(value_columns_, &row, 1, to);
+  }
+  bool better(uint32_t row, uint32_t other) {
+    encode_one(row, one_.data());
+    encode_one(other, one_.data() + value_stride_);
+    return order_.compare(one_.data(), one_.data() + value_stride_) < 0;
+  }
+
+  /// The winners take the places of what was there, which leaves.
+  void replace(const batch& b, collector& out) {
+    const size_t words = value_stride_;
+    old_.resize(winners_.size() * words);
+    by_row_.assign((b.physical_rows + 63) / 64, 0);
+    winner_at_.resize(b.physical_rows);
+    ids_to_touch_.clear();
+    for (uint32_t i = 0; i < winners_.size(); ++i) {
+      const auto& w = winners_[i];
+      by_row_[w.row >> 6] |= uint64_t{1} << (w.row & 63);
+      winner_at_[w.row] = i;
+      ids_to_touch_.push_back(w.id);
+      std::memcpy(&old_[i * words], value(table_->row(w.id)), 8 * words);
+    }
+    table_->touch(ids_to_touch_.data(), ids_to_touch_.size());
+    // Rows are encoded in their order in the batch.
+    uint32_t n = 0;
+    for (size_t block = 0; block < by_row_.size(); ++block)
+      for (uint64_t bits = by_row_[block]; bits != 0; bits &= bits - 1) {
+        at_[n++] =
+            static_cast<uint32_t>(block * 64) + static_cast<uint32_t>(std::countr_zero(bits));
+        if (n == run_max) store(std::exchange(n, 0));
+      }
+    if (n != 0) store(n);
+    emit(out);
+    for (const auto& w : winners_) winner_of_[w.id] = none;
+    winners_.clear();
+  }
+
+  void store(uint32_t n) {
+    n = n == 0 ? run_max : n;
+    value_codec_.encode(value_columns_, at_, n, encoded_.data());
+    for (uint32_t i = 0; i < n; ++i) {
+      const uint64_t* from = &encoded_[i * value_stride_];
+      auto* row = table_->row(winners_[winner_at_[at_[i]]].id);
+      uint64_t* to = row + 1 + layout_.key_words;
+      uint32_t word = 0;
+      for (uint32_t s : layout_.value_strings) {
+        std::memcpy(to + word, from + word, 8 * (s - word));
+        var_ref v;
+        std::memcpy(v.words, from + s, 16);
+        table_->set_string(row, s, v.view());
+        word = s + 2;
+      }
+      std::memcpy(to + word, from + word, 8 * (value_stride_ - word));
+    }
+  }
+
+  void emit(collector& out) {
+    auto& memory = *context_.memory;
+    for (size_t begin = 0; begin < winners_.size(); begin += batch_rows_target / 2) {
+      const size_t end = std::min<size_t>(winners_.size(), begin + batch_rows_target / 2);
+      keys_out_.clear();
+      values_out_.clear();
+      weights_out_.clear();
+      bool changes = false;
+      for (size_t i = begin; i < end; ++i) {
+        const auto* row = table_->row(winners_[i].id);
+        for (bool after : {false, true}) {
+          if (!after && winners_[i].fresh) continue;
+          keys_out_.push_back(row);
+          values_out_.push_back(after ? value(row) : &old_[i * value_stride_]);
+          weights_out_.push_back(after ? 1 : -1);
+          changes |= !after;
+        }
+      }
+      const size_t n = keys_out_.size();
+      std::vector<column_ptr> made;
+      for (auto place : columns_.place)
+        made.push_back(
+            place < columns_.keys.size()
+                ? key_codec_.decode(place, keys_out_.data(), n, memory)
+                : value_codec_.decode(place - columns_.keys.size(), values_out_.data(), n, memory));
+      if (with_number_) {
+        auto ones = std::make_shared<column>();
+        ones->type = type_id::int64;
+        ones->length = static_cast<uint32_t>(n);
+        ones->values = buffer::allocate(memory, 8 * n);
+        std::fill_n(ones->values.mutable_as<int64_t>(), n, 1);
+        made.push_back(std::move(ones));
+      }
+      buffer_ref weights;
+      if (changes) weights = buffer::copy(memory, std::as_bytes(std::span(weights_out_)));
+      out.emit(make_batch(output_, std::move(made), std::move(weights), static_cast<uint32_t>(n)));
+    }
+  }
+
+  const split_columns columns_;
+  const key_codec key_codec_, value_codec_;
+  const row_layout layout_;  // value: the values' header and words, as value_codec_ encodes them
+  const schema_ptr output_;
+  const bool with_number_;
+  row_order order_;  // of the values
+  size_t value_stride_ = 0;
+  operator_context context_;
+  std::optional<row_table> table_;
+  state_charge charge_;
+
+  std::vector<uint32_t> winner_of_;  // by row of the table; none between batches
+  std::vector<winner> winners_;
+  std::vector<column_ptr> key_columns_, value_columns_;
+  std::vector<uint64_t> encoded_, one_, old_, by_row_;
+  std::vector<uint32_t> added_, winner_at_, ids_to_touch_;
+  uint32_t at_[run_max], key_hashes_[run_max], ids_[run_max];
+  uint64_t words_[run_max];
+  uint64_t* rows_[run_max];
+  std::vector<const uint64_t*> keys_out_, values_out_;
+  std::vector<int32_t> weights_out_;
+};
+
+}  // namespace
+
+result<operator_ptr> make_top_1(const top_n_spec& s, const schema_ptr& input, schema_ptr output) {
+  split_columns columns;
+  std::vector<data_type> keys, values;
+  columns.keys = s.keys;
+  columns.place.resize(input->size(), UINT32_MAX);
+  for (uint32_t k = 0; k < s.keys.size(); ++k) {
+    columns.place[s.keys[k]] = k;
+    keys.push_back(input->fields[s.keys[k]].type);
+  }
+  for (uint32_t c = 0; c < input->size(); ++c) {
+    if (columns.place[c] != UINT32_MAX) continue;
+    columns.place[c] = static_cast<uint32_t>(s.keys.size() + columns.values.size());
+    columns.values.push_back(c);
+    values.push_back(input->fields[c].type);
+  }
+  row_layout layout, of_values;
+  WEIR_ASSIGN(auto key_codec, key_codec::make(std::move(keys), layout));
+  layout.add_value(type_id::int64);
+  for (const auto& t : values) layout.add_value(t.id);
+  WEIR_ASSIGN(auto value_codec, key_codec::make(std::move(values), of_values));
+  return operator_ptr(new top_1_operator(s, *input, std::move(output), std::move(columns),
+                                         std::move(key_codec), std::move(value_codec),
+                                         std::move(layout)));
+}
+
+}  // namespace weir
