@@ -358,6 +358,12 @@ result<relation> plan_builder::join(relation left, relation right, join_kind k,
     }
   }
   const auto parts = analyze_join(nodes_, n);
+  if (is_as_of(k)) {
+    if (!parts.left)
+      return {errc::invalid_argument, "an as-of join needs the event times of both sides"};
+    // Rows leave when the watermark has passed them, before it goes on.
+    out->event_time = l->event_time;
+  }
   if (parts.windowed && k != join_kind::right && k != join_kind::full) {
     // All pairs of a window are there when the watermark reaches its end.
     n.window_start = nodes_[left.node].window_start;

@@ -54,6 +54,11 @@ std::string kept_until(const join_side& s) {
 }
 
 state_info state_of_join(const join_spec& s) {
+  if (is_as_of(s.kind))
+    return {
+        state_bound::bounded,
+        "left rows until the watermark has passed them; of each key the newest right row that it "
+        "has passed, and younger ones"};
   const auto left = kept_until(s.left), right = kept_until(s.right);
   const bool bounded = s.left.time_column && s.right.time_column;
   return {bounded ? state_bound::bounded : state_bound::unbounded,

@@ -153,6 +153,19 @@ join_parts analyze_join(const std::vector<logical_node>& nodes, const logical_no
       return out;
     }
   }
+  if (is_as_of(j.join)) {
+    // right <= left, or right < left: how much the right one may be younger.
+    out.condition = nullptr;
+    if (d.least && left->event_time && right->event_time) {
+      bool strict = false;
+      for (const auto& part : all)
+        strict |=
+            part->kind == expr::node_kind::call && (part->function == "<" || part->function == ">");
+      out.left = {*left->event_time, -*d.least - (strict ? 1 : 0)};
+      out.right = {*right->event_time, 0};
+    }
+    return out;
+  }
   // A left row has its last partner when the right time is its own less the least distance.
   if (d.least) out.left = {*left->event_time, std::max<int64_t>(0, -*d.least)};
   if (d.most) out.right = {*right->event_time, std::max<int64_t>(0, *d.most)};
@@ -160,7 +173,7 @@ join_parts analyze_join(const std::vector<logical_node>& nodes, const logical_no
 }
 
 bool join_changes(const std::vector<logical_node>& nodes, const logical_node& j) {
-  if (j.join == join_kind::inner || j.join == join_kind::semi) return false;
+  if (j.join == join_kind::inner || j.join == join_kind::semi || is_as_of(j.join)) return false;
   const auto parts = analyze_join(nodes, j);
   return !parts.left || !parts.right || nodes[j.inputs[0].node].emits_changes ||
          nodes[j.inputs[1].node].emits_changes;

@@ -147,7 +147,7 @@ class pusher {
       const bool reads_left = !columns.empty() && columns.front() < lefts;
       const bool reads_right = !columns.empty() && columns.back() >= lefts;
       const bool from_left = k == join_kind::inner || k == join_kind::right || k == join_kind::semi;
-      const bool from_right = k != join_kind::right && k != join_kind::full;
+      const bool from_right = k != join_kind::right && k != join_kind::full && !is_as_of(k);
       if (reads_left && !reads_right && from_left)
         left.push_back(c);
       else if (reads_right && !reads_left && from_right)

@@ -65,6 +65,8 @@ std::optional<rows> query_binder::from(const query& q, const context& c) {
       auto in = out ? std::move(out) : generated(1, f.location);
       if (!in) return {};
       out = flat_map(std::move(*in), f, c);
+    } else if (auto joined = out ? as_of(f, *out, join_kind::inner, c) : std::nullopt) {
+      out = std::move(joined);
     } else if (auto right = item(f, c, out ? &*out : nullptr); !right || !out) {
       out = std::move(right);
     } else {

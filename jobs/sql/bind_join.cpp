@@ -72,6 +72,9 @@ std::optional<rows> query_binder::join(const from_item& f, const context& c) {
            f.location);
     return {};
   }
+  const bool always = !f.on || (f.on->kind == expr::syntax_kind::boolean && f.on->text == "true");
+  if (always && f.using_columns.empty() && !f.natural)
+    if (auto made = as_of(f.sides[1], *left, f.how, c)) return made;
   auto right = item(f.sides[1], c, &*left);
   if (!right) return {};
   const auto l = types_of(left->from), r = types_of(right->from);

@@ -188,14 +188,15 @@ std::optional<rows> query_binder::limited(const query& q, const context& c, rows
               (t.nulls_first ? " nulls first" : "") + ", ";
   o.what += std::to_string(def.limit) + " from " + std::to_string(def.offset) +
             (def.with_ties ? " with ties" : "") + (def.final_only ? " final" : "");
-  auto columns = in.columns;
   const auto location = q.limit_location ? q.limit_location : q.location;
-  auto out =
-      take(builder_.top_n(in.from, std::move(def), std::move(o)), std::move(columns), location);
-  if (!out) return {};
-  change_locations[out->from.node] = location;
-  if (kept && !c.final_rows) out->order = std::move(terms);
-  return out;
+  const bool one = def.limit <= 1 && !def.with_ties;
+  auto made = builder_.top_n(in.from, std::move(def), std::move(o));
+  if (!made) return report(made.err().code, made.err().message, location), std::nullopt;
+  change_locations[made->node] = location;
+  in.from = *made;
+  in.single = in.single || one;
+  if (kept && !c.final_rows) in.order = std::move(terms);
+  return in;
 }
 
 /// The first row of each key of DISTINCT ON.
@@ -223,11 +224,11 @@ std::optional<rows> query_binder::distinct_on(const query& q, const context& c, 
                                  }),
                   def.order.end());
   const auto location = expr::begin_of(q.distinct_on[0]);
-  auto columns = in.columns;
-  auto out =
-      take(builder_.top_n(in.from, std::move(def), std::move(o)), std::move(columns), location);
-  if (out) change_locations[out->from.node] = location;
-  return out;
+  auto made = builder_.top_n(in.from, std::move(def), std::move(o));
+  if (!made) return report(made.err().code, made.err().message, location), std::nullopt;
+  change_locations[made->node] = location;
+  in.from = *made;
+  return in;
 }
 
 /// ORDER BY and LIMIT over VALUES and set operations, which know their columns by name and position

@@ -41,6 +41,10 @@ void collect(const syntax& s, std::vector<const syntax*>& out) {
   for (const auto& a : s.args) collect(a, out);
   for (const auto& f : s.filter) collect(f, out);
   if (s.query) collect(query_of(s), out);
+  if (s.over) {
+    for (const auto& p : s.over->partition) collect(p, out);
+    for (const auto& o : s.over->order) collect(o.value, out);
+  }
 }
 
 void collect(const from_item& f, std::vector<const syntax*>& out) {
@@ -56,6 +60,8 @@ void collect(const query& q, std::vector<const syntax*>& out) {
   if (q.where) collect(*q.where, out);
   if (q.having) collect(*q.having, out);
   for (const auto& g : q.group_by) collect(g, out);
+  for (const auto& d : q.distinct_on) collect(d, out);
+  for (const auto& o : q.order_by) collect(o.value, out);
   for (const auto& row : q.rows)
     for (const auto& v : row) collect(v, out);
   if (q.left) collect(*q.left, out);
@@ -127,6 +133,11 @@ bool query_binder::correlate(const query& q, const context& c, rows& in) {
         stands_for[at] = value->n;
     }
   }
+
+  // With values from outside in it the relation is joined to them, and best by all that must be
+  // equal.
+  if (std::any_of(stands_for.begin(), stands_for.end(), [](const auto& n) { return !n; }))
+    stands_for.assign(read.size(), nullptr);
 
   std::vector<correlation> correlated;
   std::vector<column_name> columns;
@@ -267,15 +278,15 @@ schema both_sides(const schema& outer, const schema& inner) {
 }
 
 bool has_aggregate(const syntax& s) {
-  return (s.kind == k::function && planner::find_aggregate(s.name)) ||
+  return (s.kind == k::function && (s.over_location || planner::find_aggregate(s.name))) ||
          std::any_of(s.args.begin(), s.args.end(), has_aggregate);
 }
 
 bool is_plain(const query& q) {
   return q.what == query::kind::select && q.with.empty() && q.group_by.empty() && !q.having &&
-         !q.from.empty() && std::none_of(q.targets.begin(), q.targets.end(), [](const target& t) {
-           return !t.star && has_aggregate(t.value);
-         });
+         !q.from.empty() && !q.limit && !q.offset && q.distinct_on.empty() && q.windows.empty() &&
+         std::none_of(q.targets.begin(), q.targets.end(),
+                      [](const target& t) { return !t.star && has_aggregate(t.value); });
 }
 
 }  // namespace

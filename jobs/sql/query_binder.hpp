@@ -164,6 +164,9 @@ class query_binder {
   /// EXISTS, ANY or ALL of a subquery that has one row, or none where HAVING says so.
   expr::node_ptr attach_single(const syntax&, rows inner, rows& in, const context&,
                                const subquery_values&);
+  /// LATERAL (SELECT columns FROM x WHERE keys are equal AND x.t <= t ORDER BY x.t DESC LIMIT 1)
+  /// over two tables that only grow; nothing: it is another query.
+  std::optional<rows> as_of(const from_item&, const rows& left, join_kind how, const context&);
   std::optional<rows> lateral(rows left, rows right, join_kind, const syntax* on, const context&,
                               uint32_t location);
   std::optional<rows> marked(rows inner, std::vector<uint32_t> kept, bool distinct, const context&);

@@ -45,8 +45,8 @@ struct rows {
   /// An aggregate without GROUP BY, which has a row even over nothing; then its columns are these,
   /// and the relation need not have it. Columns number the entries of `correlated`.
   std::vector<expr::node_ptr> when_empty = {};
-  /// Of such an aggregate with HAVING: the column that says whether the row is there; it is the last
-  /// entry of when_empty, too.
+  /// Of such an aggregate with HAVING: the column that says whether the row is there; it is the
+  /// last entry of when_empty, too.
   std::optional<uint32_t> kept = {};
 };
 /// Values of subqueries in expressions, by syntax::query, over the relation that the clause reads.

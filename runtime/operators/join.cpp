@@ -498,6 +498,7 @@ result<operator_ptr> make_join(const join_spec& s, const schema_ptr& left, const
                                schema_ptr output) {
   if (s.left.keys.size() != s.right.keys.size())
     return error(errc::invalid_argument, "a join has as many keys on both sides");
+  if (is_as_of(s.kind)) return make_as_of_join(s, left, right, std::move(output));
   WEIR_ASSIGN(auto state, join_state::make(s, left, right));
   std::optional<expr::program> condition;
   auto pair_type = std::make_shared<schema>();

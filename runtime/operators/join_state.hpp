@@ -123,6 +123,8 @@ class join_state {
   /// Takes a row out of the table and the index; `key_id` is its key's number, or none.
   void remove(int side, uint32_t id, uint32_t key_id);
 
+  /// A row that is new in the table, its weight set.
+  void add_to_index(int side, uint32_t id);
   status restore(const snapshot_reader&, key_group_range);
   void end_batch();
   size_t memory_bytes() const noexcept;
@@ -130,8 +132,6 @@ class join_state {
   static constexpr std::string_view names[2] = {"left", "right"};
 
  private:
-  void add_to_index(int side, uint32_t id);
-
   std::array<std::unique_ptr<join_side_state>, 2> sides_;
   row_layout key_layout_;
   uint32_t key_words_ = 0;

@@ -254,7 +254,7 @@ result<join_side> get_join_side(wire::JoinSide::Reader r) {
 
 result<operator_spec> get_join(wire::Join::Reader r) {
   join_spec s;
-  WEIR_ASSIGN(s.kind, enumerator(r.getKind(), join_kind::anti, "join"));
+  WEIR_ASSIGN(s.kind, enumerator(r.getKind(), join_kind::as_of_left, "join"));
   WEIR_ASSIGN(s.left, get_join_side(r.getLeft()));
   WEIR_ASSIGN(s.right, get_join_side(r.getRight()));
   if (r.hasCondition()) {

@@ -28,14 +28,15 @@ const char* exchange_name(exchange_kind k) noexcept {
 }
 
 const char* join_name(join_kind k) noexcept {
-  static constexpr const char* names[] = {"join",      "left join", "right join",
-                                          "full join", "semi join", "anti join"};
+  static constexpr const char* names[] = {"join",       "left join",      "right join",
+                                          "full join",  "semi join",      "anti join",
+                                          "as-of join", "as-of left join"};
   return names[static_cast<size_t>(k)];
 }
 
 bool defers_unmatched(const join_spec& s) noexcept {
-  return s.kind != join_kind::inner && s.kind != join_kind::semi && s.left.time_column &&
-         s.right.time_column && !s.left.has_changes && !s.right.has_changes;
+  return s.kind != join_kind::inner && s.kind != join_kind::semi && !is_as_of(s.kind) &&
+         s.left.time_column && s.right.time_column && !s.left.has_changes && !s.right.has_changes;
 }
 
 const char* function_name(aggregate_function f) noexcept {

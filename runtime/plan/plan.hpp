@@ -151,8 +151,18 @@ struct top_n_spec {
   std::optional<uint32_t> window_end_key;
 };
 
-/// semi and anti: the left rows that have a partner, or none.
-enum class join_kind : uint8_t { inner = 0, left = 1, right = 2, full = 3, semi = 4, anti = 5 };
+/// semi and anti: the left rows that have a partner, or none. as_of: the newest right row whose
+/// time is at most the left one's and its retain_us; as_of_left: or NULL.
+enum class join_kind : uint8_t {
+  inner = 0,
+  left = 1,
+  right = 2,
+  full = 3,
+  semi = 4,
+  anti = 5,
+  as_of = 6,
+  as_of_left = 7
+};
 /// One input of a join.
 struct join_side {
   std::vector<uint32_t> keys;   // columns, equal in number and types on both sides
@@ -312,6 +322,9 @@ uint64_t fingerprint(const physical_plan&);
 /// Equal = a snapshot's state under the same stable id may be restored. Names of columns count,
 /// their indices do not, so that a job that reads one more column keeps its state.
 uint64_t state_fingerprint(const operator_node&, const std::vector<schema_ptr>& inputs);
+constexpr bool is_as_of(join_kind k) noexcept {
+  return k == join_kind::as_of || k == join_kind::as_of_left;
+}
 /// Whether rows without a partner are given once, when they expire, and not as changes: both sides
 /// do expire and only grow.
 bool defers_unmatched(const join_spec&) noexcept;

@@ -265,6 +265,12 @@ struct spec_checker {
     for (size_t k = 0; k < s.left.keys.size(); ++k)
       if (!(in[0]->fields[s.left.keys[k]].type == in[1]->fields[s.right.keys[k]].type))
         return bad(n, "key " + std::to_string(k + 1) + " has different types on its sides");
+    if (is_as_of(s.kind)) {
+      if (!s.left.time_column || !s.right.time_column || s.condition)
+        return bad(n, "an as-of join asks for the times of both sides and nothing else");
+      if (s.left.has_changes || s.right.has_changes)
+        return bad(n, "an as-of join of rows that change");
+    }
     if (s.left.null_safe != s.right.null_safe)
       return bad(n, "its sides differ in which keys compare NULL");
     schema both = *in[0];

@@ -164,11 +164,28 @@ def turnarounds():
                 yield [tailnum, timestamp(came), timestamp(t), origin, int((t - came).total_seconds()) // 60, nth]
 
 
+def conditions():
+    reports = collections.defaultdict(list)
+    for r in rows("weather_2013_01.csv"):
+        at = datetime.datetime.strptime(r["time_hour"], "%Y-%m-%dT%H:%M:%SZ")
+        values = ["" if r[c] == "NA" else double(float(r[c])) for c in ("wind_speed", "visib")]
+        reports[r["origin"]].append((at, values))
+    for r in rows("flights_2013_01.csv"):
+        delay = number(r["dep_delay"])
+        if delay is None or delay <= 60:
+            continue
+        sched = scheduled(r)
+        before = [x for x in reports[r["origin"]] if x[0] <= sched]
+        at, values = max(before) if before else (None, ["", ""])
+        yield [timestamp(sched), r["origin"], r["carrier"], r["flight"], delay,
+               timestamp(at) if at else "", *values]
+
+
 def main():
     if "--logbook" in sys.argv:
         return logbook()
     status = 0
-    for job in (carriers, departures, busy, anomalies, words, routes, turnarounds):
+    for job in (carriers, departures, busy, anomalies, words, routes, turnarounds, conditions):
         lines = sorted(",".join(map(str, row)) + "\n" for row in job())
         text = "".join(lines)
         path = GOLDEN / f"{job.__name__}.csv"

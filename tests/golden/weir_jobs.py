@@ -15,7 +15,8 @@ GOLDEN = ROOT / "tests" / "golden" / "flights"
 # Jobs are YAML unless their name says otherwise.
 SINKS = {"carriers": ["carriers"], "departures": ["departures", "anomalies"],
          "wordcount": ["words"], "carriers.sql": ["carriers"], "departures.sql": ["departures"],
-         "wordcount.sql": ["words"], "routes.sql": ["routes"], "turnarounds.sql": ["turnarounds"]}
+         "wordcount.sql": ["words"], "routes.sql": ["routes"], "turnarounds.sql": ["turnarounds"],
+         "weather.sql": ["conditions"]}
 
 
 def job_file(job: str) -> pathlib.Path:
