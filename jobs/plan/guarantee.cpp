@@ -45,9 +45,6 @@ std::pair<guarantee_level, std::string> of_sink(const sink_spec& s) {
 }
 
 std::string kept_until(const join_side& s) {
-  if (s.window_end_key)
-    return {state_bound::bounded,
-            "rows per key (" + key_names(s.keys, in) + ") until the window ends"};
   if (!s.time_column) return "kept for ever";
   if (s.retain_us < 0) return "until their window ends";
   return "until the watermark is " + format_duration_us(s.retain_us) + " beyond";
@@ -121,6 +118,9 @@ std::string guarantee_text(const physical_plan& plan) {
 namespace {
 
 state_info of_over(const over_spec& s, const schema_ptr& in) {
+  if (s.window_end_key)
+    return {state_bound::bounded,
+            "rows per key (" + key_names(s.keys, in) + ") until the window ends"};
   if (!s.time_column) return {state_bound::unbounded, "all rows of the input, kept for ever"};
   std::string text = "rows that the watermark has not passed or that a frame still reaches";
   if (s.keys.empty()) return {state_bound::bounded, text};

@@ -189,12 +189,12 @@ std::optional<rows> query_binder::limited(const query& q, const context& c, rows
   o.what += std::to_string(def.limit) + " from " + std::to_string(def.offset) +
             (def.with_ties ? " with ties" : "") + (def.final_only ? " final" : "");
   const auto location = q.limit_location ? q.limit_location : q.location;
-  const bool one = def.limit <= 1 && !def.with_ties;
+  const bool one = def.limit == 1 && !def.with_ties;
   auto made = builder_.top_n(in.from, std::move(def), std::move(o));
   if (!made) return report(made.err().code, made.err().message, location), std::nullopt;
-  change_locations[made->node] = location;
   in.from = *made;
-  in.single = in.single || one;
+  in.single |= one;
+  change_locations[made->node] = location;
   if (kept && !c.final_rows) in.order = std::move(terms);
   return in;
 }
@@ -226,8 +226,8 @@ std::optional<rows> query_binder::distinct_on(const query& q, const context& c, 
   const auto location = expr::begin_of(q.distinct_on[0]);
   auto made = builder_.top_n(in.from, std::move(def), std::move(o));
   if (!made) return report(made.err().code, made.err().message, location), std::nullopt;
-  change_locations[made->node] = location;
   in.from = *made;
+  change_locations[made->node] = location;
   return in;
 }
 

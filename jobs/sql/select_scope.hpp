@@ -35,9 +35,6 @@ struct correlation {
 struct rows {
   planner::relation from;
   std::vector<column_name> columns;
-  /// Of a query whose reader keeps the order (context::ordered): columns of the relation, some of
-  /// which may have no name.
-  std::vector<order_term> order = {};
 
   // Of a query that was bound as a subquery:
   std::vector<correlation> correlated = {};
@@ -48,6 +45,9 @@ struct rows {
   /// Of such an aggregate with HAVING: the column that says whether the row is there; it is the
   /// last entry of when_empty, too.
   std::optional<uint32_t> kept = {};
+  /// Of a query whose reader keeps the order (context::ordered): columns of the relation, some of
+  /// which may have no name.
+  std::vector<order_term> order = {};
 };
 /// Values of subqueries in expressions, by syntax::query, over the relation that the clause reads.
 using subquery_values = std::map<const void*, expr::bound>;

@@ -62,8 +62,8 @@ class over_operator final : public stream_operator {
   }
 
   status on_watermark(timestamp_us t, collector&) override {
-    if (!final_) return {};
-    if (t == watermark_end && progress_.watermark() != watermark_end)
+    if (!final_ || t <= progress_.watermark()) return {};
+    if (t == watermark_end)
       rows_->partitions().for_each([this](uint32_t p) { leaving_.push_back(p); });
     else if (windows_)
       windows_->close_until(t, leaving_);

@@ -58,8 +58,8 @@ status top_n_operator::process_batch(uint16_t, const batch_ptr& in, collector& o
 }
 
 status top_n_operator::on_watermark(timestamp_us t, collector&) {
-  if (!final_) return {};
-  if (t == watermark_end && progress_.watermark() != watermark_end) {
+  if (!final_ || t <= progress_.watermark()) return {};
+  if (t == watermark_end) {
     leaving_.clear();
     rows_.partitions().for_each([this](uint32_t p) { leaving_.push_back(p); });
   } else if (windows_) {

@@ -387,9 +387,10 @@ status check_node(const physical_plan& plan, uint32_t i, const std::vector<schem
     return bad(n, "parallelism " + std::to_string(parallelism) + " is over the " +
                       std::to_string(plan.key_groups) + " key groups");
   if (runs_once(n) && parallelism != 1)
-    return bad(n,
-               std::string(std::holds_alternative<join_spec>(n.spec) ? "a join" : "an aggregate") +
-                   " without keys has parallelism " + std::to_string(parallelism) + ", not 1");
+    return bad(n, (std::holds_alternative<aggregate_spec>(n.spec)
+                       ? "an aggregate"
+                       : "a " + std::string(kind_name(n.spec))) +
+                      " without keys has parallelism " + std::to_string(parallelism) + ", not 1");
   return std::visit(spec_checker{plan, n, in}, n.spec);
 }
 

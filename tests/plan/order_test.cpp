@@ -112,7 +112,7 @@ TEST_CASE("plans with ordered partitions that do not hold together are refused")
   }
   SUBCASE("all rows in parallel") {
     std::get<top_n_spec>(p.operators[2].spec).keys.clear();
-    CHECK(why() == "plan: top_n \"top\": top_n without keys has parallelism 2, not 1");
+    CHECK(why() == "plan: top_n \"top\": a top_n without keys has parallelism 2, not 1");
   }
   SUBCASE("an argument of no column") {
     std::get<over_spec>(p.operators[3].spec).calls[0].argument = 9;

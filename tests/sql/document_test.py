@@ -5,6 +5,7 @@ An ```sql block is a script, the block behind it what comes of it:
 
     csv, json   standard output, or the files that were written; rows in any order
     final       standard output of `weir run --final`
+    ordered     likewise, rows in this order
     error       parts of the messages, one a line, in this order
 
 A script that does not define the table flights gets the document's definition in front.
@@ -30,10 +31,12 @@ def lines_of(text: str, header: bool) -> list:
 
 
 def outcome(weir: str, folder: pathlib.Path, kind: str) -> list:
-    options = ["--final"] if kind == "final" else []
+    options = ["--final"] if kind in ("final", "ordered") else []
     done = run(weir, folder, "run", "job.sql", "--quiet", "-o", "csv", *options)
     if done.returncode:
         return [f"exited with {done.returncode}", done.stderr]
+    if done.stdout and kind == "ordered":
+        return done.stdout.splitlines()
     if done.stdout:
         return lines_of(done.stdout, header=True)
     parts = [p.read_text() for p in folder.glob("out/**/*.*")]
@@ -57,7 +60,8 @@ def check(weir: str, data: pathlib.Path, flights: str, script: str, kind: str, w
                     return f"expected {line!r} in:\n{done.stderr}"
             return "" if done.returncode == 2 else f"lint exited with {done.returncode}"
         got = outcome(weir, folder, kind)
-        expected = lines_of(want, header=got == [] or bool(re.match(r"[a-z_]+(,|$)", got[0])))
+        header = got == [] or bool(re.match(r"[a-z_]+(,|$)", got[0]))
+        expected = want.splitlines() if kind == "ordered" else lines_of(want, header)
         return "" if got == expected else f"expected {expected}\ngot {got}"
 
 
@@ -69,7 +73,7 @@ def main() -> int:
     failed = 0
     for i in scripts:
         kind, want = blocks[i + 1] if i + 1 < len(blocks) else ("", "")
-        if kind not in ("csv", "json", "final", "error"):
+        if kind not in ("csv", "json", "final", "ordered", "error"):
             wrong = "nothing behind it says what comes of it"
         else:
             wrong = check(weir, source / "jobs/examples/flights/data", flights, blocks[i][1], kind, want)

@@ -89,7 +89,7 @@ INSERT INTO o
   FROM t
   GROUP BY k
 -- ERRORS
-job.sql:4:12: error: table "o" (file) only appends rows, but this aggregate updates rows that it has emitted as more input arrives; group by a window (TUMBLE and its window_start), or give the table the option emit = 'final' for the rows that stand when bounded input ends, or use a table that takes changes (stdout)
+job.sql:4:12: error: table "o" (file) only appends rows, but this aggregate updates rows that it has emitted as more input arrives; group by a window (TUMBLE and its window_start), or give the table the option emit = 'final' for the rows that stand when bounded input ends, or use a table that takes changes (stdout, or format = 'debezium_json')
    4 |   GROUP BY k
      |            ^
 
@@ -98,14 +98,14 @@ CREATE VIEW v AS
   SELECT k, count(*) AS n FROM t GROUP BY k;
 INSERT INTO o SELECT * FROM v WHERE n > 1
 -- ERRORS
-job.sql:2:43: error: table "o" (file) only appends rows, but this aggregate updates rows that it has emitted as more input arrives; group by a window (TUMBLE and its window_start), or give the table the option emit = 'final' for the rows that stand when bounded input ends, or use a table that takes changes (stdout)
+job.sql:2:43: error: table "o" (file) only appends rows, but this aggregate updates rows that it has emitted as more input arrives; group by a window (TUMBLE and its window_start), or give the table the option emit = 'final' for the rows that stand when bounded input ends, or use a table that takes changes (stdout, or format = 'debezium_json')
    2 |   SELECT k, count(*) AS n FROM t GROUP BY k;
      |                                           ^
 
 -- CASE changes of an aggregate without keys
 INSERT INTO o SELECT 'all', count(*) FROM t
 -- ERRORS
-job.sql:1:29: error: table "o" (file) only appends rows, but this aggregate updates rows that it has emitted as more input arrives; group by a window (TUMBLE and its window_start), or give the table the option emit = 'final' for the rows that stand when bounded input ends, or use a table that takes changes (stdout)
+job.sql:1:29: error: table "o" (file) only appends rows, but this aggregate updates rows that it has emitted as more input arrives; group by a window (TUMBLE and its window_start), or give the table the option emit = 'final' for the rows that stand when bounded input ends, or use a table that takes changes (stdout, or format = 'debezium_json')
    1 | INSERT INTO o SELECT 'all', count(*) FROM t
      |                             ^
 

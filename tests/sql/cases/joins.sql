@@ -107,7 +107,7 @@ sink file o (csv)
 -- CASE an outer join without bound changes its rows
 INSERT INTO o SELECT t.k, f.n FROM t LEFT JOIN f ON t.k = f.k
 -- ERRORS
-job.sql:1:48: error: table "o" (file) only appends rows, but this join updates rows that it has emitted as more input arrives; group by a window (TUMBLE and its window_start), or give the table the option emit = 'final' for the rows that stand when bounded input ends, or use a table that takes changes (stdout)
+job.sql:1:48: error: table "o" (file) only appends rows, but this join updates rows that it has emitted as more input arrives; group by a window (TUMBLE and its window_start), or give the table the option emit = 'final' for the rows that stand when bounded input ends, or use a table that takes changes (stdout, or format = 'debezium_json')
    1 | INSERT INTO o SELECT t.k, f.n FROM t LEFT JOIN f ON t.k = f.k
      |                                                ^
 

@@ -61,7 +61,7 @@ job.sql:14:46: error: ORDER BY ... USING is not supported; write ASC or DESC
 job.sql:15:64: error: column "t.v" must appear in the GROUP BY clause or be used in an aggregate function
   15 | INSERT INTO hole SELECT k, count(*) FROM t GROUP BY k ORDER BY v LIMIT 1;
      |                                                                ^
-job.sql:16:51: error: table "o" (file) only appends rows, but which rows are the first changes as more input arrives; choose them within a window (with its window_end among the keys of DISTINCT ON or PARTITION BY), or give the table the option emit = 'final' for the rows that stand when bounded input ends, or use a table that takes changes (stdout)
+job.sql:16:51: error: table "o" (file) only appends rows, but which rows are the first changes as more input arrives; choose them within a window (with its window_end among the keys of DISTINCT ON or PARTITION BY), or give the table the option emit = 'final' for the rows that stand when bounded input ends, or use a table that takes changes (stdout, or format = 'debezium_json')
   16 | INSERT INTO o SELECT k, v FROM t ORDER BY v LIMIT 5
      |                                                   ^
 
@@ -69,13 +69,12 @@ job.sql:16:51: error: table "o" (file) only appends rows, but which rows are the
 INSERT INTO o SELECT k, row_number() OVER (PARTITION BY k ORDER BY v) FROM t;
 INSERT INTO o SELECT k, sum(v) OVER w FROM t WINDOW w AS (PARTITION BY k)
 -- ERRORS
-job.sql:1:25: error: table "o" (file) only appends rows, but this aggregate updates rows that it has emitted as more input arrives; group by a window (TUMBLE and its window_start), or give the table the option emit = 'final' for the rows that stand when bounded input ends, or use a table that takes changes (stdout)
+job.sql:1:25: error: table "o" (file) only appends rows, but values of this window function change as more input arrives; order it by the input's event time, ascending, or have a window's window_end among the keys of PARTITION BY, or give the table the option emit = 'final' for the rows that stand when bounded input ends, or use a table that takes changes (stdout, or format = 'debezium_json')
    1 | INSERT INTO o SELECT k, row_number() OVER (PARTITION BY k ORDER BY v) FROM t;
      |                         ^
-job.sql:2:25: error: table "o" (file) only appends rows, but this aggregate updates rows that it has emitted as more input arrives; group by a window (TUMBLE and its window_start), or give the table the option emit = 'final' for the rows that stand when bounded input ends, or use a table that takes changes (stdout)
+job.sql:2:25: error: table "o" (file) only appends rows, but values of this window function change as more input arrives; order it by the input's event time, ascending, or have a window's window_end among the keys of PARTITION BY, or give the table the option emit = 'final' for the rows that stand when bounded input ends, or use a table that takes changes (stdout, or format = 'debezium_json')
    2 | INSERT INTO o SELECT k, sum(v) OVER w FROM t WINDOW w AS (PARTITION BY k)
      |                         ^
-
 
 -- CASE parts of statements
 INSERT INTO o SELECT k, v FROM t FOR UPDATE;
