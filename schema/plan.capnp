@@ -39,12 +39,13 @@ struct Operator {
     union @11 :Void;
     distinct @12 :Void;
     custom @13 :Custom;
-    tumble @14 :Tumble;
+    tumble @14 :Tumble;    # as window writes it since there are others
     join @17 :Join;
     repeat @18 :UInt32;    # the count's column
     settle @19 :Void;
     topN @20 :TopN;
     over @21 :Over;
+    window @22 :Window;
   }
   onError @15 :UInt8;      # error_policy
   deadLetterFolder @16 :Text;
@@ -171,6 +172,10 @@ struct Aggregate {
   inputHasChanges @4 :Bool;
   completeInput @5 :Schema;
   windowEndKey @6 :UInt32;   # 1 + index in keys; 0 = none
+  windows @7 :WindowShape;   # absent: none
+  windowStartAt @8 :UInt32;
+  lateColumns @9 :List(UInt32);
+  lateOutput @10 :Schema;    # absent: none
 }
 
 struct Custom {
@@ -184,6 +189,19 @@ struct Custom {
 struct Tumble {
   timeColumn @0 :UInt32;
   sizeUs @1 :Int64;
+}
+
+struct WindowShape {
+  kind @0 :UInt8;          # window_kind
+  sizeUs @1 :Int64;
+  stepUs @2 :Int64;
+}
+
+struct Window {
+  timeColumn @0 :UInt32;
+  shape @1 :WindowShape;
+  slices @2 :Bool;
+  keys @3 :List(UInt32);
 }
 
 # An expression as its nodes, arguments before the calls that use them; the last one is the root.

@@ -8,6 +8,7 @@
 #include "runtime/base/units.hpp"
 #include "runtime/column/text.hpp"
 #include "runtime/operators/aggregate_schema.hpp"
+#include "runtime/plan/windows.hpp"
 
 namespace weir::planner {
 namespace {
@@ -132,15 +133,21 @@ std::string plan_builder::position_id(std::string_view kind, std::string_view wh
 }
 
 relation plan_builder::add(logical_node n) {
-  if (n.step.id.empty()) n.step.id = position_id(kind_text(n.what), n.step.what, n.inputs);
+  if (n.step.id.empty())
+    n.step.id =
+        position_id(n.what == kind::window ? to_string(n.window.shape.kind) : kind_text(n.what),
+                    n.step.what, n.inputs);
   n.parallelism = n.step.parallelism;
   // A step without a wish of its own runs where its input runs, so that both can fuse.
   if (!n.parallelism && n.inputs.size() == 1 &&
       (n.what == kind::filter || n.what == kind::project || n.what == kind::flat_map ||
-       n.what == kind::tumble || n.what == kind::repeat || n.what == kind::sink))
+       n.what == kind::window || n.what == kind::repeat || n.what == kind::sink))
     n.parallelism = nodes_[n.inputs[0].node].parallelism;
-  if (n.what != kind::scan && n.what != kind::aggregate && n.what != kind::settle &&
-      n.what != kind::top_n && n.what != kind::over)
+  // Sessions give rows when nothing can change them any longer.
+  const bool settles = n.what == kind::settle ||
+                       (n.what == kind::window && n.window.shape.kind == window_kind::session);
+  if (n.what != kind::scan && n.what != kind::aggregate && !settles && n.what != kind::top_n &&
+      n.what != kind::over)
     for (auto r : n.inputs) n.emits_changes |= nodes_[r.node].emits_changes;
   nodes_.push_back(std::move(n));
   return {static_cast<uint32_t>(nodes_.size() - 1), 0};
@@ -232,15 +239,16 @@ result<relation> plan_builder::flat_map(relation in, flat_map_def f, step_option
   return add(std::move(n));
 }
 
-result<relation> plan_builder::tumble(relation in, int64_t size_us, step_options o) {
+result<relation> plan_builder::window(relation in, window_def w, step_options o) {
   const auto type = schema_of(in);
-  if (size_us <= 0) return {errc::invalid_argument, "the window's size must be above 0"};
+  if (auto problem = problem_of(w.shape); !problem.empty())
+    return {errc::invalid_argument, problem};
   if (!type->event_time)
     return {errc::invalid_argument,
             "a window needs event time: name the table's timestamp column with the option "
             "event_time, and keep it in the steps before the window"};
   logical_node n;
-  n.what = kind::tumble;
+  n.what = kind::window;
   n.step = std::move(o);
   n.inputs = {in};
   auto out = std::make_shared<schema>(*type);
@@ -249,8 +257,10 @@ result<relation> plan_builder::tumble(relation in, int64_t size_us, step_options
   n.window_end = static_cast<uint32_t>(out->size());
   out->fields.push_back({"window_end", type_id::timestamp});
   WEIR_TRY(unique_names(*out, "the result"));
+  // Rows of a session come when the watermark reaches its end.
+  if (w.shape.kind == window_kind::session) out->event_time = n.window_end;
   n.output = std::move(out);
-  n.window_us = size_us;
+  n.window = std::move(w);
   return add(std::move(n));
 }
 
@@ -260,7 +270,7 @@ result<relation> plan_builder::aggregate(relation in, aggregate_def a, step_opti
   logical_node n;
   n.what = kind::aggregate;
   n.inputs = {in};
-  const bool behind_window = from.window_end && in.port == 0;
+  const bool behind_window = from.window_start && from.window_end && in.port == 0;
   auto is_bound = [&from](const named_expr& k) {
     auto c = bare_column(k.value);
     return c && (c == from.window_start || c == from.window_end);
@@ -296,7 +306,19 @@ result<relation> plan_builder::aggregate(relation in, aggregate_def a, step_opti
       return {errc::invalid_argument, "an aggregate without keys runs once: its parallelism is 1"};
     n.step.parallelism = 1;
   }
+  // Slices of windows without another key meet in one task.
+  if (const auto* w = sliced_window(in); w && n.window_start && n.window_end) {
+    n.window = w->window;
+    if (n.columns.size() == 2) n.step.parallelism = 1;
+  }
   return add(std::move(n));
+}
+
+const logical_node* plan_builder::sliced_window(relation r) const {
+  const auto* n = &nodes_[r.node];
+  while (n->what == kind::filter || n->what == kind::project || n->what == kind::flat_map)
+    n = &nodes_[n->inputs[0].node];
+  return n->what == kind::window && n->window.shape.kind != window_kind::tumble ? n : nullptr;
 }
 
 result<relation> plan_builder::unite(const std::vector<relation>& in, step_options o) {

@@ -87,6 +87,12 @@ struct over_def {
   bool by_window = false;   // set by the builder: a key is a window's end, and they leave with it
   bool by_time = false;     // set by the builder: once, when the watermark has passed them
 };
+struct window_def {
+  window_shape shape;
+  /// Sessions: columns of the input whose values have sessions of their own. Left out: the other
+  /// keys of the aggregate that groups by the windows' bounds, or none.
+  std::optional<std::vector<uint32_t>> keys = {};
+};
 struct custom_def {
   std::string library;  // as the job names it
   std::string class_name;
@@ -121,7 +127,7 @@ struct logical_node {
     project,
     flat_map,
     aggregate,
-    tumble,
+    window,
     unite,
     distinct,
     custom,
@@ -148,10 +154,13 @@ struct logical_node {
   flat_map_def flat;                  //
   std::vector<aggregate_call> calls;  // aggregate
   bool final_only = false;            // aggregate
-  int64_t window_us = 0;              // tumble
+  window_def window;                  // window; of an aggregate with `sliced`: what it makes
+  /// window: its bounds are those of slices, which aggregates make windows of; aggregate: it does
+  bool sliced = false;
   custom_def custom;                  //
   std::vector<uint32_t> custom_keys;  //
-  custom_info info;                   // custom
+  custom_info info;                   // custom; aggregate: its output for late rows
+  std::vector<uint32_t> late;         // aggregate: columns of the input that those have
   top_n_def top;                      // top_n
   over_def over;                      // over
 };
@@ -169,7 +178,7 @@ class plan_builder {
   /// Behind a window: `keys` get its start and end where they lack them.
   result<relation> aggregate(relation, aggregate_def, step_options = {});
   /// Over the event time of the input: adds window_start and window_end.
-  result<relation> tumble(relation, int64_t size_us, step_options = {});
+  result<relation> window(relation, window_def, step_options = {});
   /// By position; names are those of the first.
   result<relation> unite(const std::vector<relation>&, step_options = {});
   result<relation> distinct(relation, step_options = {});
@@ -192,6 +201,10 @@ class plan_builder {
   /// As sink(), by position.
   status sink_by_position(relation, const table_def&, step_options = {});
 
+  /// Rows that come too late for windows over tables with the option late_table go to the tables
+  /// that it names; `find` gives those. After all steps and sinks.
+  status add_late_tables(const std::function<result<table_def>(const std::string& name)>& find);
+
   schema_ptr schema_of(relation) const;
   bool emits_changes(relation r) const { return nodes_[r.node].emits_changes; }
   const logical_node& node(relation r) const { return nodes_[r.node]; }
@@ -206,6 +219,12 @@ class plan_builder {
  private:
   relation add(logical_node);
   bool leaves_by_window(relation, const std::vector<uint32_t>& keys) const;
+  /// The window whose bounds rows have, where aggregates can make it of slices; else null.
+  const logical_node* sliced_window(relation) const;
+  void tables_of(uint32_t node, std::vector<uint32_t>& scans) const;
+  bool drops_late_rows(const logical_node&) const;
+  result<relation> late_output(uint32_t node, const std::string& table,
+                               const std::vector<std::string>& columns);
   status check_sink(relation, const table_def&) const;
   status add_sink(relation, const table_def&, step_options, std::vector<expr::node_ptr>,
                   schema_ptr);

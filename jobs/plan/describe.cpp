@@ -1,5 +1,7 @@
 #include "jobs/plan/describe.hpp"
 
+#include "jobs/plan/builder.hpp"
+
 #include "jobs/plan/aggregate_call.hpp"
 #include "runtime/base/units.hpp"
 #include "runtime/expr/expr.hpp"
@@ -30,9 +32,17 @@ struct describer {
     out += ": " + columns;
     if (s.columns->event_time)
       out += "; event time " + s.columns->fields[*s.columns->event_time].name + ", up to " +
-             format_duration_us(s.watermark_delay_us) + " out of order";
+             format_duration_us(s.watermark_delay_us - lateness(s)) + " out of order";
+    if (lateness(s) > 0) out += ", windows open " + format_duration_us(lateness(s)) + " longer";
     if (s.on_error != error_policy::fail) out += std::string("; on error ") + to_string(s.on_error);
     return out;
+  }
+  /// What the table's windows wait beyond its watermark_delay; part of the spec's.
+  static int64_t lateness(const source_spec& s) {
+    auto o = s.options.find("allowed_lateness");
+    if (o == s.options.end()) return 0;
+    auto us = duration_us(o->second, "allowed_lateness");
+    return us.ok() ? *us : 0;
   }
   std::string operator()(const sink_spec& s) const {
     return "sink " + connector_text(s.connector, s.options) +
@@ -60,11 +70,14 @@ struct describer {
   std::string operator()(const aggregate_spec& s) const {
     const auto& arguments = s.stage == aggregate_spec::phase::merge ? *s.complete_input : *in[0];
     std::string out = s.stage == aggregate_spec::phase::partial ? "pre-aggregate " : "aggregate ";
-    for (size_t i = 0; i < s.calls.size(); ++i)
+    for (size_t i = 0; i < visible_calls(s); ++i)
       out += (i ? ", " : "") + to_sql(s.calls[i], arguments);
     if (!s.keys.empty()) out += " by " + join_columns(s.keys, in[0]);
     if (s.stage != aggregate_spec::phase::partial && s.emit == emit_mode::final_only)
-      out += s.window_end_key ? "; once per window" : "; once, at the end";
+      out += s.windows          ? "; once per window: " + windows_text(*s.windows)
+             : s.window_end_key ? "; once per window"
+                                : "; once, at the end";
+    if (s.late_output) out += "; late rows apart";
     return out;
   }
   std::string operator()(const union_spec&) const { return "union"; }
@@ -128,9 +141,25 @@ struct describer {
   std::string operator()(const repeat_spec& s) const {
     return "repeat by " + in[0]->fields[s.count_column].name;
   }
-  std::string operator()(const tumble_spec& s) const {
-    return "tumbling windows of " + format_duration_us(s.size_us) + " over " +
-           in[0]->fields[s.time_column].name;
+  std::string operator()(const window_spec& s) const {
+    auto out = (s.slices ? "slices of " : "") + windows_text(s.shape) + " over " +
+               in[0]->fields[s.time_column].name;
+    if (!s.keys.empty()) out += " by " + join_columns(s.keys, in[0]);
+    return out;
+  }
+  static std::string windows_text(const window_shape& s) {
+    const auto size = format_duration_us(s.size_us), step = format_duration_us(s.step_us);
+    switch (s.kind) {
+      case window_kind::tumble:
+        return "tumbling windows of " + size;
+      case window_kind::hop:
+        return "hops of " + size + " every " + step;
+      case window_kind::cumulate:
+        return "windows that grow by " + step + " up to " + size;
+      case window_kind::session:
+        return "sessions with gaps below " + size;
+    }
+    return "windows";
   }
 };
 

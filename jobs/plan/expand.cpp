@@ -114,8 +114,8 @@ class expander {
         return emit_project(i);
       case kind::flat_map:
         return emit_flat_map(i);
-      case kind::tumble:
-        return emit_tumble(i);
+      case kind::window:
+        return emit_window(i);
       case kind::aggregate:
         return emit_aggregate(i);
       case kind::unite:
@@ -179,6 +179,13 @@ class expander {
     const auto& o = n.table.options;
     if (auto v = o.find("watermark_delay"); v != o.end()) {
       WEIR_ASSIGN(s.watermark_delay_us, duration_us(v->second, "watermark_delay"));
+    }
+    // Windows answer once, so that staying open longer is waiting longer, for all that reads time.
+    if (auto v = o.find("allowed_lateness"); v != o.end()) {
+      WEIR_ASSIGN(auto more, duration_us(v->second, "allowed_lateness"));
+      if (more < 0 || __builtin_add_overflow(s.watermark_delay_us, more, &s.watermark_delay_us))
+        return {errc::invalid_argument, "table \"" + n.table.name + "\": allowed_lateness = '" +
+                                            v->second + "' is no time to wait"};
     }
     auto follow = o.find("follow");
     const bool may_idle = s.connector == "stdin" ||
@@ -257,24 +264,59 @@ class expander {
     return {};
   }
 
-  status emit_tumble(uint32_t i) {
+  status emit_window(uint32_t i) {
     const auto& n = nodes_[i];
     auto in = input(n);
-    tumble_spec s;
+    window_spec s;
     s.time_column = in.map[*logical_type(n.inputs[0])->event_time];
-    s.size_us = n.window_us;
+    s.shape = n.window.shape;
+    s.slices = n.sliced;
     auto type = std::make_shared<schema>(*in.type);
     emitted e;
     e.map = in.map;
-    for (size_t c = n.output->size() - 2; c < n.output->size(); ++c) {
-      e.map.push_back(static_cast<uint32_t>(type->size()));
-      type->fields.push_back(n.output->fields[c]);
-    }
+    if (s.slices) {
+      // Both bounds are the slice: nothing between here and the aggregates looks at them.
+      const auto slice = static_cast<uint32_t>(type->size());
+      // Of sessions the start stands for the rows' times, which become their bounds.
+      e.map.push_back(n.window.shape.kind == window_kind::session ? s.time_column : slice);
+      e.map.push_back(slice);
+      type->fields.push_back({"slice", type_id::timestamp});
+    } else
+      for (size_t c = n.output->size() - 2; c < n.output->size(); ++c) {
+        e.map.push_back(static_cast<uint32_t>(type->size()));
+        type->fields.push_back(n.output->fields[c]);
+      }
     e.type = type;
-    e.op = add(n.step.id, name_of(n), s, type, n.emits_changes, n.parallelism);
-    connect(in, e.op);
+    auto parallelism = n.parallelism;
+    std::vector<uint32_t> keys;
+    if (s.shape.kind == window_kind::session) type->event_time.reset();
+    if (holds_rows(s)) {
+      type->event_time = e.map[*n.window_end];
+      if (n.window.keys)
+        for (auto c : *n.window.keys) keys.push_back(in.map[c]);
+      if (keys.empty()) parallelism = 1;  // all rows make the same sessions
+      s.keys = keys;
+    }
+    e.op = add(n.step.id, name_of(n), std::move(s), type, n.emits_changes, parallelism);
+    connect(in, e.op, std::move(keys));
     out_[i] = std::move(e);
     return {};
+  }
+
+  static bool is_session(const logical_node& n) {
+    return n.sliced && n.window.shape.kind == window_kind::session;
+  }
+  /// min and max of the rows' times, behind the calls of an aggregate over sessions.
+  static void add_bounds(const logical_node& n, const emitted& in,
+                         std::vector<aggregate_call>& calls) {
+    for (auto f : {aggregate_function::min, aggregate_function::max}) {
+      aggregate_call c;
+      c.function = f;
+      c.argument = column_ref(*in.type, in.map[*bare_column(n.columns[*n.window_start].value)]);
+      c.type = type_id::timestamp;
+      c.name = f == aggregate_function::min ? "first row" : "last row";
+      calls.push_back(std::move(c));
+    }
   }
 
   /// A projection in front of an aggregate: the keys, then what the calls read.
@@ -284,11 +326,14 @@ class expander {
       for (const auto& e : {c.argument, c.filter})
         if (e)
           for (auto col : expr::columns_of(*e)) read.insert(col);
+    read.insert(n.late.begin(), n.late.end());
+    if (is_session(n)) read.insert(*bare_column(n.columns[*n.window_start].value));
     project_spec s;
     auto type = std::make_shared<schema>();
     emitted e;
     e.map.assign(in.map.size(), dropped);
     for (const auto& k : n.columns) {
+      if (n.sliced && n.window_start && &k == &n.columns[*n.window_start]) continue;
       type->fields.push_back({"key " + k.name, k.value->type});
       s.columns.push_back(remap(k.value, in.map));
     }
@@ -308,27 +353,53 @@ class expander {
 
   status emit_aggregate(uint32_t i) {
     const auto& n = nodes_[i];
+    if (n.window.shape.kind == window_kind::session && !n.sliced && !n.window.keys &&
+        n.columns.size() > 2)
+      return {errc::unsupported,
+              "\"" + n.step.id +
+                  "\" groups rows of sessions in a way that does not say whose sessions they are: "
+                  "name their key, SESSION(t, column, gap, key), and leave out rows before it, in "
+                  "a view"};
+    if (n.window.shape.kind == window_kind::session && !n.sliced && !n.late.empty())
+      return {errc::unsupported,
+              "late_table: sessions of rows (\"" + n.step.id +
+                  "\" groups them by something else than their key, or computes with their "
+                  "bounds) only count rows that come too late"};
     auto in = input(n);
     aggregate_spec s;
     s.emit = n.final_only ? emit_mode::final_only : emit_mode::changes;
     s.input_has_changes = nodes_[n.inputs[0].node].emits_changes;
     s.calls = n.calls;
+    // The keys that state has: of windows of slices their starts follow from their ends.
+    std::vector<uint32_t> keys = identity(n.columns.size());
     if (n.window_end) s.window_end_key = *n.window_end;
+    if (n.sliced) {
+      s.windows = n.window.shape;
+      s.window_start_at = *n.window_start;
+      keys.erase(keys.begin() + *n.window_start);
+      if (*n.window_start < *n.window_end) --*s.window_end_key;
+    }
     bool bare = true;
     for (const auto& k : n.columns) bare &= bare_column(k.value).has_value();
-    s.keys = identity(n.columns.size());
-    const bool shrinks = partial_shrinks(s);
+    s.keys = identity(keys.size());
+    // Rows that may go to a late table are needed whole by the one who finds them late.
+    const bool shrinks = n.late.empty() && partial_shrinks(s);
     // Rows that go through the exchange as they are had better carry nothing else.
     const size_t used = n.columns.size() + n.calls.size();
-    if (!bare || (!shrinks && in.type->size() > used)) {
+    if (!bare || (!shrinks && n.late.empty() && in.type->size() > used)) {
       in = narrow(n, in, bare ? "/columns" : "/keys");
     } else {
-      for (size_t k = 0; k < n.columns.size(); ++k)
-        s.keys[k] = in.map[*bare_column(n.columns[k].value)];
+      for (size_t k = 0; k < keys.size(); ++k)
+        s.keys[k] = in.map[*bare_column(n.columns[keys[k]].value)];
     }
     for (auto& c : s.calls) {
       c.argument = remap(c.argument, in.map);
       c.filter = remap(c.filter, in.map);
+    }
+    if (is_session(n)) add_bounds(n, in, s.calls);
+    if (!n.late.empty()) {
+      for (auto c : n.late) s.late_columns.push_back(in.map[c]);
+      s.late_output = n.info.side_outputs[0].second;
     }
     if (shrinks) {
       s.stage = aggregate_spec::phase::partial;
@@ -338,10 +409,12 @@ class expander {
       connect(in, op);
       s.stage = aggregate_spec::phase::merge;
       s.complete_input = in.type;
-      s.keys = identity(n.columns.size());
+      s.keys = identity(keys.size());
       in = {op, 0, partial, {}};
     }
     auto hash = s.keys;
+    // Slices of one key meet in one task.
+    if (s.windows) hash.erase(hash.begin() + *s.window_end_key);
     auto op = add(n.step.id, name_of(n), std::move(s), n.output, n.emits_changes, n.parallelism);
     connect(in, op, std::move(hash));
     out_[i] = {op, 0, n.output, identity(n.output->size())};

@@ -158,12 +158,25 @@ state_info state_of(const physical_plan& plan, operator_index i) {
       return {state_bound::bounded, "emptied before every snapshot"};
     if (a->keys.empty()) return {state_bound::bounded, "one entry"};
     auto names = key_names(a->keys, in[0]);
+    if (a->windows) {
+      auto keys = a->keys;
+      keys.erase(keys.begin() + *a->window_end_key);
+      const std::string what = a->windows->kind == window_kind::session ? "one entry per session"
+                               : a->windows->kind == window_kind::hop   ? "one entry per slice"
+                                                                        : "one entry per window";
+      return {state_bound::bounded,
+              what + (keys.empty() ? "" : " and key (" + key_names(keys, in[0]) + ")") +
+                  ", freed when the watermark passes its last window"};
+    }
     if (a->window_end_key)
       return {state_bound::bounded, "one entry per key (" + names + ") until its window ends"};
     return {state_bound::unbounded, "one entry per key (" + names + "), kept for ever"};
   }
   if (std::holds_alternative<settle_spec>(n.spec))
     return {state_bound::unbounded, "all rows, until the input ends"};
+  if (const auto* w = std::get_if<window_spec>(&n.spec); w && holds_rows(*w))
+    return {state_bound::bounded,
+            "the rows of open sessions, freed when the watermark passes their end"};
   if (std::holds_alternative<distinct_spec>(n.spec))
     return {state_bound::unbounded, "one entry per distinct row, kept for ever"};
   if (const auto* j = std::get_if<join_spec>(&n.spec)) return state_of_join(*j);

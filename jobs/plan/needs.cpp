@@ -21,7 +21,7 @@ class finder {
       const auto& n = nodes_[i];
       if (n.what == kind::sink) live_[i] = true;
       if (!live_[i]) continue;
-      bool wants_time = n.what == kind::tumble || (n.what == kind::over && n.over.by_time) ||
+      bool wants_time = n.what == kind::window || (n.what == kind::over && n.over.by_time) ||
                         n.what == kind::custom;
       if (n.what == kind::join) {
         const auto parts = analyze_join(nodes_, n);
@@ -72,9 +72,11 @@ class finder {
           if (mine[c]) need(n.inputs[0], c);
         need(n.inputs[0], n.flat.argument);
         break;
-      case kind::tumble:
+      case kind::window:
         for (uint32_t c = 0; c + 2 < mine.size(); ++c)
           if (mine[c]) need(n.inputs[0], c);
+        if (n.window.keys)
+          for (auto c : *n.window.keys) need(n.inputs[0], c);
         need(n.inputs[0], *output_of(nodes_, n.inputs[0])->event_time);
         break;
       case kind::aggregate:
@@ -83,6 +85,7 @@ class finder {
           need(n.inputs[0], c.argument);
           need(n.inputs[0], c.filter);
         }
+        for (auto c : n.late) need(n.inputs[0], c);
         break;
       case kind::unite:
         // Inputs must agree in what they carry, also those that keep more for other consumers.

@@ -49,7 +49,7 @@ columns partition_of(const operator_node& n, const std::vector<const plan_edge*>
   }
   if (std::holds_alternative<filter_spec>(n.spec) ||
       std::holds_alternative<distinct_spec>(n.spec) ||
-      std::holds_alternative<tumble_spec>(n.spec) || std::holds_alternative<top_n_spec>(n.spec) ||
+      std::holds_alternative<window_spec>(n.spec) || std::holds_alternative<top_n_spec>(n.spec) ||
       std::holds_alternative<over_spec>(n.spec))
     return input(0);  // whose columns come first
   return {};

@@ -30,12 +30,23 @@ bool moves_through(const logical_node& n, const expr::node_ptr& condition, expr:
     case kind::aggregate:
       // Whole groups go or stay. A group without keys is there even without rows.
       if (n.columns.empty() || !below(n.columns.size())) return false;
+      // Windows that are made of slices are not there below.
+      if (n.window.shape.kind != window_kind::tumble)
+        for (auto c : columns)
+          if (c == n.window_start || c == n.window_end) return false;
       out = substitute(condition, n.columns);
       return true;
     case kind::flat_map:
       return below(n.output->size() - 1);
-    case kind::tumble:
-      return below(n.output->size() - 2);
+    case kind::window: {
+      if (!below(n.output->size() - 2)) return false;
+      if (n.window.shape.kind != window_kind::session) return true;
+      // Rows that are gone before would let sessions end sooner: whole keys go or stay.
+      const auto& keys = n.window.keys;
+      return keys && std::all_of(columns.begin(), columns.end(), [&keys](uint32_t c) {
+               return std::find(keys->begin(), keys->end(), c) != keys->end();
+             });
+    }
     case kind::unite:
     case kind::distinct:
     case kind::settle:

@@ -74,7 +74,7 @@ void tidy(std::vector<logical_node>& nodes) {
 void rewrite(std::vector<logical_node>& nodes) {
   // A condition that went through a projection may read constants now: folded once more.
   for (auto* rule : {fold_constants, share_equal_nodes, push_down_filters, ranks_to_top_n,
-                     fold_constants, merge_projections}) {
+                     fold_constants, merge_projections, slice_windows}) {
     tidy(nodes);
     rule(nodes);
   }

@@ -24,6 +24,9 @@ void ranks_to_top_n(std::vector<logical_node>&);
 /// A projection over a projection that nothing else reads becomes one, unless an expression would
 /// be written more than once by it.
 void merge_projections(std::vector<logical_node>&);
+/// Hops, cumulating windows and sessions that aggregates group by give them slices; what else reads
+/// the same windows gets windows of rows.
+void slice_windows(std::vector<logical_node>&);
 /// Nodes that reach no sink go away, and inputs stand before their readers; else the order is kept.
 void tidy(std::vector<logical_node>&);
 

@@ -1,4 +1,4 @@
-// FROM: tables, views, subqueries, TUMBLE, functions that give rows.
+// FROM: tables, views, subqueries, functions that give rows. Windows are in bind_window.cpp.
 #include <algorithm>
 #include <array>
 
@@ -25,18 +25,10 @@ constexpr std::array row_functions = {
     row_function{"json_array_elements", "unnest", 1, "value"},
     row_function{"jsonb_array_elements", "unnest", 1, "value"},
 };
-constexpr std::string_view windows_to_come[] = {"hop", "session", "cumulate"};
-
 const row_function* find_row_function(std::string_view name) {
   for (const auto& f : row_functions)
     if (f.name == name) return &f;
   return nullptr;
-}
-
-std::string upper(std::string_view s) {
-  std::string out;
-  for (char c : s) out += static_cast<char>(toupper(static_cast<unsigned char>(c)));
-  return out;
 }
 
 }  // namespace
@@ -51,9 +43,7 @@ uint32_t blamed(const definition& d, const std::string& message, uint32_t otherw
 }
 
 bool is_table_function(std::string_view name) {
-  return name == "tumble" || find_row_function(name) ||
-         std::find(std::begin(windows_to_come), std::end(windows_to_come), name) !=
-             std::end(windows_to_come);
+  return is_window_function(name) || find_row_function(name);
 }
 
 std::optional<rows> query_binder::from(const query& q, const context& c) {
@@ -108,9 +98,18 @@ std::optional<rows> query_binder::item(const from_item& f, const context& c, con
     inner.titles = &f.columns;
     inner.outer = f.lateral ? left : nullptr;
     r = bind(*f.inner, inner);
-  } else {
-    r = tumble(f, c);
+  } else if (is_window_function(f.call.name)) {
+    r = window(f, c);
     if (title.empty()) title = f.call.name;
+  } else {
+    auto names = window_functions();
+    for (const auto& k : row_functions) names.emplace_back(k.name);
+    report(errc::unknown_name,
+           f.call.name + "() is not a function for FROM" + nearest_hint(f.call.name, names) +
+               " (there are TUMBLE, HOP, CUMULATE, SESSION, string_to_table, words, lines, "
+               "json_array_elements)",
+           f.call.location);
+    return {};
   }
   if (!r || !rename(*r, f.columns, title, f.location)) return {};
   for (auto& column : r->columns) column.table = title;
@@ -169,97 +168,6 @@ std::optional<rows> query_binder::view(definition& d, const context& c) {
   d.broken = !r;
   d.bound[c.final_rows] = r;
   return r;
-}
-
-std::optional<rows> query_binder::tumble(const from_item& f, const context& c) {
-  const auto& s = f.call;
-  for (auto later : windows_to_come)
-    if (s.name == later) {
-      report(errc::unsupported, upper(later) + " is not supported yet; TUMBLE is", s.location);
-      return {};
-    }
-  if (s.name != "tumble") {
-    std::vector<std::string> names{"tumble"};
-    for (const auto& k : row_functions) names.emplace_back(k.name);
-    report(errc::unknown_name,
-           s.name + "() is not a function for FROM" + nearest_hint(s.name, names) +
-               " (there are TUMBLE, string_to_table, words, lines, json_array_elements)",
-           s.location);
-    return {};
-  }
-  using k = expr::syntax_kind;
-  if (s.args.size() != 3 || s.args[0].kind != k::column || s.args[1].kind != k::column) {
-    report(errc::parse,
-           "TUMBLE takes a table, its event-time column and a size: TUMBLE(flights, sched, "
-           "INTERVAL '1 hour')",
-           s.location);
-    return {};
-  }
-  auto in = relation({s.args[0].name, s.args[0].location}, c);
-  if (!in) return {};
-  const auto& types = types_of(in->from);
-  for (auto& column : in->columns) column.table = s.args[0].name;
-  select_scope names(*in, types, "TUMBLE");
-  expr::binder b(script_.text(), names);
-  auto column = b.bind(s.args[1]);
-  if (!column) return report(column.err(), s.args[1].location), std::nullopt;
-  if (planner::bare_column(column->n) != types.event_time) {
-    report(errc::invalid_argument,
-           types.event_time
-               ? "the window must be on the event-time column, \"" +
-                     types.fields[*types.event_time].name +
-                     "\": watermarks say when its windows end"
-               : "\"" + s.args[1].name +
-                     "\" is no event time; name the table's timestamp column with the option "
-                     "event_time, and keep it in the queries before the window",
-           s.args[1].location);
-    return {};
-  }
-  auto us = window_size(s.args[2]);
-  if (!us) return {};
-  auto o = part(c, "window");
-  o.what = std::to_string(*us);
-  auto columns = in->columns;
-  auto out = builder_.tumble(in->from, *us, std::move(o));
-  if (!out) return report(out.err().code, out.err().message, s.location), std::nullopt;
-  for (const auto& text : {"window_start", "window_end"}) {
-    column_name w;
-    w.name = text;
-    w.index = *types_of(*out).find(text);
-    columns.push_back(std::move(w));
-  }
-  return rows{*out, std::move(columns)};
-}
-
-/// An interval of fixed length; microseconds.
-std::optional<int64_t> query_binder::window_size(const syntax& s) {
-  rows nothing;
-  schema no_types;
-  select_scope none(nothing, no_types, "TUMBLE");
-  expr::binder constants(script_.text(), none);
-  auto size = constants.bind(s);
-  if (!size) return report(size.err(), s.location), std::nullopt;
-  if (size->unknown)
-    size = constants.coerce(*size, type_id::interval, expr::cast_context::implicit);
-  if (!size) return report(size.err(), s.location), std::nullopt;
-  auto value = expr::fold(size->n);
-  if (value->kind != expr::node_kind::literal || value->literal.null ||
-      value->type.id != type_id::interval) {
-    report(errc::type_mismatch, "the size of a window is an interval: INTERVAL '1 hour'",
-           s.location);
-    return {};
-  }
-  const auto& i = value->literal.interval;
-  int64_t us = 0;
-  if (i.months || __builtin_mul_overflow(int64_t{i.days}, int64_t{86'400'000'000}, &us) ||
-      __builtin_add_overflow(us, i.micros, &us)) {
-    report(errc::invalid_argument,
-           "a window's size is in days, hours or less: months have no "
-           "fixed length",
-           s.location);
-    return {};
-  }
-  return us;
 }
 
 std::optional<rows> query_binder::flat_map(rows in, const from_item& f, const context& c) {

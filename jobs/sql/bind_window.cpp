@@ -1,5 +1,6 @@
-// The steps that compute a SELECT's window functions, between its groups and its select list.
+// Windows of FROM: TUMBLE, HOP, CUMULATE and SESSION over a table or view.
 #include <algorithm>
+#include <array>
 
 #include "jobs/sql/query_binder.hpp"
 #include "runtime/expr/expr.hpp"
@@ -7,171 +8,157 @@
 namespace weir::sql {
 namespace {
 
-/// The tree with the calls' places instead of what stood for them.
-expr::node_ptr placed(const expr::node_ptr& n, const std::vector<uint32_t>& places) {
-  if (n->kind == expr::node_kind::column && n->column >= window_calls::first) {
-    auto copy = std::make_shared<expr::node>(*n);
-    copy->column = places[n->column - window_calls::first];
-    return copy;
-  }
-  if (n->args.empty()) return n;
-  auto copy = std::make_shared<expr::node>(*n);
-  for (auto& a : copy->args) a = placed(a, places);
-  return copy;
+struct window_function {
+  std::string_view name;
+  window_kind kind;
+  size_t sizes;  // arguments behind the table and its column
+  std::string_view usage;
+};
+constexpr std::array window_kinds = {
+    window_function{"tumble", window_kind::tumble, 1,
+                    "TUMBLE takes a table, its event-time column and a size: TUMBLE(flights, "
+                    "sched, INTERVAL '1 hour')"},
+    window_function{"hop", window_kind::hop, 2,
+                    "HOP takes a table, its event-time column, a slide and a size: HOP(flights, "
+                    "sched, INTERVAL '5 minutes', INTERVAL '1 hour')"},
+    window_function{"cumulate", window_kind::cumulate, 2,
+                    "CUMULATE takes a table, its event-time column, a step and a size: "
+                    "CUMULATE(flights, sched, INTERVAL '1 hour', INTERVAL '1 day')"},
+    window_function{"session", window_kind::session, 1,
+                    "SESSION takes a table, its event-time column, a gap and perhaps the column "
+                    "whose values have sessions of their own: SESSION(flights, sched, INTERVAL '30 "
+                    "minutes', carrier)"},
+};
+
+const window_function* find_window(std::string_view name) {
+  for (const auto& w : window_kinds)
+    if (w.name == name) return &w;
+  return nullptr;
 }
 
-std::string call_text(const over_call& c, const schema& types) {
-  std::string out = c.function == over_function::aggregate ? function_name(c.aggregate)
-                                                           : function_name(c.function);
-  out += '(';
-  if (c.argument) out += types.fields[*c.argument].name;
-  if (c.function == over_function::aggregate && c.aggregate == aggregate_function::count_star)
-    out += '*';
-  if (c.function == over_function::lag || c.function == over_function::lead ||
-      c.function == over_function::nth_value || c.function == over_function::ntile)
-    out += (c.argument ? ", " : "") + std::to_string(c.count);
-  if (c.otherwise) out += ", " + types.fields[*c.otherwise].name;
-  out += ')';
-  if (c.filter) out += " FILTER (" + types.fields[*c.filter].name + ')';
-  using b = over_frame::bound;
-  const auto& f = c.frame;
-  if (f.start == b::unbounded_preceding && f.end == b::current_row &&
-      f.in == over_frame::unit::range)
-    return out;
-  auto bound = [](b at, const scalar& offset) -> std::string {
-    std::string n = offset.type.id == type_id::float64 ? std::to_string(offset.d)
-                    : offset.type.id == type_id::decimal
-                        ? std::to_string(static_cast<int64_t>(offset.dec))
-                        : std::to_string(offset.i);
-    switch (at) {
-      case b::unbounded_preceding:
-        return "unbounded preceding";
-      case b::preceding:
-        return n + " preceding";
-      case b::current_row:
-        return "current row";
-      case b::following:
-        return n + " following";
-      case b::unbounded_following:
-        return "unbounded following";
-    }
-    return {};
-  };
-  static constexpr const char* units[] = {"range", "rows", "groups"};
-  return out + ' ' + units[static_cast<size_t>(f.in)] + ' ' + bound(f.start, f.start_offset) +
-         " to " + bound(f.end, f.end_offset);
+std::string upper(std::string_view s) {
+  std::string out;
+  for (char c : s) out += static_cast<char>(toupper(static_cast<unsigned char>(c)));
+  return out;
 }
 
 }  // namespace
 
-/// Adds what the calls read to the targets, so that it goes through GROUP BY with them.
-void query_binder::add_window_inputs(const window_calls& windows,
-                                     std::vector<bound_target>& targets) {
-  auto add = [&targets](const expr::node_ptr& n, uint32_t location) {
-    if (!n) return;
-    bound_target t;
-    t.value.n = n;
-    t.name = "window";
-    t.location = location;
-    t.hidden = true;
-    targets.push_back(std::move(t));
-  };
-  for (const auto& w : windows.all()) {
-    add(w.argument, w.location);
-    add(w.otherwise, w.location);
-    add(w.filter, w.location);
-    for (const auto& p : w.partition) add(p, w.location);
-    for (const auto& k : w.order) add(k.value, w.location);
-  }
+bool is_window_function(std::string_view name) {
+  return find_window(name) != nullptr;
 }
 
-/// Computes the calls over `from`, whose columns keep their places; takes the targets that
-/// add_window_inputs() added off their end, and puts the calls' columns into the others.
-std::optional<planner::relation> query_binder::compute_windows(const window_calls& windows,
-                                                               planner::relation from,
-                                                               std::vector<bound_target>& targets,
-                                                               size_t first_input,
-                                                               const context& c) {
-  const auto types = types_of(from);
-  std::set<std::string> taken;
-  std::vector<planner::named_expr> columns;
-  for (uint32_t i = 0; i < types.size(); ++i) {
-    taken.insert(types.fields[i].name);
-    columns.push_back({types.fields[i].name, planner::column_ref(types, i)});
+std::vector<std::string> window_functions() {
+  std::vector<std::string> out;
+  for (const auto& w : window_kinds) out.emplace_back(w.name);
+  return out;
+}
+
+/// Whether an argument is the event-time column of the rows.
+bool query_binder::window_time(const syntax& s, const rows& in, const std::string& function) {
+  const auto& types = types_of(in.from);
+  select_scope names(in, types, function);
+  expr::binder b(script_.text(), names);
+  auto column = b.bind(s);
+  if (!column) return report(column.err(), s.location);
+  if (planner::bare_column(column->n) == types.event_time) return true;
+  return report(errc::invalid_argument,
+                types.event_time
+                    ? "the window must be on the event-time column, \"" +
+                          types.fields[*types.event_time].name +
+                          "\": watermarks say when its windows end"
+                    : "\"" + s.name +
+                          "\" is no event time; name the table's timestamp column with the option "
+                          "event_time, and keep it in the queries before the window",
+                s.location);
+}
+
+std::optional<rows> query_binder::window(const from_item& f, const context& c) {
+  using k = expr::syntax_kind;
+  const auto& s = f.call;
+  const auto& known = *find_window(s.name);
+  const auto name = upper(s.name);
+  const size_t least = 2 + known.sizes;
+  const bool session = known.kind == window_kind::session;
+  if (s.args.size() < least || (s.args.size() > least && !session) || s.args[0].kind != k::column ||
+      s.args[1].kind != k::column) {
+    report(errc::parse, std::string(known.usage), s.location);
+    return {};
   }
-  size_t next = first_input;
-  auto column_of = [&](bool there) -> std::optional<uint32_t> {
-    if (!there) return {};
-    const auto& n = targets[next++].value.n;
-    if (auto bare = planner::bare_column(n)) return bare;
-    for (uint32_t i = 0; i < columns.size(); ++i)
-      if (expr::same_tree(*columns[i].value, *n)) return i;
-    columns.push_back({unique_name(expr::to_sql(*n, types), taken), n});
-    return static_cast<uint32_t>(columns.size() - 1);
-  };
-  struct step {
-    planner::over_def def;
-    std::vector<size_t> calls;
-    uint32_t location = 0;
-  };
-  std::vector<step> steps;
-  for (size_t k = 0; k < windows.all().size(); ++k) {
-    const auto& w = windows.all()[k];
-    auto call = w.call;
-    call.argument = column_of(w.argument != nullptr);
-    call.otherwise = column_of(w.otherwise != nullptr);
-    call.filter = column_of(w.filter != nullptr);
-    step s;
-    s.location = w.location;
-    s.def.final_only = c.final_rows;
-    for (size_t i = 0; i < w.partition.size(); ++i) {
-      const auto key = *column_of(true);
-      if (std::find(s.def.keys.begin(), s.def.keys.end(), key) == s.def.keys.end())
-        s.def.keys.push_back(key);
+  auto in = relation({s.args[0].name, s.args[0].location}, c);
+  if (!in) return {};
+  for (auto& column : in->columns) column.table = s.args[0].name;
+  if (!window_time(s.args[1], *in, name)) return {};
+  planner::window_def def;
+  def.shape.kind = known.kind;
+  std::vector<int64_t> sizes;
+  for (size_t i = 2; i < least; ++i) {
+    auto us = window_size(s.args[i], name);
+    if (!us) return {};
+    sizes.push_back(*us);
+  }
+  def.shape.size_us = sizes.back();
+  if (sizes.size() > 1) def.shape.step_us = sizes[0];
+  auto o = part(c, "window");
+  for (auto us : sizes) o.what += (o.what.empty() ? "" : " ") + std::to_string(us);
+  for (size_t i = least; i < s.args.size(); ++i) {
+    select_scope names(*in, types_of(in->from), name);
+    expr::binder b(script_.text(), names);
+    auto key = b.bind(s.args[i]);
+    if (!key) return report(key.err(), s.args[i].location), std::nullopt;
+    const auto column = planner::bare_column(key->n);
+    if (!column) {
+      report(errc::unsupported,
+             "the key of SESSION is a column; compute it in a view or a query in FROM",
+             s.args[i].location);
+      return {};
     }
-    for (const auto& o : w.order)
-      s.def.order.push_back({*column_of(true), o.descending, o.nulls_first});
-    auto known = std::find_if(steps.begin(), steps.end(), [&s](const step& x) {
-      return x.def.keys == s.def.keys && x.def.order == s.def.order;
-    });
-    if (known == steps.end()) known = steps.insert(steps.end(), std::move(s));
-    known->def.calls.push_back(std::move(call));
-    known->calls.push_back(k);
+    if (!comparable(key->n->type, s.args[i].location)) return {};
+    if (!def.keys) def.keys.emplace();
+    def.keys->push_back(*column);
+    o.what += ' ' + types_of(in->from).fields[*column].name;
   }
-  targets.resize(first_input);
-  auto location = windows.all()[0].location;
-  if (columns.size() > types.size()) {
-    auto o = part(c, "window-columns");
-    for (size_t i = types.size(); i < columns.size(); ++i) o.what += columns[i].name + ", ";
-    auto made = take(builder_.project(from, std::move(columns), std::move(o)), {}, location);
-    if (!made) return {};
-    from = made->from;
+  auto columns = in->columns;
+  auto out = builder_.window(in->from, std::move(def), std::move(o));
+  if (!out) return report(out.err().code, out.err().message, s.location), std::nullopt;
+  for (const auto& text : {"window_start", "window_end"}) {
+    column_name w;
+    w.name = text;
+    w.index = *types_of(*out).find(text);
+    columns.push_back(std::move(w));
   }
-  std::vector<uint32_t> places(windows.all().size());
-  for (auto& s : steps) {
-    const auto have = types_of(from);
-    auto o = part(c, "over");
-    for (auto k : s.def.keys) o.what += have.fields[k].name + ", ";
-    o.what += "by ";
-    for (const auto& t : s.def.order)
-      o.what += have.fields[t.column].name + (t.descending ? " desc" : "") +
-                (t.nulls_first ? " nulls first" : "") + ", ";
-    for (size_t i = 0; i < s.calls.size(); ++i) {
-      auto& call = s.def.calls[i];
-      const auto text = call_text(call, have);
-      o.what += text + ", ";
-      call.name = unique_name(text, taken);
-      places[s.calls[i]] = static_cast<uint32_t>(have.size() + i);
-    }
-    if (c.final_rows) o.what += "final";
-    auto made = take(builder_.over(from, std::move(s.def), std::move(o)), {}, s.location);
-    if (!made) return {};
-    from = made->from;
-    change_locations[from.node] = s.location;
+  return rows{*out, std::move(columns)};
+}
+
+/// An interval of fixed length; microseconds.
+std::optional<int64_t> query_binder::window_size(const syntax& s, const std::string& what) {
+  rows nothing;
+  schema no_types;
+  select_scope none(nothing, no_types, what);
+  expr::binder constants(script_.text(), none);
+  auto size = constants.bind(s);
+  if (!size) return report(size.err(), s.location), std::nullopt;
+  if (size->unknown)
+    size = constants.coerce(*size, type_id::interval, expr::cast_context::implicit);
+  if (!size) return report(size.err(), s.location), std::nullopt;
+  auto value = expr::fold(size->n);
+  if (value->kind != expr::node_kind::literal || value->literal.null ||
+      value->type.id != type_id::interval) {
+    report(errc::type_mismatch, "the size of a window is an interval: INTERVAL '1 hour'",
+           s.location);
+    return {};
   }
-  for (auto& t : targets)
-    if (t.value.n) t.value.n = placed(t.value.n, places);
-  return from;
+  const auto& i = value->literal.interval;
+  int64_t us = 0;
+  if (i.months || __builtin_mul_overflow(int64_t{i.days}, int64_t{86'400'000'000}, &us) ||
+      __builtin_add_overflow(us, i.micros, &us)) {
+    report(errc::invalid_argument,
+           "a window's size is in days, hours or less: months have no "
+           "fixed length",
+           s.location);
+    return {};
+  }
+  return us;
 }
 
 }  // namespace weir::sql

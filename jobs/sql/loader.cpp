@@ -52,6 +52,7 @@ std::optional<jobs::job> loader::run() {
         },
         s.what);
   add_sinks();
+  if (!script_.failed()) add_late_tables();
   script_.check_unused_settings();
   if (script_.failed()) return {};
   if (written_.empty()) {

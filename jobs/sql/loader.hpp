@@ -37,6 +37,7 @@ class loader {
     uint32_t location = 0;
   };
   void add_sinks();
+  void add_late_tables();
   /// Notes a query's rows for a table; `columns`: those that INSERT names, else all.
   void write(definition&, const name& into, const std::vector<name>& columns, const query&);
   /// The rows in the order of the table's columns, with NULL where INSERT gives nothing.

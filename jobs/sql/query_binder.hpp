@@ -117,8 +117,6 @@ class query_binder {
   std::optional<rows> item(const from_item&, const context&, const rows* left = nullptr);
   std::optional<rows> relation(const name&, const context&);
   std::optional<rows> view(definition&, const context&);
-  std::optional<rows> tumble(const from_item&, const context&);
-  std::optional<int64_t> window_size(const syntax&);
   std::optional<rows> flat_map(rows, const from_item&, const context&);
   std::optional<rows> generated(uint64_t count, uint32_t location);
 
@@ -174,6 +172,11 @@ class query_binder {
   bool left_join(rows& in, const rows& inner, std::vector<expr::node_ptr> more, const context&,
                  uint32_t location);
 
+  // bind_window.cpp
+  std::optional<rows> window(const from_item&, const context&);
+  std::optional<int64_t> window_size(const syntax&, const std::string& what);
+  bool window_time(const syntax&, const rows&, const std::string& function);
+
   // bind_select.cpp
   expr::node_ptr truth(const syntax& condition, const rows&, const schema& types,
                        const std::string& clause, const subquery_values* = nullptr);
@@ -206,7 +209,7 @@ class query_binder {
   bool bind_having(const query&, const rows&, std::vector<aggregate_call>&, clause_subqueries&,
                    expr::bound&);
 
-  // bind_window.cpp
+  // bind_over.cpp
   void add_window_inputs(const window_calls&, std::vector<bound_target>&);
   std::optional<planner::relation> compute_windows(const window_calls&, planner::relation,
                                                    std::vector<bound_target>&, size_t first_input,
@@ -257,6 +260,9 @@ class query_binder {
 uint32_t blamed(const definition&, const std::string& message, uint32_t otherwise);
 /// "a", "a_2", ...: names of columns for the engine, where each is there once.
 std::string unique_name(const std::string& wanted, std::set<std::string>& taken);
+/// TUMBLE, HOP, CUMULATE and SESSION of FROM, as PostgreSQL writes their names.
+bool is_window_function(std::string_view name);
+std::vector<std::string> window_functions();
 /// What PostgreSQL calls a column of a select list without AS.
 std::string column_title(const syntax&);
 

@@ -220,4 +220,39 @@ void loader::add_sinks() {
   }
 }
 
+/// Rows that come too late for the windows over a table with the option late_table.
+void loader::add_late_tables() {
+  auto& all = queries_->definitions;
+  auto find = [&](const std::string& name) -> result<planner::table_def> {
+    auto it = all.find(name);
+    std::vector<std::string> tables;
+    for (const auto& [text, d] : all)
+      if (d.is_table) tables.push_back(text);
+    if (it == all.end() || !it->second.is_table)
+      return {errc::unknown_name, "option late_table names \"" + name + "\", which is no table" +
+                                      nearest_hint(name, tables)};
+    if (std::any_of(written_.begin(), written_.end(),
+                    [&name](const written& w) { return w.table.name == name; }))
+      return {errc::unsupported, "option late_table names \"" + name +
+                                     "\", which an INSERT writes, too: give late rows a table of "
+                                     "their own"};
+    it->second.used = true;
+    auto table = it->second.table;
+    for (auto& k : table.columns) k.generated.clear(), k.value.reset();  // they come computed
+    return table;
+  };
+  auto done = builder_->add_late_tables(find);
+  if (done) return;
+  const auto& m = done.err().message;
+  for (const auto& [text, d] : all)
+    for (const auto& o : d.options)
+      if (o.called.text == "late_table" &&
+          (m.find("late_table of \"" + text + '"') == 0 ||
+           m.find("late_table names \"" + o.value + '"') != std::string::npos)) {
+        fail(done.err().code, m, o.value_location);
+        return;
+      }
+  script_.fail_whole(m);
+}
+
 }  // namespace weir::sql

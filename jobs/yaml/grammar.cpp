@@ -9,8 +9,16 @@ namespace {
 using k = value_kind;
 
 constexpr property window_properties[] = {
-    {"tumble", k::duration, "Size of windows that follow each other without gap: 1h, 15 minutes.",
-     true},
+    {"tumble", k::duration, "Size of windows that follow each other without gap: 1h, 15 minutes."},
+    {"hop", k::duration, "Size of windows that overlap; a new one begins every `slide`."},
+    {"slide", k::duration, "From one start of a hop to the next."},
+    {"cumulate", k::duration,
+     "Size of windows that follow each other and have results every `step`, over what came so "
+     "far."},
+    {"step", k::duration, "By how much a cumulating window grows."},
+    {"session", k::duration, "The gap without rows that ends a window."},
+    {"key", k::names,
+     "Columns whose values have sessions of their own; the keys of the aggregate when left out."},
     {"on", k::name, "The event-time column; the table's when left out."},
 };
 constexpr property flat_map_properties[] = {
@@ -29,7 +37,9 @@ constexpr property operator_properties[] = {
 
 }  // namespace
 
-const object_type window_type{"window", "A window over event time.", window_properties};
+const object_type window_type{
+    "window", "A window over event time. Give one of tumble, hop, cumulate and session.",
+    window_properties};
 const object_type flat_map_type{"flat_map", "One row becomes several. Give one of the functions.",
                                 flat_map_properties};
 const object_type operator_type{"operator", "An operator of a shared library of your own.",

@@ -43,6 +43,7 @@ std::optional<physical_plan> loader::run() {
   if (root["tables"] && root["tables"].IsMap()) read_tables(root["tables"]);
   if (root["steps"] && root["steps"].IsSequence()) read_steps(root["steps"]);
   if (root["sinks"] && root["sinks"].IsSequence()) read_sinks(root["sinks"]);
+  if (sound && !doc_.failed()) add_late_tables();
   doc_.check_unused_settings();
   if (!sound || doc_.failed()) return {};
   for (const auto& name : order_) {
@@ -317,6 +318,7 @@ void loader::read_sinks(const YAML::Node& sinks) {
       doc_.error(sink["into"], "there is no table \"" + into + "\"" + nearest_hint(into, tables));
       continue;
     }
+    written_.insert(into);
     if (!from) continue;
     step_options o;
     if (sink["parallelism"]) o.parallelism = number(doc_.text(sink["parallelism"]));
@@ -326,6 +328,37 @@ void loader::read_sinks(const YAML::Node& sinks) {
       doc_.error(about_table ? at : sink["into"], s.err().message);
     }
   }
+}
+
+void loader::add_late_tables() {
+  YAML::Node where;
+  auto find = [this, &where](const std::string& name) -> result<planner::table_def> {
+    std::vector<std::string> tables;
+    for (const auto& [text, n] : names_) {
+      if (!n.is_table) continue;
+      tables.push_back(text);
+      const auto with = n.table["with"];
+      if (with["late_table"] && doc_.text(with["late_table"]) == name)
+        where.reset(with["late_table"]);
+    }
+    auto it = names_.find(name);
+    if (it == names_.end() || !it->second.is_table)
+      return {errc::unknown_name,
+              "there is no table \"" + name + "\" for late rows" + nearest_hint(name, tables)};
+    if (written_.count(name))
+      return {errc::unsupported,
+              "a sink writes \"" + name + "\", too: give late rows a table of their own"};
+    it->second.used = true;
+    auto t = table_of(name, it->second.table);
+    if (!t) return {errc::invalid_argument, "table \"" + name + "\" has mistakes"};
+    return std::move(*t);
+  };
+  auto done = builder_->add_late_tables(find);
+  if (done) return;
+  if (where.IsScalar())
+    doc_.error(where, done.err().message);
+  else
+    doc_.error(done.err().message);
 }
 
 std::optional<loader::relation> loader::take(const YAML::Node& where, result<relation> r) {

@@ -3,6 +3,8 @@
 // own. One use.
 #pragma once
 
+#include <set>
+
 #include "jobs/plan/builder.hpp"
 #include "jobs/yaml/document.hpp"
 
@@ -29,6 +31,7 @@ class loader {
   void read_tables(const YAML::Node&);
   void read_steps(const YAML::Node&);
   void read_sinks(const YAML::Node&);
+  void add_late_tables();
   std::optional<planner::table_def> table_of(const std::string& name, const YAML::Node&);
   /// What a step or sink reads; reports unknown names. Nothing: skip quietly.
   std::optional<relation> find(const YAML::Node& name);
@@ -43,6 +46,7 @@ class loader {
   std::optional<relation> where(relation, const YAML::Node& text, planner::step_options);
   std::optional<relation> flat_map(relation, const YAML::Node&, planner::step_options);
   std::optional<relation> window(relation, const YAML::Node&, planner::step_options);
+  std::optional<planner::window_def> window_shape_of(const YAML::Node&);
   std::optional<relation> aggregate(relation, const YAML::Node& step, planner::step_options);
   std::optional<relation> custom(const std::vector<relation>&, const YAML::Node& step,
                                  planner::step_options);
@@ -60,6 +64,7 @@ class loader {
   const job_settings& settings_;
   std::unique_ptr<planner::plan_builder> builder_;
   std::map<std::string, named> names_;
+  std::set<std::string> written_;   // tables that sinks write
   std::vector<std::string> order_;  // of names_, as the file has them
 };
 

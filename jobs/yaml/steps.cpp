@@ -94,9 +94,78 @@ std::optional<loader::relation> loader::window(relation in, const YAML::Node& n,
       return {};
     }
   }
-  auto size = planner::duration_us(doc_.text(n["tumble"]), "tumble");
+  auto def = window_shape_of(n);
+  if (!def) return {};
+  if (n["key"]) {
+    def->keys.emplace();
+    auto add = [&](const YAML::Node& name) {
+      auto c = column(name, *type);
+      if (c) def->keys->push_back(c->column);
+      return c != nullptr;
+    };
+    bool ok = true;
+    if (n["key"].IsSequence())
+      for (const auto& name : n["key"]) ok &= add(name);
+    else
+      ok = add(n["key"]);
+    if (!ok) return {};
+  }
+  const auto kind = to_string(def->shape.kind);
+  return take(n[kind], builder_->window(in, std::move(*def), std::move(o)));
+}
+
+/// Kind and sizes; nothing when it reported an error, or the structure's check did.
+std::optional<planner::window_def> loader::window_shape_of(const YAML::Node& n) {
+  struct window_type {
+    window_kind kind;
+    const char* step;
+  };
+  static constexpr window_type types[] = {{window_kind::tumble, nullptr},
+                                          {window_kind::hop, "slide"},
+                                          {window_kind::cumulate, "step"},
+                                          {window_kind::session, nullptr}};
+  const window_type* found = nullptr;
+  for (const auto& t : types) {
+    const std::string name = to_string(t.kind);
+    if (!n[name]) continue;
+    if (found) {
+      doc_.error(n[name], "give one of tumble, hop, cumulate and session, not several");
+      return {};
+    }
+    found = &t;
+  }
+  if (!found) {
+    doc_.error(n, "a window needs one of tumble, hop, cumulate and session");
+    return {};
+  }
+  bool ok = true;
+  for (const char* step : {"slide", "step"}) {
+    const bool wanted = found->step && std::string_view(found->step) == step;
+    if (wanted == bool(n[step])) continue;
+    const std::string kind = to_string(found->kind);
+    doc_.error(n[step] ? n[step] : n[kind],
+               wanted ? kind + " needs the property \"" + step + "\""
+                      : std::string("only ") +
+                            (step == std::string_view("slide") ? "hop" : "cumulate") + " has a " +
+                            step);
+    ok = false;
+  }
+  if (n["key"] && found->kind != window_kind::session) {
+    doc_.error(n["key"], "only session has a key of its own");
+    ok = false;
+  }
+  if (!ok) return {};
+  planner::window_def def;
+  def.shape.kind = found->kind;
+  auto size = planner::duration_us(doc_.text(n[to_string(found->kind)]), "size");
   if (!size.ok()) return {};  // reported with the structure
-  return take(n["tumble"], builder_->tumble(in, *size, std::move(o)));
+  def.shape.size_us = *size;
+  if (found->step) {
+    auto step = planner::duration_us(doc_.text(n[found->step]), found->step);
+    if (!step.ok()) return {};
+    def.shape.step_us = *step;
+  }
+  return def;
 }
 
 std::optional<std::vector<planner::named_expr>> loader::keys(relation in, const YAML::Node& n) {

@@ -9,8 +9,9 @@ using k = option_kind;
 
 // What the table's options mean to the planner; every connector's tables may have them.
 constexpr option_info common_source[] = {
-    {"connector"},    {"event_time"},       {"watermark_delay"},
-    {"idle_timeout"}, {"dead_letter_path"}, {"on_error", k::choice, "fail|skip|dead_letter"},
+    {"connector"},        {"event_time"},       {"watermark_delay"},
+    {"idle_timeout"},     {"dead_letter_path"}, {"on_error", k::choice, "fail|skip|dead_letter"},
+    {"allowed_lateness"}, {"late_table"},
 };
 constexpr option_info common_sink[] = {{"connector"}};
 

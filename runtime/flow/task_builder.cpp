@@ -7,11 +7,9 @@
 namespace weir {
 
 schema_ptr edge_schema(const physical_plan& plan, const plan_edge& e) {
-  const auto& from = plan.operators[e.from.value];
-  if (e.from_port == 0) return from.output;
-  const auto* custom = std::get_if<custom_spec>(&from.spec);
-  weir_assert(custom && e.from_port <= custom->side_outputs.size(), "validate() checks ports");
-  return custom->side_outputs[e.from_port - 1];
+  auto type = output_of(plan.operators[e.from.value], e.from_port);
+  weir_assert(type != nullptr, "validate() checks ports");
+  return type;
 }
 
 std::vector<std::string> edge_keys(const physical_plan& plan) {
@@ -70,7 +68,9 @@ bool has_expressions(const operator_node& n) {
 bool keeps_rows(const operator_node& n) {
   return std::holds_alternative<filter_spec>(n.spec) ||
          std::holds_alternative<project_spec>(n.spec) ||
-         std::holds_alternative<tumble_spec>(n.spec) || std::holds_alternative<union_spec>(n.spec);
+         (std::holds_alternative<window_spec>(n.spec) &&
+          !holds_rows(std::get<window_spec>(n.spec))) ||
+         std::holds_alternative<union_spec>(n.spec);
 }
 
 result<std::unique_ptr<stream_operator>> instance_of(const physical_plan& plan, operator_index op) {

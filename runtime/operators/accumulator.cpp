@@ -368,6 +368,10 @@ status merge_partial(const accumulator& a, row_table& table, const accumulator_i
   return {};
 }
 
+void add_moments(uint64_t* w, const uint64_t* more) {
+  merge_moments(w, static_cast<int64_t>(more[0]), load_double(more + 1), load_double(more + 2));
+}
+
 double float_sum(const accumulator& a, const uint64_t* w) {
   const double sum = load_double(w + 1);
   return a.weighted ? with_special(sum, w) : sum;

@@ -77,6 +77,8 @@ bool partial_of_rows(const accumulator&, const column_ptr& argument, const colum
 
 /// The sum of a sum_float from its words, NaN and infinities included.
 double float_sum(const accumulator&, const uint64_t* words);
+/// The words of one `moments` added to those of another.
+void add_moments(uint64_t* words, const uint64_t* more);
 /// The word or words of a value of a fixed-width column.
 void accumulator_value(const column&, uint32_t row, uint64_t* out) noexcept;
 /// Orders two values of a type as SQL does: words of state rows.

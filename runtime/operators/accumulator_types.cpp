@@ -215,7 +215,14 @@ result<schema_ptr> partial_output_schema(const aggregate_spec& s, const schema& 
 result<schema_ptr> aggregate_output_schema(const aggregate_spec& s, const schema& input) {
   auto out = std::make_shared<schema>();
   for (uint32_t k : s.keys) out->fields.push_back(input.fields.at(k));
-  for (const auto& c : s.calls) out->fields.push_back({c.name, c.type, true});
+  if (s.windows) {
+    if (s.window_start_at > s.keys.size())
+      return error(errc::invalid_argument, "window_start stands behind the keys");
+    out->fields.insert(out->fields.begin() + s.window_start_at,
+                       {"window_start", type_id::timestamp, true});
+  }
+  for (size_t i = 0; i < visible_calls(s); ++i)
+    out->fields.push_back({s.calls[i].name, s.calls[i].type, true});
   return schema_ptr(out);
 }
 

@@ -6,6 +6,7 @@
 #include "runtime/operators/aggregate_windows.hpp"
 #include "runtime/operators/builtin.hpp"
 #include "runtime/operators/change_output.hpp"
+#include "runtime/operators/late_rows.hpp"
 
 namespace weir {
 namespace {
@@ -19,6 +20,7 @@ class aggregate_operator final : public stream_operator {
       : spec_(s),
         output_(std::move(output)),
         core_(std::move(core)),
+        late_(s),
         changes_(s.emit == emit_mode::changes),
         global_(s.keys.empty()) {}
 
@@ -44,8 +46,11 @@ class aggregate_operator final : public stream_operator {
 
   status process_batch(uint16_t, const batch_ptr& in, collector& out) override {
     batch_ptr rows = in;
-    if (windows_) {
-      rows = progress_.drop_late(in, window_column_, *context_.memory, context_.metrics);
+    if (windows_ && progress_.watermark() != watermark_none) {
+      auto split = split_late(in, window_column_, *context_.memory,
+                              [this](timestamp_us end) { return end <= progress_.watermark(); });
+      late_.give(split.late, context_, out);
+      rows = std::move(split.kept);
       if (rows->rows == 0) return {};
     }
     WEIR_ASSIGN(rows, core_->prepare(rows));
@@ -234,6 +239,7 @@ class aggregate_operator final : public stream_operator {
   aggregate_spec spec_;
   schema_ptr output_;
   std::unique_ptr<aggregate_core> core_;
+  late_rows late_;
   bool changes_, global_;
   operator_context context_;
 
@@ -253,9 +259,11 @@ class aggregate_operator final : public stream_operator {
 
 }  // namespace
 
-// In aggregate_partial.cpp.
+// In aggregate_partial.cpp and aggregate_slices.cpp.
 result<operator_ptr> make_partial_aggregate(const aggregate_spec&, const schema_ptr& input,
                                             schema_ptr output);
+result<operator_ptr> make_sliced_aggregate(const aggregate_spec&, const schema_ptr& input,
+                                           schema_ptr output);
 
 result<operator_ptr> make_aggregate(const aggregate_spec& s, const schema_ptr& input,
                                     schema_ptr output) {
@@ -267,6 +275,7 @@ result<operator_ptr> make_aggregate(const aggregate_spec& s, const schema_ptr& i
   if (s.window_end_key && (*s.window_end_key >= s.keys.size() ||
                            input->fields[s.keys[*s.window_end_key]].type.id != type_id::timestamp))
     return error(errc::invalid_argument, "the window's end is no timestamp among the keys");
+  if (s.windows) return make_sliced_aggregate(s, input, std::move(output));
   WEIR_ASSIGN(auto core, aggregate_core::make(s, input));
   return operator_ptr(new aggregate_operator(s, std::move(output), std::move(core)));
 }

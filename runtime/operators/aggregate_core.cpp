@@ -47,6 +47,10 @@ result<std::unique_ptr<aggregate_core>> aggregate_core::make(const aggregate_spe
       return error(errc::invalid_argument, "key column " + std::to_string(k) + " does not exist");
     key_types.push_back(input->fields[k].type);
   }
+  // Slices of one key stay together. Pre-aggregation is in no snapshot and needs no key groups.
+  if (s.stage != phase::partial)
+    for (uint32_t k = 0; k < s.keys.size(); ++k)
+      if (!s.windows || s.window_end_key != k) core->hash_columns_.push_back(s.keys[k]);
   WEIR_ASSIGN(core->codec_, key_codec::make(std::move(key_types), core->layout_));
   // Value word 0: the group's total weight.
   if (core->weighted_) core->layout_.add_value(type_id::int64);
@@ -148,8 +152,8 @@ status aggregate_core::lookup(const batch& b, size_t begin, size_t n, group_run&
   table_->hash(encoded_.data(), n, key_hashes_.data());
   added_.clear();
   table_->upsert(encoded_.data(), key_hashes_.data(), n, ids_.data(), rows_.data(), added_);
-  if (!added_.empty() && !keys_.empty()) {
-    if (!hashes_) hashes_ = hash_keys(b, spec_.keys, *memory_);
+  if (!added_.empty() && !hash_columns_.empty()) {
+    if (!hashes_) hashes_ = hash_keys(b, hash_columns_, *memory_);
     const auto* h = hashes_.as<uint64_t>() + begin;
     for (uint32_t i : added_) row_table::set_group(rows_[i], group_of_hash(h[i], key_groups_));
   }

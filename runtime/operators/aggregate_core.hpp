@@ -38,6 +38,9 @@ class aggregate_core {
   template <class Before>
   status absorb(const batch&, Before before);
 
+  /// Another column for a key of the prepared batch. Not one that the exchange splits by.
+  void replace_key(size_t k, column_ptr c) { keys_[k] = std::move(c); }
+
   row_table& table() noexcept { return *table_; }
   const key_codec& codec() const noexcept { return codec_; }
   const std::vector<accumulator>& calls() const noexcept { return calls_; }
@@ -77,6 +80,7 @@ class aggregate_core {
   std::vector<accumulator> calls_;
   std::vector<std::unique_ptr<value_multiset>> multisets_;  // by call; none where not needed
   std::optional<row_table> table_;
+  std::vector<uint32_t> hash_columns_;  // what the exchange splits by; none: no state to place
   bool weighted_ = false;
   bool merge_ = false;      // sums of a partial stage arrive
   bool raw_merge_ = false;  // its values arrive unchanged

@@ -1,7 +1,8 @@
 // Pre-aggregation in front of an exchange. Groups are added up in a small table that is emptied
 // before each barrier, when it is full and when the task idles; it holds no state of its own. A
 // large one is emptied in parts while a barrier approaches, and rows pass it by meanwhile. Where
-// adding up does not make fewer rows, they are turned into accumulator columns one by one.
+// adding up does not make fewer rows, they are turned into accumulator columns one by one. So are
+// rows whose windows may have closed: the aggregate behind counts those that come too late.
 #include <algorithm>
 #include <cstring>
 
@@ -10,6 +11,8 @@
 #include "runtime/operators/aggregate_core.hpp"
 #include "runtime/operators/aggregate_schema.hpp"
 #include "runtime/operators/builtin.hpp"
+#include "runtime/operators/late_rows.hpp"
+#include "runtime/plan/windows.hpp"
 
 namespace weir {
 namespace {
@@ -33,7 +36,11 @@ class partial_aggregate final : public stream_operator {
       : spec_(s),
         output_(std::move(output)),
         core_(std::move(core)),
-        shrinks_(partial_shrinks(s)) {}
+        shrinks_(partial_shrinks(s)),
+        session_(s.windows && s.windows->kind == window_kind::session) {
+    if (s.window_end_key)
+      time_column_ = session_ ? s.calls.back().argument->column : s.keys[*s.window_end_key];
+  }
 
   status open(const operator_context& c) override {
     memory_ = c.memory;
@@ -42,6 +49,38 @@ class partial_aggregate final : public stream_operator {
   }
 
   status process_batch(uint16_t, const batch_ptr& batch, collector& out) override {
+    if (!shrinks_ || watermark_ == watermark_none) return add(batch, out);
+    auto split = split_late(batch, time_column_, *memory_,
+                            [this](timestamp_us t) { return may_be_closed(t); });
+    if (split.late) {
+      WEIR_ASSIGN(auto late, core_->prepare(split.late));
+      if (late->rows > 0) WEIR_TRY(pass_sums(*late, out));
+      if (split.kept->rows == 0) return {};
+    }
+    return add(split.kept, out);
+  }
+  status on_watermark(timestamp_us t, collector&) override {
+    if (spec_.window_end_key) watermark_ = t;
+    return {};
+  }
+  status before_barrier(collector& out) override { return flush(out); }
+  size_t held_rows() const override { return core_->table().rows_end() - emptied_; }
+  result<bool> approach_barrier(collector& out) override {
+    if (held_rows() > 0) emit_groups(out);
+    const bool more = held_rows() > 0;
+    if (!more) WEIR_TRY(flush(out));
+    approach_left_ = approach_rows;
+    return more;
+  }
+  status on_idle(collector& out) override { return flush(out); }
+  size_t state_bytes() const override { return core_->table().memory_bytes(); }
+
+ private:
+  /// Of a window's end, a slice's, or the time of a row that belongs to a session.
+  bool may_be_closed(timestamp_us t) const {
+    return (spec_.windows && !session_ ? last_window_end(*spec_.windows, t) : t) <= watermark_;
+  }
+  status add(const batch_ptr& batch, collector& out) {
     WEIR_ASSIGN(auto in, core_->prepare(batch));
     if (in->rows == 0) return {};
     if (!shrinks_) return pass_values(*in, out);
@@ -67,19 +106,6 @@ class partial_aggregate final : public stream_operator {
     }
     return groups >= groups_max ? flush(out) : status();
   }
-  status before_barrier(collector& out) override { return flush(out); }
-  size_t held_rows() const override { return core_->table().rows_end() - emptied_; }
-  result<bool> approach_barrier(collector& out) override {
-    if (held_rows() > 0) emit_groups(out);
-    const bool more = held_rows() > 0;
-    if (!more) WEIR_TRY(flush(out));
-    approach_left_ = approach_rows;
-    return more;
-  }
-  status on_idle(collector& out) override { return flush(out); }
-  size_t state_bytes() const override { return core_->table().memory_bytes(); }
-
- private:
   /// A batch of the groups that are not handed on yet.
   void emit_groups(collector& out) {
     auto& table = core_->table();
@@ -213,10 +239,12 @@ class partial_aggregate final : public stream_operator {
   aggregate_spec spec_;
   schema_ptr output_;
   std::unique_ptr<aggregate_core> core_;
-  bool shrinks_;
+  bool shrinks_, session_;
+  uint32_t time_column_ = 0;  // with windows
   memory_pool* memory_ = nullptr;
   size_t rows_ = 0, last_judged_ = 0;  // rows since the table was empty
   size_t pass_left_ = 0;
+  timestamp_us watermark_ = watermark_none;  // of this task; with windows only
   uint32_t emptied_ = 0;      // rows of the table that were handed on: a barrier approaches
   size_t approach_left_ = 0;  // rows that pass the table by until then
   column_ptr ones_;
@@ -230,6 +258,10 @@ class partial_aggregate final : public stream_operator {
 
 result<operator_ptr> make_partial_aggregate(const aggregate_spec& s, const schema_ptr& input,
                                             schema_ptr output) {
+  if (s.windows && s.windows->kind == window_kind::session &&
+      (s.calls.empty() || !s.calls.back().argument ||
+       s.calls.back().argument->kind != expr::node_kind::column))
+    return error(errc::invalid_argument, "sessions need the rows' times");
   WEIR_ASSIGN(auto wanted, partial_output_schema(s, *input));
   bool same = wanted->size() == output->size();
   for (size_t i = 0; same && i < wanted->size(); ++i)

@@ -21,7 +21,8 @@ bool partial_shrinks(const aggregate_spec&);
 /// `merge` stage behind it has input_has_changes as the complete one would have.
 result<schema_ptr> partial_output_schema(const aggregate_spec&, const schema& input);
 
-/// Output of stages `complete` and `merge`: the keys, then one column per call. For `merge`,
+/// Output of stages `complete` and `merge`: the keys (window_start among them where the aggregate
+/// makes windows of slices), then one column per call. For `merge`,
 /// `input` is the partial stage's output.
 result<schema_ptr> aggregate_output_schema(const aggregate_spec&, const schema& input);
 

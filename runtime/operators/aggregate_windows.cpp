@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "runtime/column/builder.hpp"
+#include "runtime/operators/late_rows.hpp"
 
 namespace weir {
 namespace {
@@ -32,23 +32,12 @@ void window_index::close_until(timestamp_us t, std::vector<uint32_t>& out) {
   open_.erase(open_.begin(), end);
 }
 
-batch_ptr window_progress::drop_late(const batch_ptr& b, uint32_t index, memory_pool& memory,
+batch_ptr window_progress::drop_late(const batch_ptr& b, uint32_t column, memory_pool& memory,
                                      operator_metrics* metrics) const {
   if (watermark_ == watermark_none) return b;
-  const column& c = *b->columns[index];
-  auto late = [&](uint32_t r) {
-    const auto* v = c.dictionary ? c.dictionary->data<int64_t>() : c.data<int64_t>();
-    return c.is_valid(r) && v[c.dictionary ? c.data<uint32_t>()[r] : r] <= watermark_;
-  };
-  uint32_t n = 0;
-  for (uint32_t i = 0; i < b->rows; ++i) n += late(b->row(i));
-  if (n == 0) return b;
-  if (metrics) metrics->late_rows += n;
-  auto selection = buffer::allocate(memory, size_t{b->rows - n} * 4);
-  auto* out = selection.mutable_as<uint32_t>();
-  for (uint32_t i = 0; i < b->rows; ++i)
-    if (!late(b->row(i))) *out++ = b->row(i);
-  return with_selection(*b, std::move(selection), b->rows - n);
+  auto split = split_late(b, column, memory, [this](int64_t end) { return end <= watermark_; });
+  if (split.late && metrics) metrics->late_rows += split.late->rows;
+  return split.kept;
 }
 
 void window_progress::snapshot(snapshot_writer& w, key_group_range range) const {

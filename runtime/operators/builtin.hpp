@@ -23,9 +23,9 @@ result<operator_ptr> make_settle(const schema_ptr& input, schema_ptr output);
 result<operator_ptr> make_join(const join_spec&, const schema_ptr& left, const schema_ptr& right,
                                schema_ptr output);
 result<operator_ptr> make_repeat(const repeat_spec&, const schema_ptr& input, schema_ptr output);
-result<operator_ptr> make_tumble(const tumble_spec&, const schema_ptr& input, schema_ptr output);
 result<operator_ptr> make_over(const over_spec&, const schema_ptr& input, schema_ptr output);
 result<operator_ptr> make_top_n(const top_n_spec&, const schema_ptr& input, schema_ptr output);
+result<operator_ptr> make_window(const window_spec&, const schema_ptr& input, schema_ptr output);
 result<operator_ptr> make_aggregate(const aggregate_spec&, const schema_ptr& input,
                                     schema_ptr output);
 

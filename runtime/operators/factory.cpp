@@ -40,8 +40,8 @@ struct maker {
   result<operator_ptr> operator()(const repeat_spec& s) const {
     return make_repeat(s, in(), node.output);
   }
-  result<operator_ptr> operator()(const tumble_spec& s) const {
-    return make_tumble(s, in(), node.output);
+  result<operator_ptr> operator()(const window_spec& s) const {
+    return make_window(s, in(), node.output);
   }
   result<operator_ptr> operator()(const over_spec& s) const {
     return make_over(s, in(), node.output);

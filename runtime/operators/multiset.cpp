@@ -62,27 +62,59 @@ void value_multiset::add(row_table& groups, const accumulator_input& in, const u
   for (uint32_t i : added_) row_table::set_group(rows_[i], row_table::group(in.rows[i]));
   table_.touch(ids_.data(), in.n);
   bool some_gone = false;
-  for (size_t i = 0; i < in.n; ++i) {
-    const int64_t w = in.weights ? in.weights[in.at[i]] : 1;
-    uint64_t* words = rows_[i] + stride;
-    const auto before = static_cast<int64_t>(words[0]);
-    const int64_t after = before + w;
-    words[0] = static_cast<uint64_t>(after);
-    some_gone |= after == 0;
-    const bool was = before > 0, is = after > 0;
-    if (a_.kind == accumulator_kind::distinct && was != is)
-      in.rows[i][in.value_word + a_.at] += is ? 1 : uint64_t(-1);
-    if (!ordered_) continue;
-    const entry e{ids[i], ids_[i]};
-    const bool again = a_.function == aggregate_function::last && w > 0;
-    if (was && (!is || again)) index_.erase(e);
-    if (!was || again) words[1] = static_cast<uint64_t>(++arrivals_);
-    if (is && (!was || again)) index_.insert(e);
-  }
+  for (size_t i = 0; i < in.n; ++i)
+    some_gone |= apply(in.rows[i], in.value_word, ids[i], ids_[i], rows_[i] + stride,
+                       in.weights ? in.weights[in.at[i]] : 1);
   (void)groups;
   if (!some_gone) return;
   for (size_t i = 0; i < in.n; ++i)
     if (table_.alive(ids_[i]) && rows_[i][stride] == 0) table_.erase(ids_[i]);
+}
+
+bool value_multiset::apply(uint64_t* group_row, uint32_t value_word, uint32_t group, uint32_t id,
+                           uint64_t* words, int64_t weight) {
+  const auto before = static_cast<int64_t>(words[0]);
+  const int64_t after = before + weight;
+  words[0] = static_cast<uint64_t>(after);
+  const bool was = before > 0, is = after > 0;
+  if (a_.kind == accumulator_kind::distinct && was != is)
+    group_row[value_word + a_.at] += is ? 1 : uint64_t(-1);
+  if (!ordered_) return after == 0;
+  if (before < 0 && after >= 0) owed_.erase({group, id});
+  if (before >= 0 && after < 0) owed_.insert({group, id});
+  const entry e{group, id};
+  const bool again = a_.function == aggregate_function::last && weight > 0;
+  if (was && (!is || again)) index_.erase(e);
+  if (!was || again) words[1] = static_cast<uint64_t>(++arrivals_);
+  if (is && (!was || again)) index_.insert(e);
+  return after == 0;
+}
+
+void value_multiset::add_value(uint64_t* row, uint32_t value_word, uint32_t group,
+                               const uint64_t* value, int64_t weight) {
+  const uint32_t stride = 1 + table_.layout().key_words;
+  keys_.resize(std::max<size_t>(keys_.size(), stride));
+  std::memcpy(keys_.data(), row, 8 * (1 + group_words_));
+  keys_[0] &= 0xffff'ffff'0000'0000u;
+  std::memcpy(&keys_[1 + group_words_], value, 8 * (stride - 1 - group_words_));
+  uint32_t h, id;
+  uint64_t* at;
+  table_.hash(keys_.data(), 1, &h);
+  added_.clear();
+  table_.upsert(keys_.data(), &h, 1, &id, &at, added_);
+  if (!added_.empty()) row_table::set_group(at, row_table::group(row));
+  table_.touch(id);
+  if (apply(row, value_word, group, id, at + stride, weight)) table_.erase(id);
+}
+
+void value_multiset::move_values(uint64_t* row, uint32_t value_word, uint32_t to, uint32_t from) {
+  const bool two = row_layout::words_of(a_.argument.id) > 1;
+  moving_.clear();
+  for_each(from, [&](const uint64_t* value, int64_t weight) {
+    moving_.push_back({{value[0], two ? value[1] : 0}, weight});
+  });
+  for (const auto& v : moving_) add_value(row, value_word, to, v.words, v.weight);
+  drop_group(from);
 }
 
 void value_multiset::set_result(row_table& groups, uint32_t group, uint64_t* words,
@@ -143,6 +175,10 @@ void value_multiset::drop_group(uint32_t group) {
   ids_.clear();
   for (auto it = first; it != end; ++it) ids_.push_back(it->id);
   index_.erase(first, end);
+  auto owed = owed_.lower_bound({group, 0});
+  auto owed_end = owed_.upper_bound({group, UINT32_MAX});
+  for (auto it = owed; it != owed_end; ++it) ids_.push_back(it->second);
+  owed_.erase(owed, owed_end);
   for (uint32_t id : ids_) table_.erase(id);
 }
 
@@ -161,7 +197,10 @@ status value_multiset::restore(const snapshot_reader& in, key_group_range range,
     uint32_t h;
     groups.hash(key.data(), 1, &h);
     const uint32_t group = groups.find(key.data(), h);
-    if (static_cast<int64_t>(words[0]) <= 0) return;
+    if (static_cast<int64_t>(words[0]) <= 0) {
+      if (group != row_table::none) owed_.insert({group, id});
+      return;
+    }
     if (group == row_table::none) {
       bad = error(errc::corrupt, "state \"" + state_ + "\" has values of a group that is missing");
       return;

@@ -25,6 +25,20 @@ class value_multiset {
   bool empty(uint32_t id) const {
     return !ordered_ || index_.lower_bound(group_only{id}) == index_.upper_bound(group_only{id});
   }
+  /// Calls f(value's words, weight) for each value of a group (of an ordered multiset): those that
+  /// are present in their order, then those of which more was taken away than there was.
+  template <class F>
+  void for_each(uint32_t id, F f) const {
+    for (auto it = index_.lower_bound(group_only{id}); it != index_.end() && it->group == id; ++it)
+      f(value_of(it->id), weight_of(it->id));
+    for (auto it = owed_.lower_bound({id, 0}); it != owed_.end() && it->first == id; ++it)
+      f(value_of(it->second), weight_of(it->second));
+  }
+  /// Adds `weight` of one value, given by its words, to the group whose state row is `row`.
+  void add_value(uint64_t* row, uint32_t value_word, uint32_t id, const uint64_t* value,
+                 int64_t weight);
+  /// Moves all values of one group to another, whose state row is `row`.
+  void move_values(uint64_t* row, uint32_t value_word, uint32_t to, uint32_t from);
   /// Removes all values of a group.
   void drop_group(uint32_t id);
   void end_batch() { table_.end_batch(); }
@@ -49,11 +63,17 @@ class value_multiset {
     bool operator()(entry a, group_only b) const noexcept { return a.group < b.group; }
     bool operator()(group_only a, entry b) const noexcept { return a.group < b.group; }
   };
+  /// One value's weight changes; whether it is 0 now.
+  bool apply(uint64_t* group_row, uint32_t value_word, uint32_t group, uint32_t id, uint64_t* words,
+             int64_t weight);
   bool by_arrival() const noexcept {
     return a_.function == aggregate_function::first || a_.function == aggregate_function::last ||
            a_.kind == accumulator_kind::text;
   }
   const uint64_t* value_of(uint32_t id) const noexcept { return table_.row(id) + 1 + group_words_; }
+  int64_t weight_of(uint32_t id) const noexcept {
+    return static_cast<int64_t>(table_.row(id)[1 + table_.layout().key_words]);
+  }
   void set_result(row_table& groups, uint32_t group, uint64_t* words, const uint64_t* value);
 
   const accumulator& a_;
@@ -62,7 +82,13 @@ class value_multiset {
   bool ordered_;
   row_table table_;  // value words: weight, arrival
   absl::btree_set<entry, order> index_;
+  absl::btree_set<std::pair<uint32_t, uint32_t>> owed_;  // group, value: weight below 0
   int64_t arrivals_ = 0;
+  struct weighted_value {
+    uint64_t words[2];
+    int64_t weight;
+  };
+  std::vector<weighted_value> moving_;
   std::vector<uint64_t> keys_;
   std::vector<uint32_t> hashes_, ids_, added_;
   std::vector<uint64_t*> rows_;

@@ -210,6 +210,23 @@ result<operator_spec> get_flat_map(wire::FlatMap::Reader r) {
   return operator_spec(std::move(s));
 }
 
+result<window_shape> get_shape(wire::WindowShape::Reader r) {
+  window_shape s;
+  WEIR_ASSIGN(s.kind, enumerator(r.getKind(), window_kind::session, "kind of window"));
+  s.size_us = r.getSizeUs();
+  s.step_us = r.getStepUs();
+  return s;
+}
+
+result<operator_spec> get_window(wire::Window::Reader r) {
+  window_spec s;
+  s.time_column = r.getTimeColumn();
+  WEIR_ASSIGN(s.shape, get_shape(r.getShape()));
+  s.slices = r.getSlices();
+  WEIR_ASSIGN(s.keys, get_numbers(r.getKeys()));
+  return operator_spec(std::move(s));
+}
+
 result<operator_spec> get_aggregate(wire::Aggregate::Reader r) {
   aggregate_spec s;
   WEIR_ASSIGN(s.stage, enumerator(r.getStage(), aggregate_spec::phase::merge, "aggregate stage"));
@@ -236,6 +253,14 @@ result<operator_spec> get_aggregate(wire::Aggregate::Reader r) {
   if (auto w = r.getWindowEndKey()) s.window_end_key = w - 1;
   if (r.hasCompleteInput()) {
     WEIR_ASSIGN(s.complete_input, get_schema(r.getCompleteInput()));
+  }
+  if (r.hasWindows()) {
+    WEIR_ASSIGN(s.windows, get_shape(r.getWindows()));
+  }
+  s.window_start_at = r.getWindowStartAt();
+  WEIR_ASSIGN(s.late_columns, get_numbers(r.getLateColumns()));
+  if (r.hasLateOutput()) {
+    WEIR_ASSIGN(s.late_output, get_schema(r.getLateOutput()));
   }
   return operator_spec(std::move(s));
 }
@@ -360,7 +385,10 @@ result<operator_spec> get_spec(wire::Operator::Spec::Reader r) {
     case wire::Operator::Spec::CUSTOM:
       return get_custom(r.getCustom());
     case wire::Operator::Spec::TUMBLE:
-      return operator_spec(tumble_spec{r.getTumble().getTimeColumn(), r.getTumble().getSizeUs()});
+      return operator_spec(window_spec{r.getTumble().getTimeColumn(),
+                                       {window_kind::tumble, r.getTumble().getSizeUs(), 0}});
+    case wire::Operator::Spec::WINDOW:
+      return get_window(r.getWindow());
     case wire::Operator::Spec::JOIN:
       return get_join(r.getJoin());
     case wire::Operator::Spec::SETTLE:

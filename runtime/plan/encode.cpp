@@ -132,6 +132,12 @@ void put(wire::JoinSide::Builder b, const join_side& s) {
   b.setHasChanges(s.has_changes);
 }
 
+void put(wire::WindowShape::Builder b, const window_shape& s) {
+  b.setKind(static_cast<uint8_t>(s.kind));
+  b.setSizeUs(s.size_us);
+  b.setStepUs(s.step_us);
+}
+
 struct spec_encoder {
   wire::Operator::Spec::Builder b;
 
@@ -191,6 +197,10 @@ struct spec_encoder {
     o.setInputHasChanges(s.input_has_changes);
     o.setWindowEndKey(s.window_end_key ? *s.window_end_key + 1 : 0);
     if (s.complete_input) put(o.initCompleteInput(), *s.complete_input);
+    if (s.windows) put(o.initWindows(), *s.windows);
+    o.setWindowStartAt(s.window_start_at);
+    put(o.initLateColumns(list_size(s.late_columns.size())), s.late_columns);
+    if (s.late_output) put(o.initLateOutput(), *s.late_output);
   }
   void operator()(const union_spec&) { b.setUnion(); }
   void operator()(const distinct_spec&) { b.setDistinct(); }
@@ -203,10 +213,12 @@ struct spec_encoder {
     auto sides = o.initSideOutputs(list_size(s.side_outputs.size()));
     for (unsigned i = 0; i < sides.size(); ++i) put(sides[i], *s.side_outputs[i]);
   }
-  void operator()(const tumble_spec& s) {
-    auto o = b.initTumble();
+  void operator()(const window_spec& s) {
+    auto o = b.initWindow();
     o.setTimeColumn(s.time_column);
-    o.setSizeUs(s.size_us);
+    put(o.initShape(), s.shape);
+    o.setSlices(s.slices);
+    put(o.initKeys(list_size(s.keys.size())), s.keys);
   }
   void operator()(const join_spec& s) {
     auto o = b.initJoin();

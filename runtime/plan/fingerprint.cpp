@@ -98,9 +98,10 @@ class hasher {
 /// Options that change neither what a source reads nor where a position points.
 bool is_tuning(std::string_view option) {
   static constexpr std::array names = {
-      "rate",         "on_error",      "dead_letter_path", "watermark_delay", "event_time",
-      "idle_timeout", "poll_interval", "record_size_max",  "split_size",      "splits",
-      "roll_size",    "roll_interval", "existing",         "batch_rows"};
+      "rate",       "on_error",     "dead_letter_path", "watermark_delay",
+      "event_time", "idle_timeout", "poll_interval",    "record_size_max",
+      "split_size", "splits",       "roll_size",        "roll_interval",
+      "existing",   "batch_rows",   "allowed_lateness", "late_table"};
   for (std::string_view n : names)
     if (n == option) return true;
   return false;
@@ -146,6 +147,12 @@ void add_window(hasher& h, const top_n_spec& s, const schema_ptr& in) {
   h.add(uint64_t{s.with_ties});
 }
 
+void add_shape(hasher& h, const window_shape& s) {
+  h.add(uint64_t{static_cast<uint8_t>(s.kind)});
+  h.add(static_cast<uint64_t>(s.size_us));
+  h.add(static_cast<uint64_t>(s.step_us));
+}
+
 /// What state an operator keeps depends on.
 struct state_of {
   hasher& h;
@@ -172,6 +179,7 @@ struct state_of {
     h.add(uint64_t{static_cast<uint8_t>(s.emit)});
     h.add(uint64_t{s.input_has_changes});
     h.add(uint64_t{s.window_end_key ? *s.window_end_key + 1 : 0});
+    if (s.windows) add_shape(h, *s.windows);
   }
   void operator()(const distinct_spec&) const { h.add(at(in, 0)); }
   void operator()(const settle_spec&) const { h.add(at(in, 0)); }
@@ -225,6 +233,12 @@ struct state_of {
       h.add(c.type);
     }
   }
+  void operator()(const window_spec& s) const {
+    if (!holds_rows(s)) return;
+    h.add(at(in, 0));
+    h.add_columns(s.keys, at(in, 0));
+    add_shape(h, s.shape);
+  }
   void operator()(const custom_spec& s) const {
     // Its parameters are its own affair: a changed threshold keeps the state, and an operator that
     // cannot use what it finds refuses it in restore().
@@ -261,16 +275,25 @@ struct results_of {
     h.add_columns(s.kept, at(in, 0));
   }
   void operator()(const custom_spec& s) const { add_options(h, s.parameters, true); }
-  void operator()(const tumble_spec& s) const {
+  void operator()(const window_spec& s) const {
     h.add_columns({s.time_column}, at(in, 0));
-    h.add(static_cast<uint64_t>(s.size_us));
+    if (s.shape.kind == window_kind::tumble) {
+      h.add(static_cast<uint64_t>(s.shape.size_us));
+      return;
+    }
+    add_shape(h, s.shape);
+    h.add(uint64_t{s.slices});
+  }
+  void operator()(const aggregate_spec& s) const {
+    if (s.windows) h.add(uint64_t{s.window_start_at});
+    if (s.late_output) h.add_columns(s.late_columns, at(in, 0));
   }
   void operator()(const top_n_spec& s) const {
     add_window(h, s, at(in, 0));
     h.add(uint64_t{s.with_number});
   }
   void operator()(const over_spec&) const {}
-  void operator()(const aggregate_spec&) const {}
+
   void operator()(const join_spec& s) const { h.add_columns(s.output, nullptr); }
   void operator()(const repeat_spec& s) const { h.add(uint64_t{s.count_column}); }
   void operator()(const union_spec&) const {}
@@ -321,7 +344,8 @@ bool keeps_state(const operator_node& n) noexcept {
          std::holds_alternative<distinct_spec>(n.spec) ||
          std::holds_alternative<join_spec>(n.spec) || std::holds_alternative<settle_spec>(n.spec) ||
          std::holds_alternative<top_n_spec>(n.spec) || std::holds_alternative<over_spec>(n.spec) ||
-         std::holds_alternative<custom_spec>(n.spec);
+         std::holds_alternative<custom_spec>(n.spec) ||
+         (std::holds_alternative<window_spec>(n.spec) && holds_rows(std::get<window_spec>(n.spec)));
 }
 
 }  // namespace weir

@@ -7,7 +7,7 @@ namespace weir {
 
 const char* kind_name(const operator_spec& spec) noexcept {
   static constexpr const char* names[] = {"source",    "sink",   "filter",   "project", "flat_map",
-                                          "aggregate", "union",  "distinct", "custom",  "tumble",
+                                          "aggregate", "union",  "distinct", "custom",  "window",
                                           "join",      "repeat", "settle",   "top_n",   "over"};
   static_assert(std::size(names) == std::variant_size_v<operator_spec>);
   return names[spec.index()];
@@ -61,6 +61,11 @@ const char* function_name(rank_function f) noexcept {
   return names[static_cast<size_t>(f)];
 }
 
+const char* to_string(window_kind k) noexcept {
+  static constexpr const char* names[] = {"tumble", "hop", "cumulate", "session"};
+  return names[static_cast<size_t>(k)];
+}
+
 const char* to_string(delivery_mode m) noexcept {
   switch (m) {
     case delivery_mode::exactly_once:
@@ -89,6 +94,7 @@ schema_ptr output_of(const operator_node& n, uint16_t port) {
   if (port == 0) return n.output;
   if (const auto* c = std::get_if<custom_spec>(&n.spec); c && port <= c->side_outputs.size())
     return c->side_outputs[port - 1U];
+  if (const auto* a = std::get_if<aggregate_spec>(&n.spec); a && port == 1) return a->late_output;
   return nullptr;
 }
 

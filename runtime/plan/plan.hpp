@@ -3,6 +3,7 @@
 // values; the Cap'n Proto form is schema/plan.capnp.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <span>
 #include <string>
@@ -99,6 +100,14 @@ struct aggregate_call {
   data_type type;           // of the result, as PostgreSQL has it (avg of integers: float64)
   std::string name;
 };
+/// Windows over event time, aligned to the epoch (1970-01-01). All are half-open: [start, end).
+enum class window_kind : uint8_t { tumble = 0, hop = 1, cumulate = 2, session = 3 };
+struct window_shape {
+  window_kind kind = window_kind::tumble;
+  int64_t size_us = 0;  // session: the gap that ends one
+  int64_t step_us = 0;  // hop: from one window's start to the next; cumulate: by which they grow
+  friend bool operator==(const window_shape&, const window_shape&) = default;
+};
 /// How an aggregate answers: `changes` emits -old +new per key as input arrives; `final_only` one
 /// row per key when the input ends or the watermark passes it.
 enum class emit_mode : uint8_t { changes = 0, final_only = 1 };
@@ -116,7 +125,22 @@ struct aggregate_spec {
   /// Index in `keys` of a window's end: with final_only its rows leave, and their state goes, when
   /// the watermark reaches it; later rows are counted and dropped.
   std::optional<uint32_t> window_end_key;
+  /// Set: that key holds the ends of slices of these windows (windows.hpp), not of windows. There
+  /// is one result per window and key, its end where the key stands and its start as an output
+  /// column of its own, `window_start_at`. Of a partial stage: which rows it may not add up (late
+  /// ones are counted one by one).
+  std::optional<window_shape> windows;
+  uint32_t window_start_at = 0;
+  /// Rows that come too late for their windows leave through port 1, as these columns of the input.
+  std::vector<uint32_t> late_columns;
+  schema_ptr late_output;  // none: they are only counted
 };
+/// Calls that have a column in the output. Behind them, aggregates over sessions have min and max
+/// of the rows' times: the sessions' bounds.
+inline size_t visible_calls(const aggregate_spec& s) noexcept {
+  const bool bounds = s.windows && s.windows->kind == window_kind::session;
+  return s.calls.size() - (bounds ? std::min<size_t>(2, s.calls.size()) : 0);
+}
 struct union_spec {};
 struct distinct_spec {};  // over all columns
 struct custom_spec {
@@ -126,10 +150,17 @@ struct custom_spec {
   std::vector<uint32_t> keys;            // key columns of its (first) input; none = not keyed
   std::vector<schema_ptr> side_outputs;  // ports 1...
 };
-/// Tumbling event-time window over a timestamp column: adds window_start and window_end columns.
-struct tumble_spec {
+/// Event-time windows over a timestamp column: adds window_start and window_end; a row of several
+/// windows becomes several rows. With `slices` it adds one column instead, the end of the row's
+/// slice, for an aggregate with `windows`. Rows without a time (or one beyond window_time_max) have
+/// NULL there.
+struct window_spec {
   uint32_t time_column = 0;
-  int64_t size_us = 0;
+  window_shape shape;
+  bool slices = false;
+  /// Sessions of rows: whose values have sessions of their own; none: all rows together. They hold
+  /// rows, which may be taken back meanwhile, and give each once.
+  std::vector<uint32_t> keys = {};
 };
 enum class rank_function : uint8_t { row_number = 0, rank = 1, dense_rank = 2 };
 /// The rows of each partition (`keys`; none = all rows, parallelism 1) whose number in `order` is
@@ -250,9 +281,14 @@ struct over_spec {
   std::optional<uint32_t> window_end_key;
 };
 
+/// Whether a window holds rows.
+inline bool holds_rows(const window_spec& s) noexcept {
+  return s.shape.kind == window_kind::session && !s.slices;
+}
+
 using operator_spec =
     std::variant<source_spec, sink_spec, filter_spec, project_spec, flat_map_spec, aggregate_spec,
-                 union_spec, distinct_spec, custom_spec, tumble_spec, join_spec, repeat_spec,
+                 union_spec, distinct_spec, custom_spec, window_spec, join_spec, repeat_spec,
                  settle_spec, top_n_spec, over_spec>;
 
 struct operator_node {
@@ -304,6 +340,7 @@ const char* join_name(join_kind) noexcept;               // "left join", "semi j
 const char* function_name(aggregate_function) noexcept;  // "count", "sum", ...
 const char* function_name(over_function) noexcept;       // "lag", ...; "" of aggregates
 const char* function_name(rank_function) noexcept;       // "row_number", ...
+const char* to_string(window_kind) noexcept;             // "tumble", "hop", ...
 const char* to_string(delivery_mode) noexcept;           // "exactly-once", ...
 const char* to_string(error_policy) noexcept;            // "fail", "skip", "dead_letter"
 /// Schema of an operator's output port; none where it has no such port.

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "runtime/plan/plan.hpp"
+#include "runtime/plan/windows.hpp"
 
 namespace weir {
 namespace {
@@ -155,6 +156,7 @@ struct spec_checker {
     const auto& arguments = merge ? *s.complete_input : *in[0];
     WEIR_TRY(check_columns(n, s.keys, *in[0], "key"));
     WEIR_TRY(check_window_end(s.keys, s.window_end_key));
+    WEIR_TRY(check_windows(s));
     for (const auto& c : s.calls) {
       const auto columns = static_cast<uint32_t>(arguments.size());
       if (c.function != aggregate_function::count_star) {
@@ -169,13 +171,46 @@ struct spec_checker {
     if (s.stage == aggregate_spec::phase::partial) {
       if (n.output->size() < s.keys.size()) return bad(n, "output lacks the keys");
     } else {
-      if (n.output->size() != s.keys.size() + s.calls.size())
+      const size_t keys = s.keys.size() + (s.windows ? 1 : 0);
+      if (n.output->size() != keys + visible_calls(s))
         return bad(n, "output is not the keys and one column per call");
-      for (size_t i = 0; i < s.calls.size(); ++i)
-        WEIR_TRY(check_output_column(n, s.keys.size() + i, s.calls[i].type));
+      if (s.windows) WEIR_TRY(check_output_column(n, s.window_start_at, type_id::timestamp));
+      for (size_t i = 0; i < visible_calls(s); ++i)
+        WEIR_TRY(check_output_column(n, keys + i, s.calls[i].type));
     }
+    const bool start = s.windows && s.stage != aggregate_spec::phase::partial;
     for (size_t i = 0; i < s.keys.size(); ++i)
-      WEIR_TRY(check_output_column(n, i, in[0]->fields[s.keys[i]].type));
+      WEIR_TRY(check_output_column(n, i + (start && i >= s.window_start_at ? 1 : 0),
+                                   in[0]->fields[s.keys[i]].type));
+    return {};
+  }
+  status check_windows(const aggregate_spec& s) const {
+    if (s.windows) {
+      if (auto problem = problem_of(*s.windows); !problem.empty()) return bad(n, problem);
+      if (!s.window_end_key)
+        return bad(n, "makes windows of slices without a slice among its keys");
+      if (s.window_start_at > s.keys.size())
+        return bad(n, "window_start stands behind the keys and calls");
+    }
+    if (s.windows && s.windows->kind == window_kind::session) {
+      const size_t calls = s.calls.size();
+      auto is_bound = [&](size_t at, aggregate_function f) {
+        const auto& c = s.calls[at];
+        return c.function == f && c.argument && c.argument->kind == expr::node_kind::column &&
+               c.argument->type.id == type_id::timestamp && !c.filter;
+      };
+      if (calls < 2 || !is_bound(calls - 2, aggregate_function::min) ||
+          !is_bound(calls - 1, aggregate_function::max))
+        return bad(n, "makes sessions without min and max of their rows' times");
+    }
+    if (!s.late_output) return {};
+    if (!s.window_end_key) return bad(n, "has an output for late rows, but no windows");
+    WEIR_TRY(check_columns(n, s.late_columns, *in[0], "late rows"));
+    if (s.late_output->size() != s.late_columns.size())
+      return bad(n, "late rows are not the columns that they are said to be");
+    for (size_t i = 0; i < s.late_columns.size(); ++i)
+      if (!(s.late_output->fields[i].type == in[0]->fields[s.late_columns[i]].type))
+        return bad(n, "late rows have \"" + s.late_output->fields[i].name + "\" as another type");
     return {};
   }
   status operator()(const union_spec&) const {
@@ -231,14 +266,20 @@ struct spec_checker {
     for (const auto& o : s.side_outputs) WEIR_TRY(check_schema(n, o, "side output"));
     return {};
   }
-  status operator()(const tumble_spec& s) const {
+  status operator()(const window_spec& s) const {
     WEIR_TRY(check_columns(n, {s.time_column}, *in[0], "time"));
     if (in[0]->fields[s.time_column].type.id != type_id::timestamp)
       return bad(n, "\"" + in[0]->fields[s.time_column].name + "\" is " +
                         to_string(in[0]->fields[s.time_column].type) + ", not timestamp");
-    if (s.size_us <= 0) return bad(n, "window size is not positive");
-    if (n.output->size() != in[0]->size() + 2)
-      return bad(n, "output is not the input and window_start, window_end");
+    if (auto problem = problem_of(s.shape); !problem.empty()) return bad(n, problem);
+    WEIR_TRY(check_columns(n, s.keys, *in[0], "key"));
+    if (!s.keys.empty() && !holds_rows(s)) return bad(n, "only sessions of rows have keys");
+    if (!s.slices && windows_per_row(s.shape) > windows_per_row_max)
+      return bad(n, "each row is in " + std::to_string(windows_per_row(s.shape)) +
+                        " windows, more than " + std::to_string(windows_per_row_max));
+    if (n.output->size() != in[0]->size() + (s.slices ? 1 : 2))
+      return bad(n, s.slices ? "output is not the input and a slice"
+                             : "output is not the input and window_start, window_end");
     for (size_t i = 0; i < in[0]->size(); ++i)
       WEIR_TRY(check_output_column(n, i, in[0]->fields[i].type));
     for (size_t i = in[0]->size(); i < n.output->size(); ++i)
@@ -308,11 +349,17 @@ struct spec_checker {
   }
 };
 
+/// Slices of the same windows meet in one task; without another key that is the only one.
+bool all_windows(const aggregate_spec& a) {
+  return a.windows && a.keys.size() == 1;
+}
+
 /// Keyed operators must see all rows of a key in one subtask.
 bool needs_key_partitioning(const operator_node& n) {
   if (const auto* a = std::get_if<aggregate_spec>(&n.spec))
-    return a->stage != aggregate_spec::phase::partial && !a->keys.empty();
+    return a->stage != aggregate_spec::phase::partial && !a->keys.empty() && !all_windows(*a);
   if (const auto* c = std::get_if<custom_spec>(&n.spec)) return !c->keys.empty();
+  if (const auto* w = std::get_if<window_spec>(&n.spec)) return !w->keys.empty();
   if (const auto* j = std::get_if<join_spec>(&n.spec)) return !j->left.keys.empty();
   if (const auto* t = std::get_if<top_n_spec>(&n.spec)) return !t->keys.empty();
   if (const auto* o = std::get_if<over_spec>(&n.spec)) return !o->keys.empty();
@@ -326,7 +373,7 @@ bool runs_once(const operator_node& n) {
   if (const auto* t = std::get_if<top_n_spec>(&n.spec)) return t->keys.empty();
   if (const auto* o = std::get_if<over_spec>(&n.spec)) return o->keys.empty();
   const auto* a = std::get_if<aggregate_spec>(&n.spec);
-  return a && a->keys.empty() && a->stage != aggregate_spec::phase::partial;
+  return a && (a->keys.empty() || all_windows(*a)) && a->stage != aggregate_spec::phase::partial;
 }
 
 status check_edge(const physical_plan& plan, const plan_edge& e) {
@@ -386,6 +433,10 @@ status check_node(const physical_plan& plan, uint32_t i, const std::vector<schem
   if (needs_key_partitioning(n) && parallelism > plan.key_groups)
     return bad(n, "parallelism " + std::to_string(parallelism) + " is over the " +
                       std::to_string(plan.key_groups) + " key groups");
+  const auto* w = std::get_if<window_spec>(&n.spec);
+  if (w && holds_rows(*w) && w->keys.empty() && parallelism != 1)
+    return bad(n,
+               "sessions of all rows have parallelism " + std::to_string(parallelism) + ", not 1");
   if (runs_once(n) && parallelism != 1)
     return bad(n, (std::holds_alternative<aggregate_spec>(n.spec)
                        ? "an aggregate"

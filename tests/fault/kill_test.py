@@ -14,6 +14,7 @@ from weir_jobs import SINKS, Runner, check  # noqa: E402
 
 # Slow enough for some twenty lives, each long enough for a snapshot or two.
 RATES = {"carriers": [4000, 8000, 16000], "departures": [4000, 8000, 16000],
+         "windows.sql": [4000, 8000, 16000],
          "wordcount": [500, 1000, 2000]}
 
 

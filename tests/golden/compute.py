@@ -103,6 +103,66 @@ def anomalies():
         known.append(n)
 
 
+def scheduled():
+    """Flights with the time at which they were to leave."""
+    for r in rows("flights_2013_01.csv"):
+        sched = datetime.datetime.strptime(r["time_hour"], "%Y-%m-%dT%H:%M:%SZ")
+        yield sched + datetime.timedelta(minutes=int(r["minute"])), r
+
+
+def worst(flights):
+    """The longest delay; empty where all were cancelled."""
+    delays = [number(r["dep_delay"]) for r in flights if r["dep_delay"] != "NA"]
+    return max(delays) if delays else ""
+
+
+def hops():
+    """Every quarter of an hour, over the two hours before it."""
+    quarter = datetime.timedelta(minutes=15)
+    windows = collections.defaultdict(list)
+    for sched, r in scheduled():
+        end = sched - (sched - datetime.datetime(1970, 1, 1)) % quarter + quarter
+        for k in range(8):
+            windows[r["origin"], end + k * quarter].append(r)
+    for (origin, end), flights in windows.items():
+        yield [origin, timestamp(end), len(flights), worst(flights),
+               len({r["carrier"] for r in flights}), min(r["dest"] for r in flights)]
+
+
+def growth():
+    """The day so far at each full hour, from the first hour with a flight on."""
+    days = collections.defaultdict(list)
+    for sched, r in scheduled():
+        days[r["carrier"], sched.date()].append((sched, r))
+    for (carrier, day), flights in days.items():
+        midnight = datetime.datetime.combine(day, datetime.time())
+        for hour in range(1, 25):
+            end = midnight + datetime.timedelta(hours=hour)
+            so_far = [r for sched, r in flights if sched < end]
+            if so_far:
+                delays = [number(r["dep_delay"]) for r in so_far if r["dep_delay"] != "NA"]
+                yield [carrier, timestamp(end), len(so_far), sum(delays) if delays else ""]
+
+
+def rotations():
+    """Runs of an aircraft's flights with less than eight hours between."""
+    aircraft = collections.defaultdict(list)
+    for sched, r in scheduled():
+        if r["tailnum"] != "NA":
+            aircraft[r["tailnum"]].append((sched, r))
+    for tailnum, flights in aircraft.items():
+        flights.sort(key=lambda f: f[0])
+        runs = [[flights[0]]]
+        for before, flight in zip(flights, flights[1:]):
+            if flight[0] - before[0] >= datetime.timedelta(hours=8):
+                runs.append([])
+            runs[-1].append(flight)
+        for run in runs:
+            if len(run) > 1:
+                yield [tailnum, timestamp(run[0][0]), timestamp(run[-1][0]), len(run),
+                       len({r["origin"] for _, r in run}), worst([r for _, r in run])]
+
+
 def words():
     text = (DATA / "logbook.txt").read_text(encoding="ascii")
     counts = collections.Counter(re.findall("[a-z]+", text.lower()))
@@ -185,7 +245,8 @@ def main():
     if "--logbook" in sys.argv:
         return logbook()
     status = 0
-    for job in (carriers, departures, busy, anomalies, words, routes, turnarounds, conditions):
+    for job in (carriers, departures, busy, anomalies, words, routes, turnarounds, conditions,
+                hops, growth, rotations):
         lines = sorted(",".join(map(str, row)) + "\n" for row in job())
         text = "".join(lines)
         path = GOLDEN / f"{job.__name__}.csv"

@@ -16,7 +16,8 @@ GOLDEN = ROOT / "tests" / "golden" / "flights"
 SINKS = {"carriers": ["carriers"], "departures": ["departures", "anomalies"],
          "wordcount": ["words"], "carriers.sql": ["carriers"], "departures.sql": ["departures"],
          "wordcount.sql": ["words"], "routes.sql": ["routes"], "turnarounds.sql": ["turnarounds"],
-         "weather.sql": ["conditions"]}
+         "weather.sql": ["conditions"],
+         "windows.sql": ["hops", "growth", "rotations"]}
 
 
 def job_file(job: str) -> pathlib.Path:

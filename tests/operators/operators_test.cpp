@@ -90,7 +90,9 @@ TEST_CASE("tumble aligns to the epoch, before it too") {
   auto in = columns({{"ts", "timestamp"}});
   auto out =
       columns({{"ts", "timestamp"}, {"window_start", "timestamp"}, {"window_end", "timestamp"}});
-  instance t({"op", "tumble", tumble_spec{0, 3'600'000'000}, out, false, 0}, {in});
+  instance t(
+      {"op", "window", window_spec{0, {window_kind::tumble, 3'600'000'000, 0}}, out, false, 0},
+      {in});
   t.push(rows(in, {{"2013-01-01 10:00:00"},
                    {"2013-01-01 10:59:59.999999"},
                    {"1969-12-31 23:30:00"},

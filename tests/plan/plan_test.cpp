@@ -54,6 +54,98 @@ TEST_CASE("a plan survives its wire form") {
   CHECK_FALSE(source.columns->fields[1].nullable);
 }
 
+TEST_CASE("windows of every kind survive the wire form, and what makes windows of slices") {
+  physical_plan p;
+  auto in =
+      make_schema({{"k", type_id::string}, {"v", type_id::int64}, {"t", type_id::timestamp}}, 2);
+  source_spec src;
+  src.connector = "stdin";
+  src.columns = in;
+  src.physical_columns = 3;
+  add(p, "in", src, in);
+  auto rows = std::make_shared<schema>(*in);
+  rows->fields.push_back({"window_start", type_id::timestamp});
+  rows->fields.push_back({"window_end", type_id::timestamp});
+  add(p, "grow", window_spec{2, {window_kind::cumulate, 60, 20}}, rows);
+  add(p, "gaps", window_spec{2, {window_kind::session, 30, 0}, false, {0}}, rows);
+  auto sliced = std::make_shared<schema>(*in);
+  sliced->fields.push_back({"slice", type_id::timestamp});
+  add(p, "hop", window_spec{2, {window_kind::hop, 60, 25}, true}, sliced);
+  aggregate_spec agg;
+  agg.keys = {0, 3};
+  aggregate_call count;
+  count.type = type_id::int64;
+  count.name = "n";
+  agg.calls = {count};
+  agg.emit = emit_mode::final_only;
+  agg.window_end_key = 1;
+  agg.windows = window_shape{window_kind::hop, 60, 25};
+  agg.window_start_at = 2;
+  agg.late_columns = {2, 0};
+  agg.late_output = make_schema({{"t", type_id::timestamp}, {"k", type_id::string}});
+  auto counted = make_schema({{"k", type_id::string},
+                              {"window_end", type_id::timestamp},
+                              {"window_start", type_id::timestamp},
+                              {"n", type_id::int64}});
+  add(p, "count", agg, counted);
+  add_blackhole(p, "late", agg.late_output);
+  connect(p, 0, 1);
+  connect(p, 0, 2, exchange_kind::hash, {0});
+  connect(p, 0, 3);
+  connect(p, 3, 4, exchange_kind::hash, {0});
+  plan_edge late;
+  late.from = operator_index(4);
+  late.to = operator_index(5);
+  late.from_port = 1;
+  p.edges.push_back(late);
+  auto back = decode_plan(encode_plan(p));
+  REQUIRE_MESSAGE(back.ok(), back.err().message);
+  CHECK(fingerprint(*back) == fingerprint(p));
+  const auto& grow = std::get<window_spec>(back->operators[1].spec);
+  CHECK(grow.shape == window_shape{window_kind::cumulate, 60, 20});
+  CHECK(grow.time_column == 2);
+  CHECK_FALSE(grow.slices);
+  const auto& gaps = std::get<window_spec>(back->operators[2].spec);
+  CHECK(gaps.shape.kind == window_kind::session);
+  CHECK(gaps.keys == std::vector<uint32_t>{0});
+  CHECK(keeps_state(back->operators[2]));
+  CHECK_FALSE(keeps_state(back->operators[1]));
+  CHECK(std::get<window_spec>(back->operators[3].spec).slices);
+  const auto& a = std::get<aggregate_spec>(back->operators[4].spec);
+  CHECK(a.windows == agg.windows);
+  CHECK(a.window_start_at == 2);
+  CHECK(a.late_columns == agg.late_columns);
+  REQUIRE(a.late_output);
+  CHECK(*a.late_output == *agg.late_output);
+
+  // Another size is another state; where a result's columns stand is not.
+  auto inputs = input_schemas(p, operator_index(4));
+  auto other = p.operators[4];
+  std::get<aggregate_spec>(other.spec).windows->step_us = 30;
+  CHECK(state_fingerprint(other, inputs) != state_fingerprint(p.operators[4], inputs));
+  other = p.operators[4];
+  std::get<aggregate_spec>(other.spec).window_start_at = 0;
+  CHECK(state_fingerprint(other, inputs) == state_fingerprint(p.operators[4], inputs));
+
+  auto why = [](physical_plan q) {
+    auto v = validate(q);
+    return v.ok() ? std::string("valid") : v.err().message;
+  };
+  auto bad = p;
+  std::get<window_spec>(bad.operators[1].spec).shape.step_us = 25;
+  CHECK(why(bad).find("must be a multiple of the step") != std::string::npos);
+  bad = p;
+  std::get<window_spec>(bad.operators[3].spec).shape.step_us = 0;
+  CHECK(why(bad) == "plan: window \"hop\": the slide must be above 0");
+  bad = p;
+  std::get<aggregate_spec>(bad.operators[4].spec).late_columns = {1, 0};
+  CHECK(why(bad).find("late rows have \"t\" as another type") != std::string::npos);
+  bad = p;
+  std::get<window_spec>(bad.operators[2].spec).keys.clear();
+  bad.parallelism = 4;
+  CHECK(why(bad).find("sessions of all rows have parallelism") != std::string::npos);
+}
+
 TEST_CASE("literals keep every bit") {
   auto p = full_plan();
   auto back = decode_plan(encode_plan(p));
@@ -266,7 +358,7 @@ TEST_CASE("the fingerprint follows what decides results and nothing else") {
     CHECK(fingerprint(q) != f);
   }
   SUBCASE("window size") {
-    std::get<tumble_spec>(q.operators[3].spec).size_us += 1;
+    std::get<window_spec>(q.operators[3].spec).shape.size_us += 1;
     CHECK(fingerprint(q) != f);
   }
   SUBCASE("parameters") {

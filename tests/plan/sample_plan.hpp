@@ -134,7 +134,7 @@ inline physical_plan full_plan() {
   auto windowed = std::make_shared<schema>(*projected);
   windowed->fields.push_back({"window_start", type_id::timestamp});
   windowed->fields.push_back({"window_end", type_id::timestamp});
-  add(p, "tumble", tumble_spec{4, 3'600'000'000}, windowed);
+  add(p, "tumble", window_spec{4, {window_kind::tumble, 3'600'000'000, 0}}, windowed);
   auto words = make_schema({{"t", type_id::timestamp}, {"word", type_id::string}}, 0);
   add(p, "words", flat_map_spec{"split", column(windowed, 0), ";", {4}}, words);
 

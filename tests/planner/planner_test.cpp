@@ -258,7 +258,7 @@ TEST_CASE("the plan explains itself") {
   auto r = j.where(ok(j.source(flights())), "delay > 15", "late");
   auto by = j.group(r, {"carrier"}, {"count(*)"}, "by_carrier");
   ok(j.sink(by, standard_output));
-  auto windows = ok(j.tumble(r, 3'600'000'000, {"hours", "", 0}));
+  auto windows = ok(j.window(r, {{window_kind::tumble, 3'600'000'000, 0}}, {"hours", "", 0}));
   ok(j.sink(j.group(windows, {"origin"}, {"max(delay)"}, "hourly"), files("out")));
   auto p = ok(j.build());
   CHECK(explain_text(p) == R"~(job demo: parallelism 2, 128 key groups, exactly-once

@@ -52,7 +52,7 @@ std::string outcome(const std::string& script) {
   std::string out;
   for (auto& d : found) {
     if (d.warning) continue;
-    --d.line;
+    if (d.line > 0 && d.line < UINT32_MAX) --d.line;
     out += to_text(d);
   }
   if (!job) return out;

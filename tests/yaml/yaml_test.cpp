@@ -104,6 +104,28 @@ sinks:
             operator_index(static_cast<uint32_t>(j->plan.operators.size() - 1))) == 1);
 }
 
+TEST_CASE("every kind of window has its sizes") {
+  auto j = load(R"~(
+steps:
+  - {name: hops, from: flights, window: {hop: 1h, slide: 10m}, key: origin, aggregate: {n: count(*)}}
+  - {name: days, from: flights, window: {cumulate: 1 day, step: 1h}, aggregate: {n: count(*)}}
+sinks:
+  - {from: hops, into: out}
+  - {from: days, into: stdout}
+)~");
+  REQUIRE_MESSAGE(j.ok(), j.err().message);
+  const auto& hop = std::get<window_spec>(op(*j, "hops/window").spec);
+  CHECK(hop.slices);
+  CHECK(hop.shape == window_shape{window_kind::hop, 3'600'000'000, 600'000'000});
+  const auto& a = std::get<aggregate_spec>(op(*j, "hops").spec);
+  CHECK(a.windows == hop.shape);
+  CHECK(a.window_end_key == 1);
+  CHECK(a.window_start_at == 1);
+  CHECK(op(*j, "days").parallelism == 1);
+  CHECK(std::get<aggregate_spec>(op(*j, "days").spec).windows ==
+        window_shape{window_kind::cumulate, 86'400'000'000, 3'600'000'000});
+}
+
 TEST_CASE("windows group by their start and end and answer once") {
   auto j = load(R"~(
 steps:
@@ -124,7 +146,7 @@ sinks:
   CHECK(spec.physical_columns == 3);  // origin, minute, time_hour
   REQUIRE(source.output->event_time);
   CHECK(source.output->fields[*source.output->event_time].name == "sched");
-  CHECK(std::get<tumble_spec>(op(*j, "hourly/window").spec).size_us == 3'600'000'000);
+  CHECK(std::get<window_spec>(op(*j, "hourly/window").spec).shape.size_us == 3'600'000'000);
   const auto& a = std::get<aggregate_spec>(op(*j, "hourly").spec);
   CHECK(a.emit == emit_mode::final_only);
   CHECK(a.window_end_key == 2);

@@ -94,17 +94,217 @@ job.sql:4:32: error: TUMBLE takes a table, its event-time column and a size: TUM
    4 | INSERT INTO o SELECT k, 1 FROM TUMBLE(t, ts)
      |                                ^
 
--- CASE windows to come
-INSERT INTO o SELECT k, 1 FROM HOP(t, ts, INTERVAL '1 m', INTERVAL '1 h');
-INSERT INTO o SELECT k, 1 FROM SESSION(t, ts, INTERVAL '1 m');
-INSERT INTO o SELECT k, 1 FROM CUMULATE(t, ts, INTERVAL '1 m', INTERVAL '1 h')
+-- CASE hops are made of slices, which are added up in front of the exchange
+INSERT INTO o SELECT k, count(*) FROM HOP(t, ts, INTERVAL '10 minutes', INTERVAL '1 hour') WHERE v > 0 GROUP BY k, window_start, window_end HAVING k <> 'x' AND count(*) > 1
+-- PLAN
+sink file o (csv)
+  project k, "count(*)" AS n
+    filter ("count(*)" > '1'::bigint)
+      aggregate count(*) by k, slice; once per window: hops of 1h 00m every 10m 00s
+        [k] pre-aggregate count(*) by k, slice
+          slices of hops of 1h 00m every 10m 00s over ts
+            filter ((v > 0) AND (k <> 'x'))
+              source file t.csv (csv): k, v, ts; event time ts, up to 0s out of order
+
+-- CASE windows that grow, in one task without a key
+SELECT window_end, count(DISTINCT k) FROM CUMULATE(t, ts, INTERVAL '1 hour', INTERVAL '1 day') GROUP BY window_end
+-- PLAN
+sink stdout
+  project window_end, "count(DISTINCT k)" AS count
+    aggregate count(DISTINCT k) by slice; once per window: windows that grow by 1h 00m up to 1d 00h
+      slices of windows that grow by 1h 00m up to 1d 00h over ts
+        source file t.csv (csv): k, ts; event time ts, up to 0s out of order
+
+-- CASE conditions on bounds are for the windows, not for their slices
+SELECT k, window_start, max(v) FROM HOP(t, ts, '1 minute', '5 minutes') GROUP BY window_start, k HAVING window_start > '2020-01-01'
+-- PLAN
+sink stdout
+  project k, window_start, "max(v)" AS max
+    filter (window_start > '2020-01-01 00:00:00'::timestamp)
+      aggregate max(v) by k, slice; once per window: hops of 5m 00s every 1m 00s
+        [k] pre-aggregate max(v) by k, slice
+          slices of hops of 5m 00s every 1m 00s over ts
+            source file t.csv (csv): k, v, ts; event time ts, up to 0s out of order
+
+-- CASE an aggregate that computes with the bounds takes windows of rows
+SELECT k, max(window_end - ts) FROM HOP(t, ts, '1 minute', '5 minutes') GROUP BY k, window_start
+-- PLAN
+sink stdout
+  project k, "max((window_end - ts))" AS max
+    aggregate max((window_end - ts)) by k, window_start, window_end; once per window
+      [k, window_start, window_end] pre-aggregate max((window_end - ts)) by k, window_start, window_end
+        hops of 5m 00s every 1m 00s over ts
+          source file t.csv (csv): k, ts; event time ts, up to 0s out of order
+
+-- CASE slices for those who group by the windows, rows for others, through views
+CREATE VIEW w AS SELECT k AS name, v, window_start, window_end FROM HOP(t, ts, '1 minute', '5 minutes');
+INSERT INTO o SELECT name, sum(v)::bigint FROM w GROUP BY name, window_end, window_start;
+INSERT INTO hole SELECT k, v FROM HOP(t, ts, '1 minute', '5 minutes') WHERE window_end > '2020-01-01' AND v > 0
+-- PLAN
+sink blackhole
+  project k, v::bigint AS n
+    filter ((window_end > '2020-01-01 00:00:00'::timestamp) AND (v > 0))
+      hops of 5m 00s every 1m 00s over ts
+        source file t.csv (csv): k, v, ts; event time ts, up to 0s out of order
+sink file o (csv)
+  project name AS k, "sum(v)" AS n
+    aggregate sum(v) by name, window_end; once per window: hops of 5m 00s every 1m 00s
+      [name] pre-aggregate sum(v) by name, window_end
+        project k AS name, v, slice AS window_start, slice AS window_end
+          slices of hops of 5m 00s every 1m 00s over ts
+            source file t.csv (csv): k, v, ts; event time ts, up to 0s out of order (see above)
+
+-- CASE sizes of hops and growing windows
+INSERT INTO o SELECT k, 1 FROM HOP(t, ts, INTERVAL '1 m');
+INSERT INTO o SELECT k, 1 FROM HOP(t, ts, INTERVAL '0 m', INTERVAL '1 h');
+INSERT INTO o SELECT k, 1 FROM CUMULATE(t, ts, INTERVAL '7 m', INTERVAL '1 h');
+INSERT INTO o SELECT k, 1 FROM HOP(t, ts, INTERVAL '1 us', INTERVAL '1 h')
 -- ERRORS
-job.sql:1:32: error: HOP is not supported yet; TUMBLE is
-   1 | INSERT INTO o SELECT k, 1 FROM HOP(t, ts, INTERVAL '1 m', INTERVAL '1 h');
+job.sql:1:32: error: HOP takes a table, its event-time column, a slide and a size: HOP(flights, sched, INTERVAL '5 minutes', INTERVAL '1 hour')
+   1 | INSERT INTO o SELECT k, 1 FROM HOP(t, ts, INTERVAL '1 m');
      |                                ^
-job.sql:2:32: error: SESSION is not supported yet; TUMBLE is
-   2 | INSERT INTO o SELECT k, 1 FROM SESSION(t, ts, INTERVAL '1 m');
+job.sql:2:32: error: the slide must be above 0
+   2 | INSERT INTO o SELECT k, 1 FROM HOP(t, ts, INTERVAL '0 m', INTERVAL '1 h');
      |                                ^
-job.sql:3:32: error: CUMULATE is not supported yet; TUMBLE is
-   3 | INSERT INTO o SELECT k, 1 FROM CUMULATE(t, ts, INTERVAL '1 m', INTERVAL '1 h')
+job.sql:3:32: error: the window's size (1h 00m) must be a multiple of the step (7m 00s)
+   3 | INSERT INTO o SELECT k, 1 FROM CUMULATE(t, ts, INTERVAL '7 m', INTERVAL '1 h');
      |                                ^
+job.sql:4:32: error: a window of 1h 00m with a slide of 1us has more than 1000000 slices (1us each)
+   4 | INSERT INTO o SELECT k, 1 FROM HOP(t, ts, INTERVAL '1 us', INTERVAL '1 h')
+     |                                ^
+
+-- CASE sessions of the grouping columns
+SELECT k, count(*), window_start, window_end FROM SESSION(t, ts, INTERVAL '10 minutes') GROUP BY k, window_start, window_end
+-- PLAN
+sink stdout
+  project k, "count(*)" AS count, window_start, window_end
+    aggregate count(*) by k, slice; once per window: sessions with gaps below 10m 00s
+      [k] pre-aggregate count(*) by k, slice
+        slices of sessions with gaps below 10m 00s over ts
+          source file t.csv (csv): k, ts; event time ts, up to 0s out of order
+
+-- CASE a session's key, and what is asked of it
+SELECT k, sum(v) FROM SESSION(t, ts, INTERVAL '10 minutes', k) WHERE k <> 'x' GROUP BY window_start, window_end, k HAVING sum(v) > 3
+-- PLAN
+sink stdout
+  project k, "sum(v)" AS sum
+    filter ("sum(v)" > '3'::bigint)
+      aggregate sum(v) by slice, k; once per window: sessions with gaps below 10m 00s
+        [k] pre-aggregate sum(v) by slice, k
+          slices of sessions with gaps below 10m 00s over ts
+            filter (k <> 'x')
+              source file t.csv (csv): k, v, ts; event time ts, up to 0s out of order
+
+-- CASE rows that are left out behind sessions would have been in them
+SELECT k, count(*) FROM SESSION(t, ts, INTERVAL '10 minutes') WHERE v > 0 GROUP BY k, window_start, window_end
+-- ERRORS
+job.sql: error: "aggregate-b0b1a18d" groups rows of sessions in a way that does not say whose sessions they are: name their key, SESSION(t, column, gap, key), and leave out rows before it, in a view
+
+-- CASE arguments of SESSION
+INSERT INTO o SELECT k, 1 FROM SESSION(t, ts);
+INSERT INTO o SELECT k, 1 FROM SESSION(t, ts, INTERVAL '1 m', lower(k));
+INSERT INTO o SELECT k, 1 FROM SESSION(t, ts, INTERVAL '1 m', j);
+INSERT INTO o SELECT k, 1 FROM SESSION(t, ts, INTERVAL '1 m', kk)
+-- ERRORS
+job.sql:1:32: error: SESSION takes a table, its event-time column, a gap and perhaps the column whose values have sessions of their own: SESSION(flights, sched, INTERVAL '30 minutes', carrier)
+   1 | INSERT INTO o SELECT k, 1 FROM SESSION(t, ts);
+     |                                ^
+job.sql:2:63: error: the key of SESSION is a column; compute it in a view or a query in FROM
+   2 | INSERT INTO o SELECT k, 1 FROM SESSION(t, ts, INTERVAL '1 m', lower(k));
+     |                                                               ^
+job.sql:3:63: error: could not identify an equality operator for type json; compare one of its fields (j ->> 'field')
+   3 | INSERT INTO o SELECT k, 1 FROM SESSION(t, ts, INTERVAL '1 m', j);
+     |                                                               ^
+job.sql:4:63: error: column "kk" does not exist; did you mean "k"?
+   4 | INSERT INTO o SELECT k, 1 FROM SESSION(t, ts, INTERVAL '1 m', kk)
+     |                                                               ^
+
+-- CASE late rows have a table of their own
+CREATE TABLE r (k text, v int, ts timestamp) WITH (connector = 'stdin', format = 'csv', event_time = 'ts', watermark_delay = '1 m', allowed_lateness = '5 m', late_table = 'late');
+CREATE TABLE late (ts timestamp, k text, v bigint) WITH (connector = 'file', path = 'late', format = 'csv');
+INSERT INTO o SELECT k, count(*) FROM HOP(r, ts, '1 minute', '5 minutes') WHERE v > 0 GROUP BY k, window_start, window_end;
+INSERT INTO hole SELECT lower(k), sum(v) FROM TUMBLE(r, ts, '5 minutes') GROUP BY lower(k), window_start, window_end
+-- PLAN
+sink blackhole
+  project "lower(k)" AS k, "sum(v)" AS n
+    aggregate sum(v) by key lower(k), key window_start, key window_end; once per window; late rows apart
+      [key lower(k), key window_start, key window_end] project lower(k) AS key lower(k), window_start AS key window_start, window_end AS key window_end, k, v, ts
+        tumbling windows of 5m 00s over ts
+          source stdin (csv): k, v, ts; event time ts, up to 1m 00s out of order, windows open 5m 00s longer
+sink file o (csv)
+  project k, "count(*)" AS n
+    aggregate count(*) by k, slice; once per window: hops of 5m 00s every 1m 00s; late rows apart
+      [k] slices of hops of 5m 00s every 1m 00s over ts
+        filter (v > 0)
+          source stdin (csv): k, v, ts; event time ts, up to 1m 00s out of order, windows open 5m 00s longer (see above)
+sink file late (csv)
+  project ts, k, v::bigint AS v
+    union
+      aggregate count(*) by k, slice; once per window: hops of 5m 00s every 1m 00s; late rows apart (see above)
+      aggregate sum(v) by key lower(k), key window_start, key window_end; once per window; late rows apart (see above)
+
+-- CASE what late tables cannot be
+CREATE TABLE r (k text, v int, ts timestamp) WITH (connector = 'stdin', format = 'csv', event_time = 'ts', late_table = 'lates');
+CREATE TABLE late (ts timestamp, k text) WITH (connector = 'file', path = 'late', format = 'csv');
+INSERT INTO o SELECT k, count(*) FROM TUMBLE(r, ts, '5 minutes') GROUP BY k, window_start, window_end
+-- ERRORS
+job.sql:1:121: error: option late_table names "lates", which is no table; did you mean "late"?
+   1 | CREATE TABLE r (k text, v int, ts timestamp) WITH (connector = 'stdin', format = 'csv', event_time = 'ts', late_table = 'lates');
+     |                                                                                                                         ^
+
+-- CASE a late table that an INSERT writes, too
+CREATE TABLE r (k text, n int, ts timestamp) WITH (connector = 'stdin', format = 'csv', event_time = 'ts', late_table = 'o');
+INSERT INTO o SELECT k, count(*) FROM TUMBLE(r, ts, '5 minutes') GROUP BY k, window_start, window_end
+-- ERRORS
+job.sql:1:121: error: option late_table names "o", which an INSERT writes, too: give late rows a table of their own
+   1 | CREATE TABLE r (k text, n int, ts timestamp) WITH (connector = 'stdin', format = 'csv', event_time = 'ts', late_table = 'o');
+     |                                                                                                                         ^
+
+-- CASE a late table with a column that the windows' rows have not
+CREATE TABLE r (k text, v int, ts timestamp) WITH (connector = 'stdin', format = 'csv', event_time = 'ts', late_table = 'late');
+CREATE TABLE late (ts timestamp, k text) WITH (connector = 'file', path = 'late', format = 'csv');
+CREATE VIEW w AS SELECT v, ts FROM r;
+INSERT INTO o SELECT 'x', count(*) FROM TUMBLE(w, ts, '5 minutes') GROUP BY window_start, window_end
+-- ERRORS
+job.sql:1:121: error: late_table of "r" has a column "k" that the rows which "aggregate-a64402e6" groups do not have; did you mean "v"?
+   1 | CREATE TABLE r (k text, v int, ts timestamp) WITH (connector = 'stdin', format = 'csv', event_time = 'ts', late_table = 'late');
+     |                                                                                                                         ^
+
+-- CASE a late table that nothing can come to
+CREATE TABLE r (k text, v int, ts timestamp) WITH (connector = 'stdin', format = 'csv', event_time = 'ts', late_table = 'o');
+INSERT INTO hole SELECT k, v FROM TUMBLE(r, ts, '5 minutes')
+-- ERRORS
+job.sql:1:121: error: late_table of "r": no aggregate over windows of the table's rows is there, so that none of them can be late
+   1 | CREATE TABLE r (k text, v int, ts timestamp) WITH (connector = 'stdin', format = 'csv', event_time = 'ts', late_table = 'o');
+     |                                                                                                                         ^
+
+-- CASE lateness is a duration
+CREATE TABLE r (k text, v int, ts timestamp) WITH (connector = 'stdin', format = 'csv', event_time = 'ts', allowed_lateness = 'long');
+INSERT INTO o SELECT k, count(*) FROM TUMBLE(r, ts, '5 minutes') GROUP BY k, window_start, window_end
+-- ERRORS
+job.sql: error: allowed_lateness 'long': expected a number and a unit such as 100ms, 1s, 5m, 1h or 2d
+
+-- CASE rows of sessions, of a key or of all
+INSERT INTO hole SELECT k, v FROM SESSION(t, ts, INTERVAL '10 minutes', k) WHERE v > 0 AND k <> 'x';
+SELECT window_end, k FROM SESSION(t, ts, INTERVAL '10 minutes')
+-- PLAN
+sink stdout
+  project window_end, k
+    sessions with gaps below 10m 00s over ts
+      source file t.csv (csv): k, v, ts; event time ts, up to 0s out of order
+sink blackhole
+  project k, v::bigint AS n
+    filter (v > 0)
+      sessions with gaps below 10m 00s over ts by k
+        [k] filter (k <> 'x')
+          source file t.csv (csv): k, v, ts; event time ts, up to 0s out of order (see above)
+
+-- CASE an aggregate by more than the sessions' key takes rows of sessions
+SELECT k, v, window_start, count(*) FROM SESSION(t, ts, INTERVAL '10 minutes', k) GROUP BY k, v, window_start, window_end
+-- PLAN
+sink stdout
+  project k, v, window_start, "count(*)" AS count
+    aggregate count(*) by k, v, window_start, window_end; once per window
+      [k, v, window_start, window_end] pre-aggregate count(*) by k, v, window_start, window_end
+        sessions with gaps below 10m 00s over ts by k
+          [k] source file t.csv (csv): k, v, ts; event time ts, up to 0s out of order

@@ -1,0 +1,82 @@
+// Rows that come too late for their windows. An aggregate counts them, and gives them out through
+// port 1 where the plan has a table for them.
+#pragma once
+
+#include "runtime/column/builder.hpp"
+#include "runtime/operators/operator.hpp"
+#include "runtime/plan/plan.hpp"
+
+namespace weir {
+
+struct late_split {
+  batch_ptr kept, late;  // late: none when there are none
+};
+
+/// The values of a timestamp column by physical row.
+class time_values {
+ public:
+  explicit time_values(const column& c)
+      : values_(c.dictionary ? c.dictionary->data<int64_t>() : c.data<int64_t>()),
+        places_(c.dictionary ? c.data<uint32_t>() : nullptr) {}
+  int64_t operator[](uint32_t r) const noexcept { return values_[places_ ? places_[r] : r]; }
+
+ private:
+  const int64_t* values_;
+  const uint32_t* places_;
+};
+
+/// Splits a batch by a condition on physical rows that holds for n of its rows.
+template <class Late>
+late_split split_rows(const batch_ptr& b, memory_pool& memory, uint32_t n, Late is_late) {
+  if (n == 0) return {b, nullptr};
+  auto keep = buffer::allocate(memory, size_t{b->rows - n} * 4);
+  auto give = buffer::allocate(memory, size_t{n} * 4);
+  auto* k = keep.mutable_as<uint32_t>();
+  auto* g = give.mutable_as<uint32_t>();
+  for (uint32_t i = 0; i < b->rows; ++i) {
+    const uint32_t r = b->row(i);
+    *(is_late(r) ? g++ : k++) = r;
+  }
+  return {with_selection(*b, std::move(keep), b->rows - n), with_selection(*b, std::move(give), n)};
+}
+
+/// Splits a batch by what stands in a timestamp column. Rows for which late(value) holds are
+/// `late`; those with NULL never are.
+template <class Late>
+late_split split_late(const batch_ptr& b, uint32_t column_index, memory_pool& memory, Late late) {
+  const column& c = *b->columns[column_index];
+  const time_values values(c);
+  // Neighbours are mostly of one window.
+  int64_t known = 0;
+  bool known_late = late(known);
+  auto is_late = [&](uint32_t r) {
+    const int64_t v = values[r];
+    if (v != known) known_late = late(known = v);
+    return known_late && c.is_valid(r);
+  };
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < b->rows; ++i) n += is_late(b->row(i));
+  return split_rows(b, memory, n, is_late);
+}
+
+/// Owned by one aggregate.
+class late_rows {
+ public:
+  explicit late_rows(const aggregate_spec& s) : columns_(s.late_columns), output_(s.late_output) {}
+
+  /// Counts them and gives them out.
+  void give(const batch_ptr& late, const operator_context& context, collector& out) const {
+    if (!late || late->rows == 0) return;
+    if (context.metrics) context.metrics->late_rows += late->rows;
+    if (!output_) return;
+    std::vector<column_ptr> columns;
+    for (uint32_t i : columns_) columns.push_back(late->columns[i]);
+    out.emit(with_columns(*late, output_, std::move(columns)), 1);
+  }
+
+ private:
+  std::vector<uint32_t> columns_;
+  schema_ptr output_;
+};
+
+}  // namespace weir

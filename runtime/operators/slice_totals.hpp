@@ -1,0 +1,103 @@
+// Totals per key over the slices of the window at hand, for windows that move on (hops): a slice's
+// accumulators come in as the windows reach it and go out as they leave it, and a key's result
+// costs O(1) amortised however many slices a window has. Where all calls are sums, one total per
+// key is added to and subtracted from. Else each key has two stacks (Tangwongsan, Hirzel and
+// Schneider, "Low-latency sliding-window aggregation in worst-case constant time", DEBS 2017, tell
+// of the technique): sums from each of its older slices up to a point in time, and one sum of what
+// came after it. Values of multisets, which can be taken away again, are kept once more per key.
+//
+// All of it is derived from the slices' rows in the aggregate's table and is in no snapshot. Owned
+// by one aggregate; not thread-safe.
+#pragma once
+
+#include <deque>
+
+#include "runtime/operators/aggregate_core.hpp"
+
+namespace weir {
+
+class slice_totals {
+ public:
+  static constexpr uint32_t none = row_table::none;
+
+  /// `slice_key`: which of the core's keys is the slice. After the core was opened.
+  slice_totals(aggregate_core&, uint32_t slice_key, memory_pool*);
+
+  /// Slices (rows of the core's table) that the window reaches: of one key in order of time, and
+  /// none older than those that are there.
+  status enter(std::span<const uint32_t> ids);
+  /// A slice that is there has changed, or (added) is new although the window reached it before.
+  void changed(uint32_t id, bool added);
+  bool entered(uint32_t id) const noexcept { return id < owner_.size() && owner_[id] != none; }
+  /// To be called before totals are read or slices leave, after changed().
+  status settle();
+  /// The window leaves a slice, the oldest of its key. Its row is still there.
+  status leave(uint32_t id);
+
+  size_t size() const noexcept { return keys_.size(); }
+  /// Keys by number, with gaps.
+  uint32_t keys_end() const noexcept { return keys_.rows_end(); }
+  bool alive(uint32_t key) const noexcept { return keys_.alive(key); }
+  uint32_t group(uint32_t key) const noexcept { return row_table::group(keys_.row(key)); }
+  /// A state row that has the key's columns (its slice's, too).
+  const uint64_t* row(uint32_t key) const noexcept { return core_.table().row(newest_[key]); }
+  /// The value words of keys' totals, valid until the next call of this class.
+  status read(std::span<const uint32_t> keys, std::vector<const uint64_t*>& values);
+
+  size_t memory_bytes() const noexcept;
+  void end_batch();
+
+ private:
+  struct front_entry {
+    uint32_t next = none;  // towards the newer ones; of free entries: the next free one
+  };
+
+  uint64_t* total(uint32_t key) noexcept { return &totals_[size_t{key} * words_]; }
+  const uint64_t* slice(uint32_t id) const noexcept {
+    return core_.table().row(id) + core_.value_word();
+  }
+  int64_t time(uint32_t id) const noexcept {
+    return static_cast<int64_t>(core_.table().row(id)[slice_word_]);
+  }
+  uint32_t upsert(uint32_t id);
+  void grow();
+  status add_newer(uint64_t* older, const uint64_t* newer);
+  void take_away(uint64_t* from, const uint64_t* what) noexcept;
+  void add_values(uint32_t key, uint32_t id, int64_t sign);
+  status flip(uint32_t key);
+  status rebuild(uint32_t key);
+  void drop_front(uint32_t key);
+  uint32_t new_entry();
+  void collect(uint32_t key, std::vector<uint32_t>& ids) const;
+
+  aggregate_core& core_;
+  uint32_t slice_word_;
+  uint64_t slice_null_;
+  uint32_t words_;        // per total: the value words of the core's rows
+  bool subtract_ = true;  // no call needs the two stacks
+  bool has_text_ = false;
+  row_table keys_;  // key columns with a slice of 0; values only for multisets
+  std::vector<std::unique_ptr<value_multiset>> multisets_;  // by call
+
+  // By slice.
+  std::vector<uint32_t> owner_;  // its key
+  std::vector<uint32_t> older_;  // the slice of its key before it
+  // By key.
+  std::vector<uint32_t> newest_, count_;  // its slices, newest first along older_
+  std::vector<uint32_t> front_;           // its oldest front entry
+  std::vector<uint8_t> dirty_;
+  std::vector<uint64_t> totals_;  // of all slices, or of those that are not in front
+
+  std::vector<front_entry> entries_;
+  std::vector<uint64_t> entry_words_;
+  uint32_t free_entry_ = none;
+
+  std::vector<uint32_t> dirty_keys_;
+  std::vector<uint64_t> encoded_, result_;
+  std::vector<uint32_t> hashes_, ids_, added_, chain_;
+  std::vector<uint64_t*> rows_;
+  std::deque<std::string> texts_;
+  state_charge charge_;
+};
+
+}  // namespace weir
