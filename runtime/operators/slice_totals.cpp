@@ -32,6 +32,7 @@ slice_totals::slice_totals(aggregate_core& core, uint32_t slice_key, memory_pool
       keys_(key_layout(core), memory),
       charge_(memory) {
   for (const auto& a : core.calls()) {
+    has_multisets_ |= a.multiset;
     has_text_ |= !a.multiset && a.kind == accumulator_kind::text;
     subtract_ &= a.multiset || a.kind == accumulator_kind::text || can_subtract(a);
     multisets_.push_back(
@@ -51,6 +52,10 @@ void slice_totals::grow() {
     front_.resize(n, none);
     dirty_.resize(n);
     totals_.resize(n * words_);
+    if (!subtract_) {
+      results_.resize(n * words_);
+      stale_.resize(n);
+    }
   }
 }
 
@@ -124,6 +129,7 @@ status slice_totals::enter(std::span<const uint32_t> slices) {
       newest_[key] = id;
       ++count_[key];
       WEIR_TRY(add_newer(total(key), slice(id)));
+      if (!subtract_) stale_[key] = 1;
       add_values(key, id, 1);
     }
   }
@@ -158,6 +164,7 @@ status slice_totals::settle() {
 
 status slice_totals::rebuild(uint32_t key) {
   dirty_[key] = 0;
+  if (!subtract_) stale_[key] = 1;
   drop_front(key);
   std::memset(total(key), 0, size_t{8} * words_);
   collect(key, chain_);
@@ -229,6 +236,7 @@ status slice_totals::leave(uint32_t id) {
     return {};
   }
   add_values(key, id, -1);
+  if (!subtract_) stale_[key] = 1;
   if (subtract_) {
     take_away(total(key), slice(id));
   } else if (front_[key] == none) {
@@ -242,53 +250,61 @@ status slice_totals::leave(uint32_t id) {
   return {};
 }
 
+/// Puts both stacks of a key together.
+status slice_totals::renew(uint32_t key) {
+  stale_[key] = 0;
+  uint64_t* w = &results_[size_t{key} * words_];
+  if (front_[key] == none) {
+    std::memcpy(w, total(key), size_t{8} * words_);
+    return {};
+  }
+  std::memcpy(w, &entry_words_[size_t{front_[key]} * words_], size_t{8} * words_);
+  return add_newer(w, total(key));
+}
+
 status slice_totals::read(std::span<const uint32_t> keys, std::vector<const uint64_t*>& values) {
   values.resize(keys.size());
-  const bool plain = subtract_ && !has_text_ && !any_multiset(core_);
-  if (!plain) {
-    result_.assign(std::max<size_t>(keys.size() * words_, 1), 0);
-    texts_.clear();
-  }
   for (size_t i = 0; i < keys.size(); ++i) {
     const uint32_t key = keys[i];
-    if (plain) {
-      values[i] = total(key);
-      continue;
-    }
-    uint64_t* w = &result_[i * words_];
+    if (!subtract_ && stale_[key]) WEIR_TRY(renew(key));
+    values[i] = subtract_ ? total(key) : &results_[size_t{key} * words_];
+  }
+  if (!has_text_ && !has_multisets_) return {};
+  read_.assign(std::max<size_t>(keys.size() * words_, 1), 0);
+  texts_.clear();
+  for (size_t i = 0; i < keys.size(); ++i) {
+    uint64_t* w = &read_[i * words_];
+    std::memcpy(w, values[i], size_t{8} * words_);
     values[i] = w;
-    if (front_[key] != none) {
-      std::memcpy(w, &entry_words_[size_t{front_[key]} * words_], size_t{8} * words_);
-      WEIR_TRY(add_newer(w, total(key)));
-    } else {
-      std::memcpy(w, total(key), size_t{8} * words_);
-    }
+    if (has_text_) collect(keys[i], chain_);
     for (size_t c = 0; c < multisets_.size(); ++c) {
       const auto& a = core_.calls()[c];
-      if (!a.multiset) continue;
-      multisets_[c]->refresh(keys_, key);
-      std::memcpy(w + a.at, keys_.value(key) + a.at, size_t{8} * a.words);
-    }
-    if (!has_text_) continue;
-    collect(key, chain_);
-    for (const auto& a : core_.calls()) {
-      if (a.multiset || a.kind != accumulator_kind::text) continue;
-      auto& text = texts_.emplace_back();
-      uint64_t n = 0;
-      for (uint32_t id : chain_) {
-        const uint64_t* part = slice(id) + a.at;
-        if (part[0] == 0) continue;
-        var_ref ref;
-        std::memcpy(ref.words, part + 1, 16);
-        if (n > 0) text += a.separator;
-        text += ref.view();
-        n += part[0];
+      if (a.multiset) {
+        multisets_[c]->refresh(keys_, keys[i]);
+        std::memcpy(w + a.at, keys_.value(keys[i]) + a.at, size_t{8} * a.words);
+      } else if (a.kind == accumulator_kind::text) {
+        join_texts(a, w + a.at);
       }
-      w[a.at] = n;
-      std::memcpy(w + a.at + 1, var_ref::borrow(text).words, 16);
     }
   }
   return {};
+}
+
+/// string_agg over the slices in chain_: as long to make as its result is.
+void slice_totals::join_texts(const accumulator& a, uint64_t* words) {
+  auto& text = texts_.emplace_back();
+  uint64_t n = 0;
+  for (uint32_t id : chain_) {
+    const uint64_t* part = slice(id) + a.at;
+    if (part[0] == 0) continue;
+    var_ref ref;
+    std::memcpy(ref.words, part + 1, 16);
+    if (n > 0) text += a.separator;
+    text += ref.view();
+    n += part[0];
+  }
+  words[0] = n;
+  std::memcpy(words + 1, var_ref::borrow(text).words, 16);
 }
 
 void slice_totals::end_batch() {
@@ -298,7 +314,8 @@ void slice_totals::end_batch() {
   charge_.set((owner_.capacity() + older_.capacity() + newest_.capacity() + count_.capacity() +
                front_.capacity() + entries_.capacity()) *
                   4 +
-              dirty_.capacity() + (totals_.capacity() + entry_words_.capacity()) * 8);
+              dirty_.capacity() + stale_.capacity() +
+              (results_.capacity() + totals_.capacity() + entry_words_.capacity()) * 8);
 }
 
 size_t slice_totals::memory_bytes() const noexcept {

@@ -39,8 +39,8 @@ class slice_totals {
   uint32_t keys_end() const noexcept { return keys_.rows_end(); }
   bool alive(uint32_t key) const noexcept { return keys_.alive(key); }
   uint32_t group(uint32_t key) const noexcept { return row_table::group(keys_.row(key)); }
-  /// A state row that has the key's columns (its slice's, too).
-  const uint64_t* row(uint32_t key) const noexcept { return core_.table().row(newest_[key]); }
+  /// A row that has the key's columns, without a slice.
+  const uint64_t* row(uint32_t key) const noexcept { return keys_.row(key); }
   /// The value words of keys' totals, valid until the next call of this class.
   status read(std::span<const uint32_t> keys, std::vector<const uint64_t*>& values);
 
@@ -66,6 +66,8 @@ class slice_totals {
   void add_values(uint32_t key, uint32_t id, int64_t sign);
   status flip(uint32_t key);
   status rebuild(uint32_t key);
+  status renew(uint32_t key);
+  void join_texts(const accumulator&, uint64_t* words);
   void drop_front(uint32_t key);
   uint32_t new_entry();
   void collect(uint32_t key, std::vector<uint32_t>& ids) const;
@@ -75,7 +77,7 @@ class slice_totals {
   uint64_t slice_null_;
   uint32_t words_;        // per total: the value words of the core's rows
   bool subtract_ = true;  // no call needs the two stacks
-  bool has_text_ = false;
+  bool has_text_ = false, has_multisets_ = false;
   row_table keys_;  // key columns with a slice of 0; values only for multisets
   std::vector<std::unique_ptr<value_multiset>> multisets_;  // by call
 
@@ -87,13 +89,17 @@ class slice_totals {
   std::vector<uint32_t> front_;           // its oldest front entry
   std::vector<uint8_t> dirty_;
   std::vector<uint64_t> totals_;  // of all slices, or of those that are not in front
+  // With two stacks: both together, where nothing has changed since. Most keys of many are read
+  // more often than they change.
+  std::vector<uint64_t> results_;
+  std::vector<uint8_t> stale_;
 
   std::vector<front_entry> entries_;
   std::vector<uint64_t> entry_words_;
   uint32_t free_entry_ = none;
 
   std::vector<uint32_t> dirty_keys_;
-  std::vector<uint64_t> encoded_, result_;
+  std::vector<uint64_t> encoded_, read_;
   std::vector<uint32_t> hashes_, ids_, added_, chain_;
   std::vector<uint64_t*> rows_;
   std::deque<std::string> texts_;

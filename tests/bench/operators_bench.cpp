@@ -336,6 +336,72 @@ void highest_of_all(benchmark::State& state) {
 }
 BENCHMARK(highest_of_all);
 
+// ---- hops: a window of 60 slices moves on by one ----
+
+schema_ptr sliced() {
+  static const schema_ptr s = [] {
+    auto made = std::make_shared<schema>(*key_value());
+    made->fields.push_back({"slice", type_id::timestamp});
+    return made;
+  }();
+  return s;
+}
+
+/// Per iteration a slice's 49,152 rows of `keys` random keys, and the result of its window. Made of
+/// slices, or (copies) each row in the state of all windows that it is in.
+void hop_of_60(benchmark::State& state, fn function, bool copies) {
+  constexpr int64_t slices = 60;
+  constexpr size_t batches_per_slice = 6;
+  const auto in = batches(static_cast<uint64_t>(state.range(0)), 64);
+  aggregate_spec s;
+  s.keys = {0, 2};
+  s.emit = emit_mode::final_only;
+  s.window_end_key = 1;
+  if (!copies) s.windows = window_shape{window_kind::hop, slices, 1};
+  s.window_start_at = 1;
+  if (function == fn::count_star)
+    s.calls.push_back({function, nullptr, nullptr, "", type_id::int64, "n"});
+  else
+    s.calls.push_back({function, column_node(1, type_id::int64), nullptr, "", type_id::int64, "m"});
+  auto op = aggregate(s, sliced());
+  sink out;
+  size_t at = 0;
+  int64_t now = 0;
+  auto add = [&](const batch& b, int64_t slice) {
+    auto columns = b.columns;
+    columns.push_back(
+        constant_column(scalar::of_int(type_id::timestamp, slice), b.physical_rows, pool()));
+    if (!op->process_batch(0, make_batch(sliced(), std::move(columns)), out)) std::abort();
+  };
+  auto step = [&] {
+    ++now;
+    for (size_t k = 0; k < batches_per_slice; ++k, at = (at + 1) % in.size())
+      for (int64_t copy = 0; copy < (copies ? slices : 1); ++copy) add(*in[at], now + copy);
+    if (!op->on_watermark(now, out)) std::abort();
+    while (*op->drain(out)) {
+    }
+  };
+  for (int64_t k = 0; k < 2 * slices; ++k) step();
+  const uint64_t before = out.seen;
+  for (auto _ : state) step();
+  count_rows(state, batches_per_slice * rows);
+  state.counters["results/s"] =
+      benchmark::Counter(static_cast<double>(out.seen - before), benchmark::Counter::kIsRate);
+  state.counters["state MiB"] = static_cast<double>(op->state_bytes()) / (1 << 20);
+}
+void hop_count(benchmark::State& state) {
+  hop_of_60(state, fn::count_star, false);
+}
+void hop_max(benchmark::State& state) {
+  hop_of_60(state, fn::max, false);
+}
+void hop_count_copies(benchmark::State& state) {
+  hop_of_60(state, fn::count_star, true);
+}
+BENCHMARK(hop_count)->Arg(1000)->Arg(1'000'000);
+BENCHMARK(hop_max)->Arg(1000)->Arg(1'000'000);
+BENCHMARK(hop_count_copies)->Arg(1000);
+
 // ---- word count ----
 
 void word_count(benchmark::State& state) {

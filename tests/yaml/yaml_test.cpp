@@ -126,6 +126,72 @@ sinks:
         window_shape{window_kind::cumulate, 86'400'000'000, 3'600'000'000});
 }
 
+TEST_CASE("sessions take the step's key or their own, and late rows have a table") {
+  const std::string late = R"~(tables:
+  clicks:
+    columns: {user: text, page: text, at: timestamp}
+    with: {connector: stdin, format: csv, event_time: at, allowed_lateness: 5m, late_table: LATE}
+  late: {columns: {at: timestamp, user: text}, with: {connector: file, path: late, format: csv}}
+steps:
+  - {name: visits, from: clicks, window: {session: 30m}, key: user, aggregate: {n: count(*)}}
+sinks:
+  - {from: visits, into: stdout}
+)~";
+  auto with = [&late](const std::string& name) {
+    auto text = late;
+    return load_job_text(read_yaml, text.replace(text.find("LATE"), 4, name), "job.yaml", "/jobs",
+                         with_operators());
+  };
+  auto j = with("late");
+  REQUIRE_MESSAGE(j.ok(), j.err().message);
+  CHECK(std::get<source_spec>(op(*j, "source/clicks").spec).watermark_delay_us == 300'000'000);
+  CHECK(std::get<window_spec>(op(*j, "visits/window").spec).slices);
+  const auto& a = std::get<aggregate_spec>(op(*j, "visits").spec);
+  REQUIRE(a.late_output);
+  CHECK(a.late_output->fields[0].name == "at");
+  CHECK(a.late_output->fields[1].name == "user");
+  CHECK(a.stage == aggregate_spec::phase::complete);
+  CHECK(std::any_of(j->plan.edges.begin(), j->plan.edges.end(), [&](const plan_edge& e) {
+    return e.from_port == 1 && j->plan.operators[e.from.value].id == "visits";
+  }));
+  auto wrong = with("lates");
+  REQUIRE_FALSE(wrong.ok());
+  CHECK(wrong.err().message.find("there is no table \"lates\" for late rows; did you mean "
+                                 "\"late\"?") != std::string::npos);
+
+  auto rows = load(R"~(
+steps:
+  - {name: trips, from: flights, window: {session: 8h, key: [carrier, origin]}, select: [carrier, window_end]}
+sinks:
+  - {from: trips, into: out}
+)~");
+  REQUIRE_MESSAGE(rows.ok(), rows.err().message);
+  const auto& w = std::get<window_spec>(op(*rows, "trips/window").spec);
+  CHECK(holds_rows(w));
+  CHECK(w.keys.size() == 2);
+
+  CHECK(errors(R"~(
+steps:
+  - {name: a, from: flights, window: {hop: 1h}, aggregate: {n: count(*)}}
+  - {name: b, from: flights, window: {tumble: 1h, step: 5m}, aggregate: {n: count(*)}}
+  - {name: c, from: flights, window: {on: sched}, aggregate: {n: count(*)}}
+  - {name: d, from: flights, window: {tumble: 1h, session: 5m}, aggregate: {n: count(*)}}
+sinks:
+  - {from: a, into: out}
+)~") == R"~(job.yaml:10:42: error: hop needs the property "slide"
+  10 |   - {name: a, from: flights, window: {hop: 1h}, aggregate: {n: count(*)}}
+     |                                          ^
+job.yaml:11:54: error: only cumulate has a step
+  11 |   - {name: b, from: flights, window: {tumble: 1h, step: 5m}, aggregate: {n: count(*)}}
+     |                                                      ^
+job.yaml:12:36: error: a window needs one of tumble, hop, cumulate and session
+  12 |   - {name: c, from: flights, window: {on: sched}, aggregate: {n: count(*)}}
+     |                                    ^
+job.yaml:13:57: error: give one of tumble, hop, cumulate and session, not several
+  13 |   - {name: d, from: flights, window: {tumble: 1h, session: 5m}, aggregate: {n: count(*)}}
+     |                                                         ^)~");
+}
+
 TEST_CASE("windows group by their start and end and answer once") {
   auto j = load(R"~(
 steps:
