@@ -178,18 +178,18 @@ steps:
   - {name: d, from: flights, window: {tumble: 1h, session: 5m}, aggregate: {n: count(*)}}
 sinks:
   - {from: a, into: out}
-)~") == R"~(job.yaml:10:42: error: hop needs the property "slide"
+)~") == R"~(job.yaml:10:44: error: hop needs the property "slide"
   10 |   - {name: a, from: flights, window: {hop: 1h}, aggregate: {n: count(*)}}
-     |                                          ^
-job.yaml:11:54: error: only cumulate has a step
+     |                                            ^
+job.yaml:11:57: error: only cumulate has a step
   11 |   - {name: b, from: flights, window: {tumble: 1h, step: 5m}, aggregate: {n: count(*)}}
-     |                                                      ^
-job.yaml:12:36: error: a window needs one of tumble, hop, cumulate and session
+     |                                                         ^
+job.yaml:12:38: error: a window needs one of tumble, hop, cumulate and session
   12 |   - {name: c, from: flights, window: {on: sched}, aggregate: {n: count(*)}}
-     |                                    ^
-job.yaml:13:57: error: give one of tumble, hop, cumulate and session, not several
+     |                                      ^
+job.yaml:13:60: error: give one of tumble, hop, cumulate and session, not several
   13 |   - {name: d, from: flights, window: {tumble: 1h, session: 5m}, aggregate: {n: count(*)}}
-     |                                                         ^)~");
+     |                                                            ^)~");
 }
 
 TEST_CASE("windows group by their start and end and answer once") {
