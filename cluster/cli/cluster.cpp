@@ -230,6 +230,11 @@ int job_submit(const cluster_verb_options& o) {
     std::fprintf(stderr, "%s\n", job.err().message.c_str());
     return exit_usage;
   }
+  if (job->plan.operators.empty()) {
+    std::fprintf(stderr, "weir: %s only explains: weir run and weir plan show its plans\n",
+                 o.file.c_str());
+    return exit_usage;
+  }
   auto bytes = encode_plan(job->plan);
   std::string body(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   std::string answer;

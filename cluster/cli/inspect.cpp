@@ -62,15 +62,20 @@ int plan_job(const inspect_options& o) {
     std::fprintf(stderr, "%s\n", job.err().message.c_str());
     return exit_usage;
   }
-  auto text =
-      o.output == "json" ? planner::explain_json(job->plan) : planner::explain_text(job->plan);
+  if (job->plan.operators.empty()) {  // a script of EXPLAIN says which plans it wants to see
+    for (const auto& text : job->explained) std::fputs(text.c_str(), stdout);
+    return exit_ok;
+  }
+  auto text = o.dot                ? planner::explain_dot(job->plan)
+              : o.output == "json" ? planner::explain_json(job->plan)
+                                   : planner::explain_text(job->plan);
   std::fputs(text.c_str(), stdout);
   if (!text.ends_with('\n')) std::fputc('\n', stdout);
   if (o.directory.empty()) return exit_ok;
   // A dry check: nothing runs. Beside JSON it goes to stderr, as everything that is not data.
   auto from = find_continuation(o.directory, job->plan);
   if (!from) return fail(from.err());
-  auto* to = o.output == "json" ? stderr : stdout;
+  auto* to = o.output == "json" || o.dot ? stderr : stdout;
   if (from->epoch == 0)
     std::fprintf(to, "\n%s has no epoch of this job: it starts afresh\n", o.directory.c_str());
   else

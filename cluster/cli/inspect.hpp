@@ -16,6 +16,7 @@ struct inspect_options {
   std::optional<uint32_t> parallelism;
   std::string output;  // table, csv, json; empty: table on a terminal, else csv
   bool schema = false;
+  bool dot = false;  // plan: for Graphviz
 };
 
 int lint_job(const inspect_options&);

@@ -62,7 +62,7 @@ struct raw_options {
 };
 
 void add_job_options(CLI::App& verb, raw_options& o) {
-  verb.add_option("FILE", o.inspect.file, "job file (YAML)")->required();
+  verb.add_option("FILE", o.inspect.file, "job file (.sql or .yaml)")->required();
   verb.add_option("-p,--parallelism", o.parallelism, "parallel tasks per operator (default: cores)")
       ->check(CLI::Range(1, 128));
   verb.add_option("--set", o.set, "KEY=VALUE for ${KEY} in the job file")->check(setting_check());
@@ -195,7 +195,7 @@ struct cluster_verbs {
     auto* job = app.add_subcommand("job", "jobs of a cluster");
     job->require_subcommand(1);
     auto* submit = add(*job, "submit", "run a job file on the cluster; prints its id", job_submit);
-    submit->add_option("FILE", options.file, "job file (YAML)")->required();
+    submit->add_option("FILE", options.file, "job file (.sql or .yaml)")->required();
     submit->add_option("--set", set, "KEY=VALUE for ${KEY} in the job file")
         ->check(setting_check());
     submit->add_option("-p,--parallelism", parallelism, "tasks per operator (default: nodes)")
@@ -235,15 +235,18 @@ int main(int argc, char** argv) {
 
   auto* run = add_run(app, o);
   auto* lint = app.add_subcommand("lint", "check a job file");
-  lint->add_option("FILE", o.inspect.file, "job file (YAML)");
+  lint->add_option("FILE", o.inspect.file, "job file (.sql or .yaml)");
   lint->add_option("--set", o.set, "KEY=VALUE for ${KEY} in the job file")->check(setting_check());
   lint->add_flag("--schema", o.inspect.schema, "print the JSON schema of job files");
   auto* plan = app.add_subcommand("plan", "print a job's plan");
   add_job_options(*plan, o);
   plan->add_option("--data-dir", o.inspect.directory,
                    "also say what the job would keep of the snapshots there");
-  plan->add_option("-o", o.inspect.output, "format")
-      ->check(CLI::IsMember({"table", "csv", "json"}));
+  auto* plan_format = plan->add_option("-o", o.inspect.output, "format")
+                          ->check(CLI::IsMember({"table", "csv", "json"}));
+  plan->add_flag("--dot", o.inspect.dot,
+                 "as a graph for Graphviz (weir plan FILE --dot | dot -Tsvg)")
+      ->excludes(plan_format);
 
   cluster_verbs cluster;
   cluster.add_all(app);

@@ -95,6 +95,9 @@ int run_job(const run_options& o) {
     return exit_usage;
   }
   for (const auto& w : job->warnings) out.print(jobs::to_text(w));
+  for (const auto& text : job->explained) std::fputs(text.c_str(), stdout);
+  std::fflush(stdout);
+  if (job->plan.operators.empty()) return exit_ok;
   physical_plan plan = job->plan;
   choose_stdout_format(plan, o.output);
   bool finished_before = false;

@@ -23,7 +23,8 @@ struct job_settings {
 };
 
 struct job {
-  physical_plan plan;
+  physical_plan plan;                           // without operators: the file only explains
+  std::vector<std::string> explained;           // texts of EXPLAIN statements, in order
   std::optional<int64_t> snapshot_interval_us;  // what the file wishes
   std::vector<diagnostic> warnings;
 };

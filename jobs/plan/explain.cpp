@@ -1,6 +1,7 @@
 #include "jobs/plan/explain.hpp"
 
 #include "jobs/plan/describe.hpp"
+#include "jobs/plan/growth.hpp"
 #include "runtime/connectors/json_text.hpp"
 
 namespace weir::planner {
@@ -18,7 +19,8 @@ std::string exchange_text(const physical_plan& plan, const plan_edge& e) {
 
 class tree_printer {
  public:
-  explicit tree_printer(const physical_plan& p) : plan_(p), seen_(p.operators.size()) {}
+  explicit tree_printer(const physical_plan& p)
+      : plan_(p), growing_(growing_states(p)), seen_(p.operators.size()) {}
 
   void print(uint32_t i, const std::string& first, const std::string& rest) {
     const auto& n = plan_.operators[i];
@@ -35,6 +37,9 @@ class tree_printer {
     auto state = state_of(plan_, operator_index(i));
     if (state.bound != state_bound::none)
       out += rest + (in.empty() ? "   " : "|  ") + "state: " + state.text + '\n';
+    for (const auto& g : growing_)
+      if (g.op.value == i)
+        out += rest + "|  grows without bound: " + g.what + "; to bound it, " + g.bound_by + '\n';
     for (size_t k = 0; k < in.size(); ++k) {
       const bool last = k + 1 == in.size();
       // A forward edge is a line of its own only where it says more than that.
@@ -48,6 +53,7 @@ class tree_printer {
 
  private:
   const physical_plan& plan_;
+  std::vector<growing_state> growing_;
   std::vector<bool> seen_;
 };
 
@@ -61,7 +67,8 @@ const char* level_name(guarantee_level l) {
   return names[static_cast<size_t>(l)];
 }
 
-std::string operator_json(const physical_plan& plan, uint32_t i) {
+std::string operator_json(const physical_plan& plan, uint32_t i,
+                          const std::vector<growing_state>& growing) {
   const auto& n = plan.operators[i];
   auto state = state_of(plan, operator_index(i));
   std::string out = "{\"id\": " + json_string(n.id) +
@@ -71,6 +78,9 @@ std::string operator_json(const physical_plan& plan, uint32_t i) {
                     ", \"emits_changes\": " + (n.emits_changes ? "true" : "false") +
                     ", \"state\": " + json_string(bound_text(state.bound));
   if (!state.text.empty()) out += ", \"state_detail\": " + json_string(state.text);
+  for (const auto& g : growing)
+    if (g.op.value == i)
+      out += ", \"grows\": " + json_string(g.what) + ", \"bound_by\": " + json_string(g.bound_by);
   if (n.output) {
     out += ", \"columns\": [";
     for (size_t c = 0; c < n.output->size(); ++c)
@@ -114,9 +124,10 @@ std::string explain_json(const physical_plan& plan) {
            ", \"reason\": " + json_string(g.reason) + '}';
     first = false;
   }
+  const auto growing = growing_states(plan);
   out += "],\n \"operators\": [";
   for (uint32_t i = 0; i < plan.operators.size(); ++i)
-    out += (i ? ",\n   " : "\n   ") + operator_json(plan, i);
+    out += (i ? ",\n   " : "\n   ") + operator_json(plan, i, growing);
   out += "],\n \"edges\": [";
   for (size_t i = 0; i < plan.edges.size(); ++i) {
     const auto& e = plan.edges[i];

@@ -15,6 +15,9 @@ std::string explain_text(const physical_plan&);
 /// The same facts as one JSON object: name, mode, parallelism, key_groups, guarantee, operators,
 /// edges.
 std::string explain_json(const physical_plan&);
+/// The same as a graph in Graphviz's language: operators with parallelism and state, edges with
+/// exchange and keys; edges that carry changes are dashed.
+std::string explain_dot(const physical_plan&);
 
 enum class guarantee_level : uint8_t { at_most_once = 0, at_least_once = 1, exactly_once = 2 };
 struct sink_guarantee {

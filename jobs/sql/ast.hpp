@@ -131,10 +131,19 @@ struct insert {
 struct select_statement {
   query_ptr body;
 };
+struct statement;
+/// EXPLAIN: the plan of a statement instead of what it does.
+struct explain_statement {
+  enum class format : uint8_t { text, json, dot };
+  format as = format::text;
+  std::shared_ptr<const statement> body;
+};
 
 struct statement {
   uint32_t location = 0;
-  std::variant<set_statement, create_table, create_view, insert, select_statement> what;
+  std::variant<set_statement, create_table, create_view, insert, select_statement,
+               explain_statement>
+      what;
 };
 
 }  // namespace weir::sql

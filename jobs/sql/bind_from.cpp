@@ -243,6 +243,7 @@ bool query_binder::rename(rows& r, const std::vector<std::string>& names, const 
 std::optional<rows> query_binder::take(result<planner::relation> r, std::vector<column_name> c,
                                        uint32_t location) {
   if (!r) return report(r.err().code, r.err().message, location), std::nullopt;
+  if (location) locations.try_emplace(r->node, location);
   return rows{*r, std::move(c)};
 }
 

@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <array>
 
+#include "jobs/plan/explain.hpp"
+#include "jobs/plan/growth.hpp"
 #include "jobs/sql/job.hpp"
 #include "jobs/sql/reader.hpp"
 #include "runtime/base/nearest.hpp"
+#include "runtime/connectors/options.hpp"
 #include "runtime/expr/expr.hpp"
 
 namespace weir::sql {
@@ -33,6 +36,11 @@ std::string defined_name(std::string_view s) {
   return {};
 }
 
+/// A type as people write it.
+std::string sql_type(const data_type& type, bool zoned) {
+  return zoned ? "timestamptz" : to_string(type);
+}
+
 }  // namespace
 
 loader::loader(script& s, const std::string& base_dir, const jobs::job_settings& settings)
@@ -40,6 +48,10 @@ loader::loader(script& s, const std::string& base_dir, const jobs::job_settings&
 
 std::optional<jobs::job> loader::run() {
   read();
+  return load();
+}
+
+void loader::run_statements() {
   settings();
   for (const auto& s : statements_)
     std::visit(
@@ -47,28 +59,70 @@ std::optional<jobs::job> loader::run() {
           using type = std::decay_t<decltype(what)>;
           if constexpr (std::is_same_v<type, select_statement>)
             run(what, s.location);
+          else if constexpr (std::is_same_v<type, explain_statement>)
+            run(what, s);
           else if constexpr (!std::is_same_v<type, set_statement>)
             run(what);
         },
         s.what);
+}
+
+std::optional<jobs::job> loader::load() {
+  run_statements();
   add_sinks();
   if (!script_.failed()) add_late_tables();
-  script_.check_unused_settings();
+  if (whole_) script_.check_unused_settings();
   if (script_.failed()) return {};
+  jobs::job made;
+  made.explained = std::move(explained_);
+  made.snapshot_interval_us = snapshot_interval_us_;
   if (written_.empty()) {
+    if (!made.explained.empty()) return made;
     script_.fail_whole("the script has neither INSERT nor SELECT: there is nothing to run");
     return {};
   }
-  warn_unused();
+  if (whole_) warn_unused();
   auto plan = builder_->build();
   if (!plan) {
     script_.fail_whole(plan.err().message);
     return {};
   }
-  jobs::job made;
   made.plan = std::move(*plan);
-  made.snapshot_interval_us = snapshot_interval_us_;
+  if (whole_) warn_growth(made.plan);
   return made;
+}
+
+std::optional<std::vector<relation_info>> loader::relations() {
+  read();
+  run_statements();
+  if (script_.failed()) return {};
+  std::vector<relation_info> out;
+  for (const auto& [text, d] : queries_->definitions) {
+    relation_info r;
+    r.name = text;
+    r.is_table = d.is_table;
+    if (d.is_table) {
+      r.options = d.table.options;
+      for (size_t i = 0; i < d.table.columns.size(); ++i) {
+        const auto& c = d.table.columns[i];
+        const auto& keys = d.table.primary_key;
+        auto event_time = r.options.find("event_time");
+        std::string note = c.generated.empty() ? "" : "generated as " + c.generated;
+        if (event_time != r.options.end() && event_time->second == c.name)
+          note += note.empty() ? "event time" : "; event time";
+        if (std::find(keys.begin(), keys.end(), c.name) != keys.end())
+          note += note.empty() ? "key" : "; key";
+        r.columns.push_back({c.name, sql_type(c.type, d.zoned[i]), std::move(note)});
+      }
+    } else if (auto bound = d.bound.find(false); bound != d.bound.end() && bound->second) {
+      const auto types = builder_->schema_of(bound->second->from);
+      for (const auto& c : bound->second->columns)
+        if (!c.hidden)
+          r.columns.push_back({c.name, sql_type(types->fields[c.index].type, c.zoned), ""});
+    }
+    out.push_back(std::move(r));
+  }
+  return out;
 }
 
 void loader::read() {
@@ -229,6 +283,9 @@ std::optional<planner::table_def> loader::table_of(const create_table& t, defini
       continue;
     }
     def.options[o.called.text] = o.value;
+    // path, dead_letter_path
+    if (folder_of_ && o.called.text.ends_with("path"))
+      def.options[o.called.text] = resolve_path(folder_of_(t.called.location), o.value);
   }
   if (!def.options.count("connector"))
     ok = fail(errc::invalid_argument,
@@ -319,6 +376,49 @@ void loader::run(const select_statement& s, uint32_t location) {
       out.columns.push_back({unique_name(all[i].name, taken), all[i].type});
   }
   written_.push_back({std::move(out), {r->from}, location});
+}
+
+/// The plan of the statement alone, over what the script has defined before it. It is bound apart
+/// from the job, so that the job's operators keep their ids.
+void loader::run(const explain_statement& e, const statement& at) {
+  loader alone(script_, base_dir_, settings_);
+  alone.whole_ = false;
+  alone.folder_of_ = folder_of_;
+  alone.unreadable_ = unreadable_;
+  for (const auto& s : statements_) {
+    if (&s == &at) break;
+    if (const auto* t = std::get_if<create_table>(&s.what); t && t->as) {
+      statement plain = s;
+      std::get<create_table>(plain.what).as.reset();
+      alone.statements_.push_back(std::move(plain));
+    } else if (t || std::holds_alternative<create_view>(s.what) ||
+               std::holds_alternative<set_statement>(s.what)) {
+      alone.statements_.push_back(s);
+    }
+  }
+  alone.statements_.push_back(*e.body);
+  auto job = alone.load();
+  for (const auto& [text, d] : alone.queries_->definitions)
+    if (auto mine = queries_->definitions.find(text); d.used && mine != queries_->definitions.end())
+      mine->second.used = true;
+  if (!job) return;
+  using format = explain_statement::format;
+  explained_.push_back(e.as == format::json  ? planner::explain_json(job->plan)
+                       : e.as == format::dot ? planner::explain_dot(job->plan)
+                                             : planner::explain_text(job->plan));
+}
+
+void loader::warn_growth(const physical_plan& plan) {
+  for (const auto& g : planner::growing_states(plan)) {
+    const auto& id = plan.operators[g.op.value].id;
+    auto location = written_[0].location;
+    for (const auto& [node, at] : queries_->locations) {
+      const auto& step = builder_->node({node}).step.id;
+      if (id == step || id.starts_with(step + '/')) location = at;
+      if (id == step) break;
+    }
+    script_.warn(location, g.what + "; to bound it, " + g.bound_by);
+  }
 }
 
 void loader::warn_unused() {

@@ -2,6 +2,7 @@
 // every statement's are reported. One use, one thread.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,20 +13,43 @@
 
 namespace weir::sql {
 
+/// A table or view as people see it.
+struct relation_info {
+  struct column {
+    std::string name, type, note;  // note: "generated", "event time", "key", or empty
+  };
+  std::string name;
+  bool is_table = true;
+  std::vector<column> columns;
+  option_map options;  // of a table
+};
+
 class loader {
  public:
   loader(script&, const std::string& base_dir, const jobs::job_settings&);
   /// Nothing when the script has errors (all are reported there).
   std::optional<jobs::job> run();
 
+  /// The script is a part of a conversation: names that it does not use are none of its concern.
+  void expect_more() { whole_ = false; }
+  /// The folder that relative paths of the statement at a byte of the script count from; empty: the
+  /// job's.
+  void set_folders(std::function<std::string(uint32_t)> f) { folder_of_ = std::move(f); }
+  /// Instead of run(): what the script defines, in order of names. Nothing: errors.
+  std::optional<std::vector<relation_info>> relations();
+
  private:
   void read();
+  void run_statements();
+  std::optional<jobs::job> load();
+  void warn_growth(const physical_plan&);
   bool settings();
   void apply(const set_statement&, planner::plan_settings&);
   void run(const create_table&);
   void run(const create_view&);
   void run(const insert&);
   void run(const select_statement&, uint32_t location);
+  void run(const explain_statement&, const statement& at);
 
   std::optional<planner::table_def> table_of(const create_table&, definition&);
   bool generated_columns(const create_table&, planner::table_def&);
@@ -61,6 +85,9 @@ class loader {
   std::unique_ptr<planner::plan_builder> builder_;
   std::unique_ptr<query_binder> queries_;
   std::vector<written> written_;
+  std::vector<std::string> explained_;
+  std::function<std::string(uint32_t)> folder_of_;
+  bool whole_ = true;
   bool bare_select_ = false;
   std::optional<int64_t> snapshot_interval_us_;
 };

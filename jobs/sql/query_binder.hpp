@@ -86,6 +86,8 @@ class query_binder {
   std::map<std::string, definition> definitions;
   /// Where the clause stands that makes a step emit changes, by node.
   std::map<uint32_t, uint32_t> change_locations;
+  /// Where the clause stands that a step comes from, by node.
+  std::map<uint32_t, uint32_t> locations;
   /// Names of statements that could not be read: who refers to them is not told so again.
   std::set<std::string> unreadable;
 

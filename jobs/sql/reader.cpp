@@ -56,7 +56,6 @@ constexpr std::pair<std::string_view, std::string_view> statement_names[] = {
     {"DropStmt", "DROP"},
     {"AlterTableStmt", "ALTER TABLE"},
     {"IndexStmt", "CREATE INDEX"},
-    {"ExplainStmt", "EXPLAIN"},
     {"CopyStmt", "COPY"},
     {"TransactionStmt", "a transaction"},
     {"CreateFunctionStmt", "CREATE FUNCTION"},
@@ -71,6 +70,9 @@ constexpr std::pair<std::string_view, std::string_view> statement_names[] = {
     {"CreateTrigStmt", "CREATE TRIGGER"},
     {"GrantStmt", "GRANT"},
 };
+
+constexpr std::string_view statements_there_are =
+    "a job is made of SET, CREATE TABLE, CREATE VIEW, INSERT and SELECT";
 
 std::string in_quotes(std::string_view s) {
   return '"' + std::string(s) + '"';
@@ -144,16 +146,15 @@ result<statement> reader::read_statement(json node) {
   if (kind == "ViewStmt") return keep(view(body));
   if (kind == "InsertStmt") return keep(read_insert(body));
   if (kind == "VariableSetStmt") return keep(set(body));
+  if (kind == "ExplainStmt") return keep(explain(body));
   if (kind == "SelectStmt") {
     WEIR_ASSIGN(auto q, select(body, 0));
     s.what.emplace<select_statement>().body = std::move(q);
     return s;
   }
   for (auto [name, text] : statement_names)
-    if (name == kind)
-      return refuse(text, start_,
-                    "a job is made of SET, CREATE TABLE, CREATE VIEW, INSERT and SELECT");
-  return refuse(kind, start_, "a job is made of SET, CREATE TABLE, CREATE VIEW, INSERT and SELECT");
+    if (name == kind) return refuse(text, start_, statements_there_are);
+  return refuse(kind, start_, statements_there_are);
 }
 
 result<name> reader::relation(json body) {
@@ -181,6 +182,41 @@ result<set_statement> reader::set(json body) {
   s.value = value.text;
   s.value_location = value.location;
   return s;
+}
+
+result<explain_statement> reader::explain(json body) {
+  WEIR_TRY(only(body, {"query", "options"}));
+  explain_statement e;
+  simdjson::dom::array options;
+  if (!body["options"].get(options))
+    for (json item : options) {
+      const json d = item["DefElem"];
+      const auto name = text_at(d, "defname");
+      const auto value = has_key(d, "arg") && has_key(d["arg"], "String")
+                             ? text_at(d["arg"]["String"], "sval")
+                             : std::string_view();
+      if (name == "analyze")
+        return refuse("EXPLAIN ANALYZE", location_of(d),
+                      "weir run shows at its end what each operator did");
+      if (name != "format")
+        return refuse("this option of EXPLAIN", location_of(d),
+                      "write EXPLAIN query, or EXPLAIN (FORMAT json) query");
+      using format = explain_statement::format;
+      if (value == "text")
+        e.as = format::text;
+      else if (value == "json")
+        e.as = format::json;
+      else if (value == "dot")
+        e.as = format::dot;
+      else
+        return refuse("this format of EXPLAIN", location_of(d), "there are text, json and dot");
+    }
+  WEIR_ASSIGN(auto inner, read_statement(body["query"]));
+  if (std::holds_alternative<create_view>(inner.what) ||
+      std::holds_alternative<set_statement>(inner.what))
+    return refuse("EXPLAIN of this statement", start_, "write EXPLAIN before a query or INSERT");
+  e.body = std::make_shared<statement>(std::move(inner));
+  return e;
 }
 
 result<std::vector<option>> reader::options(json_list list) {

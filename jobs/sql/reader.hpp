@@ -47,6 +47,7 @@ class reader final : public expr::syntax_reader {
   result<create_view> view(json body);
   result<insert> read_insert(json body);
   result<set_statement> set(json body);
+  result<explain_statement> explain(json body);
   result<column_clause> column(json body, create_table&);
   status constraint(json body, create_table&, column_clause*);
   result<std::vector<option>> options(json_list list);

@@ -120,26 +120,27 @@ script::script(std::string text, std::string file, const std::map<std::string, s
   if (text_.find('\0') != std::string::npos) file_.error("the file contains a zero byte");
 }
 
-std::vector<std::pair<size_t, size_t>> script::statements() const {
+std::vector<std::pair<size_t, size_t>> script::statements_of(std::string_view text, bool* open) {
   std::vector<std::pair<size_t, size_t>> out;
-  lexer lex(text_);
+  lexer lex(text);
   size_t begin = std::string::npos;  // of the statement, once a byte of it was seen
   auto end_at = [&](size_t end) {
     if (begin != std::string::npos) out.emplace_back(begin, end);
     begin = std::string::npos;
   };
-  for (size_t i = 0; i < text_.size();) {
+  for (size_t i = 0; i < text.size();) {
     const bool plain = lex.at() == lexer::place::plain;
     const auto next = lex.step(i);
     const bool comment = lex.at() == lexer::place::line || lex.at() == lexer::place::block;
-    if (plain && text_[i] == ';')
+    if (plain && text[i] == ';')
       end_at(i);
-    else if (plain && !comment && !isspace(static_cast<unsigned char>(text_[i])) &&
+    else if (plain && !comment && !isspace(static_cast<unsigned char>(text[i])) &&
              begin == std::string::npos)
       begin = i;
     i = next;
   }
-  end_at(text_.size());
+  if (open) *open = begin != std::string::npos || lex.at() == lexer::place::block;
+  end_at(text.size());
   return out;
 }
 

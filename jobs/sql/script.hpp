@@ -20,7 +20,11 @@ class script {
   /// What is parsed; locations of trees and errors count in it.
   const std::string& text() const { return text_; }
   /// The statements that ';' ends: where each begins, without blanks and comments, and its end.
-  std::vector<std::pair<size_t, size_t>> statements() const;
+  std::vector<std::pair<size_t, size_t>> statements() const { return statements_of(text_); }
+  /// Of any text. `open`: whether something follows the last ';' (a statement that is not ended, a
+  /// comment or a literal).
+  static std::vector<std::pair<size_t, size_t>> statements_of(std::string_view,
+                                                              bool* open = nullptr);
   /// Whether a ${KEY} stood at a byte of text(), even if it left nothing there.
   bool substituted_at(size_t offset) const;
 

@@ -1,6 +1,7 @@
 #include "jobs/yaml/loader.hpp"
 
 #include "jobs/plan/aggregate_text.hpp"
+#include "jobs/plan/growth.hpp"
 #include "jobs/yaml/structure.hpp"
 #include "runtime/base/nearest.hpp"
 
@@ -56,6 +57,12 @@ std::optional<physical_plan> loader::run() {
   if (!plan.ok()) {
     doc_.error(plan.err().message);
     return {};
+  }
+  for (const auto& g : planner::growing_states(*plan)) {
+    const auto& id = plan->operators[g.op.value].id;
+    auto step = names_.find(id.substr(0, id.find('/')));
+    doc_.warn(step == names_.end() ? root : step->second.where,
+              g.what + "; to bound it, " + g.bound_by);
   }
   return std::move(*plan);
 }

@@ -87,5 +87,36 @@ def test_plan_is_json(c):
     assert "hash by k" in c.expect(0, "plan", "count.yaml").out
 
 
+def test_plan_is_a_graph(c):
+    dot = c.expect(0, "plan", "count.yaml", "--dot", "-p", "2").out
+    assert dot.startswith('digraph "count" {\n') and dot.endswith("}\n"), dot
+    assert 'n0 [label="source/t x2\\l' in dot, dot
+    assert 'n1 -> n2 [label="hash by k"];' in dot, dot
+    assert 'n2 -> n3 [label="rebalance, changes", style=dashed];' in dot, dot
+    assert c.run("plan", "count.yaml", "--dot", "-o", "json").returncode == 2
+
+
+def test_state_that_grows_is_named_with_what_would_bound_it(c):
+    c.write("follow.yaml", COUNT.replace("header: true", "header: true, follow: true"))
+    done = c.expect(0, "lint", "follow.yaml")
+    assert "follow.yaml:8:12: warning: the aggregate keeps an entry for each key (k) for ever" in done.err, done.err
+    assert "to bound it, group by a window" in done.err and done.err.endswith("follow.yaml: ok\n"), done.err
+    assert "grows without bound" in c.expect(0, "plan", "follow.yaml").out
+    assert "warning" not in c.expect(0, "lint", "count.yaml").err
+    assert "grows" not in c.expect(0, "plan", "count.yaml").out
+
+
+def test_explain_prints_plans(c):
+    table = "CREATE TABLE t (k text, v int) WITH (connector = 'file', path = 'in.csv', format = 'csv', header = true);\n"
+    c.write("e.sql", table + "EXPLAIN SELECT k, count(*) FROM t GROUP BY k;\nEXPLAIN (FORMAT json) SELECT v FROM t;")
+    for verb in ("run", "plan"):
+        text = c.expect(0, verb, "e.sql").out
+        assert "hash by k" in text and '"kind": "source"' in text, text
+    c.write("in.csv", "k,v\na,1\n")
+    c.write("both.sql", table + "EXPLAIN SELECT k FROM t;\nSELECT v FROM t")
+    out = c.expect(0, "run", "both.sql").out
+    assert out.startswith("job both: ") and out.endswith("\nv\n1\n"), out
+
+
 if __name__ == "__main__":
     main(globals())

@@ -1,0 +1,110 @@
+#include "jobs/plan/growth.hpp"
+
+#include <algorithm>
+#include <optional>
+
+#include "jobs/plan/describe.hpp"
+#include "jobs/plan/explain.hpp"
+#include "runtime/connectors/options.hpp"
+
+namespace weir::planner {
+namespace {
+
+/// By operator: whether endless input reaches it.
+std::vector<bool> reached(const physical_plan& plan) {
+  std::vector<bool> out(plan.operators.size());
+  for (uint32_t i = 0; i < plan.operators.size(); ++i)  // topological order
+    if (const auto* s = std::get_if<source_spec>(&plan.operators[i].spec))
+      out[i] = endless(*s);
+    else
+      for (const auto& e : plan.edges)
+        if (e.to.value == i && out[e.from.value]) out[i] = true;
+  return out;
+}
+
+struct finder {
+  const physical_plan& plan;
+  operator_index at;
+  const std::vector<schema_ptr>& in;
+  bool left = false, right = false;  // endless input 0, 1
+
+  using found = std::optional<growing_state>;
+  found make(std::string what, std::string bound_by) const {
+    return growing_state{at, std::move(what), std::move(bound_by)};
+  }
+
+  found operator()(const aggregate_spec& s) const {
+    if (s.stage == aggregate_spec::phase::partial || s.window_end_key) return {};
+    const std::string window =
+        "group by a window: FROM TUMBLE(table, time, size) and GROUP BY window_start";
+    if (!s.keys.empty()) {
+      auto what = "the aggregate keeps an entry for each key (" + join_columns(s.keys, in[0]) +
+                  ") for ever";
+      if (s.emit == emit_mode::final_only)
+        what += " and answers when the input ends, which it does not";
+      return make(std::move(what), window);
+    }
+    for (const auto& c : s.calls)
+      if (c.function == aggregate_function::count_distinct)
+        return make(
+            "the aggregate keeps every distinct value that it counts (" + c.name + ") for ever",
+            window);
+    return {};
+  }
+  found operator()(const distinct_spec&) const {
+    return make("DISTINCT keeps every row that it has seen for ever",
+                "make it distinct within a window: GROUP BY window_start and the columns, FROM "
+                "TUMBLE(table, time, size)");
+  }
+  found operator()(const settle_spec&) const {
+    return make("emit = 'final' keeps all rows until the input ends, which it does not",
+                "leave emit = 'final' out, or read input that ends");
+  }
+  found operator()(const join_spec& s) const {
+    const bool l = left && !s.left.time_column, r = right && !s.right.time_column;
+    if (!l && !r) return {};
+    return make("the join keeps the rows of " +
+                    std::string(l && r ? "both sides"
+                                : l    ? "its left side"
+                                       : "its right side") +
+                    " for ever",
+                "join windows (TUMBLE on both sides, ON a.window_end = b.window_end), or bound the "
+                "distance of event times (a.t BETWEEN b.t - INTERVAL '1 hour' AND b.t + INTERVAL "
+                "'1 hour')");
+  }
+  template <class Spec>
+  found operator()(const Spec&) const {
+    const auto state = state_of(plan, at);
+    if (state.bound != state_bound::unbounded) return {};
+    return make("it keeps " + state.text,
+                "compute it within a window (TUMBLE and its window_start)");
+  }
+};
+
+}  // namespace
+
+bool endless(const source_spec& s) {
+  if (s.connector == "file") {
+    const auto follow = option_bool(s.options, "follow", false);
+    return follow && *follow;
+  }
+  if (s.connector == "stdin" || s.connector == "memory") return false;
+  // Generators end where they are told to, topics go on.
+  return !option_present(s.options, "end") && !option_present(s.options, "events");
+}
+
+std::vector<growing_state> growing_states(const physical_plan& plan) {
+  const auto more = reached(plan);
+  std::vector<growing_state> out;
+  for (uint32_t i = 0; i < plan.operators.size(); ++i) {
+    if (!more[i]) continue;
+    const auto in = input_schemas(plan, operator_index(i));
+    finder f{plan, operator_index(i), in};
+    for (const auto& e : plan.edges)
+      if (e.to.value == i && more[e.from.value]) (e.to_port == 0 ? f.left : f.right) = true;
+    if (auto found = std::visit(f, plan.operators[i].spec)) out.push_back(std::move(*found));
+  }
+  return out;
+}
+
+}  // namespace weir::planner

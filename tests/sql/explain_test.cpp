@@ -1,0 +1,124 @@
+// EXPLAIN in scripts, and warnings about state that grows for ever.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "jobs/plan/explain.hpp"
+#include "jobs/plan/growth.hpp"
+#include "jobs/sql/job.hpp"
+
+using namespace weir;
+using namespace weir::jobs;
+
+namespace {
+
+struct read {
+  std::optional<job> made;
+  std::string messages;
+};
+read load(const std::string& text) {
+  std::vector<diagnostic> found;
+  read r;
+  job_settings s;
+  s.default_parallelism = 2;
+  r.made = read_sql(text, "j.sql", "/jobs", s, found);
+  r.messages = to_text(found);
+  return r;
+}
+
+const std::string ends =
+    "CREATE TABLE t (k text, v int, at timestamp) WITH (connector = 'file', path = 't.csv', "
+    "format = 'csv', event_time = 'at');\n";
+const std::string endless =
+    "CREATE TABLE t (k text, v int, at timestamp) WITH (connector = 'file', path = 't.csv', "
+    "format = 'csv', event_time = 'at', follow = true);\n";
+
+bool contains(const std::string& s, const std::string& part) {
+  return s.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("EXPLAIN shows the plan of its statement and leaves the job as it is") {
+  const std::string query = "SELECT k, sum(v) AS total FROM t GROUP BY k";
+  auto plain = load(ends + query);
+  REQUIRE_MESSAGE(plain.made, plain.messages);
+  auto both = load(ends + "EXPLAIN " + query + ";\n" + query);
+  REQUIRE_MESSAGE(both.made, both.messages);
+  CHECK(fingerprint(both.made->plan) == fingerprint(plain.made->plan));
+  REQUIRE(both.made->explained.size() == 1);
+  CHECK(both.made->explained[0] == planner::explain_text(plain.made->plan));
+  CHECK(both.messages == "");
+
+  auto only =
+      load(ends + "CREATE VIEW v AS SELECT k FROM t;\nEXPLAIN (FORMAT json) SELECT * FROM v");
+  REQUIRE_MESSAGE(only.made, only.messages);
+  CHECK(only.made->plan.operators.empty());
+  CHECK(contains(only.made->explained.at(0), "\"kind\": \"source\""));
+  CHECK(only.messages == "");
+
+  only = load(ends +
+              "CREATE TABLE o (k text) WITH (connector = 'blackhole');\n"
+              "EXPLAIN (FORMAT dot) INSERT INTO o SELECT k FROM t");
+  REQUIRE_MESSAGE(only.made, only.messages);
+  CHECK(contains(only.made->explained.at(0), "sink blackhole"));
+}
+
+TEST_CASE("EXPLAIN names what it cannot do, and mistakes of what it explains") {
+  auto r = load(
+      ends +
+      "EXPLAIN ANALYZE SELECT k FROM t; EXPLAIN SELECT kk FROM t; EXPLAIN VERBOSE SELECT k FROM t");
+  CHECK_FALSE(r.made);
+  CHECK(contains(r.messages, "j.sql:2:9: error: EXPLAIN ANALYZE is not supported; weir run shows"));
+  CHECK(contains(r.messages, "j.sql:2:49: error: column \"kk\" does not exist"));
+  CHECK(contains(r.messages, "this option of EXPLAIN is not supported"));
+}
+
+TEST_CASE("state that grows with endless input is a warning at its clause") {
+  const std::string grouped = "SELECT k, sum(v) AS total\nFROM t GROUP BY k";
+  CHECK(load(ends + grouped).messages == "");
+  auto r = load(endless + grouped);
+  REQUIRE(r.made);
+  CHECK_MESSAGE(
+      contains(r.messages,
+               "j.sql:3:17: warning: the aggregate keeps an entry for each key (k) for ever; to "
+               "bound it, group by a window: FROM TUMBLE(table, time, size) and GROUP BY "
+               "window_start\n   3 | FROM t GROUP BY k\n     |                 ^\n"),
+      r.messages);
+  CHECK(std::count(r.messages.begin(), r.messages.end(), '^') == 1);
+  auto text = planner::explain_text(r.made->plan);
+  CHECK(contains(text, "grows without bound: the aggregate keeps an entry for each key (k)"));
+  CHECK(contains(planner::explain_json(r.made->plan), "\"bound_by\": \"group by a window"));
+  CHECK(contains(planner::explain_dot(r.made->plan), "color=red"));
+
+  CHECK(load(endless + "SELECT window_start, k, count(*) FROM TUMBLE(t, at, INTERVAL '1 hour') "
+                       "GROUP BY window_start, k")
+            .messages == "");
+  CHECK(load(endless + "SELECT count(*), sum(v) FROM t").messages == "");
+  CHECK(contains(load(endless + "SELECT count(DISTINCT k) AS ks FROM t").messages,
+                 "keeps every distinct value that it counts (count(DISTINCT k)) for ever"));
+  CHECK(contains(load(endless + "SELECT DISTINCT k FROM t").messages,
+                 "j.sql:2:17: warning: DISTINCT keeps every row that it has seen for ever"));
+  CHECK(contains(load("CREATE TABLE n (n bigint) WITH (connector = 'sequence');\n"
+                      "SELECT n % 2, count(*) FROM n GROUP BY 1")
+                     .messages,
+                 "warning: the aggregate keeps"));
+  CHECK(load("CREATE TABLE n (n bigint) WITH (connector = 'sequence', end = 9);\n"
+             "SELECT n % 2, count(*) FROM n GROUP BY 1")
+            .messages == "");
+}
+
+TEST_CASE("a join grows on the sides that endless input reaches") {
+  const std::string other =
+      "CREATE TABLE o (k text, at timestamp) WITH (connector = 'file', path = 'o.csv', format = "
+      "'csv', event_time = 'at'";
+  auto r = load(endless + other + ");\nSELECT t.v FROM t JOIN o ON t.k = o.k");
+  CHECK_MESSAGE(contains(r.messages, "the join keeps the rows of its left side for ever"),
+                r.messages);
+  r = load(endless + other + ", follow = true);\nSELECT t.v FROM t JOIN o ON t.k = o.k");
+  CHECK_MESSAGE(contains(r.messages, "the join keeps the rows of both sides for ever"), r.messages);
+  r = load(endless + other +
+           ", follow = true);\nSELECT t.v FROM t JOIN o ON t.k = o.k AND t.at BETWEEN o.at - "
+           "INTERVAL '1 hour' AND o.at + INTERVAL '1 hour'");
+  CHECK(r.messages == "");
+}
