@@ -6,9 +6,11 @@
 #include <cstdio>
 #include <thread>
 
-#include "actors/node.hpp"
 #include "cluster/cli/continuation.hpp"
+#include "cluster/cli/execute.hpp"
 #include "cluster/cli/job_file.hpp"
+#include "cluster/cli/live/live_display.hpp"
+#include "cluster/cli/live/live_sink.hpp"
 #include "cluster/cli/progress.hpp"
 #include "cluster/cli/signals.hpp"
 #include "jobs/plan/explain.hpp"
@@ -19,7 +21,6 @@ namespace weir::cli {
 namespace {
 
 constexpr int64_t progress_interval_ms = 200;
-constexpr auto describe_timeout = std::chrono::seconds(2);
 
 size_t terminal_width() {
   winsize w{};
@@ -27,25 +28,39 @@ size_t terminal_width() {
 }
 
 /// The one line on a terminal that is written over and over.
-class progress_display {
+class progress_display final : public run_display {
  public:
-  explicit progress_display(bool on) : on_(on) {}
-  void show(const std::string& line) {
-    if (!on_) return;
-    std::fprintf(stderr, "\r\x1b[K%s", line.c_str());
-    std::fflush(stderr);
-    shown_ = true;
-  }
-  /// A line of its own above the progress.
-  void print(const std::string& line) {
+  progress_display(bool on, bool quiet, const physical_plan& plan)
+      : on_(on), quiet_(quiet), plan_(plan) {}
+  void print(const std::string& line) override {
     if (std::exchange(shown_, false)) std::fprintf(stderr, "\r\x1b[K");
     std::fprintf(stderr, "%s\n", line.c_str());
   }
-  bool on() const { return on_; }
+  int64_t interval_ms() const override { return progress_interval_ms; }
+  bool wants_report() override { return on_; }
+  void show(const job_report* report) override {
+    if (!report) return;
+    std::fprintf(
+        stderr, "\r\x1b[K%s",
+        progress_line(*report, plan_, before_ ? &*before_ : nullptr, terminal_width() - 1).c_str());
+    std::fflush(stderr);
+    shown_ = true;
+    before_ = *report;
+  }
+  void stopping() override {
+    if (!quiet_) print("stopping: last snapshot and commit (again to stop at once)");
+  }
+  void end(bool) override {}
+  void summarize(const job_report& last) override {
+    if (quiet_) return;
+    if (on_) print(operator_table(last, plan_));
+    print(summary_line(last, plan_));
+  }
 
  private:
-  bool on_;
-  bool shown_ = false;
+  bool on_, quiet_, shown_ = false;
+  const physical_plan& plan_;
+  std::optional<job_report> before_;
 };
 
 int fail(const error& e) {
@@ -53,7 +68,8 @@ int fail(const error& e) {
   return exit_failed;
 }
 
-/// -o, or what suits a terminal, for the sinks on stdout whose table does not say it.
+}  // namespace
+
 void choose_stdout_format(physical_plan& plan, const std::string& wanted) {
   std::string format = !wanted.empty() ? wanted : ::isatty(STDOUT_FILENO) != 0 ? "table" : "csv";
   for (auto& op : plan.operators)
@@ -61,8 +77,10 @@ void choose_stdout_format(physical_plan& plan, const std::string& wanted) {
       sink->options.try_emplace("format", format);
 }
 
+namespace {
+
 /// What a changed job keeps of the snapshot, said before it runs.
-status check_snapshot(const run_options& o, const physical_plan& plan, progress_display& out,
+status check_snapshot(const run_options& o, const physical_plan& plan, run_display& out,
                       bool& finished_before) {
   if (o.fresh) {
     std::string dir = o.data_dir + "/snapshots";
@@ -80,9 +98,12 @@ status check_snapshot(const run_options& o, const physical_plan& plan, progress_
 
 }  // namespace
 
+std::unique_ptr<run_display> plain_display(const physical_plan& plan, bool quiet) {
+  return std::make_unique<progress_display>(!quiet && ::isatty(STDERR_FILENO) != 0, quiet, plan);
+}
+
 int run_job(const run_options& o) {
   signal_waiter signals;
-  progress_display out(!o.quiet && ::isatty(STDERR_FILENO) != 0);
   jobs::job_settings settings;
   settings.set = o.set;
   settings.parallelism = o.parallelism;
@@ -94,80 +115,44 @@ int run_job(const run_options& o) {
     std::fprintf(stderr, "%s\n", job.err().message.c_str());
     return exit_usage;
   }
-  for (const auto& w : job->warnings) out.print(jobs::to_text(w));
+  for (const auto& w : job->warnings)
+    if (!w.advice) std::fprintf(stderr, "%s\n", jobs::to_text(w).c_str());
   for (const auto& text : job->explained) std::fputs(text.c_str(), stdout);
   std::fflush(stdout);
   if (job->plan.operators.empty()) return exit_ok;
   physical_plan plan = job->plan;
+  auto live = live_run_of(plan, o.output, o.quiet);
   choose_stdout_format(plan, o.output);
+  auto display = live ? std::move(live->display) : plain_display(plan, o.quiet);
+  std::optional<live_connector> terminal;
+  if (live) terminal.emplace(live->rows);
   bool finished_before = false;
-  if (auto s = check_snapshot(o, plan, out, finished_before); !s) return fail(s.err());
-  if (!o.quiet) out.print(planner::guarantee_text(plan));
+  if (auto s = check_snapshot(o, plan, *display, finished_before); !s) return fail(s.err());
+  if (!o.quiet && !live) display->print(planner::guarantee_text(plan));
 
-  node_options node;
-  node.data_dir = o.data_dir;
-  node.memory_bytes = o.memory_bytes;
-  auto process = node_process::start(node);
-  if (!process) return fail(process.err());
-  job_options options;
-  options.snapshot_interval_us = o.snapshot_interval_us.value_or(
+  execution how;
+  how.node.data_dir = o.data_dir;
+  how.node.memory_bytes = o.memory_bytes;
+  how.job.snapshot_interval_us = o.snapshot_interval_us.value_or(
       job->snapshot_interval_us.value_or(default_snapshot_interval_us));
-  auto handle = (*process)->submit(plan.name, plan, options, [&o](std::string line) {
-    if (!o.quiet) std::fprintf(stderr, "weir: %s\n", line.c_str());
-  });
-  if (!handle) return fail(handle.err());
-
-  job_report last;
-  std::thread waiter([&] {
-    caf::scoped_actor self((*process)->system());
-    self->request(*handle, caf::infinite, wait_atom::value)
-        .receive([&](job_report& r) { last = std::move(r); },
-                 [&](const caf::error& e) {
-                   last.state = static_cast<uint8_t>(job_state::failed);
-                   last.error = "the job master is gone: " + caf::to_string(e);
-                 });
-    signals.notify();
-  });
-
-  int stopped_by = 0;
-  std::optional<job_report> before;
-  caf::scoped_actor self((*process)->system());
-  for (;;) {
-    int s = signals.wait(progress_interval_ms);
-    if (s == -1) break;
-    if (s > 0) {
-      if (stopped_by != 0) ::_exit(exit_interrupted);
-      stopped_by = s;
-      if (!o.quiet) out.print("stopping: last snapshot and commit (again to stop at once)");
-      caf::anon_send(*handle, stop_atom::value);
-    }
-    if (!out.on()) continue;
-    self->request(*handle, describe_timeout, describe_atom::value)
-        .receive(
-            [&](job_report& r) {
-              out.show(progress_line(r, plan, before ? &*before : nullptr, terminal_width() - 1));
-              before = std::move(r);
-            },
-            [](const caf::error&) { /* the next tick shows more */ });
-  }
-  waiter.join();
-  auto state = static_cast<job_state>(last.state);
-  if (state == job_state::failed) {
-    out.print("weir: job " + plan.name + " failed: " + last.error);
+  how.quiet = o.quiet;
+  auto done = execute(plan, how, *display, signals);
+  if (!done) return fail(done.err());
+  const auto& last = done->report;
+  if (done->state() == job_state::failed) {
+    display->print("weir: job " + plan.name + " failed: " + last.error);
     return exit_failed;
   }
-  if (!o.quiet) {
-    if (finished_before && totals_of(last, plan).rows_in == 0) {
-      out.print("job " + plan.name + " had finished already (epoch " +
-                std::to_string(last.completed_epoch) + "); --fresh starts over");
-    } else {
-      if (out.on()) out.print(operator_table(last, plan));
-      out.print(summary_line(last, plan));
-    }
-    if (state == job_state::stopped && !o.data_dir.empty())
-      out.print("the same command continues from epoch " + std::to_string(last.completed_epoch));
+  if (finished_before && totals_of(last, plan).rows_in == 0) {
+    if (!o.quiet)
+      display->print("job " + plan.name + " had finished already (epoch " +
+                     std::to_string(last.completed_epoch) + "); --fresh starts over");
+  } else {
+    display->summarize(last);
   }
-  return stopped_by == SIGINT ? exit_interrupted : exit_ok;
+  if (!o.quiet && done->state() == job_state::stopped && !o.data_dir.empty())
+    display->print("the same command continues from epoch " + std::to_string(last.completed_epoch));
+  return done->stopped_by == SIGINT ? exit_interrupted : exit_ok;
 }
 
 }  // namespace weir::cli

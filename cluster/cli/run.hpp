@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -33,5 +34,11 @@ struct run_options {
 
 /// Runs the job to its end, or until a signal stops it. Returns the process's exit code.
 int run_job(const run_options&);
+
+class run_display;
+/// -o, or what suits a terminal, for the sinks on stdout whose table does not say it.
+void choose_stdout_format(physical_plan&, const std::string& wanted);
+/// A line of progress on a terminal, and a summary at the end.
+std::unique_ptr<run_display> plain_display(const physical_plan&, bool quiet);
 
 }  // namespace weir::cli

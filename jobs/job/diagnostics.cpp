@@ -63,6 +63,11 @@ void diagnosed_text::add(size_t offset, const std::string& message, bool warning
   if (!warning) ++errors_;
 }
 
+void diagnosed_text::advise(size_t offset, const std::string& message) {
+  add(offset, message, true);
+  diagnostics_.back().advice = true;
+}
+
 void diagnosed_text::error(const std::string& message) {
   diagnostic d;
   d.file = file_;

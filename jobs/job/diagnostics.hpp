@@ -15,6 +15,8 @@ struct diagnostic {
   std::string message;
   bool warning = false;
   std::string source;  // the line of the file, for the caret
+  /// A warning about how the job will fare: `weir lint` says it, `weir run` runs the job.
+  bool advice = false;
 };
 /// "FILE:LINE:COLUMN: error: MESSAGE", the line and a caret.
 std::string to_text(const diagnostic&);
@@ -33,6 +35,7 @@ class diagnosed_text {
 
   void error(size_t offset, const std::string& message) { add(offset, message, false); }
   void warn(size_t offset, const std::string& message) { add(offset, message, true); }
+  void advise(size_t offset, const std::string& message);
   /// About the file as a whole.
   void error(const std::string& message);
 

@@ -417,7 +417,7 @@ void loader::warn_growth(const physical_plan& plan) {
       if (id == step || id.starts_with(step + '/')) location = at;
       if (id == step) break;
     }
-    script_.warn(location, g.what + "; to bound it, " + g.bound_by);
+    script_.advise(location, g.what + "; to bound it, " + g.bound_by);
   }
 }
 

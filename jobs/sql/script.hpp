@@ -31,6 +31,9 @@ class script {
   /// An error of expr::error_at() over text(); one without a position goes to `fallback`.
   void report(const error&, size_t fallback);
   void warn(size_t offset, const std::string& message) { file_.warn(original(offset), message); }
+  void advise(size_t offset, const std::string& message) {
+    file_.advise(original(offset), message);
+  }
   /// --set keys that no ${KEY} used.
   void check_unused_settings();
   void fail_whole(const std::string& message) { file_.error(message); }

@@ -32,6 +32,10 @@ class document {
     add(where, offset, message, false);
   }
   void warn(const YAML::Node& where, const std::string& message) { add(where, 0, message, true); }
+  /// A warning of `weir lint`, not of `weir run`.
+  void advise(const YAML::Node& where, const std::string& message) {
+    text_.advise(position_of(where, 0), message);
+  }
   /// About the file as a whole.
   void error(const std::string& message) { text_.error(message); }
 

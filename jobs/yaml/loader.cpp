@@ -61,8 +61,8 @@ std::optional<physical_plan> loader::run() {
   for (const auto& g : planner::growing_states(*plan)) {
     const auto& id = plan->operators[g.op.value].id;
     auto step = names_.find(id.substr(0, id.find('/')));
-    doc_.warn(step == names_.end() ? root : step->second.where,
-              g.what + "; to bound it, " + g.bound_by);
+    doc_.advise(step == names_.end() ? root : step->second.where,
+                g.what + "; to bound it, " + g.bound_by);
   }
   return std::move(*plan);
 }

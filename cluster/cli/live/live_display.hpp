@@ -1,0 +1,61 @@
+// What a bare SELECT shows on a terminal: a changing result as a table that is painted over in
+// place, an append-only one as rows that scroll by, and below them a line about the run.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+
+#include "cluster/cli/execute.hpp"
+#include "cluster/cli/live/layout.hpp"
+#include "cluster/cli/live/painter.hpp"
+
+namespace weir::cli {
+
+class live_display final : public run_display {
+ public:
+  /// `rows` are those of the sink with id `sink`. `quiet`: no line about the run.
+  live_display(std::shared_ptr<live_rows> rows, const physical_plan&, std::string sink, bool quiet);
+  ~live_display() override;
+
+  void print(const std::string& line) override;
+  int64_t interval_ms() const override { return 100; }  // ten paintings a second
+  bool wants_report() override;
+  void show(const job_report*) override;
+  void stopping() override { stopping_ = true; }
+  void end(bool whole) override;
+  void summarize(const job_report&) override;
+  void abandon() override;
+
+ private:
+  std::string footer() const;
+  void show_table();
+  void show_appended();
+  void print_table(bool whole);
+
+  std::shared_ptr<live_rows> rows_;
+  const physical_plan& plan_;
+  std::string sink_;
+  bool quiet_, stopping_ = false;
+  table_layout layout_;
+  table_text text_;
+  painter painter_;
+  echo_off echo_;
+  uint32_t ticks_ = 0;
+  std::optional<job_report> report_, before_;
+  // What was painted last: nothing is written when nothing is new.
+  std::vector<std::string> painted_;
+  screen_size painted_on_{0, 0};
+  bool head_printed_ = false;
+  uint64_t printed_ = 0;  // rows of an append-only result
+};
+
+/// A live_display's parts, where the plan has a SELECT that this terminal can show live.
+struct live_run {
+  std::shared_ptr<live_rows> rows;
+  std::unique_ptr<run_display> display;
+};
+/// `format`: what -o says. Nothing: rows go to stdout as they go to a pipe.
+std::optional<live_run> live_run_of(const physical_plan&, const std::string& format, bool quiet);
+
+}  // namespace weir::cli

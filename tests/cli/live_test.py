@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+"""SELECT on a terminal: tables that update in place, rows that scroll. Usage: live_test.py WEIR [TEST...]"""
+import os
+import signal
+import subprocess
+
+from terminal import Terminal
+from weir_cli import main
+
+GROUPS = """CREATE TABLE s (n bigint) WITH (connector = 'sequence', start = 1, end = '${END:-}', rate = '${RATE:-}');
+SELECT n % ${KEYS:-3} AS g, 'k' || n % ${KEYS:-3} AS name, count(*) AS c, sum(n) AS total FROM s
+GROUP BY n % ${KEYS:-3};
+"""
+ROWS = """CREATE TABLE s (n bigint) WITH (connector = 'sequence', start = 1, end = '${END:-}', rate = '${RATE:-}');
+SELECT n, 'row ' || n AS text FROM s WHERE n % 2 = 0;
+"""
+
+
+def repaints(raw: str) -> int:
+    return raw.count("\x1b[J")
+
+
+def test_a_changing_result_updates_in_place_and_stands_at_the_end(c):
+    c.write("q.sql", GROUPS)
+    t = Terminal(c, "run", "q.sql", "--set", "END=3000", "--set", "RATE=1500")
+    seen = t.wait_for("3 rows · ")
+    assert seen.text()[0].split() == ["g", "name", "c", "total"], seen.text()
+    assert set(seen.text()[1]) == {"-", " "}
+    # The table is painted over: there is one of it, however often it has changed.
+    for _ in range(5):
+        t.pump(0.2)
+        text = t.screen().text()
+        assert [line.split()[:2] for line in text[2:5]] == [["0", "k0"], ["1", "k1"], ["2", "k2"]], text
+        assert len(text) == 6, text
+    assert t.end() == 0
+    text = t.screen().text()
+    assert [line.split() for line in text[:5]] == [
+        ["g", "name", "c", "total"], text[1].split(), ["0", "k0", "1000", "1501500"],
+        ["1", "k1", "1000", "1499500"], ["2", "k2", "1000", "1500500"]], text
+    assert text[5] == "(3 rows)", text
+    assert text[6].startswith("job q finished: 3000 rows in"), text
+    assert len(text) == 7, text
+    assert t.is_restored()
+    assert 2 <= repaints(t.raw) <= 40, repaints(t.raw)  # two seconds
+
+
+def test_numbers_stand_to_the_right_and_rows_in_order(c):
+    c.write("in.csv", "k,v\nbeta,5\nalpha,1000\n,7\nbeta,-20\n")
+    c.write("q.sql", "CREATE TABLE t (k text, v int) WITH (connector = 'file', path = 'in.csv', format = 'csv', header = true);\n"
+            "SELECT sum(v) AS s, k FROM t GROUP BY k")
+    t = Terminal(c, "run", "q.sql")
+    assert t.end() == 0
+    assert t.screen().text()[:6] == ["   s  k", "----  -----", " -15  beta", "   7", "1000  alpha", "(3 rows)"]
+
+
+def test_as_many_rows_as_fit_and_how_many_more(c):
+    c.write("q.sql", GROUPS)
+    t = Terminal(c, "run", "q.sql", "--set", "KEYS=100", "--set", "RATE=3000", rows=10)
+    screen = t.wait_for("94 rows more")
+    lines = screen.text()
+    assert len(lines) == 10 and lines[2].split()[0] == "0" and lines[7].split()[0] == "5", lines
+    assert lines[9].startswith("100 rows · "), lines
+    t.resize(20, 30)
+    screen = t.wait_for("84 rows more")
+    t.interrupt()
+    assert t.end() == 130
+    text = t.screen().text()
+    assert "(100 rows)" in text, text
+    assert t.is_restored()
+
+
+def test_ctrl_c_leaves_the_table_and_the_terminal_as_it_was(c):
+    c.write("q.sql", GROUPS)
+    t = Terminal(c, "run", "q.sql", "--set", "RATE=1000")
+    t.wait_for("3 rows · ")
+    t.type("typed meanwhile")  # does not show
+    t.pump(0.3)
+    t.interrupt()
+    assert t.end() == 130
+    text = t.screen().text()
+    assert [line.split()[0] for line in text[2:5]] == ["0", "1", "2"] and text[5] == "(3 rows)", text
+    assert text[6].startswith("job q stopped: "), text
+    assert "typed" not in "\n".join(text)
+    assert t.is_restored()
+
+
+def test_a_failure_leaves_the_terminal_as_it_was(c):
+    c.write("q.sql", GROUPS.replace("count(*)", "sum(1 / (400 - n))"))
+    t = Terminal(c, "run", "q.sql", "--set", "RATE=1000")
+    assert t.end() == 1
+    assert "division by zero" in " ".join(t.screen().text()), t.screen().text()
+    assert t.is_restored()
+
+
+def test_append_only_rows_scroll_above_the_line_about_the_run(c):
+    c.write("q.sql", ROWS)
+    t = Terminal(c, "run", "q.sql", "--set", "END=60", "--set", "RATE=40", rows=10)
+    screen = t.wait_for(lambda s: len(s.text()) > 14)
+    assert " rows · " in screen.text()[-1], screen.text()
+    assert t.end() == 0
+    text = t.screen().text()
+    assert text[0].split() == ["n", "text"]
+    assert [line.split() for line in text[2:32]] == [[str(n), "row", str(n)] for n in range(2, 61, 2)], text
+    assert text[32] == "(30 rows)" and text[33].startswith("job q finished"), text
+
+
+def test_many_appended_rows_all_show_once(c):
+    c.write("q.sql", ROWS)
+    t = Terminal(c, "run", "q.sql", "--set", "END=60000", "--quiet", "-p", "1")
+    assert t.end() == 0
+    text = t.raw.split("\r\n")
+    assert text[2:30002] == [f"{n}  row {n}".rjust(0) for n in range(2, 60001, 2)] or \
+        [line.split()[0] for line in text[2:30002]] == [str(n) for n in range(2, 60001, 2)]
+    assert text[30002] == "(30,000 rows)", text[30002:]
+
+
+def test_cells_cannot_steer_the_terminal(c):
+    c.write("q.sql", "SELECT E'a\\x1b[2Jb\\nc\\t' AS x, 'Ünïcode 漢字' AS y")
+    t = Terminal(c, "run", "q.sql")
+    assert t.end() == 0
+    assert "a\\x1b[2Jb\\nc\\t  Ünïcode 漢字" in t.screen().text()[2], t.screen().text()
+
+
+def test_long_lines_are_cut_while_the_table_is_live(c):
+    c.write("q.sql", GROUPS.replace("'k' ||", "repeat('long ', 30) ||"))
+    t = Terminal(c, "run", "q.sql", "--set", "RATE=1000", columns=40)
+    text = t.wait_for("3 rows · ").text()
+    assert len(text) == 6 and all(len(line) <= 39 for line in text) and text[2].endswith("…"), text
+    t.interrupt()
+    assert t.end() == 130
+
+
+def test_colour_unless_no_color(c):
+    c.write("q.sql", GROUPS)
+    t = Terminal(c, "run", "q.sql", "--set", "END=10", environment={"NO_COLOR": ""})
+    assert t.end() == 0 and t.screen().colours > 0
+    t = Terminal(c, "run", "q.sql", "--set", "END=10")
+    assert t.end() == 0 and t.screen().colours == 0
+
+
+def test_dumb_terminals_formats_and_pipes_stay_as_they_are(c):
+    c.write("q.sql", GROUPS)
+    one = ("run", "q.sql", "--set", "END=1", "-p", "1")
+    t = Terminal(c, *one, "--quiet", environment={"TERM": "dumb"})
+    assert t.end() == 0
+    assert t.raw == "op  g  name  c  total\r\n--  -  ----  -  -----\r\n+   1  k1    1  1\r\n", t.raw
+    t = Terminal(c, *one, "--quiet", "-o", "csv")
+    assert t.end() == 0
+    assert t.raw == "op,g,name,c,total\r\n+,1,k1,1,1\r\n", t.raw
+    t = Terminal(c, *one, "--quiet", "--final")
+    assert t.end() == 0
+    assert t.raw == "g  name  c  total\r\n-  ----  -  -----\r\n1  k1    1  1\r\n", t.raw
+    assert c.expect(0, *one).out == "op,g,name,c,total\n+,1,k1,1,1\n"
+
+
+def test_a_continued_job_shows_the_table_that_stands(c):
+    c.write("q.sql", GROUPS)
+    slow = ("run", "q.sql", "--set", "RATE=2000", "--set", "END=6000", "--data-dir", "data",
+            "--snapshot-interval", "100ms")
+    t = Terminal(c, *slow)
+    t.wait_for("3 rows · ")
+    c.wait_for_epoch("data", 4)
+    t.interrupt()
+    assert t.end() == 130
+    assert "the same command continues from epoch" in "\n".join(t.screen().text())
+    t = Terminal(c, *slow)
+    assert t.end() == 0
+    rows = [line.split() for line in t.screen().text()[2:5]]
+    assert rows == [["0", "k0", "2000", "6003000"], ["1", "k1", "2000", "5999000"],
+                    ["2", "k2", "2000", "6001000"]], t.screen().text()
+
+
+if __name__ == "__main__":
+    main(globals())
