@@ -6,6 +6,7 @@
 #include "cluster/cli/bench_nexmark.hpp"
 #include "cluster/cli/cluster.hpp"
 #include "cluster/cli/inspect.hpp"
+#include "cluster/cli/prompt/shell.hpp"
 #include "cluster/cli/run.hpp"
 #include "runtime/base/units.hpp"
 
@@ -59,6 +60,7 @@ struct raw_options {
   inspect_options inspect;
   bench_options bench;
   nexmark_options nexmark;
+  sql_options sql;
 };
 
 void add_job_options(CLI::App& verb, raw_options& o) {
@@ -87,6 +89,28 @@ CLI::App* add_run(CLI::App& app, raw_options& o) {
       ->check(CLI::IsMember({"table", "csv", "json"}));
   verb->add_option("--log-level", o.log_level, "debug, info, warn, error")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
+  return verb;
+}
+
+CLI::App* add_sql(CLI::App& app, raw_options& o) {
+  auto* verb = app.add_subcommand("sql", "a prompt for SQL; or statements of files and pipes");
+  verb->add_option("FILE", o.sql.files, "statements that run first; without a terminal, instead");
+  // One -c, one text: a list would swallow the FILE behind it.
+  verb->add_option("-c", o.sql.commands, "statements to run, then leave")
+      ->allow_extra_args(false)
+      ->type_name("TEXT");
+  verb->add_option("-p,--parallelism", o.parallelism,
+                   "parallel tasks per operator (default: cores)")
+      ->check(CLI::Range(1, 128));
+  verb->add_option("--set", o.set, "KEY=VALUE for ${KEY} in the statements")
+      ->check(setting_check());
+  verb->add_option("--memory", o.memory, "what a statement's job may hold")->check(size_check());
+  verb->add_flag("--final", o.sql.final_only,
+                 "stdout: only the table that stands when the input ends");
+  verb->add_option("-o", o.sql.output, "format on stdout")
+      ->check(CLI::IsMember({"table", "csv", "json"}));
+  verb->add_flag("--quiet", o.sql.quiet, "nothing but results");
+  verb->add_flag("--no-history", o.sql.no_history, "neither read nor keep what is typed");
   return verb;
 }
 
@@ -145,6 +169,13 @@ int do_run(raw_options& o) {
   o.run.memory_bytes = *parse_size(o.memory);
   o.run.log_level = o.log_level;
   return run_job(o.run);
+}
+
+int do_sql(raw_options& o) {
+  for (const auto& s : o.set) add_setting(o.sql.set, s);
+  if (o.parallelism) o.sql.parallelism = o.parallelism;
+  o.sql.memory_bytes = *parse_size(o.memory);
+  return run_sql(o.sql);
 }
 
 /// Verbs of a cluster; the chosen one's function, once the command line is parsed.
@@ -234,6 +265,7 @@ int main(int argc, char** argv) {
   raw_options o;
 
   auto* run = add_run(app, o);
+  auto* sql = add_sql(app, o);
   auto* lint = app.add_subcommand("lint", "check a job file");
   lint->add_option("FILE", o.inspect.file, "job file (.sql or .yaml)");
   lint->add_option("--set", o.set, "KEY=VALUE for ${KEY} in the job file")->check(setting_check());
@@ -275,6 +307,7 @@ int main(int argc, char** argv) {
   for (const auto& s : o.set) add_setting(o.inspect.set, s);
   if (o.parallelism) o.inspect.parallelism = o.parallelism;
   if (*run) return do_run(o);
+  if (*sql) return do_sql(o);
   if (auto code = cluster.run()) return *code;
   if (*nexmark) return do_nexmark(o);
   if (*bench) return run_bench(o.bench);

@@ -7,6 +7,8 @@ An ```sql block is a script, the block behind it what comes of it:
     final       standard output of `weir run --final`
     ordered     likewise, rows in this order
     error       parts of the messages, one a line, in this order
+    warning     likewise of `weir lint`, of a script without errors
+    plan        parts of what `weir run -p 2` prints
 
 A script that does not define the table flights gets the document's definition in front, with which
 its first example begins.
@@ -52,14 +54,16 @@ def check(weir: str, data: pathlib.Path, flights: str, script: str, kind: str, w
         if "CREATE TABLE flights" not in script and "flights" in script:
             script = flights + script
         (folder / "job.sql").write_text(script)
-        if kind == "error":
-            done = run(weir, folder, "lint", "job.sql")
+        if kind in ("error", "warning", "plan"):
+            verb = ["run", "-p", "2"] if kind == "plan" else ["lint"]
+            done = run(weir, folder, *verb, "job.sql")
+            text = done.stdout if kind == "plan" else done.stderr
             at = 0
             for line in want.splitlines():
-                at = done.stderr.find(line, at)
+                at = text.find(line, at)
                 if at < 0:
-                    return f"expected {line!r} in:\n{done.stderr}"
-            return "" if done.returncode == 2 else f"lint exited with {done.returncode}"
+                    return f"expected {line!r} in:\n{text}"
+            return "" if done.returncode == (2 if kind == "error" else 0) else f"exited with {done.returncode}"
         got = outcome(weir, folder, kind)
         header = got == [] or bool(re.match(r"[a-z_]+(,|$)", got[0]))
         expected = want.splitlines() if kind == "ordered" else lines_of(want, header)
@@ -73,7 +77,7 @@ def check_document(weir: str, source: pathlib.Path, document: str) -> int:
     failed = 0
     for i in scripts:
         kind, want = blocks[i + 1] if i + 1 < len(blocks) else ("", "")
-        if kind not in ("csv", "json", "final", "ordered", "error"):
+        if kind not in ("csv", "json", "final", "ordered", "error", "warning", "plan"):
             wrong = "nothing behind it says what comes of it"
         else:
             wrong = check(weir, source / "jobs/examples/flights/data", flights, blocks[i][1], kind, want)
