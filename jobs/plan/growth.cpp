@@ -61,7 +61,12 @@ struct finder {
                 "leave emit = 'final' out, or read input that ends");
   }
   found operator()(const join_spec& s) const {
-    const bool l = left && !s.left.time_column, r = right && !s.right.time_column;
+    // A side is looked up and not kept once the other one has ended, unless rows of that one may
+    // still find their first partner.
+    const bool left_alone = s.kind != join_kind::inner && s.kind != join_kind::right;
+    const bool right_alone = s.kind == join_kind::right || s.kind == join_kind::full;
+    const bool l = left && !s.left.time_column && (right || right_alone);
+    const bool r = right && !s.right.time_column && (left || left_alone);
     if (!l && !r) return {};
     return make("the join keeps the rows of " +
                     std::string(l && r ? "both sides"

@@ -2,7 +2,6 @@
 """SELECT on a terminal: tables that update in place, rows that scroll. Usage: live_test.py WEIR [TEST...]"""
 import os
 import signal
-import subprocess
 
 from terminal import Terminal
 from weir_cli import main
@@ -84,6 +83,21 @@ def test_ctrl_c_leaves_the_table_and_the_terminal_as_it_was(c):
     assert t.is_restored()
 
 
+def test_after_a_stop_the_table_is_painted_below(c):
+    c.write("q.sql", GROUPS)
+    t = Terminal(c, "run", "q.sql", "--set", "RATE=1000")
+    t.wait_for("3 rows · ")
+    t.process.send_signal(signal.SIGSTOP)
+    t.pump(0.2)
+    before = t.screen().text()
+    os.write(t.slave, b"\nthe shell's\nown lines\n")
+    t.process.send_signal(signal.SIGCONT)
+    screen = t.wait_for(lambda s: len(s.text()) > len(before) + 5)
+    assert screen.text()[:len(before) + 2] == before + ["the shell's", "own lines"], screen.text()
+    t.interrupt()
+    assert t.end() == 130 and t.is_restored()
+
+
 def test_a_failure_leaves_the_terminal_as_it_was(c):
     c.write("q.sql", GROUPS.replace("count(*)", "sum(1 / (400 - n))"))
     t = Terminal(c, "run", "q.sql", "--set", "RATE=1000")
@@ -104,13 +118,26 @@ def test_append_only_rows_scroll_above_the_line_about_the_run(c):
     assert text[32] == "(30 rows)" and text[33].startswith("job q finished"), text
 
 
+def test_the_line_below_has_rate_and_watermark(c):
+    c.write("in.csv", "t\n" + "".join(f"2013-01-01 {h:02}:{m:02}:00\n" for h in range(24) for m in range(60)))
+    c.write("q.sql", "CREATE TABLE t (t timestamp) WITH (connector = 'file', path = 'in.csv', format = 'csv', header = true, "
+            "event_time = 't', rate = 600);\n"
+            "SELECT window_start, count(*) AS n FROM TUMBLE(t, t, INTERVAL '1 hour') GROUP BY window_start")
+    t = Terminal(c, "run", "q.sql", "-p", "1")
+    screen = t.wait_for(lambda s: s.text() and "watermark 2013-01-01 1" in s.text()[-1] and "/s · " in s.text()[-1])
+    hours = int(screen.text()[-1].split("2013-01-01 ")[1][:2])
+    # Windows are complete when the watermark has passed their end.
+    assert abs(len(screen.text()) - 3 - hours) <= 2 and screen.text()[2] == "2013-01-01 00:00:00  60", screen.text()
+    assert t.end() == 0
+    assert "(24 rows)" in t.screen().text()
+
+
 def test_many_appended_rows_all_show_once(c):
     c.write("q.sql", ROWS)
     t = Terminal(c, "run", "q.sql", "--set", "END=60000", "--quiet", "-p", "1")
     assert t.end() == 0
     text = t.raw.split("\r\n")
-    assert text[2:30002] == [f"{n}  row {n}".rjust(0) for n in range(2, 60001, 2)] or \
-        [line.split()[0] for line in text[2:30002]] == [str(n) for n in range(2, 60001, 2)]
+    assert [line.split() for line in text[2:30002]] == [[str(n), "row", str(n)] for n in range(2, 60001, 2)]
     assert text[30002] == "(30,000 rows)", text[30002:]
 
 

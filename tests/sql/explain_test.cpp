@@ -113,6 +113,10 @@ TEST_CASE("a join grows on the sides that endless input reaches") {
       "CREATE TABLE o (k text, at timestamp) WITH (connector = 'file', path = 'o.csv', format = "
       "'csv', event_time = 'at'";
   auto r = load(endless + other + ");\nSELECT t.v FROM t JOIN o ON t.k = o.k");
+  CHECK(r.messages == "");  // o is looked up
+  r = load(endless + other + ");\nSELECT t.v FROM t LEFT JOIN o ON t.k = o.k");
+  CHECK(r.messages == "");
+  r = load(endless + other + ");\nSELECT t.v FROM t FULL JOIN o ON t.k = o.k");
   CHECK_MESSAGE(contains(r.messages, "the join keeps the rows of its left side for ever"),
                 r.messages);
   r = load(endless + other + ", follow = true);\nSELECT t.v FROM t JOIN o ON t.k = o.k");

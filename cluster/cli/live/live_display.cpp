@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <csignal>
 #include <cstdio>
 
 #include "cluster/cli/live/live_sink.hpp"
@@ -13,7 +15,10 @@
 namespace weir::cli {
 namespace {
 
-constexpr uint32_t ticks_per_report = 5;  // a rate over less is noise
+using std::chrono::milliseconds;
+constexpr auto painting_interval = milliseconds(100);
+constexpr int64_t rate_over_us = 500'000;  // a rate over less is noise
+constexpr size_t rows_of_a_flood = 1024;   // taken at once: more will wait already
 // What stands at the end is printed whole up to here; beyond it nobody reads it on a terminal.
 constexpr size_t final_rows_max = 1000;
 
@@ -30,6 +35,9 @@ std::string time_text(int64_t us) {
   char buffer[fixed_chars_max];
   return {buffer, format_timestamp(buffer, us)};
 }
+
+/// Set when the process goes on after it was stopped (Ctrl-Z and fg).
+std::atomic<bool> resumed{false};
 
 bool reads_terminal(const physical_plan& plan) {
   return ::isatty(STDIN_FILENO) != 0 &&
@@ -50,7 +58,9 @@ live_display::live_display(std::shared_ptr<live_rows> rows, const physical_plan&
       layout_{rows_->names(), rows_->numbers(), wants_colour()},
       text_(layout_),
       painter_(STDOUT_FILENO),
-      echo_(STDOUT_FILENO) {}
+      echo_(STDOUT_FILENO) {
+  std::signal(SIGCONT, [](int) { resumed = true; });
+}
 
 live_display::~live_display() {
   abandon();
@@ -63,7 +73,25 @@ void live_display::print(const std::string& line) {
 }
 
 bool live_display::wants_report() {
-  return ticks_++ % ticks_per_report == 0;
+  const auto now = std::chrono::steady_clock::now();
+  if (now - reported_ < painting_interval / 2) return false;  // a flood's ticks are more
+  reported_ = now;
+  return true;
+}
+
+int64_t live_display::interval_ms() const {
+  return behind_ ? 1 : painting_interval.count();
+}
+
+bool live_display::has_terminal() {
+  const bool has = is_foreground(STDOUT_FILENO);
+  if (resumed.exchange(false) || (has && !had_terminal_)) {
+    painter_.forget();
+    painted_.clear();
+    if (has) echo_.again();
+  }
+  had_terminal_ = has;
+  return has;
 }
 
 std::string live_display::footer() const {
@@ -72,15 +100,9 @@ std::string live_display::footer() const {
   const auto t = totals_of(*report_, plan_);
   auto line = rows_text(rows_->changes() ? rows_->first(0).total : printed_) + " · " +
               format_count(static_cast<double>(t.rows_in)) + " in";
-  if (before_) {
-    const auto us = report_->now - before_->now;
-    const auto rows = totals_of(*before_, plan_).rows_in;
-    if (us > 0 && t.rows_in >= rows)
-      line += ", " +
-              format_count(static_cast<double>(t.rows_in - rows) * 1e6 / static_cast<double>(us)) +
-              "/s";
-  }
-  if (auto w = watermark_of(*report_, sink_)) line += " · watermark " + time_text(*w);
+  if (!rate_.empty()) line += ", " + rate_;
+  // It is the last instant that is complete; people count to its end.
+  if (auto w = watermark_of(*report_, sink_)) line += " · watermark " + time_text(*w + 1);
   line += " · " + format_duration_us(std::max<int64_t>(0, report_->now - report_->started_at));
   if (report_->restarts)
     line += " · " + std::to_string(report_->restarts) +
@@ -90,13 +112,26 @@ std::string live_display::footer() const {
 
 void live_display::show(const job_report* report) {
   if (report) {
-    before_ = std::move(report_);
     report_ = *report;
+    measure_rate();
   }
+  if (!has_terminal()) return;
   if (rows_->changes())
     show_table();
   else
     show_appended();
+}
+
+void live_display::measure_rate() {
+  const auto rows = totals_of(*report_, plan_).rows_in;
+  const auto us = report_->now - measured_at_;
+  if (measured_at_ != 0 && us < rate_over_us) return;
+  if (measured_at_ != 0 && rows >= measured_rows_)
+    rate_ =
+        format_count(static_cast<double>(rows - measured_rows_) * 1e6 / static_cast<double>(us)) +
+        "/s";
+  measured_at_ = report_->now;
+  measured_rows_ = rows;
 }
 
 void live_display::show_table() {
@@ -121,6 +156,16 @@ void live_display::show_appended() {
     for (const auto& row : rows) text += text_.line(row, 0) + "\n";
     printed_ += rows.size();
   }
+  const auto now = std::chrono::steady_clock::now();
+  if (rows.size() >= rows_of_a_flood) flooded_ = now;
+  behind_ = now - flooded_ < painting_interval;
+  if (behind_ && now - footer_painted_ < painting_interval) {
+    if (text.empty()) return;
+    painter_.print_above(text);
+    painted_.clear();
+    return;
+  }
+  footer_painted_ = now;
   const auto last = footer();
   std::vector<std::string> lines;
   if (!last.empty())

@@ -19,7 +19,7 @@ class live_display final : public run_display {
   ~live_display() override;
 
   void print(const std::string& line) override;
-  int64_t interval_ms() const override { return 100; }  // ten paintings a second
+  int64_t interval_ms() const override;
   bool wants_report() override;
   void show(const job_report*) override;
   void stopping() override { stopping_ = true; }
@@ -29,9 +29,13 @@ class live_display final : public run_display {
 
  private:
   std::string footer() const;
+  void measure_rate();
   void show_table();
   void show_appended();
   void print_table(bool whole);
+  /// False while the terminal is another's (in the background): nothing is painted. After such
+  /// times, and after a stop, what was painted is no longer where it was.
+  bool has_terminal();
 
   std::shared_ptr<live_rows> rows_;
   const physical_plan& plan_;
@@ -41,12 +45,16 @@ class live_display final : public run_display {
   table_text text_;
   painter painter_;
   echo_off echo_;
-  uint32_t ticks_ = 0;
-  std::optional<job_report> report_, before_;
+  std::chrono::steady_clock::time_point reported_{}, footer_painted_{}, flooded_{};
+  bool behind_ = false;  // more rows wait than one call of show() prints
+  std::optional<job_report> report_;
+  std::string rate_;
+  int64_t measured_at_ = 0;  // microseconds; 0: not yet
+  uint64_t measured_rows_ = 0;
   // What was painted last: nothing is written when nothing is new.
   std::vector<std::string> painted_;
   screen_size painted_on_{0, 0};
-  bool head_printed_ = false;
+  bool head_printed_ = false, had_terminal_ = true;
   uint64_t printed_ = 0;  // rows of an append-only result
 };
 

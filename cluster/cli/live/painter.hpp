@@ -19,6 +19,8 @@ class painter {
   void print_above(const std::string& text);
   /// Nothing is left of it.
   void erase() { print_above(""); }
+  /// It is not where it was: others have written to the terminal.
+  void forget() { widths_.clear(); }
   /// It stays for good; the next begins below.
   void keep();
 

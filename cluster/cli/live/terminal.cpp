@@ -58,9 +58,12 @@ bool can_repaint(int fd) {
   if (::isatty(fd) == 0) return false;
   const char* term = std::getenv("TERM");
   if (!term || !*term || std::string_view(term) == "dumb") return false;
-  // In the background it would be stopped for touching the terminal. No controlling terminal: ours.
+  return is_foreground(fd);
+}
+
+bool is_foreground(int fd) {
   const pid_t foreground = tcgetpgrp(fd);
-  return foreground == -1 || foreground == getpgrp();
+  return foreground == -1 || foreground == getpgrp();  // -1: not our controlling terminal
 }
 
 bool wants_colour() {
@@ -124,8 +127,16 @@ echo_off::echo_off(int fd) : fd_(fd) {
 }
 
 void echo_off::restore() {
-  if (changed_) tcsetattr(fd_, TCSANOW, &before_);
+  // In the background the shell has restored it already.
+  if (changed_ && is_foreground(fd_)) tcsetattr(fd_, TCSANOW, &before_);
   changed_ = false;
+}
+
+void echo_off::again() {
+  if (!changed_) return;
+  termios quiet = before_;
+  quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+  tcsetattr(fd_, TCSANOW, &quiet);
 }
 
 }  // namespace weir::cli

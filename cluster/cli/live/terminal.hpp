@@ -19,6 +19,9 @@ screen_size screen_size_of(int fd);
 /// with this process in its foreground.
 bool can_repaint(int fd);
 
+/// Whether this process may change the terminal: in the background it would be stopped for it.
+bool is_foreground(int fd);
+
 /// Unless NO_COLOR is set (https://no-color.org).
 bool wants_colour();
 
@@ -38,6 +41,8 @@ class echo_off {
   echo_off(const echo_off&) = delete;
   echo_off& operator=(const echo_off&) = delete;
   void restore();
+  /// After a stop the shell has made the terminal its own: once more.
+  void again();
 
  private:
   int fd_;

@@ -300,7 +300,8 @@ void shell::prompt() {
 
 int run_sql(const sql_options& o) {
   signal_waiter signals;
-  const bool interactive = o.commands.empty() && ::isatty(STDIN_FILENO) != 0;
+  const bool interactive =
+      o.commands.empty() && ::isatty(STDIN_FILENO) != 0 && ::isatty(STDOUT_FILENO) != 0;
   shell s(o, signals, interactive);
   bool ok = true;
   for (const auto& file : o.files) {

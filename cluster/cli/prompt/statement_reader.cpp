@@ -25,7 +25,9 @@ std::vector<statement_reader::piece> statement_reader::feed(std::string_view lin
   }
   pending_.append(line).append("\n");
   // Only a ';' ends a statement; before one there is nothing to be looked for.
-  if (line.find(';') == std::string_view::npos && text.substr(0, 2) != "--") return {};
+  if (line.find(';') == std::string_view::npos && text.substr(0, 2) != "--" &&
+      !text.ends_with("*/"))
+    return {};
   return take(false);
 }
 
