@@ -16,7 +16,7 @@ import nexmark_golden as golden
 
 # Queries that need more of SQL than there is yet. One that is read all the same fails the test: take
 # it out then.
-NOT_YET = {"q5", "q6", "q9", "q11", "q18", "q19"}
+NOT_YET = {"q5", "q11"}
 
 
 class Run:
