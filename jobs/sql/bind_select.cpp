@@ -132,6 +132,9 @@ std::optional<rows> query_binder::select(const query& q, const context& given) {
     if (!(groups ? attach_grouped(k.value, *in, c, subqueries)
                  : attach(k.value, *in, c, subqueries.values)))
       return {};
+  for (const auto& k : q.distinct_on)
+    if (!(groups ? attach_grouped(k, *in, c, subqueries) : attach(k, *in, c, subqueries.values)))
+      return {};
   for (const auto& k : correlated) subqueries.keys.push_back(k.own);
 
   std::vector<aggregate_call> calls;

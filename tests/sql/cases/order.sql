@@ -157,3 +157,33 @@ sink file o (csv)
           [k, window_start, window_end] pre-aggregate count(*) by k, window_start, window_end
             tumbling windows of 1h 00m over ts
               source file t.csv (csv): k, ts; event time ts, up to 0s out of order
+
+-- CASE subqueries in ORDER BY
+SELECT k, v FROM t ORDER BY (SELECT max(n) FROM o WHERE o.k = t.k), v LIMIT 3
+-- PLAN
+sink stdout
+  changes: project k, v
+    changes: top 3 by ?column?, v
+      changes: project k, v, value AS ?column?
+        changes: left join on k = for
+          [k] source file t.csv (csv): k, v
+          [for] changes: project "max(n)" AS value, k AS for
+            changes: aggregate max(n) by k
+              [k] pre-aggregate max(n) by k
+                filter (k = k)
+                  source file o (csv): k, n
+
+-- CASE subqueries in DISTINCT ON
+SELECT DISTINCT ON ((SELECT max(n) FROM o WHERE o.k = t.k)) k, v FROM t
+-- PLAN
+sink stdout
+  changes: project k, v
+    changes: top 1 per ?column?
+      [?column?] changes: project k, v, value AS ?column?
+        changes: left join on k = for
+          [k] source file t.csv (csv): k, v
+          [for] changes: project "max(n)" AS value, k AS for
+            changes: aggregate max(n) by k
+              [k] pre-aggregate max(n) by k
+                filter (k = k)
+                  source file o (csv): k, n
