@@ -513,6 +513,17 @@ bool query_binder::attach(const syntax& s, rows& in, const context& c, subquery_
   for (const auto& f : s.filter)
     if (!attach(f, in, c, values)) return false;
   if (s.kind != k::subquery) return true;
+  if (s.name.empty())
+    // GROUP BY, ORDER BY and DISTINCT ON compare trees: equal subqueries are one value. (What is
+    // boolean may be the answer of an EXISTS instead.)
+    for (const auto& [known, value] : values)
+      if (value.n->type.id != type_id::boolean &&
+          static_cast<const query*>(known)->shape ==
+              static_cast<const query*>(s.query.get())->shape) {
+        const expr::bound same = value;
+        values[s.query.get()] = same;
+        return true;
+      }
   auto inner = subquery(s, in, c);
   if (!inner) return false;
   if (s.name.empty()) return attach_value(s, std::move(*inner), in, c, values);

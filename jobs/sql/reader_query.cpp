@@ -14,10 +14,28 @@ constexpr size_t grouping_sets_max = 64;
 
 }  // namespace
 
+namespace {
+
+/// The tree as text without the places where its parts stand.
+std::string shape_of(expr::json_node n) {
+  std::string all = simdjson::minify(n), out;
+  constexpr std::string_view key = "\"location\":";
+  for (size_t at = 0; at < all.size();) {
+    const auto next = std::min(all.find(key, at), all.size());
+    out.append(all, at, next - at);
+    at = next == all.size() ? next : all.find_first_not_of("-0123456789", next + key.size());
+  }
+  return out;
+}
+
+}  // namespace
+
 result<std::shared_ptr<const void>> reader::read_query(json select_node, uint32_t location) {
   if (!has_key(select_node, "SelectStmt")) return refuse("this subquery", location);
   WEIR_ASSIGN(auto q, select(select_node["SelectStmt"], 1));
-  return std::shared_ptr<const void>(std::move(q));
+  auto named = std::make_shared<query>(*q);
+  named->shape = shape_of(select_node);
+  return std::shared_ptr<const void>(std::move(named));
 }
 
 result<query_ptr> reader::select(json body, int depth) {

@@ -187,3 +187,17 @@ sink stdout
               [k] pre-aggregate max(n) by k
                 filter (k = k)
                   source file o (csv): k, n
+
+-- CASE equal subqueries are one value
+SELECT DISTINCT ON ((SELECT max(n) FROM o WHERE o.k = t.k)) (SELECT max(n) FROM o WHERE o.k = t.k) AS c, v FROM t ORDER BY c, v
+-- PLAN
+sink stdout
+  changes: top 1 by v per c
+    [c] changes: project value AS c, v
+      changes: left join on k = for
+        [k] source file t.csv (csv): k, v
+        [for] changes: project "max(n)" AS value, k AS for
+          changes: aggregate max(n) by k
+            [k] pre-aggregate max(n) by k
+              filter (k = k)
+                source file o (csv): k, n
