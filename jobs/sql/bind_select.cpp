@@ -107,6 +107,27 @@ std::optional<rows> query_binder::bind(const query& q, const context& outer) {
   return ordered(q, c, std::move(*all));
 }
 
+/// GROUPING SETS leave keys out: what was joined to the rows by them is not the groups' then.
+bool query_binder::check_grouping_sets(const query& q, const clause_subqueries& subqueries,
+                                       bool correlated) {
+  const auto location = expr::begin_of(q.group_by.at(0));
+  if (!subqueries.keys.empty())
+    return report(
+        errc::unsupported,
+        "a subquery that reads the keys of GROUPING SETS, ROLLUP or CUBE is not supported; "
+        "put the groups into a subquery of FROM",
+        location);
+  const bool whole = std::any_of(q.grouping_sets.begin(), q.grouping_sets.end(),
+                                 [](const auto& s) { return s.empty(); });
+  if (correlated && whole)
+    return report(
+        errc::unsupported,
+        "GROUPING SETS, ROLLUP or CUBE with a total in a subquery that reads the query around "
+        "it is not supported; write UNION ALL",
+        location);
+  return true;
+}
+
 std::optional<rows> query_binder::select(const query& q, const context& given) {
   auto c = given;
   c.from = nullptr;
@@ -135,6 +156,8 @@ std::optional<rows> query_binder::select(const query& q, const context& given) {
   for (const auto& k : q.distinct_on)
     if (!(groups ? attach_grouped(k, *in, c, subqueries) : attach(k, *in, c, subqueries.values)))
       return {};
+  if (!q.grouping_sets.empty() && !check_grouping_sets(q, subqueries, !correlated.empty()))
+    return {};
   for (const auto& k : correlated) subqueries.keys.push_back(k.own);
 
   std::vector<aggregate_call> calls;

@@ -185,6 +185,7 @@ class query_binder {
   std::optional<rows> select(const query&, const context&);
   std::optional<rows> distinct(const query&, const context&, rows, const ordering&, bool grouped);
   std::optional<rows> without_hidden(rows, planner::step_options);
+  bool check_grouping_sets(const query&, const clause_subqueries&, bool correlated);
   std::optional<rows> filter(rows, const syntax& condition, planner::step_options,
                              const std::string& clause, const subquery_values&);
   bool bind_targets(const query&, const rows&, std::vector<aggregate_call>&, window_calls&,

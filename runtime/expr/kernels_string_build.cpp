@@ -146,9 +146,12 @@ void concat_ws(run& r, const instruction& in) {
 }
 
 void quote(text_out& o, text s, char mark) {
+  // A literal with backslashes is an escape string, whose backslashes are doubled.
+  const bool escapes = mark == '\'' && s.find('\\') != text::npos;
+  if (escapes) o.push('E');
   o.push(mark);
   for (char c : s) {
-    if (c == mark) o.push(c);
+    if (c == mark || (escapes && c == '\\')) o.push(c);
     o.push(c);
   }
   o.push(mark);

@@ -3,8 +3,8 @@ from scalars import KINDS, NUMBERS, Scalars, Scope
 from subqueries import Subqueries
 
 # Parts of the grammar that a caller can leave out.
-FEATURES = {"joins", "subqueries", "lateral", "sets", "with", "values"}
-LATER = {"limit", "distinct_on", "window", "grouping_sets"}
+FEATURES = {"joins", "subqueries", "lateral", "sets", "with", "values", "grouping_sets"}
+LATER = {"limit", "distinct_on", "window"}
 
 
 class Relation:

@@ -38,7 +38,7 @@ class Connection:
 
     def __init__(self, where: str):
         self.process = subprocess.Popen(
-            ["psql", "-X", "-q", "-A", "-t", "-h", where, "-U", "postgres", "-d", "postgres",
+            ["psql", "-X", "-q", "-A", "-t", "-h", where, "-U", "postgres", "-d", "oracle",
              "-v", "VERBOSITY=terse"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.run("SET client_min_messages = error; SET bytea_output = hex; SET datestyle = 'ISO, YMD'")
@@ -85,6 +85,10 @@ class Server:
         if not self.where:
             raise SystemExit("the oracle tests need PostgreSQL, which did not start, see above; "
                              "bash cluster/launch/setup.sh installs it (package postgresql)")
+
+        # Text is ordered by bytes, but upper() knows all letters.
+        subprocess.run(["createdb", "-h", self.where, "-U", "postgres", "-T", "template0", "--lc-collate=C",
+                        "--lc-ctype=C.UTF-8", "oracle"], check=True)
 
     def connect(self) -> Connection:
         return Connection(self.where)

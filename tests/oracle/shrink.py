@@ -4,7 +4,6 @@ import re
 from choices import Choices, fewer, shrunk
 from grammar import Grammar, Relation
 from rows import difference
-from tables import Table
 from weir_runs import Query, Wrong, script
 
 TRIES = 150
@@ -21,6 +20,9 @@ def case_text(tables: list, views: list, queries: list) -> str:
             used.append(v)
     texts = " ".join(q.text for q in used)
     shown = "".join(t.postgres() for t in tables if t.name + " " in texts)
+    for t in tables:
+        if t.history and t.name + " " in texts:
+            shown += f"-- Weir reads {t.name} as changes:\n" + "".join(f"--   {l}\n" for l in t.changes(t.history).splitlines())
     shown += "".join(f"CREATE VIEW {v.name} AS {v.text};\n" for v in views if v in used)
     return shown + "".join(q.text + ";\n" for q in queries)
 
@@ -127,7 +129,9 @@ def describe(scripts, seed, tables, views, all_queries, queries, way, why, shrin
     smaller = list(tables)
     for at, t in enumerate(tables):
         def with_rows(rows: list) -> list:
-            return [*smaller[:at], Table(t.name, t.columns, rows), *smaller[at + 1:]]
+            return [*smaller[:at], t.with_rows(rows), *smaller[at + 1:]]
+        if t.history and not attempt.why(with_rows(t.rows), best):
+            continue  # it is wrong only with the changes
         rows = fewer(t.rows, lambda rows: bool(attempt.why(with_rows(rows), best)), TRIES // 3)
         smaller = with_rows(rows)
     last = attempt.why(smaller, best)

@@ -1,4 +1,5 @@
 """Random tables: their columns, their rows, and how each side gets them."""
+import json
 import random
 
 from grammar import Relation
@@ -36,9 +37,26 @@ def csv_line(row: tuple) -> str:
     return ",".join(field(v) for v in row)
 
 
+def json_row(columns: list, row) -> str:
+    """A row as JSON, numbers as they are written."""
+    if row is None:
+        return "null"
+    texts = ("null" if v is None else json.dumps(v) if k in ("text", "ts", "date") else v for v, (_, k) in zip(row, columns))
+    return "{" + ", ".join(f'"{n}": {v}' for v, (n, _) in zip(texts, columns)) + "}"
+
+
 class Table:
-    def __init__(self, name: str, columns: list, rows: list):
-        self.name, self.columns, self.rows = name, columns, rows  # rows: tuples of CSV texts
+    """Rows are tuples of CSV texts. With `history` Weir reads a stream of changes of which they are what stands: lists,
+    one for each row that was ever there, of the row's values in turn, None where it is gone."""
+
+    def __init__(self, name: str, columns: list, rows: list, history=None):
+        self.name, self.columns, self.rows, self.history = name, columns, rows, history
+
+    def with_rows(self, rows: list):
+        return Table(self.name, self.columns, rows)
+
+    def records(self) -> int:
+        return sum(len(h) for h in self.history) if self.history else len(self.rows)
 
     def relation(self) -> Relation:
         return Relation(self.name, self.columns)
@@ -56,14 +74,43 @@ class Table:
         return text
 
     def weir(self, options: str) -> str:
+        form, kind = ("debezium_json", "json") if self.history else ("csv", "csv")
         return (f"CREATE TABLE {self.name} ({self.definition()}) WITH (connector = 'file', "
-                f"path = '{self.name}_*.csv', format = 'csv'{options});\n")
+                f"path = '{self.name}_*.{kind}', format = '{form}'{options});\n")
 
     def write(self, folder, files: int) -> None:
-        """Its rows in some files, dealt out in turn."""
+        """Its rows in some files, dealt out in turn; all changes of one row are in one file."""
         for i in range(files):
+            if self.history:
+                (folder / f"{self.name}_{i}.json").write_text(self.changes(self.history[i::files]))
+                continue
             part = "".join(csv_line(r) + "\n" for r in self.rows[i::files])
             (folder / f"{self.name}_{i}.csv").write_text(part)
+
+    def changes(self, histories: list) -> str:
+        """Debezium's envelopes; the rows' changes in turn, so that they mix."""
+        lines = []
+        for turn in range(max((len(h) for h in histories), default=0)):
+            for h in histories:
+                if turn < len(h):
+                    before = h[turn - 1] if turn else None
+                    op = "c" if before is None else "d" if h[turn] is None else "u"
+                    lines.append(f'{{"before": {json_row(self.columns, before)}, '
+                                 f'"after": {json_row(self.columns, h[turn])}, "op": "{op}"}}\n')
+        return "".join(lines)
+
+
+def random_history(r: random.Random, kinds: list, rows: list) -> list:
+    """How the rows came to be, and others that came and went."""
+    value = lambda: tuple(random_value(r, k) for k in kinds)
+    histories = []
+    for row in rows:
+        histories.append([value() for _ in range(r.choice([0, 0, 1, 2]))] + [row])
+    for _ in range(len(rows) // 3 + 1):
+        gone = r.choice([value(), r.choice(rows) if rows else value()])
+        histories.append([gone, None] if r.random() < 0.7 else [value(), gone, None, gone, None])
+    r.shuffle(histories)
+    return histories
 
 
 def random_tables(r: random.Random, rows_max: int) -> list:
@@ -80,5 +127,6 @@ def random_tables(r: random.Random, rows_max: int) -> list:
             rows[r.randrange(len(rows))] = r.choice(rows)
         if len(columns) == 1:  # a line without a field is no record
             rows = [row for row in rows if row[0] is not None]
-        tables.append(Table(f"t{t}", columns, rows))
+        history = random_history(r, [k for _, k in columns], rows) if r.random() < 0.35 else None
+        tables.append(Table(f"t{t}", columns, rows, history))
     return tables

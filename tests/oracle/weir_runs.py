@@ -46,7 +46,7 @@ def script(tables: list, views: list, queries: list, way: Way) -> str:
     lines = []
     for t in tables:
         if way.kills:
-            rate = max(20, len(t.rows) * 1.3)  # the run takes some 0.7 s
+            rate = max(20, t.records() * 1.3)  # the run takes some 0.7 s
         lines.append(t.weir(f", rate = {rate:g}" if rate else "").rstrip("\n"))
     lines += [f"CREATE VIEW {v.name} AS {v.text};" for v in views]
     for i, q in enumerate(queries):
@@ -69,7 +69,7 @@ class Folder:
         self.path = pathlib.Path(tempfile.mkdtemp(prefix="weir-oracle-"))
 
     def write(self, tables: list, text: str, files: int) -> None:
-        for old in self.path.glob("*.csv"):
+        for old in (*self.path.glob("*.csv"), *self.path.glob("*.json")):
             old.unlink()
         shutil.rmtree(self.path / "out", ignore_errors=True)
         shutil.rmtree(self.path / "state", ignore_errors=True)

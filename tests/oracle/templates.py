@@ -1,0 +1,81 @@
+"""Templates of scalar expressions by the kind of their value, for expressions_test.py; {kind} is any expression of a kind.
+
+Unlike scalars.py they may fail at run time: then Weir must leave out the same rows as PostgreSQL.
+"""
+COLUMNS = {"int": ["i", "id"], "bigint": ["j"], "num": ["n", "m"], "dbl": ["f"], "text": ["s", "u"], "bool": ["b"],
+           "date": ["d"], "ts": ["ts"], "interval": ["iv"], "json": ["js"]}
+CONSTANTS = {"int": ["0", "1", "7", "-3", "2147483647"], "bigint": ["4294967296", "-1::bigint", "9223372036854775807"],
+             "num": ["0.5", "-12.345", "99999.99", "0.00"], "dbl": ["0.25::float8", "-1e10::float8", "3::float8"],
+             "text": ["'abc'", "''", "'12'", "'a_b%'", "'Straße'", "' x '"], "bool": ["true", "false"],
+             "date": ["date '2024-02-29'", "date '1970-01-01'"],
+             "ts": ["timestamp '2024-02-29 23:59:59.999999'", "timestamp '1999-12-31 00:00:00'"],
+             "interval": ["interval '1 day 02:03:04'", "interval '-1 mon'", "interval '36 hours'"],
+             "json": ["'{\"a\": 1}'::json", "'[1, 2.5, \"x\"]'::json"]}
+TEMPLATES = {
+    "int": ["{int} + {int}", "{int} - {int}", "{int} * {int}", "{int} / {int}", "{int} % {int}", "-{int}", "+{int}", "abs({int})",
+            "{bigint}::int", "{num}::int", "{dbl}::int", "{bool}::int", "{text}::int", "length({text})", "char_length({text})",
+            "octet_length({text})", "position({text} in {text})", "strpos({text}, {text})", "ascii({text})", "{date} - {date}",
+            "extract(year from {ts})::int", "extract(dow from {date})::int", "extract(doy from {ts})::int",
+            "extract(week from {ts})::int", "extract(quarter from {date})::int", "sign({int})::int", "{int} & {int}",
+            "{int} | {int}", "{int} # {int}", "~{int}", "({int} % 8) << 3", "{int} >> 2", "mod({int}, {int})",
+            "json_array_length({json})", "({json} ->> 'a')::int", "gcd({int}, {int})"],
+    "bigint": ["{bigint} + {int}", "{bigint} - {bigint}", "{bigint} * {bigint}", "{bigint} / {int}", "{bigint} % {bigint}",
+               "-{bigint}", "abs({bigint})", "{int}::bigint", "{num}::bigint", "{dbl}::bigint", "{text}::bigint", "{int} * {bigint}",
+               "{bigint} & {bigint}", "{bigint} | {int}", "mod({bigint}, {bigint})"],
+    "num": ["{num} + {num}", "{num} - {int}", "{num} * {num}", "{num} / {num}", "{num} % {num}", "-{num}", "abs({num})",
+            "round({num}, 1)", "round({num}, -2)", "round({num})", "trunc({num}, 1)", "trunc({num})", "ceil({num})", "floor({num})",
+            "{int}::numeric", "{bigint}::numeric", "{text}::numeric(20, 3)", "{num} * {bigint}", "sign({num})",
+            "extract(epoch from {ts})", "extract(second from {ts})", "extract(epoch from {interval})", "extract(hour from {interval})",
+            "mod({num}, {num})", "{int} / {num}", "{num}::numeric(10, 1)"],
+    "dbl": ["{dbl} + {dbl}", "{dbl} - {int}", "{dbl} * {dbl}", "{dbl} / {dbl}", "-{dbl}", "abs({dbl})", "sqrt({dbl})", "exp({dbl})",
+            "ln({dbl})", "power({dbl}, {int})", "{dbl} ^ 2", "round({dbl})", "trunc({dbl})", "ceil({dbl})", "floor({dbl})", "sign({dbl})",
+            "{int}::float8", "{bigint}::float8", "{num}::float8", "{text}::float8", "sin({dbl})", "atan2({dbl}, {dbl})", "cbrt({dbl})",
+            "degrees({dbl})", "log10(abs({dbl}))", "pi() * {dbl}"],
+    "text": ["{text} || {text}", "upper({text})", "lower({text})", "initcap({text})", "trim({text})", "ltrim({text})",
+             "rtrim({text}, 'abc')", "btrim({text}, ' x')", "substr({text}, 2)", "substring({text} from 2 for 3)",
+             "substr({text}, {int} % 10, 4)", "left({text}, {int} % 5)", "right({text}, 2)", "replace({text}, {text}, 'Z')",
+             "reverse({text})", "repeat({text}, {int} % 4)", "lpad({text}, 6, '*')", "rpad({text}, {int} % 9)", "translate({text}, 'abc', 'xy')",
+             "split_part({text}, 'b', 2)", "overlay({text} placing 'QQ' from 2 for 1)", "concat({text}, {int}, {bool})",
+             "concat_ws('-', {text}, {date}, {text})", "md5({text})", "{int}::text", "{bigint}::text", "{bool}::text", "{date}::text",
+             "{ts}::text", "{interval}::text", "{num}::numeric(20, 2)::text", "to_hex({int})", "chr(65 + abs({int} % 26))",
+             "quote_literal({text})", "starts_with({text}, {text})::text", "format('%s|%s', {text}, {int})", "{json} ->> 'a'",
+             "to_char({ts}, 'YYYY-MM-DD HH24:MI:SS')", "to_char({date}, 'Day, DD Mon YYYY')", "to_char({int}, '999,999')",
+             "regexp_replace({text}, '[aeiou]', '#')", "CASE {int} % 3 WHEN 0 THEN {text} WHEN 1 THEN 'one' END"],
+    "bool": ["{int} = {int}", "{int} < {bigint}", "{num} >= {int}", "{dbl} > {num}", "{dbl} = {dbl}", "{text} < {text}", "{text} = {text}",
+             "{ts} > {ts}", "{date} <= {ts}", "{interval} < {interval}", "{bool} AND {bool}", "{bool} OR {bool}", "NOT {bool}",
+             "{bool} IS TRUE", "{bool} IS NOT FALSE", "{bool} IS UNKNOWN", "{int} IS NULL", "{text} IS NOT NULL",
+             "{int} IS DISTINCT FROM {int}", "{dbl} IS NOT DISTINCT FROM {dbl}", "{int} BETWEEN {int} AND {int}",
+             "{int} BETWEEN SYMMETRIC {int} AND {int}", "{int} IN (1, {int}, NULL)", "{text} NOT IN ('abc', {text})", "{text} LIKE '%b%'",
+             "{text} LIKE {text}", "{text} ILIKE 'A%'", "{text} NOT LIKE '_'", "{text} ~ '^[a-c]'", "{text} ~* 'S'", "{text} !~ 'x'",
+             "starts_with({text}, 'a')", "{text} SIMILAR TO 'a(b|c)%'", "{bool} = {bool}", "{bool} > {bool}", "{int}::bool",
+             "{bigint} <> {num}"],
+    "date": ["{date} + {int} % 1000", "{date} - {int} % 1000", "{ts}::date", "{text}::date", "make_date(2000 + {int} % 50, 1 + abs({int} % 12), 5)"],
+    "ts": ["{ts} + {interval}", "{ts} - {interval}", "{date} + {interval}", "{date}::timestamp", "date_trunc('hour', {ts})",
+           "date_trunc('month', {ts})", "date_trunc('week', {ts})", "date_trunc('quarter', {date}::timestamp)", "{text}::timestamp",
+           "date_bin('15 minutes', {ts}, timestamp '2001-01-01')"],
+    "interval": ["{ts} - {ts}", "{interval} + {interval}", "{interval} - {interval}", "{interval} * {int}", "-{interval}",
+                 "{int} * interval '1 minute'", "justify_hours({interval})", "age({ts}, {ts})", "{text}::interval"],
+    "json": ["{json} -> 'b'", "{json} -> 0", "{json} -> 'c' -> 'd'"],
+}
+ANY = ["coalesce({k}, {k})", "nullif({k}, {k})", "greatest({k}, {k})", "least({k}, {k}, {k})", "CASE WHEN {bool} THEN {k} ELSE {k} END",
+       "CASE WHEN {bool} THEN {k} END"]
+
+
+def generate(c, kind: str, depth: int) -> str:
+    """An expression of a kind; c: Choices."""
+    if depth <= 0 or c.chance(10):
+        return c.pick(COLUMNS[kind] if c.chance(75) else CONSTANTS[kind])
+    templates = TEMPLATES[kind] + ([] if kind == "json" else ANY)
+    text = c.pick(templates).replace("{k}", "{" + kind + "}")
+    out, at = "", 0
+    while (begin := text.find("{", at)) >= 0:
+        end = text.find("}", begin)
+        out += text[at:begin]
+        inner = text[begin + 1:end]
+        if inner not in TEMPLATES:  # a brace of its own
+            out, at = out + text[begin:end + 1], end + 1
+            continue
+        value = generate(c, inner, depth - 1)
+        out += value if value.isidentifier() or value.isdigit() else f"({value})"
+        at = end + 1
+    return out + text[at:]
