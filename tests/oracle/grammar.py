@@ -3,8 +3,8 @@ from scalars import KINDS, NUMBERS, Scalars, Scope
 from subqueries import Subqueries
 
 # Parts of the grammar that a caller can leave out.
-FEATURES = {"joins", "subqueries", "lateral", "sets", "with", "values", "grouping_sets"}
-LATER = {"limit", "distinct_on", "window"}
+FEATURES = {"joins", "subqueries", "lateral", "sets", "with", "values", "grouping_sets", "limit", "distinct_on", "window"}
+LATER = set()
 
 
 class Relation:
