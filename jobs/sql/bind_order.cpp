@@ -194,7 +194,7 @@ std::optional<rows> query_binder::limited(const query& q, const context& c, rows
   if (!made) return report(made.err().code, made.err().message, location), std::nullopt;
   in.from = *made;
   in.single |= one;
-  change_locations[made->node] = location;
+  change_locations[made->node] = locations[made->node] = location;
   if (kept && !c.final_rows) in.order = std::move(terms);
   return in;
 }
@@ -227,7 +227,7 @@ std::optional<rows> query_binder::distinct_on(const query& q, const context& c, 
   auto made = builder_.top_n(in.from, std::move(def), std::move(o));
   if (!made) return report(made.err().code, made.err().message, location), std::nullopt;
   in.from = *made;
-  change_locations[made->node] = location;
+  change_locations[made->node] = locations[made->node] = location;
   return in;
 }
 

@@ -269,6 +269,7 @@ std::optional<rows> query_binder::distinct(const query& q, const context& c, row
     if (!comparable(types_of(in.from).fields[k.index].type, k.location)) return {};
   auto made = builder_.distinct(in.from, std::move(o));
   if (!made) return report(made.err().code, made.err().message, q.location), std::nullopt;
+  locations[made->node] = q.location;
   in.from = *made;
   return in;
 }
