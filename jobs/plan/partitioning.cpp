@@ -35,7 +35,13 @@ columns partition_of(const operator_node& n, const std::vector<const plan_edge*>
     return static_cast<uint32_t>(it - list.begin());
   };
   if (const auto* a = std::get_if<aggregate_spec>(&n.spec))
-    return moved(input(0), [&](uint32_t c) { return at(a->keys, c); });
+    return moved(input(0), [&](uint32_t c) {
+      auto place = at(a->keys, c);
+      // Windows of slices have their start among the keys.
+      const bool start = a->windows && a->stage != aggregate_spec::phase::partial;
+      if (place && start && *place >= a->window_start_at) ++*place;
+      return place;
+    });
   if (const auto* p = std::get_if<project_spec>(&n.spec))
     return moved(input(0), [&](uint32_t c) -> std::optional<uint32_t> {
       for (uint32_t i = 0; i < p->columns.size(); ++i)
