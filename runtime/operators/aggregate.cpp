@@ -67,12 +67,7 @@ class aggregate_operator final : public stream_operator {
 
   status on_watermark(timestamp_us t, collector& out) override {
     if (changes_) {
-      if (t == watermark_end && global_ && owns_global() && core_->table().size() == 0) {
-        // No row ever came: the one group exists all the same.
-        note_new(core_->global_row());
-        WEIR_TRY(emit_changes(out));
-        core_->end_batch();
-      }
+      if (t == watermark_end) WEIR_TRY(emit_empty_group(out));
       return {};
     }
     if (windows_) windows_->close_until(t, leaving_);
@@ -83,6 +78,11 @@ class aggregate_operator final : public stream_operator {
     }
     progress_.advance(t);
     return {};
+  }
+
+  /// What an epoch holds is what a database would answer, over nothing as well.
+  status before_barrier(collector& out) override {
+    return changes_ ? emit_empty_group(out) : status();
   }
 
   result<bool> drain(collector& out) override {
@@ -144,6 +144,15 @@ class aggregate_operator final : public stream_operator {
   bool owns_global() const { return context_.groups.begin == 0; }
   bool present(const uint64_t* values) const {
     return global_ || !core_->weighted() || aggregate_core::weight(values) > 0;
+  }
+
+  /// No row came yet: the one group without keys exists all the same.
+  status emit_empty_group(collector& out) {
+    if (!global_ || !owns_global() || core_->table().size() != 0) return {};
+    note_new(core_->global_row());
+    WEIR_TRY(emit_changes(out));
+    core_->end_batch();
+    return {};
   }
 
   // ---- results as they change ----
