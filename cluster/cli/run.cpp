@@ -110,7 +110,10 @@ int run_job(const run_options& o) {
   settings.default_parallelism = std::max(1u, std::thread::hardware_concurrency());
   settings.mode = o.mode;
   settings.final_output = o.final_only;
+  settings.ordered_output = !o.final_only && may_be_live(o.output);
   auto job = load_job(o.file, settings);
+  auto live = job ? live_run_of(job->plan, o.output, o.quiet) : std::nullopt;
+  if (!live && std::exchange(settings.ordered_output, false)) job = load_job(o.file, settings);
   if (!job) {
     std::fprintf(stderr, "%s\n", job.err().message.c_str());
     return exit_usage;
@@ -121,7 +124,6 @@ int run_job(const run_options& o) {
   std::fflush(stdout);
   if (job->plan.operators.empty()) return exit_ok;
   physical_plan plan = job->plan;
-  auto live = live_run_of(plan, o.output, o.quiet);
   choose_stdout_format(plan, o.output);
   auto display = live ? std::move(live->display) : plain_display(plan, o.quiet);
   std::optional<live_connector> terminal;

@@ -19,7 +19,9 @@ struct job_settings {
   uint32_t default_parallelism = 1;
   std::optional<delivery_mode> mode;  // --mode; else the file's, else exactly-once
   bool final_output = false;          // --final
-  planner::custom_resolver custom;    // none: libraries are found and loaded
+  /// Standard output shows a table as it changes, in the order of a SELECT's ORDER BY.
+  bool ordered_output = false;
+  planner::custom_resolver custom;  // none: libraries are found and loaded
 };
 
 struct job {

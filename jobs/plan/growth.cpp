@@ -77,12 +77,29 @@ struct finder {
                 "distance of event times (a.t BETWEEN b.t - INTERVAL '1 hour' AND b.t + INTERVAL "
                 "'1 hour')");
   }
+  found operator()(const top_n_spec& s) const {
+    return kept_rows(s, "the top-N keeps ",
+                     "choose rows within a window: PARTITION BY window_start, FROM TUMBLE(table, "
+                     "time, size)");
+  }
+  found operator()(const over_spec& s) const {
+    return kept_rows(s, "OVER keeps ",
+                     s.time_column ? "PARTITION BY window_start, FROM TUMBLE(table, time, size)"
+                                   : "order by the event time alone, ascending, or PARTITION BY "
+                                     "window_start, FROM TUMBLE(table, time, size)");
+  }
   template <class Spec>
-  found operator()(const Spec&) const {
+  found kept_rows(const Spec&, const std::string& who, std::string bound_by) const {
     const auto state = state_of(plan, at);
     if (state.bound != state_bound::unbounded) return {};
-    return make("it keeps " + state.text,
-                "compute it within a window (TUMBLE and its window_start)");
+    auto text = state.text;
+    if (const auto at_end = text.rfind(", kept for ever"); at_end != std::string::npos)
+      text.erase(at_end);
+    return make(who + text + " for ever", std::move(bound_by));
+  }
+  template <class Spec>
+  found operator()(const Spec& s) const {
+    return kept_rows(s, "it keeps ", "compute it within a window (TUMBLE and its window_start)");
   }
 };
 

@@ -206,7 +206,7 @@ std::optional<planner::relation> query_binder::grouping_sets(
     const auto location = clause_of(q);
     auto made = builder_.aggregate(in.from, std::move(one), std::move(o));
     if (!made) return report(made.err().code, made.err().message, location), std::nullopt;
-    change_locations[made->node] = locations[made->node] = location;
+    change_locations[made->node] = location;
     const auto types = types_of(*made);
     const auto first = static_cast<uint32_t>(builder_.node(*made).columns.size());
     std::vector<bound_target> targets;
@@ -320,7 +320,7 @@ std::optional<planner::relation> query_binder::group(const query& q, rows& in,
     if (!one) return report(one.err().code, one.err().message, location), std::nullopt;
     made = *one;
     first_call = static_cast<uint32_t>(builder_.node(*made).columns.size());
-    change_locations[made->node] = locations[made->node] = location;
+    change_locations[made->node] = location;
   } else {
     for (const auto& items : q.grouping_sets) {
       std::set<uint32_t> chosen;

@@ -83,11 +83,13 @@ void loader::warn_growth(const physical_plan& plan) {
   for (const auto& g : planner::growing_states(plan)) {
     const auto& id = plan.operators[g.op.value].id;
     auto location = written_[0].location;
-    for (const auto& [node, at] : queries_->locations) {
-      const auto& step = builder_->node({node}).step.id;
-      if (id == step || id.starts_with(step + '/')) location = at;
-      if (id == step) break;
-    }
+    bool exact = false;  // else a part of the step: "aggregate/partial"
+    for (const auto* places : {&queries_->locations, &queries_->change_locations})
+      for (const auto& [node, at] : *places) {
+        const auto& step = builder_->node({node}).step.id;
+        if (id == step || (!exact && id.starts_with(step + '/'))) location = at;
+        exact |= id == step;
+      }
     script_.advise(location, g.what + "; to bound it, " + g.bound_by);
   }
 }

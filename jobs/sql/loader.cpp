@@ -315,7 +315,7 @@ void loader::run(const select_statement& s, uint32_t location) {
   }
   bare_select_ = true;
   context shown;
-  if (settings_.final_output) shown.ordered = s.body.get();
+  if (settings_.final_output || settings_.ordered_output) shown.ordered = s.body.get();
   auto r = queries_->bind(*s.body, shown);
   if (!r) return;
   planner::table_def out;

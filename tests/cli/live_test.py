@@ -21,7 +21,7 @@ def repaints(raw: str) -> int:
 
 def test_a_changing_result_updates_in_place_and_stands_at_the_end(c):
     c.write("q.sql", GROUPS)
-    t = Terminal(c, "run", "q.sql", "--set", "END=3000", "--set", "RATE=1500")
+    t = Terminal(c, "run", "q.sql", "--set", "END=3000", "--set", "RATE=1500", columns=120)
     seen = t.wait_for("3 rows · ")
     assert seen.text()[0].split() == ["g", "name", "c", "total"], seen.text()
     assert set(seen.text()[1]) == {"-", " "}
@@ -50,6 +50,23 @@ def test_numbers_stand_to_the_right_and_rows_in_order(c):
     t = Terminal(c, "run", "q.sql")
     assert t.end() == 0
     assert t.screen().text()[:6] == ["   s  k", "----  -----", " -15  beta", "   7", "1000  alpha", "(3 rows)"]
+
+
+def test_order_by_orders_the_table(c):
+    c.write("in.csv", "k,v\nbeta,5\nalpha,1000\n,7\nbeta,-20\ngamma,2\n")
+    table = "CREATE TABLE t (k text, v int) WITH (connector = 'file', path = 'in.csv', format = 'csv', header = true);\n"
+    for query, rows in (
+            ("SELECT k, sum(v) AS s FROM t GROUP BY k ORDER BY s DESC", ["alpha  1000", "          7", "gamma     2", "beta    -15"]),
+            ("SELECT k FROM t GROUP BY k ORDER BY sum(v)", ["beta", "gamma", "", "alpha"]),
+            ("SELECT k, sum(v) AS s FROM t GROUP BY k ORDER BY s DESC LIMIT 2", ["alpha  1000", "          7"]),
+            ("SELECT v FROM t ORDER BY v DESC", ["1000", "   7", "   5", "   2", " -20"])):  # append-only
+        c.write("q.sql", table + query)
+        t = Terminal(c, "run", "q.sql")
+        assert t.end() == 0, t.screen().text()
+        text = t.screen().text()
+        assert text[2:2 + len(rows)] == rows and text[2 + len(rows)].startswith("("), text
+    c.write("q.sql", table + "SELECT v FROM t ORDER BY v")
+    assert "ORDER BY without LIMIT is not supported" in c.expect(2, "run", "q.sql").err
 
 
 def test_as_many_rows_as_fit_and_how_many_more(c):

@@ -99,6 +99,14 @@ TEST_CASE("state that grows with endless input is a warning at its clause") {
                  "keeps every distinct value that it counts (count(DISTINCT k)) for ever"));
   CHECK(contains(load(endless + "SELECT DISTINCT k FROM t").messages,
                  "j.sql:2:17: warning: DISTINCT keeps every row that it has seen for ever"));
+  CHECK(contains(load(endless + "SELECT DISTINCT ON (k) k, v FROM t ORDER BY k, v").messages,
+                 "warning: the top-N keeps the first 1 row per key (k) for ever; to bound it, "));
+  CHECK(contains(
+      load(endless + "SELECT row_number() OVER (PARTITION BY k ORDER BY v) AS n FROM t").messages,
+      "j.sql:2:8: warning: OVER keeps all rows of the input for ever; to bound it, order "
+      "by the event time alone"));
+  CHECK(load(endless + "SELECT sum(v) OVER (ORDER BY at) AS s FROM t").messages == "");
+  CHECK(load(endless + "SELECT k FROM t ORDER BY v LIMIT 3").messages == "");
   CHECK(contains(load("CREATE TABLE n (n bigint) WITH (connector = 'sequence');\n"
                       "SELECT n % 2, count(*) FROM n GROUP BY 1")
                      .messages,

@@ -98,7 +98,7 @@ std::string live_display::footer() const {
   if (stopping_) return "stopping (Ctrl-C again to stop at once)";
   if (quiet_ || !report_) return "";
   const auto t = totals_of(*report_, plan_);
-  auto line = rows_text(rows_->changes() ? rows_->first(0).total : printed_) + " · " +
+  auto line = rows_text(rows_->is_table() ? rows_->first(0).total : printed_) + " · " +
               format_count(static_cast<double>(t.rows_in)) + " in";
   if (!rate_.empty()) line += ", " + rate_;
   // It is the last instant that is complete; people count to its end.
@@ -116,7 +116,7 @@ void live_display::show(const job_report* report) {
     measure_rate();
   }
   if (!has_terminal()) return;
-  if (rows_->changes())
+  if (rows_->is_table())
     show_table();
   else
     show_appended();
@@ -191,7 +191,7 @@ void live_display::print_table(bool whole) {
 }
 
 void live_display::end(bool whole) {
-  if (rows_->changes()) {
+  if (rows_->is_table()) {
     print_table(whole);
   } else {
     for (;;) {  // the sink's last rows
@@ -221,17 +221,20 @@ void live_display::abandon() {
   echo_.restore();
 }
 
+bool may_be_live(const std::string& format) {
+  return (format.empty() || format == "table") && can_repaint(STDOUT_FILENO);
+}
+
 std::optional<live_run> live_run_of(const physical_plan& plan, const std::string& format,
                                     bool quiet) {
-  if ((!format.empty() && format != "table") || !can_repaint(STDOUT_FILENO) || reads_terminal(plan))
-    return {};
+  if (!may_be_live(format) || reads_terminal(plan)) return {};
   const auto* sink = live_sink_of(plan);
   if (!sink) return {};
   std::string id;
   for (const auto& n : plan.operators)
     if (std::get_if<sink_spec>(&n.spec) == sink) id = n.id;
   live_run run;
-  run.rows = std::make_shared<live_rows>(sink->columns, sink->with_changes);
+  run.rows = std::make_shared<live_rows>(*sink);
   run.display = std::make_unique<live_display>(run.rows, plan, id, quiet);
   return run;
 }

@@ -63,6 +63,10 @@ struct live_run {
   std::shared_ptr<live_rows> rows;
   std::unique_ptr<run_display> display;
 };
+/// Whether this terminal shows a SELECT live, if the plan has one that can be; `format`: what -o
+/// says. Such a plan may leave the order of rows to the table that is shown
+/// (job_settings::ordered_output).
+bool may_be_live(const std::string& format);
 /// `format`: what -o says. Nothing: rows go to stdout as they go to a pipe.
 std::optional<live_run> live_run_of(const physical_plan&, const std::string& format, bool quiet);
 

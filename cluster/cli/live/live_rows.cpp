@@ -1,8 +1,8 @@
 #include "cluster/cli/live/live_rows.hpp"
 
 #include <algorithm>
-#include <bit>
-#include <cstdlib>
+
+#include "runtime/connectors/sort_key.hpp"
 
 namespace weir::cli {
 namespace {
@@ -21,26 +21,31 @@ size_t bytes_of(const cells& row) {
   return n;
 }
 
-/// A number's text so that bytes compare as numbers do: eight bytes of the double that is nearest,
-/// and the text for what is equal by that.
-void add_number(std::string& out, const std::string& text) {
-  const double v = std::strtod(text.c_str(), nullptr);
-  auto bits = std::bit_cast<uint64_t>(v);
-  bits = (bits >> 63) ? ~bits : bits | uint64_t{1} << 63;
-  for (int shift = 56; shift >= 0; shift -= 8) out += static_cast<char>(bits >> shift & 0xFF);
-}
-
 }  // namespace
 
-live_rows::live_rows(schema_ptr columns, bool changes)
-    : columns_(std::move(columns)), changes_(changes), encoder_(columns_) {
+live_rows::live_rows(const sink_spec& s)
+    : is_table_(s.with_changes || !s.order.empty()), order_(s.order) {
+  auto visible = std::make_shared<schema>(*s.columns);
+  visible->fields.resize(s.columns->size() - s.hidden_columns);
+  columns_ = std::move(visible);
+  encoder_ = row_encoder(columns_);
   encoder_.format = row_encoder::kind::table;
-  for (const auto& f : columns_->fields) numbers_.push_back(is_number(f.type.id));
+  for (uint32_t i = 0; i < columns_->size(); ++i) {
+    numbers_.push_back(is_number(columns_->fields[i].type.id));
+    order_.push_back({i});  // what ORDER BY leaves equal
+  }
 }
 
 cells live_rows::names() const {
   cells out;
   for (const auto& f : columns_->fields) out.push_back(f.name);
+  return out;
+}
+
+std::string live_rows::order_text() const {
+  std::string out;
+  for (const auto& t : order_)
+    out += std::to_string(t.column) + (t.descending ? "d" : "a") + (t.nulls_first ? "f" : "l");
   return out;
 }
 
@@ -52,20 +57,6 @@ void live_rows::begin(std::function<void()> wake) {
   total_ = 0;
   ++version_;
   wake_ = std::move(wake);
-}
-
-/// Columns from left to right, NULL behind the values.
-std::string live_rows::order_of(const batch& b, uint32_t row, const cells& texts) const {
-  std::string out;
-  for (size_t c = 0; c < texts.size(); ++c) {
-    const bool valid = b.columns[c]->is_valid(row);
-    out += valid ? '\0' : '\1';
-    if (!valid) continue;
-    if (numbers_[c]) add_number(out, texts[c]);
-    out += texts[c];
-    out += '\0';
-  }
-  return out;
 }
 
 void live_rows::change(std::string order, cells row, int64_t weight) {
@@ -87,14 +78,16 @@ void live_rows::change(std::string order, cells row, int64_t weight) {
 void live_rows::add(const batch& b) {
   std::vector<cells> texts(b.rows);
   for (uint32_t i = 0; i < b.rows; ++i)
-    for (const auto& c : b.columns) encoder_.cell(texts[i].emplace_back(), *c, b.row(i));
+    for (size_t c = 0; c < columns_->size(); ++c)
+      encoder_.cell(texts[i].emplace_back(), *b.columns[c], b.row(i));
   std::lock_guard lock(m_);
   ++version_;
   for (uint32_t i = 0; i < b.rows; ++i) {
     const auto r = b.row(i);
     const auto weight = b.weight(r);
-    if (changes_) {
-      auto order = order_of(b, r, texts[i]);
+    if (is_table_) {
+      std::string order;
+      append_sort_key(order, b, r, order_);
       change(std::move(order), std::move(texts[i]), weight);
     } else {
       total_ += static_cast<uint64_t>(std::max(weight, 0));

@@ -1,5 +1,6 @@
-// The rows of a SELECT on their way from its sink's task to the terminal: those of a changing
-// result consolidated, in order of their columns; those of an append-only one as they came.
+// The rows of a SELECT on their way from its sink's task to the terminal: those of a result that
+// changes or has an order consolidated, in that of ORDER BY, else of their columns; those of an
+// append-only one as they came.
 // Thread-safe.
 #pragma once
 
@@ -18,10 +19,10 @@ using cells = std::vector<std::string>;
 
 class live_rows {
  public:
-  /// `changes`: rows may be taken back.
-  live_rows(schema_ptr columns, bool changes);
+  explicit live_rows(const sink_spec&);
 
-  bool changes() const { return changes_; }
+  /// Whether it is a table: consolidated and in order.
+  bool is_table() const { return is_table_; }
   cells names() const;
   /// By column: whether its cells are numbers.
   const std::vector<bool>& numbers() const { return numbers_; }
@@ -33,6 +34,8 @@ class live_rows {
   /// More rows wait to be shown than a terminal shows in a moment.
   bool full() const;
   size_t bytes() const;
+  /// What orders the rows, as text: rows of a snapshot are those of the same order.
+  std::string order_text() const;
   /// The consolidated rows, for a snapshot, and back; `order` is whatever orders them.
   void visit(
       const std::function<void(const std::string& order, const cells&, int64_t count)>&) const;
@@ -46,9 +49,9 @@ class live_rows {
     uint64_t total = 0;    // rows that stand, those that are not in `rows` included
     uint64_t version = 0;  // another one when anything has changed
   };
-  /// The first rows of a changing result.
+  /// The first rows of a table.
   shown first(size_t rows_max) const;
-  /// What has come of an append-only one since the last call.
+  /// What has come of other rows since the last call.
   std::vector<cells> take();
 
  private:
@@ -56,11 +59,11 @@ class live_rows {
     cells row;
     int64_t count = 0;  // below 0: taken back before it came
   };
-  std::string order_of(const batch&, uint32_t row, const cells&) const;
   void change(std::string order, cells, int64_t weight);
 
-  const schema_ptr columns_;
-  const bool changes_;
+  schema_ptr columns_;  // those that show
+  const bool is_table_;
+  std::vector<order_term> order_;
   std::vector<bool> numbers_;
   row_encoder encoder_;
 

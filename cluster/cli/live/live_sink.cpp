@@ -24,7 +24,11 @@ class live_sink final : public stream_operator {
   status restore(const snapshot_reader& reader) override {
     for (const auto& [subtask, bytes] : reader.blobs(state_name)) {
       payload_reader r({bytes.as<char>(), bytes.size()});
-      const uint64_t version = r.u64(), columns = r.u64();
+      const uint64_t version = r.u64();
+      const auto order_then = r.text();
+      const uint64_t columns = r.u64();
+      // Another ORDER BY: what stands comes in it as it changes.
+      if (version == blob_version && r.ok() && order_then != rows_->order_text()) continue;
       const bool same = version == blob_version && columns == rows_->names().size();
       for (uint64_t n = r.u64(); same && n > 0 && r.ok(); --n) {
         auto order = r.text();
@@ -45,7 +49,7 @@ class live_sink final : public stream_operator {
   }
   bool blocked() const override { return rows_->full(); }
   status snapshot_begin(snapshot_writer& w) override {
-    if (!rows_->changes()) return {};
+    if (!rows_->is_table()) return {};
     payload_writer body;
     uint64_t n = 0;
     rows_->visit([&](const std::string& order, const cells& row, int64_t count) {
@@ -54,7 +58,7 @@ class live_sink final : public stream_operator {
       for (const auto& c : row) body.text(c);
     });
     payload_writer head;
-    head.u64(blob_version).u64(rows_->names().size()).u64(n);
+    head.u64(blob_version).text(rows_->order_text()).u64(rows_->names().size()).u64(n);
     const auto bytes = head.take() + body.take();
     w.put(state_name, no_key_group, chunk_kind::blob,
           buffer::copy(w.memory(), std::as_bytes(std::span(bytes))));

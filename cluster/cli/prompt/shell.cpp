@@ -32,6 +32,7 @@ jobs::job_settings settings_of(const sql_options& o) {
   s.parallelism = o.parallelism;
   s.default_parallelism = std::max(1u, std::thread::hardware_concurrency());
   s.final_output = o.final_only;
+  s.ordered_output = !o.final_only && may_be_live(o.output);
   return s;
 }
 
@@ -45,6 +46,14 @@ bool reads_stdin(const physical_plan& plan) {
   return std::any_of(plan.operators.begin(), plan.operators.end(), [](const operator_node& n) {
     const auto* s = std::get_if<source_spec>(&n.spec);
     return s && s->connector == "stdin";
+  });
+}
+
+/// Whether standard output is to keep rows in order.
+bool is_ordered(const physical_plan& plan) {
+  return std::any_of(plan.operators.begin(), plan.operators.end(), [](const operator_node& n) {
+    const auto* s = std::get_if<sink_spec>(&n.spec);
+    return s && s->connector == "stdout" && !s->order.empty();
   });
 }
 
@@ -155,6 +164,10 @@ bool shell::job(jobs::job made, const std::string& tag) {
         "connector stdin: the statements come from standard input themselves; give them with -c, "
         "or as a file");
   auto live = live_run_of(plan, options_.output, options_.quiet);
+  if (!live && !options_.final_only && is_ordered(plan))
+    return fail(
+        "ORDER BY orders a table that is shown as it changes; here rows leave as they are "
+        "computed: add --final for the table that stands at the end");
   choose_stdout_format(plan, options_.output);
   auto display = live ? std::move(live->display) : plain_display(plan, options_.quiet);
   std::optional<live_connector> terminal;
