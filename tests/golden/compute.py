@@ -103,11 +103,15 @@ def anomalies():
         known.append(n)
 
 
-def scheduled():
+def scheduled(r):
+    sched = datetime.datetime.strptime(r["time_hour"], "%Y-%m-%dT%H:%M:%SZ")
+    return sched + datetime.timedelta(minutes=int(r["minute"]))
+
+
+def departures_due():
     """Flights with the time at which they were to leave."""
     for r in rows("flights_2013_01.csv"):
-        sched = datetime.datetime.strptime(r["time_hour"], "%Y-%m-%dT%H:%M:%SZ")
-        yield sched + datetime.timedelta(minutes=int(r["minute"])), r
+        yield scheduled(r), r
 
 
 def worst(flights):
@@ -120,7 +124,7 @@ def hops():
     """Every quarter of an hour, over the two hours before it."""
     quarter = datetime.timedelta(minutes=15)
     windows = collections.defaultdict(list)
-    for sched, r in scheduled():
+    for sched, r in departures_due():
         end = sched - (sched - datetime.datetime(1970, 1, 1)) % quarter + quarter
         for k in range(8):
             windows[r["origin"], end + k * quarter].append(r)
@@ -132,7 +136,7 @@ def hops():
 def growth():
     """The day so far at each full hour, from the first hour with a flight on."""
     days = collections.defaultdict(list)
-    for sched, r in scheduled():
+    for sched, r in departures_due():
         days[r["carrier"], sched.date()].append((sched, r))
     for (carrier, day), flights in days.items():
         midnight = datetime.datetime.combine(day, datetime.time())
@@ -147,7 +151,7 @@ def growth():
 def rotations():
     """Runs of an aircraft's flights with less than eight hours between."""
     aircraft = collections.defaultdict(list)
-    for sched, r in scheduled():
+    for sched, r in departures_due():
         if r["tailnum"] != "NA":
             aircraft[r["tailnum"]].append((sched, r))
     for tailnum, flights in aircraft.items():
@@ -193,11 +197,6 @@ def logbook():
     text = "\n".join(out)
     assert text.isascii()
     (DATA / "logbook.txt").write_text(text, encoding="ascii")
-
-
-def scheduled(r):
-    sched = datetime.datetime.strptime(r["time_hour"], "%Y-%m-%dT%H:%M:%SZ")
-    return sched + datetime.timedelta(minutes=int(r["minute"]))
 
 
 def routes():

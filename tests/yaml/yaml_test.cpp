@@ -390,7 +390,7 @@ steps:
 sinks:
   - {from: big, into: out}
 )~") ==
-      R"~(job.yaml:13:23: error: sink "out" (file) only appends rows, but "a" updates the rows that it has emitted as more input arrives; emit its rows once (emit: final, or a window), or use a sink that takes changes (stdout)
+      R"~(job.yaml:13:23: error: sink "out" (file) only appends rows, but "a" updates the rows that it has emitted as more input arrives; emit its rows once (emit: final, or a window), or use a sink that takes changes (stdout, or the format debezium_json)
   13 |   - {from: big, into: out}
      |                       ^)~");
 }
