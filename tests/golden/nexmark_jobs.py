@@ -14,6 +14,7 @@ import time
 
 import nexmark_golden as golden
 
+
 class Run:
     def __init__(self, weir: str, query: str):
         self.weir, self.query = weir, query
