@@ -46,6 +46,11 @@ std::string node_text(const physical_plan& plan, operator_index i,
                       wrapped(describe(plan, i));
   const auto state = state_of(plan, i);
   if (state.bound != state_bound::none) label += wrapped("state: " + state.text);
+  for (const auto& g : guarantees(plan))
+    if (g.sink == n.id) {
+      static constexpr const char* words[] = {"at most once", "at least once", "exactly once"};
+      label += wrapped(std::string(words[static_cast<size_t>(g.level)]) + ", since " + g.reason);
+    }
   std::string more;
   for (const auto& g : growing)
     if (g.op == i) {

@@ -104,6 +104,22 @@ def test_insert_runs_until_it_is_done_or_interrupted(c):
     leave(t)
 
 
+def test_what_is_pasted_runs_in_order(c):
+    t = prompt(c)
+    t.type("CREATE TABLE s (n bigint)\n  WITH (connector = 'sequence', end = 600, rate = 1500);\n"
+           "SELECT n % 2 AS g, count(*) AS c\nFROM s GROUP BY 1;\n"
+           "SELECT 'ünï' AS x;\nSELECT 2 AS y; SELECT 3 AS z;\n\\d\n")
+    text = t.wait_for(lambda s: s.text() and s.text()[-1] == "weir>" and "s     table" in "\n".join(s.text())).text()
+    shown = [line for line in text if not line.startswith(("weir", "   ->"))]
+    assert shown == ["CREATE TABLE", "g    c", "-  ---", "0  300", "1  300", "(2 rows)", "x", "---", "ünï", "(1 row)",
+                     "y", "-", "2", "(1 row)", "z", "-", "3", "(1 row)",
+                     "name  kind   connector  columns", "s     table  sequence   1"], shown
+    # Editing: characters of several bytes, the line's begin and end.
+    t.type("ü漢\x7f\x7f\x01SELECT 5 AS five\x05;\n")
+    assert t.wait_for("five\n----\n   5").text()[-1] == "weir>"
+    leave(t)
+
+
 def test_tab_completes_keywords_tables_columns_and_commands(c):
     t = prompt(c)
     say(t, "CREATE TABLE flights (carrier text, origin text, dep_delay int) WITH (connector = 'stdin');")

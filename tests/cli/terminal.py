@@ -11,7 +11,7 @@ import subprocess
 import termios
 import time
 
-SEQUENCE = re.compile(r"\x1b\[([?0-9;]*)([A-Za-z])")
+SEQUENCE = re.compile(r"\x1b\[([?0-9;]*)([A-Za-z@])")
 
 
 class Screen:
@@ -86,7 +86,7 @@ class Screen:
             elif c == "\n":
                 self.down()
             elif c == "\b":
-                self.column = max(0, self.column - 1)
+                self.column = max(0, min(self.column, self.columns - 1) - 1)
             elif c == "\x1b":
                 assert text[at:at + 1] in "=>", repr(text[at - 1:at + 8])
                 at += 1

@@ -92,6 +92,7 @@ def test_plan_is_a_graph(c):
     assert dot.startswith('digraph "count" {\n') and dot.endswith("}\n"), dot
     assert 'n0 [label="source/t x2\\l' in dot, dot
     assert 'n1 -> n2 [label="hash by k"];' in dot, dot
+    assert "at least once, since t is read again" in dot.replace("\\l", " "), dot
     assert 'n2 -> n3 [label="rebalance, changes", style=dashed];' in dot, dot
     assert c.run("plan", "count.yaml", "--dot", "-o", "json").returncode == 2
 
