@@ -52,6 +52,13 @@ def test_numbers_stand_to_the_right_and_rows_in_order(c):
     assert t.screen().text()[:6] == ["   s  k", "----  -----", " -15  beta", "   7", "1000  alpha", "(3 rows)"]
 
 
+def test_yaml_jobs_are_live_too(c):
+    c.write("in.csv", "k,v\nb,2\na,1\nb,3\n")
+    t = Terminal(c, "run", "count.yaml")
+    assert t.end() == 0
+    assert t.screen().text()[:5] == ["k  n  total", "-  -  -----", "a  1      1", "b  2      5", "(2 rows)"]
+
+
 def test_order_by_orders_the_table(c):
     c.write("in.csv", "k,v\nbeta,5\nalpha,1000\n,7\nbeta,-20\ngamma,2\n")
     table = "CREATE TABLE t (k text, v int) WITH (connector = 'file', path = 'in.csv', format = 'csv', header = true);\n"
