@@ -235,6 +235,8 @@ def test_commands_on_the_command_line(c):
     done = c.expect(0, "sql", "defs.sql", "-c",
                     "CREATE TABLE o WITH (connector = 'file', path = 'out', format = 'json') AS SELECT v FROM t; "
                     "DROP TABLE t; \n\\d")
+    assert c.expect(0, "sql", "defs.sql", "-c", "show tables; DESCRIBE t").out == (
+        "name,kind,connector,columns\nt,table,file,2\ncolumn,type,note\nk,text,\nv,int,\n")
     assert "o,table,file,1\n" in done.out and "t,table" not in done.out, done.out
 
 

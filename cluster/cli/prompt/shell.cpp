@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -47,6 +48,22 @@ bool reads_stdin(const physical_plan& plan) {
     const auto* s = std::get_if<source_spec>(&n.spec);
     return s && s->connector == "stdin";
   });
+}
+
+/// SHOW TABLES, DESCRIBE name: what other streaming databases call \d. Nothing: it is neither.
+std::optional<std::string> described(const std::string& statement) {
+  std::istringstream words(statement);
+  std::string verb, name, more;
+  words >> verb >> name;
+  if (name.empty() || words >> more) return {};
+  auto is = [](const std::string& word, std::string_view wanted) {
+    return std::equal(word.begin(), word.end(), wanted.begin(), wanted.end(), [](char a, char b) {
+      return std::tolower(static_cast<unsigned char>(a)) == b;
+    });
+  };
+  if (is(verb, "show") && is(name, "tables")) return "";
+  if (is(verb, "describe") || is(verb, "desc")) return name;
+  return {};
 }
 
 /// Whether standard output is to keep rows in order.
@@ -134,6 +151,7 @@ bool shell::run(const piece& p, const sql::session::place& where) {
 }
 
 bool shell::statement(const piece& p, const sql::session::place& file) {
+  if (const auto name = described(p.text)) return describe(*name);
   auto where = file;
   where.line = p.line;
   std::vector<jobs::diagnostic> found;
