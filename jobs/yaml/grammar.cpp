@@ -29,6 +29,15 @@ constexpr property flat_map_properties[] = {
     {"delimiter", k::text, "Where `split` cuts."},
     {"as", k::name, "Name of the new column.", true},
 };
+constexpr property join_properties[] = {
+    {"with", k::name, "The table or step whose rows are joined.", true},
+    {"kind", k::choice, "Which rows without a partner stay; inner when left out.", false,
+     "inner|left|right|full|semi|anti"},
+    {"on", k::expression,
+     "Which pairs: columns by name or side.name, the sides being called as in `from` and `with`. "
+     "All "
+     "pairs when left out."},
+};
 constexpr property operator_properties[] = {
     {"library", k::text, "The shared library: a path, or a name that is searched for.", true},
     {"class", k::text, "The class that the library exports.", true},
@@ -42,6 +51,11 @@ const object_type window_type{
     window_properties};
 const object_type flat_map_type{"flat_map", "One row becomes several. Give one of the functions.",
                                 flat_map_properties};
+const object_type join_type{
+    "join",
+    "The rows with those of another table or step; columns of both, right ones renamed NAME_2 "
+    "where both have them.",
+    join_properties};
 const object_type operator_type{"operator", "An operator of a shared library of your own.",
                                 operator_properties};
 
@@ -66,15 +80,16 @@ constexpr property step_properties[] = {
     {"key", k::keys, "What `aggregate` groups by, or an operator's state is kept by."},
     {"aggregate", k::expressions, "Columns made of aggregate functions, such as count(*)."},
     {"emit", k::choice,
-     "When an aggregate without window answers: with every change (default), or finally, when the "
-     "input ends.",
+     "When an aggregate without window, or a join, answers: with every change (default), or "
+     "finally, "
+     "when the input ends.",
      false, "changes|final"},
     {"distinct", k::boolean, "Drops rows that were seen before."},
     {"operator", k::object, "An operator of your own.", false, "", &operator_type},
     {"having", k::expression, "Rows of the aggregate's, distinct's or operator's result to keep."},
     {"select", k::selection, "The columns of the result; all when left out."},
     {"parallelism", k::integer, "How many tasks share the step; the job's when left out."},
-    {"join", k::text, "Not supported yet."},
+    {"join", k::object, "Adds the columns of another table or step.", false, "", &join_type},
 };
 constexpr property sink_properties[] = {
     {"from", k::name, "The step or table whose rows are written.", true},
@@ -86,11 +101,11 @@ constexpr property sink_properties[] = {
 
 const object_type table_type{"table", "A table outside: a source, a sink, or both.",
                              table_properties};
-const object_type step_type{
-    "step",
-    "Rows come from `from` or `union` and pass, in this order, where, flat_map, window, one of "
-    "aggregate, distinct and operator, having, and select.",
-    step_properties};
+const object_type step_type{"step",
+                            "Rows come from `from` or `union` and pass, in this order, join, "
+                            "where, flat_map, window, one of "
+                            "aggregate, distinct and operator, having, and select.",
+                            step_properties};
 const object_type sink_type{"sink", "Where rows go.", sink_properties};
 
 namespace {

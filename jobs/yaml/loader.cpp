@@ -240,7 +240,6 @@ bool loader::check_combination(const YAML::Node& step) {
     doc_.error(at, message);
     ok = false;
   };
-  if (step["join"]) fail(step["join"], "join is not supported yet");
   if (step["from"] && step["union"])
     fail(step["union"], "give either \"from\" or \"union\", not both");
   const char* main = nullptr;
@@ -253,15 +252,15 @@ bool loader::check_combination(const YAML::Node& step) {
   }
   if (step["key"] && !step["aggregate"] && !step["operator"])
     fail(step["key"], "\"key\" belongs to \"aggregate\" or \"operator\", and the step has neither");
-  if (step["emit"] && !step["aggregate"])
-    fail(step["emit"], "\"emit\" belongs to \"aggregate\", and the step has none");
+  if (step["emit"] && !step["aggregate"] && !step["join"])
+    fail(step["emit"], "\"emit\" belongs to \"aggregate\" or \"join\", and the step has neither");
   if (step["having"] && !main)
     fail(step["having"],
          "\"having\" belongs to \"aggregate\", \"distinct\" or \"operator\"; use \"where\"");
   if (step["from"] && step["from"].IsSequence() && step["from"].size() > 1) {
     if (!step["operator"])
       fail(step["from"], "only an operator has several inputs; use \"union\" to put them together");
-    for (auto verb : {"where", "flat_map", "window"})
+    for (auto verb : {"join", "where", "flat_map", "window"})
       if (step[verb])
         fail(step[verb],
              std::string("\"") + verb + "\" takes one input; give it a step of its own");
@@ -276,7 +275,8 @@ std::optional<loader::relation> loader::read_step(const YAML::Node& step, const 
   if (!ok || !in) return {};
   // The verb that keeps state, else the last one, carries the step's name as stable id.
   std::string main = "union";
-  for (auto verb : {"where", "flat_map", "window", "select", "distinct", "aggregate", "operator"})
+  for (auto verb :
+       {"where", "flat_map", "window", "select", "join", "distinct", "aggregate", "operator"})
     if (step[verb]) main = verb;
   const uint32_t parallelism = step["parallelism"] ? number(doc_.text(step["parallelism"])) : 0;
   auto options = [&](const std::string& verb) {
@@ -284,6 +284,11 @@ std::optional<loader::relation> loader::read_step(const YAML::Node& step, const 
   };
   std::optional<relation> r = (*in)[0];
   if (step["union"]) r = take(step["union"], builder_->unite(*in, options("union")));
+  if (r && step["join"]) {
+    const bool one = step["from"] && step["from"].IsScalar();
+    const auto left = one ? doc_.text(step["from"]) : step["union"] ? name : previous;
+    r = join(*r, left, step["join"], options("join"));
+  }
   if (r && step["where"]) r = where(*r, step["where"], options("where"));
   if (r && step["flat_map"]) r = flat_map(*r, step["flat_map"], options("flat_map"));
   if (r && step["window"]) r = window(*r, step["window"], options("window"));
@@ -296,6 +301,9 @@ std::optional<loader::relation> loader::read_step(const YAML::Node& step, const 
   }
   if (r && step["having"]) r = where(*r, step["having"], options("having"));
   if (r && step["select"]) r = select(*r, step["select"], options("select"));
+  const bool final_rows = step["emit"] && doc_.text(step["emit"]) == "final";
+  if (r && final_rows && builder_->emits_changes(*r))
+    r = take(step["emit"], builder_->settle(*r, options("emit")));
   return r;
 }
 

@@ -43,6 +43,9 @@ class loader {
                                                  const std::string& previous);
   bool check_combination(const YAML::Node& step);
   // Each takes the step's rows so far; nothing when it reported an error.
+  /// `left_name`: what the condition calls the step's own rows.
+  std::optional<relation> join(relation left, const std::string& left_name, const YAML::Node&,
+                               planner::step_options);
   std::optional<relation> where(relation, const YAML::Node& text, planner::step_options);
   std::optional<relation> flat_map(relation, const YAML::Node&, planner::step_options);
   std::optional<relation> window(relation, const YAML::Node&, planner::step_options);

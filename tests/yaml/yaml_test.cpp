@@ -1,6 +1,7 @@
 // Job files to plans, and what is said about mistakes in them.
 #include <doctest/doctest.h>
 
+#include "jobs/plan/describe.hpp"
 #include "jobs/plan/explain.hpp"
 #include "jobs/yaml/job.hpp"
 
@@ -347,7 +348,7 @@ job.yaml:26:10: error: there is no column "carier"; did you mean "carrier"?; giv
 job.yaml:29:14: error: column "dep_dely" does not exist; did you mean "dep_delay"?
   29 |       m: sum(dep_dely) FILTER (WHERE minute > 5)
      |              ^
-job.yaml:32:11: error: join is not supported yet
+job.yaml:32:11: error: "join": expected a map of a join's properties, found a single value
   32 |     join: other
      |           ^
 job.yaml:34:21: error: there is no table "outt"; did you mean "out"?
@@ -491,4 +492,55 @@ sinks: [{from: in, into: out}]
   REQUIRE(d.size() == 1);
   CHECK(d[0].line == 4);
   CHECK(d[0].column == 42);
+}
+
+TEST_CASE("a step joins another table or step") {
+  const std::string tables = R"~(
+tables:
+  flights:
+    columns: {carrier: text, dest: text, delay: int}
+    with: {connector: file, path: f.csv, format: csv}
+  airlines:
+    columns: {carrier: text, name: text}
+    with: {connector: file, path: a.csv, format: csv}
+  out:
+    with: {connector: file, path: out, format: csv}
+steps:
+)~";
+  auto described = [&tables](const std::string& steps) {
+    std::vector<diagnostic> found;
+    auto job = read_yaml(tables + steps, "job.yaml", "/jobs", {}, found);
+    std::string out;
+    for (auto& d : found)
+      if (!d.warning) out += d.message + '\n';
+    if (!job) return out;
+    for (uint32_t i = 0; i < job->plan.operators.size(); ++i)
+      out +=
+          job->plan.operators[i].id + ": " + planner::describe(job->plan, operator_index(i)) + '\n';
+    return out;
+  };
+  const auto plan = described(R"~(
+  - name: named
+    from: flights
+    join: {with: airlines, kind: left, on: flights.carrier = airlines.carrier and delay > 5}
+    where: delay > 1
+    select: [name, delay]
+    emit: final
+sinks:
+  - {from: named, into: out}
+)~");
+  CHECK_MESSAGE(
+      plan.find("named: left join on carrier = carrier and (delay > 5)") != std::string::npos,
+      plan);
+  CHECK_MESSAGE(plan.find("named/emit: rows that stand at the end") != std::string::npos, plan);
+  auto wrong = [&described](const std::string& on) {
+    return described("  - {name: j, from: flights, join: {with: airlines, on: \"" + on +
+                     "\"}}\nsinks:\n  - {from: j, into: out}\n");
+  };
+  CHECK(wrong("carrier = 'AA'") ==
+        "both sides have a column \"carrier\"; write flights.carrier or airlines.carrier\n");
+  CHECK(wrong("flights.carrir = name") ==
+        "there is no column \"carrir\"; did you mean \"carrier\"?\n");
+  CHECK(wrong("flight.carrier = name") ==
+        "\"flight\" is no side of the join; they are flights and airlines\n");
 }
