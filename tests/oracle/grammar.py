@@ -1,6 +1,7 @@
 """Random queries over docs/sql.md. What Weir is to answer is written exactly as PostgreSQL reads it."""
 from scalars import KINDS, NUMBERS, Scalars, Scope
 from subqueries import Subqueries
+from windows import Windows
 
 # Parts of the grammar that a caller can leave out.
 FEATURES = {"joins", "subqueries", "lateral", "sets", "with", "values", "grouping_sets", "limit", "distinct_on", "window"}
@@ -12,7 +13,7 @@ class Relation:
         self.name, self.columns = name, columns  # [(name, kind)]
 
 
-class Grammar(Scalars, Subqueries):
+class Grammar(Scalars, Subqueries, Windows):
     """One query per instance. `relations` are tables and views that it may read."""
 
     def __init__(self, choices, relations: list, features=FEATURES):
@@ -37,7 +38,7 @@ class Grammar(Scalars, Subqueries):
         if "values" in self.features and not outer and self.c.chance(3):
             return self.values(kinds)
         text, kinds = self.select(depth, outer, kinds)
-        if "limit" in self.features and self.c.chance(15):
+        if "limit" in self.features and not text.startswith("SELECT DISTINCT ON") and self.c.chance(15):
             text += self.order(len(kinds), limit=True)
         return text, kinds
 
@@ -48,6 +49,8 @@ class Grammar(Scalars, Subqueries):
         text = " ORDER BY " + ", ".join(f"c{k}" + self.c.pick(["", " DESC", " NULLS FIRST", " DESC NULLS LAST"])
                                        for k in keys)
         if limit:
+            if self.c.chance(15):
+                return text + f" FETCH FIRST {1 + self.c.below(4)} ROWS WITH TIES"
             text += f" LIMIT {1 + self.c.below(6)}" + (f" OFFSET {self.c.below(4)}" if self.c.chance(30) else "")
         return text
 
@@ -195,11 +198,13 @@ class Grammar(Scalars, Subqueries):
                     atoms.append((call, kind))
         self.subqueries_left = held
         groups = Scope(atoms, scope.outer, [key for key in keys if key in scope.atoms])
+        having = f" HAVING {self.condition(groups, min(depth, 1))}" if self.c.chance(25) else ""
+        if keys and "window" in self.features and self.c.chance(10):
+            groups = self.with_windows(groups)
         targets = []
         for k in kinds:
             own = groups.own(k)
             targets.append(self.c.pick(own) if own and not self.c.chance(25) else self.value(k, groups, min(depth, 1)))
-        having = f" HAVING {self.condition(groups, min(depth, 1))}" if self.c.chance(25) else ""
         by = ""
         if keys:
             names = []
@@ -223,7 +228,7 @@ class Grammar(Scalars, Subqueries):
             calls = [lambda: f"sum({v('num')})", lambda: f"sum({v('bigint')})"]
         if kind == "dbl":
             calls = [lambda: f"sum({v('dbl')})", lambda: f"avg({v('dbl')})", lambda: f"avg({v('int')})",
-                     lambda: f"avg({v('bigint')})"]
+                     lambda: f"avg({v('bigint')})", lambda: f"stddev_pop({v('int')})", lambda: f"var_samp({v('dbl')})"]
         if kind == "bool":
             calls = [lambda: f"bool_and({v('bool')})", lambda: f"bool_or({v('bool')})", lambda: f"every({v('bool')})"]
         else:
@@ -231,22 +236,6 @@ class Grammar(Scalars, Subqueries):
         call = self.c.pick(calls)()
         if self.c.chance(15):
             call += f" FILTER (WHERE {self.condition(Scope(scope.atoms), 1)})"
-        if call.startswith("avg("):
+        if call.startswith(("avg(", "stddev_pop(")):
             call = f"({call})::float8"  # avg of integers is a float in Weir, numeric in PostgreSQL
         return call
-
-    def with_windows(self, scope: Scope) -> Scope:
-        """More to read: window functions, ordered by everything so that their values are certain."""
-        everything = ", ".join(t for t, _ in scope.atoms)
-        atoms = list(scope.atoms)
-        for _ in range(1 + self.c.below(2)):
-            part = f"PARTITION BY {self.c.pick([t for t, _ in scope.atoms])} " if self.c.chance(70) else ""
-            whole = f"OVER ({part}ORDER BY {everything})"
-            some = f"OVER ({part}ORDER BY {self.c.pick([t for t, _ in scope.atoms])})"
-            text, kind = self.c.pick(scope.atoms)
-            atoms.append(self.c.pick([
-                (f"row_number() {whole}", "bigint"), (f"rank() {some}", "bigint"), (f"dense_rank() {some}", "bigint"),
-                (f"lag({text}) {whole}", kind), (f"lead({text}) {whole}", kind), (f"first_value({text}) {whole}", kind),
-                (f"count({text}) {some}", "bigint"), (f"count(*) OVER ({part.strip()})", "bigint"),
-                (f"count(*) OVER ({part}ORDER BY {everything} ROWS BETWEEN 2 PRECEDING AND CURRENT ROW)", "bigint")]))
-        return Scope(atoms, scope.outer, scope.atoms)

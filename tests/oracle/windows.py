@@ -1,0 +1,41 @@
+"""Random window functions, ordered so that their values are certain: what ties could decide is asked over all columns."""
+from scalars import Scope
+
+
+class Windows:
+    def with_windows(self, scope: Scope) -> Scope:
+        """What can be read, and some window functions over it."""
+        atoms = list(scope.atoms)
+        for _ in range(1 + self.c.below(2)):
+            atoms.append(self.window(scope))
+        return Scope(atoms, scope.outer, scope.shared)
+
+    def window(self, scope: Scope) -> tuple:
+        texts = [t for t, _ in scope.atoms]
+        part = f"PARTITION BY {self.c.pick(texts)} " if self.c.chance(70) else ""
+        direction = lambda: self.c.pick(["", " DESC", " NULLS FIRST", " DESC NULLS LAST"])
+        first = self.c.below(len(texts))
+        everything = ", ".join(t + direction() for t in texts[first:] + texts[:first])
+        whole = f"{part}ORDER BY {everything}"
+        some = f"{part}ORDER BY {self.c.pick(texts)}{direction()}"  # ties are peers: for what treats peers alike
+        text, kind = self.c.pick(scope.atoms)
+        frame = self.c.pick(["", " ROWS BETWEEN 2 PRECEDING AND CURRENT ROW", " ROWS BETWEEN UNBOUNDED PRECEDING AND 1 FOLLOWING",
+                             " ROWS BETWEEN 1 FOLLOWING AND 3 FOLLOWING", " GROUPS BETWEEN 1 PRECEDING AND CURRENT ROW",
+                             " RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING"])
+        over = f"OVER ({whole}{frame})"
+        ints = scope.own("int")
+        numbers = ints or ["1"]
+        filtered = f" FILTER (WHERE {text} IS NOT NULL)" if self.c.chance(15) else ""
+        choices = [
+            (f"row_number() OVER ({whole})", "bigint"), (f"rank() OVER ({some})", "bigint"), (f"dense_rank() OVER ({some})", "bigint"),
+            (f"percent_rank() OVER ({some})", "dbl"), (f"cume_dist() OVER ({some})", "dbl"), (f"ntile({1 + self.c.below(3)}) OVER ({whole})", "int"),
+            (f"lag({text}) OVER ({whole})", kind), (f"lead({text}, 2) OVER ({whole})", kind), (f"first_value({text}) {over}", kind),
+            (f"last_value({text}) {over}", kind), (f"nth_value({text}, 2) {over}", kind), (f"count({text}){filtered} {over}", "bigint"),
+            (f"count(*){filtered} OVER ({part.strip()})", "bigint"), (f"sum({self.c.pick(numbers)}){filtered} {over}", "bigint"),
+            (f"count(*) OVER ({some})", "bigint")]
+        if kind != "bool":
+            choices += [(f"max({text}){filtered} {over}", kind), (f"min({text}) OVER ({some})", kind)]
+        if ints:
+            by = self.c.pick(ints)
+            choices.append((f"sum({by}) OVER ({part}ORDER BY {by} RANGE BETWEEN 2 PRECEDING AND 1 FOLLOWING)", "bigint"))
+        return self.c.pick(choices)
