@@ -162,7 +162,8 @@ class Grammar(Scalars, Subqueries, Windows):
             order = self.order(len(kinds), limit=False)
             first = [part.split()[0] for part in order[len(" ORDER BY "):].split(", ")][:n]
             named = ", ".join(targets[int(c[1:])] for c in first)
-            distinct, tail = f"DISTINCT ON ({named}) ", order
+            if "SELECT" not in named:  # a correlated subquery there is not the same as the one in the select list to Weir
+                distinct, tail = f"DISTINCT ON ({named}) ", order
         listed = ", ".join(f"{t} AS c{i}" for i, t in enumerate(targets))
         return f"SELECT {distinct}{listed} FROM {text}{where}{tail}", kinds
 
