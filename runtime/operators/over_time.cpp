@@ -3,6 +3,7 @@
 // frame reaches any more go into a summary of the partition (over_evaluator::prefix).
 #include <absl/container/btree_set.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "runtime/operators/aggregate_windows.hpp"
@@ -280,7 +281,7 @@ class over_time_operator final : public stream_operator {
   }
 
   void summarize(uint64_t* summary, size_t rows, size_t groups) {
-    std::memcpy(words_.data(), summary + head_words, 8 * words_.size());
+    std::copy_n(summary + head_words, words_.size(), words_.data());  // which may be none
     for (size_t i = 0; i < rows; ++i) {
       auto added = evaluator_.add_to_prefix(
           kept_.rows[i], static_cast<int64_t>(summary[gone_rows] + i), words_.data());
@@ -298,7 +299,7 @@ class over_time_operator final : public stream_operator {
         summaries_->set_string(row, head_words + w, s.view());
       at = w + 2;
     }
-    std::memcpy(summary + head_words + at, words_.data() + at, 8 * (words_.size() - at));
+    std::copy(words_.begin() + static_cast<ptrdiff_t>(at), words_.end(), summary + head_words + at);
   }
 
   const uint32_t time_column_;
