@@ -89,13 +89,13 @@ class join_operator final : public stream_operator {
       WEIR_TRY(out_.flush(out));
       if (!more) {
         input_.reset();
+        // A part with every batch: when both inputs end at once it is not worth the work.
+        if (forgets_[at_side_]) forget(at_side_);
         state_->end_batch();
       } else if (++flushes == flushes_max) {
         return true;
       }
     }
-    for (int s : {0, 1})
-      if (forgets_[s] && forget(s)) return true;
     return expire(out);
   }
 
@@ -403,17 +403,15 @@ class join_operator final : public stream_operator {
 
   // ---- the end of rows ----
 
-  /// Takes out rows of a side that nothing will look at; true = there are more.
-  bool forget(int side) {
+  /// Takes out some rows of a side that nothing will look at.
+  void forget(int side) {
     auto& rows = state_->side(side).rows();
-    if (rows.size() == 0) return false;
+    if (rows.size() == 0) return;
     const auto end = static_cast<uint32_t>(
         std::min<uint64_t>(rows.rows_end(), uint64_t{forgotten_} + batch_rows_target));
     for (; forgotten_ < end; ++forgotten_)
       if (rows.alive(forgotten_))
         state_->remove(side, forgotten_, state_->find_key(side, rows.row(forgotten_)));
-    state_->end_batch();
-    return forgotten_ < rows.rows_end();
   }
 
   /// Takes out the rows whose time is over; true = there are more.

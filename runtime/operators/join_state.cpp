@@ -5,8 +5,10 @@
 namespace weir {
 namespace {
 
-// Rows of a long lifetime expire in groups: one in 64 of it more than needed is kept.
+// Rows expire in groups, so that they need no place of their own in an order of time: they stay by
+// one part in 64 of their lifetime longer, and at least by as much as is nothing to anybody.
 constexpr int64_t lifetime_parts = 64;
+constexpr int64_t lifetime_part_min_us = 100'000;
 
 row_layout layout_of_keys(const join_side& s, const schema& in) {
   row_layout l;
@@ -19,7 +21,7 @@ row_layout layout_of_keys(const join_side& s, const schema& in) {
 
 result<std::unique_ptr<join_side_state>> join_side_state::make(const join_side& s,
                                                                const schema_ptr& in,
-                                                               bool counts_matches) {
+                                                               bool counts_matches, bool on_time) {
   auto out = std::make_unique<join_side_state>();
   out->side_ = s;
   std::vector<data_type> types;
@@ -41,7 +43,9 @@ result<std::unique_ptr<join_side_state>> join_side_state::make(const join_side& 
   if (s.time_column) {
     out->time_word_ = 1 + out->codec_.word_of(*s.time_column);
     out->time_null_ = uint64_t{1} << (32 + *s.time_column);
-    if (s.retain_us > 0) out->granule_ = std::max<int64_t>(1, s.retain_us / lifetime_parts);
+    // Rows of one window end together.
+    if (s.retain_us >= 0 && !on_time)
+      out->granule_ = std::max(lifetime_part_min_us, s.retain_us / lifetime_parts);
   }
   return out;
 }
@@ -110,7 +114,12 @@ void join_side_state::note_lifetime(uint32_t id) {
   const int64_t below = *t - (rest < 0 ? rest + granule_ : rest);
   timestamp_us last;
   if (__builtin_add_overflow(below, granule_ - 1, &last)) last = watermark_end - 1;
-  expiring_[last].push_back(id);
+  // Neighbours mostly expire together. Other entries may move when one is added.
+  if (!bucket_ || bucket_time_ != last) {
+    bucket_ = &expiring_[last];
+    bucket_time_ = last;
+  }
+  bucket_->push_back(id);
   ++expiring_rows_;
 }
 
@@ -126,6 +135,7 @@ void join_side_state::take_expired(timestamp_us t, std::vector<uint32_t>& out) {
     }
   }
   expiring_.erase(expiring_.begin(), end);
+  bucket_ = nullptr;
 }
 
 size_t join_side_state::memory_bytes() const noexcept {
@@ -140,8 +150,9 @@ result<std::unique_ptr<join_state>> join_state::make(const join_spec& s, const s
   // With a condition each row that answers for itself knows how many partners it has.
   const bool l = s.condition && s.kind != join_kind::inner && s.kind != join_kind::right;
   const bool r = s.condition && (s.kind == join_kind::right || s.kind == join_kind::full);
-  WEIR_ASSIGN(out->sides_[0], join_side_state::make(s.left, left, l));
-  WEIR_ASSIGN(out->sides_[1], join_side_state::make(s.right, right, r));
+  // What leaves behind an as-of join must not be late for windows.
+  WEIR_ASSIGN(out->sides_[0], join_side_state::make(s.left, left, l, is_as_of(s.kind)));
+  WEIR_ASSIGN(out->sides_[1], join_side_state::make(s.right, right, r, false));
   out->scratch_.resize(out->key_stride());
   return out;
 }

@@ -48,8 +48,9 @@ class join_side_state {
  public:
   static constexpr uint32_t none = row_table::none;
 
+  /// `on_time`: rows leave when the watermark passes their time, not some time later.
   static result<std::unique_ptr<join_side_state>> make(const join_side&, const schema_ptr&,
-                                                       bool counts_matches);
+                                                       bool counts_matches, bool on_time);
   void open(memory_pool* memory) { rows_.emplace(layout_, memory); }
 
   row_table& rows() noexcept { return *rows_; }
@@ -103,6 +104,8 @@ class join_side_state {
   uint64_t time_null_ = 0;
   int64_t granule_ = 1;  // rows expire together by this many microseconds
   absl::btree_map<timestamp_us, std::vector<uint32_t>> expiring_;
+  std::vector<uint32_t>* bucket_ = nullptr;  // of expiring_: that of the row before
+  timestamp_us bucket_time_ = 0;
   size_t expiring_rows_ = 0;
 };
 

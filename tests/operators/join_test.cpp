@@ -186,7 +186,7 @@ void run(uint64_t seed, const shape& s) {
 constexpr join_kind kinds[] = {join_kind::inner, join_kind::left, join_kind::right,
                                join_kind::full,  join_kind::semi, join_kind::anti};
 
-/// Rows of (t timestamp, n bigint); t in microseconds.
+/// Rows of (t timestamp, n bigint); t in seconds.
 schema_ptr timed() {
   auto s = std::make_shared<schema>(*columns({{"t", "timestamp"}, {"n", "bigint"}}));
   s->event_time = 0;
@@ -195,7 +195,7 @@ schema_ptr timed() {
 batch_ptr moments(const std::vector<std::pair<int64_t, int64_t>>& values) {
   column_builder t(type_id::timestamp, pool()), n(type_id::int64, pool());
   for (auto [a, b] : values) {
-    t.append(a);
+    t.append(a * 1'000'000);
     n.append(b);
   }
   return make_batch(timed(), {t.finish(), n.finish()});
@@ -244,11 +244,11 @@ TEST_CASE("an interval join forgets rows that nothing can match, and counts late
   join_spec j;  // left.t - 5 <= right.t <= left.t + 10
   j.kind = join_kind::full;
   j.left.time_column = 0;
-  j.left.retain_us = 10;
+  j.left.retain_us = 10'000'000;
   j.right.time_column = 0;
-  j.right.retain_us = 5;
+  j.right.retain_us = 5'000'000;
   j.condition_columns = {0, 2};
-  j.condition = bind("b BETWEEN a - interval '5 microseconds' AND a + interval '10 microseconds'",
+  j.condition = bind("b BETWEEN a - interval '5 seconds' AND a + interval '10 seconds'",
                      *columns({{"a", "timestamp"}, {"b", "timestamp"}}));
   j.output = {1, 3};
   REQUIRE(defers_unmatched(j));
@@ -259,7 +259,7 @@ TEST_CASE("an interval join forgets rows that nothing can match, and counts late
   CHECK(op.out.all() == lines{"1,10", "1,12"});
   op.out.clear();
   const auto before = op.op->state_bytes();
-  op.watermark(150);
+  op.watermark(150'000'000);
   auto unmatched = op.out.all();
   std::sort(unmatched.begin(), unmatched.end());
   CHECK(unmatched == lines{"NULL,11", "NULL,13"});
@@ -288,6 +288,7 @@ TEST_CASE("a side whose partner has ended is looked up and not kept") {
       }
       REQUIRE(op.op->on_input_end(1, op.out).ok());
       REQUIRE(op.drain().ok());
+      op.push(random_batch(left, g), 0);  // which takes the other rows of the side with it
       const auto kept = op.op->state_bytes();
       for (int i = 0; i < 50; ++i) op.push(random_batch(left, g), 0);
       CHECK(op.out.net() == expected(s, left, right));
