@@ -4,19 +4,13 @@
 #include "jobs/plan/joins.hpp"
 #include "jobs/sql/nodes.hpp"
 #include "jobs/sql/query_binder.hpp"
+#include "jobs/sql/subquery_syntax.hpp"
 #include "runtime/expr/expr.hpp"
 
 namespace weir::sql {
 namespace {
 
 using k = expr::syntax_kind;
-
-void split(const syntax& s, std::vector<const syntax*>& out) {
-  if (s.kind == k::special && s.name == "and")
-    for (const auto& a : s.args) split(a, out);
-  else
-    out.push_back(&s);
-}
 
 const column_name* find(const syntax& s, const rows& in) {
   if (s.kind != k::column) return nullptr;

@@ -1,0 +1,144 @@
+// What a subquery reads of the query outside.
+#include <algorithm>
+
+#include "jobs/plan/aggregate_call.hpp"
+#include "jobs/plan/joins.hpp"
+#include "jobs/plan/tree.hpp"
+#include "jobs/sql/nodes.hpp"
+#include "jobs/sql/query_binder.hpp"
+#include "jobs/sql/subquery_syntax.hpp"
+#include "runtime/expr/expr.hpp"
+
+namespace weir::sql {
+
+namespace {
+
+using k = expr::syntax_kind;
+
+}  // namespace
+
+bool query_binder::correlate(const query& q, const context& c, rows& in) {
+  std::vector<const syntax*> refs;
+  collect(q, refs);
+  std::vector<const column_name*> read;  // of the outer rows, each once
+  for (const auto* s : refs) {
+    if (named_by(*s, in)) continue;
+    const auto* found = named_by(*s, *c.outer);
+    if (found && std::none_of(read.begin(), read.end(), [found](const column_name* other) {
+          return other->index == found->index && other->name == found->name &&
+                 other->table == found->table;
+        }))
+      read.push_back(found);
+  }
+  if (read.empty()) return true;
+  const auto outer_types = types_of(c.outer->from);
+
+  // outer.x = inside: `inside` stands for outer.x.
+  std::vector<expr::node_ptr> stands_for(read.size());
+  std::vector<const syntax*> parts;
+  if (q.where) split(*q.where, parts);
+  for (const auto* p : parts) {
+    if (p->kind != k::op || p->name != "=" || p->args.size() != 2) continue;
+    for (size_t side : {0, 1}) {
+      const auto& a = p->args[side];
+      const auto& b = p->args[1 - side];
+      if (a.kind != k::column || named_by(a, in) || !reads_only(b, in)) continue;
+      const auto* outer = named_by(a, *c.outer);
+      if (!outer) continue;
+      const auto at = static_cast<size_t>(
+          std::find_if(read.begin(), read.end(),
+                       [outer](const column_name* r) { return r->index == outer->index; }) -
+          read.begin());
+      select_scope names(in, types_of(in.from), "WHERE");
+      auto value = expr::binder(script_.text(), names).bind(b);
+      if (at < read.size() && !stands_for[at] && value && !value->unknown &&
+          value->n->type == outer_types.fields[outer->index].type)
+        stands_for[at] = value->n;
+    }
+  }
+
+  // With values from outside in it the relation is joined to them, and best by all that must be
+  // equal.
+  if (std::any_of(stands_for.begin(), stands_for.end(), [](const auto& n) { return !n; }))
+    stands_for.assign(read.size(), nullptr);
+
+  std::vector<correlation> correlated;
+  std::vector<column_name> columns;
+  // Values from inside, as columns.
+  const auto types = types_of(in.from);
+  std::vector<bound_target> targets;
+  for (uint32_t i = 0; i < types.size(); ++i)
+    targets.push_back(plain_target(planner::column_ref(types, i), types.fields[i].name));
+  for (size_t i = 0; i < read.size(); ++i) {
+    if (!stands_for[i]) continue;
+    auto column = *read[i];
+    column.outer = column.hidden = true;
+    if (auto bare = planner::bare_column(stands_for[i])) {
+      column.index = *bare;
+    } else {
+      column.index = static_cast<uint32_t>(targets.size());
+      targets.push_back(plain_target(stands_for[i], column.name));
+    }
+    correlated.push_back({read[i]->index, column.index, false});
+    columns.push_back(std::move(column));
+  }
+  if (targets.size() > types.size()) {
+    auto made = project(in.from, std::move(targets), part(c, "values"));
+    if (!made) return false;
+    in.from = made->from;
+  }
+  in.columns.insert(in.columns.end(), columns.begin(), columns.end());
+
+  // Values from outside: the distinct ones.
+  std::vector<bound_target> wanted;
+  columns.clear();
+  for (size_t i = 0; i < read.size(); ++i) {
+    if (stands_for[i]) continue;
+    if (!comparable(outer_types.fields[read[i]->index].type, q.location)) return false;
+    auto column = *read[i];
+    column.outer = column.hidden = true;
+    column.index = static_cast<uint32_t>(wanted.size());
+    correlated.push_back({read[i]->index, 0, true});
+    wanted.push_back(plain_target(planner::column_ref(outer_types, read[i]->index), column.name));
+    columns.push_back(std::move(column));
+  }
+  if (!wanted.empty()) {
+    const auto inside = static_cast<uint32_t>(types_of(in.from).size());
+    auto outer = project(c.outer->from, std::move(wanted), part(c, "outer"));
+    if (!outer) return false;
+    outer = take(builder_.distinct(outer->from, part(c, "outer-values")), std::move(columns),
+                 q.location);
+    if (!outer) return false;
+    auto both = combine(in, std::move(*outer), join_kind::inner, nullptr, c, q.location);
+    if (!both) return false;
+    in = std::move(*both);
+    uint32_t next = inside;
+    for (auto& x : correlated)
+      if (x.null_safe) x.own = next++;
+  }
+  in.correlated = std::move(correlated);
+  return true;
+}
+
+std::optional<rows> query_binder::subquery(const syntax& s, const rows& outer, const context& c) {
+  context inner = c;
+  if (!inner.id.empty()) inner.id += "/subquery";
+  inner.wanted = nullptr;
+  inner.titles = nullptr;
+  inner.outer = &outer;
+  return bind(query_of(s), inner);
+}
+
+/// Which rows of a subquery belong to which outer row, over the outer columns, then its own.
+std::vector<expr::node_ptr> query_binder::pairing(const rows& outer, const rows& inner,
+                                                  size_t lefts) const {
+  std::vector<expr::node_ptr> out;
+  for (const auto& x : inner.correlated) {
+    const auto& type = types_of(outer.from).fields[x.outer].type;
+    out.push_back(same(make_column(type, x.outer),
+                       make_column(type, x.own + static_cast<uint32_t>(lefts)), x.null_safe));
+  }
+  return out;
+}
+
+}  // namespace weir::sql

@@ -1,0 +1,26 @@
+// What subqueries look like before they are bound: the parts of conditions, what refers to which
+// rows. Pure functions.
+#pragma once
+
+#include "jobs/sql/ast.hpp"
+#include "jobs/sql/select_scope.hpp"
+
+namespace weir::sql {
+
+const query& query_of(const syntax& subquery);
+/// The parts that AND puts together.
+void split(const syntax&, std::vector<const syntax*>& out);
+bool has_subquery(const syntax&);
+/// Column references of an expression, or a query, and of the subqueries in it.
+void collect(const syntax&, std::vector<const syntax*>& out);
+void collect(const query&, std::vector<const syntax*>& out);
+/// The column of the rows that a reference names; null: none.
+const column_name* named_by(const syntax&, const rows&);
+/// Whether all that an expression reads is of these rows.
+bool reads_only(const syntax&, const rows&);
+
+/// a = b, or a IS NOT DISTINCT FROM b.
+expr::node_ptr same(const expr::node_ptr& a, const expr::node_ptr& b, bool null_safe);
+expr::node_ptr is_null(expr::node_ptr);
+
+}  // namespace weir::sql
