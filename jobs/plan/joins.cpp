@@ -16,16 +16,6 @@ sides sides_of(const expr::node& e, uint32_t lefts) {
   return l && r ? sides::both : l ? sides::left : r ? sides::right : sides::none;
 }
 
-/// A tree over both sides' columns as one over the right side's alone.
-expr::node_ptr of_right(const expr::node_ptr& e, uint32_t lefts) {
-  std::vector<uint32_t> map;
-  for (auto c : expr::columns_of(*e)) {
-    if (map.size() <= c) map.resize(c + 1);
-    map[c] = c - lefts;
-  }
-  return expr::remap_columns(e, map);
-}
-
 /// "time" or "time + interval" over one event-time column.
 struct moment {
   bool right = false;
@@ -95,6 +85,12 @@ void split_and(const expr::node_ptr& e, std::vector<expr::node_ptr>& out) {
     for (const auto& a : e->args) split_and(a, out);
   else
     out.push_back(e);
+}
+
+expr::node_ptr of_right(const expr::node_ptr& e, size_t left_columns) {
+  std::vector<uint32_t> map(expr::columns_of(*e).back() + 1);
+  for (uint32_t c = 0; c < map.size(); ++c) map[c] = c - static_cast<uint32_t>(left_columns);
+  return expr::remap_columns(e, map);
 }
 
 expr::node_ptr join_and(std::vector<expr::node_ptr> all) {

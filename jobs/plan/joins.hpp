@@ -11,6 +11,9 @@ void split_and(const expr::node_ptr&, std::vector<expr::node_ptr>& out);
 /// One condition of several; null of none.
 expr::node_ptr join_and(std::vector<expr::node_ptr>);
 
+/// A tree over both sides' columns that reads the right ones alone, as one over the right side's.
+expr::node_ptr of_right(const expr::node_ptr&, size_t left_columns);
+
 struct join_parts {
   struct key {
     expr::node_ptr left, right;  // each over its own side's columns

@@ -183,13 +183,6 @@ class pusher {
     return id;
   }
 
-  static expr::node_ptr of_right(const expr::node_ptr& e, size_t lefts) {
-    const auto columns = expr::columns_of(*e);
-    std::vector<uint32_t> map(columns.empty() ? 0 : columns.back() + 1);
-    for (uint32_t c = 0; c < map.size(); ++c) map[c] = c - static_cast<uint32_t>(lefts);
-    return expr::remap_columns(e, map);
-  }
-
   /// A filter on input `port` of node n.
   void insert_filter(uint32_t n, size_t port, std::string id, expr::node_ptr condition) {
     logical_node g;

@@ -16,13 +16,6 @@ expr::bound value_of(const schema& types, const column_name& c, uint32_t locatio
   return {std::move(n), false, c.zoned};
 }
 
-schema both_types(const schema& left, const schema& right) {
-  schema out = left;
-  out.event_time.reset();
-  out.fields.insert(out.fields.end(), right.fields.begin(), right.fields.end());
-  return out;
-}
-
 std::vector<column_name> both_columns(const rows& left, const rows& right, size_t lefts) {
   auto out = left.columns;
   for (auto c : right.columns) {

@@ -26,10 +26,7 @@ std::optional<rows> query_binder::lateral(rows left, rows right, join_kind how, 
   if (right.when_empty.empty()) {
     auto all = pairing(left, right, lefts.size());
     if (on) {
-      schema types = lefts;
-      types.event_time.reset();
-      const auto& more = types_of(right.from).fields;
-      types.fields.insert(types.fields.end(), more.begin(), more.end());
+      const auto types = both_types(lefts, types_of(right.from));
       auto condition = truth(*on, {left.from, columns}, types, "JOIN/ON");
       if (!condition) return {};
       all.push_back(std::move(condition));

@@ -69,13 +69,6 @@ rows both_sides(const rows& outer, const rows& inner, size_t lefts) {
   return out;
 }
 
-schema both_sides(const schema& outer, const schema& inner) {
-  schema out = outer;
-  out.event_time.reset();
-  out.fields.insert(out.fields.end(), inner.fields.begin(), inner.fields.end());
-  return out;
-}
-
 bool has_aggregate(const syntax& s) {
   return (s.kind == k::function && (s.over_location || planner::find_aggregate(s.name))) ||
          std::any_of(s.args.begin(), s.args.end(), has_aggregate);
@@ -124,7 +117,7 @@ std::optional<rows> query_binder::paired(const syntax& s, const rows& outer, row
   if (!inner) return ok = false, std::nullopt;
   const auto lefts = types_of(outer.from).size();
   const auto both = both_sides(outer, *inner, lefts);
-  const auto types = both_sides(types_of(outer.from), types_of(inner->from));
+  const auto types = both_types(types_of(outer.from), types_of(inner->from));
   for (const auto* p : asked) {
     auto condition = truth(*p, both, types, "WHERE");
     if (!condition) return ok = false, std::nullopt;
@@ -185,8 +178,8 @@ std::optional<rows> query_binder::semi_join(rows in, const syntax& s, bool negat
     expr::bound right;
     if (direct) {
       const auto both = both_sides(in, *inner, types.size());
-      const auto both_types = both_sides(types, types_of(inner->from));
-      select_scope inner_names(both, both_types, "here");
+      const auto pair_types = both_types(types, types_of(inner->from));
+      select_scope inner_names(both, pair_types, "here");
       const auto& value = query_of(s).targets[0].value;
       auto bound = expr::binder(script_.text(), inner_names).bind(value);
       if (!bound) return report(bound.err(), value.location), std::nullopt;

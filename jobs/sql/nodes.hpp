@@ -39,6 +39,14 @@ inline expr::node_ptr make_null(const data_type& type) {
   return make_literal(scalar::of_null(type));
 }
 
+/// The columns of two inputs, as a join's condition reads them.
+inline schema both_types(const schema& left, const schema& right) {
+  schema out = left;
+  out.event_time.reset();
+  out.fields.insert(out.fields.end(), right.fields.begin(), right.fields.end());
+  return out;
+}
+
 /// "l" and "r" are two given values: a scope for what the binder makes of two operands.
 class two_values final : public expr::scope {
  public:

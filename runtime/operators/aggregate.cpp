@@ -107,38 +107,25 @@ class aggregate_operator final : public stream_operator {
   }
 
   status snapshot_begin(snapshot_writer& w) override {
-    core_->table().snapshot_begin(w);
-    for (auto& m : core_->multisets())
-      if (m) m->table().snapshot_begin(w);
+    core_->snapshot_begin(w);
     if (!changes_) progress_.snapshot(w, context_.groups);
     return {};
   }
   result<bool> snapshot_continue(snapshot_writer& w, size_t budget) override {
-    bool done = core_->table().snapshot_continue(w, groups_state, budget);
-    for (auto& m : core_->multisets())
-      if (m) done = done && m->table().snapshot_continue(w, m->state(), budget);
+    const bool done = core_->snapshot_continue(w, groups_state, budget);
     // A slice need not fill a chunk, and then nothing tells the task that there is more to do.
     if (!done && context_.wake) context_.wake();
     return done;
   }
   status on_epoch_complete(epoch e) override {
-    core_->table().on_epoch_complete(e);
-    for (auto& m : core_->multisets())
-      if (m) m->table().on_epoch_complete(e);
+    core_->on_epoch_complete(e);
     return {};
   }
   status on_epoch_aborted(epoch e) override {
-    core_->table().on_epoch_aborted(e);
-    for (auto& m : core_->multisets())
-      if (m) m->table().on_epoch_aborted(e);
+    core_->on_epoch_aborted(e);
     return {};
   }
-  size_t state_bytes() const override {
-    size_t n = core_->table().memory_bytes();
-    for (auto& m : core_->multisets())
-      if (m) n += m->table().memory_bytes();
-    return n;
-  }
+  size_t state_bytes() const override { return core_->memory_bytes(); }
 
  private:
   bool owns_global() const { return context_.groups.begin == 0; }

@@ -230,4 +230,36 @@ void aggregate_core::end_batch() {
     if (m) m->end_batch();
 }
 
+void aggregate_core::snapshot_begin(snapshot_writer& w) {
+  table_->snapshot_begin(w);
+  for (auto& m : multisets_)
+    if (m) m->table().snapshot_begin(w);
+}
+
+bool aggregate_core::snapshot_continue(snapshot_writer& w, std::string_view name, size_t budget) {
+  bool done = table_->snapshot_continue(w, name, budget);
+  for (auto& m : multisets_)
+    if (m) done = done && m->table().snapshot_continue(w, m->state(), budget);
+  return done;
+}
+
+void aggregate_core::on_epoch_complete(epoch e) {
+  table_->on_epoch_complete(e);
+  for (auto& m : multisets_)
+    if (m) m->table().on_epoch_complete(e);
+}
+
+void aggregate_core::on_epoch_aborted(epoch e) {
+  table_->on_epoch_aborted(e);
+  for (auto& m : multisets_)
+    if (m) m->table().on_epoch_aborted(e);
+}
+
+size_t aggregate_core::memory_bytes() const noexcept {
+  size_t n = table_->memory_bytes();
+  for (const auto& m : multisets_)
+    if (m) n += m->table().memory_bytes();
+  return n;
+}
+
 }  // namespace weir

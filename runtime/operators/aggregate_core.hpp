@@ -54,6 +54,14 @@ class aggregate_core {
   uint32_t global_row();
   void end_batch();
 
+  // The groups under the state `name`, and the values that calls keep.
+  void snapshot_begin(snapshot_writer&);
+  /// Writes about `budget` bytes of what is pending; true = all is written.
+  bool snapshot_continue(snapshot_writer&, std::string_view name, size_t budget);
+  void on_epoch_complete(epoch);
+  void on_epoch_aborted(epoch);
+  size_t memory_bytes() const noexcept;
+
   /// For pre-aggregation that passes rows through: argument and filter of call i for the
   /// prepared batch (null when it has none).
   column_ptr argument_column(size_t i) const {

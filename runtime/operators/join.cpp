@@ -100,24 +100,22 @@ class join_operator final : public stream_operator {
   }
 
   status snapshot_begin(snapshot_writer& w) override {
-    for (int s : {0, 1}) state_->side(s).rows().snapshot_begin(w);
+    state_->snapshot_begin(w);
     progress_.snapshot(w, context_.groups);
     return {};
   }
   result<bool> snapshot_continue(snapshot_writer& w, size_t budget) override {
-    bool done = true;
-    for (int s : {0, 1})
-      done = done && state_->side(s).rows().snapshot_continue(w, join_state::names[s], budget);
+    const bool done = state_->snapshot_continue(w, budget);
     // A slice need not fill a chunk, and then nothing tells the task that there is more to do.
     if (!done && context_.wake) context_.wake();
     return done;
   }
   status on_epoch_complete(epoch e) override {
-    for (int s : {0, 1}) state_->side(s).rows().on_epoch_complete(e);
+    state_->on_epoch_complete(e);
     return {};
   }
   status on_epoch_aborted(epoch e) override {
-    for (int s : {0, 1}) state_->side(s).rows().on_epoch_aborted(e);
+    state_->on_epoch_aborted(e);
     return {};
   }
   size_t state_bytes() const override { return state_->memory_bytes(); }

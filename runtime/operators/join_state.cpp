@@ -10,6 +10,8 @@ namespace {
 constexpr int64_t lifetime_parts = 64;
 constexpr int64_t lifetime_part_min_us = 100'000;
 
+constexpr std::string_view names[2] = {"left", "right"};
+
 row_layout layout_of_keys(const join_side& s, const schema& in) {
   row_layout l;
   for (auto k : s.keys) l.add_key(in.fields[k].type.id);
@@ -206,6 +208,24 @@ status join_state::restore(const snapshot_reader& in, key_group_range range) {
   }
   end_batch();
   return {};
+}
+
+void join_state::snapshot_begin(snapshot_writer& w) {
+  for (auto& s : sides_) s->rows().snapshot_begin(w);
+}
+
+bool join_state::snapshot_continue(snapshot_writer& w, size_t budget) {
+  bool done = true;
+  for (int s : {0, 1}) done = done && sides_[s]->rows().snapshot_continue(w, names[s], budget);
+  return done;
+}
+
+void join_state::on_epoch_complete(epoch e) {
+  for (auto& s : sides_) s->rows().on_epoch_complete(e);
+}
+
+void join_state::on_epoch_aborted(epoch e) {
+  for (auto& s : sides_) s->rows().on_epoch_aborted(e);
 }
 
 void join_state::end_batch() {

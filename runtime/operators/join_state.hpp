@@ -129,10 +129,13 @@ class join_state {
   /// A row that is new in the table, its weight set.
   void add_to_index(int side, uint32_t id);
   status restore(const snapshot_reader&, key_group_range);
+  void snapshot_begin(snapshot_writer&);
+  /// Writes about `budget` bytes of what is pending; true = all is written.
+  bool snapshot_continue(snapshot_writer&, size_t budget);
+  void on_epoch_complete(epoch);
+  void on_epoch_aborted(epoch);
   void end_batch();
   size_t memory_bytes() const noexcept;
-
-  static constexpr std::string_view names[2] = {"left", "right"};
 
  private:
   std::array<std::unique_ptr<join_side_state>, 2> sides_;
