@@ -88,7 +88,9 @@ void split_and(const expr::node_ptr& e, std::vector<expr::node_ptr>& out) {
 }
 
 expr::node_ptr of_right(const expr::node_ptr& e, size_t left_columns) {
-  std::vector<uint32_t> map(expr::columns_of(*e).back() + 1);
+  const auto read = expr::columns_of(*e);
+  if (read.empty()) return e;  // a constant
+  std::vector<uint32_t> map(read.back() + 1);
   for (uint32_t c = 0; c < map.size(); ++c) map[c] = c - static_cast<uint32_t>(left_columns);
   return expr::remap_columns(e, map);
 }
