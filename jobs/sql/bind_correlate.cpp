@@ -120,13 +120,16 @@ bool query_binder::correlate(const query& q, const context& c, rows& in) {
   return true;
 }
 
+context query_binder::inside_of(context c, const rows* outer) {
+  if (!c.id.empty()) c.id += "/subquery";
+  c.wanted = nullptr;
+  c.titles = nullptr;
+  c.outer = outer;
+  return c;
+}
+
 std::optional<rows> query_binder::subquery(const syntax& s, const rows& outer, const context& c) {
-  context inner = c;
-  if (!inner.id.empty()) inner.id += "/subquery";
-  inner.wanted = nullptr;
-  inner.titles = nullptr;
-  inner.outer = &outer;
-  return bind(query_of(s), inner);
+  return bind(query_of(s), inside_of(c, &outer));
 }
 
 /// Which rows of a subquery belong to which outer row, over the outer columns, then its own.

@@ -5,6 +5,7 @@
 #include "jobs/plan/aggregate_call.hpp"
 #include "jobs/sql/nodes.hpp"
 #include "jobs/sql/query_binder.hpp"
+#include "jobs/sql/subquery_syntax.hpp"
 #include "runtime/expr/expr.hpp"
 
 namespace weir::sql {
@@ -65,14 +66,6 @@ std::string qualified(const rows& in, uint32_t index) {
   for (const auto& c : in.columns)
     if (c.index == index) return c.table.empty() ? c.name : c.table + '.' + c.name;
   return "?";
-}
-
-const syntax* first_aggregate(const syntax& s) {
-  if (s.kind == expr::syntax_kind::function && !s.over_location && planner::find_aggregate(s.name))
-    return &s;
-  for (const auto& a : s.args)
-    if (const auto* found = first_aggregate(a)) return found;
-  return nullptr;
 }
 
 /// What makes the query one over groups, for messages.

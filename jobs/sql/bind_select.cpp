@@ -4,6 +4,7 @@
 #include "jobs/plan/aggregate_call.hpp"
 #include "jobs/sql/nodes.hpp"
 #include "jobs/sql/query_binder.hpp"
+#include "jobs/sql/subquery_syntax.hpp"
 #include "runtime/expr/expr.hpp"
 
 namespace weir::sql {
@@ -51,18 +52,6 @@ std::string column_title(const syntax& s) {
 }
 
 namespace {
-
-bool has_aggregate(const syntax& s) {
-  if (s.kind == expr::syntax_kind::function && !s.over_location && planner::find_aggregate(s.name))
-    return true;
-  return std::any_of(s.args.begin(), s.args.end(), has_aggregate);
-}
-
-bool has_groups(const query& q) {
-  return !q.group_by.empty() || q.having ||
-         std::any_of(q.targets.begin(), q.targets.end(),
-                     [](const target& t) { return !t.star && has_aggregate(t.value); });
-}
 
 /// What an expression over aggregates is when no row comes; columns as rows::when_empty has them.
 expr::node_ptr emptied(const expr::node_ptr& n, const std::vector<aggregate_call>& calls,

@@ -69,16 +69,15 @@ rows both_sides(const rows& outer, const rows& inner, size_t lefts) {
   return out;
 }
 
-bool has_aggregate(const syntax& s) {
-  return (s.kind == k::function && (s.over_location || planner::find_aggregate(s.name))) ||
-         std::any_of(s.args.begin(), s.args.end(), has_aggregate);
+bool has_window(const syntax& s) {
+  return s.over_location || std::any_of(s.args.begin(), s.args.end(), has_window);
 }
 
 bool is_plain(const query& q) {
-  return q.what == query::kind::select && q.with.empty() && q.group_by.empty() && !q.having &&
-         !q.from.empty() && !q.limit && !q.offset && q.distinct_on.empty() && q.windows.empty() &&
+  return q.what == query::kind::select && q.with.empty() && !has_groups(q) && !q.from.empty() &&
+         !q.limit && !q.offset && q.distinct_on.empty() && q.windows.empty() &&
          std::none_of(q.targets.begin(), q.targets.end(),
-                      [](const target& t) { return !t.star && has_aggregate(t.value); });
+                      [](const target& t) { return !t.star && has_window(t.value); });
 }
 
 }  // namespace
@@ -132,11 +131,7 @@ std::optional<rows> query_binder::semi_join(rows in, const syntax& s, bool negat
   const std::string op = s.text.empty() ? "=" : s.text;
   const bool knows_null =
       s.name != "EXISTS" && ((!every && negated && op == "=") || (every && !negated && op == "<>"));
-  context inside = c;
-  if (!inside.id.empty()) inside.id += "/subquery";
-  inside.wanted = nullptr;
-  inside.titles = nullptr;
-  inside.outer = nullptr;
+  auto inside = inside_of(c, nullptr);
   std::optional<rows> inner, from_rows;
   std::vector<expr::node_ptr> all;
   bool ok = true, direct = false;

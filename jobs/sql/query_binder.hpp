@@ -135,6 +135,8 @@ class query_binder {
   // bind_subquery.cpp
   /// Gives `in` the outer query's columns that the query reads.
   bool correlate(const query&, const context&, rows& in);
+  /// Of a subquery in a query's expressions.
+  static context inside_of(context, const rows* outer);
   std::optional<rows> subquery(const syntax&, const rows& outer, const context&);
   std::vector<expr::node_ptr> pairing(const rows& outer, const rows& inner, size_t lefts) const;
   /// WHERE or HAVING: conditions with subqueries become joins.

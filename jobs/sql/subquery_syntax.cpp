@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "jobs/plan/aggregate_call.hpp"
 #include "jobs/sql/nodes.hpp"
 
 namespace weir::sql {
@@ -14,6 +15,20 @@ using k = expr::syntax_kind;
 
 const query& query_of(const syntax& s) {
   return *static_cast<const query*>(s.query.get());
+}
+
+const syntax* first_aggregate(const syntax& s) {
+  if (s.kind == expr::syntax_kind::function && !s.over_location && planner::find_aggregate(s.name))
+    return &s;
+  for (const auto& a : s.args)
+    if (const auto* found = first_aggregate(a)) return found;
+  return nullptr;
+}
+
+bool has_groups(const query& q) {
+  return !q.group_by.empty() || q.having ||
+         std::any_of(q.targets.begin(), q.targets.end(),
+                     [](const target& t) { return !t.star && first_aggregate(t.value); });
 }
 
 void split(const syntax& s, std::vector<const syntax*>& out) {

@@ -8,6 +8,10 @@
 namespace weir::sql {
 
 const query& query_of(const syntax& subquery);
+/// The first call of an aggregate function that is not one over a window; null: none.
+const syntax* first_aggregate(const syntax&);
+/// Whether the query is one over groups.
+bool has_groups(const query&);
 /// The parts that AND puts together.
 void split(const syntax&, std::vector<const syntax*>& out);
 bool has_subquery(const syntax&);
