@@ -81,6 +81,54 @@ class faulty_append_file final : public append_file {
   std::optional<error> failed_;
 };
 
+class faulty_positional_file final : public positional_file {
+ public:
+  faulty_positional_file(std::unique_ptr<positional_file> base, std::string path, faults_ptr faults)
+      : base_(std::move(base)), path_(std::move(path)), faults_(std::move(faults)) {}
+
+  status write(uint64_t position, std::span<const std::span<const std::byte>> pieces) override {
+    file_fault f = faults_->next(file_op::write, path_);
+    if (f == file_fault::none) return base_->write(position, pieces);
+    // A part: the first half of the pieces, or half of the only one.
+    if (f != file_fault::eio && pieces.size() == 1)
+      WEIR_TRY(base_->write(position, pieces[0].first(pieces[0].size() / 2)));
+    else if (f != file_fault::eio)
+      WEIR_TRY(base_->write(position, pieces.first(pieces.size() / 2)));
+    if (f == file_fault::short_write) f = file_fault::eio;
+    return fault_source::to_status(f, path_, "write to");
+  }
+  result<size_t> read(uint64_t position, std::span<std::byte> out) const override {
+    WEIR_TRY(faults_->check(file_op::read, path_, "read"));
+    return base_->read(position, out);
+  }
+  status sync() override {
+    if (failed_) return *failed_;
+    status s = faults_->check(file_op::sync, path_, "sync");
+    if (!s) {
+      failed_ = s.err();
+      return s;
+    }
+    return base_->sync();
+  }
+  status allocate(uint64_t bytes) override {
+    WEIR_TRY(faults_->check(file_op::allocate, path_, "reserve space for"));
+    return base_->allocate(bytes);
+  }
+  status truncate(uint64_t bytes) override {
+    WEIR_TRY(faults_->check(file_op::truncate, path_, "truncate"));
+    return base_->truncate(bytes);
+  }
+  result<uint64_t> size() const override { return base_->size(); }
+  uint64_t identity() const override { return base_->identity(); }
+  int descriptor() const override { return base_->descriptor(); }
+
+ private:
+  std::unique_ptr<positional_file> base_;
+  std::string path_;
+  faults_ptr faults_;
+  std::optional<error> failed_;
+};
+
 class faulty_file_system final : public file_system {
  public:
   faulty_file_system(file_system& base, fault_plan plan)
@@ -97,6 +145,17 @@ class faulty_file_system final : public file_system {
     WEIR_ASSIGN(auto file, base_.open_append(path));
     return std::unique_ptr<append_file>(
         std::make_unique<faulty_append_file>(std::move(file), path, faults_));
+  }
+  result<std::unique_ptr<positional_file>> open_positional(const std::string& path,
+                                                           bool create) override {
+    WEIR_TRY(faults_->check(file_op::open, path, "open"));
+    WEIR_ASSIGN(auto file, base_.open_positional(path, create));
+    return std::unique_ptr<positional_file>(
+        std::make_unique<faulty_positional_file>(std::move(file), path, faults_));
+  }
+  status sync_file_system(const std::string& path) override {
+    WEIR_TRY(faults_->check(file_op::sync, path, "sync the file system of"));
+    return base_.sync_file_system(path);
   }
   status create_directories(const std::string& path) override {
     WEIR_TRY(faults_->check(file_op::open, path, "create folder"));

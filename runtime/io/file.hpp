@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "runtime/base/result.hpp"
+#include "runtime/io/positional_file.hpp"
 
 namespace weir {
 
@@ -51,6 +52,12 @@ class file_system {
   virtual result<std::unique_ptr<random_file>> open_read(const std::string& path) = 0;
   /// Creates, or opens an existing file at its end.
   virtual result<std::unique_ptr<append_file>> open_append(const std::string& path) = 0;
+  /// For reading and writing at positions. `create` makes an empty file when there is none;
+  /// otherwise errc::not_found. A file system without such files refuses.
+  virtual result<std::unique_ptr<positional_file>> open_positional(const std::string& path,
+                                                                   bool create);
+  /// Everything written so far to any file of the file system that holds `path` is durable.
+  virtual status sync_file_system(const std::string& path);
   virtual status create_directories(const std::string& path) = 0;
   virtual status rename(const std::string& from, const std::string& to) = 0;
   /// Removing what is not there is no error.
@@ -85,7 +92,17 @@ error system_error(int error_number, std::string_view verb, std::string_view pat
 
 /// What the wrapper can break. A short write (and ENOSPC) writes a part before it fails; it is
 /// `none` for other operations than write.
-enum class file_op : uint8_t { open, read, write, sync, truncate, rename, remove, sync_directory };
+enum class file_op : uint8_t {
+  open,
+  read,
+  write,
+  sync,  // also sync_file_system
+  truncate,
+  rename,
+  remove,
+  sync_directory,
+  allocate,
+};
 enum class file_fault : uint8_t { none, eio, enospc, short_write };
 /// Asked before each call on files; `call` counts from 0 over all calls of the wrapper.
 using fault_plan = std::function<file_fault(file_op, const std::string& path, uint64_t call)>;

@@ -1,9 +1,11 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <optional>
 #include <system_error>
@@ -49,6 +51,16 @@ error system_error(int error_number, std::string_view verb, std::string_view pat
   return {code, std::move(m)};
 }
 
+result<std::unique_ptr<positional_file>> file_system::open_positional(const std::string& path,
+                                                                      bool) {
+  return {errc::unsupported,
+          "this file system has no files for positional writing: '" + path + "'"};
+}
+
+status file_system::sync_file_system(const std::string& path) {
+  return {errc::unsupported, "this file system cannot be synced as a whole: '" + path + "'"};
+}
+
 namespace {
 
 class descriptor {
@@ -74,28 +86,44 @@ int open_retry(const char* path, int flags, mode_t mode = 0) {
   return fd;
 }
 
+result<size_t> read_all(int fd, const std::string& path, uint64_t offset,
+                        std::span<std::byte> out) {
+  size_t done = 0;
+  while (done < out.size()) {
+    ssize_t n =
+        ::pread(fd, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return system_error(errno, "read", path);
+    if (n == 0) break;
+    done += static_cast<size_t>(n);
+  }
+  return done;
+}
+
+result<uint64_t> size_of(int fd, const std::string& path) {
+  struct stat st;
+  if (::fstat(fd, &st) != 0) return system_error(errno, "stat", path);
+  return static_cast<uint64_t>(st.st_size);
+}
+
+status truncate_to(int fd, const std::string& path, uint64_t bytes) {
+  int rc;
+  do {
+    rc = ::ftruncate(fd, static_cast<off_t>(bytes));
+  } while (rc != 0 && errno == EINTR);
+  if (rc != 0) return system_error(errno, "truncate", path);
+  return {};
+}
+
 class posix_random_file final : public random_file {
  public:
   posix_random_file(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
 
   result<size_t> read(uint64_t offset, std::span<std::byte> out) const override {
-    size_t done = 0;
-    while (done < out.size()) {
-      ssize_t n = ::pread(fd_.get(), out.data() + done, out.size() - done,
-                          static_cast<off_t>(offset + done));
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return system_error(errno, "read", path_);
-      if (n == 0) break;
-      done += static_cast<size_t>(n);
-    }
-    return done;
+    return read_all(fd_.get(), path_, offset, out);
   }
 
-  result<uint64_t> size() const override {
-    struct stat st;
-    if (::fstat(fd_.get(), &st) != 0) return system_error(errno, "stat", path_);
-    return static_cast<uint64_t>(st.st_size);
-  }
+  result<uint64_t> size() const override { return size_of(fd_.get(), path_); }
 
   result<std::pair<uint64_t, uint64_t>> identity() const override {
     struct stat st;
@@ -140,11 +168,7 @@ class posix_append_file final : public append_file {
 
   status truncate(uint64_t bytes) override {
     WEIR_TRY(usable());
-    int rc;
-    do {
-      rc = ::ftruncate(fd_.get(), static_cast<off_t>(bytes));
-    } while (rc != 0 && errno == EINTR);
-    if (rc != 0) return system_error(errno, "truncate", path_);
+    WEIR_TRY(truncate_to(fd_.get(), path_, bytes));
     size_ = bytes;
     return {};
   }
@@ -168,6 +192,79 @@ class posix_append_file final : public append_file {
   std::string path_;
   descriptor fd_;
   uint64_t size_;
+  std::optional<error> failed_;
+};
+
+class posix_positional_file final : public positional_file {
+ public:
+  posix_positional_file(std::string path, int fd, uint64_t inode)
+      : path_(std::move(path)), fd_(fd), inode_(inode) {}
+
+  status write(uint64_t position, std::span<const std::span<const std::byte>> pieces) override {
+    WEIR_TRY(usable());
+    std::array<iovec, pieces_per_call> vectors;
+    size_t skip = 0;  // bytes of the first piece that are written
+    while (!pieces.empty()) {
+      size_t count = 0;
+      for (; count < std::min(pieces.size(), pieces_per_call); ++count) {
+        auto bytes = pieces[count].subspan(count == 0 ? skip : 0);
+        vectors[count] = {const_cast<std::byte*>(bytes.data()), bytes.size()};
+      }
+      ssize_t n = ::pwritev(fd_.get(), vectors.data(), static_cast<int>(count),
+                            static_cast<off_t>(position));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return system_error(errno, "write to", path_);
+      position += static_cast<uint64_t>(n);
+      auto left = static_cast<size_t>(n);
+      size_t done = 0;
+      while (done < count && left >= vectors[done].iov_len) left -= vectors[done++].iov_len;
+      if (n == 0 && done == 0) return system_error(ENOSPC, "write to", path_);
+      skip = done == 0 ? skip + left : left;
+      pieces = pieces.subspan(done);
+    }
+    return {};
+  }
+
+  result<size_t> read(uint64_t position, std::span<std::byte> out) const override {
+    return read_all(fd_.get(), path_, position, out);
+  }
+
+  status sync() override {
+    WEIR_TRY(usable());
+    int rc;
+    do {
+      rc = ::fdatasync(fd_.get());
+    } while (rc != 0 && errno == EINTR);
+    if (rc == 0) return {};
+    failed_ = system_error(errno, "sync", path_);
+    return *failed_;
+  }
+
+  status allocate(uint64_t bytes) override {
+    WEIR_TRY(usable());
+    int rc;
+    do {
+      rc = ::posix_fallocate(fd_.get(), 0, static_cast<off_t>(bytes));
+    } while (rc == EINTR);
+    if (rc != 0) return system_error(rc, "reserve space for", path_);
+    return {};
+  }
+
+  status truncate(uint64_t bytes) override {
+    WEIR_TRY(usable());
+    return truncate_to(fd_.get(), path_, bytes);
+  }
+  result<uint64_t> size() const override { return size_of(fd_.get(), path_); }
+  uint64_t identity() const override { return inode_; }
+  int descriptor() const override { return fd_.get(); }
+
+ private:
+  static constexpr size_t pieces_per_call = 64;  // far below IOV_MAX; more does not help
+  status usable() const { return failed_ ? status(*failed_) : status(); }
+
+  std::string path_;
+  class descriptor fd_;
+  uint64_t inode_;
   std::optional<error> failed_;
 };
 
@@ -200,6 +297,27 @@ class posix_file_system final : public file_system {
     if (::fstat(fd.get(), &st) != 0) return system_error(errno, "stat", path);
     return std::unique_ptr<append_file>(
         std::make_unique<posix_append_file>(path, fd.release(), static_cast<uint64_t>(st.st_size)));
+  }
+
+  result<std::unique_ptr<positional_file>> open_positional(const std::string& path,
+                                                           bool create) override {
+    descriptor fd(open_retry(path.c_str(), O_RDWR | (create ? O_CREAT : 0), 0644));
+    if (fd.get() < 0) return system_error(errno, "open", path);
+    struct stat st;
+    if (::fstat(fd.get(), &st) != 0) return system_error(errno, "stat", path);
+    return std::unique_ptr<positional_file>(
+        std::make_unique<posix_positional_file>(path, fd.release(), st.st_ino));
+  }
+
+  status sync_file_system(const std::string& path) override {
+    descriptor fd(open_retry(path.c_str(), O_RDONLY));
+    if (fd.get() < 0) return system_error(errno, "open", path);
+    int rc;
+    do {
+      rc = ::syncfs(fd.get());
+    } while (rc != 0 && errno == EINTR);
+    if (rc != 0) return system_error(errno, "sync the file system of", path);
+    return {};
   }
 
   status create_directories(const std::string& path) override {
