@@ -45,11 +45,12 @@ class record_reader {
   result<bool> next(record& out);
 
  private:
-  status decompress(byte_view payload);
+  status take_headers(byte_view in, int32_t count);
 
   size_t uncompressed_bytes_max_;
   int64_t base_offset_ = 0, base_timestamp_ = 0, max_timestamp_ = 0;
   int32_t last_offset_delta_ = 0;
+  int64_t delta_min_ = 0;  // of the next record
   bool append_time_ = false;
   int32_t left_ = 0;
   byte_view rest_;
