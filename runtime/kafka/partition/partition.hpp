@@ -1,0 +1,267 @@
+// One partition as Kafka's clients see it: a partition_log and what its producers did. Owned by one
+// actor and called by it only; nothing blocks except open() and what is marked so. Bytes leave as
+// log_writes for the committer, reads that need the disk and other file work as jobs and chores for
+// an io_executor.
+// Always holds: what is staged is invisible to readers; the high watermark is the committed end;
+// log start <= last stable offset <= high watermark (the LSO stands still before an open
+// transaction, unless records were deleted past its start).
+//
+//   produce / write_marker -> write -> committer -> committed(end) or failed()
+//   fetch -> result, or a job and then complete_fetch with what it gave
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "runtime/base/result.hpp"
+#include "runtime/kafka/partition/leader_epochs.hpp"
+#include "runtime/kafka/partition/producer_state.hpp"
+#include "runtime/kafka/protocol/error_code.hpp"
+#include "runtime/log/compaction.hpp"
+#include "runtime/log/partition_log.hpp"
+
+namespace weir::kafka {
+
+/// What producer state needs of a batch that stands (or will stand) at `base_offset`.
+batch_facts facts_of(record_batch_view, int64_t base_offset);
+
+/// A snapshot of the producers is due when this much was written since the last, or a segment was
+/// rolled: what a start after a crash has to read over at most, as headers.
+inline constexpr uint64_t snapshot_interval_bytes = uint64_t{256} << 20;
+/// Transactions that wait for the coordinator's word. Beyond it: COORDINATOR_LOAD_IN_PROGRESS,
+/// which clients retry.
+inline constexpr size_t verifications_max = 10'000;
+
+/// Topic configuration beyond log_config. Names and defaults are Kafka's.
+struct partition_config {
+  std::string name;                      // "topic-3", for messages
+  uint64_t message_bytes_max = 1048588;  // max.message.bytes
+  timestamp_type timestamps = timestamp_type::create_time;
+  int64_t timestamp_before_max_ms = INT64_MAX;
+  int64_t timestamp_after_max_ms = 3'600'000;
+  int64_t producer_expiration_ms = 86'400'000;  // producer.id.expiration.ms
+  /// The first batch of a transaction has to be confirmed by the transaction coordinator
+  /// (KIP-890; transaction.partition.verification.enable).
+  bool verify_transactions = false;
+  /// Look at every record of uncompressed batches, as Kafka does. (Compressed ones are opened
+  /// when the topic is compacted or has a timestamp_before_max_ms only.)
+  bool check_records = true;
+};
+
+/// Errors of single records, for ProduceResponse v8+: at most this many are told.
+inline constexpr size_t record_errors_max = 16;
+struct record_error {
+  int32_t index = 0;
+  std::string message;
+};
+
+struct produce_outcome {
+  enum class kind : uint8_t {
+    staged,              // give `write` to the committer; answer when committed(end_offset) came
+    duplicate,           // is there already: answer with base_offset now
+    pending_duplicate,   // as staged, but nothing to write: its first copy is on its way
+    needs_verification,  // ask the coordinator, then produce again with `verification`
+    rejected,            // answer with error and message
+  };
+  kind what = kind::rejected;
+  error_code error = error_code::none;
+  std::string message;
+  std::vector<record_error> record_errors;
+  int64_t base_offset = -1;
+  int64_t end_offset = -1;          // exclusive: committed() reaching it answers this one
+  int64_t log_append_time_ms = -1;  // -1 with CreateTime
+  log_write write;
+  uint64_t verification = 0;
+  int64_t producer_id = -1;  // with needs_verification
+  int16_t producer_epoch = -1;
+};
+
+/// What committed() moved.
+struct progress {
+  int64_t high_watermark = 0;
+  int64_t last_stable_offset = 0;
+};
+
+enum class isolation : int8_t { read_uncommitted = 0, read_committed = 1 };
+
+struct fetch_query {
+  int64_t offset = 0;
+  uint64_t bytes_max = uint64_t{1} << 20;
+  isolation level = isolation::read_uncommitted;
+  /// The first batch comes whole even if it is larger than bytes_max.
+  bool whole_first = true;
+  int32_t current_leader_epoch = -1;
+  int32_t last_fetched_epoch = -1;
+};
+
+struct fetch_answer {
+  error_code error = error_code::none;
+  int64_t high_watermark = -1;
+  int64_t last_stable_offset = -1;
+  int64_t log_start_offset = -1;
+  log_read read;
+  std::vector<aborted_transaction> aborted;  // by first_offset; with read_committed only
+  std::optional<epoch_end> diverging;        // then there are no records
+  /// Set: the read needs the disk. Run it on an io_executor, then call complete_fetch with the same
+  /// query and this answer's last_stable_offset.
+  std::function<result<log_read>()> job;
+};
+
+/// Special timestamps of ListOffsets.
+inline constexpr int64_t offset_latest = -1;
+inline constexpr int64_t offset_earliest = -2;
+inline constexpr int64_t offset_max_timestamp = -3;
+inline constexpr int64_t offset_earliest_local = -4;
+inline constexpr int64_t offset_latest_tiered = -5;
+
+struct offset_answer {
+  error_code error = error_code::none;
+  int64_t timestamp_ms = -1;
+  int64_t offset = -1;
+  int32_t leader_epoch = -1;
+  /// Set: run it on an io_executor, then call complete_offset.
+  std::function<result<timestamp_offset>()> job;
+};
+
+struct delete_records_answer {
+  error_code error = error_code::none;
+  std::string message;
+  int64_t low_watermark = -1;
+};
+
+struct partition_open_options {
+  log_open_options log;
+  /// clean_state() of the last stop, beside log.clean_summary.
+  std::string clean_state;
+  int32_t leader_epoch = 0;
+  int64_t now_ms = 0;
+};
+
+/// What opening did beside the log's own recovery_report.
+struct producer_recovery {
+  bool clean = false;            // clean_state was used
+  int64_t snapshot_offset = -1;  // of the snapshot file that was used
+  uint64_t batches_scanned = 0;
+  std::vector<std::string>
+      problems;  // snapshot files that were refused, markers that cannot be read
+};
+
+class partition {
+ public:
+  /// Blocks unless after a clean stop. The cache must outlive the partition.
+  static result<std::unique_ptr<partition>> open(file_cache& cache, log_id id, std::string folder,
+                                                 log_config log, partition_config config,
+                                                 partition_open_options options = {});
+  ~partition();
+  const producer_recovery& recovery() const noexcept { return recovery_; }
+  const partition_config& config() const noexcept { return config_; }
+  void set_config(const partition_config&, const log_config&);
+  /// For what has no face here: sizes, segments, the recovery report, compaction jobs.
+  partition_log& log() noexcept { return *log_; }
+  const partition_log& log() const noexcept { return *log_; }
+
+  // ---- Writing. ----
+
+  /// One batch of a client, as it came; `batch` is patched (offset, leader epoch, append time) and
+  /// kept alive by `owner` until written.
+  produce_outcome produce(std::span<std::byte> batch, std::shared_ptr<const void> owner,
+                          int64_t now_ms, uint64_t verification = 0);
+  /// The broker's own batches, from record_batch_builder: records of internal topics, offsets of a
+  /// transaction (with producer id, without sequence).
+  produce_outcome append(std::span<std::byte> batches, std::shared_ptr<const void> owner,
+                         int64_t now_ms);
+  /// Ends the transaction of a producer here. INVALID_PRODUCER_EPOCH,
+  /// TRANSACTION_COORDINATOR_FENCED.
+  produce_outcome write_marker(int64_t producer_id, int16_t producer_epoch, bool commit,
+                               int32_t coordinator_epoch, int64_t now_ms);
+  /// As the committer reported: everything below `end_offset` is durable.
+  progress committed(int64_t end_offset);
+  /// Everything staged is lost: all that wait for an end_offset above the high watermark are
+  /// answered with KAFKA_STORAGE_ERROR.
+  progress failed();
+
+  int64_t high_watermark() const noexcept { return log_->log_end_offset(); }
+  int64_t last_stable_offset() const;
+  int64_t log_start_offset() const noexcept { return log_->log_start_offset(); }
+  int32_t leader_epoch() const noexcept { return leader_epoch_; }
+  /// A new term of this node as the leader: batches staged from now on carry it.
+  void set_leader_epoch(int32_t epoch) noexcept { leader_epoch_ = epoch; }
+
+  // ---- Reading. ----
+
+  fetch_answer fetch(const fetch_query&);
+  fetch_answer complete_fetch(const fetch_query&, int64_t last_stable_offset, result<log_read>);
+  offset_answer list_offset(int64_t timestamp_ms, isolation level,
+                            int32_t current_leader_epoch = -1);
+  offset_answer complete_offset(result<timestamp_offset>) const;
+  /// OffsetForLeaderEpoch: the error is about `current_leader_epoch` (-1: not told).
+  std::pair<error_code, epoch_end> offset_for_leader_epoch(int32_t current_leader_epoch,
+                                                           int32_t epoch) const;
+  std::vector<producer_description> describe_producers() const { return producers_.describe(); }
+  bool has_late_transaction(int64_t now_ms, int64_t timeout_ms) const {
+    return producers_.has_late_transaction(now_ms, timeout_ms);
+  }
+
+  // ---- Keeping and removing. ----
+
+  /// Kafka's DeleteRecords; -1 stands for the high watermark.
+  delete_records_answer delete_records(int64_t offset);
+  /// Retention of the log and of producers; now and then. Returns dropped segments.
+  size_t apply_retention(int64_t now_ms);
+  /// Removes committed records from `offset` on and rebuilds what is known of producers. Nothing
+  /// may be staged. Blocks.
+  status truncate_to(int64_t offset, int64_t now_ms);
+  /// Filled with what this partition knows: aborted batches, last batches of producers, the LSO.
+  compaction_options make_compaction_options() const;
+  /// The log's chores, and a snapshot of the producers when enough was written since the last.
+  std::vector<log_chore> take_chores();
+
+  // ---- Stopping. ----
+
+  /// For clean_partition::extra, beside log().summary(). Nothing may be staged.
+  std::string clean_state() const;
+
+ private:
+  struct verification_entry {
+    uint64_t guard = 0;
+    int16_t producer_epoch = -1;
+    int32_t lowest_sequence = 0;
+    int64_t since_ms = 0;
+  };
+  partition(std::unique_ptr<partition_log>, std::string folder, file_system&, partition_config,
+            int32_t leader_epoch);
+  status recover(const partition_open_options&);
+  status rebuild(int64_t now_ms);
+  status replay(record_batch_view, int64_t now_ms);
+  std::optional<produce_outcome> check_batch(record_batch_view) const;
+  std::optional<produce_outcome> check_records(record_batch_view, int64_t now_ms) const;
+  std::optional<produce_outcome> check_producer(record_batch_view, int64_t now_ms,
+                                                uint64_t verification);
+  produce_outcome stage(std::span<std::byte> batches, std::shared_ptr<const void> owner,
+                        int64_t now_ms);
+  error_code check_leader_epoch(int32_t current) const noexcept;
+  fetch_answer offsets() const;
+
+  std::unique_ptr<partition_log> log_;
+  std::string folder_;
+  file_system& files_;
+  partition_config config_;
+  int32_t leader_epoch_ = 0;
+  producer_state producers_;
+  leader_epochs epochs_;
+  producer_recovery recovery_;
+  absl::flat_hash_map<int64_t, verification_entry> verifications_;
+  uint64_t next_guard_ = 1;
+  int64_t snapshot_offset_ = -1;   // of the newest snapshot asked for
+  int64_t snapshot_segment_ = -1;  // the segment that was being written then
+  uint64_t bytes_since_snapshot_ = 0;
+};
+
+}  // namespace weir::kafka
