@@ -1,0 +1,163 @@
+#include "runtime/kafka/topics/broker_config.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include "runtime/base/assert.hpp"
+#include "runtime/base/nearest.hpp"
+#include "runtime/kafka/topics/topic_config.hpp"
+
+namespace weir::kafka {
+namespace {
+
+constexpr value_rule boolean{config_type::boolean};
+constexpr value_rule string{config_type::string};
+constexpr value_rule int32_from(int64_t low) {
+  return {config_type::int32, low};
+}
+constexpr value_rule int64_from(int64_t low) {
+  return {config_type::int64, low};
+}
+
+// What is not a topic's default. Defaults are Kafka's, except where one node makes them senseless
+// (replication factors) and where the documentation says so.
+constexpr broker_config_definition own[] = {
+    {"advertised.listeners", string, nullptr, "The addresses that clients are told to use."},
+    {"auto.create.topics.enable", boolean, "true",
+     "Whether a topic that is asked for and does not exist is created."},
+    {"broker.id", int32_from(-1), "0", "This node's id, as node.id."},
+    {"broker.rack", string, nullptr, "Where this node stands."},
+    {"connections.max.idle.ms", int64_from(-1), "600000",
+     "A connection that is idle for so long is closed."},
+    {"default.replication.factor", int32_from(1), "1", "Copies of each partition by default."},
+    {"delete.topic.enable", boolean, "true", "Whether topics can be deleted."},
+    {"fetch.max.bytes", int32_from(1024), "57671680", "The most bytes in one Fetch answer."},
+    {"group.consumer.assignors",
+     {config_type::list},
+     "uniform,range",
+     "Assignors of the consumer protocol; the first is the default."},
+    {"group.consumer.heartbeat.interval.ms", int32_from(1), "5000",
+     "How often members of the consumer protocol report."},
+    {"group.consumer.max.size", int32_from(1), "2147483647", "The most members of a group."},
+    {"group.consumer.session.timeout.ms", int32_from(1), "45000",
+     "A member of the consumer protocol that is silent for so long is removed."},
+    {"group.coordinator.rebalance.protocols",
+     {config_type::list},
+     "classic,consumer",
+     "The group protocols that this node serves."},
+    {"group.initial.rebalance.delay.ms", int32_from(0), "3000",
+     "How long a new group waits for more members before its first assignment."},
+    {"group.max.session.timeout.ms", int32_from(1), "1800000",
+     "Upper limit of session.timeout.ms."},
+    {"group.max.size", int32_from(1), "2147483647", "The most members of a classic group."},
+    {"group.min.session.timeout.ms", int32_from(1), "6000", "Lower limit of session.timeout.ms."},
+    {"listeners", string, nullptr, "The addresses that this node listens on."},
+    {"log.cleaner.enable", boolean, "true", "Whether compacted topics are compacted."},
+    {"log.dir", string, nullptr, "The folder of all data."},
+    {"log.dirs", string, nullptr, "The folder of all data."},
+    {"log.retention.check.interval.ms", int64_from(1), "300000",
+     "How often segments are checked for what retention drops."},
+    {"max.request.partition.size.limit", int32_from(1), "2000",
+     "The most partitions in one DescribeTopicPartitions answer."},
+    {"node.id", int32_from(0), "0", "This node's id."},
+    {"num.partitions", int32_from(1), "1",
+     "Partitions of a topic that is created without a number."},
+    {"offset.metadata.max.bytes", int32_from(0), "4096", "The longest text of a committed offset."},
+    {"offsets.retention.check.interval.ms", int64_from(1), "600000",
+     "How often committed offsets are checked for expiry."},
+    {"offsets.retention.minutes", int32_from(1), "10080",
+     "How long an empty group's committed offsets are kept."},
+    {"offsets.topic.num.partitions", int32_from(1), "50", "Partitions of __consumer_offsets."},
+    {"offsets.topic.replication.factor", int32_from(1), "1", "Copies of __consumer_offsets."},
+    {"offsets.topic.segment.bytes", int32_from(1), "104857600", "Segments of __consumer_offsets."},
+    {"process.roles", {config_type::list}, "broker,controller", "What this node does: everything."},
+    {"producer.id.expiration.ms", int32_from(1), "86400000",
+     "A producer's sequence numbers are forgotten after so long without a record."},
+    {"socket.request.max.bytes", int32_from(1), "104857600", "The largest request."},
+    {"transaction.max.timeout.ms", int32_from(1), "900000", "Upper limit of a transaction's time."},
+    {"transaction.state.log.min.isr", int32_from(1), "1",
+     "min.insync.replicas of __transaction_state."},
+    {"transaction.state.log.num.partitions", int32_from(1), "50",
+     "Partitions of __transaction_state."},
+    {"transaction.state.log.replication.factor", int32_from(1), "1",
+     "Copies of __transaction_state."},
+    {"transaction.state.log.segment.bytes", int32_from(1), "104857600",
+     "Segments of __transaction_state."},
+    {"transactional.id.expiration.ms", int32_from(1), "604800000",
+     "A transactional id without activity is forgotten after so long."},
+};
+
+value_rule rule_of(const topic_config_definition& topic, const broker_synonym& s) {
+  // Hours and minutes are ints in Kafka; rolling takes at least one, jitter none, retention any.
+  if (s.factor == 1) return topic.rule;
+  int64_t low = std::numeric_limits<int64_t>::min();
+  if (topic.name == "segment.ms") low = 1;
+  if (topic.name == "segment.jitter.ms") low = 0;
+  return {config_type::int32, low};
+}
+
+std::vector<broker_config_definition> make_table() {
+  std::vector<broker_config_definition> all(std::begin(own), std::end(own));
+  for (const auto& t : topic_config_definitions())
+    for (const auto& s : t.synonyms)
+      if (!s.name.empty()) all.push_back({s.name, rule_of(t, s), s.default_value, t.doc});
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  return all;
+}
+
+}  // namespace
+
+std::span<const broker_config_definition> broker_config_definitions() {
+  static const std::vector<broker_config_definition> table = make_table();
+  return table;
+}
+
+const broker_config_definition* find_broker_config(std::string_view name) {
+  auto all = broker_config_definitions();
+  auto at = std::lower_bound(all.begin(), all.end(), name,
+                             [](const auto& d, std::string_view n) { return d.name < n; });
+  return at != all.end() && at->name == name ? &*at : nullptr;
+}
+
+result<broker_config> broker_config::make(const config_map& values) {
+  broker_config made;
+  for (const auto& [name, value] : values) {
+    const auto* d = find_broker_config(name);
+    if (d == nullptr) {
+      std::vector<std::string_view> names;
+      for (const auto& known : broker_config_definitions()) names.push_back(known.name);
+      return {errc::unknown_name,
+              "there is no node configuration '" + name + "'" + nearest_hint(name, names)};
+    }
+    WEIR_ASSIGN(std::string canonical, canonical_value(name, d->rule, value));
+    made.values_.emplace(name, std::move(canonical));
+  }
+  WEIR_TRY(check_topic_overrides({}, made));
+  return made;
+}
+
+const std::string* broker_config::set_value(std::string_view name) const noexcept {
+  auto at = values_.find(name);
+  return at == values_.end() ? nullptr : &at->second;
+}
+
+std::string_view broker_config::text(std::string_view name) const {
+  if (const std::string* set = set_value(name)) return *set;
+  const auto* d = find_broker_config(name);
+  weir_assert(d != nullptr, "a node configuration that the table has");
+  return d->default_value == nullptr ? std::string_view() : std::string_view(d->default_value);
+}
+
+int64_t broker_config::number(std::string_view name) const {
+  std::string_view s = text(name);
+  int64_t v = 0;
+  auto [end, problem] = std::from_chars(s.data(), s.data() + s.size(), v);
+  weir_assert(problem == std::errc() && end == s.data() + s.size(), "a number, by its definition");
+  return v;
+}
+
+bool broker_config::flag(std::string_view name) const {
+  return text(name) == "true";
+}
+
+}  // namespace weir::kafka
