@@ -44,6 +44,7 @@ class reader {
   /// Whether strings, arrays and structures that follow use the compact forms and tags of KIP-482.
   /// `message` and `version` are for error texts.
   void begin_message(const char* message, int16_t version, bool flexible) noexcept {
+    if (problem_) return;  // the error tells of the message that it was met in
     message_ = message, version_ = version, flexible_ = flexible;
   }
   bool flexible() const noexcept { return flexible_; }
