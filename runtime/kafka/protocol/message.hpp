@@ -23,6 +23,8 @@ struct message_info {
   }
 };
 
+/// errc::unsupported, with the versions that there are.
+error no_such_version(const message_info&, int16_t version);
 /// Sets the writer's form; a version that the message does not have is the caller's bug.
 void begin_encode(writer&, const message_info&, int16_t version) noexcept;
 /// Sets the reader's form; errc::unsupported for a version that the message does not have.

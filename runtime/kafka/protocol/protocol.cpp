@@ -9,11 +9,14 @@ void begin_encode(writer& w, const message_info& info, int16_t version) noexcept
   w.begin_message(version >= info.first_flexible);
 }
 
+error no_such_version(const message_info& info, int16_t version) {
+  return error(errc::unsupported,
+               std::string(info.name) + " has no version " + std::to_string(version) + ": use " +
+                   std::to_string(info.min_version) + " to " + std::to_string(info.max_version));
+}
+
 status begin_decode(reader& r, const message_info& info, int16_t version) {
-  if (!info.has(version))
-    return error(errc::unsupported,
-                 std::string(info.name) + " has no version " + std::to_string(version) + ": use " +
-                     std::to_string(info.min_version) + " to " + std::to_string(info.max_version));
+  if (!info.has(version)) return no_such_version(info, version);
   r.begin_message(info.name, version, version >= info.first_flexible);
   return {};
 }
