@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "runtime/kafka/protocol/error_code.hpp"
-#include "runtime/kafka/protocol/messages.hpp"
+#include "runtime/kafka/protocol/messages/transactions.hpp"
 
 namespace weir::kafka {
 

@@ -1,0 +1,129 @@
+// What readers of a partition are told: batches, offsets, epochs.
+#include <algorithm>
+
+#include "runtime/kafka/partition/partition.hpp"
+
+namespace weir::kafka {
+
+error_code partition::check_leader_epoch(int32_t current) const noexcept {
+  if (current < 0 || current == leader_epoch_) return error_code::none;
+  return current < leader_epoch_ ? error_code::fenced_leader_epoch
+                                 : error_code::unknown_leader_epoch;
+}
+
+fetch_answer partition::offsets() const {
+  fetch_answer out;
+  out.high_watermark = high_watermark();
+  out.last_stable_offset = last_stable_offset();
+  out.log_start_offset = log_start_offset();
+  return out;
+}
+
+fetch_answer partition::fetch(const fetch_query& query) {
+  fetch_answer out = offsets();
+  out.error = check_leader_epoch(query.current_leader_epoch);
+  if (out.error != error_code::none) return out;
+  if (query.last_fetched_epoch >= 0) {
+    const epoch_end end = epochs_.end_of(query.last_fetched_epoch, high_watermark());
+    if (end.epoch < 0) {
+      out.error = error_code::offset_out_of_range;
+      return out;
+    }
+    if (end.epoch < query.last_fetched_epoch || end.end_offset < query.offset) {
+      out.diverging = end;
+      return out;
+    }
+  }
+  if (query.offset < out.log_start_offset || query.offset > out.high_watermark) {
+    out.error = error_code::offset_out_of_range;
+    return out;
+  }
+  const int64_t limit =
+      query.level == isolation::read_committed ? out.last_stable_offset : out.high_watermark;
+  out.read.next_offset = query.offset;
+  if (query.offset >= limit) return out;
+  const read_request request{query.offset, query.bytes_max, limit, query.whole_first};
+  auto read = log_->try_read(request);
+  if (!read) {
+    out.job = log_->read_job(request);
+    return out;
+  }
+  return complete_fetch(query, out.last_stable_offset, std::move(*read));
+}
+
+fetch_answer partition::complete_fetch(const fetch_query& query, int64_t last_stable_offset,
+                                       result<log_read> read) {
+  fetch_answer out = offsets();
+  // What the reader may take as stable is what was stable when the read began.
+  out.last_stable_offset = std::min(out.last_stable_offset, last_stable_offset);
+  // Aborted transactions below the log's start are forgotten, so nothing from there may be sent.
+  if (query.offset < out.log_start_offset || (!read.ok() && read.err().code == errc::not_found)) {
+    out.error = error_code::offset_out_of_range;
+    return out;
+  }
+  if (!read.ok()) {
+    out.error = error_code::kafka_storage_error;
+    return out;
+  }
+  out.read = std::move(*read);
+  if (query.level == isolation::read_committed && out.read.bytes > 0)
+    out.aborted = producers_.aborted_in(query.offset, out.read.next_offset);
+  std::sort(out.aborted.begin(), out.aborted.end(),
+            [](const auto& a, const auto& b) { return a.first_offset < b.first_offset; });
+  return out;
+}
+
+offset_answer partition::list_offset(int64_t timestamp_ms, isolation level,
+                                     int32_t current_leader_epoch) {
+  offset_answer out;
+  out.error = check_leader_epoch(current_leader_epoch);
+  if (out.error != error_code::none) return out;
+  const int64_t limit =
+      level == isolation::read_committed ? last_stable_offset() : high_watermark();
+  switch (timestamp_ms) {
+    case offset_latest:
+      out.offset = limit;
+      out.leader_epoch = epochs_.latest();
+      return out;
+    case offset_earliest:
+    case offset_earliest_local:
+      out.offset = log_start_offset();
+      out.leader_epoch = epochs_.epoch_at(out.offset);
+      return out;
+    case offset_latest_tiered:
+      return out;  // nothing is tiered
+    case offset_max_timestamp:
+      if (high_watermark() > log_start_offset()) out.job = log_->max_timestamp_job();
+      return out;
+    default:
+      break;
+  }
+  if (timestamp_ms < 0) {
+    out.error = error_code::unsupported_version;
+    return out;
+  }
+  if (limit > log_start_offset()) out.job = log_->timestamp_job(timestamp_ms, limit);
+  return out;
+}
+
+offset_answer partition::complete_offset(result<timestamp_offset> found) const {
+  offset_answer out;
+  if (!found.ok()) {
+    out.error = error_code::kafka_storage_error;
+    return out;
+  }
+  if (found->offset < log_start_offset()) return out;  // nothing, or deleted meanwhile
+  out.timestamp_ms = found->timestamp_ms;
+  out.offset = found->offset;
+  out.leader_epoch = epochs_.epoch_at(found->offset);
+  return out;
+}
+
+std::pair<error_code, epoch_end> partition::offset_for_leader_epoch(int32_t current_leader_epoch,
+                                                                    int32_t epoch) const {
+  const error_code error = check_leader_epoch(current_leader_epoch);
+  if (error != error_code::none) return {error, {}};
+  return {error, epochs_.end_of(epoch, high_watermark())};
+}
+
+}  // namespace weir::kafka
