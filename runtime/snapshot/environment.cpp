@@ -241,13 +241,13 @@ bool lmdb_environment::disk_is_full() const {
 }
 
 error lmdb_environment::failure(int rc, std::string_view what) const {
-  std::string m = "cannot " + std::string(what) + " the snapshot store '" + directory_ + "': ";
+  std::string m = "cannot " + std::string(what) + " " + options_.what + " '" + directory_ + "': ";
   bool full = rc == ENOSPC || rc == EDQUOT || rc == EFBIG;
   // LMDB reports a write that came up short as EIO.
   if (rc == EIO && disk_is_full()) full = true;
   if (full)
-    return {errc::no_space, m + "no space left; free space on its file system (the next epoch "
-                                "then includes what this one could not write)"};
+    return {errc::no_space,
+            m + "no space left; free space on its file system (" + options_.when_full + ")"};
   switch (rc) {
     case MDB_INVALID:
     case MDB_CORRUPTED:

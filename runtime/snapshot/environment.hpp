@@ -22,6 +22,9 @@ struct environment_options {
   size_t map_growth = 0;
   bool sync = true;
   bool read_only = false;
+  // For error texts: what is kept here, and what happens once there is space again.
+  std::string what = "the snapshot store";
+  std::string when_full = "the next epoch then includes what this one could not write";
 };
 
 inline MDB_val mdb_bytes(std::string_view s) {

@@ -1,0 +1,25 @@
+// Names of topics, by Kafka's rules (org.apache.kafka.common.internals.Topic): what is valid, what
+// collides, what is internal. Pure functions; safe on any thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace weir::kafka {
+
+inline constexpr std::string_view consumer_offsets_topic = "__consumer_offsets";
+inline constexpr std::string_view transaction_state_topic = "__transaction_state";
+
+inline constexpr size_t topic_name_bytes_max = 249;
+
+/// Empty if the name is valid, else Kafka's text: "Topic name is invalid: '..' is not allowed".
+std::string topic_name_problem(std::string_view name);
+
+/// Topics that the broker itself writes; clients can neither create nor delete them.
+bool is_internal_topic(std::string_view name) noexcept;
+
+/// Two names with one key differ only in '.' and '_' and may not exist side by side: metrics of
+/// Kafka's tools cannot tell them apart.
+std::string collision_key(std::string_view name);
+
+}  // namespace weir::kafka
