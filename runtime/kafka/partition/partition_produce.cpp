@@ -16,12 +16,14 @@ produce_outcome reject(error_code code, std::string message) {
   return out;
 }
 
-error_code code_of_verify(errc code) {
+error_code code_of_verify(errc code, std::span<const std::byte> bytes) {
   switch (code) {
     case errc::budget_exceeded:
       return error_code::message_too_large;
     case errc::unsupported:
-      return error_code::unsupported_for_message_format;
+      return record_batch_view(bytes).magic() == record_batch_magic
+                 ? error_code::unsupported_compression_type
+                 : error_code::unsupported_for_message_format;
     case errc::invalid_argument:
       return error_code::invalid_record;
     default:
@@ -46,7 +48,7 @@ produce_outcome partition::produce(std::span<std::byte> bytes, std::shared_ptr<c
                                    int64_t now_ms, uint64_t verification) {
   auto verified = verify_batch(bytes, {batch_origin::producer, config_.message_bytes_max});
   if (!verified.ok())
-    return reject(code_of_verify(verified.err().code),
+    return reject(code_of_verify(verified.err().code, bytes),
                   config_.name + ": " + verified.err().message);
   const record_batch_view batch = *verified;
   if (batch.size_bytes() != bytes.size())
@@ -205,7 +207,8 @@ produce_outcome partition::append(std::span<std::byte> batches, std::shared_ptr<
   for (std::span<const std::byte> rest = batches; !rest.empty();) {
     auto batch = verify_batch(rest, {batch_origin::log, segment_bytes_max});
     if (!batch.ok())
-      return reject(code_of_verify(batch.err().code), config_.name + ": " + batch.err().message);
+      return reject(code_of_verify(batch.err().code, rest),
+                    config_.name + ": " + batch.err().message);
     if (batch->has_producer()) {
       const auto verdict = producers_.check_without_sequence(facts_of(*batch, next));
       if (!verdict.accepted()) return reject(verdict.error, config_.name + ": " + verdict.message);

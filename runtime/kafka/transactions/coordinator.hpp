@@ -32,8 +32,13 @@ struct transaction_options {
 
 class transaction_coordinator {
  public:
+  /// As which a group's offsets take part in a transaction.
+  static constexpr std::string_view offsets_topic = "__consumer_offsets";
+
   explicit transaction_coordinator(transaction_options);
   ~transaction_coordinator();
+  transaction_coordinator(transaction_coordinator&&) noexcept;
+  transaction_coordinator& operator=(transaction_coordinator&&) noexcept;
 
   /// Replays a record of __transaction_state (a null value is a tombstone), in log order.
   status restore(std::string_view key, std::optional<std::string_view> value);
@@ -41,23 +46,27 @@ class transaction_coordinator {
   /// with COORDINATOR_LOAD_IN_PROGRESS.
   void loaded(int64_t now_ms, transaction_effects& out);
 
-  // Requests; each is answered exactly once under its token, here or by a later effect.
-  void init_producer_id(const init_producer_id_request&, reply_token, int64_t now_ms,
-                        transaction_effects& out);
-  /// Versions 0-3 (the fields v3_and_below_*).
-  void add_partitions(const add_partitions_to_txn_request&, reply_token, int64_t now_ms,
-                      transaction_effects& out);
-  void add_offsets(const add_offsets_to_txn_request&, reply_token, int64_t now_ms,
+  // Requests; each is answered exactly once under its token, here or by a later effect. `version`
+  // is the request's: older clients know PRODUCER_FENCED as INVALID_PRODUCER_EPOCH only.
+  void init_producer_id(const init_producer_id_request&, int16_t version, reply_token,
+                        int64_t now_ms, transaction_effects& out);
+  /// Versions 0-3 (the fields v3_and_below_*). That the partitions exist is the driver's to check.
+  void add_partitions(const add_partitions_to_txn_request&, int16_t version, reply_token,
+                      int64_t now_ms, transaction_effects& out);
+  void add_offsets(const add_offsets_to_txn_request&, int16_t version, reply_token, int64_t now_ms,
                    transaction_effects& out);
   void end_transaction(const end_txn_request&, int16_t version, reply_token, int64_t now_ms,
                        transaction_effects& out);
   /// For the produce path: are these partitions part of the producer's open transaction?
-  /// With `add` (Produce v12+, KIP-890 part 2) they are made so. An answer is a
-  /// partition_check_response: NONE, TRANSACTION_ABORTABLE, PRODUCER_FENCED ...
+  /// With `add` (Produce v12+ and TxnOffsetCommit v5+, KIP-890 part 2) they are made so. The answer
+  /// is a partition_check_response: NONE, TRANSACTION_ABORTABLE, INVALID_PRODUCER_ID_MAPPING,
+  /// PRODUCER_FENCED, CONCURRENT_TRANSACTIONS ...; towards clients Kafka turns the retriable ones
+  /// into NOT_ENOUGH_REPLICAS and those that older clients do not know into INVALID_TXN_STATE.
   void check_partitions(std::string_view transactional_id, int64_t producer_id,
                         int16_t producer_epoch, std::vector<transaction_partition>, bool add,
                         reply_token, int64_t now_ms, transaction_effects& out);
   /// Ends a transaction that hangs, as its timeout would: fences the producer and aborts.
+  /// TRANSACTIONAL_ID_NOT_FOUND, INVALID_TXN_STATE (none is open), CONCURRENT_TRANSACTIONS.
   void force_abort(std::string_view transactional_id, reply_token, int64_t now_ms,
                    transaction_effects& out);
 

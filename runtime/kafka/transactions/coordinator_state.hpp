@@ -1,0 +1,130 @@
+// The inside of the transaction coordinator: one entry per transactional id, the records and marker
+// rounds that are under way, and the times at which something is to happen. See coordinator.hpp.
+// Always holds: `busy()` entries take no request that would change them; a write id belongs to one
+// entry or to the producer ids.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/node_hash_map.h"
+#include "runtime/kafka/transactions/coordinator.hpp"
+#include "runtime/kafka/transactions/producer_ids.hpp"
+#include "runtime/kafka/transactions/transaction.hpp"
+
+namespace weir::kafka {
+
+/// InitProducerId requests that wait for a block of producer ids. More are told to come again.
+inline constexpr size_t producer_id_waiters_max = 10'000;
+/// Known transactional ids, each of some 300 bytes. More are refused with POLICY_VIOLATION.
+inline constexpr size_t transactional_ids_max = 1'000'000;
+/// Tombstones of one look for expired ids: bounds the records of one call.
+inline constexpr size_t expirations_per_look_max = 1000;
+/// Waits between attempts (markers, COMPLETE records, aborts after a failed write): doubled from
+/// the first to the last.
+inline constexpr int64_t retry_ms_min = 100;
+inline constexpr int64_t retry_ms_max = 10'000;
+
+/// Whom to answer, and in which form.
+struct reply_to {
+  enum class form : uint8_t { nobody, init, add_partitions, add_offsets, end, check, abort };
+  form what = form::nobody;
+  reply_token token = 0;
+  int16_t version = 0;
+  std::vector<transaction_partition> partitions;  // add_partitions and check: as asked
+};
+
+struct transaction {
+  enum class step : uint8_t { none, initialize, add, prepare, complete, expire };
+
+  transaction_values now;
+  // The one record that is under way.
+  step pending = step::none;
+  transaction_values next;
+  reply_to client;
+  bool fencing = false;  // the prepare that is pending was not the client's
+
+  bool completing = false;  // markers or the COMPLETE record are under way or being repeated
+  int failures = 0;         // of the current step, in a row
+  bool persisted = false;   // there is a record of it
+
+  bool busy() const noexcept { return pending != step::none || completing; }
+};
+using transactions_map = absl::node_hash_map<std::string, transaction>;
+using transaction_ref = transactions_map::value_type;  // id and entry
+
+struct marker_round {
+  std::string transactional_id;
+  std::vector<transaction_partition> left;
+  int attempts = 0;
+};
+
+struct transaction_coordinator::state {
+  explicit state(transaction_options o) : options(o) {}
+
+  // Answers.
+  void answer(const reply_to&, error_code, int64_t producer_id, int16_t epoch,
+              transaction_effects&) const;
+  void refuse(const reply_to& to, error_code code, transaction_effects& out) const {
+    answer(to, code, -1, -1, out);
+  }
+  // Records.
+  void write(transaction_ref&, transaction::step, transaction_values next, reply_to, int64_t now_ms,
+             transaction_effects&);
+  void write_tombstone(transaction_ref&, int64_t now_ms, transaction_effects&);
+  void want_producer_ids(int64_t now_ms, transaction_effects&);
+  void producer_ids_written(bool durable, int64_t now_ms, transaction_effects&);
+  void transaction_written(transaction_ref&, error_code, int64_t now_ms, transaction_effects&);
+
+  // Requests.
+  void init(const init_producer_id_request&, reply_to, int64_t now_ms, transaction_effects&);
+  void init_known(transaction_ref&, const init_producer_id_request&, reply_to, int64_t now_ms,
+                  transaction_effects&);
+  /// Or waits for one; nothing: the request was put aside or refused.
+  std::optional<int64_t> producer_id_for(const init_producer_id_request&, const reply_to&,
+                                         int64_t now_ms, transaction_effects&);
+  void add(const std::string& id, int64_t producer_id, int16_t epoch,
+           std::vector<transaction_partition>, reply_to, int64_t now_ms, transaction_effects&);
+  void check(const std::string& id, int64_t producer_id, int16_t epoch, const reply_to&,
+             transaction_effects&) const;
+  void end(const end_txn_request&, reply_to, int64_t now_ms, transaction_effects&);
+  void prepare(transaction_ref&, bool commit, bool bump, reply_to, int64_t now_ms,
+               transaction_effects&);
+  void fence_and_abort(transaction_ref&, reply_to, int64_t now_ms, transaction_effects&);
+
+  // Ending.
+  void send_markers(transaction_ref&, int64_t now_ms, transaction_effects&);
+  void ask_markers(uint64_t round_id, transaction_effects&);
+  void finish(transaction_ref&, int64_t now_ms, transaction_effects&);
+  void on_timeout(const std::string& id, int64_t now_ms, transaction_effects&);
+  void expire(int64_t now_ms, transaction_effects&);
+
+  // Time.
+  void arm(transaction_ref&, int64_t not_before_ms);
+  void schedule_wake(transaction_effects&) const;
+
+  transaction_options options;
+  bool loaded = false;
+  transactions_map transactions;
+  producer_ids ids;
+  std::deque<std::pair<init_producer_id_request, reply_to>> waiting_for_ids;
+  uint64_t next_write_id = 1, next_round_id = 1;
+  uint64_t producer_ids_write = 0;  // its write id while one is under way
+  absl::flat_hash_map<uint64_t, std::string> writes;
+  absl::flat_hash_map<uint64_t, marker_round> rounds;
+  std::set<std::pair<int64_t, std::string>> timeouts;                   // of open transactions
+  std::multimap<int64_t, std::variant<uint64_t, std::string>> retries;  // rounds; COMPLETE records
+  int64_t next_look_ms = 0;                                             // for expired ids
+};
+
+/// The wait before attempt number `failures` + 1.
+int64_t retry_wait_ms(int failures) noexcept;
+
+}  // namespace weir::kafka
