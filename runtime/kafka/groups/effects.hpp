@@ -18,6 +18,7 @@
 
 #include "runtime/kafka/protocol/error_code.hpp"
 #include "runtime/kafka/protocol/messages/groups.hpp"
+#include "runtime/kafka/protocol/messages/transactions.hpp"
 
 namespace weir::kafka {
 
@@ -60,9 +61,8 @@ struct group_write {
   int16_t producer_epoch = -1;
 };
 
-inline constexpr int64_t no_wake = std::numeric_limits<int64_t>::max();
-
 struct group_effects {
+  static constexpr int64_t no_wake = std::numeric_limits<int64_t>::max();
   std::vector<group_reply> replies;
   std::vector<group_write> writes;
   int64_t next_wake_ms = no_wake;  ///< Replaces what an earlier call asked for.

@@ -50,12 +50,14 @@ class group {
   void delete_group(const group_call&, group_effects&);
 
   // Reads, answered at once.
-  offset_fetch_response_group fetch_offsets(const offset_fetch_request_group&, bool require_stable,
-                                            int16_t version) const;
-  described_group describe(int16_t version) const;
-  consumer_described_group consumer_describe(int16_t version) const;
+  /// OffsetFetch names several groups: the driver asks each. Versions below 8 have one group and a
+  /// layout of their own: see old_offset_fetch() and old_offset_fetch_response().
+  offset_fetch_response::group fetch_offsets(const offset_fetch_request::group&,
+                                             bool require_stable, int16_t version) const;
+  describe_groups_response::group describe(int16_t version) const;
+  consumer_group_describe_response::group consumer_describe(int16_t version) const;
   /// ListGroups entry; nothing if the group does not exist. Filters are the driver's.
-  std::optional<listed_group> listed() const;
+  std::optional<list_groups_response::group> listed() const;
   std::vector<committed_offset> committed() const;
 
   // Events.
@@ -86,5 +88,9 @@ class group {
   struct impl;
   std::unique_ptr<impl> impl_;
 };
+
+/// An OffsetFetch of version 1-7 as that of its one group, and the answer back in its layout.
+offset_fetch_request::group old_offset_fetch(const offset_fetch_request&);
+offset_fetch_response old_offset_fetch_response(offset_fetch_response::group&&);
 
 }  // namespace weir::kafka
