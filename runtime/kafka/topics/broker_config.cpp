@@ -19,6 +19,9 @@ constexpr value_rule int64_from(int64_t low) {
   return {config_type::int64, low};
 }
 
+// One node keeps one copy; what asks for more is refused at the start, not at the first topic.
+constexpr value_rule one_replica{config_type::int32, 1, 1};
+
 // What is not a topic's default. Defaults are Kafka's, except where one node makes them senseless
 // (replication factors) and where the documentation says so.
 constexpr broker_config_definition own[] = {
@@ -29,7 +32,7 @@ constexpr broker_config_definition own[] = {
     {"broker.rack", string, nullptr, "Where this node stands."},
     {"connections.max.idle.ms", int64_from(-1), "600000",
      "A connection that is idle for so long is closed."},
-    {"default.replication.factor", int32_from(1), "1", "Copies of each partition by default."},
+    {"default.replication.factor", one_replica, "1", "Copies of each partition by default."},
     {"delete.topic.enable", boolean, "true", "Whether topics can be deleted."},
     {"fetch.max.bytes", int32_from(1024), "57671680", "The most bytes in one Fetch answer."},
     {"group.consumer.assignors",
@@ -68,7 +71,7 @@ constexpr broker_config_definition own[] = {
     {"offsets.retention.minutes", int32_from(1), "10080",
      "How long an empty group's committed offsets are kept."},
     {"offsets.topic.num.partitions", int32_from(1), "50", "Partitions of __consumer_offsets."},
-    {"offsets.topic.replication.factor", int32_from(1), "1", "Copies of __consumer_offsets."},
+    {"offsets.topic.replication.factor", one_replica, "1", "Copies of __consumer_offsets."},
     {"offsets.topic.segment.bytes", int32_from(1), "104857600", "Segments of __consumer_offsets."},
     {"process.roles", {config_type::list}, "broker,controller", "What this node does: everything."},
     {"producer.id.expiration.ms", int32_from(1), "86400000",
@@ -79,7 +82,7 @@ constexpr broker_config_definition own[] = {
      "min.insync.replicas of __transaction_state."},
     {"transaction.state.log.num.partitions", int32_from(1), "50",
      "Partitions of __transaction_state."},
-    {"transaction.state.log.replication.factor", int32_from(1), "1",
+    {"transaction.state.log.replication.factor", one_replica, "1",
      "Copies of __transaction_state."},
     {"transaction.state.log.segment.bytes", int32_from(1), "104857600",
      "Segments of __transaction_state."},

@@ -1,0 +1,176 @@
+#include "runtime/kafka/topics/admin/metadata.hpp"
+
+#include <unordered_set>
+
+#include "runtime/kafka/topics/admin/topics.hpp"
+#include "runtime/kafka/topics/topic_name.hpp"
+
+namespace weir::kafka {
+namespace {
+
+// Endpoint types and coordinator types on the wire.
+constexpr int8_t endpoint_brokers = 1;
+constexpr int8_t endpoint_controllers = 2;
+constexpr int8_t coordinates_groups = 0;
+constexpr int8_t coordinates_transactions = 1;
+
+using wanted_topic = metadata_request::topic;
+using topic_result = metadata_response::topic;
+
+topic_result described(const topic_info& t, const node_facts& node) {
+  topic_result out;
+  out.name = t.name;
+  out.topic_id = t.id;
+  out.is_internal = t.internal;
+  out.partitions.resize(t.partitions.size());
+  for (size_t i = 0; i < t.partitions.size(); ++i) {
+    auto& p = out.partitions[i];
+    p.partition_index = static_cast<int32_t>(i);
+    p.leader_id = node.node_id;
+    p.leader_epoch = t.partitions[i].leader_epoch;
+    p.replica_nodes = p.isr_nodes = {node.node_id};
+  }
+  return out;
+}
+
+topic_result refused(const wanted_topic& t, error_code code) {
+  topic_result out;
+  out.error_code = code;
+  out.name = t.name;
+  out.topic_id = t.topic_id;
+  out.is_internal = t.name && is_internal_topic(*t.name);
+  return out;
+}
+
+/// A Metadata request on its way: the catalog with the topics that are about to be made.
+struct lookup {
+  topic_catalog catalog;
+  const node_facts& node;
+  const request_facts& facts;
+  bool may_create;
+  std::vector<topic_command>& commands;
+};
+
+// Kafka tells of a topic that is being made in the same way as of one that does not exist.
+topic_result missing(lookup& state, const wanted_topic& t) {
+  if (!topic_name_problem(*t.name).empty()) return refused(t, error_code::invalid_topic_exception);
+  if (!state.may_create) return refused(t, error_code::unknown_topic_or_partition);
+  create_topic_command command = auto_created_topic(*t.name, state.node, state.facts);
+  if (apply_result applied = state.catalog.apply(command); !applied.ok())
+    return refused(t, applied.problem.code);
+  state.commands.push_back(std::move(command));
+  return refused(t, error_code::unknown_topic_or_partition);
+}
+
+topic_result look_up(lookup& state, const wanted_topic& t) {
+  // Versions 10 and 11 have the id's field, but answer to names only.
+  if (state.facts.version < 12 && (!t.name || !t.topic_id.is_zero())) {
+    wanted_topic named = t;
+    if (!named.name) named.name.emplace();
+    return refused(named, error_code::invalid_request);
+  }
+  if (!t.topic_id.is_zero()) {
+    if (topic_ptr found = state.catalog.find(t.topic_id)) return described(*found, state.node);
+    wanted_topic by_id;
+    by_id.topic_id = t.topic_id;
+    return refused(by_id, error_code::unknown_topic_id);
+  }
+  if (!t.name) return refused(t, error_code::invalid_request);
+  if (topic_ptr found = state.catalog.find(*t.name)) return described(*found, state.node);
+  return missing(state, t);
+}
+
+bool wants_all(const metadata_request& request, int16_t version) {
+  // Version 0 could not say "none" and "all" apart.
+  return !request.topics || (version == 0 && request.topics->empty());
+}
+
+}  // namespace
+
+admin_answer<metadata_response> answer_metadata(const metadata_request& request,
+                                                const topic_catalog& catalog,
+                                                const node_facts& node,
+                                                const request_facts& facts) {
+  admin_answer<metadata_response> out;
+  metadata_response& response = out.response;
+  metadata_response::broker self;
+  self.node_id = node.node_id;
+  self.host = node.host;
+  self.port = node.port;
+  self.rack = node.rack;
+  response.brokers.push_back(std::move(self));
+  response.cluster_id = node.cluster_id;
+  response.controller_id = node.node_id;
+  if (wants_all(request, facts.version)) {
+    for (const auto& t : catalog.sorted()) response.topics.push_back(described(*t, node));
+    return out;
+  }
+  const bool may_create =
+      request.allow_auto_topic_creation && node.config.flag("auto.create.topics.enable");
+  lookup state{catalog, node, facts, may_create, out.commands};
+  std::unordered_set<std::string> names;
+  std::unordered_set<uuid> ids;
+  for (const auto& t : *request.topics) {
+    const bool by_id = !t.topic_id.is_zero();
+    if (by_id ? !ids.insert(t.topic_id).second : t.name && !names.insert(*t.name).second) continue;
+    response.topics.push_back(look_up(state, t));
+  }
+  return out;
+}
+
+describe_cluster_response answer_describe_cluster(const describe_cluster_request& request,
+                                                  const node_facts& node,
+                                                  const request_facts& facts) {
+  describe_cluster_response response;
+  response.endpoint_type = endpoint_brokers;
+  if (request.endpoint_type != endpoint_brokers) {
+    const bool known = request.endpoint_type == endpoint_controllers;
+    api_error problem{
+        known ? error_code::mismatched_endpoint_type : error_code::unsupported_endpoint_type,
+        known ? "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of "
+                "type CONTROLLER"
+              : "Unsupported endpoint type " + std::to_string(request.endpoint_type)};
+    if (facts.version == 0) problem.code = error_code::invalid_request;
+    set_error(response, problem);
+    return response;
+  }
+  response.cluster_id = node.cluster_id;
+  response.controller_id = node.node_id;
+  describe_cluster_response::broker self;
+  self.broker_id = node.node_id;
+  self.host = node.host;
+  self.port = node.port;
+  self.rack = node.rack;
+  response.brokers.push_back(std::move(self));
+  return response;
+}
+
+find_coordinator_response answer_find_coordinator(const find_coordinator_request& request,
+                                                  const node_facts& node,
+                                                  const request_facts& facts) {
+  api_error problem;
+  if (request.key_type != coordinates_groups && request.key_type != coordinates_transactions)
+    problem = {error_code::invalid_request, "There is no coordinator of type " +
+                                                std::to_string(request.key_type) +
+                                                ": ask for 0 (groups) or 1 (transactions)."};
+  auto fill = [&](auto& out) {
+    out.node_id = problem.ok() ? node.node_id : -1;
+    out.host = problem.ok() ? node.host : "";
+    out.port = problem.ok() ? node.port : -1;
+    set_error(out, problem);
+  };
+  find_coordinator_response response;
+  if (facts.version < 4) {
+    fill(response);
+    return response;
+  }
+  for (const auto& key : request.coordinator_keys) {
+    find_coordinator_response::coordinator c;
+    c.key = key;
+    fill(c);
+    response.coordinators.push_back(std::move(c));
+  }
+  return response;
+}
+
+}  // namespace weir::kafka
