@@ -30,8 +30,11 @@ struct group_commit_stats {
   uint64_t write_calls = 0;  // after merging
   uint64_t bytes = 0;
   uint64_t file_syncs = 0;
-  uint64_t journal_syncs = 0;  // rounds that went through the journal
-  uint64_t failures = 0;       // partitions that were told to roll back
+  uint64_t journal_syncs = 0;   // rounds that went through the journal
+  uint64_t failures = 0;        // partitions that were told to roll back
+  uint64_t repairs = 0;         // files that were cut back after a failure
+  uint64_t turns = 0;           // of the journal
+  uint64_t point_failures = 0;  // rounds after which the commit points could not be written
 };
 
 class group_commit {
