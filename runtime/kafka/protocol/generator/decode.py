@@ -17,11 +17,7 @@ def element(field, target, name):
 
 def count(field, name, message, kind):
     return (f"r.{kind}({name}, {smallest_element(field, message)}, "
-            f"sizeof({element_type_of(field)}))")
-
-
-def element_type_of(field):
-    return field.struct.cpp if field.struct else element_type(field)
+            f"sizeof({element_type(field)}))")
 
 
 def elements(field, target, name):

@@ -6,7 +6,7 @@ CPP = {"bool": "bool", "float64": "double", "string": "std::string", "bytes": "s
 
 
 def element_type(field):
-    return CPP.get(field.type, field.type)
+    return field.struct.cpp if field.struct else CPP[field.type]
 
 
 def is_optional(field):
@@ -117,22 +117,25 @@ def body(struct, indent):
     return "".join(out)
 
 
+def equality(name):
+    return f"  friend bool operator==(const {name}&, const {name}&) = default;\n"
+
+
 def declare(message):
+    """Structures stand beside their message, not in it, and have an alias inside: an optional of a
+    nested structure with initializers could not be used before its message is complete."""
     flexible = "no_version" if message.flexible > message.versions[1] else str(message.flexible)
     key = f"api_key::{message.api_cpp}" if message.key >= 0 else "api_key::none"
     out = [f"struct {message.response};\n"] if message.response else []
+    for s in message.structs:
+        out.append(f"struct {s.cpp} {{\n{body(s, 2)}{equality(s.cpp)}}};\n")
     out.append(f"struct {message.cpp} {{\n")
     out.append(f'  static constexpr message_info info{{{key}, "{message.name}", '
                f"{message.versions[0]}, {message.versions[1]}, {flexible}}};\n")
     if message.response:
         out.append(f"  using response_type = {message.response};\n")
-    for s in message.structs:
-        out.append(f"\n  struct {s.name} {{\n{body(s, 4)}"
-                   f"    friend bool operator==(const {s.name}&, const {s.name}&) = default;\n"
-                   "  };\n")
-    out.append("\n" + body(message.root, 2))
-    out.append(f"  friend bool operator==(const {message.cpp}&, const {message.cpp}&) = default;\n"
-               "};\n")
+    out += [f"  using {s.name} = {s.cpp};\n" for s in message.structs]
+    out.append("\n" + body(message.root, 2) + equality(message.cpp) + "};\n")
     out.append(f"void encode(writer&, const {message.cpp}&, int16_t version);\n"
                f"status decode(reader&, {message.cpp}&, int16_t version);\n")
     return "".join(out)

@@ -43,7 +43,7 @@ class Struct:
     path: str              # for error texts: where it stands in the message, "" for the message
     versions: tuple
     fields: list = field(default_factory=list)
-    cpp: str = ""          # its qualified C++ name
+    cpp: str = ""          # its C++ name
 
     def tagged(self):
         return sorted((f for f in self.fields if f.tag is not None), key=lambda f: f.tag)
@@ -168,7 +168,7 @@ class Parser:
             if struct in names:
                 self.fail(f"{name}: {struct} is a structure and a field")
         for struct in self.structs.values():
-            struct.cpp = f"{root.name}::{struct.name}"
+            struct.cpp = f"{root.name}_{struct.name}"
         root.cpp = root.name
         return Message(name, root.name, versions, flexible, root, list(self.structs.values()), key)
 
