@@ -163,10 +163,14 @@ constexpr row rows[] = {
     {"STREAMS_INVALID_TOPOLOGY_EPOCH", "The topology's epoch is not valid."},
     {"STREAMS_TOPOLOGY_FENCED", "The topology's epoch is outdated."},
     {"SHARE_SESSION_LIMIT_REACHED", "There are as many share sessions as are allowed."},
+    {"GROUP_DELETION_FAILED", "The group could not be deleted."},
+    {"STREAMS_TOPOLOGY_DESCRIPTION_UPDATE_FAILED",
+     "The description of the topology could not be updated."},
+    {"CONTROLLER_ID_NOT_REGISTERED", "The controller id is not registered."},
 };
 constexpr row unknown{"UNKNOWN_ERROR", "An error that this version of Weir does not know."};
 
-static_assert(std::size(rows) == static_cast<size_t>(error_code::share_session_limit_reached) + 2);
+static_assert(std::size(rows) == static_cast<size_t>(error_code::controller_id_not_registered) + 2);
 
 const row& row_of(error_code code) noexcept {
   const int index = static_cast<int>(code) + 1;

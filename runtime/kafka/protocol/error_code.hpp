@@ -143,6 +143,9 @@ enum class error_code : int16_t {
   streams_invalid_topology_epoch = 131,
   streams_topology_fenced = 132,
   share_session_limit_reached = 133,
+  group_deletion_failed = 134,
+  streams_topology_description_update_failed = 135,
+  controller_id_not_registered = 136,
 };
 
 /// "UNKNOWN_TOPIC_OR_PARTITION", as Kafka's tools print it; "UNKNOWN_ERROR" for a code that is none

@@ -94,6 +94,8 @@ TEST_CASE("kafka error codes: names, texts, and what clients try again") {
   CHECK(to_string(error_code::unknown_topic_id) == "UNKNOWN_TOPIC_ID");
   CHECK(static_cast<int>(error_code::unknown_topic_id) == 100);
   CHECK(to_string(error_code::share_session_limit_reached) == "SHARE_SESSION_LIMIT_REACHED");
+  CHECK(to_string(error_code::controller_id_not_registered) == "CONTROLLER_ID_NOT_REGISTERED");
+  CHECK(static_cast<int>(error_code::controller_id_not_registered) == 136);
   CHECK(to_string(static_cast<error_code>(5000)) == "UNKNOWN_ERROR");
   CHECK(to_string(static_cast<error_code>(-2)) == "UNKNOWN_ERROR");
   CHECK(message_of(error_code::topic_already_exists) == "A topic of this name exists already.");

@@ -72,7 +72,7 @@ def smallest_struct(struct, flexible, versions):
 
 
 def smallest_element(field, message):
-    """Of one element of an array field, over all versions; at least 1, so that it bounds a count."""
+    """Of one element of an array, over all versions; at least 1, so that it bounds a count."""
     sizes = []
     for flexible in (False, True):
         if flexible and field.versions[1] < message.flexible:

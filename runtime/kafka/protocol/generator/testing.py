@@ -36,8 +36,8 @@ def one(field, struct):
 
 def fill(struct):
     code = "\n".join(one(f, struct) for f in struct.fields)
-    return (f"static void fill([[maybe_unused]] random_values& g, [[maybe_unused]] {struct.cpp}& m, "
-            f"[[maybe_unused]] int16_t v) {{\n{code}\n}}\n")
+    return (f"static void fill([[maybe_unused]] random_values& g, "
+            f"[[maybe_unused]] {struct.cpp}& m, [[maybe_unused]] int16_t v) {{\n{code}\n}}\n")
 
 
 def define(messages, tables):
