@@ -82,6 +82,9 @@ struct group_commit::state {
   std::unique_ptr<commit_journal> journal;
   std::future<status> turning;  // makes the journal's other file free
   uint64_t lane_of_work = 0;    // at the executor
+  // A sync failed since the journal was emptied: the system may have dropped what the journal still
+  // has, and no later sync will say so.
+  bool suspect = false;
   std::map<log_id, lane_state> lanes;
   // Of the round.
   uint64_t round = 0;
@@ -223,7 +226,11 @@ status group_commit::state::repair(lane_state& st, const damaged_file& d) {
     return cache.files().sync_directory(st.lane->folder);
   }
   WEIR_TRY((*open)->truncate(d.cut));
-  WEIR_TRY((*open)->sync());
+  if (status s = (*open)->sync(); !s) {
+    suspect = true;
+    d.file->forget();
+    return s;
+  }
   if (st.tail != d.file) return {};
   std::vector<std::byte> bytes(st.tail_end - st.tail_begin);
   WEIR_ASSIGN(size_t n, (*open)->read(st.tail_begin, bytes));
@@ -320,7 +327,8 @@ bool group_commit::state::sync_by_journal(size_t count) {
 /// Turns to the journal's other file when this one is full.
 bool group_commit::state::make_room(uint64_t bytes) {
   if (!journal->is_full(bytes)) return true;
-  if (turning.valid() && !turning.get()) return checkpoint().ok();
+  if (turning.valid() && !turning.get()) suspect = true;
+  if (suspect) return checkpoint().ok();
   ++stats.turns;
   if (!options.background) {
     if (!sync_all()) return checkpoint().ok();
@@ -365,20 +373,28 @@ status group_commit::state::sync_one(file_round& f) {
     WEIR_ASSIGN(f.open, f.file->open());
   }
   status s = f.open->sync();
-  if (!s) f.file->forget();
+  if (s) return s;
+  f.file->forget();
+  suspect = true;
   return s;
 }
 
 status group_commit::state::sync_all() {
-  return cache.files().sync_file_system(options.folder);
+  status s = cache.files().sync_file_system(options.folder);
+  if (!s) suspect = true;
+  return s;
 }
 
 /// Everything in the journal is durable in the segments, and the journal is empty.
 status group_commit::state::checkpoint() {
-  if (turning.valid()) (void)turning.get();  // what it did is done again
-  // The system may have dropped what it could not write; the journal has it.
-  if (!sync_all()) WEIR_TRY(journal->replay(cache));
-  return journal->reset();
+  if (turning.valid() && !turning.get()) suspect = true;
+  if (suspect || !sync_all()) {
+    WEIR_TRY(journal->replay(cache));
+    WEIR_TRY(sync_all());
+  }
+  WEIR_TRY(journal->reset());
+  suspect = false;
+  return {};
 }
 
 void group_commit::state::conclude(std::vector<commit_outcome>& outcomes) {

@@ -211,13 +211,15 @@ void partition_log::rollback() {
   s.pending.clear();
   s.recent.clear();
   s.staged_end = s.end_offset;
-  // A segment without anything committed goes, unless the log would be left without one to write.
-  while (!s.segments.empty() && s.segments.back().bytes == 0 &&
-         s.segments.back().base >= s.end_offset && s.segments.back().staged_bytes > 0)
+  // The committer removes the files of segments without anything committed.
+  while (!s.segments.empty() && s.segments.back().bytes == 0 && s.segments.back().staged_bytes > 0)
     s.segments.pop_back();
   if (s.segments.empty()) return;
+  if (s.segments.back().sealed) {
+    s.add_segment(s.end_offset, 0);
+    return;
+  }
   auto& last = s.segments.back();
-  weir_assert(!last.sealed, "a sealed segment was rolled back");
   last.staged_bytes = last.bytes;
   last.staged_max_timestamp = last.max_timestamp;
   last.index->cut(static_cast<uint32_t>(last.bytes));

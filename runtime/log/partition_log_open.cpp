@@ -95,15 +95,6 @@ result<bool> partition_log::state::recover_segment(const log_open_options& o, in
   // known, all but the last.
   const bool acknowledged = o.committed ? base < o.committed->segment_base : next_base.has_value();
   const bool holds_point = o.committed && base == o.committed->segment_base;
-  if (acknowledged && next_base && o.verify_bytes != UINT64_MAX) {
-    auto saved = read_index(files(), index_path(seg.file->path()));
-    auto info = files().stat(seg.file->path());
-    if (saved && info && saved->facts.base_offset == base && saved->facts.bytes <= info->size &&
-        saved->facts.end_offset == *next_base) {
-      adopt(seg, std::move(saved->facts), std::move(saved->index), next_base);
-      return true;
-    }
-  }
   segment_check c{cache, seg.file, base};
   c.index_interval = config.index_interval_bytes;
   if (acknowledged) {
@@ -114,6 +105,19 @@ result<bool> partition_log::state::recover_segment(const log_open_options& o, in
     c.committed_end = o.committed->end_offset;
     c.verify_from = c.committed_bytes - std::min(c.committed_bytes, o.verify_bytes);
   }
+  if (acknowledged && next_base) {
+    auto saved = read_index(files(), index_path(seg.file->path()));
+    auto info = files().stat(seg.file->path());
+    if (saved && info && saved->facts.base_offset == base && saved->facts.bytes <= info->size &&
+        saved->facts.end_offset == *next_base) {
+      if (o.verify_bytes != UINT64_MAX) {
+        adopt(seg, std::move(saved->facts), std::move(saved->index), next_base);
+        return true;
+      }
+      c.committed_bytes = saved->facts.bytes;  // a gap behind it is known
+    }
+  }
+  const size_t lost_before = report.lost.size();
   WEIR_ASSIGN(auto found, check_segment(c, report));
   bool stays = next_base.has_value();
   // Behind the commit point the next segment has to begin where this one ends; otherwise a torn
@@ -122,7 +126,12 @@ result<bool> partition_log::state::recover_segment(const log_open_options& o, in
     stays = std::max(found.facts.end_offset, c.committed_end.value_or(0)) == *next_base;
   if (stays) {
     found.facts.end_offset = *next_base;
-    WEIR_TRY(write_index(files(), index_path(seg.file->path()), found.facts, found.index));
+    // Durable when it has to say that a gap is known.
+    if (report.lost.size() == lost_before)
+      WEIR_TRY(write_index(files(), index_path(seg.file->path()), found.facts, found.index));
+    else
+      WEIR_TRY(atomic_write_file(files(), index_path(seg.file->path()),
+                                 encode_index(found.facts, found.index)));
     ++report.indexes_rebuilt;
   }
   adopt(seg, std::move(found.facts), std::move(found.index), stays ? next_base : std::nullopt);
@@ -153,7 +162,8 @@ status partition_log::state::finish_recovery(const log_open_options& o) {
       // Offsets that were given out are not given out again: the log goes on behind them.
       auto& last = segments.back();
       last.end_offset = acknowledged;
-      WEIR_TRY(write_index(files(), index_path(last.file->path()), last.facts(), *last.index));
+      WEIR_TRY(atomic_write_file(files(), index_path(last.file->path()),
+                                 encode_index(last.facts(), *last.index)));
       last.file->cache_index(std::exchange(last.index, nullptr));
       last.sealed = true;
       add_segment(acknowledged, 0);

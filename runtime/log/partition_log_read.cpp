@@ -44,6 +44,10 @@ class read_resolver {
 
   /// False: the disk is needed. Sets done_ when the answer is complete.
   result<bool> add(readable_segment& r) {
+    if (r.bytes == 0) {  // all of it was lost
+      out_.next_offset = std::max(out_.next_offset, std::min(r.end_offset, q_.limit));
+      return true;
+    }
     if (!r.index) {
       if (!may_block_) return partly();
       WEIR_ASSIGN(r.index_owner, load_index(files_, r.file, r.base, r.bytes));
@@ -249,7 +253,6 @@ std::vector<readable_segment> partition_log::state::readable(int64_t offset, uin
   for (size_t i = segment_of(offset); i < segments.size(); ++i) {
     const auto& s = segments[i];
     const bool last = i + 1 == segments.size();
-    if (s.bytes == 0) continue;
     readable_segment r{s.file,  s.base,          last ? end_offset : segments[i + 1].base,
                        s.bytes, s.max_timestamp, nullptr,
                        nullptr, nullptr,         s.holes};
@@ -309,7 +312,7 @@ std::function<result<timestamp_offset>()> partition_log::timestamp_job(int64_t t
   auto& s = *s_;
   std::vector<readable_segment> segments;
   for (auto& r : s.readable(s.start_offset, UINT64_MAX, true, SIZE_MAX))
-    if (r.max_timestamp >= timestamp_ms) segments.push_back(std::move(r));
+    if (r.bytes > 0 && r.max_timestamp >= timestamp_ms) segments.push_back(std::move(r));
   return [&files = s.files(), segments = std::move(segments), timestamp_ms, limit,
           start = s.start_offset]() mutable -> result<timestamp_offset> {
     for (auto& r : segments) {

@@ -52,7 +52,8 @@ class segment_checker {
       position = resume;
       walker.emplace(*file_, position, scan_end);
     }
-    if (c_.committed_end && *c_.committed_end > next_offset_ && !tail_lost_)
+    if (position < c_.committed_bytes && c_.committed_end && *c_.committed_end > next_offset_ &&
+        !tail_lost_)
       report_.lost.push_back({next_offset_, *c_.committed_end - 1, "",
                               "'" + c_.file->path() + "' ends at " + std::to_string(position) +
                                   " instead of " + std::to_string(c_.committed_bytes)});

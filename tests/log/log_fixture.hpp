@@ -13,9 +13,11 @@ namespace weir::test {
 
 class log_fixture {
  public:
-  explicit log_fixture(log_config config = {}) : config_(config) {
-    real_ = make_posix_file_system();
-    faulty_ = make_faulty_file_system(*real_, [this](file_op op, const std::string& p, uint64_t) {
+  /// On the disk, or on another file system that the test owns.
+  explicit log_fixture(log_config config = {}, file_system* files = nullptr) : config_(config) {
+    if (!files) real_ = make_posix_file_system();
+    base_ = files ? files : real_.get();
+    faulty_ = make_faulty_file_system(*base_, [this](file_op op, const std::string& p, uint64_t) {
       ++calls;
       return fault ? fault(op, p) : file_fault::none;
     });
@@ -108,7 +110,7 @@ class log_fixture {
   }
   partition_log& log() { return *log_; }
   group_commit& committer() { return *committer_; }
-  file_system& files() { return *real_; }
+  file_system& files() { return *base_; }
   file_cache& cache() { return *cache_; }
   const std::string& dir() const { return dir_.path(); }
   void set_config(const log_config& c) { config_ = c; }
@@ -119,6 +121,7 @@ class log_fixture {
  private:
   scratch_folder dir_;
   std::unique_ptr<file_system> real_, faulty_;
+  file_system* base_ = nullptr;
   log_id id_{{1, 2, 3}, 0};
   log_config config_;
   std::unique_ptr<file_cache> cache_;
