@@ -85,10 +85,10 @@ status partition::rebuild(int64_t now_ms) {
     recovery_.problems.push_back("snapshot " + file.path + " is removed: " + problem);
     WEIR_TRY(files_.remove(file.path));
   }
+  // Begins with the batch that holds the log's start, if that lies within one: it is still read.
   if (from < end)
-    WEIR_TRY(log_->visit_batches(from, [this, from, now_ms](record_batch_view batch) -> status {
-      return batch.base_offset() < from ? status{} : replay(batch, now_ms);
-    }));
+    WEIR_TRY(log_->visit_batches(
+        from, [this, now_ms](record_batch_view batch) { return replay(batch, now_ms); }));
   producers_.log_start(log_->log_start_offset());
   epochs_.log_start(log_->log_start_offset());
   return {};

@@ -42,7 +42,7 @@ std::string producer_state::encode() const {
     const producer_entry* committed = &entry;
     if (auto found = staged.find(id); found != staged.end())
       committed = found->second->before ? &*found->second->before : nullptr;
-    if (committed == nullptr) continue;
+    if (committed == nullptr || committed->unwritten) continue;
     put_entry(body, id, *committed);
     ++count;
   }

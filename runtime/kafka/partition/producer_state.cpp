@@ -20,10 +20,6 @@ int32_t subtract_sequence(int32_t sequence, int32_t count) noexcept {
   return sequence - count;
 }
 
-bool follows(int32_t last, int32_t next) noexcept {
-  return last == sequence_last ? next == 0 : next == last + 1;
-}
-
 void push_batch(producer_entry& entry, const producer_batch& batch) {
   if (entry.batch_count == producer_batches_max) {
     std::move(entry.batches.begin() + 1, entry.batches.end(), entry.batches.begin());
@@ -36,6 +32,7 @@ void set_epoch(producer_entry& entry, int16_t epoch) {
   if (entry.epoch == epoch) return;
   entry.epoch = epoch;
   entry.batch_count = 0;  // a new epoch counts its sequences from 0
+  entry.resume_sequence = 0;
 }
 
 producer_verdict refuse(error_code code, std::string message) {
@@ -66,6 +63,10 @@ int32_t producer_batch::first_sequence() const noexcept {
   return subtract_sequence(last_sequence, offset_delta);
 }
 
+int32_t producer_entry::next_sequence() const noexcept {
+  return batch_count == 0 ? resume_sequence : add_sequence(last_sequence(), 1);
+}
+
 producer_verdict producer_state::check(const batch_facts& batch) const {
   auto found = producers_.find(batch.producer_id);
   if (found == producers_.end()) return {};  // nothing is known of it: any sequence will do
@@ -85,11 +86,11 @@ producer_verdict producer_state::check(const batch_facts& batch) const {
                     who(batch.producer_id, batch.producer_epoch) +
                         " starts a new epoch with sequence " + std::to_string(batch.base_sequence) +
                         " instead of 0");
-  } else if (!follows(entry.last_sequence(), batch.base_sequence)) {
+  } else if (batch.base_sequence != entry.next_sequence()) {
     return refuse(error_code::out_of_order_sequence_number,
                   who(batch.producer_id, batch.producer_epoch) + " sent sequence " +
-                      std::to_string(batch.base_sequence) + " after " +
-                      std::to_string(entry.last_sequence()));
+                      std::to_string(batch.base_sequence) + " where " +
+                      std::to_string(entry.next_sequence()) + " is the next");
   }
   return check_in_transaction(batch, entry);
 }
@@ -121,7 +122,9 @@ producer_verdict producer_state::check_marker(int64_t producer_id, int16_t epoch
 void producer_state::remember(const batch_facts& batch, bool started, bool completed) {
   weir_assert(undo_.empty() || undo_.back().offset < batch.base_offset,
               "batches are staged in the order of their offsets");
-  undo_record record{batch.base_offset, batch.producer_id, std::nullopt, started, completed};
+  undo_record record{
+      batch.base_offset, batch.producer_id, batch.producer_epoch, batch.base_sequence, std::nullopt,
+      started,           completed};
   if (auto found = producers_.find(batch.producer_id); found != producers_.end())
     record.before = found->second;
   undo_.push_back(std::move(record));
@@ -138,6 +141,7 @@ void producer_state::stage(const batch_facts& batch, int64_t now_ms) {
   if (batch.base_sequence >= 0)
     push_batch(entry, {add_sequence(batch.base_sequence, batch.last_offset_delta),
                        batch.last_offset_delta, batch.last_offset(), batch.max_timestamp_ms});
+  entry.unwritten = false;
   entry.last_timestamp_ms = batch.max_timestamp_ms;
   entry.seen_ms = now_ms;
   entry.touched_offset = batch.last_offset();
@@ -156,6 +160,7 @@ void producer_state::stage_marker(const batch_facts& batch, const end_marker& ma
   producer_entry& entry = producers_[batch.producer_id];
   set_epoch(entry, batch.producer_epoch);
   entry.coordinator_epoch = marker.coordinator_epoch;
+  entry.unwritten = false;
   entry.last_timestamp_ms = batch.max_timestamp_ms;
   entry.transaction_first_offset = -1;
   entry.seen_ms = now_ms;
@@ -188,10 +193,17 @@ void producer_state::roll_back(int64_t end_offset) {
       open_.emplace(done.first_offset, done.producer_id);
       completed_.pop_back();
     }
-    if (record.before)
-      producers_[record.producer_id] = *record.before;
-    else
-      producers_.erase(record.producer_id);
+    producer_entry& entry = producers_[record.producer_id];
+    if (record.before) {
+      entry = *record.before;
+    } else {
+      const int64_t seen_ms = entry.seen_ms;
+      entry = {};
+      entry.epoch = record.producer_epoch;
+      entry.unwritten = true;
+      entry.resume_sequence = std::max(record.base_sequence, 0);
+      entry.seen_ms = seen_ms;
+    }
     undo_.pop_back();
   }
 }
@@ -234,8 +246,9 @@ std::vector<producer_description> producer_state::describe() const {
   std::vector<producer_description> out;
   out.reserve(producers_.size());
   for (const auto& [id, entry] : producers_)
-    out.push_back({id, entry.epoch, entry.last_sequence(), entry.last_timestamp_ms,
-                   entry.coordinator_epoch, entry.transaction_first_offset});
+    if (!entry.unwritten)
+      out.push_back({id, entry.epoch, entry.last_sequence(), entry.last_timestamp_ms,
+                     entry.coordinator_epoch, entry.transaction_first_offset});
   std::sort(out.begin(), out.end(),
             [](const auto& a, const auto& b) { return a.producer_id < b.producer_id; });
   return out;

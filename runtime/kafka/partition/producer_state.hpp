@@ -61,12 +61,17 @@ struct producer_entry {
   int64_t transaction_first_offset = -1;  // -1: none open
   int64_t seen_ms = 0;                    // by the broker's clock, for expiry
   int64_t touched_offset = -1;            // the newest offset that changed this entry
+  /// All that was known of it was rolled back: in memory only, so that what follows the lost
+  /// batches in flight is refused until they come again. `resume_sequence` is the first of them.
+  bool unwritten = false;
+  int32_t resume_sequence = 0;
   uint8_t batch_count = 0;
   std::array<producer_batch, producer_batches_max> batches;  // oldest first
 
   int32_t last_sequence() const noexcept {
     return batch_count == 0 ? -1 : batches[batch_count - 1].last_sequence;
   }
+  int32_t next_sequence() const noexcept;
 };
 
 /// An entry of the aborted-transaction index.
@@ -114,7 +119,8 @@ class producer_state {
   void stage_marker(const batch_facts&, const end_marker&, int64_t now_ms);
   /// Everything below `end_offset` is durable.
   void committed(int64_t end_offset);
-  /// Undoes what was staged at `end_offset` or above.
+  /// Undoes what was staged at `end_offset` or above. A producer that was not known before is then
+  /// held to its first lost sequence: batches that were in flight behind the lost ones do not pass.
   void roll_back(int64_t end_offset);
 
   /// The first offset whose transaction is undecided, or decided by a marker that is not yet
@@ -153,6 +159,8 @@ class producer_state {
   struct undo_record {  // what a staged batch replaced
     int64_t offset;
     int64_t producer_id;
+    int16_t producer_epoch;
+    int32_t base_sequence;
     std::optional<producer_entry> before;
     bool started_transaction = false;
     bool completed_transaction = false;

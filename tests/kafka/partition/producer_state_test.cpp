@@ -37,7 +37,7 @@ TEST_CASE("sequences follow each other within an epoch") {
   CHECK(add(state, batch(10, 5, 10)).accepted());
   auto gap = add(state, batch(15, 1, 16));
   CHECK(gap.error == error_code::out_of_order_sequence_number);
-  CHECK(gap.message == "producer 4000 with epoch 0 sent sequence 16 after 14");
+  CHECK(gap.message == "producer 4000 with epoch 0 sent sequence 16 where 15 is the next");
   CHECK(add(state, batch(15, 1, 13)).error == error_code::out_of_order_sequence_number);
   CHECK(add(state, batch(15, 1, 15)).accepted());
 }
@@ -97,11 +97,20 @@ TEST_CASE("a rollback returns to what was committed") {
   CHECK(state.check(batch(2, 2, 2)).accepted());
   CHECK(state.check(batch(2, 2, 4)).error == error_code::out_of_order_sequence_number);
 
-  SUBCASE("a producer that was not known before is not known after") {
-    REQUIRE(add(state, batch(2, 1, 0, 0, false, 7)).accepted());
+  SUBCASE("a producer that was not known before is held to its first lost batch") {
+    REQUIRE(add(state, batch(2, 1, 50, 0, false, 7)).accepted());
+    REQUIRE(add(state, batch(3, 1, 51, 0, false, 7)).accepted());
     state.roll_back(2);
-    CHECK(state.size() == 1);
-    CHECK(state.check(batch(2, 1, 55, 0, false, 7)).accepted());
+    CHECK(state.describe().size() == 1);
+    CHECK(copy(state).size() == 1);
+    // What was in flight behind the lost ones does not pass them.
+    CHECK(state.check(batch(2, 1, 52, 0, false, 7)).error ==
+          error_code::out_of_order_sequence_number);
+    CHECK(state.check(batch(2, 1, 0, 1, false, 7)).accepted());
+    CHECK(add(state, batch(2, 1, 50, 0, false, 7)).accepted());
+    CHECK(add(state, batch(3, 1, 51, 0, false, 7)).accepted());
+    state.committed(4);
+    CHECK(state.describe().size() == 2);
   }
 }
 
