@@ -280,10 +280,9 @@ void group::impl::rebalance_or_complete(int64_t now_ms, group_effects& out) {
 
 void group::impl::prepare_rebalance(int64_t now_ms, group_effects& out) {
   classic_group& g = *classic;
-  if (g.state == classic_state::completing) {
-    for (auto& [id, m] : g.members) m.assignment.clear();
+  // Assignments stay as they are until the next ones: cooperative members still have theirs.
+  if (g.state == classic_state::completing)
     propagate(error_code::rebalance_in_progress, now_ms, out);
-  }
   g.pending_syncs.clear();
   timers.cancel(timer_kind::classic_sync, {});
   const bool initial = g.state == classic_state::empty;

@@ -100,9 +100,11 @@ void group::impl::leader_synced(const sync_group_request& q, int64_t, group_effe
     if (classic != group || group->state != classic_state::completing ||
         group->generation != generation)
       return;  // another rebalance began meanwhile
-    for (auto& [id, m] : group->members) {
-      const auto it = given.find(id);
-      m.assignment = e == error_code::none && it != given.end() ? it->second : std::string();
+    if (e == error_code::none) {
+      for (auto& [id, m] : group->members) {
+        const auto it = given.find(id);
+        m.assignment = it != given.end() ? it->second : std::string();
+      }
     }
     propagate(e, now_ms, o);
     if (e == error_code::none) {

@@ -188,8 +188,8 @@ struct group::impl {
   /// Makes the classic group a consumer group, if it may. None, or the error.
   refusal upgrade(int64_t now_ms, change&, group_effects&);
   bool may_downgrade(const std::string& without) const;
-  /// Makes the consumer group a classic one of its members but `without`. `keep_going`: they know
-  /// their assignment; else the group rebalances.
+  /// Makes the consumer group a classic one of its members but `without`. `keep_going`: if all have
+  /// their assignment they go on with it; else the group rebalances.
   void downgrade(int64_t now_ms, const std::string& without, bool keep_going, change&,
                  group_effects&);
 

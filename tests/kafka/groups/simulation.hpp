@@ -95,6 +95,7 @@ class world {
 
   size_t rebalances = 0;
   size_t crashes = 0;
+  size_t conversions = 0;  // from one protocol to the other
   size_t commits = 0;
   size_t failed_writes = 0;
 
@@ -132,6 +133,7 @@ class world {
   reply_token next_token_ = 1;
   std::vector<std::unique_ptr<client>> clients_;
   std::map<std::pair<std::string, int32_t>, int64_t> seen_offsets_;
+  std::string last_type_;
 };
 
 std::unique_ptr<client> make_consumer(world&, std::string name,

@@ -188,7 +188,9 @@ class classic final : public client {
     q.group_id = "g";
     q.member_id = member_id_;
     q.generation_id = epoch_;
-    if (r->leader == member_id_) {
+    leads_ = r->leader == member_id_;
+    seen_ = partitions();
+    if (leads_) {
       std::map<std::string, consumer_protocol_assignment> given;
       size_t next = 0;
       for (const char* topic : {"t0", "t1"}) {
@@ -222,16 +224,28 @@ class classic final : public client {
     q.member_id = member_id_;
     q.generation_id = epoch_;
     ask<heartbeat_response>(q, 4, request_timeout_ms, [this](auto* r) {
+      // A leader rejoins when topics changed, so that all is assigned anew.
+      if (leads_ && seen_ != partitions()) return join();
       if (r == nullptr || r->error_code == error_code::none)
         return after(r == nullptr ? 100 : beat_ms, [this] { beat(); });
       rejoin(r->error_code);
     });
   }
 
+  std::vector<int32_t> partitions() const {
+    std::vector<int32_t> counts;
+    for (const char* topic : {"t0", "t1"})
+      counts.push_back(w_.topics().find(std::string_view(topic))->partitions);
+    return counts;
+  }
+
   void commit_loop() {
     commit_some();
     after(500 + static_cast<int64_t>(w_.draw(1'000)), [this] { commit_loop(); });
   }
+
+  bool leads_ = false;
+  std::vector<int32_t> seen_;
 };
 
 }  // namespace

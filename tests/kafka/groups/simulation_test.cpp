@@ -122,6 +122,10 @@ int64_t world::committed(const uuid& topic, int32_t partition) const {
 
 void world::check() {
   const auto listed = group_->listed();
+  if (listed && listed->group_type != last_type_) {
+    if (!last_type_.empty()) ++conversions;
+    last_type_ = listed->group_type;
+  }
   std::map<std::pair<uuid, int32_t>, std::pair<int32_t, const client*>> classic_owners;
   if (!listed || listed->group_type == "classic") {
     // Of one generation, no partition has two owners.
@@ -204,6 +208,7 @@ void world::run() {
 namespace {
 
 void run_seeds(settings s, uint64_t first, uint64_t count) {
+  size_t conversions = 0;
   size_t crashes = 0;
   size_t commits = 0;
   size_t failed = 0;
@@ -212,6 +217,7 @@ void run_seeds(settings s, uint64_t first, uint64_t count) {
     s.seed = seed;
     world w(s);
     w.run();
+    conversions += w.conversions;
     crashes += w.crashes;
     commits += w.commits;
     failed += w.failed_writes;
@@ -220,6 +226,7 @@ void run_seeds(settings s, uint64_t first, uint64_t count) {
   CHECK(crashes > 0);
   CHECK(commits > 0);
   CHECK(failed > 0);
+  if (s.classic_clients > 0 && s.consumer_clients > 0) CHECK(conversions > count);
 }
 
 TEST_CASE("simulation: members of the consumer protocol") {
