@@ -19,6 +19,7 @@ constexpr value_rule int64_from(int64_t low) {
   return {config_type::int64, low};
 }
 
+constexpr int64_t segment_bytes_min = 1 << 20;  // as for every topic's segment.bytes
 // One node keeps one copy; what asks for more is refused at the start, not at the first topic.
 constexpr value_rule one_replica{config_type::int32, 1, 1};
 
@@ -72,7 +73,8 @@ constexpr broker_config_definition own[] = {
      "How long an empty group's committed offsets are kept."},
     {"offsets.topic.num.partitions", int32_from(1), "50", "Partitions of __consumer_offsets."},
     {"offsets.topic.replication.factor", one_replica, "1", "Copies of __consumer_offsets."},
-    {"offsets.topic.segment.bytes", int32_from(1), "104857600", "Segments of __consumer_offsets."},
+    {"offsets.topic.segment.bytes", int32_from(segment_bytes_min), "104857600",
+     "Segments of __consumer_offsets."},
     {"process.roles", {config_type::list}, "broker,controller", "What this node does: everything."},
     {"producer.id.expiration.ms", int32_from(1), "86400000",
      "A producer's sequence numbers are forgotten after so long without a record."},
@@ -84,7 +86,7 @@ constexpr broker_config_definition own[] = {
      "Partitions of __transaction_state."},
     {"transaction.state.log.replication.factor", one_replica, "1",
      "Copies of __transaction_state."},
-    {"transaction.state.log.segment.bytes", int32_from(1), "104857600",
+    {"transaction.state.log.segment.bytes", int32_from(segment_bytes_min), "104857600",
      "Segments of __transaction_state."},
     {"transactional.id.expiration.ms", int32_from(1), "604800000",
      "A transactional id without activity is forgotten after so long."},

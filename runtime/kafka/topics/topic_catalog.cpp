@@ -12,8 +12,20 @@ namespace {
 
 constexpr uint64_t key_space = uint64_t{1} << 32;
 
-size_t hash_of(std::string_view s) {
-  return std::hash<std::string_view>{}(s);
+constexpr char folded(char c) {
+  return c == '.' ? '_' : c;
+}
+
+// FNV-1a over the collision key: gateways look names up for every request, so no copy is made.
+size_t hash_of(std::string_view name) {
+  uint64_t h = 0xcbf29ce484222325;
+  for (char c : name) h = (h ^ static_cast<unsigned char>(folded(c))) * 0x100000001b3;
+  return h;
+}
+
+bool collide(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](char x, char y) { return folded(x) == folded(y); });
 }
 
 // Every configuration of a command is known and canonical: whoever made it has seen to that.
@@ -33,15 +45,28 @@ api_error unknown_id(const uuid& id) {
           "This server does not host this topic ID: " + id.to_string()};
 }
 
-void give_key_ranges(std::vector<partition_info>& partitions) {
-  auto ranges = even_key_ranges(static_cast<int32_t>(partitions.size()));
-  for (size_t i = 0; i < partitions.size(); ++i) partitions[i].keys = ranges[i];
+uint32_t newest_generation(const std::vector<partition_info>& partitions) {
+  uint32_t newest = 0;
+  for (const auto& p : partitions) newest = std::max(newest, p.generation);
+  return newest;
+}
+
+// Widens the newest generation to `n` partitions in all, and cuts its key space anew.
+void widen(std::vector<partition_info>& partitions, int32_t n) {
+  const uint32_t newest = newest_generation(partitions);
+  partition_info fresh;
+  fresh.generation = newest;
+  partitions.resize(static_cast<size_t>(n), fresh);
+  std::vector<partition_info*> current;
+  for (auto& p : partitions)
+    if (p.generation == newest) current.push_back(&p);
+  auto ranges = even_key_ranges(static_cast<int32_t>(current.size()));
+  for (size_t i = 0; i < current.size(); ++i) current[i]->keys = ranges[i];
 }
 
 // The newest generation's partitions must share the key space without a gap.
 bool covers_key_space(const std::vector<partition_info>& partitions) {
-  uint32_t newest = 0;
-  for (const auto& p : partitions) newest = std::max(newest, p.generation);
+  const uint32_t newest = newest_generation(partitions);
   std::vector<key_range> ranges;
   for (const auto& p : partitions)
     if (p.generation == newest) ranges.push_back(p.keys);
@@ -69,14 +94,14 @@ std::vector<key_range> even_key_ranges(int32_t n) {
 }
 
 topic_catalog::topic_catalog(catalog_limits limits) : limits_(limits) {
-  auto empty = std::make_shared<const shard>();
+  auto empty = std::make_shared<shard>();
   auto all = std::make_shared<shards>();
   all->fill(empty);
   by_name_ = by_id_ = std::move(all);
 }
 
 topic_ptr topic_catalog::find(std::string_view name) const {
-  for (const auto& t : *(*by_name_)[hash_of(collision_key(name)) % shard_count])
+  for (const auto& t : *(*by_name_)[hash_of(name) % shard_count])
     if (t->name == name) return t;
   return nullptr;
 }
@@ -88,9 +113,8 @@ topic_ptr topic_catalog::find(const uuid& id) const {
 }
 
 topic_ptr topic_catalog::find_colliding(std::string_view name) const {
-  const std::string key = collision_key(name);
-  for (const auto& t : *(*by_name_)[hash_of(key) % shard_count])
-    if (t->name != name && collision_key(t->name) == key) return t;
+  for (const auto& t : *(*by_name_)[hash_of(name) % shard_count])
+    if (t->name != name && collide(t->name, name)) return t;
   return nullptr;
 }
 
@@ -180,8 +204,7 @@ topic_change topic_catalog::change_of(const create_topic_command& c) const {
   t->created_ms = c.created_ms;
   t->internal = is_internal_topic(c.name);
   t->configs = c.configs;
-  t->partitions.resize(static_cast<size_t>(c.partitions));
-  give_key_ranges(t->partitions);
+  widen(t->partitions, c.partitions);
   return {nullptr, std::move(t)};
 }
 
@@ -199,8 +222,7 @@ topic_change topic_catalog::change_of(const alter_topic_command& c) const {
 topic_change topic_catalog::change_of(const add_partitions_command& c) const {
   topic_ptr before = find(c.id);
   auto t = std::make_shared<topic_info>(*before);
-  t->partitions.resize(static_cast<size_t>(c.partitions));
-  give_key_ranges(t->partitions);
+  widen(t->partitions, c.partitions);
   return {std::move(before), std::move(t)};
 }
 
@@ -215,24 +237,43 @@ apply_result topic_catalog::apply(const topic_command& command) {
 }
 
 status topic_catalog::restore(topic_ptr topic) {
-  const std::string where = "topic '" + topic->name + "' " + topic->id.to_string();
+  auto corrupt = [&](std::string_view what) -> error {
+    return {errc::corrupt,
+            "topic '" + topic->name + "' " + topic->id.to_string() + std::string(what)};
+  };
   if (std::string problem = topic_name_problem(topic->name); !problem.empty())
-    return {errc::corrupt, where + ": " + problem};
-  if (topic->id.is_zero()) return {errc::corrupt, where + " has no id"};
+    return corrupt(": " + problem);
+  if (topic->id.is_zero()) return corrupt(" has no id");
   if (find(topic->id) || find(topic->name) || find_colliding(topic->name))
-    return {errc::corrupt, where + " clashes with another of the same id or name"};
+    return corrupt(" clashes with another of the same id or name");
   if (topic->partitions.empty() || !covers_key_space(topic->partitions))
-    return {errc::corrupt, where + ": the partitions' key ranges leave gaps or overlap"};
-  if (api_error bad = check_configs(topic->configs); !bad.ok())
-    return {errc::corrupt, where + ": " + bad.message};
+    return corrupt(": the partitions' key ranges leave gaps or overlap");
+  if (api_error bad = check_configs(topic->configs); !bad.ok()) return corrupt(": " + bad.message);
   if (topic->internal != is_internal_topic(topic->name))
-    return {errc::corrupt, where + " is marked as internal or not against its name"};
-  put(topic);
+    return corrupt(" is marked as internal or not against its name");
+  put_in_place(topic);
   return {};
 }
 
+void topic_catalog::put_in_place(const topic_ptr& topic) {
+  if (by_name_.use_count() > 1 || by_id_.use_count() > 1) return put(topic);
+  auto insert = [&](shards& where, size_t hash) {
+    auto& slot = where[hash % shard_count];
+    if (slot.use_count() > 1) slot = std::make_shared<shard>(*slot);
+    slot->push_back(topic);
+  };
+  insert(*by_name_, hash_of(topic->name));
+  insert(*by_id_, std::hash<uuid>{}(topic->id));
+  count(*topic, 1);
+}
+
+void topic_catalog::count(const topic_info& topic, int sign) {
+  topics_ += static_cast<size_t>(sign);
+  partitions_ += sign * static_cast<int64_t>(topic.partitions.size());
+}
+
 void topic_catalog::put(const topic_ptr& topic) {
-  auto insert = [&](std::shared_ptr<const shards>& where, size_t hash) {
+  auto insert = [&](std::shared_ptr<shards>& where, size_t hash) {
     auto changed = std::make_shared<shards>(*where);
     auto& slot = (*changed)[hash % shard_count];
     auto wider = std::make_shared<shard>();
@@ -242,14 +283,13 @@ void topic_catalog::put(const topic_ptr& topic) {
     slot = std::move(wider);
     where = std::move(changed);
   };
-  insert(by_name_, hash_of(collision_key(topic->name)));
+  insert(by_name_, hash_of(topic->name));
   insert(by_id_, std::hash<uuid>{}(topic->id));
-  ++topics_;
-  partitions_ += static_cast<int64_t>(topic->partitions.size());
+  count(*topic, 1);
 }
 
 void topic_catalog::drop(const topic_info& topic) {
-  auto remove = [&](std::shared_ptr<const shards>& where, size_t hash) {
+  auto remove = [&](std::shared_ptr<shards>& where, size_t hash) {
     auto changed = std::make_shared<shards>(*where);
     auto& slot = (*changed)[hash % shard_count];
     auto narrower = std::make_shared<shard>(*slot);
@@ -257,10 +297,9 @@ void topic_catalog::drop(const topic_info& topic) {
     slot = std::move(narrower);
     where = std::move(changed);
   };
-  remove(by_name_, hash_of(collision_key(topic.name)));
+  remove(by_name_, hash_of(topic.name));
   remove(by_id_, std::hash<uuid>{}(topic.id));
-  --topics_;
-  partitions_ -= static_cast<int64_t>(topic.partitions.size());
+  count(topic, -1);
 }
 
 }  // namespace weir::kafka

@@ -70,8 +70,8 @@ struct alter_topic_command {
   uuid id;
   config_map configs;
 };
-/// `partitions` is the new number. Kafka promises no order per key over this, so the generation
-/// stays, and the key ranges are cut anew.
+/// `partitions` is the new number. Kafka promises no order per key over this, so no generation is
+/// begun: the newest one is widened, and its key ranges are cut anew.
 struct add_partitions_command {
   uuid id;
   int32_t partitions = 0;
@@ -116,14 +116,17 @@ class topic_catalog {
   /// What apply() would answer, without the change.
   api_error check(const topic_command&) const;
   apply_result apply(const topic_command&);
-  /// Takes a topic back from the store. errc::corrupt if it breaks an invariant.
+  /// Takes a topic back from the store, before the catalog has copies on other threads.
+  /// errc::corrupt if it breaks an invariant. Limits do not hold here: they may have been lowered
+  /// since.
   status restore(topic_ptr topic);
 
  private:
   // A change copies one shard of some 40 topics out of 10,000 and the list of shards.
   static constexpr size_t shard_count = 256;
   using shard = std::vector<topic_ptr>;
-  using shards = std::array<std::shared_ptr<const shard>, shard_count>;
+  // What copies of the catalog share is never written to, but replaced.
+  using shards = std::array<std::shared_ptr<shard>, shard_count>;
 
   api_error check_one(const create_topic_command&) const;
   api_error check_one(const delete_topic_command&) const;
@@ -135,11 +138,13 @@ class topic_catalog {
   topic_change change_of(const alter_topic_command&) const;
   topic_change change_of(const add_partitions_command&) const;
   void put(const topic_ptr& topic);
+  void put_in_place(const topic_ptr& topic);
+  void count(const topic_info& topic, int sign);
   void drop(const topic_info& topic);
 
   catalog_limits limits_;
-  std::shared_ptr<const shards> by_name_;  // sharded by collision key, so that one shard tells
-  std::shared_ptr<const shards> by_id_;
+  std::shared_ptr<shards> by_name_;  // sharded by collision key, so that one shard tells
+  std::shared_ptr<shards> by_id_;
   size_t topics_ = 0;
   int64_t partitions_ = 0;
 };

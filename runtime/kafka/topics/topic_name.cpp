@@ -13,26 +13,25 @@ bool is_legal(char c) {
 }  // namespace
 
 std::string topic_name_problem(std::string_view name) {
-  const std::string start = "Topic name is invalid: ";
-  if (name.empty()) return start + "the empty string is not allowed";
-  if (name == "." || name == "..") return start + "'" + std::string(name) + "' is not allowed";
+  auto problem = [](std::string_view what) {
+    return "Topic name is invalid: " + std::string(what);
+  };
+  const bool legal = std::all_of(name.begin(), name.end(), is_legal);
+  if (legal && !name.empty() && name.size() <= topic_name_bytes_max && name != "." && name != "..")
+    return {};
+  if (name.empty()) return problem("the empty string is not allowed");
+  const std::string quoted = "'" + std::string(name) + "'";
+  if (name == "." || name == "..") return problem(quoted + " is not allowed");
   if (name.size() > topic_name_bytes_max)
-    return start + "the length of '" + std::string(name) +
-           "' is longer than the max allowed length " + std::to_string(topic_name_bytes_max);
-  if (!std::all_of(name.begin(), name.end(), is_legal))
-    return start + "'" + std::string(name) +
-           "' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'";
-  return {};
+    return problem("the length of " + quoted + " is longer than the max allowed length " +
+                   std::to_string(topic_name_bytes_max));
+  return problem(quoted +
+                 " contains one or more characters other than ASCII alphanumerics, '.', '_' and "
+                 "'-'");
 }
 
 bool is_internal_topic(std::string_view name) noexcept {
   return name == consumer_offsets_topic || name == transaction_state_topic;
-}
-
-std::string collision_key(std::string_view name) {
-  std::string key(name);
-  std::replace(key.begin(), key.end(), '.', '_');
-  return key;
 }
 
 }  // namespace weir::kafka

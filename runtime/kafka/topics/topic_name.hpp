@@ -1,5 +1,5 @@
 // Names of topics, by Kafka's rules (org.apache.kafka.common.internals.Topic): what is valid, what
-// collides, what is internal. Pure functions; safe on any thread.
+// is internal. Pure functions; safe on any thread.
 #pragma once
 
 #include <string>
@@ -17,9 +17,5 @@ std::string topic_name_problem(std::string_view name);
 
 /// Topics that the broker itself writes; clients can neither create nor delete them.
 bool is_internal_topic(std::string_view name) noexcept;
-
-/// Two names with one key differ only in '.' and '_' and may not exist side by side: metrics of
-/// Kafka's tools cannot tell them apart.
-std::string collision_key(std::string_view name);
 
 }  // namespace weir::kafka

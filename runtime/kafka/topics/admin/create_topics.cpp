@@ -95,7 +95,6 @@ api_error check_not_internal(const requested_topic& topic, const topic_catalog& 
 
 void report_configs(create_topics_response::topic& result, const config_map& configs,
                     const node_facts& node) {
-  result.configs.emplace();
   for (const auto& d : topic_config_definitions()) {
     resolved_value v = resolve_topic_value(d, configs, node.config);
     if (d.internal && v.source != config_source::topic) continue;
@@ -142,6 +141,7 @@ admin_answer<create_topics_response> answer_create_topics(const create_topics_re
     if (left == 0) continue;  // named again: it has its answer
     create_topics_response::topic result;
     result.name = t.name;
+    result.configs.emplace();  // Kafka's is empty, not null, where there is an error
     if (left > 1)
       set_error(result, {error_code::invalid_request, "Duplicate topic name."});
     else
@@ -193,6 +193,7 @@ void fail_all(create_topics_response& response, const api_error& why) {
     if (t.error_code != error_code::none) continue;
     create_topics_response::topic failed;
     failed.name = t.name;
+    failed.configs.emplace();
     set_error(failed, why);
     t = std::move(failed);
   }
