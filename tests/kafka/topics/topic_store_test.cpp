@@ -128,7 +128,7 @@ TEST_CASE("topic store: a write that the disk has no room for leaves no trace") 
   CHECK(topics_of(*store.load()) == topics_of(ahead));
 }
 
-// Not a check but a measurement: test_kafka_topics --no-skip -tc="topics, measured*"
+// Not a check but a measurement: test_kafka_topics --no-skip "-tc=topics*measured*"
 TEST_CASE("topics, measured: 10,000 of them" * doctest::skip()) {
   using clock = std::chrono::steady_clock;
   temporary_folder folder;
