@@ -92,6 +92,7 @@ struct group_commit::state {
   std::vector<file_round> files;
   std::unordered_map<const segment_file*, size_t> file_of;
   std::vector<std::string> created_folders;
+  bool sync_failed = false;  // after its writes: the system may have dropped them
 
   lane_state& lane_of(const log_write&);
   void add(log_write&);
@@ -105,6 +106,8 @@ struct group_commit::state {
   bool sync_by_journal(size_t count);
   bool make_room(uint64_t bytes);
   void sync_directly(size_t count);
+  status write_again(file_round&);
+  status sync_created_folders();
   status sync_one(file_round&);
   void conclude(std::vector<commit_outcome>&);
   status checkpoint();
@@ -149,6 +152,7 @@ void group_commit::commit(std::vector<log_write> writes, std::vector<commit_outc
   s.created_folders.clear();
   for (auto& w : writes) s.add(w);
   s.write_files();
+  s.sync_failed = false;
   s.sync_files();
   s.conclude(outcomes);
 }
@@ -320,6 +324,8 @@ bool group_commit::state::sync_by_journal(size_t count) {
   for (auto& f : files)
     if (f.sync) f.lane->journal_lap = journal->lap();
   if (!journal->append(entries)) return false;
+  // Only the journal has what was dropped.
+  suspect = suspect || sync_failed;
   ++stats.journal_syncs;
   return true;
 }
@@ -327,7 +333,7 @@ bool group_commit::state::sync_by_journal(size_t count) {
 /// Turns to the journal's other file when this one is full.
 bool group_commit::state::make_room(uint64_t bytes) {
   if (!journal->is_full(bytes)) return true;
-  if (turning.valid() && !turning.get()) suspect = true;
+  if (turning.valid() && !turning.get()) suspect = sync_failed = true;
   if (suspect) return checkpoint().ok();
   ++stats.turns;
   if (!options.background) {
@@ -345,26 +351,36 @@ bool group_commit::state::make_room(uint64_t bytes) {
 }
 
 void group_commit::state::sync_directly(size_t count) {
-  status whole;
-  const bool each = count <= sync_each_max;
-  if (!each) {
-    whole = sync_all();
+  if (!sync_failed && count > sync_each_max) {
     ++stats.file_syncs;
-    if (whole) return;
-  } else {
-    for (const auto& folder : created_folders) {
-      whole = cache.files().sync_directory(folder);
-      if (whole) whole = cache.files().sync_directory(parent_directory(folder));
-      if (!whole) break;
-    }
+    if (sync_all()) return;
   }
-  // After a failed sync of all, each says for itself whether it is one of those that failed.
+  status folders = sync_created_folders();
   for (auto& f : files) {
     if (!f.sync || !f.written || !f.outcome) continue;
-    f.outcome = each && !whole ? whole : sync_one(f);
-    if (!each && f.outcome && !created_folders.empty()) f.outcome = whole;
+    f.outcome = folders;
+    if (f.outcome && sync_failed) f.outcome = write_again(f);
+    if (f.outcome) f.outcome = sync_one(f);
     if (!f.outcome) f.lane->failed = f.outcome.err();
   }
+}
+
+/// What a failed sync has dropped would not be written by the next one.
+status group_commit::state::write_again(file_round& f) {
+  f.file->forget();
+  WEIR_ASSIGN(f.open, f.file->open());
+  return f.open->write(f.begin, f.pieces);
+}
+
+status group_commit::state::sync_created_folders() {
+  std::sort(created_folders.begin(), created_folders.end());
+  created_folders.erase(std::unique(created_folders.begin(), created_folders.end()),
+                        created_folders.end());
+  for (const auto& folder : created_folders) {
+    WEIR_TRY(cache.files().sync_directory(folder));
+    WEIR_TRY(cache.files().sync_directory(parent_directory(folder)));
+  }
+  return {};
 }
 
 status group_commit::state::sync_one(file_round& f) {
@@ -381,15 +397,18 @@ status group_commit::state::sync_one(file_round& f) {
 
 status group_commit::state::sync_all() {
   status s = cache.files().sync_file_system(options.folder);
-  if (!s) suspect = true;
+  if (!s) suspect = sync_failed = true;
   return s;
 }
 
 /// Everything in the journal is durable in the segments, and the journal is empty.
 status group_commit::state::checkpoint() {
-  if (turning.valid() && !turning.get()) suspect = true;
+  if (turning.valid() && !turning.get()) suspect = sync_failed = true;
   if (suspect || !sync_all()) {
-    WEIR_TRY(journal->replay(cache));
+    if (status s = journal->replay(cache); !s) {
+      sync_failed = true;
+      return s;
+    }
     WEIR_TRY(sync_all());
   }
   WEIR_TRY(journal->reset());

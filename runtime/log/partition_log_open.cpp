@@ -154,6 +154,13 @@ void partition_log::state::adopt(log_segment& seg, segment_facts facts, segment_
 status partition_log::state::finish_recovery(const log_open_options& o) {
   end_offset = segments.empty() ? start_offset : segments.back().end_offset;
   const int64_t acknowledged = std::max(o.committed ? o.committed->end_offset : 0, start_offset);
+  // A single segment that is empty and begins behind all that was acknowledged is a trace of writes
+  // that failed: the log does not begin there.
+  if (segments.size() == 1 && segments.front().bytes == 0 && segments.front().base > acknowledged) {
+    WEIR_TRY(remove_segment_files(segments.front().base));
+    segments.clear();
+    end_offset = start_offset;
+  }
   if (acknowledged > end_offset) {
     if (segments.empty()) {
       report.lost.push_back({end_offset, acknowledged - 1, "", "'" + folder + "' has no segments"});

@@ -3,31 +3,31 @@
 namespace weir {
 
 segment_file::segment_file(file_cache& cache, std::string path)
-    : cache_(cache), path_(std::move(path)) {}
+    : cache_(cache.core_), path_(std::move(path)) {}
 
 segment_file::~segment_file() {
-  cache_.open_.erase(this);
-  cache_.indexes_.erase(this);
+  cache_->open.erase(this);
+  cache_->indexes.erase(this);
 }
 
 result<std::shared_ptr<positional_file>> segment_file::open(bool create) {
-  if (auto f = cache_.open_.find(this)) return f;
+  if (auto f = cache_->open.find(this)) return f;
   std::lock_guard lock(mutex_);
   if (pinned_) return pinned_;
-  if (auto f = cache_.open_.find(this)) return f;
-  WEIR_ASSIGN(auto opened, cache_.files_.open_positional(path_, create));
+  if (auto f = cache_->open.find(this)) return f;
+  WEIR_ASSIGN(auto opened, cache_->files.open_positional(path_, create));
   std::shared_ptr<positional_file> file = std::move(opened);
-  cache_.open_.put(this, file);
+  cache_->open.put(this, file);
   return file;
 }
 
 void segment_file::forget() {
-  cache_.open_.erase(this);
+  cache_->open.erase(this);
 }
 
 status segment_file::rename(const std::string& to) {
   std::lock_guard lock(mutex_);
-  WEIR_TRY(cache_.files_.rename(path_, to));
+  WEIR_TRY(cache_->files.rename(path_, to));
   path_ = to;
   return {};
 }
@@ -37,12 +37,12 @@ status segment_file::remove() {
   // Others hold it beside the caller: one of them may want to read. A file that cannot be opened
   // could not be read by them either.
   if (!pinned_ && weak_from_this().use_count() > 1) {
-    pinned_ = cache_.open_.find(this);
+    pinned_ = cache_->open.find(this);
     if (!pinned_)
-      if (auto opened = cache_.files_.open_positional(path_, false)) pinned_ = *std::move(opened);
+      if (auto opened = cache_->files.open_positional(path_, false)) pinned_ = *std::move(opened);
   }
-  WEIR_TRY(cache_.files_.remove(path_));
-  cache_.open_.erase(this);
+  WEIR_TRY(cache_->files.remove(path_));
+  cache_->open.erase(this);
   return {};
 }
 
@@ -52,11 +52,11 @@ std::string segment_file::path() const {
 }
 
 segment_index_ptr segment_file::cached_index() const {
-  return cache_.indexes_.find(this);
+  return cache_->indexes.find(this);
 }
 
 void segment_file::cache_index(segment_index_ptr index) const {
-  cache_.indexes_.put(this, std::move(index));
+  cache_->indexes.put(this, std::move(index));
 }
 
 }  // namespace weir

@@ -17,37 +17,7 @@
 namespace weir {
 
 class file_cache;
-
-class segment_file : public std::enable_shared_from_this<segment_file> {
- public:
-  segment_file(file_cache& cache, std::string path);
-  ~segment_file();
-  segment_file(const segment_file&) = delete;
-  segment_file& operator=(const segment_file&) = delete;
-
-  /// The open file; stays open while the pointer is held. Blocks when it has to be opened.
-  /// errc::not_found when there is none and `create` is false.
-  result<std::shared_ptr<positional_file>> open(bool create = false);
-  /// Drops the cached descriptor, so that the next open() gets a fresh one.
-  void forget();
-  /// Renames the file; holders follow.
-  status rename(const std::string& to);
-  /// Removes the file. Those who hold this object go on reading through a descriptor that is kept
-  /// until the last of them lets go.
-  status remove();
-  std::string path() const;
-
-  /// The index of a closed segment while it is in memory; null: to be read from its file.
-  segment_index_ptr cached_index() const;
-  void cache_index(segment_index_ptr) const;
-
- private:
-  file_cache& cache_;
-  mutable std::mutex mutex_;  // held while opening, renaming and removing
-  std::string path_;
-  std::shared_ptr<positional_file> pinned_;  // after remove()
-};
-using segment_file_ptr = std::shared_ptr<segment_file>;
+class segment_file;
 
 /// Values of segment files, the least recently used of which goes first.
 template <class V>
@@ -98,8 +68,47 @@ class recent_cache {
   std::unordered_map<const segment_file*, typename entry_list::iterator> places_;
 };
 
-/// Shared by all logs of a node. Files that someone holds open at the moment are not bounded: there
-/// are few of them (a round of the committer in slices, the transfers under way).
+/// What a cache's files share; lives as long as the last of them.
+struct file_cache_core {
+  file_system& files;
+  recent_cache<std::shared_ptr<positional_file>> open;
+  recent_cache<segment_index_ptr> indexes;
+};
+
+class segment_file : public std::enable_shared_from_this<segment_file> {
+ public:
+  segment_file(file_cache& cache, std::string path);
+  ~segment_file();
+  segment_file(const segment_file&) = delete;
+  segment_file& operator=(const segment_file&) = delete;
+
+  /// The open file; stays open while the pointer is held. Blocks when it has to be opened.
+  /// errc::not_found when there is none and `create` is false.
+  result<std::shared_ptr<positional_file>> open(bool create = false);
+  /// Drops the cached descriptor, so that the next open() gets a fresh one.
+  void forget();
+  /// Renames the file; holders follow.
+  status rename(const std::string& to);
+  /// Removes the file. Those who hold this object go on reading through a descriptor that is kept
+  /// until the last of them lets go.
+  status remove();
+  std::string path() const;
+
+  /// The index of a closed segment while it is in memory; null: to be read from its file.
+  segment_index_ptr cached_index() const;
+  void cache_index(segment_index_ptr) const;
+
+ private:
+  std::shared_ptr<file_cache_core> cache_;
+  mutable std::mutex mutex_;  // held while opening, renaming and removing
+  std::string path_;
+  std::shared_ptr<positional_file> pinned_;  // after remove()
+};
+using segment_file_ptr = std::shared_ptr<segment_file>;
+
+/// Shared by all logs of a node; the file system outlives it and all its files. Files that someone
+/// holds open at the moment are not bounded: there are few of them (a round of the committer in
+/// slices, the transfers under way).
 class file_cache {
  public:
   /// Below the usual soft limit of 1,024 descriptors; busy partitions stay open.
@@ -109,18 +118,17 @@ class file_cache {
 
   explicit file_cache(file_system& files, size_t open_max = open_max_default,
                       size_t indexes_max = indexes_max_default)
-      : files_(files), open_(open_max), indexes_(indexes_max) {}
+      : core_(new file_cache_core{files, recent_cache<std::shared_ptr<positional_file>>(open_max),
+                                  recent_cache<segment_index_ptr>(indexes_max)}) {}
   file_cache(const file_cache&) = delete;
   file_cache& operator=(const file_cache&) = delete;
 
-  file_system& files() noexcept { return files_; }
-  size_t open_files() const { return open_.size(); }
+  file_system& files() noexcept { return core_->files; }
+  size_t open_files() const { return core_->open.size(); }
 
  private:
   friend class segment_file;
-  file_system& files_;
-  recent_cache<std::shared_ptr<positional_file>> open_;
-  recent_cache<segment_index_ptr> indexes_;
+  std::shared_ptr<file_cache_core> core_;
 };
 
 }  // namespace weir
