@@ -1,0 +1,194 @@
+// The actors of stream storage, declared together: partitions, the committer, the topics. Their
+// messages stay in one process: they carry buffers, files and waiters by address. (Clients reach a
+// partition on another node by that node's own listener.)
+#pragma once
+
+#include <caf/all.hpp>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "actors/interfaces.hpp"
+#include "runtime/kafka/partition/partition.hpp"
+
+namespace weir {
+
+/// What became of an append; see kafka::produce_outcome.
+struct append_reply {
+  kafka::error_code error = kafka::error_code::none;
+  std::string message;
+  std::vector<kafka::record_error> record_errors;
+  int64_t base_offset = -1;
+  int64_t log_append_time_ms = -1;
+  int64_t log_start_offset = -1;
+  /// Set with needs_verification: the transaction coordinator has to be asked, then the same append
+  /// is sent again with it.
+  uint64_t verification = 0;
+  int64_t producer_id = -1;
+  int16_t producer_epoch = -1;
+};
+
+/// Who waits for partitions. Called on a partition's thread: must hand on and return. `slot` is the
+/// asker's own number for the partition that it asked.
+class append_waiter {
+ public:
+  virtual ~append_waiter() = default;
+  virtual void appended(uint32_t slot, append_reply) = 0;
+};
+class fetch_waiter {
+ public:
+  virtual ~fetch_waiter() = default;
+  virtual void fetched(uint32_t slot, kafka::fetch_answer) = 0;
+  /// Nobody waits any more: partitions forget it.
+  virtual bool gone() const = 0;
+};
+class offset_waiter {
+ public:
+  virtual ~offset_waiter() = default;
+  virtual void found(uint32_t slot, kafka::offset_answer) = 0;
+};
+
+struct append_message {
+  enum class source : uint8_t {
+    client,  // one batch as it came: sequence, size and records are checked
+    own,     // the broker's own batches
+  };
+  source from = source::client;
+  std::span<std::byte> batch;
+  std::shared_ptr<const void> owner;  // keeps `batch` alive
+  uint64_t verification = 0;
+  std::shared_ptr<append_waiter> waiter;  // null: nobody asks (acks = 0)
+  uint32_t slot = 0;
+};
+struct marker_message {
+  int64_t producer_id = -1;
+  int16_t producer_epoch = -1;
+  bool commit = false;
+  int32_t coordinator_epoch = 0;
+  std::shared_ptr<append_waiter> waiter;
+  uint32_t slot = 0;
+};
+struct fetch_message {
+  kafka::fetch_query query;
+  /// With nothing to read at the offset: answer as soon as there is, instead of now.
+  bool wait = false;
+  std::shared_ptr<fetch_waiter> waiter;
+  uint32_t slot = 0;
+};
+struct offset_message {
+  int64_t timestamp_ms = -1;
+  kafka::isolation level = kafka::isolation::read_uncommitted;
+  int32_t current_leader_epoch = -1;
+  std::shared_ptr<offset_waiter> waiter;
+  uint32_t slot = 0;
+};
+/// A function over the open partition: what admin requests and reports need. It must not block;
+/// `error` says why the partition cannot be opened, then the pointer is null.
+struct visit_message {
+  std::function<void(kafka::partition*, const error*)> visit;
+};
+/// The committer's news.
+struct commit_message_of_log {
+  commit_outcome outcome;
+};
+/// The I/O executor's: the partition is open, or not.
+struct opened_message {
+  std::shared_ptr<result<std::unique_ptr<kafka::partition>>> opened;
+};
+/// The I/O executor's: a part of a compaction is done. Itself, without result: the pause is over.
+struct compaction_message {
+  std::shared_ptr<compaction_job> job;
+  std::shared_ptr<result<bool>> finished;
+};
+/// The I/O executor's: a read that needed the disk, or a look-up of an offset.
+struct read_done_message {
+  fetch_message request;
+  int64_t last_stable_offset = -1;
+  std::shared_ptr<result<log_read>> read;
+};
+struct looked_up_message {
+  offset_message request;
+  std::shared_ptr<result<timestamp_offset>> found;
+};
+
+using tick_atom = caf::atom_constant<caf::atom("tick")>;
+using config_atom = caf::atom_constant<caf::atom("config")>;
+using removed_atom = caf::atom_constant<caf::atom("removed")>;
+using remove_atom = caf::atom_constant<caf::atom("remove")>;
+
+struct partition_settings {
+  log_config log;
+  kafka::partition_config partition;
+};
+
+/// One partition of a topic. Owns a kafka::partition, which it opens at its first message.
+using partition_actor = caf::typed_actor<
+    // Gateways, group and transaction coordinators: bytes to append, a transaction's end.
+    caf::reacts_to<append_message>, caf::reacts_to<marker_message>,
+    // Gateways: records to read, offsets to look up.
+    caf::reacts_to<fetch_message>, caf::reacts_to<offset_message>,
+    // Gateways, reports: anything else.
+    caf::reacts_to<visit_message>,
+    // Committer: what became of staged writes.
+    caf::reacts_to<commit_message_of_log>,
+    // I/O executor: work that blocked.
+    caf::reacts_to<opened_message>, caf::reacts_to<read_done_message>,
+    caf::reacts_to<looked_up_message>, caf::reacts_to<compaction_message>,
+    // Topics actor: a changed configuration; look after retention and compaction.
+    caf::reacts_to<config_atom, partition_settings>, caf::reacts_to<tick_atom>,
+    // Topics actor: the topic is deleted; everything of it goes. Answered when the files are gone.
+    caf::replies_to<remove_atom>::with<bool>,
+    // I/O executor: they are gone.
+    caf::reacts_to<removed_atom, bool>,
+    // Topics actor: the node stops. Answered with the partition's record for the clean stop, which
+    // is without summary when there is none to write.
+    caf::replies_to<close_atom>::with<clean_partition>>;
+
+/// Writes of all partitions of a node on their way to the committer. Partitions push, the committer
+/// takes everything at once: one message and one round for all who wait.
+class commit_queue {
+ public:
+  /// True when the committer has to be woken.
+  bool push(log_write w) {
+    std::lock_guard lock(mutex_);
+    writes_.push_back(std::move(w));
+    return writes_.size() == 1;
+  }
+  std::vector<log_write> take() {
+    std::lock_guard lock(mutex_);
+    return std::exchange(writes_, {});
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<log_write> writes_;
+};
+
+/// The one writer of all partitions' segments on this node; detached, it blocks.
+using committer_actor = caf::typed_actor<
+    // Partitions: the queue has writes.
+    caf::reacts_to<wake_atom>,
+    // Partitions: a log is gone.
+    caf::reacts_to<drop_atom, std::shared_ptr<log_id>>,
+    // The node stops: everything is durable when it is answered. Empty: done.
+    caf::replies_to<close_atom>::with<std::string>>;
+
+}  // namespace weir
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::append_message)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::marker_message)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::fetch_message)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::offset_message)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::visit_message)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::commit_message_of_log)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::opened_message)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::compaction_message)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::read_done_message)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::looked_up_message)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::partition_settings)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::clean_partition)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<weir::log_id>)

@@ -1,0 +1,35 @@
+// One partition as an actor: opens its log when it is first asked for something, stages appends for
+// the committer and answers them when they are durable, reads, wakes those who wait for records,
+// looks after retention and compaction. Never blocks: what does runs on the I/O executor.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "actors/storage/interfaces.hpp"
+#include "runtime/io/clock.hpp"
+#include "runtime/io/executor.hpp"
+
+namespace weir {
+
+struct partition_seed {
+  log_id id;
+  std::string folder;
+  partition_settings settings;
+  uint64_t owner = 0;
+  int32_t leader_epoch = 0;
+  clean_partition clean;                  // of the last clean stop; no summary: there was none
+  std::optional<commit_point> committed;  // as the committer found it
+  std::shared_ptr<commit_queue> queue;
+  committer_actor committer;
+  file_cache* files = nullptr;
+  io_executor* io = nullptr;
+  const clock* time = nullptr;
+  std::shared_ptr<std::atomic<uint32_t>> compactions;  // under way on the node
+  std::function<void(std::string)> log;                // any thread
+};
+
+partition_actor spawn_partition(caf::actor_system&, partition_seed);
+
+}  // namespace weir
