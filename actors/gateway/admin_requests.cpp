@@ -1,0 +1,206 @@
+// Requests that describe or change topics and the node: answers are made from the catalog; what
+// changes it goes to the topics' actor first.
+#include "actors/gateway/broker.hpp"
+#include "actors/gateway/partition_questions.hpp"
+#include "runtime/kafka/topics/admin/api_versions.hpp"
+#include "runtime/kafka/topics/admin/configs.hpp"
+#include "runtime/kafka/topics/admin/metadata.hpp"
+#include "runtime/kafka/topics/admin/replicas.hpp"
+#include "runtime/kafka/topics/admin/topics.hpp"
+
+#include <sys/statvfs.h>
+
+namespace weir {
+namespace {
+
+using kafka::api_error;
+using kafka::error_code;
+
+/// Answers at once, or after the commands are durable.
+template <class Response>
+void settle(const topics_actor& topics, const request_ptr& request,
+            kafka::admin_answer<Response> a) {
+  if (a.commands.empty()) return request->answer(a.response);
+  auto response = std::make_shared<Response>(std::move(a.response));
+  topic_change_message m;
+  m.commands = std::move(a.commands);
+  m.done = [request, response](const api_error& e) {
+    if (!e.ok()) kafka::fail_all(*response, e);
+    request->answer(*response);
+  };
+  caf::anon_send(topics, std::move(m));
+}
+
+}  // namespace
+
+kafka::request_facts broker::facts_of(const request_ptr& request) const {
+  return {request->version(), time_.now() / 1000, random_uuid};
+}
+
+void broker::api_versions(const request_ptr& request) {
+  auto body = decode_body<kafka::api_versions_request>(*request);
+  if (!body) return;
+  request->answer(kafka::answer_api_versions(*body, request->version(), served_));
+}
+
+void broker::metadata(const request_ptr& request) {
+  auto body = decode_body<kafka::metadata_request>(*request);
+  if (!body) return;
+  auto facts = facts_of(request);
+  auto a = kafka::answer_metadata(*body, storage_.directory()->catalog(), node_, facts);
+  if (a.commands.empty()) return request->answer(a.response);
+  // Topics that it makes: the client gets them in this answer.
+  topic_change_message m;
+  m.commands = std::move(a.commands);
+  auto board = storage_.board();
+  m.done = [request, body, facts, board, node = node_](const api_error&) {
+    request->answer(kafka::answer_metadata(*body, board->get()->catalog(), node, facts).response);
+  };
+  caf::anon_send(storage_.topics(), std::move(m));
+}
+
+void broker::find_coordinator(const request_ptr& request) {
+  auto body = decode_body<kafka::find_coordinator_request>(*request);
+  if (!body) return;
+  auto answer = kafka::answer_find_coordinator(*body, node_, facts_of(request));
+  if (body->key_type > 1) return request->answer(answer);
+  coordinators_.state_of(body->key_type == 1).ensure([request, answer](const api_error& e) {
+    if (e.ok()) return request->answer(answer);
+    auto refused = answer;
+    refused.error_code = error_code::coordinator_not_available;
+    for (auto& c : refused.coordinators) c.error_code = error_code::coordinator_not_available;
+    request->answer(refused);
+  });
+}
+
+void broker::create_topics(const request_ptr& request) {
+  auto body = decode_body<kafka::create_topics_request>(*request);
+  if (!body) return;
+  settle(storage_.topics(), request,
+         kafka::answer_create_topics(*body, storage_.directory()->catalog(), node_,
+                                     facts_of(request)));
+}
+
+void broker::delete_topics(const request_ptr& request) {
+  auto body = decode_body<kafka::delete_topics_request>(*request);
+  if (!body) return;
+  settle(storage_.topics(), request,
+         kafka::answer_delete_topics(*body, storage_.directory()->catalog(), node_,
+                                     facts_of(request)));
+}
+
+void broker::create_partitions(const request_ptr& request) {
+  auto body = decode_body<kafka::create_partitions_request>(*request);
+  if (!body) return;
+  settle(storage_.topics(), request,
+         kafka::answer_create_partitions(*body, storage_.directory()->catalog(), node_,
+                                         facts_of(request)));
+}
+
+void broker::describe_configs(const request_ptr& request) {
+  auto body = decode_body<kafka::describe_configs_request>(*request);
+  if (!body) return;
+  request->answer(kafka::answer_describe_configs(*body, storage_.directory()->catalog(), node_,
+                                                 facts_of(request)));
+}
+
+void broker::alter_configs(const request_ptr& request) {
+  auto body = decode_body<kafka::alter_configs_request>(*request);
+  if (!body) return;
+  settle(storage_.topics(), request,
+         kafka::answer_alter_configs(*body, storage_.directory()->catalog(), node_,
+                                     facts_of(request)));
+}
+
+void broker::incremental_alter_configs(const request_ptr& request) {
+  auto body = decode_body<kafka::incremental_alter_configs_request>(*request);
+  if (!body) return;
+  settle(storage_.topics(), request,
+         kafka::answer_incremental_alter_configs(*body, storage_.directory()->catalog(), node_,
+                                                 facts_of(request)));
+}
+
+void broker::describe_cluster(const request_ptr& request) {
+  auto body = decode_body<kafka::describe_cluster_request>(*request);
+  if (!body) return;
+  request->answer(kafka::answer_describe_cluster(*body, node_, facts_of(request)));
+}
+
+void broker::describe_topic_partitions(const request_ptr& request) {
+  auto body = decode_body<kafka::describe_topic_partitions_request>(*request);
+  if (!body) return;
+  request->answer(
+      kafka::answer_describe_topic_partitions(*body, storage_.directory()->catalog(), node_));
+}
+
+void broker::elect_leaders(const request_ptr& request) {
+  auto body = decode_body<kafka::elect_leaders_request>(*request);
+  if (!body) return;
+  request->answer(
+      kafka::answer_elect_leaders(*body, storage_.directory()->catalog(), facts_of(request)));
+}
+
+void broker::alter_partition_reassignments(const request_ptr& request) {
+  auto body = decode_body<kafka::alter_partition_reassignments_request>(*request);
+  if (!body) return;
+  request->answer(
+      kafka::answer_alter_partition_reassignments(*body, storage_.directory()->catalog(), node_));
+}
+
+void broker::list_partition_reassignments(const request_ptr& request) {
+  auto body = decode_body<kafka::list_partition_reassignments_request>(*request);
+  if (!body) return;
+  request->answer(kafka::answer_list_partition_reassignments(*body));
+}
+
+void broker::describe_log_dirs(const request_ptr& request) {
+  auto body = decode_body<kafka::describe_log_dirs_request>(*request);
+  if (!body) return;
+  auto directory = storage_.directory();
+  // Of all topics or those asked for: the sizes first, each from its partition.
+  struct sizes {
+    std::map<std::pair<std::string, int32_t>, std::atomic<int64_t>> of;
+    std::shared_ptr<gather> all;
+  };
+  auto found = std::make_shared<sizes>();
+  std::vector<std::pair<partition_actor, std::atomic<int64_t>*>> questions;
+  for (const auto& t : directory->catalog().sorted()) {
+    bool asked = !body->topics || std::any_of(body->topics->begin(), body->topics->end(),
+                                              [&](const auto& q) { return q.topic == t->name; });
+    if (!asked) continue;
+    for (int32_t i = 0; i < static_cast<int32_t>(t->partitions.size()); ++i) {
+      auto& slot = found->of[{t->name, i}];
+      slot = 0;
+      questions.emplace_back(directory->partition(t->id, i), &slot);
+    }
+  }
+  auto* raw = found.get();
+  found->all = std::make_shared<gather>(
+      questions.size(), [raw, request, body, directory, path = storage_.folder()] {
+        kafka::log_dir_facts facts;
+        facts.path = path;
+        struct statvfs disk {};
+        if (::statvfs(path.c_str(), &disk) == 0) {
+          facts.total_bytes = static_cast<int64_t>(disk.f_blocks * disk.f_frsize);
+          facts.usable_bytes = static_cast<int64_t>(disk.f_bavail * disk.f_frsize);
+        }
+        facts.bytes_of = [raw](const kafka::topic_info& t,
+                               int32_t partition) -> std::optional<int64_t> {
+          auto it = raw->of.find({t.name, partition});
+          if (it == raw->of.end()) return std::nullopt;
+          return it->second.load();
+        };
+        request->answer(kafka::answer_describe_log_dirs(*body, directory->catalog(), facts));
+      });
+  for (auto& [actor, slot] : questions)
+    visit_partition(
+        actor,
+        [found, slot = slot](kafka::partition& p) {
+          *slot = static_cast<int64_t>(p.log().size_bytes());
+          found->all->done();
+        },
+        [found](error_code) { found->all->done(); });
+  found->all->begun();
+}
+
+}  // namespace weir

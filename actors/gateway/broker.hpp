@@ -1,0 +1,88 @@
+// Answers the requests of Kafka clients on one node. Requests come on the listener's thread; what
+// needs a partition, a group or a transaction goes to its actor, and answers leave from wherever
+// they are complete. Owned by the node; outlives its listener.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+
+#include "actors/gateway/client_request.hpp"
+#include "actors/gateway/coordinators.hpp"
+#include "actors/gateway/listener.hpp"
+#include "actors/storage/storage.hpp"
+#include "runtime/kafka/topics/admin/api_versions.hpp"
+
+namespace weir {
+
+class broker final : public request_handler {
+ public:
+  broker(stream_storage&, coordinators&, kafka::node_facts, const clock&);
+
+  bool may_overlap(std::span<const std::byte> frame) const override;
+  void handle(request_ticket) override;
+
+ private:
+  using handler = void (broker::*)(const request_ptr&);
+  // Keys of client requests are below this.
+  static constexpr size_t keys_max = 128;
+
+  void add_routes();
+  void add(kafka::api_key, handler);
+  void refuse_version(const request_ptr&);
+  kafka::request_facts facts_of(const request_ptr&) const;
+
+  // produce.cpp, fetch.cpp, offsets.cpp
+  void produce(const request_ptr&);
+  void fetch(const request_ptr&);
+  void list_offsets(const request_ptr&);
+  void offset_for_leader_epoch(const request_ptr&);
+  void delete_records(const request_ptr&);
+  void describe_producers(const request_ptr&);
+  // group_requests.cpp
+  void join_group(const request_ptr&);
+  void sync_group(const request_ptr&);
+  void heartbeat(const request_ptr&);
+  void leave_group(const request_ptr&);
+  void consumer_group_heartbeat(const request_ptr&);
+  void consumer_group_describe(const request_ptr&);
+  void offset_commit(const request_ptr&);
+  void offset_fetch(const request_ptr&);
+  void offset_delete(const request_ptr&);
+  void txn_offset_commit(const request_ptr&);
+  void describe_groups(const request_ptr&);
+  void list_groups(const request_ptr&);
+  void delete_groups(const request_ptr&);
+  // transaction_requests.cpp
+  void init_producer_id(const request_ptr&);
+  void add_partitions_to_txn(const request_ptr&);
+  void add_offsets_to_txn(const request_ptr&);
+  void end_txn(const request_ptr&);
+  void describe_transactions(const request_ptr&);
+  void list_transactions(const request_ptr&);
+  // admin_requests.cpp
+  void api_versions(const request_ptr&);
+  void metadata(const request_ptr&);
+  void find_coordinator(const request_ptr&);
+  void create_topics(const request_ptr&);
+  void delete_topics(const request_ptr&);
+  void create_partitions(const request_ptr&);
+  void describe_configs(const request_ptr&);
+  void alter_configs(const request_ptr&);
+  void incremental_alter_configs(const request_ptr&);
+  void describe_cluster(const request_ptr&);
+  void describe_topic_partitions(const request_ptr&);
+  void describe_log_dirs(const request_ptr&);
+  void elect_leaders(const request_ptr&);
+  void alter_partition_reassignments(const request_ptr&);
+  void list_partition_reassignments(const request_ptr&);
+
+  stream_storage& storage_;
+  coordinators& coordinators_;
+  kafka::node_facts node_;
+  const clock& time_;
+  std::array<handler, keys_max> routes_{};
+  std::vector<kafka::api_range> served_;  // of what is advertised, the part that has a route
+};
+
+}  // namespace weir

@@ -1,0 +1,89 @@
+#include "actors/gateway/endpoint.hpp"
+
+#include <unistd.h>
+
+#include <climits>
+
+namespace weir {
+namespace {
+
+/// The cluster's id: made once, kept beside the topics.
+result<std::string> cluster_id_of(file_system& files, const std::string& folder) {
+  auto path = folder + "/cluster-id";
+  if (files.stat(path)) {
+    WEIR_ASSIGN(auto text, read_whole_file(files, path, 1024));
+    while (!text.empty() && text.back() == '\n') text.pop_back();
+    if (!kafka::uuid::parse(text))
+      return error{errc::corrupt, path + " holds no cluster id: '" + text + "'"};
+    return text;
+  }
+  auto id = random_uuid().to_string();
+  WEIR_TRY(atomic_write_file(files, path, id + "\n"));
+  return id;
+}
+
+std::string host_name() {
+  char name[HOST_NAME_MAX + 1] = {};
+  return ::gethostname(name, HOST_NAME_MAX) == 0 ? name : "localhost";
+}
+
+}  // namespace
+
+result<std::unique_ptr<kafka_endpoint>> kafka_endpoint::start(caf::actor_system& system,
+                                                              const task_environment& e,
+                                                              endpoint_options o) {
+  std::unique_ptr<kafka_endpoint> k(new kafka_endpoint);
+  WEIR_TRY(k->open(system, e, std::move(o)));
+  return k;
+}
+
+status kafka_endpoint::open(caf::actor_system& system, const task_environment& e,
+                            endpoint_options o) {
+  WEIR_TRY(e.files->create_directories(o.folder));
+  WEIR_ASSIGN(facts_.config, kafka::broker_config::make(o.config));
+  WEIR_ASSIGN(facts_.cluster_id, cluster_id_of(*e.files, o.folder));
+  // The port first: it is what fails most often, and nothing was opened yet.
+  listener_options l;
+  l.address = o.address;
+  l.limits.request_bytes_max =
+      static_cast<size_t>(facts_.config.number("socket.request.max.bytes"));
+  l.limits.idle_max = std::chrono::seconds(facts_.config.number("connections.max.idle.ms") / 1000);
+  WEIR_ASSIGN(listener_, listener::open(std::move(l)));
+  facts_.node_id = o.node_id;
+  facts_.host = listener_->host();
+  facts_.port = listener_->port();
+  if (facts_.host == "0.0.0.0" || facts_.host == "::") facts_.host = host_name();
+  if (!o.advertised.empty()) {
+    auto at = o.advertised.rfind(':');
+    auto port =
+        at == std::string::npos ? 0 : std::strtol(o.advertised.c_str() + at + 1, nullptr, 10);
+    if (port <= 0 || port > 65535)
+      return error{errc::invalid_argument, "'" + o.advertised + "' is not HOST:PORT"};
+    facts_.host = o.advertised.substr(0, at);
+    facts_.port = static_cast<int32_t>(port);
+  }
+  address_ = facts_.host + ":" + std::to_string(facts_.port);
+  storage_options s{o.folder, std::make_shared<const kafka::broker_config>(facts_.config), o.log};
+  WEIR_ASSIGN(storage_, stream_storage::start(system, *e.files, *e.io, *e.time, std::move(s)));
+  coordinators_ = std::make_unique<coordinators>(system, *storage_, facts_, *e.time, o.log);
+  broker_ = std::make_unique<broker>(*storage_, *coordinators_, facts_, *e.time);
+  coordinators_->start();
+  listener_->start(*broker_);
+  return {};
+}
+
+status kafka_endpoint::close() {
+  if (!storage_) return {};
+  listener_->stop();
+  coordinators_.reset();
+  auto closed = storage_->close();
+  broker_.reset();
+  storage_.reset();
+  return closed;
+}
+
+kafka_endpoint::~kafka_endpoint() {
+  if (listener_) listener_->stop();
+}
+
+}  // namespace weir

@@ -1,0 +1,186 @@
+// Fetch: asks all partitions at once; when they have too little, waits at their ends until they
+// have more or the client's time is over. Records leave as parts of files.
+#include "actors/gateway/broker.hpp"
+#include "runtime/kafka/protocol/messages/data.hpp"
+
+namespace weir {
+namespace {
+
+using kafka::error_code;
+
+// A client may not hold its request here for longer.
+constexpr int32_t wait_ms_max = 5 * 60 * 1000;
+
+class pending_fetch final : public fetch_waiter,
+                            public std::enable_shared_from_this<pending_fetch> {
+ public:
+  pending_fetch(request_ptr r, std::shared_ptr<kafka::fetch_request> body)
+      : request_(std::move(r)), body_(std::move(body)), timer_(request_->from().executor()) {}
+
+  void start(const topic_directory& topics) {
+    bool by_id = request_->version() >= 13;
+    std::vector<fetch_message> questions;
+    for (const auto& t : body_->topics) {
+      auto topic = by_id ? topics.catalog().find(t.topic_id) : topics.catalog().find(t.topic);
+      for (const auto& p : t.partitions) {
+        auto& s = slots_.emplace_back();
+        s.query.offset = p.fetch_offset;
+        s.query.bytes_max =
+            static_cast<uint64_t>(std::max(0, std::min(p.partition_max_bytes, body_->max_bytes)));
+        s.query.level = body_->isolation_level == 1 ? kafka::isolation::read_committed
+                                                    : kafka::isolation::read_uncommitted;
+        s.query.current_leader_epoch = p.current_leader_epoch;
+        s.query.last_fetched_epoch = p.last_fetched_epoch;
+        if (topic) s.actor = topics.partition(topic->id, p.partition);
+        if (!s.actor)
+          s.now.error = by_id && !topic ? error_code::unknown_topic_id
+                                        : error_code::unknown_topic_or_partition;
+      }
+    }
+    left_ = 1;
+    for (const auto& s : slots_) left_ += s.actor ? 1 : 0;
+    for (uint32_t i = 0; i < slots_.size(); ++i)
+      if (slots_[i].actor) ask(i, false);
+    first_done();
+  }
+
+  // On a partition's thread.
+  void fetched(uint32_t slot, kafka::fetch_answer a) override {
+    if (waiting_.load()) {
+      boost::asio::post(request_->from().executor(),
+                        [self = shared_from_this(), slot, a = std::move(a)]() mutable {
+                          self->more(slot, std::move(a));
+                        });
+      return;
+    }
+    slots_[slot].now = std::move(a);
+    first_done();
+  }
+  bool gone() const override { return gone_.load(); }
+
+ private:
+  struct slot_state {
+    partition_actor actor;
+    kafka::fetch_query query;
+    kafka::fetch_answer now;
+    bool triggered = false;  // it has more than `now` says, and was asked for it
+  };
+
+  void ask(uint32_t i, bool wait) {
+    fetch_message m;
+    m.query = slots_[i].query;
+    m.wait = wait;
+    m.slot = i;
+    m.waiter = shared_from_this();
+    // What it has is too little: it tells when there is something behind that.
+    if (wait && slots_[i].now.read.bytes > 0) m.query.offset = slots_[i].now.read.next_offset;
+    caf::anon_send(slots_[i].actor, std::move(m));
+  }
+  void first_done() {
+    if (left_.fetch_sub(1) != 1) return;
+    if (enough()) return respond();
+    boost::asio::post(request_->from().executor(),
+                      [self = shared_from_this()] { self->begin_waiting(); });
+  }
+  /// Whether the answer can leave now.
+  bool enough() const {
+    uint64_t bytes = 0;
+    for (const auto& s : slots_) {
+      if (s.now.error != error_code::none || s.now.diverging) return true;
+      bytes += s.now.read.bytes;
+    }
+    return body_->max_wait_ms <= 0 || slots_.empty() ||
+           bytes >= static_cast<uint64_t>(std::max(0, body_->min_bytes));
+  }
+  void begin_waiting() {
+    waiting_ = true;
+    timer_.expires_after(std::chrono::milliseconds(std::min(body_->max_wait_ms, wait_ms_max)));
+    timer_.async_wait([self = shared_from_this()](boost::system::error_code e) {
+      if (!e) self->respond();
+    });
+    for (uint32_t i = 0; i < slots_.size(); ++i)
+      if (slots_[i].actor) ask(i, true);
+  }
+  /// On the listener's thread, after the first round.
+  void more(uint32_t i, kafka::fetch_answer a) {
+    if (gone_.load()) return;
+    auto& s = slots_[i];
+    if (!s.triggered && s.now.read.bytes > 0 && a.error == error_code::none) {
+      s.triggered = true;  // read again from where the client asked
+      return ask(i, false);
+    }
+    s.triggered = false;
+    s.now = std::move(a);
+    if (!request_->from().open()) {
+      gone_ = true;
+      timer_.cancel();
+      return;
+    }
+    if (enough()) return respond();
+    ask(i, true);
+  }
+  void respond() {
+    if (gone_.exchange(true)) return;
+    if (waiting_.load()) timer_.cancel();
+    kafka::fetch_response out;
+    std::vector<std::vector<log_slice>> parts;
+    auto budget = static_cast<uint64_t>(std::max(0, body_->max_bytes));
+    bool any = false;
+    uint32_t i = 0;
+    out.responses.reserve(body_->topics.size());
+    for (const auto& t : body_->topics) {
+      auto& topic = out.responses.emplace_back();
+      topic.topic = t.topic;
+      topic.topic_id = t.topic_id;
+      topic.partitions.reserve(t.partitions.size());
+      for (const auto& p : t.partitions) {
+        auto& o = topic.partitions.emplace_back();
+        auto& s = slots_[i++];
+        fill(o, p.partition, s.now);
+        // The first records go out whatever the bound says, so that a client gets on.
+        auto bytes = s.now.read.bytes;
+        if (bytes == 0 || (any && bytes > budget)) continue;
+        any = true;
+        budget -= std::min(budget, bytes);
+        o.records = kafka::record_bytes::hole(static_cast<uint32_t>(parts.size()),
+                                              static_cast<uint32_t>(bytes));
+        parts.push_back(std::move(s.now.read.slices));
+      }
+    }
+    request_->answer(out, std::move(parts));
+  }
+  void fill(kafka::fetch_response::partition& o, int32_t number, const kafka::fetch_answer& a) {
+    o.partition_index = number;
+    o.error_code = a.error;
+    o.high_watermark = a.high_watermark;
+    o.last_stable_offset = a.last_stable_offset;
+    o.log_start_offset = a.log_start_offset;
+    o.records = kafka::record_bytes(kafka::bytes_view());
+    if (a.diverging) o.diverging_epoch = {a.diverging->epoch, a.diverging->end_offset};
+    if (body_->isolation_level != 1) return;
+    auto& aborted = o.aborted_transactions.emplace();
+    for (const auto& t : a.aborted) aborted.push_back({t.producer_id, t.first_offset});
+  }
+
+  request_ptr request_;
+  std::shared_ptr<kafka::fetch_request> body_;
+  boost::asio::steady_timer timer_;
+  std::vector<slot_state> slots_;
+  std::atomic<size_t> left_{0};
+  std::atomic<bool> waiting_{false}, gone_{false};
+};
+
+}  // namespace
+
+void broker::fetch(const request_ptr& request) {
+  auto body = decode_body<kafka::fetch_request>(*request);
+  if (!body) return;
+  if (body->session_id != 0) {  // there are no fetch sessions: the client starts a full one
+    kafka::fetch_response out;
+    out.error_code = error_code::fetch_session_id_not_found;
+    return request->answer(out);
+  }
+  std::make_shared<pending_fetch>(request, std::move(body))->start(*storage_.directory());
+}
+
+}  // namespace weir

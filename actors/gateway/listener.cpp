@@ -1,0 +1,140 @@
+#include "actors/gateway/listener.hpp"
+
+#include <atomic>
+#include <thread>
+#include <unordered_map>
+
+namespace weir {
+namespace {
+
+namespace asio = boost::asio;
+using tcp = asio::ip::tcp;
+
+constexpr auto idle_look_interval = std::chrono::seconds(10);
+// After an accept that failed for want of descriptors: others may close meanwhile.
+constexpr auto accept_pause = std::chrono::milliseconds(100);
+
+}  // namespace
+
+struct listener::impl {
+  listener_options options;
+  asio::io_context context{1};
+  tcp::acceptor acceptor{context};
+  asio::steady_timer timer{context}, pause{context};
+  std::shared_ptr<request_memory> memory;
+  request_handler* handler = nullptr;
+  std::unordered_map<uint64_t, std::weak_ptr<connection>> connections;
+  std::atomic<size_t> count{0};
+  uint64_t next_id = 1;
+  std::string host;
+  uint16_t port = 0;
+  std::thread thread;
+
+  void accept() {
+    acceptor.async_accept([this](boost::system::error_code e, tcp::socket socket) {
+      if (!acceptor.is_open()) return;
+      if (e) {
+        pause.expires_after(accept_pause);
+        pause.async_wait([this](boost::system::error_code stopped) {
+          if (!stopped) accept();
+        });
+        return;
+      }
+      if (connections.size() >= options.connections_max) sweep();
+      if (connections.size() < options.connections_max) {
+        auto c = std::make_shared<connection>(std::move(socket), *handler, memory, options.limits,
+                                              next_id);
+        connections.emplace(next_id++, c);
+        count.store(connections.size(), std::memory_order_relaxed);
+        c->start();
+      }  // else the socket closes: the client sees its connection end
+      accept();
+    });
+  }
+  /// Forgets connections that are gone.
+  void sweep() {
+    std::erase_if(connections, [](const auto& c) { return c.second.expired(); });
+    count.store(connections.size(), std::memory_order_relaxed);
+  }
+  void look() {
+    timer.expires_after(idle_look_interval);
+    timer.async_wait([this](boost::system::error_code e) {
+      if (e) return;
+      sweep();
+      auto now = std::chrono::steady_clock::now();
+      for (auto& [id, c] : connections)
+        if (auto alive = c.lock()) alive->close_if_idle(now);
+      look();
+    });
+  }
+  void released() {
+    asio::post(context, [this] {
+      for (auto& [id, c] : connections)
+        if (auto alive = c.lock()) alive->memory_released();
+    });
+  }
+};
+
+listener::listener(std::unique_ptr<impl> i) : impl_(std::move(i)) {}
+
+result<std::unique_ptr<listener>> listener::open(listener_options o) {
+  auto at = o.address.rfind(':');
+  if (at == std::string::npos || at + 1 == o.address.size())
+    return error{errc::invalid_argument, "'" + o.address + "' is not HOST:PORT"};
+  auto i = std::make_unique<impl>();
+  i->host = o.address.substr(0, at);
+  auto port = static_cast<uint16_t>(std::strtoul(o.address.c_str() + at + 1, nullptr, 10));
+  boost::system::error_code e;
+  auto host = asio::ip::make_address(i->host == "localhost" ? "127.0.0.1" : i->host, e);
+  tcp::endpoint endpoint(host, port);
+  if (!e) i->acceptor.open(endpoint.protocol(), e);
+  if (!e) i->acceptor.set_option(asio::socket_base::reuse_address(true), e);
+  if (!e) i->acceptor.bind(endpoint, e);
+  if (!e) i->acceptor.listen(asio::socket_base::max_listen_connections, e);
+  if (e) return error{errc::io, "cannot listen on " + o.address + ": " + e.message()};
+  i->port = i->acceptor.local_endpoint().port();
+  i->memory = std::make_shared<request_memory>(o.request_memory_bytes);
+  i->options = std::move(o);
+  return std::unique_ptr<listener>(new listener(std::move(i)));
+}
+
+void listener::start(request_handler& h) {
+  impl_->handler = &h;
+  impl_->memory->on_release([p = impl_.get()] { p->released(); });
+  impl_->accept();
+  impl_->look();
+  impl_->thread = std::thread([p = impl_.get()] { p->context.run(); });
+}
+
+void listener::stop() {
+  if (!impl_->thread.joinable()) return;
+  asio::post(impl_->context, [p = impl_.get()] {
+    boost::system::error_code ignored;
+    p->acceptor.close(ignored);
+    p->timer.cancel();
+    p->pause.cancel();
+    for (auto& [id, c] : p->connections)
+      if (auto alive = c.lock()) alive->close();
+    p->context.stop();
+  });
+  impl_->thread.join();
+}
+
+listener::~listener() {
+  stop();
+}
+
+const std::string& listener::host() const noexcept {
+  return impl_->host;
+}
+uint16_t listener::port() const noexcept {
+  return impl_->port;
+}
+asio::io_context& listener::context() noexcept {
+  return impl_->context;
+}
+size_t listener::connections() const noexcept {
+  return impl_->count.load(std::memory_order_relaxed);
+}
+
+}  // namespace weir

@@ -1,0 +1,124 @@
+// Produce: each partition's batch goes to its actor; the answer leaves when all are durable.
+#include "actors/gateway/broker.hpp"
+#include "runtime/kafka/protocol/messages/data.hpp"
+
+namespace weir {
+namespace {
+
+using kafka::error_code;
+
+class pending_produce final : public append_waiter,
+                              public std::enable_shared_from_this<pending_produce> {
+ public:
+  pending_produce(request_ptr r, std::shared_ptr<kafka::produce_request> body)
+      : request_(std::move(r)), body_(std::move(body)) {
+    response_.responses.reserve(body_->topic_data.size());
+    for (const auto& t : body_->topic_data) {
+      auto& out = response_.responses.emplace_back();
+      out.name = t.name;
+      out.topic_id = t.topic_id;
+      out.partition_responses.resize(t.partition_data.size());
+      for (size_t i = 0; i < t.partition_data.size(); ++i) {
+        out.partition_responses[i].index = t.partition_data[i].index;
+        places_.emplace_back(response_.responses.size() - 1, i);
+      }
+    }
+    left_ = places_.size() + 1;
+  }
+
+  /// Sends everything on its way. `silent`: acks = 0, nobody waits.
+  void start(const topic_directory& topics, bool silent) {
+    silent_ = silent;
+    uint32_t slot = 0;
+    for (size_t t = 0; t < body_->topic_data.size(); ++t) {
+      const auto& in = body_->topic_data[t];
+      bool by_id = request_->version() >= 13;
+      auto topic = by_id ? topics.catalog().find(in.topic_id) : topics.catalog().find(in.name);
+      for (const auto& p : in.partition_data) {
+        auto at = slot++;
+        if (!topic) {
+          refuse(at, by_id ? error_code::unknown_topic_id : error_code::unknown_topic_or_partition);
+          continue;
+        }
+        auto actor = topics.partition(topic->id, p.index);
+        if (!actor)
+          refuse(at, error_code::unknown_topic_or_partition);
+        else if (topic->internal)
+          refuse(at, error_code::invalid_topic_exception);
+        else
+          send(actor, p.records, at);
+      }
+    }
+    if (silent_) request_->send(answer::nothing());
+    done();
+  }
+
+  void appended(uint32_t slot, append_reply r) override {
+    auto& out = place(slot);
+    out.error_code = r.error;
+    out.base_offset = r.error == error_code::none ? r.base_offset : -1;
+    out.log_append_time_ms = r.log_append_time_ms;
+    out.log_start_offset = r.log_start_offset;
+    if (!r.message.empty()) out.error_message = std::move(r.message);
+    for (auto& e : r.record_errors) out.record_errors.push_back({e.index, std::move(e.message)});
+    done();
+  }
+
+ private:
+  kafka::produce_response::partition& place(uint32_t slot) {
+    auto [t, i] = places_[slot];
+    return response_.responses[t].partition_responses[i];
+  }
+  void refuse(uint32_t slot, error_code e) {
+    auto& out = place(slot);
+    out.error_code = e;
+    out.base_offset = -1;
+    done();
+  }
+  void send(const partition_actor& to, const kafka::record_bytes& records, uint32_t slot) {
+    append_message m;
+    // The frame is this request's own: the partition patches offsets into it.
+    auto* bytes = const_cast<std::byte*>(records.bytes.data());
+    m.batch = {bytes, records.null ? 0 : records.bytes.size()};
+    m.owner = request_->frame();
+    m.waiter = shared_from_this();
+    m.slot = slot;
+    caf::anon_send(to, std::move(m));
+  }
+  void done() {
+    if (left_.fetch_sub(1) == 1 && !silent_) request_->answer(response_);
+  }
+
+  request_ptr request_;
+  std::shared_ptr<kafka::produce_request> body_;
+  kafka::produce_response response_;
+  std::vector<std::pair<size_t, size_t>> places_;  // of a slot: topic and partition
+  bool silent_ = false;
+  std::atomic<size_t> left_{0};
+};
+
+}  // namespace
+
+void broker::produce(const request_ptr& request) {
+  auto body = decode_body<kafka::produce_request>(*request);
+  if (!body) return;
+  if (body->acks < -1 || body->acks > 1) {
+    kafka::produce_response response;
+    for (const auto& t : body->topic_data) {
+      auto& out = response.responses.emplace_back();
+      out.name = t.name;
+      out.topic_id = t.topic_id;
+      for (const auto& p : t.partition_data) {
+        auto& o = out.partition_responses.emplace_back();
+        o.index = p.index;
+        o.error_code = error_code::invalid_required_acks;
+        o.base_offset = -1;
+      }
+    }
+    return request->answer(response);
+  }
+  bool silent = body->acks == 0;
+  std::make_shared<pending_produce>(request, std::move(body))->start(*storage_.directory(), silent);
+}
+
+}  // namespace weir
