@@ -26,6 +26,7 @@ class cluster_node {
 
   uint16_t port() const noexcept { return port_; }
   caf::actor_system& system() { return node_->system(); }
+  task_environment environment() { return node_->environment(); }
   const coordinator_actor& coordinator() const { return coordinator_; }
   /// Tells the coordinator where this node's HTTP listener is.
   status join(const std::string& http);

@@ -16,6 +16,9 @@ struct cluster_verb_options {
   std::string name = "n1";
   std::string join;  // HOST:PORT of the coordinator's actors; empty: coordinates
   std::string http = "127.0.0.1:0";
+  std::string kafka;       // HOST:PORT of the Kafka listener; empty: none
+  std::string advertised;  // HOST:PORT that Kafka's clients are told; empty: where it listens
+  std::map<std::string, std::string> settings;  // of the broker, by Kafka's names
   uint16_t port = 0;
   uint32_t nodes = 3;
   size_t memory_bytes = size_t{2} << 30;
@@ -27,8 +30,8 @@ struct cluster_verb_options {
   std::string output;
 };
 
-/// One node in the foreground; prints "ready http=HOST:PORT" when it takes work. Ends on SIGTERM,
-/// and when its coordinator is gone.
+/// One node in the foreground; prints "ready kafka=HOST:PORT http=HOST:PORT" (without kafka when it
+/// has no such listener) when it takes work. Ends on SIGTERM, and when its coordinator is gone.
 int run_node(const cluster_verb_options&);
 
 /// Starts nodes n1 ... of DIR that are not running as background processes, waits until they are

@@ -181,7 +181,7 @@ int do_sql(raw_options& o) {
 /// Verbs of a cluster; the chosen one's function, once the command line is parsed.
 struct cluster_verbs {
   cluster_verb_options options;
-  std::vector<std::string> set;
+  std::vector<std::string> set, settings;
   std::string interval, memory = "2GiB";
   uint32_t parallelism = 0;
   std::vector<std::pair<CLI::App*, int (*)(const cluster_verb_options&)>> verbs;
@@ -210,6 +210,24 @@ struct cluster_verbs {
     node->add_option("--port", options.port, "where its actors are reached (0: a free port)");
     node->add_option("--http", options.http, "HTTP listener (port 0: a free one)");
     node->add_option("--memory", memory, "what its tasks may hold")->check(size_check());
+
+    auto* one = app.add_subcommand("up", "one node: topics, jobs, Kafka and HTTP listeners");
+    verbs.emplace_back(one, [](const cluster_verb_options& given) {
+      auto o = given;
+      if (o.data_dir.empty()) o.data_dir = "weir-data";
+      if (o.kafka.empty()) o.kafka = "127.0.0.1:9092";
+      return run_node(o);
+    });
+    one->add_option("--data-dir", options.data_dir, "what the node keeps (default: weir-data)");
+    one->add_option("--http", options.http, "HTTP listener, HOST:PORT (port 0: a free one)");
+    for (auto* verb : {one, node}) {
+      verb->add_option("--kafka", options.kafka, "Kafka listener, HOST:PORT (port 0: a free one)");
+      verb->add_option("--advertise", options.advertised, "HOST:PORT that Kafka clients are told");
+      verb->add_option("--broker-config", settings,
+                       "NAME=VALUE of the broker, by Kafka's names (log.retention.hours=24)")
+          ->check(setting_check());
+    }
+    one->add_option("--memory", memory, "what its tasks may hold")->check(size_check());
 
     auto* cluster = app.add_subcommand("cluster", "local nodes as background processes");
     cluster->require_subcommand(1);
@@ -247,6 +265,7 @@ struct cluster_verbs {
   /// The exit code of the verb that was chosen; nothing when it is none of these.
   std::optional<int> run() {
     for (const auto& s : set) add_setting(options.set, s);
+    for (const auto& s : settings) add_setting(options.settings, s);
     if (parallelism) options.parallelism = parallelism;
     if (!interval.empty()) options.snapshot_interval_us = *parse_duration_us(interval);
     options.memory_bytes = *parse_size(memory);

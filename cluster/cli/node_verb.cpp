@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "actors/cluster.hpp"
+#include "actors/gateway/endpoint.hpp"
 #include "cluster/cli/cluster.hpp"
 #include "cluster/cli/http.hpp"
 #include "cluster/cli/node_file.hpp"
@@ -115,13 +116,32 @@ int run_node(const cluster_verb_options& o) {
   if (made) return fail({errc::io, "cannot make " + o.data_dir + ": " + made.message()});
   auto node = cluster_node::start(c);
   if (!node) return fail(node.err());
+  std::unique_ptr<kafka_endpoint> kafka;
+  if (!o.kafka.empty()) {
+    endpoint_options e;
+    e.folder = o.data_dir + "/streams";
+    e.address = o.kafka;
+    e.advertised = o.advertised;
+    e.config.insert(o.settings.begin(), o.settings.end());
+    e.log = [](const std::string& text) { std::fprintf(stderr, "weir: %s\n", text.c_str()); };
+    auto started = kafka_endpoint::start((*node)->system(), (*node)->environment(), std::move(e));
+    if (!started) return fail(started.err());
+    kafka = std::move(*started);
+    std::fprintf(stderr,
+                 "weir: data in %s; records are acknowledged when they are on disk (fsync), "
+                 "topics with durability=os when the system has them\n",
+                 o.data_dir.c_str());
+  }
   api answers(**node);
   auto http = http_server::start(o.http, [&answers](const http_request& r) { return answers(r); });
   if (!http) return fail(http.err());
   if (auto s = (*node)->join((*http)->address()); !s) return fail(s.err());
   node_file about{o.name, static_cast<uint32_t>(::getpid()), (*http)->address(), (*node)->port()};
   if (auto s = write_node_file(o.data_dir, about); !s) return fail(s.err());
-  std::printf("ready http=%s\n", about.http.c_str());
+  if (kafka)
+    std::printf("ready kafka=%s http=%s\n", kafka->address().c_str(), about.http.c_str());
+  else
+    std::printf("ready http=%s\n", about.http.c_str());
   std::fflush(stdout);
 
   // A node without its coordinator can do nothing: its tasks are the coordinator's to place.
@@ -140,6 +160,8 @@ int run_node(const cluster_verb_options& o) {
     }
   }
   http->reset();
+  if (kafka)
+    if (auto s = kafka->close(); !s) std::fprintf(stderr, "weir: %s\n", s.err().message.c_str());
   if (code != exit_failed) (*node)->close();  // without its coordinator a node has nothing to save
   remove_node_file(o.data_dir);
   std::fflush(nullptr);
