@@ -34,6 +34,9 @@ constexpr benchmark_info benchmarks[] = {
      uint64_t{1} << 30, 0, 0, uint64_t{128} << 20, bench_restore},
     {"latency", "100000 rows/s: filter, exchange, max by 1000 keys as changes, sink", 100'000, 5, 2,
      100'000, bench_latency},
+    {"kafka",
+     "a broker process on loopback, one librdkafka producer and consumer, one partition, fsync",
+     10'000'000, 5, 2, 1'000'000, bench_kafka},
 };
 
 constexpr const char* header =
