@@ -15,6 +15,9 @@ constexpr int16_t member_id_first_version = 4;
 /// From this version on a leader can be told that it need not assign (KIP-814).
 constexpr int16_t skip_assignment_version = 9;
 
+/// How long a rebalance that nobody joined waits at least: clients choose the timeout, even 0.
+constexpr int32_t join_retry_ms_min = 1'000;
+
 /// As Java prints UUIDs: 8-4-4-4-12 hexadecimal digits.
 std::string hyphenated(const uuid& u) {
   static constexpr char digits[] = "0123456789abcdef";
@@ -92,7 +95,8 @@ void group::impl::classic_join(const group_call& call, const join_group_request&
     change c;
     tombstones(c);
     drop_membership(c);
-    commit(std::move(c), std::nullopt, out);
+    // Should this not be written, the new group's first record still takes the old one's place.
+    append(std::move(c.records), out);
   }
   const bool unknown = q.member_id.empty();
   if (!unknown && !classic)
@@ -332,7 +336,8 @@ void group::impl::complete_join(int64_t now_ms, group_effects& out) {
     timers.cancel(timer_kind::classic_session, id);
   }
   if (!g.elect_joined_leader() && !g.members.empty()) {
-    timers.set(timer_kind::classic_join, {}, now_ms + g.rebalance_timeout_ms());
+    timers.set(timer_kind::classic_join, {},
+               now_ms + std::max(g.rebalance_timeout_ms(), join_retry_ms_min));
     return;
   }
   g.next_generation(now_ms);

@@ -1,7 +1,7 @@
 // SyncGroup, Heartbeat and LeaveGroup of the classic protocol, and what happens to silent members.
-#include "runtime/kafka/groups/group_impl.hpp"
+#include <algorithm>
 
-#include "runtime/base/assert.hpp"
+#include "runtime/kafka/groups/group_impl.hpp"
 #include "runtime/kafka/groups/records.hpp"
 
 namespace weir::kafka {
@@ -15,7 +15,7 @@ bool contradicts(const std::optional<std::string>& asked, const std::optional<st
 }  // namespace
 
 void group::impl::touch(const classic_member& m, int64_t now_ms) {
-  timers.set(timer_kind::classic_session, m.id, now_ms + m.session_timeout_ms);
+  timers.set(timer_kind::classic_session, m.id, now_ms + std::max(m.session_timeout_ms, 1));
 }
 
 void group::impl::finish_sync(classic_member& m, sync_group_response r, group_effects& out) {
@@ -167,6 +167,20 @@ void group::impl::classic_leave(const group_call& call, const leave_group_reques
     maybe_complete_join(call.now_ms, out);
   } else if (classic->state != classic_state::empty) {
     prepare_rebalance(call.now_ms, out);
+  }
+}
+
+/// Nobody waits on a group that is no more.
+void group::impl::release_waiting(classic_group& gone, error_code e, group_effects& out) {
+  for (auto& [id, m] : gone.members) {
+    join_group_response join;
+    join.error_code = e;
+    join.member_id = id;
+    join.protocol_name = "";
+    finish_join(m, std::move(join), out);
+    sync_group_response sync;
+    sync.error_code = e;
+    finish_sync(m, std::move(sync), out);
   }
 }
 

@@ -92,16 +92,7 @@ refusal group::impl::upgrade(int64_t now_ms, change& c, group_effects& out) {
     to->put(std::make_shared<const consumer_member>(std::move(m)));
   }
   if (from.state != classic_state::stable) claim_reported(*to, claimed, *topics);
-  for (auto& [member_id, m] : from.members) {
-    join_group_response join;
-    join.member_id = member_id;
-    join.error_code = error_code::rebalance_in_progress;
-    join.protocol_name = "";
-    finish_join(m, std::move(join), out);
-    sync_group_response sync;
-    sync.error_code = error_code::rebalance_in_progress;
-    finish_sync(m, std::move(sync), out);
-  }
+  release_waiting(from, error_code::rebalance_in_progress, out);
   make_consumer(c);
   consumer = to;
   // All of it is recorded; memory is as it should be already.
@@ -120,7 +111,16 @@ refusal group::impl::upgrade(int64_t now_ms, change& c, group_effects& out) {
 }
 
 bool group::impl::may_downgrade(const std::string& without) const {
-  return options.online_downgrade && consumer->size() > 1 && consumer->all_classic_but(without);
+  if (!options.online_downgrade || consumer->size() < 2 || !consumer->all_classic_but(without))
+    return false;
+  for (const auto& [member_id, m] : consumer->all()) {
+    if (!m->classic) continue;
+    const auto& list = m->classic->protocols;
+    return std::any_of(list.begin(), list.end(), [&](const classic_protocol& p) {
+      return consumer->supporters(p.name) == consumer->classic_count();
+    });
+  }
+  return false;
 }
 
 void group::impl::downgrade(int64_t now_ms, const std::string& without, bool keep_going, change& c,

@@ -197,8 +197,9 @@ void group::impl::reply(const group_call& call, group_response body, group_effec
 
 void group::impl::settle(int64_t now_ms, group_effects& out) {
   if (visible()) {
-    timers.set_if_absent(timer_kind::offset_expiry, {},
-                         now_ms + options.offsets_retention_check_interval_ms);
+    timers.set_if_absent(
+        timer_kind::offset_expiry, {},
+        now_ms + std::max<int64_t>(options.offsets_retention_check_interval_ms, 1));
   } else {
     timers.cancel(timer_kind::offset_expiry, {});
   }
@@ -241,6 +242,7 @@ void group::impl::fail_writes_from(uint64_t first, error_code error, int64_t now
   const error_code told = client_error(error);
   std::vector<pending_write> failed;
   bool membership_back = false;
+  const std::shared_ptr<classic_group> newest = classic;
   while (!writes.empty() && writes.rbegin()->first >= first) {
     const auto last = std::prev(writes.end());
     pending_write w = std::move(last->second);
@@ -250,6 +252,7 @@ void group::impl::fail_writes_from(uint64_t first, error_code error, int64_t now
     for (const auto& c : w.offsets) offsets.failed(c);
     failed.push_back(std::move(w));
   }
+  if (newest && classic != newest) release_waiting(*newest, told, out);
   if (membership_back) reset_timers(now_ms);
   for (auto it = failed.rbegin(); it != failed.rend(); ++it) {
     if (it->done) it->done(told, now_ms, out);

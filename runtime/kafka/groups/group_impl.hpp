@@ -129,6 +129,7 @@ struct group::impl {
   void classic_leave(const group_call&, const leave_group_request&, group_effects&);
   error_code leave_one(const std::string& member_id, const std::optional<std::string>& instance_id,
                        group_effects&);
+  void release_waiting(classic_group&, error_code, group_effects&);
   void touch(const classic_member&, int64_t now_ms);
   void expire_classic(const std::string& member_id, int64_t now_ms, group_effects&);
   void expire_syncs(int64_t now_ms, group_effects&);

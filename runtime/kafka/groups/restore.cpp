@@ -34,7 +34,7 @@ result<assignment> to_assignment_checked(const std::vector<TopicPartition>& list
   return a;
 }
 
-void apply_metadata(const consumer_group_member_metadata_value& v, consumer_member& m) {
+status apply_metadata(const consumer_group_member_metadata_value& v, consumer_member& m) {
   m.instance_id = v.instance_id;
   m.rack_id = v.rack_id;
   m.client_id = v.client_id;
@@ -45,11 +45,14 @@ void apply_metadata(const consumer_group_member_metadata_value& v, consumer_memb
   m.regex = v.subscribed_topic_regex.value_or("");
   m.assignor = v.server_assignor;
   m.classic.reset();
-  if (!v.classic_member_metadata) return;
+  if (!v.classic_member_metadata) return {};
+  if (v.classic_member_metadata->supported_protocols.empty())
+    return error(errc::corrupt, "a stored classic member without protocols");
   auto& facts = m.classic.emplace();
   facts.session_timeout_ms = v.classic_member_metadata->session_timeout_ms;
   for (const auto& p : v.classic_member_metadata->supported_protocols)
     facts.protocols.push_back({p.name, p.metadata});
+  return {};
 }
 
 std::shared_ptr<classic_group> to_classic(const group_metadata_value& v) {
@@ -94,6 +97,7 @@ status group::restore(std::string_view key, const value_view& value, int64_t pro
       if (!value) return {};
       WEIR_ASSIGN(const auto v, parse<group_metadata_value>(*value));
       impl_->classic = to_classic(v);
+      impl_->consumer.reset();
       return {};
     }
     case record_kind::group_epoch:
@@ -143,6 +147,7 @@ status group::impl::restore_epoch(std::string_view key, const value_view& value)
     return {};
   }
   if (!consumer) consumer = std::make_shared<consumer_members>();
+  classic.reset();
   if (of_group) {
     WEIR_ASSIGN(const auto v, parse<consumer_group_metadata_value>(*value));
     consumer->epoch = v.epoch;
@@ -163,6 +168,7 @@ status group::impl::restore_member(std::string_view key, const value_view& value
   WEIR_TRY(r.state());
   if (!value && !consumer) return {};
   if (!consumer) consumer = std::make_shared<consumer_members>();
+  if (value) classic.reset();
   if (kind == record_kind::target_member) {
     assignment_ptr target;
     if (value) {
@@ -183,7 +189,7 @@ status group::impl::restore_member(std::string_view key, const value_view& value
       return {};
     }
     WEIR_ASSIGN(const auto v, parse<consumer_group_member_metadata_value>(*value));
-    apply_metadata(v, m);
+    WEIR_TRY(apply_metadata(v, m));
   } else if (!value) {
     m.epoch = m.previous_epoch = leave_epoch;
     m.state = member_state::stable;

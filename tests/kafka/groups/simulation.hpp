@@ -129,7 +129,11 @@ class world {
   std::vector<logged> log_;
   std::set<uint64_t> in_flight_;
   int64_t last_write_ms_ = 0;
-  std::map<reply_token, std::function<void(group_response)>> replies_;
+  struct asked {
+    std::function<void(group_response)> reply;
+    int64_t ms;
+  };
+  std::map<reply_token, asked> replies_;
   reply_token next_token_ = 1;
   std::vector<std::unique_ptr<client>> clients_;
   std::map<std::pair<std::string, int32_t>, int64_t> seen_offsets_;
@@ -155,7 +159,7 @@ void world::deliver(const Request& q, int16_t version, std::function<void(group_
   c.client_host = "/10.0.0.1";
   c.now_ms = now_;
   c.fresh_id = test_id(random_());
-  replies_[c.token] = std::move(reply);
+  replies_[c.token] = {std::move(reply), now_};
   group_effects out;
   if constexpr (std::is_same_v<Request, join_group_request>) {
     group_->join(c, q, out);

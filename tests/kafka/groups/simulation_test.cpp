@@ -25,7 +25,7 @@ void world::take(group_effects&& out) {
   for (auto& r : out.replies) {
     const auto it = replies_.find(r.token);
     REQUIRE(it != replies_.end());  // exactly one reply for each request
-    auto reply = std::move(it->second);
+    auto reply = std::move(it->second.reply);
     replies_.erase(it);
     reply(std::move(r.body));
   }
@@ -173,6 +173,7 @@ void world::check_end() {
     CHECK(c->settled());
     for (const auto& [at, position] : c->owned) ++owners[at];
   }
+  for (const auto& [token, q] : replies_) CHECK(now_ - q.ms < 60'000);  // nobody was forgotten
   if (alive == 0) return;
   for (const auto& t : view_->list) {
     if (t.name[0] == 'r' && classic) continue;  // only the others subscribe by pattern
