@@ -33,6 +33,12 @@ void group::impl::mixed_join(const group_call& call, const join_group_request& q
   if (unknown && !q.group_instance_id && call.version >= member_id_first_version)
     return refuse_join(call, member_id, error_code::member_id_required, out);
 
+  // Ids that were given out in advance are not kept, so an unknown one may join. But who thinks
+  // that he owns partitions was a member and has been put out: others may have them by now.
+  const assignment owned = to_assignment(subscription->owned_partitions, *topics);
+  if (!q.group_instance_id && !owned.empty() && !consumer->find(member_id))
+    return refuse_join(call, q.member_id, error_code::unknown_member_id, out);
+
   change c;
   const member_ptr held = consumer->find_instance(q.group_instance_id);
   consumer_member before;
@@ -56,7 +62,6 @@ void group::impl::mixed_join(const group_call& call, const join_group_request& q
   facts.session_timeout_ms = q.session_timeout_ms;
   for (const auto& p : q.protocols) facts.protocols.push_back({p.name, p.metadata});
   update_membership(before, after, c);
-  const assignment owned = to_assignment(subscription->owned_partitions, *topics);
   if (const refusal no = step_member(after, owned, call.now_ms, c)) {
     c.take_back();
     return refuse_join(call, q.member_id, no.code, out);

@@ -22,6 +22,7 @@ using namespace membership;  // NOLINT: their assignments
 struct settings {
   uint64_t seed = 1;
   int classic_clients = 0;
+  bool cooperative = false;  // the classic ones
   int consumer_clients = 0;
   int static_clients = 0;  // of the consumer protocol, with instance ids
   double loss = 0.02;      // of requests and of replies
@@ -50,7 +51,8 @@ class client {
   }
   bool alive() const { return alive_; }
   const std::string& member_id() const { return member_id_; }
-  int32_t epoch() const { return epoch_; }
+  /// The generation that gave a classic member what it has.
+  int32_t assigned_epoch() const { return assigned_epoch_; }
   bool settled() const { return settled_; }
 
   std::map<std::pair<uuid, int32_t>, int64_t> owned;  // with the position of the next commit
@@ -69,6 +71,7 @@ class client {
   std::string name_;
   std::string member_id_;
   int32_t epoch_ = -1;
+  int32_t assigned_epoch_ = -1;
   bool alive_ = false;
   bool settled_ = false;  // has what it should have, as far as it knows
   uint64_t life_ = 0;
@@ -142,7 +145,7 @@ class world {
 
 std::unique_ptr<client> make_consumer(world&, std::string name,
                                       std::optional<std::string> instance);
-std::unique_ptr<client> make_classic(world&, std::string name);
+std::unique_ptr<client> make_classic(world&, std::string name, bool cooperative);
 
 inline void client::after(int64_t ms, std::function<void()> f) {
   w_.at(w_.now() + ms, [this, life = life_, f = std::move(f)] {

@@ -123,15 +123,19 @@ class consumer final : public client {
   bool report_ = false;
 };
 
+/// By range it is eager: it gives up everything before it joins. A cooperative one keeps what it
+/// has, tells so, and joins once more when it had to give something up.
 class classic final : public client {
  public:
-  using client::client;
+  classic(world& w, std::string name, bool cooperative)
+      : client(w, std::move(name)), cooperative_(cooperative) {}
   bool consumer_protocol() const override { return false; }
 
   void start() override {
     alive_ = true;
     ++life_;
     member_id_.clear();
+    lose_all();
     join();
     after(1 + static_cast<int64_t>(w_.draw(500)), [this] { commit_loop(); });
   }
@@ -149,10 +153,16 @@ class classic final : public client {
   }
 
  private:
+  using claims = std::map<std::pair<std::string, int32_t>, std::pair<int32_t, std::string>>;
+
+  void lose_all() {
+    owned.clear();
+    epoch_ = assigned_epoch_ = -1;
+  }
+
   void join() {
-    owned.clear();  // an eager consumer gives up everything first
+    if (!cooperative_) lose_all();
     settled_ = false;
-    epoch_ = -1;
     join_group_request q;
     q.group_id = "g";
     q.session_timeout_ms = session_timeout_ms;
@@ -161,7 +171,11 @@ class classic final : public client {
     q.protocol_type = "consumer";
     consumer_protocol_subscription s;
     s.topics = {"t0", "t1"};
-    q.protocols = {{"range", membership::encode_record_part(s, 1)}};
+    s.generation_id = assigned_epoch_;
+    for (const auto& [topic, partitions] : of(*this))
+      if (const auto facts = w_.topics().find(topic))
+        s.owned_partitions.push_back({std::string(facts->name), partitions});
+    q.protocols = {{cooperative_ ? "cooperative" : "range", membership::encode_record_part(s, 2)}};
     ask<join_group_response>(q, 9, rebalance_timeout_ms + request_timeout_ms,
                              [this](auto* r) { joined(r); });
   }
@@ -169,7 +183,7 @@ class classic final : public client {
   void rejoin(error_code e) {
     if (e == error_code::unknown_member_id || e == error_code::inconsistent_group_protocol)
       member_id_.clear();
-    owned.clear();
+    if (e != error_code::rebalance_in_progress && e != error_code::not_coordinator) lose_all();
     settled_ = false;
     after(50 + static_cast<int64_t>(w_.draw(100)), [this] { join(); });
   }
@@ -190,30 +204,51 @@ class classic final : public client {
     q.generation_id = epoch_;
     leads_ = r->leader == member_id_;
     seen_ = partitions();
-    if (leads_) {
-      std::map<std::string, consumer_protocol_assignment> given;
-      size_t next = 0;
-      for (const char* topic : {"t0", "t1"}) {
-        const auto facts = w_.topics().find(std::string_view(topic));
-        for (int32_t p = 0; facts && p < facts->partitions; ++p) {
-          auto& a = given[r->members[next++ % r->members.size()].member_id].assigned_partitions;
-          if (a.empty() || a.back().topic != topic) a.push_back({topic, {}});
-          a.back().partitions.push_back(p);
-        }
-      }
-      for (const auto& m : r->members)
-        q.assignments.push_back(
-            {m.member_id, membership::encode_record_part(given[m.member_id], 1)});
-    }
+    if (leads_) assign(*r, q);
     ask<sync_group_response>(q, 5, rebalance_timeout_ms + request_timeout_ms,
                              [this](auto* s) { synced(s); });
+  }
+
+  /// In turn; what another has it must give up first, and the one who will get it waits.
+  void assign(const join_group_response& r, sync_group_request& q) {
+    claims claimed;
+    for (const auto& m : r.members) {
+      const auto s = membership::parse_subscription(m.metadata);
+      for (const auto& t : s->owned_partitions) {
+        for (const int32_t p : t.partitions) {
+          auto& claim = claimed[{t.topic, p}];
+          if (claim.second.empty() || claim.first < s->generation_id)
+            claim = {s->generation_id, m.member_id};
+        }
+      }
+    }
+    std::map<std::string, consumer_protocol_assignment> given;
+    size_t next = 0;
+    for (const char* topic : {"t0", "t1"}) {
+      const auto facts = w_.topics().find(std::string_view(topic));
+      for (int32_t p = 0; facts && p < facts->partitions; ++p) {
+        const std::string& to = r.members[next++ % r.members.size()].member_id;
+        const auto claim = claimed.find({topic, p});
+        if (claim != claimed.end() && claim->second.second != to) continue;
+        auto& a = given[to].assigned_partitions;
+        if (a.empty() || a.back().topic != topic) a.push_back({topic, {}});
+        a.back().partitions.push_back(p);
+      }
+    }
+    for (const auto& m : r.members)
+      q.assignments.push_back({m.member_id, membership::encode_record_part(given[m.member_id], 1)});
   }
 
   void synced(const sync_group_response* r) {
     if (r == nullptr) return join();
     if (r->error_code != error_code::none) return rejoin(r->error_code);
     const auto a = membership::parse_assignment(r->assignment);
-    own(a ? membership::to_assignment(a->assigned_partitions, w_.topics()) : assignment{});
+    const assignment target =
+        a ? membership::to_assignment(a->assigned_partitions, w_.topics()) : assignment{};
+    const bool gives_up = !is_subset(of(*this), target);
+    own(target);
+    assigned_epoch_ = epoch_;
+    if (gives_up) return join();
     settled_ = true;
     after(beat_ms, [this] { beat(); });
   }
@@ -244,6 +279,7 @@ class classic final : public client {
     after(500 + static_cast<int64_t>(w_.draw(1'000)), [this] { commit_loop(); });
   }
 
+  bool cooperative_;
   bool leads_ = false;
   std::vector<int32_t> seen_;
 };
@@ -287,8 +323,8 @@ std::unique_ptr<client> make_consumer(world& w, std::string name,
   return std::make_unique<consumer>(w, std::move(name), std::move(instance));
 }
 
-std::unique_ptr<client> make_classic(world& w, std::string name) {
-  return std::make_unique<classic>(w, std::move(name));
+std::unique_ptr<client> make_classic(world& w, std::string name, bool cooperative) {
+  return std::make_unique<classic>(w, std::move(name), cooperative);
 }
 
 }  // namespace weir::kafka::sim

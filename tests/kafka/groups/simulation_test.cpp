@@ -14,7 +14,7 @@ world::world(const settings& s) : settings_(s), random_(s.seed) {
   options_.default_assignor = draw(2) == 0 ? "uniform" : "range";
   group_ = std::make_unique<group>("g", options_, view_);
   for (int i = 0; i < s.classic_clients; ++i)
-    clients_.push_back(make_classic(*this, "classic" + std::to_string(i)));
+    clients_.push_back(make_classic(*this, "classic" + std::to_string(i), s.cooperative));
   for (int i = 0; i < s.consumer_clients; ++i)
     clients_.push_back(make_consumer(*this, "consumer" + std::to_string(i), std::nullopt));
   for (int i = 0; i < s.static_clients; ++i)
@@ -132,8 +132,9 @@ void world::check() {
     for (const auto& c : clients_) {
       if (c->consumer_protocol()) continue;
       for (const auto& [at, position] : c->owned) {
-        const auto [it, fresh] = classic_owners.emplace(at, std::make_pair(c->epoch(), c.get()));
-        if (!fresh) CHECK(it->second.first != c->epoch());
+        const auto [it, fresh] =
+            classic_owners.emplace(at, std::make_pair(c->assigned_epoch(), c.get()));
+        if (!fresh) CHECK(it->second.first != c->assigned_epoch());
       }
     }
     return;
@@ -240,6 +241,14 @@ TEST_CASE("simulation: with static members") {
 
 TEST_CASE("simulation: members of the classic protocol") {
   run_seeds({.classic_clients = 6}, 200, 15);
+}
+
+TEST_CASE("simulation: cooperative members of the classic protocol") {
+  run_seeds({.classic_clients = 6, .cooperative = true}, 400, 15);
+}
+
+TEST_CASE("simulation: both, cooperative, in one group") {
+  run_seeds({.classic_clients = 4, .cooperative = true, .consumer_clients = 4}, 500, 15);
 }
 
 TEST_CASE("simulation: both in one group") {
