@@ -127,7 +127,8 @@ std::vector<log_chore> partition::take_chores() {
   if (point.end_offset <= snapshot_offset_) return chores;
   snapshot_offset_ = point.end_offset;
   chores.push_back([&files = files_, folder = folder_, offset = point.end_offset,
-                    bytes = encode_snapshot(log_->id(), point.end_offset, epochs_, producers_)] {
+                    bytes = encode_snapshot(log_->id(), point.end_offset, log_start_offset(),
+                                            epochs_, producers_)] {
     return write_snapshot(files, folder, offset, bytes);
   });
   return chores;

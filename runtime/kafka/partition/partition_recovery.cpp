@@ -63,7 +63,7 @@ status partition::rebuild(int64_t now_ms) {
   bytes_since_snapshot_ = 0;
   const int64_t end = log_->log_end_offset();
   WEIR_ASSIGN(const auto snapshots, list_snapshots(files_, folder_));
-  int64_t from = log_->log_start_offset();
+  int64_t from = log_start_offset();
   for (const snapshot_file& file : snapshots) {
     std::string problem;
     if (file.offset > end) {
@@ -74,10 +74,13 @@ status partition::rebuild(int64_t now_ms) {
                        ? decode_snapshot(log_->id(), std::as_bytes(std::span(*bytes)), now_ms)
                        : result<partition_snapshot>(bytes.err());
       if (state.ok() && state->offset == file.offset) {
+        // The log may have forgotten a deletion that was not written down yet; the snapshot counts
+        // on it.
+        if (state->log_start > log_start_offset()) WEIR_TRY(log_->delete_records(state->log_start));
         producers_ = std::move(state->producers);
         epochs_ = std::move(state->epochs);
         recovery_.snapshot_offset = snapshot_offset_ = file.offset;
-        from = std::max(from, file.offset);
+        from = file.offset;
         break;
       }
       problem = state.ok() ? "its name and content differ" : state.err().message;
@@ -134,7 +137,7 @@ status partition::truncate_to(int64_t offset, int64_t now_ms) {
 
 std::string partition::clean_state() const {
   weir_assert(!producers_.has_staged(), "a clean stop with batches under way");
-  return encode_snapshot(log_->id(), log_->log_end_offset(), epochs_, producers_);
+  return encode_snapshot(log_->id(), high_watermark(), log_start_offset(), epochs_, producers_);
 }
 
 }  // namespace weir::kafka

@@ -11,7 +11,7 @@ namespace weir::kafka {
 
 namespace {
 
-constexpr size_t entry_bytes_min = 8 + 2 + 4 + 8 + 8 + 1;
+constexpr size_t entry_bytes_min = 8 + 2 + 4 + 8 + 8 + 4 + 1;
 constexpr size_t aborted_bytes = 4 * 8;
 
 void put_entry(std::string& out, int64_t id, const producer_entry& entry) {
@@ -20,6 +20,7 @@ void put_entry(std::string& out, int64_t id, const producer_entry& entry) {
   put_number(out, entry.coordinator_epoch);
   put_number(out, entry.last_timestamp_ms);
   put_number(out, entry.transaction_first_offset);
+  put_number(out, entry.resume_sequence);
   put_number(out, entry.batch_count);
   for (int i = 0; i < entry.batch_count; ++i) {
     const producer_batch& batch = entry.batches[static_cast<size_t>(i)];
@@ -73,6 +74,7 @@ result<producer_state> producer_state::decode(std::span<const std::byte> bytes, 
     entry.coordinator_epoch = in.number<int32_t>();
     entry.last_timestamp_ms = in.number<int64_t>();
     entry.transaction_first_offset = in.number<int64_t>();
+    entry.resume_sequence = in.number<int32_t>();
     entry.batch_count = in.number<uint8_t>();
     entry.seen_ms = now_ms;
     if (entry.batch_count > producer_batches_max)

@@ -86,7 +86,8 @@ producer_verdict producer_state::check(const batch_facts& batch) const {
                     who(batch.producer_id, batch.producer_epoch) +
                         " starts a new epoch with sequence " + std::to_string(batch.base_sequence) +
                         " instead of 0");
-  } else if (batch.base_sequence != entry.next_sequence()) {
+  } else if (entry.next_sequence() != producer_entry::any_sequence &&
+             batch.base_sequence != entry.next_sequence()) {
     return refuse(error_code::out_of_order_sequence_number,
                   who(batch.producer_id, batch.producer_epoch) + " sent sequence " +
                       std::to_string(batch.base_sequence) + " where " +
@@ -137,7 +138,9 @@ void producer_state::stage(const batch_facts& batch, int64_t now_ms) {
   remember(batch, starts, false);
   if (found == producers_.end() && producers_.size() >= producers_max) evict();
   producer_entry& entry = producers_[batch.producer_id];
+  const bool known = entry.epoch != -1;
   set_epoch(entry, batch.producer_epoch);
+  if (!known) entry.resume_sequence = producer_entry::any_sequence;
   if (batch.base_sequence >= 0)
     push_batch(entry, {add_sequence(batch.base_sequence, batch.last_offset_delta),
                        batch.last_offset_delta, batch.last_offset(), batch.max_timestamp_ms});
@@ -158,7 +161,9 @@ void producer_state::stage_marker(const batch_facts& batch, const end_marker& ma
   remember(batch, false, first >= 0);
   if (found == producers_.end() && producers_.size() >= producers_max) evict();
   producer_entry& entry = producers_[batch.producer_id];
+  const bool known = entry.epoch != -1;
   set_epoch(entry, batch.producer_epoch);
+  if (!known) entry.resume_sequence = producer_entry::any_sequence;
   entry.coordinator_epoch = marker.coordinator_epoch;
   entry.unwritten = false;
   entry.last_timestamp_ms = batch.max_timestamp_ms;

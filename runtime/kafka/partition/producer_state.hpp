@@ -62,9 +62,12 @@ struct producer_entry {
   int64_t seen_ms = 0;                    // by the broker's clock, for expiry
   int64_t touched_offset = -1;            // the newest offset that changed this entry
   /// All that was known of it was rolled back: in memory only, so that what follows the lost
-  /// batches in flight is refused until they come again. `resume_sequence` is the first of them.
+  /// batches in flight is refused until they come again.
   bool unwritten = false;
+  /// What comes next while there are no batches: 0 in a new epoch, the first lost one, or
+  /// any_sequence when only markers are known (their data may have been deleted).
   int32_t resume_sequence = 0;
+  static constexpr int32_t any_sequence = -1;
   uint8_t batch_count = 0;
   std::array<producer_batch, producer_batches_max> batches;  // oldest first
 

@@ -35,12 +35,13 @@ std::optional<int64_t> offset_of(std::string_view path) {
 
 }  // namespace
 
-std::string encode_snapshot(const log_id& id, int64_t offset, const leader_epochs& epochs,
-                            const producer_state& producers) {
+std::string encode_snapshot(const log_id& id, int64_t offset, int64_t log_start,
+                            const leader_epochs& epochs, const producer_state& producers) {
   std::string body;
   for (uint8_t byte : id.topic) put_number(body, byte);
   put_number(body, id.partition);
   put_number(body, offset);
+  put_number(body, log_start);
   const std::string epoch_bytes = epochs.encode(offset);
   put_number(body, static_cast<uint32_t>(epoch_bytes.size()));
   body += epoch_bytes;
@@ -65,8 +66,9 @@ result<partition_snapshot> decode_snapshot(const log_id& id, std::span<const std
   if (found != id) return error(errc::invalid_argument, "it belongs to another partition");
   partition_snapshot out;
   out.offset = in.number<int64_t>();
+  out.log_start = in.number<int64_t>();
   const auto epoch_bytes = in.number<uint32_t>();
-  if (!in.ok() || out.offset < 0 || epoch_bytes > in.left())
+  if (!in.ok() || out.log_start < 0 || out.offset < out.log_start || epoch_bytes > in.left())
     return error(errc::corrupt, "the bytes end early");
   WEIR_ASSIGN(out.epochs, leader_epochs::decode(in.rest().first(epoch_bytes)));
   WEIR_ASSIGN(out.producers, producer_state::decode(in.rest().subspan(epoch_bytes), now_ms));

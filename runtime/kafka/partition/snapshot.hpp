@@ -21,12 +21,13 @@ inline constexpr uint64_t snapshot_bytes_max = uint64_t{64} << 20;
 
 struct partition_snapshot {
   int64_t offset = 0;
+  int64_t log_start = 0;  // aborted transactions that ended below are not in it
   leader_epochs epochs;
   producer_state producers;
 };
 
-/// Magic, CRC-32C, partition, offset, leader epochs, producers.
-std::string encode_snapshot(const log_id&, int64_t offset, const leader_epochs&,
+/// Magic, CRC-32C, partition, offset, log start, leader epochs, producers.
+std::string encode_snapshot(const log_id&, int64_t offset, int64_t log_start, const leader_epochs&,
                             const producer_state&);
 /// errc::corrupt, and errc::invalid_argument for another partition's.
 result<partition_snapshot> decode_snapshot(const log_id&, std::span<const std::byte>,

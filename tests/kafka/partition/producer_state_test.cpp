@@ -194,6 +194,17 @@ TEST_CASE("a marker with a higher epoch fences the producer and restarts its seq
   CHECK(add(state, batch(5, 1, 0, 1, true)).accepted());
 }
 
+TEST_CASE("of a producer of which only a marker is left any sequence is taken") {
+  producer_state state;
+  state.stage_marker(batch(4, 1, -1, 1), {true, 0}, 50);
+  state.committed(5);
+  CHECK(state.check(batch(5, 1, 9, 0, true)).error == error_code::invalid_producer_epoch);
+  producer_state back = copy(state);
+  CHECK(back.check(batch(5, 1, 9, 1, true)).accepted());
+  CHECK(add(state, batch(5, 1, 9, 1, true)).accepted());
+  CHECK(add(state, batch(6, 1, 11, 1, true)).error == error_code::out_of_order_sequence_number);
+}
+
 TEST_CASE("offsets of a transaction have no sequences but a transaction") {
   producer_state state;
   const batch_facts offsets{pid, 2, -1, 0, 0, 5, true};
