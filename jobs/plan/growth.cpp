@@ -111,6 +111,7 @@ bool endless(const source_spec& s) {
     return follow && *follow;
   }
   if (s.connector == "stdin" || s.connector == "memory") return false;
+  if (option_present(s.options, "until")) return false;
   // Generators end where they are told to, topics go on.
   return !option_present(s.options, "end") && !option_present(s.options, "events");
 }

@@ -33,6 +33,8 @@ std::pair<guarantee_level, std::string> of_sink(const sink_spec& s) {
   const auto commits = traits.ok() ? traits->commits : connector_traits::commit::none;
   switch (commits) {
     case connector_traits::commit::transactional:
+      if (auto d = s.options.find("delivery"); d != s.options.end() && d->second == "at_least_once")
+        return {guarantee_level::at_least_once, "it was asked to write without transactions"};
       return {guarantee_level::exactly_once, "it commits a transaction with every snapshot"};
     case connector_traits::commit::idempotent:
       return {guarantee_level::exactly_once, "rows that come again change nothing"};

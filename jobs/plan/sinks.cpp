@@ -83,6 +83,7 @@ status plan_builder::add_sink(relation r, const table_def& t, step_options o,
     if (!want->find(k))
       return {errc::unknown_name,
               "table \"" + t.name + "\": the PRIMARY KEY names \"" + k + "\", which is no column"};
+  WEIR_TRY(check_sink_table(t.options.at("connector"), t.name, *want, t.options));
   logical_node n;
   n.what = logical_node::kind::sink;
   n.table = t;

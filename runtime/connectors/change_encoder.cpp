@@ -52,20 +52,14 @@ void change_encoder::note(const batch& b, uint32_t row, int32_t weight) {
   }
 }
 
-void change_encoder::line(std::string& out, const std::string& key, const change& c) const {
-  if (c.before == c.after) return;
-  if (upserts_) {
-    out += "{\"key\":" + key + ",\"value\":" + c.after.value_or("null") + "}\n";
-    return;
-  }
-  const char op = c.before && c.after ? 'u' : c.after ? 'c' : 'd';
-  out += "{\"before\":" + c.before.value_or("null") + ",\"after\":" + c.after.value_or("null") +
-         ",\"op\":\"" + op + "\"}\n";
+void change_encoder::envelope(std::string& out, const std::optional<std::string>& before,
+                              const std::optional<std::string>& after) {
+  const char op = before && after ? 'u' : after ? 'c' : 'd';
+  out += "{\"before\":" + before.value_or("null") + ",\"after\":" + after.value_or("null") +
+         ",\"op\":\"" + op + "\"}";
 }
 
-uint64_t change_encoder::encode(std::string& out, const batch& b) {
-  uint64_t lines = 0;
-  const auto count = [&](size_t before) { lines += out.size() > before; };
+void change_encoder::for_each(const batch& b, const visitor& visit) {
   for (uint32_t i = 0; i < b.rows; ++i) {
     const uint32_t r = b.row(i);
     const int32_t weight = b.weight(r);
@@ -75,19 +69,25 @@ uint64_t change_encoder::encode(std::string& out, const batch& b) {
     }
     change c;
     (weight > 0 ? c.after : c.before) = object_of(rows_, b, r);
-    for (int32_t n = std::abs(weight); n > 0; --n) {
-      const auto before = out.size();
-      line(out, {}, c);
-      count(before);
-    }
+    for (int32_t n = std::abs(weight); n > 0; --n) visit({}, c.before, c.after);
   }
-  for (const auto& [key, c] : changes_) {
-    const auto before = out.size();
-    line(out, key, c);
-    count(before);
-  }
+  for (const auto& [key, c] : changes_)
+    if (c.before != c.after) visit(key, c.before, c.after);
   changes_.clear();
   places_.clear();
+}
+
+uint64_t change_encoder::encode(std::string& out, const batch& b) {
+  uint64_t lines = 0;
+  for_each(b, [&](const std::string& key, const std::optional<std::string>& before,
+                  const std::optional<std::string>& after) {
+    ++lines;
+    if (upserts_)
+      out += "{\"key\":" + key + ",\"value\":" + after.value_or("null") + "}";
+    else
+      envelope(out, before, after);
+    out += '\n';
+  });
   return lines;
 }
 

@@ -4,6 +4,7 @@
 
 #include <absl/container/flat_hash_map.h>
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,13 +22,21 @@ class change_encoder {
   /// Appends what the batch changes. With a key an old and a new row of it within the batch are one
   /// update. Returns the number of lines.
   uint64_t encode(std::string& out, const batch&);
+  /// The same, change by change: the key's columns as JSON (empty: the table has no key) and the
+  /// row before and after.
+  using visitor =
+      std::function<void(const std::string& key, const std::optional<std::string>& before,
+                         const std::optional<std::string>& after)>;
+  void for_each(const batch&, const visitor&);
+  /// Debezium's envelope of a change.
+  static void envelope(std::string& out, const std::optional<std::string>& before,
+                       const std::optional<std::string>& after);
 
  private:
   struct change {
     std::optional<std::string> before, after;
   };
   void note(const batch&, uint32_t row, int32_t weight);
-  void line(std::string& out, const std::string& key, const change&) const;
 
   bool upserts_ = false;
   std::vector<uint32_t> keys_;

@@ -40,6 +40,7 @@ struct connector_info {
   bool takes_changes = false;
   std::span<const option_info> source_options;
   std::span<const option_info> sink_options;
+  std::string_view passes = {};  // names that begin so are somebody else's: a library's
 };
 
 std::span<const connector_info> all_connectors();

@@ -1,5 +1,6 @@
 #include "runtime/connectors/extra_connectors.hpp"
 #include "runtime/connectors/file_reader.hpp"
+#include "runtime/connectors/kafka/kafka.hpp"
 #include "runtime/connectors/memory_source.hpp"
 #include "runtime/connectors/nexmark.hpp"
 #include "runtime/connectors/nexmark_model.hpp"
@@ -19,6 +20,7 @@ result<std::unique_ptr<split_enumerator>> make_enumerator(const source_spec& spe
   if (spec.connector == "sequence") return make_sequence_enumerator(spec);
   if (spec.connector == "memory") return make_memory_enumerator(spec);
   if (spec.connector == "nexmark") return make_nexmark_enumerator(spec, parallelism);
+  if (is_kafka(spec.connector)) return make_kafka_enumerator(spec);
   return make_file_enumerator(spec, files);
 }
 
@@ -28,8 +30,9 @@ result<std::unique_ptr<source_reader>> make_reader(const source_spec& spec) {
   WEIR_TRY(check_options(spec.connector, spec.options, false));
   if (spec.connector == "sequence") return make_sequence_reader(spec);
   if (spec.connector == "nexmark") return make_nexmark_reader(spec);
-  WEIR_ASSIGN(auto reader,
-              spec.connector == "memory" ? make_memory_reader(spec) : make_file_reader(spec));
+  WEIR_ASSIGN(auto reader, spec.connector == "memory" ? make_memory_reader(spec)
+                           : is_kafka(spec.connector) ? make_kafka_reader(spec)
+                                                      : make_file_reader(spec));
   WEIR_ASSIGN(double rate, option_rate(spec.options, "rate", 0));
   if (rate > 0) return make_paced_reader(std::move(reader), rate);
   return reader;
@@ -38,7 +41,13 @@ result<std::unique_ptr<source_reader>> make_reader(const source_spec& spec) {
 status check_source_table(std::string_view connector, const std::string& table,
                           const schema& physical, option_map& options) {
   if (connector == "nexmark") return nexmark::check_table(table, physical, options);
+  if (is_kafka(connector)) return check_kafka_table(table, physical, options, false);
   return {};
+}
+
+status check_sink_table(std::string_view connector, const std::string& table, const schema& columns,
+                        const option_map& options) {
+  return is_kafka(connector) ? check_kafka_table(table, columns, options, true) : status();
 }
 
 result<std::unique_ptr<stream_operator>> make_sink(const sink_spec& spec) {
@@ -46,6 +55,7 @@ result<std::unique_ptr<stream_operator>> make_sink(const sink_spec& spec) {
     return extra->sink(spec);
   WEIR_TRY(check_options(spec.connector, spec.options, true));
   if (spec.connector == "file") return make_file_sink(spec);
+  if (is_kafka(spec.connector)) return make_kafka_sink(spec);
   if (spec.connector == "stdout") return make_stdout_sink(spec);
   return make_blackhole_sink(spec);
 }

@@ -109,5 +109,8 @@ status check_options(std::string_view connector, const option_map&, bool as_sink
 /// connector knows: columns that it does not have. Options that the table's name implies are added.
 status check_source_table(std::string_view connector, const std::string& table,
                           const schema& physical, option_map&);
+/// The same of a table that is written.
+status check_sink_table(std::string_view connector, const std::string& table, const schema& columns,
+                        const option_map&);
 
 }  // namespace weir

@@ -115,6 +115,7 @@ result<built_task> build_task(const physical_plan& plan, const task_graph& graph
     ctx.set_processing_timer = [](timestamp_us) {};
     ctx.attempt = attempt;
     ctx.job = plan.name;
+    ctx.exactly_once = plan.mode == delivery_mode::exactly_once;
     if (const auto* source = std::get_if<source_spec>(&node.spec)) {
       WEIR_ASSIGN(out.parts.reader, make_reader(*source));
       out.parts.source_context = std::move(ctx);

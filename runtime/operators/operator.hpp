@@ -59,6 +59,7 @@ struct operator_context {
   std::function<void(timestamp_us)> set_processing_timer;  // on_processing_time() at or after it
   std::string attempt;                      // unique per deployment: names of temporary files
   std::string job;                          // its name, for files that outlive the job
+  bool exactly_once = true;                 // what the job asks of its sinks
   row_error_handler* row_errors = nullptr;  // none: the first such row fails the task
 };
 

@@ -98,13 +98,14 @@ class hasher {
 /// Options that change neither what a source reads nor where a position points.
 bool is_tuning(std::string_view option) {
   static constexpr std::array names = {
-      "rate",       "on_error",     "dead_letter_path", "watermark_delay",
-      "event_time", "idle_timeout", "poll_interval",    "record_size_max",
-      "split_size", "splits",       "roll_size",        "roll_interval",
-      "existing",   "batch_rows",   "allowed_lateness", "late_table"};
+      "rate",         "on_error",        "dead_letter_path", "watermark_delay", "event_time",
+      "idle_timeout", "poll_interval",   "record_size_max",  "split_size",      "splits",
+      "roll_size",    "roll_interval",   "existing",         "batch_rows",      "allowed_lateness",
+      "late_table",   "bootstrap",       "cluster",          "group",           "isolation",
+      "delivery",     "transactional_id"};
   for (std::string_view n : names)
     if (n == option) return true;
-  return false;
+  return option.starts_with("kafka.");  // how librdkafka does it
 }
 
 void add_options(hasher& h, const option_map& options, bool with_tuning) {

@@ -1,0 +1,73 @@
+// What a sink's thread does with the cluster: transactions that hold an epoch's records and, as the
+// offset of a group, the mark that the epoch is in them; or plain idempotent writes. Everything
+// here waits and belongs to one thread at a time, that of the sink's lane; cancel() is anyone's.
+#pragma once
+
+#include <atomic>
+#include <span>
+
+#include "runtime/column/buffer.hpp"
+#include "runtime/connectors/kafka/settings.hpp"
+
+#include "runtime/connectors/kafka/client.hpp"
+
+namespace weir {
+
+/// Says which epoch of which run the newest committed transaction holds: offset and metadata of
+/// partition 0 of the sink's topic in a group of the sink's task.
+struct epoch_mark {
+  std::string run;  // whose epochs are counted
+  uint64_t epoch = 0;
+};
+
+class kafka_producer {
+ public:
+  /// Set when the task has ended: whatever waits gives up.
+  using cancel_flag = std::shared_ptr<std::atomic<bool>>;
+  /// `transactional_id`: empty = idempotent writes without transactions.
+  kafka_producer(option_map, kafka_sink_settings, std::string transactional_id, cancel_flag);
+  ~kafka_producer();
+
+  /// Connects. With a transactional id it fences whoever had it, and ends their transaction: it is
+  /// committed or aborted when this returns.
+  status open();
+  /// Records (records.hpp) in one transaction with the mark. An error: nothing of them is visible,
+  /// or the next owner of the transactional id finds the mark.
+  status commit(std::span<const buffer_ref> records, const std::string& group, const epoch_mark&);
+  /// The newest mark; nothing = there is none. After open() it is final.
+  result<std::optional<epoch_mark>> newest_mark(const std::string& group) const;
+
+  /// Without transactions: hands records to librdkafka, and waits until all are acknowledged.
+  status send(std::string_view records);
+  status flush();
+  /// At the end of the task: what is open is aborted, if the cluster answers soon.
+  void abandon();
+
+ private:
+  enum class next_step : uint8_t { done, again, give_up };
+  struct outcome {
+    next_step what = next_step::done;
+    std::optional<error> why;
+  };
+  outcome judge(std::string_view what, rd_kafka_error_t*);
+  outcome judge(std::string_view what, rd_kafka_resp_err_t);
+  template <class Call>
+  outcome repeat(std::string_view what, int64_t limit_ms, Call&&);
+  outcome try_commit(std::span<const buffer_ref> records, const std::string& group,
+                     const epoch_mark&);
+  outcome add(std::string_view records);
+  outcome cancelled() const;
+  error say(std::string_view what, const std::string& why, rd_kafka_resp_err_t) const;
+
+  option_map options_;
+  kafka_sink_settings settings_;
+  std::string transactional_id_;
+  cancel_flag cancel_;
+  std::unique_ptr<kafka_client> client_;
+  rd_kafka_topic_t* topic_ = nullptr;
+  std::atomic<uint32_t> turn_{0};  // records without a key; librdkafka's threads ask, too
+  bool in_transaction_ = false;
+  std::optional<error> undelivered_;  // the first one since the last commit
+};
+
+}  // namespace weir
