@@ -1,11 +1,10 @@
 // Reads partitions: takes records that librdkafka has fetched, a batch is of one partition. Records
 // of the last batch are kept until the next poll(), for the errors of operators behind it.
-#include <deque>
-
 #include "runtime/connectors/dead_letters.hpp"
 #include "runtime/connectors/generated_columns.hpp"
 #include "runtime/connectors/kafka/kafka.hpp"
 #include "runtime/connectors/kafka/metadata_columns.hpp"
+#include "runtime/connectors/kafka/partition_cursor.hpp"
 #include "runtime/connectors/kafka/record_chunk.hpp"
 
 namespace weir {
@@ -17,23 +16,6 @@ constexpr size_t take_max = 8192;
 constexpr int looks_max = 8;
 // While nothing comes the consumer is still asked this often for its troubles.
 constexpr timestamp_us look_again_us = 1'000'000;
-
-struct partition_cursor {
-  source_split split;  // its payload is made anew by snapshot()
-  kafka_split at;      // as of the last emitted batch
-  std::deque<kafka_message> waiting;
-  int64_t read = 0;       // offset behind the last record that was decoded or passed over
-  int64_t seen_end = -1;  // the partition has nothing (stable) from here on, for now
-  bool past_end = false;  // a record behind the split's end has come
-  bool ended() const {
-    return waiting.empty() && at.end != kafka_split::never &&
-           (read >= at.end || past_end || seen_end >= at.end);
-  }
-};
-
-std::string place_of(const kafka_partition& p, int64_t offset) {
-  return to_string(p) + ":" + std::to_string(offset);
-}
 
 class kafka_reader final : public source_reader {
  public:

@@ -275,9 +275,9 @@ status check_kafka_table(const std::string& table, const schema& physical,
     return {errc::unsupported, "option " + std::string(used.begin()->second) +
                                    ": records of format " + option_text(options, "format", "") +
                                    " have the PRIMARY KEY as their key, and no other parts"};
-  const bool in_value = as_sink && option_text(options, "format", "json") == "raw";
+  const bool raw = option_text(options, "format", "json") == "raw";
   const size_t values = physical.size() - used.size();
-  if (in_value && values != 1)
+  if (raw && values != 1)
     return {errc::invalid_argument,
             "format raw needs a table of one column besides those that "
             "options name, but \"" +

@@ -60,4 +60,14 @@ class wire_writer {
   std::string out;
 };
 
+inline constexpr int16_t unknown_topic = 3, offset_out_of_range = 1, unsupported_version = 35,
+                         out_of_order_sequence = 45, duplicate_sequence = 46,
+                         invalid_producer_epoch = 47, invalid_txn_state = 48,
+                         invalid_producer_mapping = 49;
+
+template <class T>
+T peek(const std::string& s, size_t at) {
+  return wire_reader(std::string_view(s).substr(at)).number<T>();
+}
+
 }  // namespace weir::test
