@@ -49,6 +49,7 @@ struct Operator {
   }
   onError @15 :UInt8;      # error_policy
   deadLetterFolder @16 :Text;
+  stateTtlUs @23 :Int64;
 }
 
 struct JoinSide {
@@ -57,6 +58,7 @@ struct JoinSide {
   timeColumn @2 :UInt32;   # 1 + the column; 0 = none
   retainUs @3 :Int64;
   hasChanges @4 :Bool;
+  stays @5 :Bool;
 }
 
 struct Join {
@@ -146,6 +148,7 @@ struct TopN {
   inputHasChanges @7 :Bool;
   emit @8 :UInt8;
   windowEndKey @9 :UInt32;  # 1 + index in keys; 0 = none
+  lastArrived @10 :Bool;
 }
 
 struct FlatMap {

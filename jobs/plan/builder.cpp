@@ -83,6 +83,14 @@ result<int64_t> duration_us(std::string_view text, std::string_view what) {
   return us;
 }
 
+result<int64_t> state_ttl_us(std::string_view text) {
+  WEIR_ASSIGN(auto us, duration_us(text, "state_ttl"));
+  if (us != 0 && (us < state_ttl_min_us || us > state_ttl_max_us))
+    return {errc::invalid_argument,
+            "state_ttl is between 100ms and 10000 days, or 0s for state that stays"};
+  return us;
+}
+
 result<schema_ptr> schema_of_table(const table_def& t) {
   auto s = std::make_shared<schema>();
   for (bool generated : {false, true})
@@ -138,6 +146,7 @@ relation plan_builder::add(logical_node n) {
         position_id(n.what == kind::window ? to_string(n.window.shape.kind) : kind_text(n.what),
                     n.step.what, n.inputs);
   n.parallelism = n.step.parallelism;
+  n.state_ttl_us = state_ttl_us_;
   // A step without a wish of its own runs where its input runs, so that both can fuse.
   if (!n.parallelism && n.inputs.size() == 1 &&
       (n.what == kind::filter || n.what == kind::project || n.what == kind::flat_map ||

@@ -73,9 +73,10 @@ struct top_n_def {
   uint64_t offset = 0;
   uint64_t limit = 1;
   bool with_ties = false;
-  bool final_only = false;  // once, in order, when the input ends; else as changes
-  bool by_window = false;   // set by the builder: a key is a window's end
-  std::string number_name;  // of a column behind the input's with the number; empty: none
+  bool final_only = false;    // once, in order, when the input ends; else as changes
+  bool by_window = false;     // set by the builder: a key is a window's end
+  std::string number_name;    // of a column behind the input's with the number; empty: none
+  bool last_arrived = false;  // no order: the row of the key that came last
   friend bool operator==(const top_n_def&, const top_n_def&) = default;
 };
 /// Columns of the input by index.
@@ -145,6 +146,7 @@ struct logical_node {
   bool emits_changes = false;
   std::optional<uint32_t> window_start, window_end;  // columns of the output
   uint32_t parallelism = 0;
+  int64_t state_ttl_us = 0;  // 0 = none
   // By kind:
   table_def table;                    // scan, sink
   expr::node_ptr predicate;           // filter; join: over both sides' columns, null: all pairs
@@ -168,6 +170,11 @@ struct logical_node {
 class plan_builder {
  public:
   explicit plan_builder(plan_settings);
+
+  /// Of the steps from here on: what they keep is dropped when nothing touched it for so long;
+  /// 0 = never. Steps that answer once keep their answer.
+  void set_state_ttl(int64_t us) noexcept { state_ttl_us_ = us; }
+  int64_t state_ttl() const noexcept { return state_ttl_us_; }
 
   /// A table that is read. The same table again is the same source.
   result<relation> source(const table_def&);
@@ -232,6 +239,7 @@ class plan_builder {
                           const std::vector<relation>& inputs) const;
 
   plan_settings settings_;
+  int64_t state_ttl_us_ = 0;
   std::vector<logical_node> nodes_;
 };
 
@@ -246,5 +254,7 @@ expr::node_ptr column_ref(const schema&, uint32_t i);
 std::optional<uint32_t> bare_column(const expr::node_ptr&);
 /// `100ms`, `5m`, or SQL's `1 day`, `90 minutes`. Microseconds.
 result<int64_t> duration_us(std::string_view text, std::string_view what);
+/// A state_ttl: a duration within its limits, or 0 for none.
+result<int64_t> state_ttl_us(std::string_view text);
 
 }  // namespace weir::planner

@@ -96,6 +96,7 @@ struct describer {
     return out;
   }
   std::string operator()(const top_n_spec& s) const {
+    if (s.last_arrived) return "the last row written per " + join_columns(s.keys, in[0]);
     std::string out =
         s.function != rank_function::row_number || s.with_ties ? "top ranks " : "top ";
     if (s.with_ties) out = "top with ties ";

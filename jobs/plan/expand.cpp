@@ -5,6 +5,7 @@
 
 #include "jobs/plan/builder.hpp"
 #include "jobs/plan/error_policies.hpp"
+#include "jobs/plan/growth.hpp"
 #include "jobs/plan/joins.hpp"
 #include "jobs/plan/needs.hpp"
 #include "jobs/plan/tree.hpp"
@@ -41,8 +42,12 @@ class expander {
     plan_.key_groups = settings_.key_groups;
     plan_.parallelism = settings_.parallelism;
     out_.resize(nodes_.size());
-    for (uint32_t i = 0; i < nodes_.size(); ++i)
+    std::vector<int64_t> ttls;  // by operator
+    for (uint32_t i = 0; i < nodes_.size(); ++i) {
       if (live_[i]) WEIR_TRY(emit(i));
+      ttls.resize(plan_.operators.size(), nodes_[i].state_ttl_us);
+    }
+    apply_state_ttls(plan_, ttls);
     spread_error_policies(plan_);
     drop_exchanges(plan_);
     WEIR_TRY(validate(plan_));
@@ -589,7 +594,8 @@ class expander {
     for (auto k : n.top.keys) wanted[k] = true;
     for (const auto& t : n.top.order) wanted[t.column] = true;
     auto in = reduced(n, wanted);
-    WEIR_TRY(check_kept_rows(*in.type, "ORDER BY with a limit"));
+    WEIR_TRY(check_kept_rows(
+        *in.type, n.top.last_arrived ? "One row per PRIMARY KEY" : "ORDER BY with a limit"));
     top_n_spec s;
     for (auto k : n.top.keys) s.keys.push_back(in.map[k]);
     s.order = remap(n.top.order, in.map);
@@ -597,6 +603,7 @@ class expander {
     s.offset = n.top.offset;
     s.limit = n.top.limit;
     s.with_ties = n.top.with_ties;
+    s.last_arrived = n.top.last_arrived;
     // Without its column a row that only moves is no change.
     s.with_number = !n.top.number_name.empty() && needs_[i][columns];
     s.input_has_changes = nodes_[n.inputs[0].node].emits_changes;

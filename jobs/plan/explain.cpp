@@ -2,6 +2,7 @@
 
 #include "jobs/plan/describe.hpp"
 #include "jobs/plan/growth.hpp"
+#include "runtime/base/units.hpp"
 #include "runtime/connectors/json_text.hpp"
 
 namespace weir::planner {
@@ -78,6 +79,8 @@ std::string operator_json(const physical_plan& plan, uint32_t i,
                     ", \"emits_changes\": " + (n.emits_changes ? "true" : "false") +
                     ", \"state\": " + json_string(bound_text(state.bound));
   if (!state.text.empty()) out += ", \"state_detail\": " + json_string(state.text);
+  if (n.state_ttl_us != 0)
+    out += ", \"state_ttl\": " + json_string(format_duration_us(n.state_ttl_us));
   for (const auto& g : growing)
     if (g.op.value == i)
       out += ", \"grows\": " + json_string(g.what) + ", \"bound_by\": " + json_string(g.bound_by);

@@ -22,9 +22,13 @@ std::vector<bool> reached(const physical_plan& plan) {
   return out;
 }
 
+/// What drops state where no clause bounds it.
+const std::string or_ttl = ", or have entries dropped that nothing touches: state_ttl";
+
 struct finder {
   const physical_plan& plan;
   operator_index at;
+  int64_t ttl_us;
   const std::vector<schema_ptr>& in;
   bool left = false, right = false;  // endless input 0, 1
 
@@ -37,12 +41,13 @@ struct finder {
     if (s.stage == aggregate_spec::phase::partial || s.window_end_key) return {};
     const std::string window =
         "group by a window: FROM TUMBLE(table, time, size) and GROUP BY window_start";
+    if (ttl_us != 0) return {};
     if (!s.keys.empty()) {
       auto what = "the aggregate keeps an entry for each key (" + join_columns(s.keys, in[0]) +
                   ") for ever";
       if (s.emit == emit_mode::final_only)
         what += " and answers when the input ends, which it does not";
-      return make(std::move(what), window);
+      return make(std::move(what), s.emit == emit_mode::final_only ? window : window + or_ttl);
     }
     for (const auto& c : s.calls)
       if (c.function == aggregate_function::count_distinct)
@@ -52,9 +57,11 @@ struct finder {
     return {};
   }
   found operator()(const distinct_spec&) const {
+    if (ttl_us != 0) return {};
     return make("DISTINCT keeps every row that it has seen for ever",
                 "make it distinct within a window: GROUP BY window_start and the columns, FROM "
-                "TUMBLE(table, time, size)");
+                "TUMBLE(table, time, size)" +
+                    or_ttl);
   }
   found operator()(const settle_spec&) const {
     return make("emit = 'final' keeps all rows until the input ends, which it does not",
@@ -67,7 +74,7 @@ struct finder {
     const bool right_alone = s.kind == join_kind::right || s.kind == join_kind::full;
     const bool l = left && !s.left.time_column && (right || right_alone);
     const bool r = right && !s.right.time_column && (left || left_alone);
-    if (!l && !r) return {};
+    if ((!l && !r) || ttl_us != 0) return {};
     return make("the join keeps the rows of " +
                     std::string(l && r ? "both sides"
                                 : l    ? "its left side"
@@ -75,18 +82,23 @@ struct finder {
                     " for ever",
                 "join windows (TUMBLE on both sides, ON a.window_end = b.window_end), or bound the "
                 "distance of event times (a.t BETWEEN b.t - INTERVAL '1 hour' AND b.t + INTERVAL "
-                "'1 hour')");
+                "'1 hour')" +
+                    or_ttl);
   }
   found operator()(const top_n_spec& s) const {
+    const bool takes = takes_state_ttl(operator_spec(s));
     return kept_rows(s, "the top-N keeps ",
                      "choose rows within a window: PARTITION BY window_start, FROM TUMBLE(table, "
-                     "time, size)");
+                     "time, size)" +
+                         (takes ? or_ttl : std::string()));
   }
   found operator()(const over_spec& s) const {
+    if (s.time_column)
+      return kept_rows(s, "OVER keeps ",
+                       "PARTITION BY window_start, FROM TUMBLE(table, time, size)" + or_ttl);
     return kept_rows(s, "OVER keeps ",
-                     s.time_column ? "PARTITION BY window_start, FROM TUMBLE(table, time, size)"
-                                   : "order by the event time alone, ascending, or PARTITION BY "
-                                     "window_start, FROM TUMBLE(table, time, size)");
+                     "order by the event time alone, ascending, or PARTITION BY window_start, FROM "
+                     "TUMBLE(table, time, size)");
   }
   template <class Spec>
   found kept_rows(const Spec&, const std::string& who, std::string bound_by) const {
@@ -116,13 +128,26 @@ bool endless(const source_spec& s) {
   return !option_present(s.options, "end") && !option_present(s.options, "events");
 }
 
+void apply_state_ttls(physical_plan& plan, const std::vector<int64_t>& ttls_us) {
+  const auto more = reached(plan);
+  for (uint32_t i = 0; i < plan.operators.size(); ++i) {
+    auto& n = plan.operators[i];
+    if (ttls_us[i] == 0) continue;
+    if (auto* j = std::get_if<join_spec>(&n.spec); j && more[i])
+      for (const auto& e : plan.edges)
+        if (e.to.value == i && !more[e.from.value])
+          (e.to_port == 0 ? j->left : j->right).stays = true;
+    if (takes_state_ttl(n.spec)) n.state_ttl_us = ttls_us[i];
+  }
+}
+
 std::vector<growing_state> growing_states(const physical_plan& plan) {
   const auto more = reached(plan);
   std::vector<growing_state> out;
   for (uint32_t i = 0; i < plan.operators.size(); ++i) {
     if (!more[i]) continue;
     const auto in = input_schemas(plan, operator_index(i));
-    finder f{plan, operator_index(i), in};
+    finder f{plan, operator_index(i), plan.operators[i].state_ttl_us, in};
     for (const auto& e : plan.edges)
       if (e.to.value == i && more[e.from.value]) (e.to_port == 0 ? f.left : f.right) = true;
     if (auto found = std::visit(f, plan.operators[i].spec)) out.push_back(std::move(*found));

@@ -13,6 +13,10 @@ namespace weir::planner {
 /// What the sender ends (stdin) ends.
 bool endless(const source_spec&);
 
+/// Gives operators the state_ttl of their steps (by operator; 0 = none), where they take one. Of a
+/// join that endless input reaches, the rows of a side that ends stay.
+void apply_state_ttls(physical_plan&, const std::vector<int64_t>& ttls_us);
+
 struct growing_state {
   operator_index op;
   std::string what;      // "the aggregate keeps an entry for each key (k) for ever"

@@ -46,20 +46,29 @@ std::pair<guarantee_level, std::string> of_sink(const sink_spec& s) {
   return {guarantee_level::at_least_once, "it may show rows again after a restart"};
 }
 
-std::string kept_until(const join_side& s) {
-  if (!s.time_column) return "kept for ever";
+/// How long entries stay that no watermark ends.
+std::string stay(int64_t ttl_us) {
+  if (ttl_us == 0) return "kept for ever";
+  return "dropped when nothing touched them for " + format_duration_us(ttl_us);
+}
+state_bound bound_by(int64_t ttl_us) {
+  return ttl_us == 0 ? state_bound::unbounded : state_bound::bounded;
+}
+
+std::string kept_until(const join_side& s, int64_t ttl_us) {
+  if (!s.time_column) return stay(drops_untouched(s) ? ttl_us : 0);
   if (s.retain_us < 0) return "until their window ends";
   return "until the watermark is " + format_duration_us(s.retain_us) + " beyond";
 }
 
-state_info state_of_join(const join_spec& s) {
+state_info state_of_join(const join_spec& s, int64_t ttl_us) {
   if (is_as_of(s.kind))
     return {
         state_bound::bounded,
         "left rows until the watermark has passed them; of each key the newest right row that it "
         "has passed, and younger ones"};
-  const auto left = kept_until(s.left), right = kept_until(s.right);
-  const bool bounded = s.left.time_column && s.right.time_column;
+  const auto left = kept_until(s.left, ttl_us), right = kept_until(s.right, ttl_us);
+  const bool bounded = (s.left.time_column && s.right.time_column) || ttl_us != 0;
   return {bounded ? state_bound::bounded : state_bound::unbounded,
           left == right ? "the rows of both sides, " + left
                         : "the left rows, " + left + "; the right rows, " + right};
@@ -119,31 +128,37 @@ std::string guarantee_text(const physical_plan& plan) {
 
 namespace {
 
-state_info of_over(const over_spec& s, const schema_ptr& in) {
+state_info of_over(const over_spec& s, const schema_ptr& in, int64_t ttl_us) {
   if (s.window_end_key)
     return {state_bound::bounded,
             "rows per key (" + key_names(s.keys, in) + ") until the window ends"};
-  if (!s.time_column) return {state_bound::unbounded, "all rows of the input, kept for ever"};
+  if (!s.time_column)
+    return {state_bound::unbounded, ttl_us == 0 ? "all rows of the input, kept for ever"
+                                                : "all rows of keys (" + key_names(s.keys, in) +
+                                                      ") of which one came within " +
+                                                      format_duration_us(ttl_us)};
   std::string text = "rows that the watermark has not passed or that a frame still reaches";
   if (s.keys.empty()) return {state_bound::bounded, text};
-  return {state_bound::unbounded,
-          text + ", and one entry per key (" + key_names(s.keys, in) + "), kept for ever"};
+  return {bound_by(ttl_us),
+          text + ", and entries per key (" + key_names(s.keys, in) + "), " + stay(ttl_us)};
 }
 
-state_info of_top_n(const top_n_spec& s, const schema_ptr& in) {
+state_info of_top_n(const top_n_spec& s, const schema_ptr& in, int64_t ttl_us) {
   if (s.window_end_key)
     return {state_bound::bounded,
             "rows per key (" + key_names(s.keys, in) + ") until the window ends"};
   if (s.input_has_changes)
-    return {state_bound::unbounded,
-            "all rows of the input, since the first ones may be taken back"};
+    return {bound_by(ttl_us),
+            "all rows of the input, since the " + std::string(s.last_arrived ? "last" : "first") +
+                " ones may be taken back" + (ttl_us == 0 ? "" : "; " + stay(ttl_us))};
   const auto last = s.limit > UINT64_MAX - s.offset ? UINT64_MAX : s.offset + s.limit;
-  auto rows = "the first " + std::to_string(last) + (last == 1 ? " row" : " rows");
+  auto rows = (s.last_arrived ? "the last " : "the first ") + std::to_string(last) +
+              (last == 1 ? " row" : " rows");
   if (last == UINT64_MAX) rows = "all rows";
   if (s.function != rank_function::row_number || s.with_ties) rows += " and their peers";
   if (s.keys.empty())
     return {last == UINT64_MAX ? state_bound::unbounded : state_bound::bounded, rows};
-  return {state_bound::unbounded, rows + " per key (" + key_names(s.keys, in) + "), kept for ever"};
+  return {bound_by(ttl_us), rows + " per key (" + key_names(s.keys, in) + "), " + stay(ttl_us)};
 }
 
 }  // namespace
@@ -172,7 +187,7 @@ state_info state_of(const physical_plan& plan, operator_index i) {
     }
     if (a->window_end_key)
       return {state_bound::bounded, "one entry per key (" + names + ") until its window ends"};
-    return {state_bound::unbounded, "one entry per key (" + names + "), kept for ever"};
+    return {bound_by(n.state_ttl_us), "one entry per key (" + names + "), " + stay(n.state_ttl_us)};
   }
   if (std::holds_alternative<settle_spec>(n.spec))
     return {state_bound::unbounded, "all rows, until the input ends"};
@@ -180,10 +195,10 @@ state_info state_of(const physical_plan& plan, operator_index i) {
     return {state_bound::bounded,
             "the rows of open sessions, freed when the watermark passes their end"};
   if (std::holds_alternative<distinct_spec>(n.spec))
-    return {state_bound::unbounded, "one entry per distinct row, kept for ever"};
-  if (const auto* j = std::get_if<join_spec>(&n.spec)) return state_of_join(*j);
-  if (const auto* t = std::get_if<top_n_spec>(&n.spec)) return of_top_n(*t, in[0]);
-  if (const auto* o = std::get_if<over_spec>(&n.spec)) return of_over(*o, in[0]);
+    return {bound_by(n.state_ttl_us), "one entry per distinct row, " + stay(n.state_ttl_us)};
+  if (const auto* j = std::get_if<join_spec>(&n.spec)) return state_of_join(*j, n.state_ttl_us);
+  if (const auto* t = std::get_if<top_n_spec>(&n.spec)) return of_top_n(*t, in[0], n.state_ttl_us);
+  if (const auto* o = std::get_if<over_spec>(&n.spec)) return of_over(*o, in[0], n.state_ttl_us);
   if (const auto* c = std::get_if<custom_spec>(&n.spec))
     return {state_bound::custom, "as " + c->class_name + " keeps it"};
   return {};

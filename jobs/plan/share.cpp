@@ -38,11 +38,12 @@ bool same_node(const logical_node& a, const logical_node& b) {
   // Custom operators may do anything; scans of one table are one node already.
   if (a.what != b.what || a.what == kind::custom || a.what == kind::sink || a.what == kind::scan ||
       !a.late.empty() || !b.late.empty() || a.inputs != b.inputs ||
-      a.parallelism != b.parallelism || a.final_only != b.final_only ||
-      !(a.window.shape == b.window.shape) || a.window.keys != b.window.keys || a.join != b.join ||
-      a.count_column != b.count_column || !(*a.output == *b.output) ||
-      !same(a.predicate, b.predicate) || a.flat.function != b.flat.function ||
-      a.flat.delimiter != b.flat.delimiter || !same(a.flat.argument, b.flat.argument))
+      a.parallelism != b.parallelism || a.state_ttl_us != b.state_ttl_us ||
+      a.final_only != b.final_only || !(a.window.shape == b.window.shape) ||
+      a.window.keys != b.window.keys || a.join != b.join || a.count_column != b.count_column ||
+      !(*a.output == *b.output) || !same(a.predicate, b.predicate) ||
+      a.flat.function != b.flat.function || a.flat.delimiter != b.flat.delimiter ||
+      !same(a.flat.argument, b.flat.argument))
     return false;
   if (a.what == kind::top_n && !(a.top == b.top)) return false;
   if (a.what == kind::over && !same_over(a.over, b.over)) return false;

@@ -54,7 +54,7 @@ void loader::run_statements() {
             run(what, s.location);
           else if constexpr (std::is_same_v<type, explain_statement>)
             run(what, s);
-          else if constexpr (!std::is_same_v<type, set_statement>)
+          else
             run(what);
         },
         s.what);
@@ -132,8 +132,8 @@ bool loader::settings() {
 }
 
 void loader::apply(const set_statement& s, planner::plan_settings& p) {
-  static const std::array<std::string, 5> known{"name", "parallelism", "key_groups", "mode",
-                                                "snapshot_interval"};
+  static const std::array<std::string, 6> known{"name", "parallelism",       "key_groups",
+                                                "mode", "snapshot_interval", "state_ttl"};
   const auto& name = s.called.text;
   auto number = [&](uint32_t max, uint32_t& out) {
     const auto v = std::strtoull(s.value.c_str(), nullptr, 10);
@@ -173,13 +173,22 @@ void loader::apply(const set_statement& s, planner::plan_settings& p) {
       snapshot_interval_us_ = *us;
     else
       fail(us.err().code, us.err().message, s.value_location);
+  } else if (name == "state_ttl") {
+    if (auto us = planner::state_ttl_us(s.value); !us)
+      fail(us.err().code, us.err().message, s.value_location);
   } else {
     fail(errc::unknown_name,
          "unrecognized setting \"" + name + "\"" +
              nearest_hint(name, std::span<const std::string>(known)) +
-             " (there are name, parallelism, key_groups, mode, snapshot_interval)",
+             " (there are name, parallelism, key_groups, mode, snapshot_interval, state_ttl)",
          s.called.location);
   }
+}
+
+/// Other settings are the job's, wherever they stand; this one is of the statements behind it.
+void loader::run(const set_statement& s) {
+  if (s.called.text != "state_ttl") return;
+  if (auto us = planner::state_ttl_us(s.value)) builder_->set_state_ttl(*us);
 }
 
 bool loader::define(const name& n, definition d) {

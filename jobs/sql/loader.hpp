@@ -45,6 +45,7 @@ class loader {
   void warn_growth(const physical_plan&);
   bool settings();
   void apply(const set_statement&, planner::plan_settings&);
+  void run(const set_statement&);
   void run(const create_table&);
   void run(const create_view&);
   void run(const insert&);

@@ -90,6 +90,7 @@ constexpr property step_properties[] = {
     {"select", k::selection, "The columns of the result; all when left out."},
     {"parallelism", k::integer, "How many tasks share the step; the job's when left out."},
     {"join", k::object, "Adds the columns of another table or step.", false, "", &join_type},
+    {"state_ttl", k::duration, "Instead of the job's, for this step; 0s: its state stays."},
 };
 constexpr property sink_properties[] = {
     {"from", k::name, "The step or table whose rows are written.", true},
@@ -116,6 +117,8 @@ constexpr property job_properties[] = {
     {"mode", k::choice, "Delivery, unless --mode says otherwise.", false,
      "exactly-once|at-least-once|at-most-once"},
     {"key_groups", k::integer, "Units of state that can move between tasks (128)."},
+    {"state_ttl", k::duration,
+     "What steps keep per key or row is dropped when nothing touched it for so long."},
     {"tables", k::table_map, "Tables by name.", true, "", &table_type},
     {"steps", k::objects, "What happens to the rows.", false, "", &step_type},
     {"sinks", k::objects, "Where results go.", true, "", &sink_type},

@@ -41,6 +41,8 @@ std::optional<physical_plan> loader::run() {
   const bool sound = check_object(doc_, root, job_type);
   if (!root.IsMap()) return {};
   builder_ = std::make_unique<planner::plan_builder>(plan_settings(root));
+  if (root["state_ttl"] && root["state_ttl"].IsScalar())
+    state_ttl_us_ = state_ttl(root["state_ttl"]);
   if (root["tables"] && root["tables"].IsMap()) read_tables(root["tables"]);
   if (root["steps"] && root["steps"].IsSequence()) read_steps(root["steps"]);
   if (root["sinks"] && root["sinks"].IsSequence()) read_sinks(root["sinks"]);
@@ -88,6 +90,13 @@ planner::plan_settings loader::plan_settings(const YAML::Node& root) {
     if (mode == to_string(m)) p.mode = m;
   if (settings_.mode) p.mode = *settings_.mode;
   return p;
+}
+
+int64_t loader::state_ttl(const YAML::Node& n) {
+  auto us = planner::state_ttl_us(doc_.text(n));
+  if (us) return *us;
+  doc_.error(n, us.err().message);
+  return 0;
 }
 
 void loader::read_tables(const YAML::Node& tables) {
@@ -278,6 +287,7 @@ std::optional<loader::relation> loader::read_step(const YAML::Node& step, const 
   for (auto verb :
        {"where", "flat_map", "window", "select", "join", "distinct", "aggregate", "operator"})
     if (step[verb]) main = verb;
+  builder_->set_state_ttl(step["state_ttl"] ? state_ttl(step["state_ttl"]) : state_ttl_us_);
   const uint32_t parallelism = step["parallelism"] ? number(doc_.text(step["parallelism"])) : 0;
   auto options = [&](const std::string& verb) {
     return step_options{verb == main ? name : name + '/' + verb, "", parallelism};

@@ -39,6 +39,8 @@ class loader {
 
   std::optional<relation> read_step(const YAML::Node&, const std::string& name,
                                     const std::string& previous);
+  /// A state_ttl, 0 where its mistake is reported.
+  int64_t state_ttl(const YAML::Node&);
   std::optional<std::vector<relation>> inputs_of(const YAML::Node& step,
                                                  const std::string& previous);
   bool check_combination(const YAML::Node& step);
@@ -66,6 +68,7 @@ class loader {
   std::string base_dir_;
   const job_settings& settings_;
   std::unique_ptr<planner::plan_builder> builder_;
+  int64_t state_ttl_us_ = 0;  // the job's
   std::map<std::string, named> names_;
   std::set<std::string> written_;   // tables that sinks write
   std::vector<std::string> order_;  // of names_, as the file has them

@@ -7,6 +7,7 @@
 #include "runtime/operators/builtin.hpp"
 #include "runtime/operators/change_output.hpp"
 #include "runtime/operators/late_rows.hpp"
+#include "runtime/operators/state_expiry.hpp"
 
 namespace weir {
 namespace {
@@ -16,17 +17,19 @@ constexpr std::string_view groups_state = "groups";
 class aggregate_operator final : public stream_operator {
  public:
   aggregate_operator(const aggregate_spec& s, schema_ptr output,
-                     std::unique_ptr<aggregate_core> core)
+                     std::unique_ptr<aggregate_core> core, int64_t ttl_us)
       : spec_(s),
         output_(std::move(output)),
         core_(std::move(core)),
         late_(s),
+        expiry_(ttl_us),
         changes_(s.emit == emit_mode::changes),
         global_(s.keys.empty()) {}
 
   status open(const operator_context& c) override {
     context_ = c;
     core_->open(c);
+    expiry_.open(c, {&core_->table()});
     if (spec_.window_end_key && !changes_) {
       windows_.emplace(core_->codec(), *spec_.window_end_key);
       window_column_ = spec_.keys[*spec_.window_end_key];
@@ -56,6 +59,7 @@ class aggregate_operator final : public stream_operator {
     WEIR_ASSIGN(rows, core_->prepare(rows));
     if (rows->rows == 0) return {};
     if (changes_) {
+      expiry_.begin_batch();
       WEIR_TRY(core_->absorb(*rows, [this](const group_run& run) { note_touched(run); }));
       WEIR_TRY(emit_changes(out));
     } else {
@@ -77,6 +81,15 @@ class aggregate_operator final : public stream_operator {
       cursor_ = 0;
     }
     progress_.advance(t);
+    return {};
+  }
+
+  status on_processing_time(timestamp_us t, collector&) override {
+    expiry_.on_time(t, [this](size_t& budget) {
+      const bool done = expiry_.sweep(0, budget, [this](uint32_t id) { erase_group(id); });
+      core_->end_batch();
+      return done;
+    });
     return {};
   }
 
@@ -236,6 +249,7 @@ class aggregate_operator final : public stream_operator {
   schema_ptr output_;
   std::unique_ptr<aggregate_core> core_;
   late_rows late_;
+  state_expiry expiry_;
   bool changes_, global_;
   operator_context context_;
 
@@ -262,7 +276,7 @@ result<operator_ptr> make_sliced_aggregate(const aggregate_spec&, const schema_p
                                            schema_ptr output);
 
 result<operator_ptr> make_aggregate(const aggregate_spec& s, const schema_ptr& input,
-                                    schema_ptr output) {
+                                    schema_ptr output, int64_t ttl_us) {
   if (s.stage == aggregate_spec::phase::partial)
     return make_partial_aggregate(s, input, std::move(output));
   WEIR_ASSIGN(auto wanted, aggregate_output_schema(s, *input));
@@ -272,8 +286,8 @@ result<operator_ptr> make_aggregate(const aggregate_spec& s, const schema_ptr& i
                            input->fields[s.keys[*s.window_end_key]].type.id != type_id::timestamp))
     return error(errc::invalid_argument, "the window's end is no timestamp among the keys");
   if (s.windows) return make_sliced_aggregate(s, input, std::move(output));
-  WEIR_ASSIGN(auto core, aggregate_core::make(s, input));
-  return operator_ptr(new aggregate_operator(s, std::move(output), std::move(core)));
+  WEIR_ASSIGN(auto core, aggregate_core::make(s, input, ttl_us > 0));
+  return operator_ptr(new aggregate_operator(s, std::move(output), std::move(core), ttl_us));
 }
 
 }  // namespace weir

@@ -31,7 +31,8 @@ expr::node_ptr guarded(const aggregate_call& c) {
 }  // namespace
 
 result<std::unique_ptr<aggregate_core>> aggregate_core::make(const aggregate_spec& s,
-                                                             const schema_ptr& input) {
+                                                             const schema_ptr& input,
+                                                             bool expires) {
   using phase = aggregate_spec::phase;
   auto core = std::make_unique<aggregate_core>();
   core->spec_ = s;
@@ -58,6 +59,7 @@ result<std::unique_ptr<aggregate_core>> aggregate_core::make(const aggregate_spe
     WEIR_ASSIGN(auto a, accumulator::make(c, s.input_has_changes, core->layout_));
     core->calls_.push_back(std::move(a));
   }
+  if (expires) core->layout_.add_stamp();
 
   std::vector<expr::node_ptr> roots;
   for (const auto& c : s.calls) {
@@ -91,9 +93,9 @@ void aggregate_core::open(const operator_context& c) {
   if (spec_.stage != aggregate_spec::phase::partial)
     for (size_t i = 0; i < calls_.size(); ++i)
       if (calls_[i].multiset)
-        multisets_[i] =
-            std::make_unique<value_multiset>(calls_[i], layout_, "values/" + std::to_string(i),
-                                             spec_.window_end_key.has_value(), memory_);
+        multisets_[i] = std::make_unique<value_multiset>(
+            calls_[i], layout_, "values/" + std::to_string(i),
+            spec_.window_end_key.has_value() || layout_.stamped, memory_);
   call_inputs_.resize(calls_.size());
   encoded_.resize(run_max * (1 + layout_.key_words));
   for (auto* v : {&at_, &key_hashes_, &ids_, &some_at_, &some_ids_}) v->resize(run_max);

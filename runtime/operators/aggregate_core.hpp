@@ -27,8 +27,10 @@ class aggregate_core {
   /// Rows per run: their state rows stay in the first-level cache between the calls' passes.
   static constexpr size_t run_max = 256;
 
+  /// `expires`: groups are stamped, and dropped with their values.
   static result<std::unique_ptr<aggregate_core>> make(const aggregate_spec&,
-                                                      const schema_ptr& input);
+                                                      const schema_ptr& input,
+                                                      bool expires = false);
   void open(const operator_context&);
 
   /// Evaluates the arguments of the batch, for the rows of it that the answer has: those without

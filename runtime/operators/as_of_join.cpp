@@ -219,7 +219,7 @@ result<operator_ptr> make_as_of_join(const join_spec& s, const schema_ptr& left,
                                      const schema_ptr& right, schema_ptr output) {
   if (!s.left.time_column || !s.right.time_column)
     return error(errc::invalid_argument, "an as-of join needs the times of both sides");
-  WEIR_ASSIGN(auto state, join_state::make(s, left, right));
+  WEIR_ASSIGN(auto state, join_state::make(s, left, right, false, false));
   return operator_ptr(new as_of_join(s, std::move(state), std::move(output)));
 }
 

@@ -3,18 +3,20 @@
 #include "runtime/column/builder.hpp"
 #include "runtime/operators/builtin.hpp"
 #include "runtime/operators/row_weights.hpp"
+#include "runtime/operators/state_expiry.hpp"
 
 namespace weir {
 namespace {
 
 class distinct_operator final : public stream_operator {
  public:
-  distinct_operator(std::unique_ptr<row_weights> rows, schema_ptr output)
-      : rows_(std::move(rows)), output_(std::move(output)) {}
+  distinct_operator(std::unique_ptr<row_weights> rows, schema_ptr output, int64_t ttl_us)
+      : rows_(std::move(rows)), output_(std::move(output)), expiry_(ttl_us) {}
 
   status open(const operator_context& c) override {
     context_ = c;
     rows_->open(c);
+    expiry_.open(c, {&rows_->table()});
     return {};
   }
   status restore(const snapshot_reader& in) override { return rows_->restore(in, context_.groups); }
@@ -26,6 +28,7 @@ class distinct_operator final : public stream_operator {
     if (in->weights) weights = buffer::allocate(*context_.memory, size_t{in->physical_rows} * 4);
     auto* w = weights ? weights.mutable_as<int32_t>() : nullptr;
     uint32_t n = 0;
+    expiry_.begin_batch();
     rows_->begin_batch();
     for (uint32_t begin = 0; begin < in->rows; begin += row_weights::run_max) {
       const auto run = std::min<uint32_t>(row_weights::run_max, in->rows - begin);
@@ -55,6 +58,16 @@ class distinct_operator final : public stream_operator {
     return {};
   }
 
+  status on_processing_time(timestamp_us t, collector&) override {
+    expiry_.on_time(t, [this](size_t& budget) {
+      auto& table = rows_->table();
+      const bool done = expiry_.sweep(0, budget, [&table](uint32_t id) { table.erase(id); });
+      table.end_batch();
+      return done;
+    });
+    return {};
+  }
+
   status snapshot_begin(snapshot_writer& w) override {
     rows_->snapshot_begin(w);
     return {};
@@ -78,14 +91,15 @@ class distinct_operator final : public stream_operator {
  private:
   std::unique_ptr<row_weights> rows_;
   schema_ptr output_;
+  state_expiry expiry_;
   operator_context context_;
 };
 
 }  // namespace
 
-result<operator_ptr> make_distinct(const schema_ptr& input, schema_ptr output) {
-  WEIR_ASSIGN(auto rows, row_weights::make(*input));
-  return operator_ptr(new distinct_operator(std::move(rows), std::move(output)));
+result<operator_ptr> make_distinct(const schema_ptr& input, schema_ptr output, int64_t ttl_us) {
+  WEIR_ASSIGN(auto rows, row_weights::make(*input, ttl_us > 0));
+  return operator_ptr(new distinct_operator(std::move(rows), std::move(output), ttl_us));
 }
 
 }  // namespace weir

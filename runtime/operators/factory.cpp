@@ -23,19 +23,19 @@ struct maker {
     return make_flat_map(s, in(), node.output);
   }
   result<operator_ptr> operator()(const aggregate_spec& s) const {
-    return make_aggregate(s, in(), node.output);
+    return make_aggregate(s, in(), node.output, node.state_ttl_us);
   }
   result<operator_ptr> operator()(const union_spec&) const {
     return make_union(inputs, node.output);
   }
   result<operator_ptr> operator()(const distinct_spec&) const {
-    return make_distinct(in(), node.output);
+    return make_distinct(in(), node.output, node.state_ttl_us);
   }
   result<operator_ptr> operator()(const settle_spec&) const {
     return make_settle(in(), node.output);
   }
   result<operator_ptr> operator()(const join_spec& s) const {
-    return make_join(s, in(), inputs.back(), node.output);
+    return make_join(s, in(), inputs.back(), node.output, node.state_ttl_us);
   }
   result<operator_ptr> operator()(const repeat_spec& s) const {
     return make_repeat(s, in(), node.output);
@@ -44,10 +44,10 @@ struct maker {
     return make_window(s, in(), node.output);
   }
   result<operator_ptr> operator()(const over_spec& s) const {
-    return make_over(s, in(), node.output);
+    return make_over(s, in(), node.output, node.state_ttl_us);
   }
   result<operator_ptr> operator()(const top_n_spec& s) const {
-    return make_top_n(s, in(), node.output);
+    return make_top_n(s, in(), node.output, node.state_ttl_us);
   }
   result<operator_ptr> operator()(const custom_spec& s) const {
 #ifdef WEIR_HAS_CUSTOM

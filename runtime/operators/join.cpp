@@ -5,7 +5,9 @@
 // Which rows have a partner: without a condition beyond equal keys that is the same for all rows of
 // a key, so the weight of the other side's rows under the key says it; with one, each row counts
 // its own. Where both sides expire (windows, intervals) and only grow, rows without a partner are
-// given once, when they expire, so that the output only grows, too.
+// given once, when they expire, so that the output only grows, too. With a state_ttl each row
+// counts its own as well: it keeps partners whose rows were dropped, since pairs with them still
+// stand.
 #include "runtime/column/builder.hpp"
 #include "runtime/column/hash.hpp"
 #include "runtime/expr/expr.hpp"
@@ -13,6 +15,7 @@
 #include "runtime/operators/builtin.hpp"
 #include "runtime/operators/join_output.hpp"
 #include "runtime/operators/row_errors.hpp"
+#include "runtime/operators/state_expiry.hpp"
 
 namespace weir {
 namespace {
@@ -26,12 +29,15 @@ constexpr size_t flushes_max = 4;
 class join_operator final : public stream_operator {
  public:
   join_operator(const join_spec& s, std::unique_ptr<join_state> state, schema_ptr output,
-                std::optional<expr::program> condition, schema_ptr pair_type)
+                std::optional<expr::program> condition, schema_ptr pair_type, bool counts,
+                int64_t ttl_us)
       : spec_(s),
         state_(std::move(state)),
         out_(*state_, s.output, std::move(output)),
         condition_(std::move(condition)),
-        pair_type_(std::move(pair_type)) {
+        pair_type_(std::move(pair_type)),
+        counts_(counts),
+        expiry_(ttl_us) {
     const auto k = s.kind;
     pairs_ = k != join_kind::semi && k != join_kind::anti;
     semi_ = k == join_kind::semi;
@@ -44,6 +50,14 @@ class join_operator final : public stream_operator {
     context_ = c;
     state_->open(c.memory);
     out_.open(c.memory);
+    std::vector<row_table*> stamped;
+    for (int s : {0, 1})
+      if (state_->side(s).rows().layout().stamped) {
+        stamped.push_back(&state_->side(s).rows());
+        stamped_side_[stamped.size() - 1] = s;
+      }
+    stamped_sides_ = stamped.size();
+    expiry_.open(c, std::move(stamped));
     return {};
   }
   status restore(const snapshot_reader& in) override {
@@ -52,6 +66,7 @@ class join_operator final : public stream_operator {
   }
 
   status process_batch(uint16_t port, const batch_ptr& in, collector&) override {
+    expiry_.begin_batch();
     at_side_ = port;
     input_ = in;
     next_ = 0;
@@ -69,6 +84,19 @@ class join_operator final : public stream_operator {
     for (int s : {0, 1})
       if (state_->side(s).expires()) state_->side(s).take_expired(t, leaving_[s]);
     leaving_at_[0] = leaving_at_[1] = 0;
+    return {};
+  }
+
+  status on_processing_time(timestamp_us t, collector&) override {
+    expiry_.on_time(t, [this](size_t& budget) {
+      bool done = true;
+      for (size_t i = 0; i < stamped_sides_; ++i)
+        done &= expiry_.sweep(i, budget, [this, side = stamped_side_[i]](uint32_t id) {
+          state_->remove(side, id, state_->find_key(side, state_->side(side).rows().row(id)));
+        });
+      state_->end_batch();
+      return done;
+    });
     return {};
   }
 
@@ -159,7 +187,7 @@ class join_operator final : public stream_operator {
         begin_run();
         continue;
       }
-      WEIR_ASSIGN(const bool all, condition_ ? advance_with_condition() : advance());
+      WEIR_ASSIGN(const bool all, counts_ ? advance_counting() : advance());
       if (all) {
         end_run();
         at_ = run_ = 0;
@@ -315,7 +343,7 @@ class join_operator final : public stream_operator {
     }
   }
 
-  // ---- with a condition ----
+  // ---- with a condition, or where partners must be counted ----
 
   struct candidate {
     uint32_t entry;
@@ -323,7 +351,7 @@ class join_operator final : public stream_operator {
   };
 
   /// Collects pairs, then asks the condition of all of them. True: the run is done.
-  result<bool> advance_with_condition() {
+  result<bool> advance_counting() {
     candidates_.clear();
     mine_.clear();
     theirs_.clear();
@@ -345,7 +373,10 @@ class join_operator final : public stream_operator {
   }
 
   result<bool> settle(bool all) {
-    if (!mine_.empty()) WEIR_TRY(ask());
+    if (!condition_)
+      accepted_.assign(mine_.size(), 1);
+    else if (!mine_.empty())
+      WEIR_TRY(ask());
     size_t at = 0;
     for (const auto& c : candidates_) {
       const auto& e = entries_[c.entry];
@@ -359,7 +390,7 @@ class join_operator final : public stream_operator {
       matched_ += weight;
       if (pairs_) pair(e.row, row, e.weight * weight);
       if (!alone_[other()]) continue;
-      partners().rows().touch(c.partner);
+      partners().rows().change(c.partner);
       auto& matches = matches_of(other(), c.partner);
       const bool was = matches > 0;
       matches += e.weight;
@@ -442,7 +473,7 @@ class join_operator final : public stream_operator {
     auto& s = state_->side(side);
     const uint64_t* row = s.rows().row(id);
     int64_t matches = 0;
-    if (condition_) {
+    if (counts_) {
       matches = matches_of(side, id);
     } else if (const auto key = state_->find_key(side, row); key != none) {
       matches = state_->key(state_->keys().row(key)).total(1 - side);
@@ -455,6 +486,10 @@ class join_operator final : public stream_operator {
   join_output out_;
   std::optional<expr::program> condition_;
   schema_ptr pair_type_;
+  const bool counts_;
+  state_expiry expiry_;
+  int stamped_side_[2] = {0, 1};  // by table of expiry_
+  size_t stamped_sides_ = 0;
   bool pairs_ = true, semi_ = false, deferred_ = false;
   bool forgets_[2] = {false, false};  // rows of the side are not kept: the other one has ended
   uint32_t forgotten_ = 0;            // rows up to which they were taken out
@@ -491,11 +526,12 @@ class join_operator final : public stream_operator {
 }  // namespace
 
 result<operator_ptr> make_join(const join_spec& s, const schema_ptr& left, const schema_ptr& right,
-                               schema_ptr output) {
+                               schema_ptr output, int64_t ttl_us) {
   if (s.left.keys.size() != s.right.keys.size())
     return error(errc::invalid_argument, "a join has as many keys on both sides");
   if (is_as_of(s.kind)) return make_as_of_join(s, left, right, std::move(output));
-  WEIR_ASSIGN(auto state, join_state::make(s, left, right));
+  const bool counts = s.condition || (ttl_us > 0 && s.kind != join_kind::inner);
+  WEIR_ASSIGN(auto state, join_state::make(s, left, right, counts, ttl_us > 0));
   std::optional<expr::program> condition;
   auto pair_type = std::make_shared<schema>();
   if (s.condition) {
@@ -506,7 +542,8 @@ result<operator_ptr> make_join(const join_spec& s, const schema_ptr& left, const
     condition = std::move(program);
   }
   return operator_ptr(new join_operator(s, std::move(state), std::move(output),
-                                        std::move(condition), std::move(pair_type)));
+                                        std::move(condition), std::move(pair_type), counts,
+                                        ttl_us));
 }
 
 }  // namespace weir

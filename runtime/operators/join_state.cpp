@@ -23,7 +23,8 @@ row_layout layout_of_keys(const join_side& s, const schema& in) {
 
 result<std::unique_ptr<join_side_state>> join_side_state::make(const join_side& s,
                                                                const schema_ptr& in,
-                                                               bool counts_matches, bool on_time) {
+                                                               bool counts_matches, bool on_time,
+                                                               bool expires) {
   auto out = std::make_unique<join_side_state>();
   out->side_ = s;
   std::vector<data_type> types;
@@ -31,6 +32,7 @@ result<std::unique_ptr<join_side_state>> join_side_state::make(const join_side& 
   WEIR_ASSIGN(out->codec_, key_codec::make(std::move(types), out->layout_));
   const uint32_t values = counts_matches ? 3 : 2;
   for (uint32_t i = 0; i < values; ++i) out->layout_.add_value(type_id::int64);
+  if (expires) out->layout_.add_stamp();
   out->null_row_.assign(out->stride(), 0);
   out->null_row_[0] = uint64_t{0xffff'ffff} << 32;
   uint32_t at = 0;
@@ -145,16 +147,18 @@ size_t join_side_state::memory_bytes() const noexcept {
 }
 
 result<std::unique_ptr<join_state>> join_state::make(const join_spec& s, const schema_ptr& left,
-                                                     const schema_ptr& right) {
+                                                     const schema_ptr& right, bool counts,
+                                                     bool expires) {
   auto out = std::make_unique<join_state>();
   out->key_layout_ = layout_of_keys(s.left, *left);
   out->key_words_ = out->key_layout_.key_words;
-  // With a condition each row that answers for itself knows how many partners it has.
-  const bool l = s.condition && s.kind != join_kind::inner && s.kind != join_kind::right;
-  const bool r = s.condition && (s.kind == join_kind::right || s.kind == join_kind::full);
+  const bool l = counts && s.kind != join_kind::inner && s.kind != join_kind::right;
+  const bool r = counts && (s.kind == join_kind::right || s.kind == join_kind::full);
   // What leaves behind an as-of join must not be late for windows.
-  WEIR_ASSIGN(out->sides_[0], join_side_state::make(s.left, left, l, is_as_of(s.kind)));
-  WEIR_ASSIGN(out->sides_[1], join_side_state::make(s.right, right, r, false));
+  WEIR_ASSIGN(out->sides_[0], join_side_state::make(s.left, left, l, is_as_of(s.kind),
+                                                    expires && drops_untouched(s.left)));
+  WEIR_ASSIGN(out->sides_[1],
+              join_side_state::make(s.right, right, r, false, expires && drops_untouched(s.right)));
   out->scratch_.resize(out->key_stride());
   return out;
 }

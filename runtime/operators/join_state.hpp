@@ -50,7 +50,8 @@ class join_side_state {
 
   /// `on_time`: rows leave when the watermark passes their time, not some time later.
   static result<std::unique_ptr<join_side_state>> make(const join_side&, const schema_ptr&,
-                                                       bool counts_matches, bool on_time);
+                                                       bool counts_matches, bool on_time,
+                                                       bool expires);
   void open(memory_pool* memory) { rows_.emplace(layout_, memory); }
 
   row_table& rows() noexcept { return *rows_; }
@@ -112,8 +113,11 @@ class join_side_state {
 /// Both sides and the index.
 class join_state {
  public:
+  /// `counts`: each row that answers for itself knows how many partners it has. `expires`: rows
+  /// that a state_ttl is for are stamped.
   static result<std::unique_ptr<join_state>> make(const join_spec&, const schema_ptr& left,
-                                                  const schema_ptr& right);
+                                                  const schema_ptr& right, bool counts,
+                                                  bool expires);
   void open(memory_pool*);
 
   join_side_state& side(int s) noexcept { return *sides_[s]; }

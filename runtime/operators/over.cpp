@@ -70,6 +70,26 @@ class over_operator final : public stream_operator {
     progress_.advance(t);
     return {};
   }
+  status on_processing_time(timestamp_us t, collector&) override {
+    rows_->expiry().on_time(t, [this](size_t& budget) {
+      const bool done = rows_->sweep_partitions(budget, [this](uint32_t p) {
+        const auto first = index_.begin(p), end = index_.end(p);
+        for (auto it = first; it != end; ++it) gone_.push_back(it->id);
+        index_.erase(first, end);
+        rows_->partitions().erase(p);
+      });
+      // What was taken back before it came is in no partition's order.
+      const bool all = done && rows_->sweep_rows(budget, [this](uint32_t id, uint32_t) {
+        if (rows_->weight(rows_->row(id)) <= 0) gone_.push_back(id);
+      });
+      for (uint32_t id : gone_) rows_->table().erase(id);
+      gone_.clear();
+      rows_->end_batch();
+      charge_.set(index_.memory_bytes());
+      return all;
+    });
+    return {};
+  }
   result<bool> drain(collector& out) override {
     if (leaving_at_ == leaving_.size()) return false;
     const uint32_t partition = leaving_[leaving_at_++];
@@ -177,6 +197,10 @@ class over_operator final : public stream_operator {
     for (uint32_t id : gone_)
       if (table.alive(id) && rows_->weight(table.row(id)) == 0) table.erase(id);
     gone_.clear();
+    rows_->keep_partitions([this](uint32_t p) {
+      const auto first = index_.begin(p);
+      return first == index_.end(p) ? row_table::none : first->id;
+    });
     rows_->end_batch();
     charge_.set(index_.memory_bytes());
     return {};
@@ -266,11 +290,13 @@ class over_operator final : public stream_operator {
 }  // namespace
 
 // In over_time.cpp.
-result<operator_ptr> make_over_time(const over_spec&, const schema_ptr& input, schema_ptr output);
+result<operator_ptr> make_over_time(const over_spec&, const schema_ptr& input, schema_ptr output,
+                                    int64_t ttl_us);
 
-result<operator_ptr> make_over(const over_spec& s, const schema_ptr& input, schema_ptr output) {
-  if (s.time_column) return make_over_time(s, input, std::move(output));
-  WEIR_ASSIGN(auto rows, partitioned_rows::make(*input, s.keys, s.order, 0));
+result<operator_ptr> make_over(const over_spec& s, const schema_ptr& input, schema_ptr output,
+                               int64_t ttl_us) {
+  if (s.time_column) return make_over_time(s, input, std::move(output), ttl_us);
+  WEIR_ASSIGN(auto rows, partitioned_rows::make(*input, s.keys, s.order, 0, ttl_us));
   WEIR_ASSIGN(auto evaluator, over_evaluator::make(s, *input, rows->codec()));
   return operator_ptr(
       new over_operator(s, std::move(output), std::move(rows), std::move(evaluator)));

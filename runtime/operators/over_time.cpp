@@ -21,7 +21,8 @@ class over_time_operator final : public stream_operator {
   static constexpr uint32_t words_per_partition = 2;
 
   over_time_operator(const over_spec& s, const schema& rows, schema_ptr output,
-                     std::unique_ptr<partitioned_rows> kept, over_evaluator evaluator)
+                     std::unique_ptr<partitioned_rows> kept, over_evaluator evaluator,
+                     int64_t ttl_us)
       : time_column_(*s.time_column),
         time_(row_column::of(*s.time_column, rows, kept->codec())),
         rows_(std::move(kept)),
@@ -33,13 +34,14 @@ class over_time_operator final : public stream_operator {
     layout_.value_words = head_words + evaluator_.prefix_layout().value_words;
     for (auto w : evaluator_.prefix_layout().value_strings)
       layout_.value_strings.push_back(head_words + w);
+    if (ttl_us > 0) layout_.add_stamp();
     words_.resize(evaluator_.prefix_layout().value_words);
   }
 
   status open(const operator_context& c) override {
     context_ = c;
-    rows_->open(c);
     summaries_.emplace(layout_, c.memory);
+    rows_->open(c, &*summaries_);
     charge_ = state_charge(c.memory);
     return {};
   }
@@ -114,6 +116,19 @@ class over_time_operator final : public stream_operator {
     return more;
   }
 
+  /// Partitions of which all rows have left, and nothing came for the TTL.
+  status on_processing_time(timestamp_us t, collector&) override {
+    auto& expiry = rows_->expiry();
+    expiry.on_time(t, [this, &expiry](size_t& budget) {
+      const bool done = expiry.sweep(2, budget, [this](uint32_t summary) { forget(summary); });
+      rows_->end_batch();
+      summaries_->end_batch();
+      charge();
+      return done;
+    });
+    return {};
+  }
+
   status snapshot_begin(snapshot_writer& w) override {
     rows_->snapshot_begin(w);
     summaries_->snapshot_begin(w);
@@ -162,6 +177,28 @@ class over_time_operator final : public stream_operator {
     if (d.set) due_.erase({d.at, partition});
     d = {at.value_or(0), at.has_value()};
     if (at) due_.insert({*at, partition});
+  }
+  void forget(uint32_t summary) {
+    const auto* row = summaries_->row(summary);
+    key_.assign(row, row + 1 + layout_.key_words);
+    key_[0] &= 0xffff'ffff'0000'0000u;
+    auto& partitions = rows_->partitions();
+    uint32_t hash;
+    partitions.hash(key_.data(), 1, &hash);
+    if (const uint32_t p = partitions.find(key_.data(), hash); p != row_table::none) {
+      const auto first = index_.begin(p), end = index_.end(p);
+      int64_t there = 0;
+      for (auto it = first; it != end; ++it) there += rows_->weight(rows_->row(it->id));
+      const bool waits = there != static_cast<int64_t>(summaries_->value(summary)[done_rows]);
+      if (waits || due_of(partitions.row(p)).set || !rows_->expiry().over(partitions.stamp(p)))
+        return;
+      for (auto it = first; it != end; ++it) gone_.push_back(it->id);
+      index_.erase(first, end);
+      for (uint32_t id : gone_) rows_->table().erase(id);
+      gone_.clear();
+      partitions.erase(p);
+    }
+    summaries_->erase(summary);
   }
   void charge() { charge_.set(index_.memory_bytes() + due_.size() * 24); }
 
@@ -327,13 +364,13 @@ class over_time_operator final : public stream_operator {
 
 }  // namespace
 
-result<operator_ptr> make_over_time(const over_spec& s, const schema_ptr& input,
-                                    schema_ptr output) {
+result<operator_ptr> make_over_time(const over_spec& s, const schema_ptr& input, schema_ptr output,
+                                    int64_t ttl_us) {
   WEIR_ASSIGN(auto rows, partitioned_rows::make(*input, s.keys, s.order,
-                                                over_time_operator::words_per_partition));
+                                                over_time_operator::words_per_partition, ttl_us));
   WEIR_ASSIGN(auto evaluator, over_evaluator::make(s, *input, rows->codec()));
-  return operator_ptr(
-      new over_time_operator(s, *input, std::move(output), std::move(rows), std::move(evaluator)));
+  return operator_ptr(new over_time_operator(s, *input, std::move(output), std::move(rows),
+                                             std::move(evaluator), ttl_us));
 }
 
 }  // namespace weir

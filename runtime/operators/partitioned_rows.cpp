@@ -8,7 +8,7 @@ namespace weir {
 
 result<std::unique_ptr<partitioned_rows>> partitioned_rows::make(
     const schema& rows, std::vector<uint32_t> keys, const std::vector<order_term>& order,
-    uint32_t partition_words) {
+    uint32_t partition_words, int64_t ttl_us, uint32_t row_words) {
   auto made = std::make_unique<partitioned_rows>();
   auto& p = *made;
   std::vector<data_type> all, some;
@@ -23,8 +23,13 @@ result<std::unique_ptr<partitioned_rows>> partitioned_rows::make(
     for (uint32_t w = 0; w < row_layout::words_of(rows.fields[keys[k]].type.id); ++w)
       p.key_words_.emplace_back(p.row_codec_.word_of(keys[k]) + w,
                                 p.partition_codec_.word_of(k) + w);
-  p.row_layout_.add_value(type_id::int64);
+  for (uint32_t i = 0; i < 1 + row_words; ++i) p.row_layout_.add_value(type_id::int64);
   for (uint32_t i = 0; i < partition_words; ++i) p.partition_layout_.add_value(type_id::int64);
+  if (ttl_us > 0) {
+    p.row_layout_.add_stamp();
+    p.partition_layout_.add_stamp();
+  }
+  p.expiry_ = state_expiry(ttl_us);
   p.order_ = row_order(order, rows, p.row_codec_);
   p.keys_ = std::move(keys);
   p.encoded_.resize(run_max *
@@ -33,13 +38,17 @@ result<std::unique_ptr<partitioned_rows>> partitioned_rows::make(
   return made;
 }
 
-void partitioned_rows::open(const operator_context& c) {
+void partitioned_rows::open(const operator_context& c, row_table* also) {
   context_ = c;
   rows_.emplace(row_layout_, c.memory);
   partitions_.emplace(partition_layout_, c.memory);
+  std::vector<row_table*> stamped{&*partitions_, &*rows_};
+  if (also) stamped.push_back(also);
+  expiry_.open(c, std::move(stamped));
 }
 
 void partitioned_rows::begin_batch(const batch& b) {
+  expiry_.begin_batch();
   hashes_ = {};
   key_columns_.clear();
   for (auto k : keys_) key_columns_.push_back(b.columns[k]);
@@ -54,11 +63,21 @@ void partitioned_rows::find_partitions(const batch& b, uint32_t begin, uint32_t 
   partitions_->hash(encoded_.data(), n, hash_.data());
   added_.clear();
   partitions_->upsert(encoded_.data(), hash_.data(), n, r.partitions, r.partition_rows, added_);
+  if (expiry_.on()) note_touched();
   if (added_.empty()) return;
   if (!hashes_) hashes_ = hash_keys(b, keys_, *context_.memory);
   const auto* h = hashes_.as<uint64_t>() + begin;
   for (uint32_t i : added_)
     row_table::set_group(r.partition_rows[i], group_of_hash(h[i], context_.key_groups));
+}
+
+void partitioned_rows::note_touched() {
+  const auto& r = *run_;
+  for (uint32_t i = 0; i < r.n; ++i) {
+    if (partitions_->stamp(r.partitions[i]) == expiry_.now()) continue;
+    partitions_->set_stamp(r.partitions[i], expiry_.now());
+    refreshed_.push_back(r.partitions[i]);
+  }
 }
 
 void partitioned_rows::find_rows(const batch& b) {

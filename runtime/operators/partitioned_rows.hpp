@@ -7,6 +7,7 @@
 
 #include "runtime/operators/operator.hpp"
 #include "runtime/operators/row_order.hpp"
+#include "runtime/operators/state_expiry.hpp"
 #include "runtime/state/row_table.hpp"
 
 namespace weir {
@@ -17,12 +18,16 @@ class partitioned_rows {
   static constexpr uint32_t run_max = 512;
 
   /// `rows`: columns that are kept; `keys`: those of them that make the partition.
-  /// `partition_words`: what the operator keeps per partition, in memory only.
+  /// `partition_words`: what the operator keeps per partition, in memory only; `row_words`: per
+  /// row, in snapshots. With a TTL the partition is touched by each of its rows that comes, also by
+  /// those that are not kept.
   static result<std::unique_ptr<partitioned_rows>> make(const schema& rows,
                                                         std::vector<uint32_t> keys,
                                                         const std::vector<order_term>&,
-                                                        uint32_t partition_words);
-  void open(const operator_context&);
+                                                        uint32_t partition_words, int64_t ttl_us,
+                                                        uint32_t row_words = 0);
+  /// `also`: a table of the operator's own that is stamped, number 2 of expiry().
+  void open(const operator_context&, row_table* also = nullptr);
   /// Restores the rows; then `each(row id, partition id)` for each.
   template <class F>
   status restore(const snapshot_reader&, F each);
@@ -47,6 +52,19 @@ class partitioned_rows {
   void find_rows(const batch&);
   void end_batch();
 
+  // With a TTL.
+  state_expiry& expiry() noexcept { return expiry_; }
+  /// At the end of a batch: that its partitions were touched is noted in a row of each, as
+  /// `row_of(partition)` names one (or row_table::none), so that snapshots know it.
+  template <class F>
+  void keep_partitions(F row_of);
+  /// A pass over the partitions: `drop(partition)` for those whose time is over; true = done.
+  template <class F>
+  bool sweep_partitions(size_t& budget, F drop);
+  /// A pass over the rows: `drop(row id, partition)`; true = done.
+  template <class F>
+  bool sweep_rows(size_t& budget, F drop);
+
   run& at_hand() noexcept { return *run_; }
   row_table& table() noexcept { return *rows_; }
   row_table& partitions() noexcept { return *partitions_; }
@@ -65,6 +83,10 @@ class partitioned_rows {
   int64_t weight(const uint64_t* row) const noexcept {
     return static_cast<int64_t>(row[1 + row_layout_.key_words]);
   }
+  /// What the operator keeps of a row.
+  int64_t& row_value(uint64_t* row) const noexcept {
+    return reinterpret_cast<int64_t&>(row[2 + row_layout_.key_words]);
+  }
   /// What the operator keeps of a partition.
   uint64_t* partition_value(uint64_t* row) const noexcept {
     return row + 1 + partition_layout_.key_words;
@@ -80,6 +102,7 @@ class partitioned_rows {
 
  private:
   uint32_t partition_of(const uint64_t* row);
+  void note_touched();
 
   std::vector<uint32_t> keys_, columns_;
   row_layout row_layout_, partition_layout_;
@@ -88,6 +111,8 @@ class partitioned_rows {
   row_order order_;
   operator_context context_;
   std::optional<row_table> rows_, partitions_;
+  state_expiry expiry_{0};           // tables: partitions, rows, perhaps the operator's own
+  std::vector<uint32_t> refreshed_;  // partitions that the batch touched after a while
 
   // The batch and run at hand.
   std::unique_ptr<run> run_ = std::make_unique<run>();
@@ -100,8 +125,32 @@ class partitioned_rows {
 template <class F>
 status partitioned_rows::restore(const snapshot_reader& in, F each) {
   WEIR_TRY(rows_->restore(in, "rows", context_.groups));
-  rows_->for_each([&](uint32_t id) { each(id, partition_of(rows_->row(id))); });
+  rows_->for_each([&](uint32_t id) {
+    const uint32_t partition = partition_of(rows_->row(id));
+    if (expiry_.on() && partitions_->stamp(partition) < rows_->stamp(id))
+      partitions_->set_stamp(partition, rows_->stamp(id));
+    each(id, partition);
+  });
   return {};
+}
+
+template <class F>
+void partitioned_rows::keep_partitions(F row_of) {
+  for (uint32_t p : refreshed_) {
+    if (!partitions_->alive(p)) continue;
+    if (const uint32_t id = row_of(p); id != row_table::none) rows_->refresh(&id, 1);
+  }
+  refreshed_.clear();
+}
+
+template <class F>
+bool partitioned_rows::sweep_partitions(size_t& budget, F drop) {
+  return expiry_.sweep(0, budget, drop);
+}
+
+template <class F>
+bool partitioned_rows::sweep_rows(size_t& budget, F drop) {
+  return expiry_.sweep(1, budget, [&](uint32_t id) { drop(id, partition_of(rows_->row(id))); });
 }
 
 template <class F>

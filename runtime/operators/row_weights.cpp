@@ -9,12 +9,13 @@ constexpr std::string_view rows_state = "rows";
 
 }  // namespace
 
-result<std::unique_ptr<row_weights>> row_weights::make(const schema& rows) {
+result<std::unique_ptr<row_weights>> row_weights::make(const schema& rows, bool expires) {
   auto out = std::make_unique<row_weights>();
   std::vector<data_type> types;
   for (const auto& f : rows.fields) types.push_back(f.type);
   WEIR_ASSIGN(out->codec_, key_codec::make(std::move(types), out->layout_));
   out->layout_.add_value(type_id::int64);
+  if (expires) out->layout_.add_stamp();
   for (uint32_t i = 0; i < rows.size(); ++i) out->columns_.push_back(i);
   out->encoded_.resize(run_max * (1 + out->layout_.key_words));
   return out;

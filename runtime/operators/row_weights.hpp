@@ -15,7 +15,7 @@ class row_weights {
  public:
   static constexpr uint32_t run_max = 512;
 
-  static result<std::unique_ptr<row_weights>> make(const schema& rows);
+  static result<std::unique_ptr<row_weights>> make(const schema& rows, bool expires = false);
   void open(const operator_context&);
 
   /// Begins with another batch.

@@ -8,6 +8,7 @@
 #include "runtime/column/hash.hpp"
 #include "runtime/operators/builtin.hpp"
 #include "runtime/operators/row_order.hpp"
+#include "runtime/operators/state_expiry.hpp"
 #include "runtime/state/row_table.hpp"
 
 namespace weir {
@@ -25,13 +26,14 @@ struct split_columns {
 class top_1_operator final : public stream_operator {
  public:
   top_1_operator(const top_n_spec& s, const schema& rows, schema_ptr output, split_columns columns,
-                 key_codec keys, key_codec values, row_layout layout)
+                 key_codec keys, key_codec values, row_layout layout, int64_t ttl_us)
       : columns_(std::move(columns)),
         key_codec_(std::move(keys)),
         value_codec_(std::move(values)),
         layout_(std::move(layout)),
         output_(std::move(output)),
-        with_number_(s.with_number) {
+        with_number_(s.with_number),
+        expiry_(ttl_us) {
     schema of_values;
     std::vector<order_term> terms;
     for (auto c : columns_.values) of_values.fields.push_back(rows.fields[c]);
@@ -51,6 +53,7 @@ class top_1_operator final : public stream_operator {
     context_ = c;
     table_.emplace(layout_, c.memory);
     charge_ = state_charge(c.memory);
+    expiry_.open(c, {&*table_});
     return {};
   }
   status restore(const snapshot_reader& in) override {
@@ -59,6 +62,7 @@ class top_1_operator final : public stream_operator {
 
   status process_batch(uint16_t, const batch_ptr& in, collector& out) override {
     const batch& b = *in;
+    expiry_.begin_batch();
     key_columns_.clear();
     value_columns_.clear();
     for (auto c : columns_.keys) key_columns_.push_back(b.columns[c]);
@@ -69,6 +73,15 @@ class top_1_operator final : public stream_operator {
     if (!winners_.empty()) replace(b, out);
     table_->end_batch();
     charge_.set(winner_of_.capacity() * 4);
+    return {};
+  }
+
+  status on_processing_time(timestamp_us t, collector&) override {
+    expiry_.on_time(t, [this](size_t& budget) {
+      const bool done = expiry_.sweep(0, budget, [this](uint32_t id) { table_->erase(id); });
+      table_->end_batch();
+      return done;
+    });
     return {};
   }
 
@@ -112,6 +125,8 @@ class top_1_operator final : public stream_operator {
       for (uint32_t i : added_)
         row_table::set_group(rows_[i], group_of_hash(h[i], context_.key_groups));
     }
+    // A row that does not win touches its key all the same.
+    table_->refresh(ids_, n);
     if (winner_of_.size() < table_->rows_end()) {
       // Doubles, so that growing costs little per row.
       if (winner_of_.capacity() < table_->rows_end())
@@ -249,6 +264,7 @@ class top_1_operator final : public stream_operator {
   const row_layout layout_;  // value: the values' header and words, as value_codec_ encodes them
   const schema_ptr output_;
   const bool with_number_;
+  state_expiry expiry_;
   row_order order_;  // of the values
   size_t value_stride_ = 0;
   operator_context context_;
@@ -269,7 +285,8 @@ class top_1_operator final : public stream_operator {
 
 }  // namespace
 
-result<operator_ptr> make_top_1(const top_n_spec& s, const schema_ptr& input, schema_ptr output) {
+result<operator_ptr> make_top_1(const top_n_spec& s, const schema_ptr& input, schema_ptr output,
+                                int64_t ttl_us) {
   split_columns columns;
   std::vector<data_type> keys, values;
   columns.keys = s.keys;
@@ -288,10 +305,11 @@ result<operator_ptr> make_top_1(const top_n_spec& s, const schema_ptr& input, sc
   WEIR_ASSIGN(auto key_codec, key_codec::make(std::move(keys), layout));
   layout.add_value(type_id::int64);
   for (const auto& t : values) layout.add_value(t.id);
+  if (ttl_us > 0) layout.add_stamp();
   WEIR_ASSIGN(auto value_codec, key_codec::make(std::move(values), of_values));
   return operator_ptr(new top_1_operator(s, *input, std::move(output), std::move(columns),
                                          std::move(key_codec), std::move(value_codec),
-                                         std::move(layout)));
+                                         std::move(layout), ttl_us));
 }
 
 }  // namespace weir

@@ -69,6 +69,21 @@ status top_n_operator::on_watermark(timestamp_us t, collector&) {
   return {};
 }
 
+status top_n_operator::on_processing_time(timestamp_us t, collector&) {
+  rows_.expiry().on_time(t, [this](size_t& budget) {
+    // The one partition of all rows stays, as an aggregate without keys does.
+    bool done = spec_.keys.empty() ||
+                rows_.sweep_partitions(budget, [this](uint32_t p) { drop(p, gone_); });
+    for (uint32_t id : gone_) rows_.table().erase(id);
+    gone_.clear();
+    done = done && forget_rows(budget);
+    rows_.end_batch();
+    charge_.set(index_bytes());
+    return done;
+  });
+  return {};
+}
+
 result<bool> top_n_operator::drain(collector& out) {
   if (leaving_at_ == leaving_.size()) return false;
   const uint32_t partition = leaving_[leaving_at_];
@@ -148,6 +163,7 @@ void top_n_operator::emit_changes(collector& out) {
   touched_.clear();
   before_.clear();
   gone_.clear();
+  rows_.keep_partitions([this](uint32_t p) { return some_row(p); });
   rows_.end_batch();
   charge_.set(index_bytes());
 }
@@ -213,7 +229,7 @@ class top_n_ordered final : public top_n_operator {
       rows_.partitions().erase(partition);
       return;
     }
-    if (spec_.input_has_changes) return;
+    if (spec_.input_has_changes && !rows_.expiry().on()) return;
     int64_t rows = 0, groups = 0;
     uint64_t last = 0;
     auto cut = walk(partition, [&](const entry& e, int64_t position, int64_t number, int64_t w) {
@@ -226,7 +242,7 @@ class top_n_ordered final : public top_n_operator {
         static_cast<uint64_t>(spec_.function == rank_function::dense_rank ? groups : rows);
     value[full_word] = reached >= last_;
     value[last_word] = last;
-    if (cut == end) return;
+    if (cut == end || spec_.input_has_changes) return;
     leaving_.clear();
     for (auto it = cut; it != end; ++it) leaving_.push_back(it->id);
     index_.erase(cut, end);
@@ -235,6 +251,25 @@ class top_n_ordered final : public top_n_operator {
       rows_.weight(rows_.row(id)) = 0;
       gone(id);
     }
+  }
+
+  uint32_t some_row(uint32_t partition) const override {
+    const auto first = index_.begin(partition);
+    return first == index_.end(partition) ? row_table::none : first->id;
+  }
+
+  /// Rows behind the window, which could only come back to it.
+  bool forget_rows(size_t& budget) override {
+    return rows_.sweep_rows(budget, [this](uint32_t id, uint32_t partition) {
+      const auto* row = rows_.row(id);
+      const auto* value = rows_.partition_value(rows_.partitions().row(partition));
+      const entry e{rows_.order().word(row), partition, id};
+      if (rows_.weight(row) > 0) {
+        if (value[full_word] == 0 || e.word <= value[last_word]) return;
+        index_.erase(e);
+      }
+      rows_.table().erase(id);
+    });
   }
 
   size_t index_bytes() const override { return index_.memory_bytes(); }
@@ -294,12 +329,18 @@ class top_n_ordered final : public top_n_operator {
 
 }  // namespace
 
-// In top_n_append.cpp and top_1.cpp.
+// In top_n_append.cpp, top_1.cpp and keep_last.cpp.
 result<operator_ptr> make_append_top_n(const top_n_spec&, const schema_ptr& input,
-                                       schema_ptr output);
-result<operator_ptr> make_top_1(const top_n_spec&, const schema_ptr& input, schema_ptr output);
+                                       schema_ptr output, int64_t ttl_us);
+result<operator_ptr> make_top_1(const top_n_spec&, const schema_ptr& input, schema_ptr output,
+                                int64_t ttl_us);
 
-result<operator_ptr> make_top_n(const top_n_spec& s, const schema_ptr& input, schema_ptr output) {
+result<operator_ptr> make_keep_last(const top_n_spec&, const schema_ptr& input, schema_ptr output,
+                                    int64_t ttl_us);
+
+result<operator_ptr> make_top_n(const top_n_spec& s, const schema_ptr& input, schema_ptr output,
+                                int64_t ttl_us) {
+  if (s.last_arrived) return make_keep_last(s, input, std::move(output), ttl_us);
   const bool numbers =
       !s.input_has_changes && s.function == rank_function::row_number && !s.with_ties;
   auto is_key = [&s](uint32_t c) {
@@ -308,10 +349,10 @@ result<operator_ptr> make_top_n(const top_n_spec& s, const schema_ptr& input, sc
   bool others = false;
   for (uint32_t c = 0; c < input->size(); ++c) others |= !is_key(c);
   if (numbers && others && s.offset == 0 && s.limit == 1 && s.emit == emit_mode::changes)
-    return make_top_1(s, input, std::move(output));
+    return make_top_1(s, input, std::move(output), ttl_us);
   if (numbers && s.limit <= top_n_append_max && s.offset <= top_n_append_max - s.limit)
-    return make_append_top_n(s, input, std::move(output));
-  WEIR_ASSIGN(auto rows, partitioned_rows::make(*input, s.keys, s.order, 2));
+    return make_append_top_n(s, input, std::move(output), ttl_us);
+  WEIR_ASSIGN(auto rows, partitioned_rows::make(*input, s.keys, s.order, 2, ttl_us));
   return operator_ptr(new top_n_ordered(s, std::move(output), std::move(rows)));
 }
 

@@ -29,6 +29,7 @@ class top_n_operator : public stream_operator {
   status restore(const snapshot_reader&) override;
   status process_batch(uint16_t, const batch_ptr&, collector&) override;
   status on_watermark(timestamp_us, collector&) override;
+  status on_processing_time(timestamp_us, collector&) override;
   result<bool> drain(collector&) override;
   status snapshot_begin(snapshot_writer& w) override {
     rows_.snapshot_begin(w);
@@ -67,6 +68,11 @@ class top_n_operator : public stream_operator {
   virtual void settle(uint32_t /*partition*/) {}
   /// Takes a partition out of the order; appends its rows.
   virtual void drop(uint32_t partition, std::vector<uint32_t>& rows) = 0;
+  /// A row of a partition, or none.
+  virtual uint32_t some_row(uint32_t partition) const = 0;
+  /// Goes on with a pass over rows, of a partition that stays, that nothing touched for the TTL;
+  /// true = done. Rows of the window stay.
+  virtual bool forget_rows(size_t& /*budget*/) { return true; }
   /// Bytes of the order's own memory.
   virtual size_t index_bytes() const = 0;
 

@@ -52,6 +52,10 @@ class top_n_append final : public top_n_operator {
     for (auto i = static_cast<uint32_t>(spec_.offset); i < l.size; ++i)
       out.push_back({e[i].id, spec_.with_number ? int64_t{i} + 1 : 0, 1});
   }
+  uint32_t some_row(uint32_t partition) const override {
+    const auto& l = list_of(rows_.partition_row(partition));
+    return l.size == 0 ? row_table::none : entries(l)[0].id;
+  }
   size_t index_bytes() const override { return lists_.reserved(); }
 
  private:
@@ -133,8 +137,8 @@ class top_n_append final : public top_n_operator {
 }  // namespace
 
 result<operator_ptr> make_append_top_n(const top_n_spec& s, const schema_ptr& input,
-                                       schema_ptr output) {
-  WEIR_ASSIGN(auto rows, partitioned_rows::make(*input, s.keys, s.order, 3));
+                                       schema_ptr output, int64_t ttl_us) {
+  WEIR_ASSIGN(auto rows, partitioned_rows::make(*input, s.keys, s.order, 3, ttl_us));
   return operator_ptr(new top_n_append(s, std::move(output), std::move(rows)));
 }
 

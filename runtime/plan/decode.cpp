@@ -274,6 +274,7 @@ result<join_side> get_join_side(wire::JoinSide::Reader r) {
   if (auto c = r.getTimeColumn()) s.time_column = c - 1;
   s.retain_us = r.getRetainUs();
   s.has_changes = r.getHasChanges();
+  s.stays = r.getStays();
   return s;
 }
 
@@ -357,6 +358,7 @@ result<operator_spec> get_top_n(wire::TopN::Reader r) {
   s.input_has_changes = r.getInputHasChanges();
   WEIR_ASSIGN(s.emit, enumerator(r.getEmit(), emit_mode::final_only, "emit mode"));
   if (auto w = r.getWindowEndKey()) s.window_end_key = w - 1;
+  s.last_arrived = r.getLastArrived();
   return operator_spec(std::move(s));
 }
 
@@ -414,6 +416,7 @@ result<operator_node> get_operator(wire::Operator::Reader r) {
   n.parallelism = r.getParallelism();
   WEIR_ASSIGN(n.on_error, enumerator(r.getOnError(), error_policy::dead_letter, "error policy"));
   n.dead_letter_folder = text(r.getDeadLetterFolder());
+  n.state_ttl_us = r.getStateTtlUs();
   WEIR_ASSIGN(n.spec, get_spec(r.getSpec()));
   return n;
 }

@@ -130,6 +130,7 @@ void put(wire::JoinSide::Builder b, const join_side& s) {
   b.setTimeColumn(s.time_column ? *s.time_column + 1 : 0);
   b.setRetainUs(s.retain_us);
   b.setHasChanges(s.has_changes);
+  b.setStays(s.stays);
 }
 
 void put(wire::WindowShape::Builder b, const window_shape& s) {
@@ -271,6 +272,7 @@ struct spec_encoder {
     o.setInputHasChanges(s.input_has_changes);
     o.setEmit(static_cast<uint8_t>(s.emit));
     o.setWindowEndKey(s.window_end_key ? *s.window_end_key + 1 : 0);
+    o.setLastArrived(s.last_arrived);
   }
 };
 
@@ -297,6 +299,7 @@ std::vector<std::byte> encode_plan(const physical_plan& plan) {
     ops[i].setParallelism(n.parallelism);
     ops[i].setOnError(static_cast<uint8_t>(n.on_error));
     ops[i].setDeadLetterFolder(kj_text(n.dead_letter_folder));
+    ops[i].setStateTtlUs(n.state_ttl_us);
     std::visit(spec_encoder{ops[i].getSpec()}, n.spec);
   }
   auto edges = root.initEdges(list_size(plan.edges.size()));

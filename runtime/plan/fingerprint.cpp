@@ -207,6 +207,7 @@ struct state_of {
     // Appended rows are kept as far as the window goes; changing ones all.
     h.add(uint64_t{s.input_has_changes});
     if (!s.input_has_changes) add_window(h, s, at(in, 0));
+    if (s.last_arrived) h.add(uint64_t{1});
   }
   void operator()(const over_spec& s) const {
     const auto& type = at(in, 0);
@@ -307,6 +308,10 @@ struct results_of {
 uint64_t state_fingerprint(const operator_node& n, const std::vector<schema_ptr>& inputs) {
   hasher h(n.spec.index());
   std::visit(state_of{h, inputs}, n.spec);
+  // Entries have a word more; how long they stay is no matter.
+  if (n.state_ttl_us != 0) h.add(std::string_view("state_ttl"));
+  if (const auto* j = std::get_if<join_spec>(&n.spec); j && n.state_ttl_us != 0)
+    h.add(uint64_t{j->left.stays} << 1 | uint64_t{j->right.stays});
   return h.digest();
 }
 
@@ -326,6 +331,7 @@ uint64_t fingerprint(const physical_plan& plan) {
       std::visit(state_of{h, in}, n.spec);
       std::visit(results_of{h, in}, n.spec);
     }
+    if (n.state_ttl_us != 0) h.add(std::string_view("state_ttl"));
     h.add(n.output);
     // Where rows go that cannot be computed decides nothing, whether they end the job does.
     if (n.on_error != error_policy::fail) h.add(uint64_t{static_cast<uint8_t>(n.on_error)});

@@ -90,6 +90,19 @@ const char* to_string(error_policy p) noexcept {
   return "?";
 }
 
+bool takes_state_ttl(const operator_spec& spec) noexcept {
+  if (const auto* a = std::get_if<aggregate_spec>(&spec))
+    return a->stage != aggregate_spec::phase::partial && a->emit == emit_mode::changes &&
+           !a->keys.empty();
+  if (const auto* j = std::get_if<join_spec>(&spec))
+    return !is_as_of(j->kind) && (drops_untouched(j->left) || drops_untouched(j->right));
+  if (const auto* t = std::get_if<top_n_spec>(&spec))
+    return t->emit == emit_mode::changes && (!t->keys.empty() || t->input_has_changes);
+  if (const auto* o = std::get_if<over_spec>(&spec))
+    return !o->keys.empty() && (o->emit == emit_mode::changes || o->time_column);
+  return std::holds_alternative<distinct_spec>(spec);
+}
+
 schema_ptr output_of(const operator_node& n, uint16_t port) {
   if (port == 0) return n.output;
   if (const auto* c = std::get_if<custom_spec>(&n.spec); c && port <= c->side_outputs.size())

@@ -180,6 +180,8 @@ struct top_n_spec {
   /// Index in `keys` of a window's end: with final_only a partition's rows leave, and their state
   /// goes, when the watermark reaches it; later rows are counted and dropped.
   std::optional<uint32_t> window_end_key;
+  /// There is no order: of the rows of a key that stand, the one that came last (limit 1).
+  bool last_arrived = false;
 };
 
 /// semi and anti: the left rows that have a partner, or none. as_of: the newest right row whose
@@ -203,6 +205,8 @@ struct join_side {
   std::optional<uint32_t> time_column;
   int64_t retain_us = 0;
   bool has_changes = false;  // weights other than +1 may arrive
+  /// The operator's state_ttl is not for its rows: they are a table that was read to its end.
+  bool stays = false;
 };
 /// Pairs of rows with equal keys (none: all pairs) that the condition accepts. Ports 0 and 1 are
 /// the left and the right input.
@@ -303,6 +307,9 @@ struct operator_node {
   /// dead_letter before skip). Sources have their own in their spec.
   error_policy on_error = error_policy::fail;
   std::string dead_letter_folder;  // with error_policy::dead_letter; not relative to the job file
+  /// What the operator keeps per key or row is dropped when nothing touched it for this long
+  /// (processing time); 0 = never. Only where takes_state_ttl() says so.
+  int64_t state_ttl_us = 0;
 };
 
 struct plan_edge {
@@ -365,6 +372,16 @@ constexpr bool is_as_of(join_kind k) noexcept {
 /// Whether rows without a partner are given once, when they expire, and not as changes: both sides
 /// do expire and only grow.
 bool defers_unmatched(const join_spec&) noexcept;
+/// Whether a state_ttl bounds what the operator keeps: as changes come, per key or row, and not as
+/// far as the watermark says. What answers once at the end has its answer as its state.
+bool takes_state_ttl(const operator_spec&) noexcept;
+/// Whether a state_ttl is for the rows of this side of a join.
+inline bool drops_untouched(const join_side& s) noexcept {
+  return !s.time_column && !s.stays;
+}
+/// Shortest and longest state_ttl: entries carry the time of their last touch in steps of it.
+inline constexpr int64_t state_ttl_min_us = 100'000;
+inline constexpr int64_t state_ttl_max_us = int64_t{10'000} * 86'400'000'000;
 /// Whether the operator keeps state between batches at all (positions of sources and prepared
 /// output of sinks included).
 bool keeps_state(const operator_node&) noexcept;

@@ -254,6 +254,10 @@ struct spec_checker {
     WEIR_TRY(check_columns(n, s.keys, *in[0], "key"));
     WEIR_TRY(check_order(s.order));
     WEIR_TRY(check_window_end(s.keys, s.window_end_key));
+    if (s.last_arrived &&
+        (!s.order.empty() || s.function != rank_function::row_number || s.offset != 0 ||
+         s.limit != 1 || s.with_ties || s.with_number || s.emit != emit_mode::changes))
+      return bad(n, "the row that came last is one, has no order and is given as it changes");
     if (n.output->size() != in[0]->size() + s.with_number)
       return bad(n, "output is not the input" + std::string(s.with_number ? " and a number" : ""));
     for (size_t i = 0; i < in[0]->size(); ++i)
@@ -429,6 +433,11 @@ status check_node(const physical_plan& plan, uint32_t i, const std::vector<schem
     return bad(n, n.dead_letter_folder.empty()
                       ? "has no folder for dead letters"
                       : "has a folder for dead letters that it never writes");
+  if (n.state_ttl_us != 0 && !takes_state_ttl(n.spec))
+    return bad(n, "keeps nothing that a state_ttl would bound");
+  if (n.state_ttl_us != 0 &&
+      (n.state_ttl_us < state_ttl_min_us || n.state_ttl_us > state_ttl_max_us))
+    return bad(n, "state_ttl is not within its limits");
   const auto parallelism = plan.parallelism_of(operator_index(i));
   if (needs_key_partitioning(n) && parallelism > plan.key_groups)
     return bad(n, "parallelism " + std::to_string(parallelism) + " is over the " +

@@ -14,6 +14,7 @@ struct row_layout {
   std::vector<uint32_t> key_strings;  // word of the key at which a var_ref begins, ascending
   uint32_t value_words = 0;
   std::vector<uint32_t> value_strings;  // likewise within the value
+  bool stamped = false;                 // the value's last word says when the row was touched last
 
   bool fixed() const noexcept { return key_strings.empty() && value_strings.empty(); }
   uint32_t row_bytes() const noexcept { return 8 * (1 + key_words + value_words); }
@@ -24,6 +25,12 @@ struct row_layout {
   /// Adds one key column; returns its first word.
   uint32_t add_key(type_id t) { return add(t, key_words, key_strings); }
   uint32_t add_value(type_id t) { return add(t, value_words, value_strings); }
+
+  /// After all values.
+  void add_stamp() {
+    add_value(type_id::int64);
+    stamped = true;
+  }
 
   static uint32_t words_of(type_id t) noexcept {
     return is_varlen(t) || fixed_width(t) == 16 ? 2 : 1;

@@ -122,6 +122,22 @@ void row_table::append_string(uint64_t* r, uint32_t value_word, std::string_view
 }
 
 void row_table::touch(const uint32_t* ids, size_t n) {
+  mark_dirty(ids, n);
+  if (!layout_.stamped) return;
+  for (size_t i = 0; i < n; ++i) row(ids[i])[layout_.key_words + layout_.value_words] = stamp_;
+}
+
+void row_table::refresh(const uint32_t* ids, size_t n) {
+  if (!layout_.stamped) return;
+  for (size_t i = 0; i < n; ++i)
+    if (stamp(ids[i]) != static_cast<int64_t>(stamp_)) touch(ids[i]);
+}
+
+void row_table::change(uint32_t id) {
+  mark_dirty(&id, 1);
+}
+
+void row_table::mark_dirty(const uint32_t* ids, size_t n) {
   if (snapshotting_)
     for (size_t i = 0; i < n; ++i)
       if (pending_[ids[i] >> 6] >> (ids[i] & 63) & 1) copy_on_write(ids[i]);
@@ -141,7 +157,7 @@ void row_table::touch(const uint32_t* ids, size_t n) {
 }
 
 void row_table::erase(uint32_t id) {
-  touch(id);  // a pending row is written first, and thereby durable
+  change(id);  // a pending row is written first, and thereby durable
   uint64_t* r = row(id);
   if (*r & flag_durable) {
     *r |= flag_zombie;

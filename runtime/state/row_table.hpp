@@ -65,6 +65,19 @@ class row_table {
   /// To be called before values of rows change (and after rows were added).
   void touch(const uint32_t* ids, size_t n);
   void touch(uint32_t id) { touch(&id, 1); }
+  /// Of a stamped layout: what touch() writes into rows from now on, a time in microseconds.
+  void set_stamp(int64_t now) noexcept { stamp_ = static_cast<uint64_t>(now); }
+  int64_t stamp(uint32_t id) const noexcept {
+    return static_cast<int64_t>(row(id)[layout_.key_words + layout_.value_words]);
+  }
+  /// Of tables that are in no snapshot.
+  void set_stamp(uint32_t id, int64_t at) noexcept {
+    row(id)[layout_.key_words + layout_.value_words] = static_cast<uint64_t>(at);
+  }
+  /// As touch(), of rows that do not change otherwise: those whose stamp is another one.
+  void refresh(const uint32_t* ids, size_t n);
+  /// As touch(), but rows keep their stamps.
+  void change(uint32_t id);
   /// Removes a row; its number may be used again at once. Its strings stay readable until
   /// end_batch().
   void erase(uint32_t id);
@@ -125,6 +138,7 @@ class row_table {
   uint32_t add(const uint64_t* key, uint32_t hash);
   void revive(uint32_t id);
   void remove(uint32_t id);
+  void mark_dirty(const uint32_t* ids, size_t n);
   void drop_value_strings(uint64_t* row);
   void encode(uint32_t id, in_flight&);
   void copy_on_write(uint32_t id);
@@ -140,6 +154,7 @@ class row_table {
   std::vector<uint32_t> free_;
   uint32_t rows_used_ = 0;
   size_t zombies_ = 0;
+  uint64_t stamp_ = 0;
   state_charge charge_;
 
   std::vector<uint64_t> dirty_, pending_;  // one word per block of 64 rows

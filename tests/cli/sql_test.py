@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """SQL jobs as a user meets them. Usage: sql_test.py WEIR [TEST...]"""
 import json
+import time
 
 from weir_cli import main, published, sums
 
@@ -44,6 +45,35 @@ def test_errors_say_where_and_what(c):
         assert "   2 | SELECT kk FROM t WHERE v > 'x';\n     |        ^\n" in err, err
         assert "bad.sql:2:28: error: invalid input syntax for type integer" in err, err
         assert 'bad.sql:3:1: error: syntax error at or near "SELEC"' in err, err
+
+
+def test_what_nothing_touches_is_forgotten_also_over_a_restart(c):
+    c.write("in.csv", "a\nb\n")
+    c.write("job.sql", "CREATE TABLE t (k text) WITH (connector = 'file', path = 'in.csv', format = 'csv',\n"
+            "  follow = true, poll_interval = '20ms');\n"
+            "CREATE TABLE out (k text) WITH (connector = 'file', path = 'out', format = 'csv');\n"
+            "SET state_ttl = '3s';\nINSERT INTO out SELECT DISTINCT k FROM t")
+    run = ("run", "job.sql", "--data-dir", "data", "--snapshot-interval", "100ms")
+
+    def more(text: str, rows: list) -> None:
+        with open(c.dir / "in.csv", "a") as f:
+            f.write(text)
+        for _ in range(100):
+            if published(c.dir / "out") == rows:
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"{published(c.dir / 'out')} is not {rows}")
+
+    process = c.start(*run)
+    more("", ["a", "b"])
+    process.terminate()
+    assert process.wait(20) == 0
+    process = c.start(*run)
+    more("b\nc\n", ["a", "b", "c"])
+    time.sleep(4)  # a quarter more than the time
+    more("a\nb\nc\nc\n", ["a", "a", "b", "b", "c", "c"])
+    process.terminate()
+    assert process.wait(20) == 0
 
 
 def test_a_changed_script_keeps_the_state_of_what_did_not_change(c):

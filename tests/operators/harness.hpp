@@ -81,9 +81,13 @@ struct instance {
   std::unique_ptr<stream_operator> op;
   operator_metrics metrics;
   output out;
+  manual_clock time;
+  timestamp_us timer = watermark_end;  // the earliest that was set
+  size_t timers_fired = 0;
 
   instance(const operator_node& node, const std::vector<schema_ptr>& inputs,
-           key_group_range groups = {}, row_error_handler* row_errors = nullptr) {
+           key_group_range groups = {}, row_error_handler* row_errors = nullptr,
+           timestamp_us now = 0) {
     auto made = make_operator(node, inputs);
     REQUIRE_MESSAGE(made.ok(), (made.ok() ? "" : made.err().text()));
     op = std::move(made).value();
@@ -92,6 +96,9 @@ struct instance {
     c.metrics = &metrics;
     c.groups = groups;
     c.row_errors = row_errors;
+    time.set(now);
+    c.time = &time;
+    c.set_processing_timer = [this](timestamp_us t) { timer = std::min(timer, t); };
     REQUIRE(op->open(c).ok());
   }
   status try_push(const batch_ptr& b, uint16_t port = 0) {
@@ -112,6 +119,18 @@ struct instance {
     REQUIRE(op->before_barrier(out).ok());
     REQUIRE(op->on_watermark(t, out).ok());
     REQUIRE(drain().ok());
+  }
+  /// Moves processing time on, with the timers that fall due.
+  void advance(timestamp_us by) {
+    const auto until = time.now() + by;
+    while (timer <= until) {
+      time.set(std::max(time.now(), timer));
+      timer = watermark_end;
+      ++timers_fired;
+      REQUIRE(op->on_processing_time(time.now(), out).ok());
+      REQUIRE(drain().ok());
+    }
+    time.set(until);
   }
   void end() { watermark(watermark_end); }
   void begin_snapshot(snapshot_writer& w) {

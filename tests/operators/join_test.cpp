@@ -112,25 +112,32 @@ batch_ptr random_batch(table& all, std::mt19937_64& g) {
   return rows(input(), cells, weights);
 }
 
-void run(uint64_t seed, const shape& s) {
+// A TTL that nothing reaches, though passes look for what does.
+constexpr int64_t ttl_us = 3'600'000'000, step_us = 60'000'000;
+
+void run(uint64_t seed, const shape& s, bool ttl = false) {
   CAPTURE(seed);
   CAPTURE(static_cast<int>(s.kind));
   CAPTURE(s.condition);
   CAPTURE(s.null_safe);
   std::mt19937_64 g(seed);
   const auto in = input();
-  const auto node = node_of(s);
+  auto node = node_of(s);
+  if (ttl) node.state_ttl_us = ttl_us;
   table sides[2];
+  timestamp_us now = 0;
   std::vector<state_chunk> durable;
   uint32_t parallelism = 1;
   std::vector<std::unique_ptr<instance>> ops;
   auto deploy = [&] {
     ops.clear();
     for (uint32_t i = 0; i < parallelism; ++i)
-      ops.push_back(std::make_unique<instance>(node, std::vector{in, in},
-                                               range_of_subtask(128, parallelism, i)));
+      ops.push_back(std::make_unique<instance>(
+          node, std::vector{in, in}, range_of_subtask(128, parallelism, i), nullptr, now));
   };
   auto push = [&] {
+    now += step_us / 2;
+    for (auto& o : ops) o->advance(step_us / 2);
     const auto port = static_cast<uint16_t>(g() % 2);
     const auto b = random_batch(sides[port], g);
     const uint32_t keys[] = {0};
@@ -210,6 +217,7 @@ TEST_CASE("joins equal nested loops through changes, barriers, aborts and restor
         run(seed, {kind, condition, false, true});
         run(seed + 100, {kind, condition, true, true});
         run(seed + 200, {kind, condition, false, false});
+        run(seed + 300, {kind, condition, false, true}, true);
       }
 }
 

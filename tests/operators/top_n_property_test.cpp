@@ -120,7 +120,10 @@ void accumulate(std::map<std::string, int64_t>& sum, output& out) {
   out.clear();
 }
 
-void run(uint64_t seed, const top_n_spec& s) {
+// A TTL that nothing reaches, though passes look for what does.
+constexpr int64_t ttl_us = 3'600'000'000, step_us = 60'000'000;
+
+void run(uint64_t seed, const top_n_spec& s, bool ttl = false) {
   CAPTURE(seed);
   CAPTURE(s.limit);
   CAPTURE(s.offset);
@@ -131,7 +134,9 @@ void run(uint64_t seed, const top_n_spec& s) {
   auto in = input();
   auto type = std::make_shared<schema>(*in);
   if (s.with_number) type->fields.push_back({"n", type_id::int64});
-  const operator_node node{"op", "top", s, type, true, 0};
+  operator_node node{"op", "top", s, type, true, 0};
+  if (ttl && takes_state_ttl(node.spec)) node.state_ttl_us = ttl_us;
+  timestamp_us now = 0;
   table all;
   std::map<std::string, int64_t> sum;
   std::vector<state_chunk> durable;
@@ -140,10 +145,12 @@ void run(uint64_t seed, const top_n_spec& s) {
   auto deploy = [&] {
     ops.clear();
     for (uint32_t i = 0; i < parallelism; ++i)
-      ops.push_back(
-          std::make_unique<instance>(node, std::vector{in}, range_of_subtask(128, parallelism, i)));
+      ops.push_back(std::make_unique<instance>(
+          node, std::vector{in}, range_of_subtask(128, parallelism, i), nullptr, now));
   };
   auto push = [&] {
+    now += step_us / 2;
+    for (auto& o : ops) o->advance(step_us / 2);
     auto b = random_batch(in, all, g, s.input_has_changes);
     auto parts = partition(b, hash_keys(*b, s.keys, pool()), parallelism, 128, pool());
     for (uint32_t i = 0; i < parallelism; ++i)
@@ -203,6 +210,7 @@ TEST_CASE("the first rows equal those of the sorted table through barriers, abor
       auto s = spec(seed);
       s.input_has_changes = changes;
       run(seed, s);
+      run(seed, s, true);
     }
 }
 

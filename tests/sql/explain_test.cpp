@@ -83,7 +83,8 @@ TEST_CASE("state that grows with endless input is a warning at its clause") {
       contains(r.messages,
                "j.sql:3:17: warning: the aggregate keeps an entry for each key (k) for ever; to "
                "bound it, group by a window: FROM TUMBLE(table, time, size) and GROUP BY "
-               "window_start\n   3 | FROM t GROUP BY k\n     |                 ^\n"),
+               "window_start, or have entries dropped that nothing touches: state_ttl\n   3 | FROM "
+               "t GROUP BY k\n     |                 ^\n"),
       r.messages);
   CHECK(std::count(r.messages.begin(), r.messages.end(), '^') == 1);
   auto text = planner::explain_text(r.made->plan);
@@ -114,6 +115,81 @@ TEST_CASE("state that grows with endless input is a warning at its clause") {
   CHECK(load("CREATE TABLE n (n bigint) WITH (connector = 'sequence', end = 9);\n"
              "SELECT n % 2, count(*) FROM n GROUP BY 1")
             .messages == "");
+}
+
+TEST_CASE("a state_ttl bounds what grows, from its statement on") {
+  const std::string hour = "SET state_ttl = '1 hour';\n";
+  for (const char* query :
+       {"SELECT k, sum(v) AS total FROM t GROUP BY k", "SELECT DISTINCT k FROM t",
+        "SELECT DISTINCT ON (k) k, v FROM t ORDER BY k, v",
+        "SELECT k, n FROM (SELECT k, count(*) AS n FROM t GROUP BY k) AS c ORDER BY n DESC LIMIT 3",
+        "SELECT lag(v) OVER (PARTITION BY k ORDER BY at) AS before FROM t",
+        "SELECT a.v FROM t AS a LEFT JOIN t AS b ON a.k = b.k"}) {
+    CAPTURE(query);
+    CHECK(contains(load(endless + query).messages, "state_ttl"));
+    auto r = load(endless + hour + query);
+    CHECK(r.messages == "");
+    REQUIRE(r.made);
+    const auto text = planner::explain_text(r.made->plan);
+    CHECK_MESSAGE(contains(text, "dropped when nothing touched them for 1h 00m"), text);
+    CHECK(contains(planner::explain_json(r.made->plan), "\"state_ttl\": \"1h 00m\""));
+  }
+  // What a watermark ends, what answers once and what has no key needs none.
+  for (const char* query :
+       {"SELECT window_start, k, count(*) FROM TUMBLE(t, at, INTERVAL '1 hour') GROUP BY "
+        "window_start, k",
+        "SELECT count(*) FROM t", "SELECT k FROM t ORDER BY v LIMIT 3",
+        "SELECT a.v FROM t AS a JOIN t AS b ON a.k = b.k AND a.at BETWEEN b.at - INTERVAL '1 hour' "
+        "AND b.at + INTERVAL '1 hour'"}) {
+    auto made = load(endless + hour + query).made;
+    REQUIRE(made);
+    for (const auto& n : made->plan.operators) CHECK(n.state_ttl_us == 0);
+  }
+  // Rows of one key that keeps coming are not bounded by it.
+  CHECK(contains(
+      load(endless + hour + "SELECT row_number() OVER (PARTITION BY k ORDER BY v) AS n FROM t")
+          .messages,
+      "OVER keeps all rows of keys (k) of which one came within 1h 00m for ever"));
+
+  auto r = load(endless +
+                "CREATE VIEW a AS SELECT k, count(*) AS n FROM t GROUP BY k;\n"
+                "SET state_ttl = '90 minutes';\n"
+                "CREATE VIEW b AS SELECT k, sum(v) AS n FROM t GROUP BY k;\n"
+                "SET state_ttl = '0s';\n"
+                "SELECT n FROM a UNION ALL SELECT n FROM b UNION ALL\n"
+                "SELECT n FROM (SELECT k, max(v) AS n FROM t GROUP BY k) AS c");
+  REQUIRE_MESSAGE(r.made, r.messages);
+  std::map<std::string, int64_t> ttls;
+  for (const auto& n : r.made->plan.operators)
+    if (n.state_ttl_us) ttls[n.id] = n.state_ttl_us;
+  CHECK(ttls == std::map<std::string, int64_t>{{"b", 5'400'000'000}});
+  CHECK(std::count(r.messages.begin(), r.messages.end(), '^') == 2);
+
+  r = load(endless + "SET state_ttl = '1ms'; SET state_ttl = 'soon'; SELECT k FROM t");
+  CHECK_FALSE(r.made);
+  CHECK(contains(r.messages, "j.sql:2:17: error: state_ttl is between 100ms and 10000 days"));
+  CHECK_MESSAGE(contains(r.messages, "state_ttl 'soon': expected a number and a unit"), r.messages);
+}
+
+TEST_CASE("a state_ttl is not for the side of a join that is a table read to its end") {
+  const std::string other =
+      "CREATE TABLE o (k text, at timestamp) WITH (connector = 'file', path = 'o.csv', format = "
+      "'csv');\nSET state_ttl = '1 hour';\n";
+  auto join_of = [](const auto& r) {
+    for (const auto& n : r.made->plan.operators)
+      if (const auto* j = std::get_if<join_spec>(&n.spec)) return std::pair(*j, n.state_ttl_us);
+    return std::pair(join_spec{}, int64_t{-1});
+  };
+  auto r = load(endless + other + "SELECT t.v FROM t FULL JOIN o ON t.k = o.k");
+  REQUIRE_MESSAGE(r.made, r.messages);
+  auto [j, ttl] = join_of(r);
+  CHECK(ttl == 3'600'000'000);
+  CHECK_FALSE(j.left.stays);
+  CHECK(j.right.stays);
+  CHECK(contains(planner::explain_text(r.made->plan),
+                 "the left rows, dropped when nothing touched them for 1h 00m; the right rows, "
+                 "kept for ever"));
+  CHECK(r.messages == "");
 }
 
 TEST_CASE("a join grows on the sides that endless input reaches") {

@@ -236,7 +236,7 @@ SET snapshot_interval = 'soon';
 SET LOCAL name = 'x';
 SET name TO DEFAULT
 -- ERRORS
-job.sql:1:5: error: unrecognized setting "paralelism"; did you mean "parallelism"? (there are name, parallelism, key_groups, mode, snapshot_interval)
+job.sql:1:5: error: unrecognized setting "paralelism"; did you mean "parallelism"? (there are name, parallelism, key_groups, mode, snapshot_interval, state_ttl)
    1 | SET paralelism = 4;
      |     ^
 job.sql:2:19: error: parallelism must be an integer between 1 and 4096
