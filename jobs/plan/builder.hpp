@@ -233,6 +233,8 @@ class plan_builder {
   result<relation> late_output(uint32_t node, const std::string& table,
                                const std::vector<std::string>& columns);
   status check_sink(relation, const table_def&) const;
+  /// The rows as a table with a PRIMARY KEY holds them: one per key, the last one written.
+  result<relation> one_per_key(relation, const table_def&, const std::string& sink_id);
   status add_sink(relation, const table_def&, step_options, std::vector<expr::node_ptr>,
                   schema_ptr);
   std::string position_id(std::string_view kind, std::string_view what,

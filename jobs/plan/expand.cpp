@@ -808,8 +808,9 @@ class expander {
     s.hidden_columns = n.table.hidden;
     s.with_changes = s.connector == "stdout" && plan_.operators[in.op.value].emits_changes;
     for (const auto& k : n.table.primary_key) s.keys.push_back(*n.output->find(k));
-    // Changes of one key must meet in one place.
-    const auto keys = at(in.op).emits_changes ? s.keys : std::vector<uint32_t>{};
+    // What is written of one key must come through one place: in its order.
+    const bool by_key = at(in.op).emits_changes || is_change_format(n.table.options);
+    const auto keys = by_key ? s.keys : std::vector<uint32_t>{};
     auto op = add(n.step.id, name_of(n), std::move(s), nullptr, false, n.parallelism);
     connect(in, op, keys);
     return {};

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "jobs/plan/builder.hpp"
+#include "jobs/plan/unique_keys.hpp"
 #include "runtime/base/nearest.hpp"
 
 namespace weir::planner {
@@ -57,6 +58,30 @@ status plan_builder::check_sink(relation r, const table_def& t) const {
   return {};
 }
 
+result<relation> plan_builder::one_per_key(relation r, const table_def& t,
+                                           const std::string& sink_id) {
+  if (t.primary_key.empty() || !is_change_format(t.options)) return r;
+  const auto type = schema_of(r);
+  top_n_def last;
+  std::string names;
+  for (const auto& k : t.primary_key) {
+    last.keys.push_back(*type->find(k));
+    names += (names.empty() ? "" : ", ") + k;
+  }
+  const bool unique = unique_by(nodes_, r, last.keys);
+  if (unique && in_order_by(nodes_, r, last.keys)) return r;
+  if (!unique && leaves_at_once(nodes_, r))
+    return {errc::unsupported,
+            "table \"" + t.name + "\" holds one row per PRIMARY KEY (" + names +
+                "), of which the query may give several, all when the input ends, so that none of "
+                "them is the last; group by the key, or choose one: SELECT DISTINCT ON (" +
+                names + ") ... ORDER BY"};
+  // Whoever reads upserts takes the last one of a key anyway.
+  if (!nodes_[r.node].emits_changes && t.options.at("format") == "upsert_json") return r;
+  last.last_arrived = true;
+  return top_n(r, std::move(last), {sink_id + "/last", "", 0});
+}
+
 status plan_builder::add_sink(relation r, const table_def& t, step_options o,
                               std::vector<expr::node_ptr> values, schema_ptr want) {
   const auto in = schema_of(r);
@@ -84,6 +109,7 @@ status plan_builder::add_sink(relation r, const table_def& t, step_options o,
       return {errc::unknown_name,
               "table \"" + t.name + "\": the PRIMARY KEY names \"" + k + "\", which is no column"};
   WEIR_TRY(check_sink_table(t.options.at("connector"), t.name, *want, t.options));
+  WEIR_ASSIGN(r, one_per_key(r, t, o.id));
   logical_node n;
   n.what = logical_node::kind::sink;
   n.table = t;
