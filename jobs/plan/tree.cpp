@@ -73,8 +73,9 @@ void tidy(std::vector<logical_node>& nodes) {
 
 void rewrite(std::vector<logical_node>& nodes) {
   // A condition that went through a projection may read constants now: folded once more.
-  for (auto* rule : {fold_constants, share_equal_nodes, push_down_filters, ranks_to_top_n,
-                     fold_constants, merge_projections, slice_windows}) {
+  for (auto* rule :
+       {fold_constants, share_equal_nodes, simplify_outer_joins, push_down_filters, order_joins,
+        refresh_changes, ranks_to_top_n, fold_constants, merge_projections, slice_windows}) {
     tidy(nodes);
     rule(nodes);
   }

@@ -18,6 +18,13 @@ void share_equal_nodes(std::vector<logical_node>&);
 /// flat maps (where they do not read what those add) and into the keys of aggregates. Filters that
 /// meet become one.
 void push_down_filters(std::vector<logical_node>&);
+/// Outer joins whose rows without a partner no condition above them lets through become inner ones.
+void simplify_outer_joins(std::vector<logical_node>&);
+/// Which nodes emit changes, joins or inputs having become others. In order of the graph.
+void refresh_changes(std::vector<logical_node>&);
+/// Inner joins below each other go in an order in which each has equal columns, where there is one
+/// and the written one has joins without.
+void order_joins(std::vector<logical_node>&);
 /// A condition that bounds row_number(), rank() or dense_rank() from above keeps the first rows of
 /// each partition: no other need be numbered.
 void ranks_to_top_n(std::vector<logical_node>&);

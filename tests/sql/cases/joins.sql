@@ -185,15 +185,14 @@ SELECT k, count(*) FROM t GROUP BY k HAVING count(*) > (SELECT max(n) FROM o)
 -- PLAN
 sink stdout
   changes: project k, "count(*)" AS count
-    changes: filter ("count(*)" > value)
-      changes: left join, all pairs
-        changes: aggregate count(*) by k
-          [k] pre-aggregate count(*) by k
-            source file t.csv (csv): k
-        changes: project "max(n)" AS value
-          changes: aggregate max(n)
-            pre-aggregate max(n)
-              source file o (csv): n
+    changes: join on ("count(*)" > value)
+      changes: aggregate count(*) by k
+        [k] pre-aggregate count(*) by k
+          source file t.csv (csv): k
+      changes: project "max(n)" AS value
+        changes: aggregate max(n)
+          pre-aggregate max(n)
+            source file o (csv): n
 
 -- CASE LATERAL
 SELECT t.k, s.n FROM t LEFT JOIN LATERAL (SELECT n FROM o WHERE o.k = t.k) s ON true

@@ -128,3 +128,148 @@ SELECT a + 1 AS b FROM (SELECT v * 2 AS a FROM t) s
 sink stdout
   project ((v * 2) + 1) AS b
     source file t.csv (csv): v
+
+-- CASE a condition that NULL does not meet makes an outer join an inner one
+SELECT t.k, o.n FROM t LEFT JOIN o ON t.k = o.k WHERE o.n > 3
+-- PLAN
+sink stdout
+  project k, n
+    join on k = k
+      [k] source file t.csv (csv): k
+      [k] filter (n > '3'::bigint)
+        source file o (csv): k, n
+
+-- CASE of both sides
+SELECT t.k, o.n FROM t FULL JOIN o ON t.k = o.k WHERE o.n > 3 AND t.v < 5
+-- PLAN
+sink stdout
+  project k, n
+    join on k = k
+      [k] project k
+        filter (v < 5)
+          source file t.csv (csv): k, v
+      [k] filter (n > '3'::bigint)
+        source file o (csv): k, n
+
+-- CASE of one side of a full join
+SELECT t.k, o.n FROM t FULL JOIN o ON t.k = o.k WHERE t.v < 5
+-- PLAN
+sink stdout
+  changes: project k, n
+    changes: left join on k = k
+      [k] project k
+        filter (v < 5)
+          source file t.csv (csv): k, v
+      [k] source file o (csv): k, n
+
+-- CASE what NULL meets keeps the rows without a partner
+SELECT t.k, o.n FROM t LEFT JOIN o ON t.k = o.k WHERE coalesce(o.n, 4) > 3 OR o.k IS NULL
+-- PLAN
+sink stdout
+  changes: project k, n
+    changes: filter ((coalesce(n, '4'::bigint) > '3'::bigint) OR (k_2 IS NULL))
+      changes: left join on k = k
+        [k] source file t.csv (csv): k
+        [k] source file o (csv): k, n
+
+-- CASE through projections, over a computed value
+SELECT a FROM (SELECT t.k AS a, lower(o.k) || 'x' AS b FROM t LEFT JOIN o ON t.k = o.k) AS s WHERE b = 'ax' OR b LIKE 'c%'
+-- PLAN
+sink stdout
+  project a
+    filter ((b = 'ax') OR (b ~~ 'c%'))
+      project k AS a, (lower(k_2) || 'x') AS b
+        join on k = k
+          [k] source file t.csv (csv): k
+          [k] source file o (csv): k
+
+-- CASE the condition of a join above counts, where its rows come from there
+SELECT t.k FROM t LEFT JOIN o ON t.k = o.k JOIN f ON o.n = f.n
+-- PLAN
+sink stdout
+  project k
+    join on n = n
+      [n] join on k = k
+        [k] source file t.csv (csv): k
+        [k] source file o (csv): k, n
+      [n] source file f (csv): n
+
+-- CASE also of an outer join, for the side that it does not keep
+SELECT f.k FROM f LEFT JOIN (t LEFT JOIN o ON t.k = o.k) ON o.n = f.n
+-- PLAN
+sink stdout
+  changes: project k
+    changes: left join on n = n
+      [n] source file f (csv): k, n
+      [n] join on k = k
+        [k] source file t.csv (csv): k
+        [k] source file o (csv): k, n
+
+-- CASE not for the side that it keeps
+SELECT t.k FROM t LEFT JOIN o ON t.k = o.k LEFT JOIN f ON o.n = f.n
+-- PLAN
+sink stdout
+  changes: project k
+    changes: left join on n = n
+      [n] changes: left join on k = k
+        [k] source file t.csv (csv): k
+        [k] source file o (csv): k, n
+      [n] source file f (csv): n
+
+-- CASE not where somebody else reads the rows
+CREATE VIEW both_sides AS SELECT t.k, o.n FROM t LEFT JOIN o ON t.k = o.k;
+INSERT INTO hole SELECT k, n FROM both_sides WHERE n > 1;
+INSERT INTO hole SELECT k, n FROM both_sides
+-- PLAN
+sink blackhole
+  changes: union
+    changes: filter (n > '1'::bigint)
+      changes: project k, n
+        changes: left join on k = k
+          [k] source file t.csv (csv): k
+          [k] source file o (csv): k, n
+    changes: project k, n (see above)
+
+-- CASE tables are joined in an order in which neighbours have keys
+SELECT t.v, f.n FROM t, o, f WHERE t.k = f.k AND f.n = o.n
+-- PLAN
+sink stdout
+  project v, n_2 AS n
+    join on n_2 = n
+      [n_2] join on k = k
+        [k] source file t.csv (csv): k, v
+        [k] source file f (csv): k, n
+      [n] source file o (csv): n
+
+-- CASE columns come out as they were written
+SELECT * FROM o, t, f WHERE o.n = f.n AND f.k = t.k AND o.k < t.k
+-- PLAN
+sink stdout
+  project k, n, k_2, v, d, j, ts, k_3, n_2
+    join on k_3 = k and (k < k)
+      [k_3] join on n = n
+        [n] source file o (csv): k, n
+        [n] source file f (csv): k, n
+      [k] source file t.csv (csv): k, v, d, j, ts
+
+-- CASE a table that nothing connects comes last
+SELECT t.v, f.n FROM t, o, f WHERE t.k = f.k
+-- PLAN
+sink stdout
+  project v, n_2 AS n
+    join, all pairs
+      join on k = k
+        [k] source file t.csv (csv): k, v
+        [k] source file f (csv): k, n
+      source file o (csv): k
+
+-- CASE nothing is changed where all have keys
+SELECT t.v, f.n FROM t, o, f WHERE t.k = o.k AND o.n = f.n AND t.k = f.k
+-- PLAN
+sink stdout
+  project v, n_2 AS n
+    join on n = n and k = k
+      [n, k] join on k = k
+        [k] source file t.csv (csv): k, v
+        [k] source file o (csv): k, n
+      [n, k] source file f (csv): k, n

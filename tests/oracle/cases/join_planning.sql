@@ -1,0 +1,22 @@
+-- Joins that are planned otherwise than written: an order with keys, outer joins that a condition makes inner ones.
+CREATE TABLE a (x int, k text);
+CREATE TABLE b (y int, k text);
+CREATE TABLE c (x int, y int, v int);
+INSERT INTO a VALUES (1, 'a'), (2, 'b'), (2, 'c'), (3, NULL), (NULL, 'd');
+INSERT INTO b VALUES (10, 'a'), (20, 'b'), (20, 'x'), (NULL, 'c'), (30, NULL);
+INSERT INTO c VALUES (1, 10, 5), (2, 20, 6), (2, 10, 7), (3, 30, NULL), (NULL, 20, 8), (4, 40, 9);
+SELECT a.x AS c0, b.y AS c1, c.v AS c2 FROM a, b, c WHERE a.x = c.x AND b.y = c.y;
+SELECT a.k AS c0, b.k AS c1, c.v AS c2, d.v AS c3 FROM a, b, c, c AS d WHERE a.x = c.x AND b.y = d.y AND c.v < d.v;
+SELECT a.k AS c0, b.k AS c1, c.v AS c2 FROM a CROSS JOIN b JOIN c ON c.x = a.x WHERE c.y = b.y OR c.v = 7;
+SELECT a.k AS c0, b.y AS c1 FROM a LEFT JOIN b ON a.k = b.k WHERE b.y > 5;
+SELECT a.k AS c0, b.y AS c1 FROM a FULL JOIN b ON a.k = b.k WHERE a.x > 1;
+SELECT a.k AS c0, b.k AS c1 FROM a FULL JOIN b ON a.k = b.k WHERE a.x > 1 AND b.y < 25;
+SELECT a.k AS c0, b.k AS c1 FROM a FULL JOIN b ON a.k = b.k WHERE coalesce(a.x, 5) > 1;
+SELECT a.k AS c0, c.v AS c1 FROM a LEFT JOIN b ON a.k = b.k JOIN c ON b.y = c.y;
+SELECT a.k AS c0, c.v AS c1 FROM c LEFT JOIN (a LEFT JOIN b ON a.k = b.k) ON b.y = c.y;
+SELECT a.k AS c0, c.v AS c1 FROM a LEFT JOIN b ON a.k = b.k LEFT JOIN c ON b.y = c.y;
+SELECT a.k AS c0, c.v AS c1 FROM a RIGHT JOIN b ON a.k = b.k RIGHT JOIN c ON a.x = c.x WHERE c.v > 5 OR b.k = 'a';
+SELECT c0, count(*) AS c1 FROM (SELECT a.k AS c0, lower(b.k) AS c1 FROM a LEFT JOIN b ON a.k = b.k) AS s WHERE NOT c1 = 'b' GROUP BY c0;
+SELECT a.k AS c0 FROM a LEFT JOIN b ON a.k = b.k WHERE NOT EXISTS (SELECT 1 FROM c WHERE c.y = b.y);
+SELECT a.k AS c0 FROM a LEFT JOIN b ON a.k = b.k WHERE EXISTS (SELECT 1 FROM c WHERE c.y = b.y);
+SELECT a.k AS c0, (SELECT max(c.v) FROM c WHERE c.x = a.x) AS c1 FROM a WHERE (SELECT max(c.v) FROM c WHERE c.x = a.x) > 5;
