@@ -8,6 +8,7 @@
 #include "cluster/cli/inspect.hpp"
 #include "cluster/cli/prompt/shell.hpp"
 #include "cluster/cli/run.hpp"
+#include "cluster/cli/topic_cluster.hpp"
 #include "runtime/base/units.hpp"
 
 namespace {
@@ -323,6 +324,7 @@ int main(int argc, char** argv) {
     int code = app.exit(e);
     return code == 0 ? exit_ok : exit_usage;
   }
+  use_topic_cluster();
   for (const auto& s : o.set) add_setting(o.inspect.set, s);
   if (o.parallelism) o.inspect.parallelism = o.parallelism;
   if (*run) return do_run(o);

@@ -10,6 +10,7 @@
 #include "cluster/cli/node_file.hpp"
 #include "cluster/cli/report_json.hpp"
 #include "cluster/cli/signals.hpp"
+#include "cluster/cli/topic_cluster.hpp"
 #include "runtime/connectors/json_text.hpp"
 #include "runtime/plan/plan.hpp"
 
@@ -127,6 +128,7 @@ int run_node(const cluster_verb_options& o) {
     auto started = kafka_endpoint::start((*node)->system(), (*node)->environment(), std::move(e));
     if (!started) return fail(started.err());
     kafka = std::move(*started);
+    use_topic_cluster(kafka->address());
     std::fprintf(stderr,
                  "weir: data in %s; records are acknowledged when they are on disk (fsync), "
                  "topics with durability=os when the system has them\n",
