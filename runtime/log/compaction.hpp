@@ -16,10 +16,10 @@ namespace weir {
 
 struct compaction_options {
   /// Whether a data batch of a transactional producer was aborted; empty: none was. Asked for
-  /// batches below `limit` only.
+  /// batches below `limit` only, on the thread of step(): it holds what it needs.
   std::function<bool(record_batch_view)> is_aborted;
-  /// Whether a producer's state still needs this batch (its last sequence): it is kept without
-  /// records. Empty: the last batch of every producer within the job is kept.
+  /// Whether a producer's state still needs this batch (its last sequence): it is kept, if need be
+  /// without records. Empty: the last batch of every producer within the job is. Thread as above.
   std::function<bool(record_batch_view)> is_last_of_producer;
   /// Not beyond: the last stable offset.
   int64_t limit = INT64_MAX;

@@ -114,6 +114,8 @@ struct partition_log::state {
   recent_batches recent;
   std::vector<log_chore> chores;
   bool compacting = false;
+  uint64_t compactions = 0;
+  int64_t cleaned_end = 0;  // offsets below were compacted with each other
 
   file_system& files() { return cache.files(); }
   std::string segment_path(int64_t base) const;

@@ -113,6 +113,7 @@ status partition_log::truncate_to(int64_t offset) {
   seg.sealed = false;
   s.end_offset = s.staged_end = f.end_offset;
   s.start_offset = std::min(s.start_offset, s.end_offset);
+  s.cleaned_end = std::min(s.cleaned_end, s.end_offset);
   s.recent.clear();
   ++s.generation;
   return {};

@@ -190,6 +190,7 @@ std::string partition_log::summary() const {
   w.put(summary_version);
   w.put(s.start_offset);
   w.put(s.end_offset);
+  w.put(s.cleaned_end);
   w.put(static_cast<uint32_t>(s.segments.size()));
   for (const auto& seg : s.segments) {
     w.put(seg.created_ms);
@@ -205,6 +206,7 @@ status partition_log::state::open_clean(std::string_view text) {
   if (r.take<uint32_t>() != summary_version) return bad;
   start_offset = r.take<int64_t>();
   end_offset = r.take<int64_t>();
+  cleaned_end = r.take<int64_t>();
   const auto count = r.take<uint32_t>();
   for (uint32_t i = 0; i < count && r.ok(); ++i) {
     const auto created_ms = r.take<int64_t>();

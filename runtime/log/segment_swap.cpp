@@ -28,10 +28,22 @@ std::optional<std::pair<int64_t, int64_t>> parse_swap(std::string_view name) {
   return std::pair(*base, *end);
 }
 
+status remove_segments(file_system& files, const std::vector<file_info>& listed, int64_t base,
+                       int64_t end) {
+  for (const auto& f : listed) {
+    auto b = parse_segment_name(name_of(f.path), ".log");
+    if (!b || *b < base || *b >= end) continue;
+    WEIR_TRY(files.remove(index_path(f.path)));
+    WEIR_TRY(files.remove(f.path));
+  }
+  return {};
+}
+
 }  // namespace
 
-std::string cleaned_path(const std::string& folder, int64_t base, int64_t end) {
-  return folder + "/" + segment_name(base) + "-" + segment_name(end) + std::string(cleaned_suffix);
+std::string cleaned_path(const std::string& folder, int64_t base, uint64_t job) {
+  return folder + "/" + segment_name(base) + "-" + std::to_string(job) +
+         std::string(cleaned_suffix);
 }
 
 status swap_segments(file_system& files, const std::string& folder, int64_t base, int64_t end,
@@ -42,6 +54,9 @@ status swap_segments(file_system& files, const std::string& folder, int64_t base
     WEIR_TRY(files.remove(index_path(f->path())));
     WEIR_TRY(f->remove());
   }
+  // And what an earlier swap that failed half-way has left of the same offsets.
+  WEIR_ASSIGN(auto listed, files.list(folder));
+  WEIR_TRY(remove_segments(files, listed, base, end));
   WEIR_TRY(cleaned.rename(folder + "/" + segment_name(base) + ".log"));
   return files.sync_directory(folder);
 }
@@ -59,12 +74,7 @@ status finish_swaps(file_system& files, const std::string& folder, std::vector<f
     }
   }
   for (const auto& [base, end] : swaps) {
-    for (const auto& f : listed) {
-      auto b = parse_segment_name(name_of(f.path), ".log");
-      if (!b || *b < base || *b >= end) continue;
-      WEIR_TRY(files.remove(index_path(f.path)));
-      WEIR_TRY(files.remove(f.path));
-    }
+    WEIR_TRY(remove_segments(files, listed, base, end));
     WEIR_TRY(
         files.rename(swap_path(folder, base, end), folder + "/" + segment_name(base) + ".log"));
     changed = true;

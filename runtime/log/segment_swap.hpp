@@ -12,8 +12,9 @@
 
 namespace weir {
 
-/// FOLDER/00000000000000000000-00000000000000001000.cleaned
-std::string cleaned_path(const std::string& folder, int64_t base, int64_t end);
+/// FOLDER/00000000000000000000-7.cleaned. Jobs are numbered: the file of an earlier one may still
+/// wait to be swapped in.
+std::string cleaned_path(const std::string& folder, int64_t base, uint64_t job);
 /// Swaps `cleaned` in for `old`, which are the segments of [base, end). Readers of the old ones
 /// keep them.
 status swap_segments(file_system&, const std::string& folder, int64_t base, int64_t end,

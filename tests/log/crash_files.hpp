@@ -105,9 +105,10 @@ class crash_files final : public file_system {
   }
   result<std::vector<file_info>> list(const std::string& directory) override {
     std::vector<file_info> out;
-    for (auto& [p, node] : names_)
-      if (parent_directory(p) == directory)
-        out.push_back({p, node->now.size(), 0, 0, node->identity});
+    for (auto it = names_.lower_bound(directory + "/");
+         it != names_.end() && it->first.starts_with(directory + "/"); ++it)
+      if (parent_directory(it->first) == directory)
+        out.push_back({it->first, it->second->now.size(), 0, 0, it->second->identity});
     return out;
   }
   result<std::vector<std::string>> glob(const std::string&) override {
