@@ -118,7 +118,10 @@ std::vector<log_chore> partition::take_chores() {
   std::vector<log_chore> chores = log_->take_chores();
   const commit_point point = log_->committed_point();
   const bool rolled = snapshot_segment_ >= 0 && point.segment_base != snapshot_segment_;
-  if (bytes_since_snapshot_ < snapshot_interval_bytes && !rolled) {
+  // A snapshot from before the log's start is of no use: batches behind it are gone.
+  const bool outdated =
+      log_start_offset() > std::max<int64_t>(snapshot_offset_, 0) && !producers_.empty();
+  if (bytes_since_snapshot_ < snapshot_interval_bytes && !rolled && !outdated) {
     if (snapshot_segment_ < 0) snapshot_segment_ = point.segment_base;
     return chores;
   }

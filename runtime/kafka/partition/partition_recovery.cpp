@@ -68,6 +68,9 @@ status partition::rebuild(int64_t now_ms) {
     std::string problem;
     if (file.offset > end) {
       problem = "it is ahead of the log's end " + std::to_string(end);
+    } else if (file.offset < log_start_offset()) {
+      // Between it and the log's start batches are missing: what it says of sequences is too old.
+      problem = "it is behind the log's start " + std::to_string(log_start_offset());
     } else {
       auto bytes = read_whole_file(files_, file.path, snapshot_bytes_max);
       auto state = bytes.ok()

@@ -68,10 +68,11 @@ TEST_CASE("a snapshot is refused unless it is whole and of this partition") {
   producer_state producers;
   producers.stage({7, 0, 0, 310, 4, 1, false}, 5);
   producers.committed(315);
-  const std::string bytes = encode_snapshot(id, 315, example(), producers);
+  const std::string bytes = encode_snapshot(id, 315, 100, example(), producers);
   auto back = decode_snapshot(id, std::as_bytes(std::span(bytes)), 5);
   REQUIRE(back.ok());
   CHECK(back->offset == 315);
+  CHECK(back->log_start == 100);
   CHECK(back->epochs.end_of(5, 315) == epoch_end{5, 300});
   CHECK(back->producers.size() == 1);
 
