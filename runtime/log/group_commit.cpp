@@ -454,6 +454,8 @@ status group_commit::forget(const log_id& id) {
 
 status group_commit::close() {
   auto& s = *s_;
+  // What failed rounds have left must not be there when the next process looks at the folders.
+  for (auto& [id, lane] : s.lanes) WEIR_TRY(s.begin_generation(lane));
   WEIR_TRY(s.checkpoint());
   WEIR_TRY(s.points->write());
   return s.points->sync();
