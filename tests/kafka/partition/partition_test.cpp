@@ -362,3 +362,47 @@ TEST_CASE("the log's own batches: internal records, offsets of a transaction") {
   s.commit();
   CHECK(s.p->last_stable_offset() == 3);
 }
+
+TEST_CASE("compaction is told what was aborted and what producers still need") {
+  shelf s;
+  s.open();
+  s.send({"k=gone"}, by(1, 0, 0, true));                                     // 0
+  s.send({"k=other"}, by(2, 0, 0, true));                                    // 1
+  s.mark(1, 0, false);                                                       // 2
+  s.send({"k=kept"}, by(1, 1, 0, true));                                     // 3
+  s.mark(1, 0, true);                                                        // 4
+  s.mark(2, 0, true);                                                        // 5
+  for (int i = 0; i < 7; ++i) s.send({"k=" + std::to_string(i)}, by(3, i));  // 6 to 12
+  s.send({"k=open"}, by(4, 0, 0, true));                                     // 13
+  s.commit();
+  const auto options = s.p->make_compaction_options();
+  CHECK(options.limit == 13);
+  std::string aborted, needed;
+  const auto bytes = shelf::bytes_of(s.fetch({}).read);
+  for (std::span<const std::byte> rest(bytes); !rest.empty();) {
+    const auto batch = verify_batch(rest, {batch_origin::log, segment_bytes_max});
+    REQUIRE(batch.ok());
+    if (options.is_aborted(*batch)) aborted += std::to_string(batch->base_offset()) + " ";
+    if (options.is_last_of_producer(*batch)) needed += std::to_string(batch->base_offset()) + " ";
+    rest = rest.subspan(batch->size_bytes());
+  }
+  CHECK(aborted == "0 ");
+  // The last five batches of each: a retry is recognised also after a rebuild from the log.
+  CHECK(needed == "0 1 3 8 9 10 11 12 13 ");
+}
+
+TEST_CASE("retention forgets silent producers") {
+  shelf s;
+  s.config.producer_expiration_ms = 5000;
+  s.open();
+  s.send({"a"}, by(1, 0));
+  s.send({"b"}, by(2, 0, 0, true));
+  s.commit();
+  CHECK(s.p->has_late_transaction(s.now_ms + 4000, 3000));
+  s.p->apply_retention(s.now_ms + 5000);
+  const auto left = s.p->describe_producers();
+  REQUIRE(left.size() == 1);
+  CHECK(left[0].producer_id == 2);
+  CHECK(left[0].last_sequence == 0);
+  CHECK(left[0].last_timestamp_ms == s.now_ms);
+}
