@@ -5,6 +5,7 @@
 
 #include "actors/coordination/group.hpp"
 #include "runtime/kafka/groups/records.hpp"
+#include "runtime/kafka/transactions/transaction.hpp"
 
 namespace weir {
 namespace {
@@ -32,14 +33,6 @@ class catalog_view final : public kafka::topic_view {
   directory_ptr directory_;
 };
 
-/// Java's String.hashCode, by which Kafka's tools find a group's partition. Of UTF-8 bytes: the
-/// same for the names that clients use.
-int32_t java_hash(std::string_view s) {
-  uint32_t h = 0;
-  for (unsigned char c : s) h = 31 * h + c;
-  return static_cast<int32_t>(h);
-}
-
 }  // namespace
 
 group_router::group_router(caf::actor_system& system, stream_storage& storage,
@@ -63,7 +56,7 @@ group_router::~group_router() {
 
 int32_t group_router::partition_of(const std::string& group) const {
   auto n = offsets_->partitions();
-  return n > 0 ? (java_hash(group) & 0x7fffffff) % n : 0;
+  return n > 0 ? kafka::partition_of_key(group, n) : 0;
 }
 
 std::shared_ptr<const kafka::topic_view> group_router::view() const {
