@@ -50,6 +50,8 @@ status kafka_endpoint::open(caf::actor_system& system, const task_environment& e
   l.limits.idle_max = std::chrono::seconds(facts_.config.number("connections.max.idle.ms") / 1000);
   WEIR_ASSIGN(listener_, listener::open(std::move(l)));
   facts_.node_id = o.node_id;
+  for (const auto* name : {"broker.id", "node.id"})
+    if (auto set = facts_.config.set_value(name)) facts_.node_id = std::atoi(set->c_str());
   facts_.host = listener_->host();
   facts_.port = listener_->port();
   if (facts_.host == "0.0.0.0" || facts_.host == "::") facts_.host = host_name();
@@ -63,6 +65,13 @@ status kafka_endpoint::open(caf::actor_system& system, const task_environment& e
     facts_.port = static_cast<int32_t>(port);
   }
   address_ = facts_.host + ":" + std::to_string(facts_.port);
+  // What the node really does is what DescribeConfigs says of it.
+  o.config["node.id"] = o.config["broker.id"] = std::to_string(facts_.node_id);
+  o.config["listeners"] =
+      "PLAINTEXT://" + listener_->host() + ":" + std::to_string(listener_->port());
+  o.config["advertised.listeners"] = "PLAINTEXT://" + address_;
+  o.config["log.dir"] = o.config["log.dirs"] = o.folder;
+  WEIR_ASSIGN(facts_.config, kafka::broker_config::make(o.config));
   storage_options s{o.folder, std::make_shared<const kafka::broker_config>(facts_.config), o.log};
   WEIR_ASSIGN(storage_, stream_storage::start(system, *e.files, *e.io, *e.time, std::move(s)));
   coordinators_ = std::make_unique<coordinators>(system, *storage_, facts_, *e.time, o.log);
