@@ -3,8 +3,10 @@
 // group's thread and then owned by the driver.
 //
 // The driver appends the writes in their order, each as one batch, and reports each by
-// group::on_written() in the same order. A write that fails takes all later ones of the group with
-// it that are under way (the log rolls back to its last committed point).
+// group::on_written() in the same order. When a write fails because the log does (it rolls back to
+// its last committed point), all later ones under way must fail with it. A write that is refused by
+// itself (too large) may fail alone, unless it changed members of a consumer group:
+// group::diverged().
 #pragma once
 
 #include <array>

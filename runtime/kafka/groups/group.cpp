@@ -22,6 +22,10 @@ bool group::exists() const {
   return impl_->visible();
 }
 
+bool group::diverged() const {
+  return impl_->diverged;
+}
+
 bool group::removable() const {
   return !impl_->visible() && impl_->writes.empty() && impl_->offsets.empty();
 }
@@ -151,8 +155,9 @@ void group::on_written(uint64_t id, error_code error, int64_t now_ms, group_effe
   impl& g = *impl_;
   const auto it = g.writes.find(id);
   if (it == g.writes.end()) {
-    // It was given up together with an earlier one.
-    weir_assert(error != error_code::none, "a write is durable after an earlier one failed");
+    // It was taken back together with an earlier one; if it is durable all the same, the log and
+    // this object tell different stories.
+    g.diverged = g.diverged || error == error_code::none;
   } else if (error != error_code::none) {
     g.fail_writes_from(id, error, now_ms, out);
   } else {
@@ -237,18 +242,22 @@ void group::impl::commit(change&& c, std::optional<group_reply> reply, group_eff
   out.replies.push_back(std::move(*reply));
 }
 
+/// A write that changed members takes with it all later ones that did, since they build on it.
+/// Others fail alone.
 void group::impl::fail_writes_from(uint64_t first, error_code error, int64_t now_ms,
                                    group_effects& out) {
   const error_code told = client_error(error);
-  std::vector<pending_write> failed;
-  bool membership_back = false;
   const std::shared_ptr<classic_group> newest = classic;
-  while (!writes.empty() && writes.rbegin()->first >= first) {
-    const auto last = std::prev(writes.end());
-    pending_write w = std::move(last->second);
-    writes.erase(last);
-    membership_back = membership_back || !w.undo.empty();
-    for (auto it = w.undo.rbegin(); it != w.undo.rend(); ++it) (*it)();
+  const bool membership_back = !writes.at(first).undo.empty();
+  std::vector<pending_write> failed;
+  for (auto it = writes.end(); it != writes.begin();) {
+    it = std::prev(it);
+    if (it->first < first) break;
+    const bool on_members = !it->second.undo.empty() || it->second.done;
+    if (it->first != first && !(membership_back && on_members)) continue;
+    pending_write w = std::move(it->second);
+    it = writes.erase(it);
+    for (auto undo = w.undo.rbegin(); undo != w.undo.rend(); ++undo) (*undo)();
     for (const auto& c : w.offsets) offsets.failed(c);
     failed.push_back(std::move(w));
   }

@@ -80,6 +80,9 @@ class group {
 
   /// Whether requests see a group (members, offsets, or a record of it).
   bool exists() const;
+  /// A change was taken back because an earlier one could not be written, and then became durable:
+  /// the driver has to rebuild the group from the log. Never, if its log fails as effects.hpp asks.
+  bool diverged() const;
   /// Nothing would be lost if the driver dropped this object.
   bool removable() const;
   const std::string& id() const;

@@ -78,6 +78,7 @@ struct group::impl {
   bool topics_stale = true;  // the next heartbeat compares the topics with those assigned
   uint64_t last_write = 0;
   std::map<uint64_t, pending_write> writes;
+  bool diverged = false;  // see group::diverged()
 
   // group.cpp
   void reply(const group_call&, group_response, group_effects&);

@@ -116,6 +116,46 @@ TEST_CASE("a client that allows no time for a rebalance does not keep the group 
   CHECK(h.wake > h.now);
 }
 
+TEST_CASE("a write that is refused by itself does not take others with it") {
+  harness h({{"t", 4}});
+  const auto [a, token] = h.join_new();
+  (void)h.reply<join_group_response>(token);
+  (void)h.reply<sync_group_response>(h.sync(a, 1, {{a, "mine"}}));
+  h.durable = false;
+  using method = void (group::*)(const group_call&, const offset_commit_request&, group_effects&);
+  const auto commit = static_cast<method>(&group::commit_offsets);
+  const auto large = h.send(commit, h.commit_request(a, 1, 0, 1), 8);
+  const auto small = h.send(commit, h.commit_request(a, 1, 1, 2), 8);
+  REQUIRE(h.waiting.size() == 2);
+  group_effects out;
+  h.g->on_written(h.waiting[0].id, error_code::message_too_large, h.now, out);
+  h.waiting.erase(h.waiting.begin());
+  h.take(std::move(out));
+  CHECK(h.reply<offset_commit_response>(large).topics[0].partitions[0].error_code ==
+        error_code::unknown_server_error);
+  CHECK_FALSE(h.answered(small));
+  h.flush();
+  CHECK(h.reply<offset_commit_response>(small).topics[0].partitions[0].error_code ==
+        error_code::none);
+  CHECK(h.fetch(1).committed_offset == 2);
+  CHECK(h.fetch(0).committed_offset == -1);
+  CHECK_FALSE(h.g->diverged());
+
+  // Of a consumer group's members the later one is taken back with the earlier one.
+  harness c({{"t", 4}});
+  c.durable = false;
+  (void)c.send(&group::consumer_heartbeat, c.hello("a"), 1);
+  (void)c.send(&group::consumer_heartbeat, c.hello("b"), 1);
+  const auto waiting = std::exchange(c.waiting, {});
+  group_effects failed;
+  c.g->on_written(waiting.at(0).id, error_code::message_too_large, c.now, failed);
+  CHECK(failed.replies.size() == 2);
+  CHECK_FALSE(c.g->exists());
+  group_effects durable;
+  c.g->on_written(waiting.at(1).id, error_code::none, c.now, durable);
+  CHECK(c.g->diverged());
+}
+
 TEST_CASE("requests that wait on a group that is taken back are answered") {
   harness h({{"t", 4}});
   auto q = h.hello("b");
