@@ -264,7 +264,7 @@ std::vector<readable_segment> partition_log::state::readable(int64_t offset, uin
       r.index_owner = s.file->cached_index();
     }
     r.index = s.index && !for_job ? s.index.get() : r.index_owner.get();
-    if (!for_job) r.recent = &recent;
+    if (s.index && !for_job) r.recent = &recent;  // compaction moves what is in closed ones
     out.push_back(std::move(r));
     bytes += s.bytes;
     // The first one may be read from its last byte only.
