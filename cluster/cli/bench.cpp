@@ -37,6 +37,10 @@ constexpr benchmark_info benchmarks[] = {
     {"kafka",
      "a broker process on loopback, one librdkafka producer and consumer, one partition, fsync",
      10'000'000, 5, 2, 1'000'000, bench_kafka},
+    {"log",
+     "records of 100 B in batches of 16 KiB to 1 MiB, group commit with fsync; then single "
+     "records, 20000/s over many partitions; rows = partitions",
+     10'000, 3, 0.5, 200, bench_log},
 };
 
 constexpr const char* header =

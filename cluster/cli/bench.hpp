@@ -64,5 +64,6 @@ result<std::vector<bench_line>> bench_barrier_stall(const bench_setup&);
 result<std::vector<bench_line>> bench_restore(const bench_setup&);
 result<std::vector<bench_line>> bench_latency(const bench_setup&);
 result<std::vector<bench_line>> bench_kafka(const bench_setup&);
+result<std::vector<bench_line>> bench_log(const bench_setup&);
 
 }  // namespace weir::cli
