@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "runtime/kafka/partition/partition.hpp"
+#include "runtime/kafka/partition/record_walk.hpp"
 #include "runtime/log/record_batch_builder.hpp"
 #include "runtime/log/record_reader.hpp"
 
@@ -112,6 +113,13 @@ std::optional<produce_outcome> partition::check_records(record_batch_view batch,
   const bool too_new = create_time && out_of_range(batch.max_timestamp());
   if (!too_new && !compact && !too_old_matters && (compressed || !config_.check_records))
     return std::nullopt;
+  if (!too_new && !compressed) {
+    const auto facts = walk_records(batch);
+    if (facts && (!compact || facts->all_have_keys) &&
+        (!create_time ||
+         (!out_of_range(facts->timestamp_min_ms) && !out_of_range(facts->timestamp_max_ms))))
+      return std::nullopt;
+  }
   record_reader reader;
   record r;
   produce_outcome refused;
