@@ -174,3 +174,50 @@ TEST_CASE("only the newest snapshots are kept") {
   for (int i = 0; i < 4; ++i) make_snapshot(s);
   CHECK(list_snapshots(*s.files, s.dir / "orders-3")->size() == snapshots_kept);
 }
+
+TEST_CASE("compaction leaves what read_committed readers and producers need") {
+  shelf s;
+  s.log_options.cleanup_compact = true;
+  s.log_options.cleanup_delete = false;
+  s.log_options.segment_ms = 500;
+  s.open();
+  s.send({"a=1"}, by(1, 0));
+  s.send({"b=1"}, by(1, 1));
+  s.send({"a=aborted"}, by(2, 0, 0, true));
+  s.mark(2, 0, false);
+  s.send({"c=committed"}, by(3, 0, 0, true));
+  s.mark(3, 0, true);
+  s.send({"a=2"}, by(1, 2));
+  s.commit();
+  s.now_ms += 1000;
+  s.send({"d=1"}, by(5, 0));
+  s.commit();
+
+  auto options = s.p->make_compaction_options();
+  options.force = true;
+  auto job = s.p->log().begin_compaction(options, s.now_ms);
+  REQUIRE(job != nullptr);
+  for (;;) {
+    auto done = job->step(1 << 20);
+    REQUIRE(done.ok());
+    if (*done) break;
+  }
+  REQUIRE(s.p->log().finish_compaction(*job).ok());
+  job.reset();
+  run_chores(s);
+  const strings left{"1:1", "4:committed", "6:2", "7:1"};
+  CHECK(s.read() == left);  // the aborted record is gone, not only hidden
+  CHECK(s.read(isolation::read_committed) == left);
+
+  const auto snapshots = list_snapshots(*s.files, s.dir / "orders-3");
+  REQUIRE(snapshots.ok());
+  for (const snapshot_file& f : *snapshots) REQUIRE(s.files->remove(f.path).ok());
+  s.crash();
+  CHECK(s.p->recovery().problems.empty());
+  CHECK(s.read(isolation::read_committed) == left);
+  CHECK(s.p->last_stable_offset() == 8);
+  CHECK(s.send({"a=1"}, by(1, 0)).base_offset == 0);
+  CHECK(s.send({"a=1"}, by(1, 0)).what == kind::duplicate);
+  CHECK(s.send({"x=1"}, by(1, 9)).error == error_code::out_of_order_sequence_number);
+  CHECK(s.send({"x=1"}, by(2, 1, 0, true)).what == kind::staged);
+}
