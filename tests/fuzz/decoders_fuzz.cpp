@@ -11,6 +11,8 @@
 
 #include "actors/interfaces.hpp"
 #include "runtime/connectors/file_split.hpp"
+#include "runtime/connectors/kafka/kafka_split.hpp"
+#include "runtime/connectors/kafka/records.hpp"
 #include "runtime/connectors/part_files.hpp"
 #include "runtime/flow/split_list.hpp"
 #include "runtime/flow/split_pool.hpp"
@@ -78,6 +80,42 @@ void position(std::string_view in) {
   if (!s) return;
   weir_assert(s->encode() == in, "a position has one form");
   (void)s->bytes_left();
+}
+
+void kafka_position(std::string_view in) {
+  auto s = kafka_split::decode(in);
+  if (!s) return;
+  weir_assert(s->encode() == in, "a position has one form");
+  (void)s->records_left();
+}
+
+bool headers_end(std::string_view in) {
+  header_cursor cursor(in);
+  header_view h;
+  while (true) {
+    auto more = cursor.next(h);
+    if (!more) return false;
+    if (!*more) return true;
+  }
+}
+
+void kafka_rows(std::string_view in) {
+  record_cursor cursor(in);
+  record_view r;
+  std::string again;
+  while (true) {
+    auto more = cursor.next(r);
+    if (!more) return;
+    if (!*more) break;
+    (void)headers_end(r.headers);
+    append_record(again, r);
+  }
+  weir_assert(again == in, "records have one form");
+}
+
+void kafka_headers(std::string_view in) {
+  std::string headers;
+  if (headers_from_json(in, headers)) weir_assert(headers_end(headers), "headers are whole");
 }
 
 void parts(std::string_view in) {
@@ -170,6 +208,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       break;
     case decoder::file_split:
       position(in);
+      break;
+    case decoder::kafka_split:
+      kafka_position(in);
+      break;
+    case decoder::kafka_records:
+      kafka_rows(in);
+      break;
+    case decoder::kafka_headers:
+      kafka_headers(in);
       break;
     case decoder::sink_parts:
       parts(in);

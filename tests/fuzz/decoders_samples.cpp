@@ -4,6 +4,8 @@
 
 #include "actors/interfaces.hpp"
 #include "runtime/connectors/file_split.hpp"
+#include "runtime/connectors/kafka/kafka_split.hpp"
+#include "runtime/connectors/kafka/records.hpp"
 #include "runtime/connectors/part_files.hpp"
 #include "runtime/flow/split_list.hpp"
 #include "runtime/flow/split_pool.hpp"
@@ -143,6 +145,19 @@ std::vector<std::pair<decoder, std::string>> samples() {
   out.emplace_back(decoder::records, records(record_layout::fixed(4, 8)));
   out.emplace_back(decoder::records, records(record_layout::variable()));
   for (auto& m : messages()) out.emplace_back(decoder::messages, std::move(m));
+  kafka_split k;
+  k.from = {"topic", 3};
+  k.next = 10;
+  k.end = 20;
+  out.emplace_back(decoder::kafka_split, k.encode());
+  std::string headers, kafka_records;
+  append_header(headers, {"name", "value"});
+  append_header(headers, {"none", std::nullopt});
+  append_record(kafka_records, {"key", "value", headers, 2, 1356998400000});
+  append_record(kafka_records, {std::nullopt, std::nullopt, {}, -1, 0});
+  out.emplace_back(decoder::kafka_records, std::move(kafka_records));
+  out.emplace_back(decoder::kafka_headers,
+                   R"({"a":"x","b":null,"c":["1",2],"d":{"base64":"/w=="}})");
   return out;
 }
 

@@ -18,6 +18,9 @@ enum class decoder : unsigned char {
   manifest,
   records,
   messages,
+  kafka_split,
+  kafka_records,
+  kafka_headers,
   count_
 };
 

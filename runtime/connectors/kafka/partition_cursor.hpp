@@ -26,4 +26,20 @@ inline std::string place_of(const kafka_partition& p, int64_t offset) {
   return to_string(p) + ":" + std::to_string(offset);
 }
 
+/// What a record that is an error means to the job; `place`: of the next record.
+inline error failure_at(const std::string& place, const kafka_client& client,
+                        const rd_kafka_message_t& m) {
+  if (m.err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
+      m.err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE)
+    return {errc::not_found, place + ": the partition has no record of this offset any more (" +
+                                 rd_kafka_message_errstr(&m) +
+                                 "); --fresh and the option start begin elsewhere"};
+  auto e = client.failure(place, m.err);
+  // Not every broker knows at once of what was created: another attempt finds it.
+  if (m.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+      m.err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || m.err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
+    e.code = errc::io;
+  return e;
+}
+
 }  // namespace weir

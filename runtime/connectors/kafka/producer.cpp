@@ -74,6 +74,7 @@ kafka_producer::~kafka_producer() {
   if (client_)
     rd_kafka_purge(client_->get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
                                        RD_KAFKA_PURGE_F_NON_BLOCKING);
+  client_.reset();  // before what its callbacks refer to
 }
 
 error kafka_producer::say(std::string_view what, const std::string& why,

@@ -154,17 +154,8 @@ status kafka_reader::hand_to(rd_kafka_message_t* m, kafka_message&& owned) {
     return {};
   }
   if (m->err) {
-    auto who = c ? place_of(c->at.from, c->read) : std::string("reading");
-    position_ = who;
-    // Nothing is lost by trying again where a broker or a leader is away.
-    if (m->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
-        m->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE)
-      return {errc::not_found, who + ": the partition has no record of this offset any more (" +
-                                   rd_kafka_message_errstr(m) +
-                                   "); --fresh and the option start begin elsewhere"};
-    auto e = consumer_->client().failure(who, m->err);
-    if (m->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) e.code = errc::io;
-    return e;
+    position_ = c ? place_of(c->at.from, c->read) : std::string("reading");
+    return failure_at(position_, consumer_->client(), *m);
   }
   if (!c) return {};  // of a split that has ended
   if (c->past_end || (c->at.end != kafka_split::never && m->offset >= c->at.end))

@@ -96,6 +96,26 @@ TEST_CASE("kafka source: start at a time, and at the end") {
   CHECK(read_bounded(kafka_source(cluster, options, n))->empty());
 }
 
+TEST_CASE("kafka source: a topic grows while it is read") {
+  small_cluster cluster;
+  cluster.create("t", 1);
+  cluster.write_values("t", 0, {value(1)});
+  auto spec = kafka_source(cluster, {{"topic", "t"}}, n);
+  reading r;
+  REQUIRE(r.start(spec).ok());
+  rows out;
+  REQUIRE(r.take(out, 1).ok());
+  cluster.create("t", 3);
+  kafka_tools(cluster.bootstrap()).write("t", {{std::nullopt, value(2), 2}});
+  auto found = discover(r.env, spec, {"t/0"});
+  REQUIRE(found.ok());
+  REQUIRE(found->splits.size() == 2);
+  for (const auto& s : found->splits) REQUIRE(r.reader->add_split(s).ok());
+  auto taken = r.take(out, 2);
+  CHECK_MESSAGE(taken.ok(), (taken.ok() ? "" : taken.err().message));
+  CHECK(out == rows{"1", "2"});
+}
+
 TEST_CASE("kafka source: a broker that goes away for a while is waited for") {
   small_cluster cluster;
   cluster.create("t", 1);
