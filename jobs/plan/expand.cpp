@@ -534,6 +534,28 @@ class expander {
     return static_cast<uint32_t>(std::find(keys.begin(), keys.end(), column) - keys.begin());
   }
 
+  /// Window functions of which nobody reads one: the rows, once where they were to leave once.
+  status pass_over(uint32_t i, std::vector<bool> wanted) {
+    const auto& n = nodes_[i];
+    if (!n.final_only || !nodes_[n.inputs[0].node].emits_changes) {
+      out_[i] = input(n);
+      out_[i].map.resize(n.output->size(), dropped);
+      return {};
+    }
+    if (std::find(wanted.begin(), wanted.end(), true) == wanted.end()) {
+      const auto there = input(n).map;
+      const auto first =
+          std::find_if(there.begin(), there.end(), [](uint32_t c) { return c != dropped; });
+      wanted[static_cast<size_t>(first - there.begin())] = true;
+    }
+    auto in = reduced(n, wanted);
+    auto op = add(n.step.id, name_of(n), settle_spec{}, in.type, false, n.parallelism);
+    connect(in, op, identity(in.type->size()));
+    in.map.resize(n.output->size(), dropped);
+    out_[i] = {op, 0, in.type, std::move(in.map)};
+    return {};
+  }
+
   status emit_over(uint32_t i) {
     const auto& n = nodes_[i];
     const auto columns = logical_type(n.inputs[0])->size();
@@ -546,11 +568,7 @@ class expander {
         places.push_back(static_cast<uint32_t>(columns) + c);
       }
     wanted.resize(columns);
-    if (calls.empty()) {
-      out_[i] = input(n);
-      out_[i].map.resize(n.output->size(), dropped);
-      return {};
-    }
+    if (calls.empty()) return pass_over(i, std::move(wanted));
     for (auto k : n.over.keys) wanted[k] = true;
     for (const auto& t : n.over.order) wanted[t.column] = true;
     for (const auto& c : calls)
