@@ -46,6 +46,7 @@ struct Operator {
     topN @20 :TopN;
     over @21 :Over;
     window @22 :Window;
+    lookup @24 :Lookup;
   }
   onError @15 :UInt8;      # error_policy
   deadLetterFolder @16 :Text;
@@ -68,6 +69,21 @@ struct Join {
   condition @3 :Expr;      # absent: none
   conditionColumns @4 :List(UInt32);
   output @5 :List(UInt32);
+}
+
+struct Lookup {
+  kind @0 :UInt8;          # join_kind
+  table @1 :Source;
+  filter @2 :Expr;         # absent: none
+  columns @3 :List(Expr);
+  rows @4 :Schema;
+  keys @5 :List(UInt32);
+  tableKeys @6 :List(UInt32);
+  nullSafe @7 :List(Bool);
+  condition @8 :Expr;      # absent: none
+  conditionColumns @9 :List(UInt32);
+  output @10 :List(UInt32);
+  cacheUs @11 :Int64;
 }
 
 struct Option {

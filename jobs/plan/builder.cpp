@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "jobs/plan/joins.hpp"
+#include "jobs/plan/lookups.hpp"
 #include "runtime/base/nearest.hpp"
 #include "runtime/base/units.hpp"
 #include "runtime/column/text.hpp"
@@ -184,6 +185,13 @@ result<relation> plan_builder::source(const table_def& t) {
   if (physical.fields.empty())
     return {errc::invalid_argument, "table \"" + t.name + "\" has only generated columns"};
   WEIR_TRY(check_source_table(connector->second, t.name, physical, n.table.options));
+  if (auto cache = t.options.find("cache"); cache != t.options.end()) {
+    WEIR_ASSIGN(auto us, duration_us(cache->second, "cache"));
+    if (us <= 0)
+      return {errc::invalid_argument,
+              "option cache is a time above 0, after which the table is "
+              "read again"};
+  }
   for (const auto& c : t.columns) {
     if (c.generated.empty()) continue;
     auto value =
@@ -370,6 +378,21 @@ result<relation> plan_builder::join(relation left, relation right, join_kind k,
   if (condition && condition->type.id != type_id::boolean)
     return {errc::type_mismatch,
             "the condition is " + to_string(condition->type) + ", but boolean is needed"};
+  WEIR_TRY(check_lookup(left, right, k));
+  if (k == join_kind::inner && lookup_of(nodes_, left) && !lookup_of(nodes_, right)) {
+    // The table stands right, and the columns as they were written.
+    const auto l = static_cast<uint32_t>(schema_of(left)->size());
+    const auto r = static_cast<uint32_t>(schema_of(right)->size());
+    std::vector<uint32_t> map;
+    for (uint32_t c = 0; c < l + r; ++c) map.push_back(c < l ? c + r : c - l);
+    if (condition && !expr::columns_of(*condition).empty())
+      condition = expr::remap_columns(condition, map);
+    WEIR_ASSIGN(auto made, join(right, left, k, std::move(condition), std::move(o)));
+    const auto type = schema_of(made);
+    std::vector<named_expr> columns;
+    for (auto c : map) columns.push_back({type->fields[c].name, column_ref(*type, c)});
+    return project(made, std::move(columns), {nodes_[made.node].step.id + "/order", "", 0});
+  }
   logical_node n;
   n.what = kind::join;
   n.join = k;
@@ -389,6 +412,12 @@ result<relation> plan_builder::join(relation left, relation right, join_kind k,
     }
   }
   const auto parts = analyze_join(nodes_, n);
+  if (looks_up(nodes_, n)) {
+    // Rows pass as they come.
+    out->event_time = l->event_time;
+    n.window_start = nodes_[left.node].window_start;
+    n.window_end = nodes_[left.node].window_end;
+  }
   if (is_as_of(k)) {
     if (!parts.left)
       return {errc::invalid_argument, "an as-of join needs the event times of both sides"};
@@ -404,6 +433,24 @@ result<relation> plan_builder::join(relation left, relation right, join_kind k,
   n.output = std::move(out);
   n.emits_changes = join_changes(nodes_, n);
   return add(std::move(n));
+}
+
+status plan_builder::check_lookup(relation left, relation right, join_kind k) const {
+  const auto l = lookup_of(nodes_, left), r = lookup_of(nodes_, right);
+  if (!l && !r) return {};
+  const auto& table = nodes_[(r ? r : l)->scan].table.name;
+  const bool asks = k == join_kind::inner || k == join_kind::left || one_sided(k);
+  if ((r && !asks) || (!r && k != join_kind::inner))
+    return {errc::unsupported, "table \"" + table +
+                                   "\" is looked up (option lookup), so it cannot stand on the " +
+                                   (r ? "right" : "left") + " of a " + join_name(k) +
+                                   "; leave the option out to read it once"};
+  if (nodes_[(r ? left : right).node].emits_changes)
+    return {errc::unsupported,
+            "table \"" + table +
+                "\" is looked up (option lookup) as it is now, by rows that change: what was found "
+                "for a row could not be taken back with it; leave the option out to read it once"};
+  return {};
 }
 
 result<relation> plan_builder::repeat(relation in, uint32_t count_column, step_options o) {

@@ -232,6 +232,8 @@ class plan_builder {
   bool drops_late_rows(const logical_node&) const;
   result<relation> late_output(uint32_t node, const std::string& table,
                                const std::vector<std::string>& columns);
+  /// What a join with a table that is looked up must be.
+  status check_lookup(relation left, relation right, join_kind) const;
   status check_sink(relation, const table_def&) const;
   /// The rows as a table with a PRIMARY KEY holds them: one per key, the last one written.
   result<relation> one_per_key(relation, const table_def&, const std::string& sink_id);

@@ -139,6 +139,26 @@ struct describer {
                                               : in[1]->fields[c - in[0]->size()]);
     return out + (s.left.keys.empty() ? " on " : " and ") + expr::to_sql(*s.condition, read);
   }
+  std::string operator()(const lookup_spec& s) const {
+    std::string out =
+        s.kind == join_kind::inner ? "look up" : "look up (" + std::string(join_name(s.kind)) + ")";
+    for (size_t k = 0; k < s.keys.size(); ++k) {
+      const bool safe = k < s.null_safe.size() && s.null_safe[k];
+      out += (k ? " and " : " ") + in[0]->fields[s.keys[k]].name +
+             (safe ? " is not distinct from " : " = ") + s.rows->fields[s.table_keys[k]].name;
+    }
+    if (s.condition) {
+      schema read;
+      for (auto c : s.condition_columns)
+        read.fields.push_back(c < in[0]->size() ? in[0]->fields[c]
+                                                : s.rows->fields[c - in[0]->size()]);
+      out += (s.keys.empty() ? " " : " and ") + expr::to_sql(*s.condition, read);
+    }
+    out += " in " + connector_text(s.table.connector, s.table.options);
+    if (s.filter) out += " where " + expr::to_sql(*s.filter, *s.table.columns);
+    if (s.cache_us) out += ", read again every " + format_duration_us(s.cache_us);
+    return out;
+  }
   std::string operator()(const repeat_spec& s) const {
     return "repeat by " + in[0]->fields[s.count_column].name;
   }

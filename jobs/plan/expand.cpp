@@ -1,12 +1,14 @@
 // Logical graph -> physical plan: backward over the graph to find the columns that are needed
 // (needs.cpp), then forward to emit operators over just those.
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "jobs/plan/builder.hpp"
 #include "jobs/plan/error_policies.hpp"
 #include "jobs/plan/growth.hpp"
 #include "jobs/plan/joins.hpp"
+#include "jobs/plan/lookups.hpp"
 #include "jobs/plan/needs.hpp"
 #include "jobs/plan/tree.hpp"
 #include "runtime/operators/aggregate_schema.hpp"
@@ -43,8 +45,9 @@ class expander {
     plan_.parallelism = settings_.parallelism;
     out_.resize(nodes_.size());
     std::vector<int64_t> ttls;  // by operator
+    const auto looked_up = only_looked_up(nodes_);
     for (uint32_t i = 0; i < nodes_.size(); ++i) {
-      if (live_[i]) WEIR_TRY(emit(i));
+      if (live_[i] && !looked_up[i]) WEIR_TRY(emit(i));
       ttls.resize(plan_.operators.size(), nodes_[i].state_ttl_us);
     }
     apply_state_ttls(plan_, ttls);
@@ -144,7 +147,8 @@ class expander {
     return {};
   }
 
-  status emit_scan(uint32_t i) {
+  /// A table as a source reads it; `e` gets the type and the places of its columns.
+  result<source_spec> source_of(uint32_t i, emitted& e) const {
     const auto& n = nodes_[i];
     const auto generated_from = n.output->size() - n.columns.size();
     // Generated columns that are needed bring the columns that they read, which the source may keep
@@ -159,7 +163,6 @@ class expander {
     s.base_dir = settings_.base_dir;
     for (size_t c = 0; c < generated_from; ++c) s.table_columns.push_back(n.output->fields[c].name);
     auto type = std::make_shared<schema>();
-    emitted e;
     e.map.assign(n.output->size(), dropped);
     for (uint32_t c = 0; c < n.output->size(); ++c) {
       if (!wanted[c]) continue;
@@ -175,7 +178,19 @@ class expander {
     WEIR_TRY(fill_time_and_errors(n, s));
     s.columns = type;
     e.type = type;
-    e.op = add(n.step.id, name_of(n), std::move(s), type, n.emits_changes, n.parallelism);
+    return s;
+  }
+  status emit_scan(uint32_t i) {
+    const auto& n = nodes_[i];
+    if (lookup_of(nodes_, {i, 0}))
+      return {errc::unsupported,
+              "table \"" + n.table.name +
+                  "\" is looked up (option lookup), so rows only meet it as the right side of JOIN "
+                  "or LEFT JOIN, perhaps filtered, in EXISTS and in IN; leave the option out to "
+                  "read it once"};
+    emitted e;
+    WEIR_ASSIGN(auto s, source_of(i, e));
+    e.op = add(n.step.id, name_of(n), std::move(s), e.type, n.emits_changes, n.parallelism);
     out_[i] = std::move(e);
     return {};
   }
@@ -730,13 +745,12 @@ class expander {
     return e;
   }
 
-  status emit_join(uint32_t i) {
+  /// Of each side of a join what the output has, what the condition reads, the keys and the time.
+  std::array<std::vector<bool>, 2> wanted_of_join(uint32_t i, const join_parts& parts) const {
     const auto& n = nodes_[i];
-    const auto parts = analyze_join(nodes_, n);
     const auto lefts = static_cast<uint32_t>(logical_type(n.inputs[0])->size());
-    // Of each side what the output has, what the condition reads, the keys and the time.
-    std::vector<bool> wanted[2];
-    for (int s : {0, 1}) wanted[s].resize(logical_type(n.inputs[static_cast<size_t>(s)])->size());
+    std::array<std::vector<bool>, 2> wanted;
+    for (size_t s : {0, 1}) wanted[s].resize(logical_type(n.inputs[s])->size());
     auto want = [&](uint32_t c) { c < lefts ? wanted[0][c] = true : wanted[1][c - lefts] = true; };
     for (uint32_t c = 0; c < n.output->size(); ++c)
       if (needs_[i][c]) want(c);
@@ -748,6 +762,15 @@ class expander {
     }
     if (parts.left) wanted[0][parts.left->column] = true;
     if (parts.right) wanted[1][parts.right->column] = true;
+    return wanted;
+  }
+
+  status emit_join(uint32_t i) {
+    const auto& n = nodes_[i];
+    if (looks_up(nodes_, n)) return emit_lookup(i);
+    const auto parts = analyze_join(nodes_, n);
+    const auto lefts = static_cast<uint32_t>(logical_type(n.inputs[0])->size());
+    auto wanted = wanted_of_join(i, parts);
     for (size_t side : {0, 1}) {
       auto& w = wanted[side];
       if (std::find(w.begin(), w.end(), true) != w.end() || !parts.keys.empty()) continue;
@@ -765,15 +788,96 @@ class expander {
     auto physical = [&](uint32_t c) {
       return c < lefts ? left.map[c] : left_columns + right.map[c - lefts];
     };
-    if (parts.condition) {
-      const auto read = expr::columns_of(*parts.condition);
-      std::vector<uint32_t> places(read.empty() ? 0 : read.back() + 1);
-      for (auto c : read) {
-        places[c] = static_cast<uint32_t>(s.condition_columns.size());
-        s.condition_columns.push_back(physical(c));
-      }
-      s.condition = expr::remap_columns(parts.condition, places);
+    read_condition(parts, s, physical);
+    auto e = join_result(i, s.output, physical);
+    const auto left_keys = s.left.keys, right_keys = s.right.keys;
+    const auto parallelism = left_keys.empty() ? 1 : n.parallelism;
+    e.op = add(n.step.id, name_of(n), std::move(s), e.type, n.emits_changes, parallelism);
+    connect(left, e.op, left_keys, 0);
+    connect(right, e.op, right_keys, 1);
+    out_[i] = std::move(e);
+    return {};
+  }
+
+  /// A join that looks its right side up: its filters and columns are the lookup's.
+  status emit_lookup(uint32_t i) {
+    const auto& n = nodes_[i];
+    const auto parts = analyze_join(nodes_, n);
+    const auto table = *lookup_of(nodes_, n.inputs[1]);
+    const auto lefts = static_cast<uint32_t>(logical_type(n.inputs[0])->size());
+    auto wanted = wanted_of_join(i, parts);
+    if (std::find(wanted[0].begin(), wanted[0].end(), true) == wanted[0].end() &&
+        parts.keys.empty()) {
+      const auto there = input(n, 0).map;
+      const auto first =
+          std::find_if(there.begin(), there.end(), [](uint32_t c) { return c != dropped; });
+      wanted[0][static_cast<size_t>(first - there.begin())] = true;
     }
+    lookup_spec s;
+    s.kind = n.join;
+    join_side side;
+    const auto left = join_input(i, 0, wanted[0], parts, side);
+    s.keys = side.keys;
+    s.null_safe = side.null_safe;
+    emitted from;
+    WEIR_ASSIGN(s.table, source_of(table.scan, from));
+    std::vector<expr::node_ptr> filters;
+    for (const auto& f : table.filters) filters.push_back(remap(f, from.map));
+    s.filter = join_and(std::move(filters));
+    auto rows = std::make_shared<schema>();
+    auto column = [&](std::string name, const expr::node_ptr& value) {
+      rows->fields.push_back({std::move(name), value->type});
+      s.columns.push_back(remap(value, from.map));
+      return static_cast<uint32_t>(rows->size() - 1);
+    };
+    std::vector<uint32_t> right(wanted[1].size(), dropped);
+    for (uint32_t c = 0; c < right.size(); ++c)
+      if (wanted[1][c]) right[c] = column(table.columns[c].name, table.columns[c].value);
+    for (size_t k = 0; k < parts.keys.size(); ++k) {
+      const auto& value = parts.keys[k].right;
+      const auto c = bare_column(value);
+      s.table_keys.push_back(
+          c ? right[*c] : column("key " + std::to_string(k + 1), substitute(value, table.columns)));
+    }
+    if (rows->fields.empty()) {
+      auto there = std::make_shared<expr::node>();
+      there->type = type_id::boolean;
+      there->literal = scalar::of_bool(true);
+      column("there", there);
+    }
+    s.rows = rows;
+    if (auto cache = s.table.options.find("cache"); cache != s.table.options.end()) {
+      WEIR_ASSIGN(s.cache_us, duration_us(cache->second, "cache"));
+    }
+    const auto left_columns = static_cast<uint32_t>(left.type->size());
+    auto physical = [&](uint32_t c) {
+      return c < lefts ? left.map[c] : left_columns + right[c - lefts];
+    };
+    read_condition(parts, s, physical);
+    auto e = join_result(i, s.output, physical);
+    e.op =
+        add(n.step.id, name_of(n), std::move(s), e.type, n.emits_changes, at(left.op).parallelism);
+    connect(left, e.op);
+    out_[i] = std::move(e);
+    return {};
+  }
+
+  /// What is asked of each pair, over the columns that it reads.
+  template <class Spec, class Physical>
+  static void read_condition(const join_parts& parts, Spec& s, Physical physical) {
+    if (!parts.condition) return;
+    const auto read = expr::columns_of(*parts.condition);
+    std::vector<uint32_t> places(read.empty() ? 0 : read.back() + 1);
+    for (auto c : read) {
+      places[c] = static_cast<uint32_t>(s.condition_columns.size());
+      s.condition_columns.push_back(physical(c));
+    }
+    s.condition = expr::remap_columns(parts.condition, places);
+  }
+  /// The columns of a join that are needed, by their numbers among its sides' in `output`.
+  template <class Physical>
+  emitted join_result(uint32_t i, std::vector<uint32_t>& output, Physical physical) const {
+    const auto& n = nodes_[i];
     auto type = std::make_shared<schema>();
     emitted e;
     e.map.assign(n.output->size(), dropped);
@@ -782,16 +886,10 @@ class expander {
       e.map[c] = static_cast<uint32_t>(type->size());
       if (n.output->event_time == c) type->event_time = e.map[c];
       type->fields.push_back(n.output->fields[c]);
-      s.output.push_back(physical(c));
+      output.push_back(physical(c));
     }
     e.type = type;
-    const auto left_keys = s.left.keys, right_keys = s.right.keys;
-    const auto parallelism = left_keys.empty() ? 1 : n.parallelism;
-    e.op = add(n.step.id, name_of(n), std::move(s), type, n.emits_changes, parallelism);
-    connect(left, e.op, left_keys, 0);
-    connect(right, e.op, right_keys, 1);
-    out_[i] = std::move(e);
-    return {};
+    return e;
   }
 
   status emit_repeat(uint32_t i) {

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "jobs/plan/joins.hpp"
+#include "jobs/plan/lookups.hpp"
 #include "jobs/plan/needs.hpp"
 #include "jobs/plan/tree.hpp"
 #include "runtime/expr/expr.hpp"
@@ -50,7 +51,8 @@ class orderer {
   bool is_inner(uint32_t i) const {
     const auto& n = nodes_[i];
     // Windows' bounds name columns of the join that has them.
-    return n.what == kind::join && n.join == join_kind::inner && !n.window_end;
+    return n.what == kind::join && n.join == join_kind::inner && !n.window_end &&
+           !looks_up(nodes_, n);
   }
   bool joins_into(relation r) const {
     return is_inner(r.node) && consumers_[r.node] == 1 && !nodes_[r.node].step.parallelism;

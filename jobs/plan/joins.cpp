@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "jobs/plan/lookups.hpp"
 #include "jobs/plan/needs.hpp"
 #include "runtime/expr/expr.hpp"
 
@@ -172,6 +173,7 @@ join_parts analyze_join(const std::vector<logical_node>& nodes, const logical_no
 
 bool join_changes(const std::vector<logical_node>& nodes, const logical_node& j) {
   if (j.join == join_kind::inner || j.join == join_kind::semi || is_as_of(j.join)) return false;
+  if (looks_up(nodes, j)) return false;
   const auto parts = analyze_join(nodes, j);
   return !parts.left || !parts.right || nodes[j.inputs[0].node].emits_changes ||
          nodes[j.inputs[1].node].emits_changes;

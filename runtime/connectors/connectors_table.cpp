@@ -29,6 +29,8 @@ constexpr option_info file_source[] = {
     {"compression", k::choice, "auto|none|gzip|zstd"},
     {"split_size", k::size},
     {"rate", k::rate},
+    {"lookup", k::boolean},
+    {"cache"},
 };
 constexpr option_info stdin_source[] = {
     {"format", k::choice, "csv|json|raw|debezium_json"},
@@ -224,6 +226,18 @@ status check_combination(std::string_view connector, const option_map& options, 
   if (follow && option_text(options, "compression", "auto") != "auto" &&
       option_text(options, "compression", "auto") != "none")
     return {errc::unsupported, "follow reads plain files only: a compressed file cannot be tailed"};
+  WEIR_ASSIGN(bool lookup, option_bool(options, "lookup", false));
+  if (!lookup && option_present(options, "cache"))
+    return {errc::invalid_argument, "option cache needs lookup = true"};
+  for (auto name : {"follow", "rate", "event_time", "late_table"})
+    if (lookup && option_present(options, name))
+      return {errc::invalid_argument, "option " + std::string(name) +
+                                          " has no meaning for a table that is looked up, which "
+                                          "is read whole"};
+  if (lookup && option_text(options, "on_error", "fail") == "dead_letter")
+    return {errc::unsupported, "a table that is looked up has on_error = fail or skip"};
+  if (lookup && is_change_format(options))
+    return {errc::unsupported, "a table that is looked up holds rows, not changes"};
   if (!follow && option_present(options, "poll_interval"))
     return {errc::invalid_argument, "option poll_interval needs follow = true"};
   return {};

@@ -90,6 +90,10 @@ result<std::unique_ptr<source_reader>> make_reader(const source_spec&);
 /// Sinks are operators without output.
 result<std::unique_ptr<stream_operator>> make_sink(const sink_spec&);
 
+/// Reads a table whole, and again, and joins rows with it (runtime/connectors/lookup.cpp).
+result<std::unique_ptr<stream_operator>> make_lookup(const lookup_spec&, const schema_ptr& input,
+                                                     schema_ptr output);
+
 /// What a connector can promise; the planner prints it and refuses what does not fit.
 struct connector_traits {
   bool is_source = false, is_sink = false;

@@ -58,8 +58,9 @@ namespace {
 bool has_expressions(const operator_node& n) {
   const auto* a = std::get_if<aggregate_spec>(&n.spec);
   const auto* j = std::get_if<join_spec>(&n.spec);
+  const auto* l = std::get_if<lookup_spec>(&n.spec);
   return (a && a->stage != aggregate_spec::phase::merge) || (j && j->condition) ||
-         std::holds_alternative<filter_spec>(n.spec) ||
+         (l && l->condition) || std::holds_alternative<filter_spec>(n.spec) ||
          std::holds_alternative<project_spec>(n.spec) ||
          std::holds_alternative<flat_map_spec>(n.spec);
 }
@@ -76,7 +77,10 @@ bool keeps_rows(const operator_node& n) {
 result<std::unique_ptr<stream_operator>> instance_of(const physical_plan& plan, operator_index op) {
   const auto& node = plan.operators[op.value];
   if (const auto* sink = std::get_if<sink_spec>(&node.spec)) return make_sink(*sink);
-  return make_operator(node, input_schemas(plan, op));
+  const auto inputs = input_schemas(plan, op);
+  if (const auto* l = std::get_if<lookup_spec>(&node.spec))
+    return make_lookup(*l, inputs.front(), node.output);
+  return make_operator(node, inputs);
 }
 
 }  // namespace

@@ -171,7 +171,7 @@ result<option_map> get_options(capnp::List<wire::Option>::Reader list) {
   return m;
 }
 
-result<operator_spec> get_source(wire::Source::Reader r) {
+result<source_spec> get_source(wire::Source::Reader r) {
   source_spec s;
   s.connector = text(r.getConnector());
   WEIR_ASSIGN(s.options, get_options(r.getOptions()));
@@ -184,7 +184,7 @@ result<operator_spec> get_source(wire::Source::Reader r) {
   WEIR_ASSIGN(s.on_error, enumerator(r.getOnError(), error_policy::dead_letter, "error policy"));
   s.dead_letter_path = text(r.getDeadLetterPath());
   for (auto name : r.getTableColumns()) s.table_columns.push_back(text(name));
-  return operator_spec(std::move(s));
+  return s;
 }
 
 result<operator_spec> get_sink(wire::Sink::Reader r) {
@@ -291,6 +291,29 @@ result<operator_spec> get_join(wire::Join::Reader r) {
   return operator_spec(std::move(s));
 }
 
+result<operator_spec> get_lookup(wire::Lookup::Reader r) {
+  lookup_spec s;
+  WEIR_ASSIGN(s.kind, enumerator(r.getKind(), join_kind::as_of_left, "join"));
+  WEIR_ASSIGN(s.table, get_source(r.getTable()));
+  if (r.hasFilter()) {
+    WEIR_ASSIGN(s.filter, get_expr(r.getFilter()));
+  }
+  WEIR_ASSIGN(s.columns, get_exprs(r.getColumns()));
+  WEIR_ASSIGN(s.rows, get_schema(r.getRows()));
+  WEIR_ASSIGN(s.keys, get_numbers(r.getKeys()));
+  WEIR_ASSIGN(s.table_keys, get_numbers(r.getTableKeys()));
+  auto safe = r.getNullSafe();
+  WEIR_TRY(bounded(safe, "keys of a lookup"));
+  for (bool v : safe) s.null_safe.push_back(v);
+  if (r.hasCondition()) {
+    WEIR_ASSIGN(s.condition, get_expr(r.getCondition()));
+  }
+  WEIR_ASSIGN(s.condition_columns, get_numbers(r.getConditionColumns()));
+  WEIR_ASSIGN(s.output, get_numbers(r.getOutput()));
+  s.cache_us = r.getCacheUs();
+  return operator_spec(std::move(s));
+}
+
 result<operator_spec> get_custom(wire::Custom::Reader r) {
   custom_spec s;
   s.library = text(r.getLibrary());
@@ -364,8 +387,10 @@ result<operator_spec> get_top_n(wire::TopN::Reader r) {
 
 result<operator_spec> get_spec(wire::Operator::Spec::Reader r) {
   switch (r.which()) {
-    case wire::Operator::Spec::SOURCE:
-      return get_source(r.getSource());
+    case wire::Operator::Spec::SOURCE: {
+      WEIR_ASSIGN(auto s, get_source(r.getSource()));
+      return operator_spec(std::move(s));
+    }
     case wire::Operator::Spec::SINK:
       return get_sink(r.getSink());
     case wire::Operator::Spec::FILTER: {
@@ -401,6 +426,8 @@ result<operator_spec> get_spec(wire::Operator::Spec::Reader r) {
       return get_top_n(r.getTopN());
     case wire::Operator::Spec::OVER:
       return get_over(r.getOver());
+    case wire::Operator::Spec::LOOKUP:
+      return get_lookup(r.getLookup());
   }
   return damaged("an operator of unknown kind " + std::to_string(static_cast<unsigned>(r.which())));
 }

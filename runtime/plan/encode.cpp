@@ -139,24 +139,25 @@ void put(wire::WindowShape::Builder b, const window_shape& s) {
   b.setStepUs(s.step_us);
 }
 
+void put(wire::Source::Builder o, const source_spec& s) {
+  o.setConnector(kj_text(s.connector));
+  put(o.initOptions(list_size(s.options.size())), s.options);
+  o.setBaseDir(kj_text(s.base_dir));
+  if (s.columns) put(o.initColumns(), *s.columns);
+  put(o.initGenerated(list_size(s.generated.size())), s.generated);
+  o.setPhysicalColumns(s.physical_columns);
+  o.setWatermarkDelayUs(s.watermark_delay_us);
+  o.setIdleTimeoutUs(s.idle_timeout_us);
+  o.setOnError(static_cast<uint8_t>(s.on_error));
+  o.setDeadLetterPath(kj_text(s.dead_letter_path));
+  auto names = o.initTableColumns(list_size(s.table_columns.size()));
+  for (uint32_t i = 0; i < s.table_columns.size(); ++i) names.set(i, kj_text(s.table_columns[i]));
+}
+
 struct spec_encoder {
   wire::Operator::Spec::Builder b;
 
-  void operator()(const source_spec& s) {
-    auto o = b.initSource();
-    o.setConnector(kj_text(s.connector));
-    put(o.initOptions(list_size(s.options.size())), s.options);
-    o.setBaseDir(kj_text(s.base_dir));
-    if (s.columns) put(o.initColumns(), *s.columns);
-    put(o.initGenerated(list_size(s.generated.size())), s.generated);
-    o.setPhysicalColumns(s.physical_columns);
-    o.setWatermarkDelayUs(s.watermark_delay_us);
-    o.setIdleTimeoutUs(s.idle_timeout_us);
-    o.setOnError(static_cast<uint8_t>(s.on_error));
-    o.setDeadLetterPath(kj_text(s.dead_letter_path));
-    auto names = o.initTableColumns(list_size(s.table_columns.size()));
-    for (uint32_t i = 0; i < s.table_columns.size(); ++i) names.set(i, kj_text(s.table_columns[i]));
-  }
+  void operator()(const source_spec& s) { put(b.initSource(), s); }
   void operator()(const sink_spec& s) {
     auto o = b.initSink();
     o.setConnector(kj_text(s.connector));
@@ -231,6 +232,22 @@ struct spec_encoder {
     put(o.initOutput(list_size(s.output.size())), s.output);
   }
   void operator()(const settle_spec&) { b.setSettle(); }
+  void operator()(const lookup_spec& s) {
+    auto o = b.initLookup();
+    o.setKind(static_cast<uint8_t>(s.kind));
+    put(o.initTable(), s.table);
+    if (s.filter) put(o.initFilter(), s.filter);
+    put(o.initColumns(list_size(s.columns.size())), s.columns);
+    put(o.initRows(), *s.rows);
+    put(o.initKeys(list_size(s.keys.size())), s.keys);
+    put(o.initTableKeys(list_size(s.table_keys.size())), s.table_keys);
+    auto safe = o.initNullSafe(list_size(s.null_safe.size()));
+    for (unsigned i = 0; i < safe.size(); ++i) safe.set(i, s.null_safe[i]);
+    if (s.condition) put(o.initCondition(), s.condition);
+    put(o.initConditionColumns(list_size(s.condition_columns.size())), s.condition_columns);
+    put(o.initOutput(list_size(s.output.size())), s.output);
+    o.setCacheUs(s.cache_us);
+  }
   void operator()(const repeat_spec& s) { b.setRepeat(s.count_column); }
   static uint32_t one_more(std::optional<uint32_t> c) { return c ? *c + 1 : 0; }
   void operator()(const over_spec& s) {

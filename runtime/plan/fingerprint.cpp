@@ -97,12 +97,29 @@ class hasher {
 
 /// Options that change neither what a source reads nor where a position points.
 bool is_tuning(std::string_view option) {
-  static constexpr std::array names = {
-      "rate",         "on_error",        "dead_letter_path", "watermark_delay", "event_time",
-      "idle_timeout", "poll_interval",   "record_size_max",  "split_size",      "splits",
-      "roll_size",    "roll_interval",   "existing",         "batch_rows",      "allowed_lateness",
-      "late_table",   "bootstrap",       "cluster",          "group",           "isolation",
-      "delivery",     "transactional_id"};
+  static constexpr std::array names = {"rate",
+                                       "on_error",
+                                       "dead_letter_path",
+                                       "watermark_delay",
+                                       "event_time",
+                                       "idle_timeout",
+                                       "poll_interval",
+                                       "record_size_max",
+                                       "split_size",
+                                       "splits",
+                                       "roll_size",
+                                       "roll_interval",
+                                       "existing",
+                                       "batch_rows",
+                                       "allowed_lateness",
+                                       "late_table",
+                                       "bootstrap",
+                                       "cluster",
+                                       "group",
+                                       "isolation",
+                                       "delivery",
+                                       "transactional_id",
+                                       "cache"};
   for (std::string_view n : names)
     if (n == option) return true;
   return option.starts_with("kafka.");  // how librdkafka does it
@@ -297,6 +314,20 @@ struct results_of {
   void operator()(const over_spec&) const {}
 
   void operator()(const join_spec& s) const { h.add_columns(s.output, nullptr); }
+  void operator()(const lookup_spec& s) const {
+    h.add(uint64_t{static_cast<uint8_t>(s.kind)});
+    h.add(std::string_view(s.table.connector));
+    add_options(h, s.table.options, false);
+    for (const auto& g : s.table.generated) h.add(g, s.table.columns);
+    h.add(s.filter, s.table.columns);
+    for (const auto& c : s.columns) h.add(c, s.table.columns);
+    h.add_columns(s.keys, at(in, 0));
+    h.add_columns(s.table_keys, s.rows);
+    for (bool safe : s.null_safe) h.add(uint64_t{safe});
+    h.add_columns(s.condition_columns, nullptr);
+    h.add(s.condition, nullptr);
+    h.add_columns(s.output, nullptr);
+  }
   void operator()(const repeat_spec& s) const { h.add(uint64_t{s.count_column}); }
   void operator()(const union_spec&) const {}
   void operator()(const distinct_spec&) const {}

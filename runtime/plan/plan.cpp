@@ -6,9 +6,9 @@
 namespace weir {
 
 const char* kind_name(const operator_spec& spec) noexcept {
-  static constexpr const char* names[] = {"source",    "sink",   "filter",   "project", "flat_map",
-                                          "aggregate", "union",  "distinct", "custom",  "window",
-                                          "join",      "repeat", "settle",   "top_n",   "over"};
+  static constexpr const char* names[] = {
+      "source", "sink",   "filter", "project", "flat_map", "aggregate", "union", "distinct",
+      "custom", "window", "join",   "repeat",  "settle",   "top_n",     "over",  "lookup"};
   static_assert(std::size(names) == std::variant_size_v<operator_spec>);
   return names[spec.index()];
 }

@@ -218,6 +218,23 @@ struct join_spec {
   std::vector<uint32_t> condition_columns;  // numbers as in `output`
   std::vector<uint32_t> output;             // left columns, then right ones
 };
+/// A join with a table as it is when a row comes. Each task has the whole table in memory: it reads
+/// it when it starts, and again every `cache_us` (0 = never). Rows pass; nothing is in snapshots.
+struct lookup_spec {
+  join_kind kind = join_kind::inner;  // inner, left, semi or anti
+  source_spec table;                  // bounded
+  expr::node_ptr filter;              // over the table's columns: which rows count; none = all
+  std::vector<expr::node_ptr> columns;  // of the rows that are looked up, over the table's columns
+  schema_ptr rows;                      // their names and types
+  std::vector<uint32_t> keys;           // columns of the input
+  std::vector<uint32_t> table_keys;     // as many columns of `rows`, of the same types
+  std::vector<bool> null_safe;          // by key, as in join_side
+  /// As in join_spec; numbers are the input's columns, then those of `rows`.
+  expr::node_ptr condition;
+  std::vector<uint32_t> condition_columns;
+  std::vector<uint32_t> output;
+  int64_t cache_us = 0;
+};
 /// Multiplies each row's weight by a bigint column, which its output lacks; 0 and less drop it.
 struct repeat_spec {
   uint32_t count_column = 0;
@@ -293,7 +310,7 @@ inline bool holds_rows(const window_spec& s) noexcept {
 using operator_spec =
     std::variant<source_spec, sink_spec, filter_spec, project_spec, flat_map_spec, aggregate_spec,
                  union_spec, distinct_spec, custom_spec, window_spec, join_spec, repeat_spec,
-                 settle_spec, top_n_spec, over_spec>;
+                 settle_spec, top_n_spec, over_spec, lookup_spec>;
 
 struct operator_node {
   std::string id;    // stable over changed jobs: explicit, or derived from what it does

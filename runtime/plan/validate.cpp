@@ -98,7 +98,7 @@ struct spec_checker {
   const operator_node& n;
   const std::vector<schema_ptr>& in;
 
-  status operator()(const source_spec& s) const {
+  status check_table(const source_spec& s) const {
     if (s.connector.empty()) return bad(n, "has no connector");
     WEIR_TRY(check_schema(n, s.columns, "table"));
     if (s.physical_columns > s.columns->size() ||
@@ -114,6 +114,10 @@ struct spec_checker {
     }
     if (s.watermark_delay_us < 0) return bad(n, "watermark_delay is negative");
     if (s.idle_timeout_us < 0) return bad(n, "idle_timeout is negative");
+    return {};
+  }
+  status operator()(const source_spec& s) const {
+    WEIR_TRY(check_table(s));
     return check_types(n, *n.output, *s.columns, "output");
   }
   status operator()(const sink_spec& s) const {
@@ -336,6 +340,52 @@ struct spec_checker {
         return bad(n, "output has a column of the right side, which is only looked at");
       WEIR_TRY(check_output_column(n, i, both.fields[s.output[i]].type));
     }
+    return {};
+  }
+  status operator()(const lookup_spec& s) const {
+    WEIR_TRY(check_table(s.table));
+    const auto& from = *s.table.columns;
+    const auto all = static_cast<uint32_t>(from.size());
+    if (s.filter) {
+      WEIR_TRY(check_expr(n, s.filter, from, all, "filter"));
+      if (s.filter->type.id != type_id::boolean) return bad(n, "filter is not boolean");
+    }
+    WEIR_TRY(check_schema(n, s.rows, "rows"));
+    if (s.rows->size() != s.columns.size() || s.columns.empty())
+      return bad(n, "its rows have not the columns that it computes");
+    for (size_t i = 0; i < s.columns.size(); ++i) {
+      WEIR_TRY(check_expr(n, s.columns[i], from, all, "column"));
+      if (!(s.columns[i]->type == s.rows->fields[i].type))
+        return bad(n, "column \"" + s.rows->fields[i].name + "\" has another type");
+    }
+    const bool one_sided = s.kind == join_kind::semi || s.kind == join_kind::anti;
+    if (!one_sided && s.kind != join_kind::inner && s.kind != join_kind::left)
+      return bad(n, std::string("a table is not looked up by a ") + join_name(s.kind));
+    WEIR_TRY(check_columns(n, s.keys, *in[0], "key"));
+    WEIR_TRY(check_columns(n, s.table_keys, *s.rows, "key of the table"));
+    if (s.keys.size() != s.table_keys.size() || s.null_safe.size() > s.keys.size())
+      return bad(n, "its sides have different numbers of keys");
+    for (size_t k = 0; k < s.keys.size(); ++k)
+      if (!(in[0]->fields[s.keys[k]].type == s.rows->fields[s.table_keys[k]].type))
+        return bad(n, "key " + std::to_string(k + 1) + " has different types on its sides");
+    schema both = *in[0];
+    both.fields.insert(both.fields.end(), s.rows->fields.begin(), s.rows->fields.end());
+    WEIR_TRY(check_columns(n, s.condition_columns, both, "condition"));
+    WEIR_TRY(check_columns(n, s.output, both, "output"));
+    if (s.condition) {
+      schema read;
+      for (auto c : s.condition_columns) read.fields.push_back(both.fields[c]);
+      WEIR_TRY(check_expr(n, s.condition, read, static_cast<uint32_t>(read.size()), "condition"));
+      if (s.condition->type.id != type_id::boolean) return bad(n, "condition is not boolean");
+    }
+    if (n.output->size() != s.output.size())
+      return bad(n, "output has not the columns that it names");
+    for (size_t i = 0; i < s.output.size(); ++i) {
+      if (one_sided && s.output[i] >= in[0]->size())
+        return bad(n, "output has a column of the table, which is only looked at");
+      WEIR_TRY(check_output_column(n, i, both.fields[s.output[i]].type));
+    }
+    if (s.cache_us < 0) return bad(n, "cache is negative");
     return {};
   }
   status operator()(const settle_spec&) const {

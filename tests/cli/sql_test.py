@@ -76,6 +76,41 @@ def test_what_nothing_touches_is_forgotten_also_over_a_restart(c):
     assert process.wait(20) == 0
 
 
+def test_a_table_that_is_looked_up_is_read_again(c):
+    c.write("names.csv", "1,one\n2,two\n")
+    c.write("in.csv", "1\n2\n3\n")
+    c.write("job.sql", "CREATE TABLE t (n int) WITH (connector = 'file', path = 'in.csv', format = 'csv',\n"
+            "  follow = true, poll_interval = '20ms');\n"
+            "CREATE TABLE names (n int, name text) WITH (connector = 'file', path = 'names.csv', format = 'csv',\n"
+            "  lookup = true, cache = '200ms');\n"
+            "CREATE TABLE out (n int, name text) WITH (connector = 'file', path = 'out', format = 'csv');\n"
+            "INSERT INTO out SELECT t.n, name FROM t LEFT JOIN names ON names.n = t.n AND name <> 'none'")
+    run = ("run", "job.sql", "--data-dir", "data", "--snapshot-interval", "100ms", "-p", "2")
+    assert "look up (left join) n = n" in c.expect(0, "plan", "job.sql").out
+
+    def more(text: str, rows: list) -> None:
+        with open(c.dir / "in.csv", "a") as f:
+            f.write(text)
+        for _ in range(200):
+            if published(c.dir / "out") == rows:
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"{published(c.dir / 'out')} is not {rows}")
+
+    process = c.start(*run)
+    more("", ["1,one", "2,two", "3,"])
+    c.write("new.csv", "3,three\n2,none\n")
+    (c.dir / "new.csv").rename(c.dir / "names.csv")
+    time.sleep(1.5)
+    more("3\n2\n", ["1,one", "2,", "2,two", "3,", "3,three"])
+    process.kill()
+    process.wait()
+    process = c.start(*run)
+    more("3\n", ["1,one", "2,", "2,two", "3,", "3,three", "3,three"])
+    process.terminate()
+    assert process.wait(20) == 0
+
+
 def test_a_changed_script_keeps_the_state_of_what_did_not_change(c):
     c.write("job.sql", NUMBERS + SUMS)
     slow = ("--set", "RATE=20000", "--set", "END=30000", "--data-dir", "data", "--snapshot-interval", "100ms")

@@ -54,6 +54,73 @@ TEST_CASE("a plan survives its wire form") {
   CHECK_FALSE(source.columns->fields[1].nullable);
 }
 
+TEST_CASE("what is dropped, what came last and what is looked up survive the wire form") {
+  physical_plan p;
+  auto in = make_schema({{"k", type_id::string}, {"v", type_id::int64}});
+  source_spec src;
+  src.connector = "stdin";
+  src.columns = in;
+  src.physical_columns = 2;
+  add(p, "in", src, in);
+  lookup_spec look;
+  look.kind = join_kind::left;
+  look.table = src;
+  look.table.connector = "file";
+  look.table.options = {{"path", "d.csv"}, {"cache", "5m"}};
+  look.filter = literal(scalar::of_bool(true));
+  look.columns = {column(in, 1), column(in, 0)};
+  look.rows = make_schema({{"n", type_id::int64}, {"name", type_id::string}});
+  look.keys = {0};
+  look.table_keys = {1};
+  look.null_safe = {true};
+  look.condition_columns = {1, 2};
+  look.condition = literal(scalar::of_bool(true));
+  look.output = {0, 2};
+  look.cache_us = 300'000'000;
+  add(p, "look", look, make_schema({{"k", type_id::string}, {"n", type_id::int64}}));
+  top_n_spec last;
+  last.keys = {0};
+  last.last_arrived = true;
+  add(p, "last", last, p.operators[1].output);
+  p.operators[2].state_ttl_us = 3'600'000'000;
+  connect(p, 0, 1);
+  connect(p, 1, 2, exchange_kind::hash, {0});
+  auto back = decode_plan(encode_plan(p));
+  REQUIRE_MESSAGE(back.ok(), back.err().message);
+  CHECK(fingerprint(*back) == fingerprint(p));
+  const auto& l = std::get<lookup_spec>(back->operators[1].spec);
+  CHECK(l.kind == join_kind::left);
+  CHECK(l.table.connector == "file");
+  CHECK(l.table.options == look.table.options);
+  CHECK((l.filter && l.condition));
+  CHECK(*l.rows == *look.rows);
+  CHECK(l.columns.size() == 2);
+  CHECK((l.keys == look.keys && l.table_keys == look.table_keys && l.output == look.output));
+  CHECK((l.null_safe == look.null_safe && l.condition_columns == look.condition_columns));
+  CHECK(l.cache_us == 300'000'000);
+  CHECK_FALSE(keeps_state(back->operators[1]));
+  CHECK(std::get<top_n_spec>(back->operators[2].spec).last_arrived);
+  CHECK(back->operators[2].state_ttl_us == 3'600'000'000);
+
+  // Another time keeps the state, none does not: entries have a word less.
+  const auto inputs = input_schemas(p, operator_index(2));
+  auto other = p.operators[2];
+  other.state_ttl_us *= 2;
+  CHECK(state_fingerprint(other, inputs) == state_fingerprint(p.operators[2], inputs));
+  other.state_ttl_us = 0;
+  CHECK(state_fingerprint(other, inputs) != state_fingerprint(p.operators[2], inputs));
+
+  p.operators[2].state_ttl_us = 1;
+  CHECK(validate(p).err().message.find("state_ttl is not within its limits") != std::string::npos);
+  p.operators[2].state_ttl_us = 0;
+  p.operators[0].state_ttl_us = 3'600'000'000;
+  CHECK(validate(p).err().message.find("nothing that a state_ttl would bound") !=
+        std::string::npos);
+  p.operators[0].state_ttl_us = 0;
+  std::get<lookup_spec>(p.operators[1].spec).kind = join_kind::full;
+  CHECK(validate(p).err().message.find("not looked up by a full join") != std::string::npos);
+}
+
 TEST_CASE("windows of every kind survive the wire form, and what makes windows of slices") {
   physical_plan p;
   auto in =

@@ -1,0 +1,23 @@
+// Tables that are looked up (option lookup): a join with one reads it whole in each task, and again
+// when it is older than its `cache`, instead of keeping rows of both sides. Pure functions of the
+// planner.
+#pragma once
+
+#include "jobs/plan/builder.hpp"
+
+namespace weir::planner {
+
+/// A table that is looked up, perhaps through filters and projections.
+struct lookup_table {
+  uint32_t scan = 0;                    // its node
+  std::vector<expr::node_ptr> filters;  // over the scan's columns
+  std::vector<named_expr> columns;      // of the relation, over the scan's columns
+};
+/// The table that a relation is rows of, if it has the option; else nothing.
+std::optional<lookup_table> lookup_of(const std::vector<logical_node>&, relation);
+/// Whether a join looks up its right side.
+bool looks_up(const std::vector<logical_node>&, const logical_node& join);
+/// By node: whether only lookups read it, so that it needs no source of its own.
+std::vector<bool> only_looked_up(const std::vector<logical_node>&);
+
+}  // namespace weir::planner
