@@ -30,7 +30,22 @@ bool query_binder::correlate(const query& q, const context& c, rows& in) {
         }))
       read.push_back(found);
   }
-  if (read.empty()) return true;
+  // What FROM read itself has its values there already.
+  std::vector<correlation> correlated;
+  for (const auto& column : in.columns) {
+    if (!column.outer) continue;
+    syntax s;
+    s.kind = k::column;
+    s.name = column.name;
+    s.qualifier = column.table;
+    if (const auto* found = named_by(s, *c.outer))
+      correlated.push_back({found->index, column.index, true});
+  }
+  const auto known = correlated.size();
+  if (read.empty()) {
+    in.correlated = std::move(correlated);
+    return true;
+  }
   const auto outer_types = types_of(c.outer->from);
 
   // outer.x = inside: `inside` stands for outer.x.
@@ -62,7 +77,6 @@ bool query_binder::correlate(const query& q, const context& c, rows& in) {
   if (std::any_of(stands_for.begin(), stands_for.end(), [](const auto& n) { return !n; }))
     stands_for.assign(read.size(), nullptr);
 
-  std::vector<correlation> correlated;
   std::vector<column_name> columns;
   // Values from inside, as columns.
   const auto types = types_of(in.from);
@@ -89,35 +103,44 @@ bool query_binder::correlate(const query& q, const context& c, rows& in) {
   }
   in.columns.insert(in.columns.end(), columns.begin(), columns.end());
 
-  // Values from outside: the distinct ones.
-  std::vector<bound_target> wanted;
-  columns.clear();
+  std::vector<const column_name*> wanted;
   for (size_t i = 0; i < read.size(); ++i) {
     if (stands_for[i]) continue;
-    if (!comparable(outer_types.fields[read[i]->index].type, q.location)) return false;
-    auto column = *read[i];
-    column.outer = column.hidden = true;
-    column.index = static_cast<uint32_t>(wanted.size());
     correlated.push_back({read[i]->index, 0, true});
-    wanted.push_back(plain_target(planner::column_ref(outer_types, read[i]->index), column.name));
-    columns.push_back(std::move(column));
+    wanted.push_back(read[i]);
   }
   if (!wanted.empty()) {
     const auto inside = static_cast<uint32_t>(types_of(in.from).size());
-    auto outer = project(c.outer->from, std::move(wanted), part(c, "outer"));
-    if (!outer) return false;
-    outer = take(builder_.distinct(outer->from, part(c, "outer-values")), std::move(columns),
-                 q.location);
+    auto outer = outer_values(wanted, c, q.location);
     if (!outer) return false;
     auto both = combine(in, std::move(*outer), join_kind::inner, nullptr, c, q.location);
     if (!both) return false;
     in = std::move(*both);
     uint32_t next = inside;
-    for (auto& x : correlated)
-      if (x.null_safe) x.own = next++;
+    for (size_t i = known; i < correlated.size(); ++i)
+      if (correlated[i].null_safe) correlated[i].own = next++;
   }
   in.correlated = std::move(correlated);
   return true;
+}
+
+std::optional<rows> query_binder::outer_values(const std::vector<const column_name*>& read,
+                                               const context& c, uint32_t location) {
+  const auto types = types_of(c.outer->from);
+  std::vector<bound_target> targets;
+  std::vector<column_name> columns;
+  for (const auto* r : read) {
+    if (!comparable(types.fields[r->index].type, location)) return {};
+    auto column = *r;
+    column.outer = column.hidden = true;
+    column.index = static_cast<uint32_t>(targets.size());
+    targets.push_back(plain_target(planner::column_ref(types, r->index), column.name));
+    columns.push_back(std::move(column));
+  }
+  auto outer = project(c.outer->from, std::move(targets), part(c, "outer"));
+  if (!outer) return {};
+  return take(builder_.distinct(outer->from, part(c, "outer-values")), std::move(columns),
+              location);
 }
 
 context query_binder::inside_of(context c, const rows* outer) {
@@ -125,6 +148,7 @@ context query_binder::inside_of(context c, const rows* outer) {
   c.wanted = nullptr;
   c.titles = nullptr;
   c.outer = outer;
+  c.seed = nullptr;
   return c;
 }
 

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "jobs/sql/query_binder.hpp"
+#include "jobs/sql/subquery_syntax.hpp"
 #include "runtime/base/nearest.hpp"
 #include "runtime/connectors/source.hpp"
 #include "runtime/expr/expr.hpp"
@@ -46,11 +47,48 @@ bool is_table_function(std::string_view name) {
   return is_window_function(name) || find_row_function(name);
 }
 
+/// What FROM itself reads of the query outside must be there when its tables are joined.
+bool query_binder::check_seed(const query& q, const std::set<std::string>& titles,
+                              const context& c) {
+  for (size_t i = 0; i < q.from.size(); ++i)
+    for (const auto* j = &q.from[i]; j->what == from_item::kind::join; j = &j->sides[0]) {
+      const bool keeps = j->how == join_kind::inner || j->how == join_kind::left;
+      if ((i == 0 && keeps) || read_by(q.from[i], titles, *c.outer).empty()) continue;
+      return report(errc::unsupported,
+                    i > 0 ? "a JOIN that reads the query around it is not supported behind a "
+                            "comma; write it first in FROM"
+                          : "a RIGHT or FULL JOIN that reads the query around it is not supported; "
+                            "ask in WHERE, or join to a subquery",
+                    j->location);
+    }
+  return true;
+}
+
 std::optional<rows> query_binder::from(const query& q, const context& c) {
-  std::optional<rows> out;
+  const auto around = c.outer ? read_by_from(q, *c.outer) : std::vector<const column_name*>();
+  if (around.empty()) return items(q, {}, false, c);
+  std::set<std::string> titles;
+  for (const auto& f : q.from) collect_titles(f, titles);
+  if (!check_seed(q, titles, c)) return {};
+  const auto seed = outer_values(around, c, q.location);
+  if (!seed) return {};
+  auto with = c;
+  with.seed = &*seed;
+  // What a join asks of them must find them below it.
+  const auto& first = q.from[0];
+  const bool inside =
+      first.what == from_item::kind::join && !read_by(first, titles, *c.outer).empty();
+  return items(q, inside ? std::nullopt : seed, inside, with);
+}
+
+/// What FROM lists, joined to `out`, if any. `inside`: the first is a join that takes the seed.
+std::optional<rows> query_binder::items(const query& q, std::optional<rows> out, bool inside,
+                                        const context& given) {
   std::set<std::string> titles;
   for (const auto& f : q.from) {
     if (!unique_titles(f, titles)) return {};
+    auto c = given;
+    if (f.what == from_item::kind::join && !(inside && &f == &q.from[0])) c.seed = nullptr;
     if (is_row_function(f)) {
       auto in = out ? std::move(out) : generated(1, f.location);
       if (!in) return {};
@@ -96,7 +134,10 @@ std::optional<rows> query_binder::item(const from_item& f, const context& c, con
     inner.id = c.id.empty() ? c.id : c.id + '/' + f.alias;
     inner.wanted = nullptr;
     inner.titles = &f.columns;
+    inner.seed = nullptr;
     inner.outer = f.lateral ? left : nullptr;
+    // The query around this one may be read without LATERAL; what stands beside it not.
+    if (!f.lateral && c.seed && !read_by(f, {}, *c.seed).empty()) inner.outer = c.seed;
     r = bind(*f.inner, inner);
   } else if (is_window_function(f.call.name)) {
     r = window(f, c);

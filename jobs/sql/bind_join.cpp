@@ -53,9 +53,14 @@ std::optional<rows> query_binder::combine(rows left, rows right, join_kind k,
   return take(std::move(made), std::move(columns), location);
 }
 
-std::optional<rows> query_binder::join(const from_item& f, const context& c) {
-  auto left = item(f.sides[0], c);
+std::optional<rows> query_binder::join(const from_item& f, const context& given) {
+  auto c = given;
+  auto left = item(f.sides[0], c, c.seed);
+  if (left && c.seed && f.sides[0].what != from_item::kind::join)
+    left = lateral(*c.seed, std::move(*left), join_kind::inner, nullptr, c, f.location);
   if (!left) return {};
+  // A join in parentheses on the right is one of its own.
+  if (f.sides[1].what == from_item::kind::join) c.seed = nullptr;
   if (is_row_function(f.sides[1])) {
     const bool all = !f.on || (f.on->kind == expr::syntax_kind::boolean && f.on->text == "true");
     if (f.how == join_kind::inner && all && f.using_columns.empty() && !f.natural)

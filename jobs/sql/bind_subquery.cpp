@@ -261,6 +261,12 @@ bool query_binder::attach_in(const syntax& s, rows inner, rows& in, const contex
   auto counts = counted(inner, c);
   auto once = marked(inner, {inner.columns[0].index}, true, c);
   if (!counts || !once) return false;
+  if (has_window(s.args[0]))
+    return report(errc::unsupported,
+                  "a window function left of " + s.name +
+                      " (SELECT ...) is not supported; compute it in a subquery of FROM and ask of "
+                      "its column",
+                  s.args[0].location);
   select_scope names(in, types_of(in.from), "here");
   names.know(values);
   auto x = expr::binder(script_.text(), names).bind(s.args[0]);

@@ -46,6 +46,8 @@ struct context {
   const std::vector<data_type>* wanted = nullptr;
   /// The rows whose columns a subquery may read, beside its own.
   const rows* outer = nullptr;
+  /// Values of those that FROM itself reads; of one FROM, whose tables are joined to them.
+  const rows* seed = nullptr;
   /// What the query's FROM gives, where that is known already.
   const rows* from = nullptr;
   /// What the columns are called from outside (CREATE VIEW v (a, b)), so that plans say so too.
@@ -113,6 +115,8 @@ class query_binder {
 
   // bind_from.cpp
   std::optional<rows> from(const query&, const context&);
+  std::optional<rows> items(const query&, std::optional<rows> out, bool inside, const context&);
+  bool check_seed(const query&, const std::set<std::string>& titles, const context&);
   /// Reports a name that is there twice.
   bool unique_titles(const from_item&, std::set<std::string>& titles);
   static bool is_row_function(const from_item&);
@@ -135,6 +139,9 @@ class query_binder {
   // bind_subquery.cpp
   /// Gives `in` the outer query's columns that the query reads.
   bool correlate(const query&, const context&, rows& in);
+  /// The distinct values of columns of the outer query, as rows that others are joined to.
+  std::optional<rows> outer_values(const std::vector<const column_name*>&, const context&,
+                                   uint32_t location);
   /// Of a subquery in a query's expressions.
   static context inside_of(context, const rows* outer);
   std::optional<rows> subquery(const syntax&, const rows& outer, const context&);

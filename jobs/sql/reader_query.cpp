@@ -1,5 +1,6 @@
 // Queries: SELECT, VALUES, set operations, what FROM lists.
 #include "jobs/sql/reader.hpp"
+#include "jobs/sql/subquery_syntax.hpp"
 
 namespace weir::sql {
 
@@ -70,6 +71,7 @@ result<query_ptr> reader::select(json body, int depth) {
     }
   } else {
     WEIR_TRY(select_clauses(body, *q, depth));
+    move_outer_conditions(*q);
   }
   WEIR_TRY(limits(body, *q));
   return query_ptr(std::move(q));

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "jobs/plan/aggregate_call.hpp"
+#include "jobs/sql/subquery_syntax.hpp"
 #include "runtime/base/nearest.hpp"
 
 namespace weir::sql {
@@ -114,9 +115,28 @@ result<bound> select_scope::window(const syntax& s, binder& b) {
   return made;
 }
 
+/// Whether a call reads columns, and all are of the query outside.
+result<bool> select_scope::reads_outer_only(const syntax& s, const binder& b) const {
+  std::vector<const syntax*> refs;
+  for (const auto* part : {&s.args, &s.filter})
+    for (const auto& a : *part) collect(a, refs);
+  for (const auto* r : refs) {
+    WEIR_ASSIGN(const auto* c, find(*r, b));
+    if (!c || !c->outer) return false;
+  }
+  return !refs.empty();
+}
+
 result<bound> select_scope::aggregate(const syntax& s, binder& b) {
   if (inside_)
     return b.fail(errc::invalid_argument, "aggregate function calls cannot be nested", s.location);
+  WEIR_ASSIGN(const bool of_outer, reads_outer_only(s, b));
+  if (of_outer)
+    return b.fail(errc::unsupported,
+                  "an aggregate over columns of the query outside (" + s.name +
+                      "(...)) is that query's, which is not supported in a subquery; compute it in "
+                      "a subquery of FROM and read its column",
+                  s.location);
   if (!calls_)
     return b.fail(errc::invalid_argument,
                   "aggregate functions are not allowed in " + std::string(clause_) +

@@ -76,6 +76,7 @@ class select_scope final : public expr::scope {
 
   /// The one column of that name; null when there is none, an error when there are several.
   result<const column_name*> find(const expr::syntax&, const expr::binder&) const;
+  result<bool> reads_outer_only(const expr::syntax&, const expr::binder&) const;
 
  private:
   result<expr::bound> aggregate(const expr::syntax&, expr::binder&);

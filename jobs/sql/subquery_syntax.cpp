@@ -43,6 +43,10 @@ bool has_subquery(const syntax& s) {
          std::any_of(s.filter.begin(), s.filter.end(), has_subquery);
 }
 
+bool has_window(const syntax& s) {
+  return s.over_location || std::any_of(s.args.begin(), s.args.end(), has_window);
+}
+
 namespace {
 
 void collect_from(const from_item&, std::vector<const syntax*>& out);
@@ -84,6 +88,132 @@ void collect(const query& q, std::vector<const syntax*>& out) {
     for (const auto& v : row) collect(v, out);
   if (q.left) collect(*q.left, out);
   if (q.right) collect(*q.right, out);
+}
+
+void collect_titles(const from_item& f, std::set<std::string>& out) {
+  for (const auto& side : f.sides) collect_titles(side, out);
+  if (f.what == from_item::kind::join) return;
+  out.insert(!f.alias.empty()                      ? f.alias
+             : f.what == from_item::kind::function ? f.call.name
+                                                   : f.table.text);
+}
+
+namespace {
+
+bool reads_beyond(const syntax& s, const std::set<std::string>& titles) {
+  std::vector<const syntax*> refs;
+  collect(s, refs);
+  return std::any_of(refs.begin(), refs.end(), [&titles](const syntax* r) {
+    return !r->qualifier.empty() && !titles.count(r->qualifier);
+  });
+}
+
+syntax all_of(std::vector<syntax> parts, uint32_t location) {
+  if (parts.size() == 1) return std::move(parts[0]);
+  syntax out;
+  out.kind = k::special;
+  out.name = "and";
+  out.location = location;
+  out.args = std::move(parts);
+  return out;
+}
+
+void move_from(from_item& f, const std::set<std::string>& titles, std::vector<syntax>& moved) {
+  if (f.what != from_item::kind::join) return;
+  // Below an outer join WHERE asks of other rows than the condition does.
+  if (f.how == join_kind::inner || f.how == join_kind::left) move_from(f.sides[0], titles, moved);
+  if (f.how == join_kind::inner || f.how == join_kind::right) move_from(f.sides[1], titles, moved);
+  if (f.how != join_kind::inner || !f.on || !reads_beyond(*f.on, titles)) return;
+  std::vector<const syntax*> parts;
+  split(*f.on, parts);
+  std::vector<syntax> staying;
+  for (const auto* p : parts) (reads_beyond(*p, titles) ? moved : staying).push_back(*p);
+  const auto location = f.on->location;
+  f.on.reset();
+  if (!staying.empty()) f.on = all_of(std::move(staying), location);
+}
+
+}  // namespace
+
+namespace {
+
+void titles_within(const query&, std::set<std::string>& out);
+
+void titles_within(const syntax& s, std::set<std::string>& out) {
+  if (s.query) titles_within(query_of(s), out);
+  for (const auto* part : {&s.args, &s.filter})
+    for (const auto& a : *part) titles_within(a, out);
+}
+
+void titles_within(const from_item& f, std::set<std::string>& out) {
+  if (f.inner) titles_within(*f.inner, out);
+  if (f.on) titles_within(*f.on, out);
+  for (const auto& side : f.sides) titles_within(side, out);
+}
+
+/// Names of tables anywhere in a query: references to them are its own affair.
+void titles_within(const query& q, std::set<std::string>& out) {
+  for (const auto& w : q.with) titles_within(*w.body, out);
+  for (const auto& f : q.from) {
+    collect_titles(f, out);
+    titles_within(f, out);
+  }
+  for (const auto& t : q.targets) titles_within(t.value, out);
+  for (const auto* part : {&q.where, &q.having})
+    if (*part) titles_within(**part, out);
+  for (const auto* list : {&q.group_by, &q.distinct_on})
+    for (const auto& s : *list) titles_within(s, out);
+  for (const auto& o : q.order_by) titles_within(o.value, out);
+  for (const auto& side : {q.left, q.right})
+    if (side) titles_within(*side, out);
+}
+
+}  // namespace
+
+void move_outer_conditions(query& q) {
+  std::set<std::string> titles;
+  for (const auto& f : q.from) collect_titles(f, titles);
+  std::vector<syntax> moved;
+  for (auto& f : q.from) move_from(f, titles, moved);
+  if (moved.empty()) return;
+  const auto location = moved[0].location;
+  if (q.where) moved.insert(moved.begin(), std::move(*q.where));
+  q.where = all_of(std::move(moved), location);
+}
+
+std::vector<const column_name*> read_by(const from_item& f, const std::set<std::string>& titles,
+                                        const rows& outer) {
+  std::vector<const syntax*> refs;
+  std::set<std::string> own = titles;
+  if (f.inner) {
+    titles_within(*f.inner, own);
+    collect(*f.inner, refs);
+  }
+  if (f.on) collect(*f.on, refs);
+  std::vector<const column_name*> out;
+  auto add = [&out](const column_name* c) {
+    if (std::none_of(out.begin(), out.end(),
+                     [c](const column_name* k) { return k->index == c->index; }))
+      out.push_back(c);
+  };
+  for (const auto* r : refs)
+    if (!r->qualifier.empty() && !own.count(r->qualifier))
+      if (const auto* c = named_by(*r, outer)) add(c);
+  for (const auto& side : f.sides)
+    for (const auto* c : read_by(side, titles, outer)) add(c);
+  return out;
+}
+
+std::vector<const column_name*> read_by_from(const query& q, const rows& outer) {
+  std::set<std::string> titles;
+  for (const auto& f : q.from) collect_titles(f, titles);
+  std::vector<const column_name*> out;
+  for (const auto& f : q.from)
+    for (const auto* c : read_by(f, titles, outer))
+      if (std::none_of(out.begin(), out.end(),
+                       [c](const column_name* k) { return k->index == c->index; }))
+        out.push_back(c);
+  return out;
 }
 
 const column_name* named_by(const syntax& s, const rows& in) {

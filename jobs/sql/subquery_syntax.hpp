@@ -2,6 +2,10 @@
 // rows. Pure functions.
 #pragma once
 
+#include <set>
+#include <string>
+#include <vector>
+
 #include "jobs/sql/ast.hpp"
 #include "jobs/sql/select_scope.hpp"
 
@@ -15,9 +19,21 @@ bool has_groups(const query&);
 /// The parts that AND puts together.
 void split(const syntax&, std::vector<const syntax*>& out);
 bool has_subquery(const syntax&);
+/// Whether a call with OVER is in it.
+bool has_window(const syntax&);
 /// Column references of an expression, or a query, and of the subqueries in it.
 void collect(const syntax&, std::vector<const syntax*>& out);
 void collect(const query&, std::vector<const syntax*>& out);
+/// Names of tables that FROM gives.
+void collect_titles(const from_item&, std::set<std::string>& out);
+/// Inner joins' conditions that read something that FROM does not give, by its table's name, go to
+/// WHERE: there what they read is of the query outside.
+void move_outer_conditions(query&);
+/// Columns of the query outside that FROM itself reads, by their tables' names: in its subqueries
+/// and in what joins ask. Each once.
+std::vector<const column_name*> read_by(const from_item&, const std::set<std::string>& titles,
+                                        const rows& outer);
+std::vector<const column_name*> read_by_from(const query&, const rows& outer);
 /// The column of the rows that a reference names; null: none.
 const column_name* named_by(const syntax&, const rows&);
 /// Whether all that an expression reads is of these rows.

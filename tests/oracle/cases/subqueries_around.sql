@@ -1,0 +1,22 @@
+-- FROM of a subquery reads the query around it: in conditions of joins, in subqueries and LATERAL.
+CREATE TABLE t (k text, v int);
+CREATE TABLE o (k text, n int);
+CREATE TABLE p (k text, n int);
+INSERT INTO t VALUES ('a', 1), ('b', 2), ('c', 2), ('d', NULL), ('e', 5);
+INSERT INTO o VALUES ('a', 1), ('a', 2), ('b', 2), ('x', 5), (NULL, 2);
+INSERT INTO p VALUES ('a', 2), ('b', 1), ('b', 2), ('x', 5), ('a', NULL);
+SELECT k AS c0 FROM t WHERE EXISTS (SELECT 1 FROM o JOIN p ON o.k = p.k AND p.n = t.v);
+SELECT k AS c0 FROM t WHERE NOT EXISTS (SELECT 1 FROM o JOIN p ON o.k = p.k AND p.n < t.v AND o.n = 2);
+SELECT k AS c0, (SELECT count(*) FROM o JOIN p ON o.k = p.k AND p.n = t.v) AS c1 FROM t;
+SELECT k AS c0, (SELECT count(*) FROM o LEFT JOIN p ON p.n = t.v) AS c1 FROM t;
+SELECT k AS c0, (SELECT sum(o.n) FROM o LEFT JOIN p ON p.k = o.k AND p.n = t.v WHERE p.k IS NULL) AS c1 FROM t;
+SELECT k AS c0 FROM t WHERE EXISTS (SELECT 1 FROM o LEFT JOIN p ON p.k = o.k AND p.n > t.v WHERE p.n IS NULL AND o.k = t.k);
+SELECT k AS c0 FROM t WHERE v IN (SELECT o.n FROM o LEFT JOIN p ON p.k = o.k AND p.n = t.v);
+SELECT t.k AS c0, s.c AS c1 FROM t, LATERAL (SELECT u.c FROM o, LATERAL (SELECT count(*) AS c FROM p WHERE p.n = t.v AND p.k = o.k) AS u) AS s;
+SELECT t.k AS c0, (SELECT max(u.c) FROM o, LATERAL (SELECT count(*) AS c FROM p WHERE p.n = t.v AND p.k = o.k) AS u) AS c1 FROM t;
+SELECT t.k AS c0, (SELECT max(u.n) FROM o LEFT JOIN LATERAL (SELECT p.n FROM p WHERE p.n < t.v AND p.k = o.k) AS u ON true) AS c1 FROM t;
+SELECT t.k AS c0, (SELECT count(*) FROM (SELECT p.n FROM p WHERE p.n >= t.v) AS u) AS c1 FROM t;
+SELECT t.k AS c0, (SELECT sum(u.n) FROM (SELECT DISTINCT p.n FROM p WHERE p.n >= t.v) AS u JOIN o ON o.n = u.n) AS c1 FROM t;
+SELECT t.k AS c0 FROM t WHERE EXISTS (SELECT 1 FROM (SELECT p.n FROM p WHERE p.k = t.k) AS u WHERE u.n = t.v);
+SELECT t.k AS c0, s.m AS c1 FROM t, LATERAL (SELECT max(u.n) AS m FROM (SELECT p.n FROM p WHERE p.n >= t.v) AS u) AS s;
+SELECT t.k AS c0 FROM t WHERE v > (SELECT min(u.n) FROM (SELECT p.n, p.k FROM p WHERE p.n < t.v) AS u, o WHERE o.k = u.k);
