@@ -1,5 +1,6 @@
 #include "runtime/connectors/kafka/producer.hpp"
 
+#include <charconv>
 #include <chrono>
 
 #include "runtime/connectors/kafka/records.hpp"
@@ -16,6 +17,9 @@ constexpr int step_ms = 200;
 constexpr int64_t open_ms_max = 60'000, commit_ms_max = 120'000;
 // A transaction that was aborted (a leader changed, a broker restarted) is tried again this often.
 constexpr int attempts_max = 5;
+// One transaction takes no more than this (and one piece): it ends within its timeout, whatever an
+// epoch holds. Readers may see a part of an epoch; tasks do not commit together anyway.
+constexpr size_t transaction_bytes_max = 32u << 20;
 constexpr int abandon_ms_max = 1'000;
 constexpr int mark_timeout_ms = 15'000;
 
@@ -60,6 +64,19 @@ result<rd_kafka_headers_t*> headers_of(std::string_view bytes) {
 }
 
 }  // namespace
+
+epoch_mark epoch_mark::of(int64_t offset, const std::string& metadata) {
+  epoch_mark m;
+  const auto space = metadata.rfind(' ');
+  m.epoch = static_cast<uint64_t>(offset);
+  m.run = metadata.substr(0, space);
+  // Whatever else is in a group of ours is of no run.
+  const auto* end = metadata.data() + metadata.size();
+  if (space == std::string::npos ||
+      std::from_chars(metadata.data() + space + 1, end, m.pieces).ptr != end)
+    return {};
+  return m;
+}
 
 kafka_producer::kafka_producer(option_map options, kafka_sink_settings settings,
                                std::string transactional_id, cancel_flag cancel)
@@ -248,6 +265,11 @@ kafka_producer::outcome kafka_producer::try_commit(std::span<const buffer_ref> r
   in_transaction_ = true;
   for (const auto& piece : records) {
     auto added = add({piece.as<char>(), piece.size()});
+    if (added.what == next_step::again) {
+      // Why the transaction can only be aborted is what its commit would say.
+      auto reason = judge("writing", rd_kafka_commit_transaction(rk, step_ms));
+      return reason.why ? reason : added;
+    }
     if (added.why) return added;
     rd_kafka_poll(rk, 0);
   }
@@ -255,9 +277,10 @@ kafka_producer::outcome kafka_producer::try_commit(std::span<const buffer_ref> r
       offsets(rd_kafka_topic_partition_list_new(1), &rd_kafka_topic_partition_list_destroy);
   auto* at = rd_kafka_topic_partition_list_add(offsets.get(), settings_.topic.c_str(), 0);
   at->offset = static_cast<int64_t>(mark.epoch);
-  at->metadata = std::malloc(mark.run.size() + 1);  // the list frees it
-  std::memcpy(at->metadata, mark.run.c_str(), mark.run.size() + 1);
-  at->metadata_size = mark.run.size();
+  const auto text = mark.metadata();
+  at->metadata = std::malloc(text.size() + 1);  // the list frees it
+  std::memcpy(at->metadata, text.c_str(), text.size() + 1);
+  at->metadata_size = text.size();
   std::unique_ptr<rd_kafka_consumer_group_metadata_t,
                   decltype(&rd_kafka_consumer_group_metadata_destroy)>
       member(rd_kafka_consumer_group_metadata_new(group.c_str()),
@@ -273,8 +296,8 @@ kafka_producer::outcome kafka_producer::try_commit(std::span<const buffer_ref> r
   return done;
 }
 
-status kafka_producer::commit(std::span<const buffer_ref> records, const std::string& group,
-                              const epoch_mark& mark) {
+status kafka_producer::commit_some(std::span<const buffer_ref> records, const std::string& group,
+                                   const epoch_mark& mark) {
   auto* rk = client_->get();
   for (int attempt = 1;; ++attempt) {
     auto done = try_commit(records, group, mark);
@@ -286,8 +309,21 @@ status kafka_producer::commit(std::span<const buffer_ref> records, const std::st
     in_transaction_ = false;
     // Whatever the failed commit was told: what the group holds now is what happened.
     WEIR_ASSIGN(auto newest, newest_mark(group));
-    if (newest && newest->run == mark.run && newest->epoch >= mark.epoch) return {};
+    if (newest && newest->written(mark.run, mark.epoch, mark.pieces) == mark.pieces) return {};
   }
+}
+
+status kafka_producer::commit(std::span<const buffer_ref> pieces, const std::string& group,
+                              epoch_mark written) {
+  while (written.pieces < pieces.size()) {
+    const size_t first = written.pieces;
+    size_t bytes = 0;
+    do bytes += pieces[written.pieces++].size();
+    while (written.pieces < pieces.size() &&
+           bytes + pieces[written.pieces].size() <= transaction_bytes_max);
+    WEIR_TRY(commit_some(pieces.subspan(first, written.pieces - first), group, written));
+  }
+  return {};
 }
 
 result<std::optional<epoch_mark>> kafka_producer::newest_mark(const std::string& group) const {
@@ -304,8 +340,7 @@ result<std::optional<epoch_mark>> kafka_producer::newest_mark(const std::string&
   WEIR_ASSIGN(auto client, kafka_client::open(std::move(o)));
   WEIR_ASSIGN(auto found, client->committed({settings_.topic, 0}, mark_timeout_ms));
   if (!found) return std::optional<epoch_mark>();
-  return std::optional<epoch_mark>(
-      epoch_mark{std::move(found->metadata), static_cast<uint64_t>(found->offset)});
+  return std::optional<epoch_mark>(epoch_mark::of(found->offset, found->metadata));
 }
 
 status kafka_producer::send(std::string_view records) {

@@ -3,21 +3,31 @@
 // here waits and belongs to one thread at a time, that of the sink's lane; cancel() is anyone's.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <span>
 
 #include "runtime/column/buffer.hpp"
-#include "runtime/connectors/kafka/settings.hpp"
-
 #include "runtime/connectors/kafka/client.hpp"
+#include "runtime/connectors/kafka/settings.hpp"
 
 namespace weir {
 
-/// Says which epoch of which run the newest committed transaction holds: offset and metadata of
-/// partition 0 of the sink's topic in a group of the sink's task.
+/// What the newest committed transaction says is written: of a run's epoch the first pieces, and of
+/// its earlier epochs all. Offset and metadata of partition 0 of the sink's topic in a group of the
+/// sink's task.
 struct epoch_mark {
   std::string run;  // whose epochs are counted
   uint64_t epoch = 0;
+  size_t pieces = 0;
+
+  std::string metadata() const { return run + ' ' + std::to_string(pieces); }
+  static epoch_mark of(int64_t offset, const std::string& metadata);
+  /// How many pieces of this epoch are written, of `total`.
+  size_t written(const std::string& of_run, uint64_t of_epoch, size_t total) const {
+    if (run != of_run || epoch < of_epoch) return 0;
+    return epoch > of_epoch ? total : std::min(pieces, total);
+  }
 };
 
 class kafka_producer {
@@ -31,9 +41,9 @@ class kafka_producer {
   /// Connects. With a transactional id it fences whoever had it, and ends their transaction: it is
   /// committed or aborted when this returns.
   status open();
-  /// Records (records.hpp) in one transaction with the mark. An error: nothing of them is visible,
-  /// or the next owner of the transactional id finds the mark.
-  status commit(std::span<const buffer_ref> records, const std::string& group, const epoch_mark&);
+  /// An epoch's pieces of records (records.hpp) from `written.pieces` on, in transactions with
+  /// their marks. An error: the next owner of the transactional id finds a mark of what is written.
+  status commit(std::span<const buffer_ref> pieces, const std::string& group, epoch_mark written);
   /// The newest mark; nothing = there is none. After open() it is final.
   result<std::optional<epoch_mark>> newest_mark(const std::string& group) const;
 
@@ -53,8 +63,8 @@ class kafka_producer {
   outcome judge(std::string_view what, rd_kafka_resp_err_t);
   template <class Call>
   outcome repeat(std::string_view what, int64_t limit_ms, Call&&);
-  outcome try_commit(std::span<const buffer_ref> records, const std::string& group,
-                     const epoch_mark&);
+  status commit_some(std::span<const buffer_ref>, const std::string& group, const epoch_mark&);
+  outcome try_commit(std::span<const buffer_ref>, const std::string& group, const epoch_mark&);
   outcome add(std::string_view records);
   outcome cancelled() const;
   error say(std::string_view what, const std::string& why, rd_kafka_resp_err_t) const;

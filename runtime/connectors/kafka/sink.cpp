@@ -195,12 +195,10 @@ status kafka_sink::on_epoch_complete(epoch e) {
   size_t bytes = 0;
   for (const auto& p : *due) bytes += p.size();
   held_bytes_ -= bytes;
-  commit_ = lane().submit(
-      [producer = thread_->producer.get(), due, group = group_,
-       mark = epoch_mark{context_.attempt, e.value}] {
-        return producer->commit(*due, group, mark);
-      },
-      bytes);
+  commit_ = lane().submit([producer = thread_->producer.get(), due, group = group_,
+                           mark = epoch_mark{context_.attempt, e.value,
+                                             0}] { return producer->commit(*due, group, mark); },
+                          bytes);
   return lane().failed();
 }
 
@@ -211,8 +209,8 @@ void kafka_sink::recover(sink_snapshot s) {
   auto work = [due](kafka_producer& producer) -> status {
     // The producer is open: nobody else's transaction of this id is still undecided.
     WEIR_ASSIGN(auto newest, producer.newest_mark(due->group));
-    if (newest && newest->run == due->run && newest->epoch >= due->number) return {};
-    return producer.commit(due->pieces, due->group, {due->run, due->number});
+    const size_t written = newest ? newest->written(due->run, due->number, due->pieces.size()) : 0;
+    return producer.commit(due->pieces, due->group, {due->run, due->number, written});
   };
   auto cancel = thread_->cancel;
   lane().submit([work, own, due, cancel, producer = thread_->producer.get(), options = options_,

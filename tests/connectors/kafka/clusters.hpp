@@ -53,7 +53,7 @@ class kafka_tools {
           RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
       REQUIRE(e == RD_KAFKA_RESP_ERR_NO_ERROR);
     }
-    REQUIRE(rd_kafka_flush(writer_, 10'000) == RD_KAFKA_RESP_ERR_NO_ERROR);
+    REQUIRE(rd_kafka_flush(writer_, 60'000) == RD_KAFKA_RESP_ERR_NO_ERROR);
   }
   void write_values(const std::string& topic, int32_t partition,
                     const std::vector<std::string>& values) {
@@ -72,7 +72,7 @@ class kafka_tools {
     std::map<int32_t, std::vector<kafka_record>> out;
     for (int32_t p = 0; p < partitions; ++p) {
       REQUIRE(rd_kafka_consume_start(handle, p, RD_KAFKA_OFFSET_BEGINNING) == 0);
-      while (auto* m = rd_kafka_consume(handle, p, 10'000)) {
+      while (auto* m = rd_kafka_consume(handle, p, 60'000)) {
         auto err = m->err;
         if (!err) out[p].push_back(record_of(*m));
         rd_kafka_message_destroy(m);
@@ -94,7 +94,7 @@ class kafka_tools {
     auto* reader = make(RD_KAFKA_CONSUMER, conf, bootstrap_);
     auto* list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(list, topic.c_str(), partition);
-    REQUIRE(rd_kafka_committed(reader, list, 10'000) == 0);
+    REQUIRE(rd_kafka_committed(reader, list, 60'000) == 0);
     std::optional<std::pair<int64_t, std::string>> out;
     const auto& e = list->elems[0];
     if (e.offset >= 0)

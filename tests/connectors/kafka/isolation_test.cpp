@@ -24,7 +24,7 @@ struct transaction {
             RD_KAFKA_CONF_OK);
     rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
     REQUIRE(rk);
-    REQUIRE(!rd_kafka_init_transactions(rk, 10'000));
+    REQUIRE(!rd_kafka_init_transactions(rk, 60'000));
   }
   ~transaction() { rd_kafka_destroy(rk); }
   void write(int i) {
@@ -36,10 +36,10 @@ struct transaction {
   void begin(int i) {
     REQUIRE(!rd_kafka_begin_transaction(rk));
     write(i);
-    REQUIRE(rd_kafka_flush(rk, 10'000) == 0);
+    REQUIRE(rd_kafka_flush(rk, 60'000) == 0);
   }
-  void commit() { REQUIRE(!rd_kafka_commit_transaction(rk, 10'000)); }
-  void abort() { REQUIRE(!rd_kafka_abort_transaction(rk, 10'000)); }
+  void commit() { REQUIRE(!rd_kafka_commit_transaction(rk, 60'000)); }
+  void abort() { REQUIRE(!rd_kafka_abort_transaction(rk, 60'000)); }
 };
 
 }  // namespace

@@ -111,7 +111,7 @@ struct running {
   }
   status finish_snapshot(size_t i, memory_snapshot& s) {
     s.subtask = static_cast<uint32_t>(i);
-    for (auto until = std::chrono::steady_clock::now() + 30s;
+    for (auto until = std::chrono::steady_clock::now() + 120s;
          std::chrono::steady_clock::now() < until;) {
       WEIR_ASSIGN(bool done, sinks[i]->snapshot_continue(s, 1 << 20));
       if (done) return {};
@@ -127,11 +127,13 @@ struct running {
       WEIR_TRY(sinks[i]->snapshot_begin(*s));
       WEIR_TRY(finish_snapshot(i, *s));
     }
+    // It outlives this attempt, whose memory pieces are.
+    for (auto& [state, who, bytes] : s->kept) bytes = buffer::copy(s->pool, bytes.bytes());
     return s;
   }
   status settle() {
     for (auto& s : sinks) {
-      auto until = std::chrono::steady_clock::now() + 30s;
+      auto until = std::chrono::steady_clock::now() + 120s;
       while (!s->committed()) {
         if (std::chrono::steady_clock::now() > until) return {errc::timeout, "never committed"};
         WEIR_TRY(s->on_processing_time(0, out));

@@ -55,7 +55,7 @@ struct reading {
   }
   /// Until it is finished, or `count` rows have come.
   status take(rows& out, size_t count = SIZE_MAX, uint32_t max_rows = 8192) {
-    for (auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    for (auto until = std::chrono::steady_clock::now() + std::chrono::seconds(120);
          std::chrono::steady_clock::now() < until;) {
       auto p = reader->poll(max_rows);
       if (!p) return p.err();

@@ -1,3 +1,5 @@
+#include <set>
+
 #include "sinks.hpp"
 
 using namespace weir;
@@ -18,7 +20,7 @@ TEST_CASE("kafka sink: an epoch's rows are written when it is complete, with its
   // Records without a key take turns.
   for (int p = 0; p < 3; ++p) CHECK(all[p].size() == 10);
   CHECK(cluster.committed("weir-job-sink/out-0", "out", 0) ==
-        std::pair(int64_t{1}, std::string("a1")));
+        std::pair(int64_t{1}, std::string("a1 1")));
   REQUIRE(r.barrier().ok());
   REQUIRE(r.complete().ok());
   CHECK(values_of(cluster.read("out", 3)) == expected(0, 35));
@@ -64,7 +66,7 @@ TEST_CASE("kafka sink: a crash before the transaction: its rows are written by t
     CHECK(values_of(cluster.read("out", 2)) == expected(0, 20));
     // The mark is of the run whose epoch it is.
     CHECK(cluster.committed("weir-job-sink/out-1", "out", 0) ==
-          std::pair(int64_t{1}, std::string("a1")));
+          std::pair(int64_t{1}, std::string("a1 1")));
   }
   SUBCASE("by fewer tasks") {
     running r;
@@ -157,7 +159,7 @@ TEST_CASE("kafka sink: a task that is thought dead cannot commit any more") {
   REQUIRE(!fenced.ok());
   CHECK(fenced.err().message.find("another task or job has taken over") != std::string::npos);
   CHECK(cluster.committed("weir-job-sink/out-0", "out", 0) ==
-        std::pair(int64_t{1}, std::string("a1")));
+        std::pair(int64_t{1}, std::string("a1 1")));
 }
 
 TEST_CASE("kafka sink: a transaction that the cluster breaks off is tried again") {
@@ -265,6 +267,55 @@ TEST_CASE("kafka sink: a task that stops within a transaction aborts it") {
   cluster.broker.forget_failures();
   r.stop();
   CHECK(cluster.broker.open_transactions() == 0);
+}
+
+TEST_CASE("kafka sink: a large epoch goes in several transactions, each written once") {
+  small_cluster cluster;
+  cluster.create("out", 1);
+  auto spec = kafka_sink_spec(cluster, {{"format", "csv"}}, two);
+  constexpr int64_t batches = 40, per_batch = 1000;
+  const std::string long_text(1000, 'x');  // 40 pieces of 1 MB
+  auto batch_at = [&](memory_pool& pool, int64_t i) {
+    std::vector<int64_t> n;
+    for (int64_t k = 0; k < per_batch; ++k) n.push_back(i * per_batch + k);
+    return batch_of(pool, two,
+                    {fixed(pool, type_id::int64, n),
+                     texts(pool, std::vector<std::optional<std::string>>(n.size(), long_text))});
+  };
+  auto count = [&] {
+    std::set<std::string> different;
+    size_t all = 0;
+    const auto records = cluster.read("out", 1);
+    for (const auto& r : records.at(0)) {
+      ++all;
+      different.insert(*r.value);
+    }
+    CHECK(all == different.size());
+    return all;
+  };
+  std::shared_ptr<memory_snapshot> complete;
+  {
+    running r;
+    REQUIRE(r.start(spec, 1, "a1").ok());
+    for (int64_t i = 0; i < batches; ++i)
+      REQUIRE(r.sinks[0]->process_batch(0, batch_at(r.env.pool, i), r.out).ok());
+    complete = *r.barrier();
+    // The second transaction finds no partition to write to.
+    REQUIRE(r.sinks[0]->on_epoch_complete(epoch{1}).ok());
+    for (int i = 0; i < 20'000 && cluster.broker.requests(small_broker::end_transaction) == 0; ++i)
+      std::this_thread::sleep_for(1ms);
+    for (int i = 0; i < 20; ++i) cluster.broker.fail_next(small_broker::add_partitions, 29);
+    auto cut = r.settle();
+    MESSAGE((cut.ok() ? std::string("the second one was faster") : cut.err().message));
+  }
+  cluster.broker.forget_failures();
+  CHECK(count() >= 30'000);
+  running r;
+  REQUIRE(r.start(spec, 1, "a2", complete.get()).ok());
+  REQUIRE(r.settle().ok());
+  CHECK(count() == batches * per_batch);
+  CHECK(cluster.committed("weir-job-sink/out-0", "out", 0) ==
+        std::pair(int64_t{1}, std::string("a1 40")));
 }
 
 TEST_CASE("kafka sink: large epochs are kept in pieces, small ones behind them leave none") {
