@@ -56,7 +56,9 @@ struct maker {
     return error(errc::unsupported, "custom operator \"" + s.class_name + "\" in this build");
 #endif
   }
-  result<operator_ptr> operator()(const lookup_spec& s) const { return connector(s.table.connector); }
+  result<operator_ptr> operator()(const lookup_spec& s) const {
+    return connector(s.table.connector);
+  }
   result<operator_ptr> operator()(const source_spec& s) const {
     return connector(s.connector);
   }

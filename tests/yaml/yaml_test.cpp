@@ -544,3 +544,29 @@ sinks:
   CHECK(wrong("flight.carrier = name") ==
         "\"flight\" is no side of the join; they are flights and airlines\n");
 }
+
+TEST_CASE("a job's state_ttl holds for its steps, a step's for itself") {
+  const std::string steps = R"~(
+state_ttl: 2h
+steps:
+  - {name: by_carrier, from: flights, key: carrier, aggregate: {n: count(*)}}
+  - {name: by_origin, from: flights, key: origin, aggregate: {n: count(*)}, state_ttl: 5m}
+  - {name: once, from: flights, select: [origin, carrier], distinct: true, state_ttl: 0s}
+  - {name: at_the_end, from: flights, key: carrier, aggregate: {n: count(*)}, emit: final}
+sinks:
+  - {from: by_carrier, into: stdout}
+  - {from: by_origin, into: hole}
+  - {from: once, into: hole_2}
+  - {from: at_the_end, into: out}
+)~";
+  const std::string holes =
+      "  hole: {with: {connector: blackhole}}\n  hole_2: {with: {connector: blackhole}}\n";
+  auto j = load_job_text(read_yaml, tables + holes + steps, "job.yaml", "/jobs", {});
+  REQUIRE_MESSAGE(j.ok(), (j.ok() ? "" : j.err().message));
+  CHECK(op(*j, "by_carrier").state_ttl_us == 7'200'000'000);
+  CHECK(op(*j, "by_origin").state_ttl_us == 300'000'000);
+  CHECK(op(*j, "once").state_ttl_us == 0);
+  CHECK(op(*j, "at_the_end").state_ttl_us == 0);
+  CHECK(errors("state_ttl: 1ms\nsinks: [{from: flights, into: out}]\n")
+            .find("state_ttl is between 100ms and 10000 days") != std::string::npos);
+}
