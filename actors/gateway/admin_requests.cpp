@@ -133,6 +133,26 @@ void broker::describe_topic_partitions(const request_ptr& request) {
       kafka::answer_describe_topic_partitions(*body, storage_.directory()->catalog(), node_));
 }
 
+void broker::list_config_resources(const request_ptr& request) {
+  auto body = decode_body<kafka::list_config_resources_request>(*request);
+  if (!body) return;
+  request->answer(kafka::answer_list_config_resources(*body, storage_.directory()->catalog(), node_,
+                                                      facts_of(request)));
+}
+
+void broker::describe_quorum(const request_ptr& request) {
+  auto body = decode_body<kafka::describe_quorum_request>(*request);
+  if (!body) return;
+  request->answer(kafka::answer_describe_quorum(*body, node_, facts_of(request)));
+}
+
+void broker::alter_replica_log_dirs(const request_ptr& request) {
+  auto body = decode_body<kafka::alter_replica_log_dirs_request>(*request);
+  if (!body) return;
+  request->answer(kafka::answer_alter_replica_log_dirs(*body, storage_.directory()->catalog(),
+                                                       storage_.folder()));
+}
+
 void broker::elect_leaders(const request_ptr& request) {
   auto body = decode_body<kafka::elect_leaders_request>(*request);
   if (!body) return;

@@ -54,6 +54,9 @@ void broker::add_routes() {
   add(api_key::describe_cluster, &broker::describe_cluster);
   add(api_key::describe_topic_partitions, &broker::describe_topic_partitions);
   add(api_key::describe_log_dirs, &broker::describe_log_dirs);
+  add(api_key::alter_replica_log_dirs, &broker::alter_replica_log_dirs);
+  add(api_key::list_config_resources, &broker::list_config_resources);
+  add(api_key::describe_quorum, &broker::describe_quorum);
   add(api_key::elect_leaders, &broker::elect_leaders);
   add(api_key::alter_partition_reassignments, &broker::alter_partition_reassignments);
   add(api_key::list_partition_reassignments, &broker::list_partition_reassignments);

@@ -73,6 +73,9 @@ class broker final : public request_handler {
   void describe_cluster(const request_ptr&);
   void describe_topic_partitions(const request_ptr&);
   void describe_log_dirs(const request_ptr&);
+  void alter_replica_log_dirs(const request_ptr&);
+  void list_config_resources(const request_ptr&);
+  void describe_quorum(const request_ptr&);
   void elect_leaders(const request_ptr&);
   void alter_partition_reassignments(const request_ptr&);
   void list_partition_reassignments(const request_ptr&);

@@ -9,6 +9,8 @@ namespace weir::kafka {
 
 inline constexpr std::string_view consumer_offsets_topic = "__consumer_offsets";
 inline constexpr std::string_view transaction_state_topic = "__transaction_state";
+/// Kafka's log of metadata; here a name that is reserved.
+inline constexpr std::string_view cluster_metadata_topic = "__cluster_metadata";
 
 inline constexpr size_t topic_name_bytes_max = 249;
 

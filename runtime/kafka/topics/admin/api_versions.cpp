@@ -45,6 +45,7 @@ constexpr api_range table[] = {
     serve(api_key::delete_acls, 1, 3),
     serve(api_key::describe_configs, 1, 4),
     serve(api_key::alter_configs, 0, 2),
+    serve(api_key::alter_replica_log_dirs, 1, 2),
     serve(api_key::describe_log_dirs, 1, 4),
     serve(api_key::sasl_authenticate, 0, 2),
     serve(api_key::create_partitions, 0, 3),
@@ -54,12 +55,14 @@ constexpr api_range table[] = {
     serve(api_key::alter_partition_reassignments, 0, 1),
     serve(api_key::list_partition_reassignments, 0, 0),
     serve(api_key::offset_delete, 0, 0),
+    serve(api_key::describe_quorum, 0, 2),
     serve(api_key::describe_cluster, 0, 2),
     serve(api_key::describe_producers, 0, 0),
     serve(api_key::describe_transactions, 0, 0),
     serve(api_key::list_transactions, 0, 1),
     serve(api_key::consumer_group_heartbeat, 0, 1),
     serve(api_key::consumer_group_describe, 0, 1),
+    serve(api_key::list_config_resources, 0, 1),
     serve(api_key::describe_topic_partitions, 0, 0),
 };
 

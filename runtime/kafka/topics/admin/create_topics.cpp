@@ -12,7 +12,6 @@ namespace {
 using requested_topic = create_topics_request::topic;
 
 // Kafka keeps its metadata in a topic of this name; its own clients know that it cannot be made.
-constexpr std::string_view cluster_metadata_topic = "__cluster_metadata";
 
 /// One request on its way: the catalog with what the topics before have brought.
 struct creation {

@@ -164,4 +164,39 @@ describe_configs_response answer_describe_configs(const describe_configs_request
   return response;
 }
 
+list_config_resources_response answer_list_config_resources(
+    const list_config_resources_request& request, const topic_catalog& catalog,
+    const node_facts& node, const request_facts& facts) {
+  list_config_resources_response response;
+  constexpr resource_type all[] = {resource_type::topic, resource_type::broker,
+                                   resource_type::broker_logger, resource_type::client_metrics,
+                                   resource_type::group};
+  std::vector<int8_t> types = request.resource_types;
+  // Version 0 lists client metrics only, and there are no subscriptions.
+  if (types.empty() && facts.version > 0)
+    for (resource_type t : all) types.push_back(static_cast<int8_t>(t));
+  auto add = [&response](std::string name, int8_t type) {
+    response.config_resources.push_back({std::move(name), type});
+  };
+  for (int8_t type : types) {
+    switch (static_cast<resource_type>(type)) {
+      case resource_type::topic:
+        for (const auto& t : catalog.sorted()) add(t->name, type);
+        break;
+      case resource_type::broker:
+      case resource_type::broker_logger:
+        add(std::to_string(node.node_id), type);
+        break;
+      case resource_type::client_metrics:
+      case resource_type::group:
+        break;  // none has a configuration of its own
+      default:
+        response.config_resources.clear();
+        response.error_code = error_code::unsupported_version;
+        return response;
+    }
+  }
+  return response;
+}
+
 }  // namespace weir::kafka

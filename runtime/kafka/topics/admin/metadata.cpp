@@ -145,6 +145,32 @@ describe_cluster_response answer_describe_cluster(const describe_cluster_request
   return response;
 }
 
+describe_quorum_response answer_describe_quorum(const describe_quorum_request& request,
+                                                const node_facts& node,
+                                                const request_facts& facts) {
+  describe_quorum_response response;
+  for (const auto& t : request.topics) {
+    auto& topic = response.topics.emplace_back();
+    topic.topic_name = t.topic_name;
+    for (const auto& p : t.partitions) {
+      auto& out = topic.partitions.emplace_back();
+      out.partition_index = p.partition_index;
+      if (t.topic_name != cluster_metadata_topic || p.partition_index != 0) {
+        set_error(out, {error_code::unknown_topic_or_partition, std::string(unknown_topic_text)});
+        continue;
+      }
+      out.leader_id = node.node_id;
+      describe_quorum_response::replica_state self;
+      self.replica_id = node.node_id;
+      self.last_caught_up_timestamp = facts.now_ms;
+      out.current_voters.push_back(self);
+    }
+  }
+  response.nodes.push_back(
+      {node.node_id, {{"CONTROLLER", node.host, static_cast<uint16_t>(node.port)}}});
+  return response;
+}
+
 find_coordinator_response answer_find_coordinator(const find_coordinator_request& request,
                                                   const node_facts& node,
                                                   const request_facts& facts) {

@@ -1,6 +1,6 @@
-// Where things are: Metadata 0-13, DescribeTopicPartitions 0, DescribeCluster 0-2, FindCoordinator
-// 0-6. One node leads every partition and coordinates everything. Functions as described in
-// admin.hpp.
+// Where things are: Metadata 0-13, DescribeTopicPartitions 0, DescribeCluster 0-2, DescribeQuorum
+// 0-2, FindCoordinator 0-6. One node leads every partition and coordinates everything. Functions as
+// described in admin.hpp.
 #pragma once
 
 #include "runtime/kafka/protocol/messages/configs.hpp"
@@ -26,6 +26,9 @@ describe_topic_partitions_response answer_describe_topic_partitions(
 
 describe_cluster_response answer_describe_cluster(const describe_cluster_request&,
                                                   const node_facts&, const request_facts&);
+/// This node alone decides about metadata. They are kept in a store, not in a log: offsets are 0.
+describe_quorum_response answer_describe_quorum(const describe_quorum_request&, const node_facts&,
+                                                const request_facts&);
 find_coordinator_response answer_find_coordinator(const find_coordinator_request&,
                                                   const node_facts&, const request_facts&);
 

@@ -81,6 +81,27 @@ describe_log_dirs_response answer_describe_log_dirs(const describe_log_dirs_requ
   return response;
 }
 
+alter_replica_log_dirs_response answer_alter_replica_log_dirs(
+    const alter_replica_log_dirs_request& request, const topic_catalog& catalog,
+    const std::string& folder) {
+  alter_replica_log_dirs_response response;
+  for (const auto& dir : request.dirs)
+    for (const auto& wanted : dir.topics) {
+      topic_ptr t = catalog.find(wanted.name);
+      auto& result = response.results.emplace_back();
+      result.topic_name = wanted.name;
+      for (int32_t partition : wanted.partitions) {
+        error_code e = error_code::none;  // to where it is: done
+        if (dir.path != folder)
+          e = error_code::log_dir_not_found;
+        else if (!has_partition(t, partition))
+          e = error_code::replica_not_available;
+        result.partitions.push_back({partition, e});
+      }
+    }
+  return response;
+}
+
 elect_leaders_response answer_elect_leaders(const elect_leaders_request& request,
                                             const topic_catalog& catalog,
                                             const request_facts& facts) {

@@ -1,6 +1,7 @@
-// Replicas and their disks: DescribeLogDirs 1-4, ElectLeaders 0-2, AlterPartitionReassignments 0-1,
-// ListPartitionReassignments 0. One node holds the one replica of each partition, so nothing moves:
-// these give the protocol's answers to that. Functions as described in admin.hpp.
+// Replicas and their disks: DescribeLogDirs 1-4, AlterReplicaLogDirs 1-2, ElectLeaders 0-2,
+// AlterPartitionReassignments 0-1, ListPartitionReassignments 0. One node holds the one replica of
+// each partition, so nothing moves: these give the protocol's answers to that. Functions as
+// described in admin.hpp.
 #pragma once
 
 #include "runtime/kafka/protocol/messages/topics.hpp"
@@ -19,6 +20,9 @@ struct log_dir_facts {
 
 describe_log_dirs_response answer_describe_log_dirs(const describe_log_dirs_request&,
                                                     const topic_catalog&, const log_dir_facts&);
+alter_replica_log_dirs_response answer_alter_replica_log_dirs(const alter_replica_log_dirs_request&,
+                                                              const topic_catalog&,
+                                                              const std::string& folder);
 elect_leaders_response answer_elect_leaders(const elect_leaders_request&, const topic_catalog&,
                                             const request_facts&);
 alter_partition_reassignments_response answer_alter_partition_reassignments(

@@ -292,3 +292,21 @@ TEST_CASE("AlterConfigs replaces all that a topic overrides") {
   fail_all(a.response, {error_code::kafka_storage_error, "no space"});
   CHECK(outcome(a.response.responses[0]) == "KAFKA_STORAGE_ERROR: no space");
 }
+
+TEST_CASE("ListConfigResources: what has a configuration") {
+  cluster c;
+  auto listed = [&](std::vector<int8_t> types, int16_t version) {
+    list_config_resources_request request;
+    request.resource_types = std::move(types);
+    auto r = answer_list_config_resources(request, c.catalog, c.node, c.facts(version));
+    check_wire(r);
+    std::string out(to_string(r.error_code));
+    for (const auto& e : r.config_resources)
+      out += " " + std::to_string(e.resource_type) + ":" + e.resource_name;
+    return out;
+  };
+  CHECK(listed({}, 0) == "NONE");
+  CHECK(listed({}, 1) == "NONE 2:__consumer_offsets 2:clicks 2:orders 4:7 8:7");
+  CHECK(listed({4, 16, 32}, 1) == "NONE 4:7");
+  CHECK(listed({2, 3}, 1) == "UNSUPPORTED_VERSION");
+}

@@ -257,3 +257,28 @@ TEST_CASE("FindCoordinator: this node, in both layouts") {
   writer w;
   for (int16_t v = 0; v <= 6; ++v) encode(w, v < 4 ? old : share, v);
 }
+
+TEST_CASE("DescribeQuorum: one voter, and no other topic than the metadata's") {
+  cluster c;
+  describe_quorum_request request;
+  request.topics.push_back({"__cluster_metadata", {{0}, {1}}});
+  request.topics.push_back({"orders", {{0}}});
+  auto r = answer_describe_quorum(request, c.node, c.facts(2));
+  CHECK(r.error_code == error_code::none);
+  REQUIRE(r.topics.size() == 2);
+  const auto& own = r.topics[0].partitions.at(0);
+  CHECK(outcome(own) == "NONE");
+  CHECK(own.leader_id == 7);
+  REQUIRE(own.current_voters.size() == 1);
+  CHECK(own.current_voters[0].replica_id == 7);
+  CHECK(own.current_voters[0].last_caught_up_timestamp == 5000);
+  CHECK(own.observers.empty());
+  const char* unknown =
+      "UNKNOWN_TOPIC_OR_PARTITION: This server does not host this topic-partition.";
+  CHECK(outcome(r.topics[0].partitions.at(1)) == unknown);
+  CHECK(outcome(r.topics[1].partitions.at(0)) == unknown);
+  REQUIRE(r.nodes.size() == 1);
+  CHECK(r.nodes[0].listeners.at(0).host == "broker.example");
+  CHECK(r.nodes[0].listeners.at(0).port == 9093);
+  check_wire(r);
+}

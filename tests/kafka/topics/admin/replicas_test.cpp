@@ -42,6 +42,23 @@ TEST_CASE("DescribeLogDirs: sizes of all or of named partitions") {
   CHECK(listed(answer_describe_log_dirs(request, c.catalog, facts)) == "orders-1=20 ");
 }
 
+TEST_CASE("AlterReplicaLogDirs: only to where a partition is") {
+  cluster c;
+  alter_replica_log_dirs_request request;
+  request.dirs.resize(2);
+  request.dirs[0] = {"/var/lib/weir", {{"orders", {0, 9}}, {"nothing", {0}}}};
+  request.dirs[1] = {"/mnt", {{"clicks", {0}}}};
+  check_wire(request);
+  auto r = answer_alter_replica_log_dirs(request, c.catalog, "/var/lib/weir");
+  REQUIRE(r.results.size() == 3);
+  CHECK(r.results[0].topic_name == "orders");
+  CHECK(r.results[0].partitions.at(0).error_code == error_code::none);
+  CHECK(r.results[0].partitions.at(1).error_code == error_code::replica_not_available);
+  CHECK(r.results[1].partitions.at(0).error_code == error_code::replica_not_available);
+  CHECK(r.results[2].partitions.at(0).error_code == error_code::log_dir_not_found);
+  check_wire(r);
+}
+
 TEST_CASE("ElectLeaders: never needed") {
   cluster c;
   elect_leaders_request request;
