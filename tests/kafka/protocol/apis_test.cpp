@@ -55,6 +55,7 @@ TEST_CASE("kafka apis: the versions that the codec can do") {
       {api_key::delete_acls, 31, 1, 3, 2},
       {api_key::describe_configs, 32, 1, 4, 4},
       {api_key::alter_configs, 33, 0, 2, 2},
+      {api_key::alter_replica_log_dirs, 34, 1, 2, 2},
       {api_key::describe_log_dirs, 35, 1, 4, 2},
       {api_key::sasl_authenticate, 36, 0, 2, 2},
       {api_key::create_partitions, 37, 0, 3, 2},
@@ -66,12 +67,14 @@ TEST_CASE("kafka apis: the versions that the codec can do") {
       {api_key::offset_delete, 47, 0, 0, no_version},
       {api_key::describe_user_scram_credentials, 50, 0, 0, 0},
       {api_key::alter_user_scram_credentials, 51, 0, 0, 0},
+      {api_key::describe_quorum, 55, 0, 2, 0},
       {api_key::describe_cluster, 60, 0, 2, 0},
       {api_key::describe_producers, 61, 0, 0, 0},
       {api_key::describe_transactions, 65, 0, 0, 0},
       {api_key::list_transactions, 66, 0, 2, 0},
       {api_key::consumer_group_heartbeat, 68, 0, 1, 0},
       {api_key::consumer_group_describe, 69, 0, 1, 0},
+      {api_key::list_config_resources, 74, 0, 1, 0},
       {api_key::describe_topic_partitions, 75, 0, 0, 0},
   };
   CHECK(apis().size() == std::size(rows));
