@@ -13,10 +13,10 @@
 #include <thread>
 #include <vector>
 
-#include "cluster/cli/http.hpp"
 #include "cluster/cli/job_file.hpp"
 #include "cluster/cli/node_file.hpp"
 #include "cluster/cli/table.hpp"
+#include "cluster/http/server.hpp"
 #include "runtime/connectors/json_text.hpp"
 
 namespace weir::cli {
@@ -117,7 +117,7 @@ int call(const cluster_verb_options& o, const std::string& method, const std::st
                  "address of any node\n");
     return exit_usage;
   }
-  auto r = http_call(o.cluster, method, target, body);
+  auto r = http::http_call(o.cluster, method, target, body);
   if (!r) return fail(r.err().message);
   answer = std::move(r->body);
   if (r->status == 200) return exit_ok;
@@ -206,11 +206,12 @@ int cluster_status(const cluster_verb_options& o) {
   }
   simdjson::dom::parser parser;
   simdjson::dom::array nodes;
-  text_table t({"id", "pid", "http", "alive", "coordinates"});
+  text_table t({"id", "pid", "http", "kafka", "alive", "coordinates"});
   auto parsed = parser.parse(answer);
   if (!parsed.error() && !parsed["nodes"].get(nodes))
     for (auto n : nodes)
-      t.add({text_of(n["id"]), text_of(n["pid"]), text_of(n["http"]), text_of(n["alive"]),
+      t.add({text_of(n["id"]), text_of(n["pid"]), text_of(n["http"]),
+             n["kafka"].is_null() ? "" : text_of(n["kafka"]), text_of(n["alive"]),
              text_of(n["coordinates"])});
   t.print(o.output);
   std::printf("\n");

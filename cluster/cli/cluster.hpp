@@ -18,7 +18,8 @@ struct cluster_verb_options {
   std::string http = "127.0.0.1:0";
   std::string kafka;       // HOST:PORT of the Kafka listener; empty: none
   std::string advertised;  // HOST:PORT that Kafka's clients are told; empty: where it listens
-  std::map<std::string, std::string> settings;  // of the broker, by Kafka's names
+  std::map<std::string, std::string> settings;              // of the broker, by Kafka's names
+  size_t metrics_partitions = 1'000, metrics_groups = 200;  // with series of their own
   uint16_t port = 0;
   uint32_t nodes = 3;
   size_t memory_bytes = size_t{2} << 30;

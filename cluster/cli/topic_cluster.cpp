@@ -4,7 +4,7 @@
 
 #include <cstdlib>
 
-#include "cluster/cli/http.hpp"
+#include "cluster/http/server.hpp"
 #include "runtime/connectors/kafka/kafka.hpp"
 
 namespace weir::cli {
@@ -12,7 +12,7 @@ namespace {
 
 /// The Kafka listeners of a cluster, as its GET /cluster says.
 result<std::string> ask_cluster(const std::string& address) {
-  WEIR_ASSIGN(auto answer, http_call(address, "GET", "/cluster"));
+  WEIR_ASSIGN(auto answer, http::http_call(address, "GET", "/cluster"));
   simdjson::dom::parser parser;
   simdjson::dom::element e;
   simdjson::dom::array nodes;

@@ -34,7 +34,8 @@ result<topic_writer> topic_writer::open(brokers& b, topic_facts t, topic_writer_
       if (max > 0) w.options_.batch_bytes = std::min<size_t>(w.options_.batch_bytes, max);
     }
   w.builders_.resize(w.topic_.partitions.size());
-  WEIR_TRY(w.start_producer());
+  w.sticky_ = static_cast<int32_t>(o.first_partition % w.topic_.partitions.size());
+  if (o.idempotent) WEIR_TRY(w.start_producer());
   return w;
 }
 
@@ -56,14 +57,20 @@ status topic_writer::start_producer() {
   }
 }
 
-status topic_writer::add(std::optional<int32_t> partition, int64_t timestamp_ms,
-                         std::optional<byte_view> key, std::optional<byte_view> value,
-                         std::span<const record_header> headers) {
+result<int32_t> topic_writer::partition_for(std::optional<int32_t> partition,
+                                            const std::optional<byte_view>& key) const {
   const int32_t n = partitions();
   const int32_t to = partition ? *partition : key ? partition_of_key(*key, n) : sticky_;
   if (to < 0 || to >= n)
     return error{errc::invalid_argument, "topic " + topic_.name + ": there is no partition " +
                                              std::to_string(to) + "; it has " + std::to_string(n)};
+  return to;
+}
+
+status topic_writer::add(std::optional<int32_t> partition, int64_t timestamp_ms,
+                         std::optional<byte_view> key, std::optional<byte_view> value,
+                         std::span<const record_header> headers) {
+  WEIR_ASSIGN(const int32_t to, partition_for(partition, key));
   // What a record takes beside key and value: lengths, offsets and times as varints.
   constexpr size_t overhead_max = 40;
   size_t size = overhead_max + (key ? key->size() : 0) + (value ? value->size() : 0);
@@ -72,7 +79,7 @@ status topic_writer::add(std::optional<int32_t> partition, int64_t timestamp_ms,
   if (!batch.empty() && batch.size_bytes() + size > options_.batch_bytes) {
     WEIR_TRY(close_batch(to));
     if (!partition && !key) {
-      sticky_ = (sticky_ + 1) % n;
+      sticky_ = (sticky_ + 1) % partitions();
       return add(partition, timestamp_ms, key, value, headers);
     }
   }
@@ -92,7 +99,7 @@ status topic_writer::close_batch(int32_t partition) {
   o.compression = options_.compression;
   o.producer_id = producer_id_;
   o.producer_epoch = producer_epoch_;
-  o.base_sequence = sequence;
+  o.base_sequence = options_.idempotent ? sequence : -1;
   batch.set_options(o);
   WEIR_ASSIGN(f.batch, batch.build());
   // After 2^31 - 1 sequences begin at 0 again.
@@ -186,6 +193,7 @@ status topic_writer::receive_one() {
 }
 
 status topic_writer::send_again(std::deque<flight> flights, error why) {
+  if (!options_.idempotent) return why;
   const auto deadline = steady::now() + std::chrono::milliseconds(options_.retry_ms);
   while (!flights.empty()) {
     if (steady::now() >= deadline)

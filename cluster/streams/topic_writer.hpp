@@ -1,7 +1,7 @@
 // Writes records to a topic: batches per partition, several requests under way, acknowledged by all
-// replicas (acks=all). An idempotent producer: what is sent again after an error or a lost
-// connection is there once, in order. Blocking, one thread.
-// What always holds: records of one partition are acknowledged in the order of add().
+// replicas (acks=all). By default an idempotent producer: what is sent again after an error or a
+// lost connection is there once, in order. Blocking, one thread. What always holds: records of one
+// partition are acknowledged in the order of add().
 #pragma once
 
 #include <deque>
@@ -20,6 +20,10 @@ struct topic_writer_options {
   size_t batch_bytes = 1'000'000;
   int32_t timeout_ms = 30'000;  // of the broker for one request
   int32_t retry_ms = 60'000;    // how long a batch is sent again before its error is final
+  /// Without, nothing is sent again: for writers of a moment, which brokers need not remember.
+  bool idempotent = true;
+  /// Where records without key begin; taken modulo the number of partitions.
+  uint32_t first_partition = 0;
 };
 /// Batches of one partition that brokers recognise as repeated.
 inline constexpr size_t writer_in_flight_max = 5;
@@ -36,6 +40,9 @@ class topic_writer {
   /// may wait for others to be acknowledged.
   status add(std::optional<int32_t> partition, int64_t timestamp_ms, std::optional<byte_view> key,
              std::optional<byte_view> value, std::span<const record_header> headers = {});
+  /// Where such a record goes; the batches in turn for one without key are those of now.
+  result<int32_t> partition_for(std::optional<int32_t> partition,
+                                const std::optional<byte_view>& key) const;
   /// Sends what waits in batches.
   status send();
   /// The same, and waits until everything is acknowledged.

@@ -1,8 +1,8 @@
-#include "cluster/cli/report_json.hpp"
+#include "cluster/http/report_json.hpp"
 
 #include "runtime/connectors/json_text.hpp"
 
-namespace weir::cli {
+namespace weir::http {
 namespace {
 
 /// The states that users of `job describe` know: a restart is a start, a stop under way still runs.
@@ -26,8 +26,7 @@ std::string to_json(const operator_report& o) {
 
 std::string to_json(const operator_report&);
 std::string to_json(const task_report&);
-std::string to_json(const node_report&);
-using cli::to_json;
+using http::to_json;
 
 template <class T>
 std::string list(const std::vector<T>& items) {
@@ -63,8 +62,16 @@ std::string to_json(const job_report& j) {
          ", \"tasks\": " + list(j.tasks) + "}";
 }
 
-std::string to_json(const cluster_report& c) {
-  return "{\"nodes\": " + list(c.nodes) + ", \"jobs\": " + list(c.jobs) + "}";
+std::string to_json(const cluster_report& c, uint32_t own_pid, const std::string& own_kafka) {
+  std::string nodes;
+  for (const auto& n : c.nodes) {
+    auto one = to_json(n);
+    one.pop_back();
+    one += ", \"kafka\": ";
+    one += n.pid == own_pid && !own_kafka.empty() ? json_string(own_kafka) : "null";
+    nodes += (nodes.empty() ? "" : ", ") + one + "}";
+  }
+  return "{\"nodes\": [" + nodes + "], \"jobs\": " + list(c.jobs) + "}";
 }
 
-}  // namespace weir::cli
+}  // namespace weir::http

@@ -1,0 +1,205 @@
+#include "cluster/http/server.hpp"
+
+#include <utility>  // Boost.Asio 1.74 needs it and does not say so
+
+#include <atomic>
+#include <boost/asio.hpp>
+#include <boost/beast.hpp>
+#include <thread>
+
+#include "runtime/connectors/json_text.hpp"
+
+namespace weir::http {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace bhttp = beast::http;
+using tcp = asio::ip::tcp;
+
+// A client that sends nothing for this long loses its connection.
+constexpr auto idle_limit = std::chrono::seconds(30);
+
+result<std::pair<std::string, std::string>> split_address(const std::string& text) {
+  auto at = text.rfind(':');
+  if (at == std::string::npos || at + 1 == text.size())
+    return error{errc::invalid_argument, "'" + text + "' is not HOST:PORT"};
+  return std::pair(text.substr(0, at), text.substr(at + 1));
+}
+
+/// What connections share. Lives as long as the server.
+struct shared_state {
+  http_server::handler later;
+  http_server::quick_handler at_once;
+  std::atomic<size_t> waiting{0}, connections{0};
+  asio::thread_pool* workers = nullptr;
+};
+
+/// One client's connection; lives as long as an operation on it is under way. On the listener's
+/// thread, but for the handler.
+class session : public std::enable_shared_from_this<session> {
+ public:
+  session(tcp::socket s, shared_state& shared) : stream_(std::move(s)), shared_(shared) {
+    ++shared_.connections;
+  }
+  ~session() { --shared_.connections; }
+  void read() {
+    parser_.emplace();
+    parser_->body_limit(http_body_max);
+    stream_.expires_after(idle_limit);
+    bhttp::async_read(stream_, buffer_, *parser_,
+                      [self = shared_from_this()](beast::error_code e, size_t) {
+                        if (!e) return self->begin();
+                        if (e == bhttp::error::body_limit)
+                          self->write(problem(413,
+                                              "a request has at most 16 MiB; more records go "
+                                              "by the Kafka listener"),
+                                      false);
+                      });
+  }
+
+ private:
+  void begin() {
+    auto& message = parser_->get();
+    http_request request{std::string(message.method_string()), std::string(message.target()),
+                         std::move(message.body()),
+                         std::string(message[bhttp::field::content_type])};
+    const bool keep_alive = message.keep_alive();
+    if (shared_.at_once)
+      if (auto reply = shared_.at_once(request)) return write(std::move(*reply), keep_alive);
+    if (shared_.waiting.fetch_add(1) >= http_waiting_max) {
+      --shared_.waiting;
+      return write(problem(503, "too many requests wait; come again in a moment"), keep_alive);
+    }
+    stream_.expires_never();
+    asio::post(*shared_.workers,
+               [self = shared_from_this(), keep_alive, request = std::move(request)]() mutable {
+                 --self->shared_.waiting;
+                 auto reply = self->shared_.later(request);
+                 asio::post(self->stream_.get_executor(),
+                            [self, keep_alive, reply = std::move(reply)]() mutable {
+                              self->write(std::move(reply), keep_alive);
+                            });
+               });
+  }
+  void write(http_response reply, bool keep_alive) {
+    response_ = {static_cast<bhttp::status>(reply.status), 11};
+    response_.set(bhttp::field::content_type, reply.type);
+    if (reply.status == 503) response_.set(bhttp::field::retry_after, "1");
+    response_.keep_alive(keep_alive);
+    response_.body() = std::move(reply.body);
+    response_.prepare_payload();
+    stream_.expires_after(idle_limit);
+    bhttp::async_write(stream_, response_,
+                       [self = shared_from_this()](beast::error_code e, size_t) {
+                         if (!e && self->response_.keep_alive()) return self->read();
+                         beast::error_code ignored;  // the client may be gone already
+                         self->stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+                       });
+  }
+
+  beast::tcp_stream stream_;
+  shared_state& shared_;
+  beast::flat_buffer buffer_;
+  std::optional<bhttp::request_parser<bhttp::string_body>> parser_;
+  bhttp::response<bhttp::string_body> response_;
+};
+
+}  // namespace
+
+http_response problem(int status, const std::string& text) {
+  return {status, "{\"error\": " + json_string(text) + "}\n", "application/json"};
+}
+
+struct http_server::impl {
+  // Sessions end with the context at the latest, those that wait for a thread with the threads.
+  shared_state shared;
+  asio::io_context context{1};
+  tcp::acceptor acceptor{context};
+  asio::thread_pool workers{http_threads};
+  std::string address;
+  std::thread thread;
+
+  void accept() {
+    acceptor.async_accept([this](beast::error_code e, tcp::socket socket) {
+      if (!e && shared.connections < http_connections_max)
+        std::make_shared<session>(std::move(socket), shared)->read();
+      if (acceptor.is_open()) accept();
+    });
+  }
+};
+
+http_server::http_server(std::unique_ptr<impl> i) : impl_(std::move(i)) {}
+
+result<std::unique_ptr<http_server>> http_server::start(const std::string& address, handler later,
+                                                        quick_handler at_once) {
+  WEIR_ASSIGN(auto parts, split_address(address));
+  auto i = std::make_unique<impl>();
+  i->shared.workers = &i->workers;
+  i->shared.later = std::move(later);
+  i->shared.at_once = std::move(at_once);
+  beast::error_code e;
+  auto host = asio::ip::make_address(parts.first == "localhost" ? "127.0.0.1" : parts.first, e);
+  auto port = static_cast<uint16_t>(std::strtoul(parts.second.c_str(), nullptr, 10));
+  tcp::endpoint endpoint(host, port);
+  if (!e) i->acceptor.open(endpoint.protocol(), e);
+  if (!e) i->acceptor.set_option(asio::socket_base::reuse_address(true), e);
+  if (!e) i->acceptor.bind(endpoint, e);
+  if (!e) i->acceptor.listen(asio::socket_base::max_listen_connections, e);
+  if (e) return error{errc::io, "cannot listen on " + address + ": " + e.message()};
+  i->address = parts.first + ":" + std::to_string(i->acceptor.local_endpoint().port());
+  i->accept();
+  i->thread = std::thread([p = i.get()] { p->context.run(); });
+  return std::unique_ptr<http_server>(new http_server(std::move(i)));
+}
+
+http_server::~http_server() {
+  impl_->context.stop();
+  impl_->thread.join();
+  // Those that wait for a thread are dropped, those that run end first; their answers go nowhere.
+  impl_->workers.stop();
+  impl_->workers.join();
+}
+
+const std::string& http_server::address() const {
+  return impl_->address;
+}
+
+result<http_response> http_call(const std::string& address, const std::string& method,
+                                const std::string& target, const std::string& body,
+                                std::chrono::seconds limit) {
+  WEIR_ASSIGN(auto parts, split_address(address));
+  auto failed = [&](const beast::error_code& e) {
+    return error{errc::io, "no answer from " + address + ": " + e.message()};
+  };
+  // Asynchronous within, for only that has a time limit.
+  asio::io_context context;
+  beast::error_code e;
+  auto found = tcp::resolver(context).resolve(parts.first, parts.second, e);
+  if (e) return failed(e);
+  beast::tcp_stream stream(context);
+  stream.expires_after(limit);
+  auto run = [&context, &e](auto begin) {
+    begin([&e](beast::error_code outcome, auto&&...) { e = outcome; });
+    context.restart();
+    context.run();
+  };
+  run([&](auto done) { stream.async_connect(found, done); });
+  if (e) return failed(e);
+  bhttp::request<bhttp::string_body> request{bhttp::string_to_verb(method), target, 11};
+  request.set(bhttp::field::host, parts.first);
+  request.keep_alive(false);
+  request.body() = body;
+  request.prepare_payload();
+  run([&](auto done) { bhttp::async_write(stream, request, done); });
+  if (e) return failed(e);
+  beast::flat_buffer buffer;
+  bhttp::response_parser<bhttp::string_body> parser;
+  parser.body_limit(boost::none);
+  run([&](auto done) { bhttp::async_read(stream, buffer, parser, done); });
+  if (e) return failed(e);
+  auto& r = parser.get();
+  return http_response{static_cast<int>(r.result_int()), std::move(r.body()), ""};
+}
+
+}  // namespace weir::http
