@@ -9,6 +9,7 @@
 #include "cluster/cli/prompt/shell.hpp"
 #include "cluster/cli/run.hpp"
 #include "cluster/cli/topic_cluster.hpp"
+#include "cluster/cli/topics/stream_verbs.hpp"
 #include "runtime/base/units.hpp"
 
 namespace {
@@ -227,6 +228,10 @@ struct cluster_verbs {
       verb->add_option("--broker-config", settings,
                        "NAME=VALUE of the broker, by Kafka's names (log.retention.hours=24)")
           ->check(setting_check());
+      verb->add_option("--metrics-partitions", options.metrics_partitions,
+                       "partitions up to which each has its own metrics (default: 1000)");
+      verb->add_option("--metrics-groups", options.metrics_groups,
+                       "consumer groups whose lag the metrics show (default: 200)");
     }
     one->add_option("--memory", memory, "what its tasks may hold")->check(size_check());
 
@@ -302,6 +307,8 @@ int main(int argc, char** argv) {
 
   cluster_verbs cluster;
   cluster.add_all(app);
+  stream_verbs streams;
+  streams.add_all(app);
 
   auto* snapshot = app.add_subcommand("snapshot", "look at the snapshots of a data directory");
   snapshot->require_subcommand(1);
@@ -330,6 +337,7 @@ int main(int argc, char** argv) {
   if (*run) return do_run(o);
   if (*sql) return do_sql(o);
   if (auto code = cluster.run()) return *code;
+  if (auto code = streams.run()) return *code;
   if (*nexmark) return do_nexmark(o);
   if (*bench) return run_bench(o.bench);
   if (*lint) return lint_job(o.inspect);

@@ -1,0 +1,80 @@
+#include "cluster/cli/topics/node_call.hpp"
+
+#include <cstdio>
+
+#include "cluster/http/server.hpp"
+
+namespace weir::cli {
+
+namespace dom = simdjson::dom;
+
+int fail(const std::string& message) {
+  std::fprintf(stderr, "weir: %s\n", message.c_str());
+  return exit_failed;
+}
+int fail(const error& e) {
+  return fail(e.message);
+}
+int wrong_usage(const std::string& message) {
+  std::fprintf(stderr, "weir: %s\n", message.c_str());
+  return exit_usage;
+}
+
+bool call_node(const stream_options& o, const std::string& method, const std::string& target,
+               const std::string& body, node_answer& out, int& code) {
+  if (o.cluster.empty()) {
+    code = wrong_usage(
+        "which cluster? --cluster HOST:PORT or WEIR_CLUSTER names the HTTP address of any node, "
+        "as weir up prints it (ready ... http=HOST:PORT)");
+    return false;
+  }
+  auto r = http::http_call(o.cluster, method, target, body);
+  if (!r) {
+    code = r.err().code == errc::invalid_argument
+               ? wrong_usage("--cluster: " + r.err().message)
+               : fail(r.err().message + "; is the node up, and is this its HTTP address?");
+    return false;
+  }
+  out.text = std::move(r->body);
+  const bool parsed = !out.parser.parse(out.text).get(out.json);
+  if (r->status >= 200 && r->status < 300 && parsed) return true;
+  std::string_view why;
+  if (parsed && !out.json["error"].get(why))
+    code = fail(std::string(why));
+  else
+    code = fail(o.cluster + " answers " + std::to_string(r->status) + " to " + method + " " +
+                target + ": " + out.text);
+  return false;
+}
+
+bool find_kafka(const stream_options& o, std::string& address, int& code) {
+  node_answer a;
+  if (!call_node(o, "GET", "/cluster", "", a, code)) return false;
+  dom::array nodes;
+  std::string_view first;
+  if (!a.json["nodes"].get(nodes))
+    for (auto n : nodes) {
+      std::string_view kafka, http;
+      if (n["kafka"].get(kafka)) continue;
+      if (first.empty()) first = kafka;
+      if (!n["http"].get(http) && http == o.cluster) first = kafka;
+    }
+  if (first.empty()) {
+    code = fail(
+        "no node of this cluster has a Kafka listener, so it has no topics: weir up has "
+        "one, weir node with --kafka HOST:PORT");
+    return false;
+  }
+  address = std::string(first);
+  return true;
+}
+
+std::string field_text(dom::element e, std::string_view name) {
+  dom::element f;
+  if (e[name].get(f) || f.is_null()) return "";
+  std::string_view text;
+  if (!f.get(text)) return std::string(text);
+  return simdjson::minify(f);
+}
+
+}  // namespace weir::cli
