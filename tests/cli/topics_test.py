@@ -400,6 +400,48 @@ def test_metrics_stay_few(c):
     assert not [k for k in m if "partition=" in k or "group=" in k]
 
 
+# Debian's python3 has the client (python3-confluent-kafka), whichever python runs this file.
+TRANSACTION = """import sys
+from confluent_kafka import KafkaException, Producer
+p = Producer({"bootstrap.servers": sys.argv[1], "transactional.id": "job-1"})
+p.init_transactions(20)
+p.begin_transaction()
+p.produce("t", b"undecided")
+p.flush(20)
+print("open", flush=True)
+sys.stdin.readline()
+try:
+    p.commit_transaction(20)
+    print("committed")
+except KafkaException:
+    print("shut out")
+"""
+
+
+def test_transactions_are_shown_and_aborted(c):
+    n = Node(c)
+    n.verb("topic", "create", "t")
+    producer = subprocess.Popen(["/usr/bin/python3", "-c", TRANSACTION, n.kafka], stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    c.running.append(producer)
+    assert producer.stdout.readline() == b"open\n"
+    n.verb("topic", "produce", "t", stdin=b"after\n")
+    ours, = n.json("txn", "ls")["transactions"]
+    assert (ours["id"], ours["state"]) == ("job-1", "Ongoing") and ours["open_ms"] >= 0, ours
+    assert ours["partitions"] == [{"topic": "t", "partition": 0}], ours
+    assert n.json("txn", "ls", "--longer", "1h")["transactions"] == []
+    t = n.json("topic", "describe", "t")["partitions"][0]
+    assert (t["stable"], t["end"], t["open_transactions"]) == (0, 2, 1), t
+    assert "open from offset 0 on" in n.verb("topic", "describe", "t").err
+    assert n.records("t") == []
+    assert values(n.records("t", "--isolation", "read_uncommitted")) == ["undecided", "after"]
+    n.verb("txn", "abort", "job-1")
+    assert values(n.records("t")) == ["after"]
+    assert producer.communicate(b"\n", timeout=30)[0] == b"shut out\n"
+    assert "nothing to abort" in n.verb("txn", "abort", "job-1", code=1).err
+    assert "TRANSACTIONAL_ID_NOT_FOUND" in n.verb("txn", "abort", "other", code=1).err
+
+
 def test_the_documentation(c):
     """Every command of docs/topics.md, in its order, on one node."""
     n = Node(c)
