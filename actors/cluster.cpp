@@ -60,11 +60,12 @@ status cluster_node::open() {
   return {};
 }
 
-status cluster_node::join(const std::string& http) {
+status cluster_node::join(const std::string& http, const std::string& kafka) {
   join_message m;
   m.name = options_.node.name;
   m.pid = static_cast<uint32_t>(::getpid());
   m.http = http;
+  m.kafka = kafka;
   m.host = options_.host;
   m.port = port_;
   m.node = node_->self().node;

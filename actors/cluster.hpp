@@ -28,8 +28,8 @@ class cluster_node {
   caf::actor_system& system() { return node_->system(); }
   task_environment environment() { return node_->environment(); }
   const coordinator_actor& coordinator() const { return coordinator_; }
-  /// Tells the coordinator where this node's HTTP listener is.
-  status join(const std::string& http);
+  /// Tells the coordinator where this node's HTTP and Kafka listeners are (kafka: may be empty).
+  status join(const std::string& http, const std::string& kafka = {});
   /// Jobs take their last snapshot (on the coordinator's node), actors end, the store is closed.
   /// What is left then is CAF's own: its destructor waits for whatever still holds an actor, such
   /// as time-outs of requests to lost nodes, so a process that is about to end skips it (_exit).

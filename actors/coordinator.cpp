@@ -81,7 +81,7 @@ join_reply coordinator_state::join(const join_message& m) {
   addresses_.push_back({m.name, m.host, m.port});
   bool first = seed_.registry->all().empty();
   self_->monitor(m.node);
-  seed_.registry->add({m.name, m.node, m.store}, {m.name, m.http, m.pid, true, first});
+  seed_.registry->add({m.name, m.node, m.store}, {m.name, m.http, m.kafka, m.pid, true, first});
   if (first) take_up_jobs();
   return reply;
 }

@@ -187,6 +187,7 @@ struct join_message {
   std::string name;
   uint32_t pid = 0;
   std::string http;   // HOST:PORT
+  std::string kafka;  // HOST:PORT that Kafka clients use; empty: no such listener
   uint16_t port = 0;  // where its node actor is published, on loopback or `host`
   std::string host;
   node_actor node;
@@ -210,7 +211,7 @@ struct submit_reply {
   std::string id;
 };
 struct node_report {
-  std::string name, http;
+  std::string name, http, kafka;
   uint32_t pid = 0;
   bool alive = true;
   bool coordinates = false;
@@ -297,7 +298,8 @@ typename I::result_type inspect(I& f, seed_message& x) {
 }
 template <class I>
 typename I::result_type inspect(I& f, join_message& x) {
-  return f(caf::meta::type_name("join"), x.name, x.pid, x.http, x.port, x.host, x.node, x.store);
+  return f(caf::meta::type_name("join"), x.name, x.pid, x.http, x.kafka, x.port, x.host, x.node,
+           x.store);
 }
 template <class I>
 typename I::result_type inspect(I& f, peer_address& x) {
@@ -317,7 +319,8 @@ typename I::result_type inspect(I& f, submit_reply& x) {
 }
 template <class I>
 typename I::result_type inspect(I& f, node_report& x) {
-  return f(caf::meta::type_name("node_report"), x.name, x.http, x.pid, x.alive, x.coordinates);
+  return f(caf::meta::type_name("node_report"), x.name, x.http, x.kafka, x.pid, x.alive,
+           x.coordinates);
 }
 template <class I>
 typename I::result_type inspect(I& f, cluster_report& x) {

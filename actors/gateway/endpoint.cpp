@@ -81,6 +81,14 @@ status kafka_endpoint::open(caf::actor_system& system, const task_environment& e
   return {};
 }
 
+std::string kafka_endpoint::listening() const {
+  auto host = listener_->host();
+  if (host == "0.0.0.0") host = "127.0.0.1";
+  if (host == "::") host = "::1";
+  if (host.find(':') != std::string::npos) host = "[" + host + "]";
+  return host + ":" + std::to_string(listener_->port());
+}
+
 status kafka_endpoint::close() {
   if (!storage_) return {};
   listener_->stop();

@@ -30,6 +30,8 @@ class kafka_endpoint {
 
   /// HOST:PORT that clients use.
   const std::string& address() const noexcept { return address_; }
+  /// HOST:PORT at which this machine reaches the listener.
+  std::string listening() const;
   stream_storage& storage() noexcept { return *storage_; }
   coordinators& coordination() noexcept { return *coordinators_; }
   const kafka::node_facts& facts() const noexcept { return facts_; }

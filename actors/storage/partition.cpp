@@ -18,6 +18,7 @@ struct waiting_append {
   std::shared_ptr<append_waiter> waiter;
   uint32_t slot;
   append_reply reply;
+  uint64_t bytes = 0;  // of a batch that is staged, not of a repeated one
 };
 
 class partition_state {
@@ -29,6 +30,7 @@ class partition_state {
     self_ = self;
     seed_ = std::move(seed);
     lane_ = seed_.io->new_lane();
+    if (!seed_.gauges) seed_.gauges = std::make_shared<partition_gauges>();
   }
 
   // ---- Opening. ----
@@ -66,6 +68,7 @@ class partition_state {
       partition_ = std::move(**m.opened);
       partition_->set_config(seed_.settings.partition, seed_.settings.log);
       report_recovery();
+      show();
     } else {
       failure_ = m.opened->err();
       seed_.log(seed_.settings.partition.name + " cannot be opened: " + failure_->message);
@@ -118,13 +121,16 @@ class partition_state {
       reply.producer_id = outcome.producer_id;
       reply.producer_epoch = outcome.producer_epoch;
     }
+    uint64_t bytes = 0;
+    if (outcome.what == kind::rejected) seed_.gauges->refused.fetch_add(1, relaxed);
     if (outcome.what == kind::staged) {
+      bytes = outcome.write.bytes.size();
       if (seed_.queue->push(std::move(outcome.write)))
         caf::anon_send(seed_.committer, wake_atom::value);
     }
     bool waits = outcome.what == kind::staged || outcome.what == kind::pending_duplicate;
     if (waits)
-      appends_.push_back({outcome.end_offset, std::move(waiter), slot, std::move(reply)});
+      appends_.push_back({outcome.end_offset, std::move(waiter), slot, std::move(reply), bytes});
     else if (waiter)
       waiter->appended(slot, std::move(reply));
   }
@@ -138,12 +144,21 @@ class partition_state {
   void handle(commit_message_of_log& m) {
     if (!partition_) return;
     if (m.outcome.committed_end) {
+      const auto before = partition_->high_watermark();
       auto now = partition_->committed(*m.outcome.committed_end);
+      auto& g = *seed_.gauges;
+      if (now.high_watermark > before)
+        g.records_in.fetch_add(static_cast<uint64_t>(now.high_watermark - before), relaxed);
       while (!appends_.empty() && appends_.front().end_offset <= now.high_watermark) {
         auto& a = appends_.front();
+        if (a.bytes > 0) {
+          g.bytes_in.fetch_add(a.bytes, relaxed);
+          g.batches_in.fetch_add(1, relaxed);
+        }
         if (a.waiter) a.waiter->appended(a.slot, std::move(a.reply));
         appends_.pop_front();
       }
+      show();
       wake_readers();
     }
     if (m.outcome.failed) {
@@ -180,6 +195,10 @@ class partition_state {
       readers_.push_back(std::move(m));
       return;
     }
+    deliver(m, std::move(answer));
+  }
+  void deliver(const fetch_message& m, kafka::fetch_answer answer) {
+    seed_.gauges->bytes_out.fetch_add(answer.read.bytes, relaxed);
     m.waiter->fetched(m.slot, std::move(answer));
   }
   void read_later(fetch_message& m, kafka::fetch_answer answer) {
@@ -191,9 +210,8 @@ class partition_state {
   }
   void handle(read_done_message& m) {
     if (!partition_) return;
-    m.request.waiter->fetched(
-        m.request.slot,
-        partition_->complete_fetch(m.request.query, m.last_stable_offset, std::move(*m.read)));
+    deliver(m.request,
+            partition_->complete_fetch(m.request.query, m.last_stable_offset, std::move(*m.read)));
   }
   void wake_readers() {
     if (readers_.empty()) return;
@@ -228,6 +246,7 @@ class partition_state {
     m.visit(partition_.get(), nullptr);
     wake_readers();  // a visit may have moved the log's start
     do_chores();
+    show();
   }
 
   // ---- Keeping. ----
@@ -244,6 +263,7 @@ class partition_state {
     }
     partition_->apply_retention(now_ms());
     do_chores();
+    show();
     begin_compaction();
   }
   void do_chores() {
@@ -350,6 +370,17 @@ class partition_state {
 
  private:
   static constexpr size_t prune_min = 64;
+  static constexpr auto relaxed = std::memory_order_relaxed;
+
+  /// For metrics: how the log stands.
+  void show() {
+    auto& g = *seed_.gauges;
+    g.start.store(partition_->log_start_offset(), relaxed);
+    g.end.store(partition_->high_watermark(), relaxed);
+    g.stable.store(partition_->last_stable_offset(), relaxed);
+    g.bytes.store(static_cast<int64_t>(partition_->log().size_bytes()), relaxed);
+    g.segments.store(static_cast<int64_t>(partition_->log().segment_count()), relaxed);
+  }
   int64_t now_ms() const { return seed_.time->now() / 1000; }
 
   pointer self_ = nullptr;

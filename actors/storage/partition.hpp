@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "actors/storage/gauges.hpp"
 #include "actors/storage/interfaces.hpp"
 #include "runtime/io/clock.hpp"
 #include "runtime/io/executor.hpp"
@@ -28,6 +29,7 @@ struct partition_seed {
   const clock* time = nullptr;
   std::shared_ptr<std::atomic<uint32_t>> compactions;  // under way on the node
   std::function<void(std::string)> log;                // any thread
+  partition_gauges_ptr gauges;                         // null: nobody looks
 };
 
 partition_actor spawn_partition(caf::actor_system&, partition_seed);

@@ -27,7 +27,7 @@ status stream_storage::open(file_system& files, io_executor& io, const clock& ti
   WEIR_ASSIGN(auto store, kafka::topic_store::open(dir + "/catalog"));
   WEIR_ASSIGN(auto catalog, store.load());
   files_ = std::make_unique<file_cache>(files);
-  WEIR_ASSIGN(auto commits, group_commit::open(*files_, {dir + "/commits"}));
+  WEIR_ASSIGN(auto commits, group_commit::open(*files_, {dir + "/commits", nullptr, syncs_}));
   commits_ = std::move(commits);
   topics_seed seed;
   WEIR_ASSIGN(seed.clean, take_clean_stop(files, dir + "/clean-stop"));
@@ -42,6 +42,7 @@ status stream_storage::open(file_system& files, io_executor& io, const clock& ti
   seed.commits = commits_;
   seed.registry = std::move(registry);
   seed.board = board_;
+  seed.gauges = gauges_;
   auto& p = seed.partition;
   p.queue = std::move(queue);
   p.committer = committer_;

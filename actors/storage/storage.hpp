@@ -36,6 +36,9 @@ class stream_storage {
   file_cache& files() { return *files_; }
   /// Calls of the committer so far; see group_commit_stats. Approximate while it runs.
   std::shared_ptr<group_commit> commits() const { return commits_; }
+  /// How partitions stand and what they did, and how long syncs of the disk take; any thread.
+  const gauge_board& gauges() const { return *gauges_; }
+  const latency_histogram& syncs() const { return *syncs_; }
 
  private:
   stream_storage(caf::actor_system& s, storage_options o) : system_(s), options_(std::move(o)) {}
@@ -46,6 +49,8 @@ class stream_storage {
   std::unique_ptr<file_cache> files_;
   std::shared_ptr<group_commit> commits_;
   std::shared_ptr<directory_board> board_;
+  std::shared_ptr<gauge_board> gauges_ = std::make_shared<gauge_board>();
+  std::shared_ptr<latency_histogram> syncs_ = std::make_shared<latency_histogram>();
   committer_actor committer_;
   topics_actor topics_;
 };

@@ -111,6 +111,7 @@ class topics_state {
       s.settings = settings_of(t, static_cast<int32_t>(i), *seed_.config);
       s.leader_epoch = t.partitions[i].leader_epoch;
       s.owner = seed_.registry->add();
+      s.gauges = seed_.gauges->add(s.id);
       if (auto it = clean_.find(s.id); it != clean_.end()) s.clean = std::move(it->second);
       if (from == 0) s.committed = seed_.commits->point(s.id);
       auto owner = s.owner;
@@ -125,6 +126,8 @@ class topics_state {
     auto list = directory_.partitions(t.id);
     directory_.set_partitions(t.id, nullptr);
     if (!list) return;
+    for (size_t i = 0; i < list->size(); ++i)
+      seed_.gauges->remove({t.id.bytes, static_cast<int32_t>(i)});
     for (const auto& p : *list) {
       auto it =
           std::find_if(all_.begin(), all_.end(), [&](const auto& e) { return e.second == p; });

@@ -48,6 +48,7 @@ struct topics_seed {
   std::shared_ptr<group_commit> commits;  // for the points it found, before the committer runs
   std::shared_ptr<partition_registry> registry;
   std::shared_ptr<directory_board> board;
+  std::shared_ptr<gauge_board> gauges;
   partition_seed partition;         // what all partitions share
   std::function<void()> published;  // called when the first directory is there
 };

@@ -57,7 +57,8 @@ int run_node(const cluster_verb_options& o) {
       o.http, [&answers](const auto& r) { return answers.answer(r); },
       [&answers](const auto& r) { return answers.at_once(r); });
   if (!listener) return fail(listener.err());
-  if (auto s = (*node)->join((*listener)->address()); !s) return fail(s.err());
+  if (auto s = (*node)->join((*listener)->address(), kafka ? kafka->address() : ""); !s)
+    return fail(s.err());
   answers.set_ready();
   node_file about{o.name, static_cast<uint32_t>(::getpid()), (*listener)->address(),
                   (*node)->port()};

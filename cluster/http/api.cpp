@@ -11,7 +11,7 @@ namespace weir::http {
 
 struct api::impl {
   impl(cluster_node& n, kafka_endpoint* k, api_options o)
-      : node(n), kafka(k), options(o), pool(k ? k->address() : ""), records(pool) {}
+      : node(n), kafka(k), options(o), pool(k ? k->listening() : ""), records(pool) {}
 
   http_response ready_answer() const {
     if (!ready) return {503, "starting\n", "text/plain"};
@@ -47,8 +47,7 @@ http_response api::answer(const http_request& r) {
   auto t = parse_target(r.target);
   if (!t) return problem(t.err());
   const std::string first = t->path.empty() ? "" : t->path[0];
-  if (first == "cluster" || first == "jobs")
-    return answer_jobs(impl_->node, impl_->kafka ? impl_->kafka->address() : "", r, *t);
+  if (first == "cluster" || first == "jobs") return answer_jobs(impl_->node, r, *t);
   if (first == "topics") {
     if (t->path.size() == 3 && t->path[2] == "records") {
       if (r.method == "POST") return impl_->records.append(t->path[1], r, *t);

@@ -6,9 +6,7 @@
 
 namespace weir::http {
 
-/// `t.path` begins with "cluster" or "jobs"; `kafka`: address of this node's Kafka listener, which
-/// /cluster tells.
-http_response answer_jobs(cluster_node&, const std::string& kafka, const http_request&,
-                          const target& t);
+/// `t.path` begins with "cluster" or "jobs".
+http_response answer_jobs(cluster_node&, const http_request&, const target& t);
 
 }  // namespace weir::http

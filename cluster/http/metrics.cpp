@@ -5,15 +5,15 @@
 
 #include <cstdio>
 #include <future>
-#include <map>
+#include <set>
 
-#include "actors/gateway/partition_questions.hpp"
+#include "actors/gateway/client_request.hpp"
 
 namespace weir::http {
 namespace {
 
-// Who does not answer by then is left out of this scrape.
-constexpr auto answer_limit = std::chrono::seconds(2);
+// A group that does not answer by then is left out of this scrape.
+constexpr auto groups_limit = std::chrono::seconds(2);
 
 std::string label_text(std::string_view s) {
   std::string out = "\"";
@@ -49,75 +49,54 @@ class exposition {
 
 std::string seconds(int64_t us) {
   char text[32];
-  std::snprintf(text, sizeof text, "%.3f", static_cast<double>(us) / 1e6);
+  std::snprintf(text, sizeof text, "%.6g", static_cast<double>(us) / 1e6);
   return text;
+}
+
+void add_histogram(exposition& out, const char* name, const char* help,
+                   const latency_histogram& h) {
+  out.begin(name, "histogram", help);
+  uint64_t total = 0;
+  for (size_t i = 0; i < latency_histogram::bounds; ++i) {
+    total += h.count(i);
+    out.add("le=\"" + seconds(latency_histogram::bound_us(i)) + "\"", std::to_string(total),
+            "_bucket");
+  }
+  total += h.count(latency_histogram::bounds);
+  out.add("le=\"+Inf\"", std::to_string(total), "_bucket");
+  out.add("", seconds(static_cast<int64_t>(h.sum_us())), "_sum");
+  out.add("", std::to_string(total), "_count");
 }
 
 // ---- Partitions. ----
 
-/// How a partition stands, or the sum of several.
+/// What is shown of a partition, or the sum of several.
 struct numbers {
   int64_t end = 0, start = 0, bytes = 0, segments = 0, unstable = 0;
-  bool known = false;
+  uint64_t records_in = 0, bytes_in = 0, batches_in = 0, bytes_out = 0, refused = 0;
+  bool open = false;
 
-  void add(const numbers& n) {
-    end += n.end;
-    start += n.start;
-    bytes += n.bytes;
-    segments += n.segments;
-    unstable += n.unstable;
-    known = known || n.known;
+  void add(const partition_gauges& g) {
+    constexpr auto relaxed = std::memory_order_relaxed;
+    records_in += g.records_in.load(relaxed);
+    bytes_in += g.bytes_in.load(relaxed);
+    batches_in += g.batches_in.load(relaxed);
+    bytes_out += g.bytes_out.load(relaxed);
+    refused += g.refused.load(relaxed);
+    const auto e = g.end.load(relaxed);
+    if (e < 0) return;  // nobody has asked it for anything yet
+    open = true;
+    end += e;
+    start += g.start.load(relaxed);
+    bytes += g.bytes.load(relaxed);
+    segments += g.segments.load(relaxed);
+    unstable += e - g.stable.load(relaxed);
   }
 };
-using partition_numbers = std::map<log_id, numbers>;
 
-numbers numbers_of(kafka::partition& p) {
-  numbers n;
-  n.end = p.high_watermark();
-  n.start = p.log_start_offset();
-  n.bytes = static_cast<int64_t>(p.log().size_bytes());
-  n.segments = static_cast<int64_t>(p.log().segment_count());
-  n.unstable = n.end - p.last_stable_offset();
-  n.known = true;
-  return n;
-}
-
-/// Asks all partitions of the node; they answer side by side.
-partition_numbers look_at_partitions(const topic_directory& directory) {
-  struct looks {
-    std::mutex mutex;
-    partition_numbers seen;
-    std::promise<void> complete;
-  };
-  auto l = std::make_shared<looks>();
-  auto waits = l->complete.get_future();
-  std::vector<std::pair<log_id, partition_actor>> all;
-  for (const auto& t : directory.catalog().sorted())
-    if (auto list = directory.partitions(t->id))
-      for (size_t i = 0; i < list->size(); ++i)
-        all.emplace_back(log_id{t->id.bytes, static_cast<int32_t>(i)}, (*list)[i]);
-  auto left = std::make_shared<gather>(all.size(), [l] { l->complete.set_value(); });
-  for (const auto& [id, actor] : all)
-    visit_partition(
-        actor,
-        [l, left, id = id](kafka::partition& p) {
-          {
-            std::lock_guard lock(l->mutex);
-            l->seen[id] = numbers_of(p);
-          }
-          left->done();
-        },
-        [left](kafka::error_code) { left->done(); });
-  left->begun();
-  (void)waits.wait_for(answer_limit);
-  std::lock_guard lock(l->mutex);
-  return l->seen;
-}
-
-std::vector<std::pair<std::string, numbers>> series_of(const topic_directory& directory,
-                                                       const partition_numbers& seen,
-                                                       const api_options& o) {
-  const auto topics = directory.catalog().sorted();
+std::vector<std::pair<std::string, numbers>> series_of(kafka_endpoint& k, const api_options& o) {
+  auto directory = k.storage().directory();
+  const auto topics = directory->catalog().sorted();
   size_t partitions = 0;
   for (const auto& t : topics) partitions += t->partitions.size();
   std::vector<std::pair<std::string, numbers>> out;
@@ -130,37 +109,49 @@ std::vector<std::pair<std::string, numbers>> series_of(const topic_directory& di
     for (size_t i = 0; i < t->partitions.size(); ++i) {
       if (by_partition)
         out.emplace_back(topic + ",partition=\"" + std::to_string(i) + "\"", numbers());
-      auto it = seen.find({t->id.bytes, static_cast<int32_t>(i)});
-      if (it != seen.end()) out.back().second.add(it->second);
+      if (auto g = k.storage().gauges().find({t->id.bytes, static_cast<int32_t>(i)}))
+        out.back().second.add(*g);
     }
   }
   return out;
 }
 
-void add_partitions(exposition& out, const topic_directory& directory,
-                    const partition_numbers& seen, const api_options& o) {
-  const auto all = series_of(directory, seen, o);
+void add_partitions(exposition& out, kafka_endpoint& k, const api_options& o) {
+  const auto all = series_of(k, o);
   struct shown {
     const char* name;
+    const char* type;
     const char* help;
-    int64_t numbers::*value;
+    int64_t (*value)(const numbers&);
+    bool of_open;  // only of partitions that are open
   };
   static constexpr shown list[] = {
-      {"weir_log_end_offset",
-       "High watermark: the offset of the next record. Its rate is that of "
-       "records.",
-       &numbers::end},
-      {"weir_log_start_offset", "Offset of the oldest record.", &numbers::start},
-      {"weir_log_unstable_records",
+      {"weir_records_in_total", "counter", "Records that were appended since the node started.",
+       [](const numbers& n) { return static_cast<int64_t>(n.records_in); }, false},
+      {"weir_bytes_in_total", "counter", "Bytes of batches that were appended, as compressed.",
+       [](const numbers& n) { return static_cast<int64_t>(n.bytes_in); }, false},
+      {"weir_batches_in_total", "counter", "Batches that were appended.",
+       [](const numbers& n) { return static_cast<int64_t>(n.batches_in); }, false},
+      {"weir_bytes_out_total", "counter", "Bytes of batches that readers were sent.",
+       [](const numbers& n) { return static_cast<int64_t>(n.bytes_out); }, false},
+      {"weir_batches_refused_total", "counter", "Batches that were refused.",
+       [](const numbers& n) { return static_cast<int64_t>(n.refused); }, false},
+      {"weir_log_end_offset", "gauge", "High watermark: the offset of the next record.",
+       [](const numbers& n) { return n.end; }, true},
+      {"weir_log_start_offset", "gauge", "Offset of the oldest record.",
+       [](const numbers& n) { return n.start; }, true},
+      {"weir_log_unstable_records", "gauge",
        "Records behind the last stable offset: of open transactions or after them.",
-       &numbers::unstable},
-      {"weir_log_bytes", "Bytes of the log.", &numbers::bytes},
-      {"weir_log_segments", "Segments of the log.", &numbers::segments},
+       [](const numbers& n) { return n.unstable; }, true},
+      {"weir_log_bytes", "gauge", "Bytes of the log.", [](const numbers& n) { return n.bytes; },
+       true},
+      {"weir_log_segments", "gauge", "Segments of the log.",
+       [](const numbers& n) { return n.segments; }, true},
   };
   for (const auto& s : list) {
-    out.begin(s.name, "gauge", s.help);
+    out.begin(s.name, s.type, s.help);
     for (const auto& [labels, n] : all)
-      if (n.known) out.add(labels, n.*s.value);
+      if (n.open || !s.of_open) out.add(labels, s.value(n));
   }
 }
 
@@ -192,27 +183,28 @@ std::vector<group_look> look_at_groups(kafka_endpoint& k, size_t max) {
                      left->done();
                    }});
   left->begun();
-  (void)waits.wait_for(answer_limit);
+  (void)waits.wait_for(groups_limit);
   std::lock_guard lock(l->mutex);
   auto seen = l->seen;
   std::sort(seen.begin(), seen.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
   return seen;
 }
 
-void add_groups(exposition& out, kafka_endpoint& k, const topic_directory& directory,
-                const partition_numbers& partitions, const api_options& o) {
+void add_groups(exposition& out, kafka_endpoint& k, const api_options& o) {
   const auto groups = look_at_groups(k, o.metrics_groups_max);
+  auto directory = k.storage().directory();
   out.begin("weir_group_lag_records", "gauge",
             "Records of a topic that a consumer group has not consumed yet.");
   for (const auto& g : groups) {
     std::map<std::string, int64_t> by_topic;
     for (const auto& c : g.committed) {
-      auto topic = directory.catalog().find(c.topic);
+      auto topic = directory->catalog().find(c.topic);
       if (!topic) continue;
-      auto it = partitions.find({topic->id.bytes, c.partition});
-      if (it == partitions.end()) continue;
-      by_topic[c.topic] +=
-          std::max<int64_t>(0, it->second.end - std::max(c.offset, it->second.start));
+      auto gauges = k.storage().gauges().find({topic->id.bytes, c.partition});
+      const auto end = gauges ? gauges->end.load(std::memory_order_relaxed) : -1;
+      const auto start = gauges ? gauges->start.load(std::memory_order_relaxed) : -1;
+      if (end < 0) continue;  // it was not opened since the node started
+      by_topic[c.topic] += std::max<int64_t>(0, end - std::max(c.offset, start));
     }
     for (const auto& [topic, lag] : by_topic)
       out.add("group=" + label_text(g.id) + ",topic=" + label_text(topic), lag);
@@ -262,24 +254,11 @@ std::string metrics_text(kafka_endpoint* kafka, const api_options& o) {
   out.add("", static_cast<int64_t>(topics.size()));
   out.begin("weir_partitions", "gauge", "Partitions of all topics.");
   out.add("", partitions);
-  // Read while the committer counts on: each number is one that it had.
-  const auto commits = kafka->storage().commits()->stats();
-  const std::pair<std::pair<const char*, const char*>, uint64_t> counters[] = {
-      {{"weir_commit_rounds_total", "Group commits."}, commits.rounds},
-      {{"weir_commit_batches_total", "Batches that were written."}, commits.writes},
-      {{"weir_commit_bytes_total", "Bytes of batches that were written."}, commits.bytes},
-      {{"weir_commit_syncs_total", "Syncs of the disk."},
-       commits.file_syncs + commits.journal_syncs},
-      {{"weir_commit_failures_total", "Partitions whose writes failed and were undone."},
-       commits.failures},
-  };
-  for (const auto& [about, value] : counters) {
-    out.begin(about.first, "counter", about.second);
-    out.add("", static_cast<int64_t>(value));
-  }
-  const auto seen = look_at_partitions(*directory);
-  add_partitions(out, *directory, seen, o);
-  add_groups(out, *kafka, *directory, seen, o);
+  add_histogram(out, "weir_fsync_seconds",
+                "Time of a group commit's sync, after which its records are acknowledged.",
+                kafka->storage().syncs());
+  add_partitions(out, *kafka, o);
+  add_groups(out, *kafka, o);
   return out.take();
 }
 

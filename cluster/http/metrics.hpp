@@ -1,5 +1,5 @@
-// A node's metrics in Prometheus's text form (version 0.0.4). Asks partitions and groups and waits
-// for them at most some seconds: who does not answer by then is left out. Any thread.
+// A node's metrics in Prometheus's text form (version 0.0.4). Looks at gauges and at groups; opens
+// no partition. Any thread.
 #pragma once
 
 #include <string>

@@ -26,6 +26,7 @@ std::string to_json(const operator_report& o) {
 
 std::string to_json(const operator_report&);
 std::string to_json(const task_report&);
+std::string to_json(const node_report&);
 using http::to_json;
 
 template <class T>
@@ -48,7 +49,9 @@ std::string to_json(const task_report& t) {
 
 std::string to_json(const node_report& n) {
   return "{\"id\": " + json_string(n.name) + number("pid", n.pid) +
-         ", \"http\": " + json_string(n.http) + ", \"alive\": " + (n.alive ? "true" : "false") +
+         ", \"http\": " + json_string(n.http) +
+         ", \"kafka\": " + (n.kafka.empty() ? "null" : json_string(n.kafka)) +
+         ", \"alive\": " + (n.alive ? "true" : "false") +
          ", \"coordinates\": " + (n.coordinates ? "true" : "false") + "}";
 }
 
@@ -62,16 +65,8 @@ std::string to_json(const job_report& j) {
          ", \"tasks\": " + list(j.tasks) + "}";
 }
 
-std::string to_json(const cluster_report& c, uint32_t own_pid, const std::string& own_kafka) {
-  std::string nodes;
-  for (const auto& n : c.nodes) {
-    auto one = to_json(n);
-    one.pop_back();
-    one += ", \"kafka\": ";
-    one += n.pid == own_pid && !own_kafka.empty() ? json_string(own_kafka) : "null";
-    nodes += (nodes.empty() ? "" : ", ") + one + "}";
-  }
-  return "{\"nodes\": [" + nodes + "], \"jobs\": " + list(c.jobs) + "}";
+std::string to_json(const cluster_report& c) {
+  return "{\"nodes\": " + list(c.nodes) + ", \"jobs\": " + list(c.jobs) + "}";
 }
 
 }  // namespace weir::http

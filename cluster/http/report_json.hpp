@@ -8,7 +8,6 @@
 namespace weir::http {
 
 std::string to_json(const job_report&);
-/// The Kafka listener that is told is the one of this node.
-std::string to_json(const cluster_report&, uint32_t own_pid, const std::string& own_kafka);
+std::string to_json(const cluster_report&);
 
 }  // namespace weir::http

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/base/histogram.hpp"
 #include "runtime/io/executor.hpp"
 #include "runtime/log/log_types.hpp"
 
@@ -22,6 +23,8 @@ struct group_commit_options {
   /// Runs the sync that lets a part of the journal be used again; null: the committer does it
   /// itself, between two rounds. Must outlive the committer.
   io_executor* background = nullptr;
+  /// Gets the time of each round's sync (of the journal or of files); null: not measured.
+  std::shared_ptr<latency_histogram> syncs;
 };
 
 struct group_commit_stats {

@@ -1,11 +1,31 @@
 // One round's sync: by the journal, or of the segments themselves; and what follows from a failed
 // one.
 #include <algorithm>
+#include <chrono>
 
 #include "runtime/log/group_commit_state.hpp"
 
 namespace weir {
 namespace {
+
+/// Adds the time that it lives to a histogram, if there is one.
+class measured_time {
+ public:
+  explicit measured_time(latency_histogram* to)
+      : to_(to), begin_(std::chrono::steady_clock::now()) {}
+  measured_time(const measured_time&) = delete;
+  measured_time& operator=(const measured_time&) = delete;
+  ~measured_time() {
+    if (to_)
+      to_->add(std::chrono::duration_cast<std::chrono::microseconds>(
+                   std::chrono::steady_clock::now() - begin_)
+                   .count());
+  }
+
+ private:
+  latency_histogram* to_;
+  std::chrono::steady_clock::time_point begin_;
+};
 
 /// From so many files on one syncfs is cheaper than a sync of each (commit_journal.hpp).
 constexpr size_t sync_each_max = 1;
@@ -21,6 +41,7 @@ void group_commit::state::sync_files() {
     ++count;
   }
   if (count == 0) return;
+  const measured_time measured(options.syncs.get());
   if (created_folders.empty() && commit_journal::is_better(bytes, count) && sync_by_journal(count))
     return;
   sync_directly(count);

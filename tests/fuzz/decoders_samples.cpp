@@ -108,7 +108,7 @@ std::vector<std::string> messages() {
   job_report job;
   job.tasks = {report};
   cluster_report cluster;
-  cluster.nodes = {{"n1", "127.0.0.1:1", 1}};
+  cluster.nodes = {{"n1", "127.0.0.1:1", "127.0.0.1:2", 1}};
   cluster.jobs = {job};
   load_message load;
   load.job = "job";
