@@ -14,6 +14,7 @@ from kafka.errors import TopicAlreadyExistsError
 from node import Node, run_checks, wait_for
 
 TP = kafka.TopicPartition
+BASE_MS = int(time.time()) * 1000 - 200_000  # records have to be younger than the retention
 NEW = int(kafka.__version__.split(".")[0]) >= 3
 
 
@@ -52,7 +53,7 @@ def codecs(address):
         p = kafka.KafkaProducer(bootstrap_servers=address, compression_type=codec, linger_ms=20)
         for i in range(200):
             p.send(topic, value=f"value {i} ".encode() * 20, key=f"key {i}".encode(),
-                   headers=[("n", str(i).encode())], timestamp_ms=1_700_000_000_000 + i)
+                   headers=[("n", str(i).encode())], timestamp_ms=BASE_MS + i)
         last = p.send(topic, value=None, key=b"gone")
         p.flush()
         assert last.get(30).offset == 200
@@ -65,7 +66,7 @@ def codecs(address):
         for i, m in enumerate(got[:200]):
             assert (m.key, m.value) == (f"key {i}".encode(), f"value {i} ".encode() * 20)
             assert list(m.headers) == [("n", str(i).encode())]
-            assert (m.timestamp, m.timestamp_type) == (1_700_000_000_000 + i, 0)
+            assert (m.timestamp, m.timestamp_type) == (BASE_MS + i, 0)
         assert (got[200].key, got[200].value) == (b"gone", None)
 
 
@@ -143,7 +144,7 @@ def offsets(address):
     make_topic(address, "offsets").close()
     p = kafka.KafkaProducer(bootstrap_servers=address)
     for i in range(100):
-        p.send("offsets", str(i).encode(), timestamp_ms=1_700_000_000_000 + 1000 * i)
+        p.send("offsets", str(i).encode(), timestamp_ms=BASE_MS + 1000 * i)
         if i % 10 == 9:
             p.flush()
     p.close()
@@ -151,9 +152,9 @@ def offsets(address):
     tp = TP("offsets", 0)
     c.assign([tp])
     assert c.beginning_offsets([tp]) == {tp: 0} and c.end_offsets([tp]) == {tp: 100}
-    found = c.offsets_for_times({tp: 1_700_000_041_500})[tp]
-    assert (found.offset, found.timestamp) == (42, 1_700_000_042_000)
-    assert c.offsets_for_times({tp: 1_700_000_099_001})[tp] is None
+    found = c.offsets_for_times({tp: BASE_MS + 41_500})[tp]
+    assert (found.offset, found.timestamp) == (42, BASE_MS + 42_000)
+    assert c.offsets_for_times({tp: BASE_MS + 99_001})[tp] is None
     c.seek(tp, 95)
     assert [m.value for m in read(c, 5)] == [b"95", b"96", b"97", b"98", b"99"]
     c.commit()
@@ -175,7 +176,8 @@ def admin(address):
 
     def retention():
         if NEW:
-            return a.describe_configs([resource], config_filter="all")["topic"]["admin"]["retention.ms"]["value"]
+            entries = a.describe_configs([resource], config_filter="all")["topic"]["admin"]
+            return entries["retention.ms"]["value"]
         entries = a.describe_configs([resource])[0].resources[0][4]
         return {e[0]: e[1] for e in entries}["retention.ms"]
 

@@ -13,6 +13,8 @@ from confluent_kafka import admin as cka
 
 from node import Node, run_checks, wait_for
 
+# Records have to be younger than the retention.
+BASE_MS = int(time.time()) * 1000 - 200_000
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 SESSION_MS = 6000
 
@@ -86,9 +88,9 @@ def codecs(address):
         for i in range(200):
             p.produce(topic, value=f"value {i} ".encode() * 20, key=f"key {i}".encode(),
                       headers=[("n", str(i).encode()), ("empty", b""), ("null", None)],
-                      timestamp=1_700_000_000_000 + i, on_delivery=delivered(errors))
-        p.produce(topic, value=None, key=b"gone", timestamp=1_700_000_000_999)
-        p.produce(topic, value=b"", key=None, timestamp=1_700_000_001_000)
+                      timestamp=BASE_MS + i, on_delivery=delivered(errors))
+        p.produce(topic, value=None, key=b"gone", timestamp=BASE_MS + 999)
+        p.produce(topic, value=b"", key=None, timestamp=BASE_MS + 1000)
         assert p.flush(30) == 0 and not errors, errors
         c = consumer(address, "codecs", check_crcs=True)
         c.assign([ck.TopicPartition(topic, 0, 0)])
@@ -99,7 +101,7 @@ def codecs(address):
             assert m.value() == f"value {i} ".encode() * 20, (codec, i)
             assert m.key() == f"key {i}".encode()
             assert m.headers() == [("n", str(i).encode()), ("empty", b""), ("null", None)]
-            assert m.timestamp() == (ck.TIMESTAMP_CREATE_TIME, 1_700_000_000_000 + i)
+            assert m.timestamp() == (ck.TIMESTAMP_CREATE_TIME, BASE_MS + i)
         assert (got[200].key(), got[200].value()) == (b"gone", None)
         assert (got[201].key(), got[201].value()) == (None, b"")
 
@@ -355,7 +357,7 @@ def offsets_by_time(address):
     make_topic(address, "times")
     p = producer(address)
     for i in range(100):
-        p.produce("times", str(i).encode(), timestamp=1_700_000_000_000 + 1000 * i)
+        p.produce("times", str(i).encode(), timestamp=BASE_MS + 1000 * i)
         if i % 10 == 9:
             assert p.flush(30) == 0  # several batches
     c = consumer(address, "times")
@@ -365,10 +367,10 @@ def offsets_by_time(address):
         assert found.error is None, found.error
         return found.offset
 
-    assert at(1_700_000_000_000) == 0
-    assert at(1_700_000_041_500) == 42
-    assert at(1_700_000_099_000) == 99
-    assert at(1_700_000_099_001) == ck.OFFSET_END
+    assert at(BASE_MS) == 0
+    assert at(BASE_MS + 41_500) == 42
+    assert at(BASE_MS + 99_000) == 99
+    assert at(BASE_MS + 99_001) == ck.OFFSET_END
     c.close()
 
 
@@ -402,7 +404,7 @@ def newest(address):
     a = make_topic(address, "newest", 3)
     p = producer(address)
     for i in range(30):
-        p.produce("newest", str(i).encode(), partition=i % 3, timestamp=1000 + i)
+        p.produce("newest", str(i).encode(), partition=i % 3, timestamp=BASE_MS + i)
     assert p.flush(30) == 0
     low = a.delete_records([ck.TopicPartition("newest", 1, 4)])
     assert list(low.values())[0].result(30).low_watermark == 4
@@ -417,7 +419,7 @@ def newest(address):
     assert offset(cka.OffsetSpec.earliest()) == 4
     assert offset(cka.OffsetSpec.latest()) == 10
     assert offset(cka.OffsetSpec.max_timestamp()) == 9
-    assert offset(cka.OffsetSpec.for_timestamp(1017)) == 6
+    assert offset(cka.OffsetSpec.for_timestamp(BASE_MS + 17)) == 6
     resource = cka.ConfigResource(
         cka.ConfigResource.Type.TOPIC, "newest",
         incremental_configs=[cka.ConfigEntry("max.message.bytes", "20000",

@@ -1,0 +1,3 @@
+module weir/compat
+
+go 1.24
