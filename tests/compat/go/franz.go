@@ -202,6 +202,7 @@ func franzTransactions(ctx context.Context, address string) {
 			must(err)
 			session.Produce(ctx, &kgo.Record{Topic: "franz-doubles", Value: []byte(strconv.Itoa(2 * n))}, nil)
 		}
+		must(session.Client().Flush(ctx)) // an abort drops what was not sent yet
 		tries++
 		commit := kgo.TransactionEndTry(tries%3 != 2)
 		committed, err := session.End(ctx, commit)
