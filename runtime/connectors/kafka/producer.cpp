@@ -184,9 +184,10 @@ status kafka_producer::open() {
     if (undelivered_ || m.err == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||
         m.err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
       return;
+    // Not rd_kafka_message_errstr: of a record to be written it gives the payload, without its end.
     undelivered_ =
         say("a record for partition " + std::to_string(m.partition) + " could not be delivered",
-            rd_kafka_message_errstr(&m), m.err);
+            rd_kafka_err2str(m.err), m.err);
   };
   WEIR_ASSIGN(client_, kafka_client::open(std::move(o)));
   auto* conf = rd_kafka_default_topic_conf_dup(client_->get());
