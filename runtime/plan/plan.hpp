@@ -221,9 +221,9 @@ struct join_spec {
 /// A join with a table as it is when a row comes. Each task has the whole table in memory: it reads
 /// it when it starts, and again every `cache_us` (0 = never). Rows pass; nothing is in snapshots.
 struct lookup_spec {
-  join_kind kind = join_kind::inner;  // inner, left, semi or anti
-  source_spec table;                  // bounded
-  expr::node_ptr filter;              // over the table's columns: which rows count; none = all
+  join_kind kind = join_kind::inner;    // inner, left, semi or anti
+  source_spec table;                    // bounded
+  expr::node_ptr filter;                // over the table's columns: which rows count; none = all
   std::vector<expr::node_ptr> columns;  // of the rows that are looked up, over the table's columns
   schema_ptr rows;                      // their names and types
   std::vector<uint32_t> keys;           // columns of the input

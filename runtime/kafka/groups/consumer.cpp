@@ -182,7 +182,8 @@ void group::impl::consumer_join_or_beat(const group_call& call,
   if (!consumer) {
     if (!create)
       return refuse_beat(
-          call, {error_code::group_id_not_found, "Group " + group_id + " is not a consumer group."}, out);
+          call, {error_code::group_id_not_found, "Group " + group_id + " is not a consumer group."},
+          out);
     if (empty_group()) {
       make_consumer(c);
     } else if (const refusal no = upgrade(call.now_ms, c, out)) {
@@ -229,7 +230,8 @@ void group::impl::consumer_leave(const group_call& call, const consumer_group_he
                                  group_effects& out) {
   if (!consumer)
     return refuse_beat(
-        call, {error_code::group_id_not_found, "Group " + group_id + " is not a consumer group."}, out);
+        call, {error_code::group_id_not_found, "Group " + group_id + " is not a consumer group."},
+        out);
   const member_ptr m =
       q.instance_id ? consumer->find_instance(q.instance_id) : consumer->find(q.member_id);
   if (!m)

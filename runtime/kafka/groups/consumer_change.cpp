@@ -74,8 +74,8 @@ uint64_t half(const uuid& u, size_t at) {
 
 void group::impl::put_member(consumer_member m, bool metadata, bool current, change& c) {
   if (metadata)
-    c.records.push_back(make_record(consumer_group_member_metadata_key{group_id, m.id}, metadata_value(m),
-                                    consumer_record_version));
+    c.records.push_back(make_record(consumer_group_member_metadata_key{group_id, m.id},
+                                    metadata_value(m), consumer_record_version));
   if (current)
     c.records.push_back(make_record(consumer_group_current_member_assignment_key{group_id, m.id},
                                     current_value(m), consumer_record_version));
@@ -91,8 +91,10 @@ void group::impl::put_member(consumer_member m, bool metadata, bool current, cha
 }
 
 void group::impl::erase_member(const std::string& member_id, change& c) {
-  c.records.push_back(make_tombstone(consumer_group_current_member_assignment_key{group_id, member_id}));
-  c.records.push_back(make_tombstone(consumer_group_target_assignment_member_key{group_id, member_id}));
+  c.records.push_back(
+      make_tombstone(consumer_group_current_member_assignment_key{group_id, member_id}));
+  c.records.push_back(
+      make_tombstone(consumer_group_target_assignment_member_key{group_id, member_id}));
   c.records.push_back(make_tombstone(consumer_group_member_metadata_key{group_id, member_id}));
   assignment_ptr target = consumer->put_target(member_id, nullptr);
   member_ptr before = consumer->erase(member_id);
@@ -107,8 +109,8 @@ void group::impl::put_target(const std::string& member_id, assignment target, ch
   consumer_group_target_assignment_member_value v;
   v.topic_partitions =
       to_list<consumer_group_target_assignment_member_value::topic_partition>(target);
-  c.records.push_back(make_record(consumer_group_target_assignment_member_key{group_id, member_id}, v,
-                                  consumer_record_version));
+  c.records.push_back(make_record(consumer_group_target_assignment_member_key{group_id, member_id},
+                                  v, consumer_record_version));
   assignment_ptr before =
       consumer->put_target(member_id, std::make_shared<const assignment>(std::move(target)));
   c.undo.push_back([where = consumer, member_id, before = std::move(before)] {
@@ -132,7 +134,8 @@ void group::impl::record_epoch(change& c) {
   consumer_group_metadata_value v;
   v.epoch = consumer->epoch;
   v.metadata_hash = static_cast<int64_t>(consumer->topics_hash);
-  c.records.push_back(make_record(consumer_group_metadata_key{group_id}, v, consumer_record_version));
+  c.records.push_back(
+      make_record(consumer_group_metadata_key{group_id}, v, consumer_record_version));
 }
 
 void group::impl::set_target_epoch(change& c) {
