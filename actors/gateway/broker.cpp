@@ -4,8 +4,9 @@ namespace weir {
 
 using kafka::api_key;
 
-broker::broker(stream_storage& s, coordinators& c, kafka::node_facts node, const clock& time)
-    : storage_(s), coordinators_(c), node_(std::move(node)), time_(time) {
+broker::broker(stream_storage& s, coordinators& c, quota_desk& q, kafka::node_facts node,
+               const clock& time)
+    : storage_(s), coordinators_(c), quotas_(q), node_(std::move(node)), time_(time) {
   add_routes();
   for (const auto& a : kafka::advertised_apis())
     if (a.key >= 0 && static_cast<size_t>(a.key) < keys_max && routes_[static_cast<size_t>(a.key)])
@@ -60,6 +61,8 @@ void broker::add_routes() {
   add(api_key::elect_leaders, &broker::elect_leaders);
   add(api_key::alter_partition_reassignments, &broker::alter_partition_reassignments);
   add(api_key::list_partition_reassignments, &broker::list_partition_reassignments);
+  add(api_key::describe_client_quotas, &broker::describe_client_quotas);
+  add(api_key::alter_client_quotas, &broker::alter_client_quotas);
 }
 
 bool broker::may_overlap(std::span<const std::byte> frame) const {
@@ -82,6 +85,14 @@ void broker::handle(request_ticket t) {
   const auto* range = kafka::find_advertised(request->header().key, served_);
   if (!range || !range->serves(request->version())) return refuse_version(request);
   (this->*routes_[static_cast<size_t>(request->header().key)])(request);
+}
+
+void broker::describe_client_quotas(const request_ptr& request) {
+  quotas_.describe(request);
+}
+
+void broker::alter_client_quotas(const request_ptr& request) {
+  quotas_.alter(request);
 }
 
 void broker::refuse_version(const request_ptr& request) {

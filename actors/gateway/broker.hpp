@@ -10,6 +10,7 @@
 #include "actors/gateway/client_request.hpp"
 #include "actors/gateway/coordinators.hpp"
 #include "actors/gateway/listener.hpp"
+#include "actors/gateway/quota_desk.hpp"
 #include "actors/storage/storage.hpp"
 #include "runtime/kafka/topics/admin/api_versions.hpp"
 
@@ -17,7 +18,7 @@ namespace weir {
 
 class broker final : public request_handler {
  public:
-  broker(stream_storage&, coordinators&, kafka::node_facts, const clock&);
+  broker(stream_storage&, coordinators&, quota_desk&, kafka::node_facts, const clock&);
 
   bool may_overlap(std::span<const std::byte> frame) const override;
   void handle(request_ticket) override;
@@ -79,9 +80,12 @@ class broker final : public request_handler {
   void elect_leaders(const request_ptr&);
   void alter_partition_reassignments(const request_ptr&);
   void list_partition_reassignments(const request_ptr&);
+  void describe_client_quotas(const request_ptr&);
+  void alter_client_quotas(const request_ptr&);
 
   stream_storage& storage_;
   coordinators& coordinators_;
+  quota_desk& quotas_;
   kafka::node_facts node_;
   const clock& time_;
   std::array<handler, keys_max> routes_{};

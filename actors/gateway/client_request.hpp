@@ -47,6 +47,11 @@ class client_request {
     send(std::move(a));
   }
   void send(weir::answer a) const { ticket_.from->complete(ticket_.number, std::move(a)); }
+  /// The body was decoded, and nobody points into it.
+  void forget_bytes() noexcept {
+    body_ = {};
+    ticket_.frame.reset();
+  }
   /// The request makes no sense: the connection ends, as Kafka does with requests it cannot read.
   void hang_up() const { send(weir::answer::hang_up()); }
 
@@ -58,15 +63,23 @@ class client_request {
 };
 using request_ptr = std::shared_ptr<client_request>;
 
-/// Decodes a request's body; an error ends the connection. Null then.
+/// What one request may name in all of its arrays: ten times the partitions that a node is made
+/// for. A few bytes each would otherwise keep the listener's thread busy for seconds.
+constexpr size_t request_elements_max = 100'000;
+
+/// Decodes a request's body; an error ends the connection. Null then. Only a Produce request's
+/// records still point into the request's bytes: those of others are given back at once, however
+/// long the answer takes.
 template <class Request>
-std::shared_ptr<Request> decode_body(const client_request& request) {
+std::shared_ptr<Request> decode_body(client_request& request) {
   auto body = std::make_shared<Request>();
   kafka::reader r(request.body());
+  r.limit_elements(request_elements_max);
   if (auto s = decode(r, *body, request.version()); !s) {
     request.hang_up();
     return nullptr;
   }
+  if (Request::info.key != kafka::api_key::produce) request.forget_bytes();
   return body;
 }
 

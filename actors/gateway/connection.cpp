@@ -36,7 +36,7 @@ connection::connection(socket s, request_handler& h, std::shared_ptr<request_mem
   socket_.set_option(asio::ip::tcp::no_delay(true), e);
   socket_.non_blocking(true, e);
   auto remote = socket_.remote_endpoint(e);
-  if (!e) host_ = "/" + remote.address().to_string();
+  if (!e) host_ = host_text(remote);
   auto local = socket_.local_endpoint(e);
   if (!e) local_host_ = local.address().to_string();
   last_use_ = std::chrono::steady_clock::now();
@@ -62,7 +62,19 @@ void connection::close_if_idle(std::chrono::steady_clock::time_point now) {
 }
 
 void connection::mute_until(std::chrono::steady_clock::time_point t) {
-  muted_until_ = std::max(muted_until_, t);
+  if (!open_ || t <= muted_until_) return;
+  muted_until_ = t;
+  if (!mute_timer_) mute_timer_.emplace(socket_.get_executor());
+  mute_timer_->expires_at(t);  // an earlier wait is over
+  mute_timer_->async_wait([self = shared_from_this()](boost::system::error_code e) {
+    if (e) return;
+    self->begin_requests();
+    self->wait_readable();
+  });
+}
+
+bool connection::muted() const {
+  return muted_until_ > std::chrono::steady_clock::now();
 }
 
 bool connection::may_read() const {
@@ -70,17 +82,8 @@ bool connection::may_read() const {
 }
 
 void connection::wait_readable() {
-  if (reading_ || !may_read()) return;
+  if (reading_ || !may_read() || muted()) return;
   reading_ = true;
-  if (auto now = std::chrono::steady_clock::now(); muted_until_ > now) {
-    if (!mute_timer_) mute_timer_.emplace(socket_.get_executor());
-    mute_timer_->expires_at(muted_until_);
-    mute_timer_->async_wait([self = shared_from_this()](boost::system::error_code e) {
-      self->reading_ = false;
-      if (!e) self->wait_readable();
-    });
-    return;
-  }
   socket_.async_wait(socket::wait_read, [self = shared_from_this()](boost::system::error_code e) {
     self->reading_ = false;
     if (e) return self->close();
@@ -93,7 +96,12 @@ void connection::read() {
   while (may_read() && turn < turn_bytes) {
     // The rest of a large request goes where it belongs, everything else through the scratch.
     bool direct = frame_ && frame_->size() - frame_have_ >= scratch_bytes / 4;
-    auto into = direct ? frame_->bytes().subspan(frame_have_) : scratch();
+    if (direct && frame_have_ == frame_->granted()) {
+      if (!grow_frame()) return close();
+      if (wants_memory_) break;
+    }
+    auto into =
+        direct ? frame_->bytes().subspan(frame_have_, frame_->granted() - frame_have_) : scratch();
     auto n = ::recv(socket_.native_handle(), into.data(), std::min(into.size(), turn_bytes), 0);
     if (n < 0 && would_block()) break;
     if (n <= 0) return close();  // the client's end, or its reset
@@ -125,7 +133,11 @@ bool connection::parse(std::span<const std::byte> bytes) {
       if (size_have_ == size_bytes_.size() && !begin_frame()) return false;
       continue;
     }
-    auto n = std::min(bytes.size(), frame_->size() - frame_have_);
+    if (frame_have_ == frame_->granted()) {
+      if (!grow_frame()) return false;
+      continue;
+    }
+    auto n = std::min(bytes.size(), frame_->granted() - frame_have_);
     std::memcpy(frame_->bytes().data() + frame_have_, bytes.data(), n);
     frame_have_ += n;
     bytes = bytes.subspan(n);
@@ -134,29 +146,37 @@ bool connection::parse(std::span<const std::byte> bytes) {
   return true;
 }
 
-/// Its size is known: takes the memory, or waits for it.
+/// Its size is known.
 bool connection::begin_frame() {
   uint32_t size = 0;
   for (auto b : size_bytes_) size = size << 8 | static_cast<uint32_t>(b);
   // A request has at least its key, version and correlation id.
   if (size < 8 || size > limits_.request_bytes_max) return false;
-  if (!memory_->take(size)) {
-    wants_memory_ = true;
-    memory_->wait();
-    // Released between the two calls: nobody would call again.
-    if (!memory_->take(size)) return true;
-    wants_memory_ = false;
-  }
   frame_ = std::make_shared<request_frame>(memory_, size);
+  if (!frame_->ok()) return false;
+  frame_began_ = std::chrono::steady_clock::now();
   frame_have_ = 0;
   size_have_ = 0;
+  return grow_frame();
+}
+
+/// Memory for more of the request's bytes, or it waits for it. False when it is larger than its
+/// kind may be.
+bool connection::grow_frame() {
+  if (frame_have_ > 0 && frame_->size() > limits_.other_bytes_max &&
+      !handler_.may_overlap(frame_->bytes().first(frame_have_)))
+    return false;
+  wants_memory_ = !frame_->grow();
+  if (!wants_memory_) return true;
+  memory_->wait();
+  // Released between the two calls: nobody would call again.
+  wants_memory_ = !frame_->grow();
   return true;
 }
 
 void connection::memory_released() {
   if (!open_ || !wants_memory_) return;
-  wants_memory_ = false;
-  if (!begin_frame()) return close();
+  if (!grow_frame()) return close();
   if (wants_memory_) return;
   auto rest = std::move(carry_);
   carry_ = {};
@@ -171,7 +191,7 @@ void connection::frame_complete() {
 }
 
 void connection::begin_requests() {
-  while (open_ && !waiting_.empty()) {
+  while (open_ && !waiting_.empty() && !muted()) {
     bool overlaps = handler_.may_overlap(waiting_.front()->bytes());
     if (!begun_.empty() &&
         (!overlaps || !begun_.back().overlaps || begun_.size() >= limits_.overlapping_max))

@@ -47,6 +47,7 @@ class request_handler {
 /// Bounds of one gateway.
 struct connection_limits {
   size_t request_bytes_max = 100u << 20;  // Kafka's socket.request.max.bytes
+  size_t other_bytes_max = 8u << 20;      // of requests that append nothing; real ones have < 1 MiB
   size_t overlapping_max = 32;            // appends of one connection under way
   size_t waiting_max = 16;                // requests read and not yet begun
   std::chrono::seconds idle_max{600};     // Kafka's connections.max.idle.ms
@@ -66,14 +67,23 @@ class connection : public std::enable_shared_from_this<connection> {
   void close();
   /// Memory was given back: a request that waits for it may go on.
   void memory_released();
+  bool waits_for_memory() const noexcept { return open_ && wants_memory_; }
+  /// What a request that is not complete since `before` holds.
+  size_t incomplete_bytes(std::chrono::steady_clock::time_point before) const noexcept {
+    return open_ && frame_ && frame_began_ < before ? frame_->granted() + carry_.size() : 0;
+  }
   /// Closes when nothing was read or sent for the limit's time and no request is under way.
   void close_if_idle(std::chrono::steady_clock::time_point now);
-  /// Until `t` nothing more is read: a quota was exceeded (throttle_time_ms).
+  /// Until `t` no more requests are begun or read: a quota was exceeded (throttle_time_ms). On the
+  /// listener's thread.
   void mute_until(std::chrono::steady_clock::time_point t);
 
   uint64_t id() const noexcept { return id_; }
   /// "/127.0.0.1", as Kafka shows it.
   const std::string& host() const noexcept { return host_; }
+  static std::string host_text(const boost::asio::ip::tcp::endpoint& remote) {
+    return "/" + remote.address().to_string();
+  }
   const std::string& local_host() const noexcept { return local_host_; }
   auto executor() { return socket_.get_executor(); }
   bool open() const noexcept { return open_; }
@@ -88,6 +98,7 @@ class connection : public std::enable_shared_from_this<connection> {
   void read();
   bool parse(std::span<const std::byte>);
   bool begin_frame();
+  bool grow_frame();
   void frame_complete();
   void begin_requests();
   void deliver(uint64_t number, answer);
@@ -96,6 +107,7 @@ class connection : public std::enable_shared_from_this<connection> {
   bool write_file(const answer&);
   void finish_write();
   bool may_read() const;
+  bool muted() const;
 
   socket socket_;
   request_handler& handler_;
@@ -113,6 +125,7 @@ class connection : public std::enable_shared_from_this<connection> {
   size_t size_have_ = 0;
   frame_ptr frame_;  // under way
   size_t frame_have_ = 0;
+  std::chrono::steady_clock::time_point frame_began_;
   bool wants_memory_ = false;
   std::vector<std::byte> carry_;  // read, but not parsed: behind a request that waits for memory
 

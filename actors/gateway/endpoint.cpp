@@ -1,7 +1,9 @@
 #include "actors/gateway/endpoint.hpp"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <climits>
 
 namespace weir {
@@ -20,6 +22,23 @@ result<std::string> cluster_id_of(file_system& files, const std::string& folder)
   auto id = random_uuid().to_string();
   WEIR_TRY(atomic_write_file(files, path, id + "\n"));
   return id;
+}
+
+/// As many as there are descriptors for, beside those of files; raises the soft limit, which is
+/// often 1,024, to the hard one.
+size_t connections_possible() {
+  // Segments in the cache, the transfers under way, everything else of the process.
+  constexpr size_t kept_for_files = file_cache::open_max_default + 500;
+  constexpr size_t at_least = 100;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return at_least;
+  if (limit.rlim_cur < limit.rlim_max) {
+    rlimit raised{limit.rlim_max, limit.rlim_max};
+    if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
+  }
+  if (limit.rlim_cur == RLIM_INFINITY) return SIZE_MAX;
+  return std::max(at_least, static_cast<size_t>(limit.rlim_cur) -
+                                std::min(kept_for_files, static_cast<size_t>(limit.rlim_cur)));
 }
 
 std::string host_name() {
@@ -48,6 +67,9 @@ status kafka_endpoint::open(caf::actor_system& system, const task_environment& e
   l.limits.request_bytes_max =
       static_cast<size_t>(facts_.config.number("socket.request.max.bytes"));
   l.limits.idle_max = std::chrono::seconds(facts_.config.number("connections.max.idle.ms") / 1000);
+  l.connections_max = std::min(static_cast<size_t>(facts_.config.number("max.connections")),
+                               connections_possible());
+  l.connections_per_host_max = static_cast<size_t>(facts_.config.number("max.connections.per.ip"));
   WEIR_ASSIGN(listener_, listener::open(std::move(l)));
   facts_.node_id = o.node_id;
   for (const auto* name : {"broker.id", "node.id"})
@@ -75,7 +97,8 @@ status kafka_endpoint::open(caf::actor_system& system, const task_environment& e
   storage_options s{o.folder, std::make_shared<const kafka::broker_config>(facts_.config), o.log};
   WEIR_ASSIGN(storage_, stream_storage::start(system, *e.files, *e.io, *e.time, std::move(s)));
   coordinators_ = std::make_unique<coordinators>(system, *storage_, facts_, *e.time, o.log);
-  broker_ = std::make_unique<broker>(*storage_, *coordinators_, facts_, *e.time);
+  WEIR_ASSIGN(quotas_, quota_desk::open(*e.files, *e.io, o.folder, facts_.config));
+  broker_ = std::make_unique<broker>(*storage_, *coordinators_, *quotas_, facts_, *e.time);
   coordinators_->start();
   listener_->start(*broker_);
   return {};
@@ -95,6 +118,7 @@ status kafka_endpoint::close() {
   coordinators_.reset();
   auto closed = storage_->close();
   broker_.reset();
+  quotas_.reset();
   storage_.reset();
   return closed;
 }

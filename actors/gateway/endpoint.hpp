@@ -46,6 +46,7 @@ class kafka_endpoint {
   std::unique_ptr<listener> listener_;  // first, for what waits may still answer when others end
   std::unique_ptr<stream_storage> storage_;
   std::unique_ptr<coordinators> coordinators_;
+  std::unique_ptr<quota_desk> quotas_;
   std::unique_ptr<broker> broker_;
 };
 

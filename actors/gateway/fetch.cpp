@@ -14,8 +14,11 @@ constexpr int32_t wait_ms_max = 5 * 60 * 1000;
 class pending_fetch final : public fetch_waiter,
                             public std::enable_shared_from_this<pending_fetch> {
  public:
-  pending_fetch(request_ptr r, std::shared_ptr<kafka::fetch_request> body)
-      : request_(std::move(r)), body_(std::move(body)), timer_(request_->from().executor()) {}
+  pending_fetch(request_ptr r, std::shared_ptr<kafka::fetch_request> body, quota_desk& quotas)
+      : request_(std::move(r)),
+        body_(std::move(body)),
+        quotas_(quotas),
+        timer_(request_->from().executor()) {}
 
   void start(const topic_directory& topics) {
     bool by_id = request_->version() >= 13;
@@ -126,6 +129,7 @@ class pending_fetch final : public fetch_waiter,
     std::vector<std::vector<log_slice>> parts;
     auto budget = static_cast<uint64_t>(std::max(0, body_->max_bytes));
     bool any = false;
+    uint64_t sent = 0;
     uint32_t i = 0;
     out.responses.reserve(body_->topics.size());
     for (const auto& t : body_->topics) {
@@ -142,11 +146,13 @@ class pending_fetch final : public fetch_waiter,
         if (bytes == 0 || (any && bytes > budget)) continue;
         any = true;
         budget -= std::min(budget, bytes);
+        sent += bytes;
         o.records = kafka::record_bytes::hole(static_cast<uint32_t>(parts.size()),
                                               static_cast<uint32_t>(bytes));
         parts.push_back(std::move(s.now.read.slices));
       }
     }
+    out.throttle_time_ms = quotas_.charge(kafka::quota_kind::fetch, *request_, sent);
     request_->answer(out, std::move(parts));
   }
   void fill(kafka::fetch_response::partition& o, int32_t number, const kafka::fetch_answer& a) {
@@ -164,6 +170,7 @@ class pending_fetch final : public fetch_waiter,
 
   request_ptr request_;
   std::shared_ptr<kafka::fetch_request> body_;
+  quota_desk& quotas_;
   boost::asio::steady_timer timer_;
   std::vector<slot_state> slots_;
   std::atomic<size_t> left_{0};
@@ -180,7 +187,7 @@ void broker::fetch(const request_ptr& request) {
     out.error_code = error_code::fetch_session_id_not_found;
     return request->answer(out);
   }
-  std::make_shared<pending_fetch>(request, std::move(body))->start(*storage_.directory());
+  std::make_shared<pending_fetch>(request, std::move(body), quotas_)->start(*storage_.directory());
 }
 
 }  // namespace weir

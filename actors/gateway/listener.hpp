@@ -14,6 +14,7 @@ namespace weir {
 struct listener_options {
   std::string address = "127.0.0.1:9092";  // HOST:PORT; port 0: a free one
   size_t connections_max = 10'000;
+  size_t connections_per_host_max = SIZE_MAX;
   size_t request_memory_bytes = 256u << 20;  // of all requests that are not yet answered
   connection_limits limits;
 };

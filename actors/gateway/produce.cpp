@@ -10,8 +10,9 @@ using kafka::error_code;
 class pending_produce final : public append_waiter,
                               public std::enable_shared_from_this<pending_produce> {
  public:
-  pending_produce(request_ptr r, std::shared_ptr<kafka::produce_request> body)
+  pending_produce(request_ptr r, std::shared_ptr<kafka::produce_request> body, int32_t throttle_ms)
       : request_(std::move(r)), body_(std::move(body)) {
+    response_.throttle_time_ms = throttle_ms;
     response_.responses.reserve(body_->topic_data.size());
     for (const auto& t : body_->topic_data) {
       auto& out = response_.responses.emplace_back();
@@ -117,8 +118,13 @@ void broker::produce(const request_ptr& request) {
     }
     return request->answer(response);
   }
+  uint64_t bytes = 0;
+  for (const auto& t : body->topic_data)
+    for (const auto& p : t.partition_data) bytes += p.records.bytes.size();
+  const auto throttle_ms = quotas_.charge(kafka::quota_kind::produce, *request, bytes);
   bool silent = body->acks == 0;
-  std::make_shared<pending_produce>(request, std::move(body))->start(*storage_.directory(), silent);
+  std::make_shared<pending_produce>(request, std::move(body), throttle_ms)
+      ->start(*storage_.directory(), silent);
 }
 
 }  // namespace weir

@@ -50,8 +50,12 @@ class partition_state {
     kafka::partition_open_options options;
     options.log.owner = seed_.owner;
     options.log.committed = seed_.committed;
-    options.log.clean_summary = seed_.clean.summary;
-    options.clean_state = seed_.clean.extra;
+    if (seed_.verify) {
+      options.log.verify_bytes = UINT64_MAX;
+    } else {
+      options.log.clean_summary = seed_.clean.summary;
+      options.clean_state = seed_.clean.extra;
+    }
     options.leader_epoch = seed_.leader_epoch;
     options.now_ms = now_ms();
     auto me = caf::actor_cast<partition_actor>(self_);

@@ -21,6 +21,7 @@ struct partition_seed {
   uint64_t owner = 0;
   int32_t leader_epoch = 0;
   clean_partition clean;                  // of the last clean stop; no summary: there was none
+  bool verify = false;                    // all checksums, whatever the last stop said
   std::optional<commit_point> committed;  // as the committer found it
   std::shared_ptr<commit_queue> queue;
   committer_actor committer;

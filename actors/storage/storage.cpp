@@ -48,6 +48,7 @@ status stream_storage::open(file_system& files, io_executor& io, const clock& ti
   p.committer = committer_;
   p.files = files_.get();
   p.io = &io;
+  p.verify = options_.config->flag("log.verify.on.start");
   p.time = &time;
   p.compactions = std::make_shared<std::atomic<uint32_t>>(0);
   p.log = options_.log;

@@ -62,7 +62,10 @@ int run_node(const cluster_verb_options& o) {
   answers.set_ready();
   node_file about{o.name, static_cast<uint32_t>(::getpid()), (*listener)->address(),
                   (*node)->port()};
-  if (auto s = write_node_file(o.data_dir, about); !s) return fail(s.err());
+  // On a full disk records can still be read: that is no reason not to start.
+  if (auto s = write_node_file(o.data_dir, about); !s)
+    std::fprintf(stderr, "weir: %s; commands that are given this folder do not find the node\n",
+                 s.err().message.c_str());
   if (kafka)
     std::printf("ready kafka=%s http=%s\n", kafka->address().c_str(), about.http.c_str());
   else

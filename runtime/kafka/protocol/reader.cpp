@@ -155,11 +155,16 @@ int64_t reader::array_length(const char* field, size_t wire_size, size_t memory_
     fail(field, "an array of more elements than the message can hold");
     return -1;
   }
+  if (count > elements_left_) {
+    fail(field, "more elements of arrays than one message may have");
+    return -1;
+  }
   if (count > budget_ / memory_size) {
     fail(field, "arrays that would take too much memory for the message's size");
     return -1;
   }
   budget_ -= count * memory_size;
+  elements_left_ -= count;
   return n;
 }
 

@@ -31,6 +31,10 @@ class reader {
     if (budget_ > decoded_bytes_max) budget_ = decoded_bytes_max;
   }
 
+  /// At most so many elements in all of the message's arrays together, for readers that do work for
+  /// each. Unlimited unless it is called.
+  void limit_elements(size_t most) noexcept { elements_left_ = most; }
+
   bool ok() const noexcept { return problem_ == nullptr; }
   /// ok, or errc::parse with the message's and the field's name and the position.
   status state() const;
@@ -108,6 +112,7 @@ class reader {
   const std::byte* end_;  // of the message, or of the tagged field that is being read
   const std::byte* begin_;
   size_t budget_;
+  size_t elements_left_ = std::numeric_limits<size_t>::max();
   bool flexible_ = false;
   int16_t version_ = 0;
   const char* message_ = "";

@@ -65,6 +65,8 @@ TEST_CASE("kafka apis: the versions that the codec can do") {
       {api_key::alter_partition_reassignments, 45, 0, 1, 0},
       {api_key::list_partition_reassignments, 46, 0, 0, 0},
       {api_key::offset_delete, 47, 0, 0, no_version},
+      {api_key::describe_client_quotas, 48, 0, 1, 1},
+      {api_key::alter_client_quotas, 49, 0, 1, 1},
       {api_key::describe_user_scram_credentials, 50, 0, 0, 0},
       {api_key::alter_user_scram_credentials, 51, 0, 0, 0},
       {api_key::describe_quorum, 55, 0, 2, 0},

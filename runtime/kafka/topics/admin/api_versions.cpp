@@ -55,6 +55,8 @@ constexpr api_range table[] = {
     serve(api_key::alter_partition_reassignments, 0, 1),
     serve(api_key::list_partition_reassignments, 0, 0),
     serve(api_key::offset_delete, 0, 0),
+    serve(api_key::describe_client_quotas, 0, 1),
+    serve(api_key::alter_client_quotas, 0, 1),
     serve(api_key::describe_quorum, 0, 2),
     serve(api_key::describe_cluster, 0, 2),
     serve(api_key::describe_producers, 0, 0),
