@@ -4,9 +4,10 @@
 //
 //   WEIR_FAULT_ROOT   folder whose files count
 //   WEIR_FAULT_AT     number of the call that fails, from 1; 0 only counts
-//   WEIR_FAULT_KIND   eio, enospc (half of the bytes first, as a filling disk does) or short (half
-//   of
-//                     the bytes and no error, as write(2) may at any time; other calls pass)
+//   WEIR_FAULT_KIND   eio, enospc (half of the bytes first, as a filling disk does), short (half of
+//                     the bytes and no error, as write(2) may at any time; other calls pass) or
+//                     lost (only syncs count: EIO, and what was written since the last sync is what
+//                     it was before, as when the system drops pages that it could not write)
 //   WEIR_FAULT_STAY   so many calls after it fail too
 //   WEIR_FAULT_LOG    file that gets a line per counted call: number, call, path, what happened
 //
@@ -25,6 +26,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
+#include <string>
+#include <vector>
 
 namespace {
 
@@ -53,24 +57,30 @@ const settings& chosen() {
 
 std::atomic<long> calls{0};
 
-enum class fault { none, eio, enospc, shortened };
+enum class fault { none, eio, enospc, shortened, lost };
 
 bool counts(const char* path) {
   const char* root = chosen().root;
   return root && std::strncmp(path, root, std::strlen(root)) == 0;
 }
 
+bool loses() {
+  return chosen().kind && std::strcmp(chosen().kind, "lost") == 0;
+}
+
 /// Counts the call and says what is to happen to it.
-fault next(const char* call, const char* path, bool writes) {
+fault next(const char* call, const char* path, bool writes, bool syncs = false) {
   const auto& s = chosen();
+  if (loses() && !syncs) return fault::none;
   long n = calls.fetch_add(1) + 1;
   fault f = fault::none;
   if (s.at != 0 && n >= s.at && n <= s.at + s.stay && s.kind) {
     if (std::strcmp(s.kind, "eio") == 0) f = fault::eio;
     if (std::strcmp(s.kind, "enospc") == 0) f = fault::enospc;
     if (std::strcmp(s.kind, "short") == 0 && writes) f = fault::shortened;
+    if (loses()) f = fault::lost;
   }
-  static const char* const what[] = {"", " EIO", " ENOSPC", " short"};
+  static const char* const what[] = {"", " EIO", " ENOSPC", " short", " lost"};
   char line[PATH_MAX + 64];
   int length =
       std::snprintf(line, sizeof line, "%ld %s %s%s\n", n, call, path, what[static_cast<int>(f)]);
@@ -78,15 +88,70 @@ fault next(const char* call, const char* path, bool writes) {
   return f;
 }
 
-fault next(const char* call, int fd, bool writes) {
+/// The path of a file that counts; empty for others.
+std::string path_of(int fd) {
   char link[32], path[PATH_MAX];
   std::snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
   int kept = errno;
   ssize_t n = syscall(SYS_readlinkat, AT_FDCWD, link, path, sizeof path - 1);
   errno = kept;
-  if (n <= 0) return fault::none;
+  if (n <= 0) return {};
   path[n] = 0;
-  return counts(path) ? next(call, path, writes) : fault::none;
+  return counts(path) ? path : std::string();
+}
+
+fault next(const char* call, int fd, bool writes, bool syncs = false) {
+  auto path = path_of(fd);
+  return path.empty() ? fault::none : next(call, path.c_str(), writes, syncs);
+}
+
+// ---- What is not synced (kind lost). ----
+
+struct overwritten {
+  std::string path;
+  off_t offset;
+  std::vector<char> before;
+};
+std::mutex unsynced_mutex;
+std::vector<overwritten>& unsynced() {
+  static auto* list = new std::vector<overwritten>;  // threads outlive static objects
+  return *list;
+}
+
+/// Before a write: keeps what is there.
+void note_write(int fd, size_t bytes, off_t offset, bool at) {
+  if (!loses()) return;
+  auto path = path_of(fd);
+  if (path.empty()) return;
+  if (!at) offset = static_cast<off_t>(syscall(SYS_lseek, fd, 0, SEEK_CUR));
+  overwritten o{std::move(path), offset, std::vector<char>(bytes)};
+  int own = static_cast<int>(syscall(SYS_openat, AT_FDCWD, o.path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (own < 0) return;
+  (void)syscall(SYS_pread64, own, o.before.data(), bytes, offset);
+  (void)syscall(SYS_close, own);
+  std::lock_guard lock(unsynced_mutex);
+  unsynced().push_back(std::move(o));
+}
+
+/// After a sync of `path`, or of everything: it is there, or it is as it was.
+void settle(const std::string& path, bool everything, bool lost) {
+  if (!loses()) return;
+  std::lock_guard lock(unsynced_mutex);
+  auto& list = unsynced();
+  std::vector<overwritten> others;
+  for (size_t i = list.size(); i-- > 0;) {
+    auto& o = list[i];
+    if (!everything && o.path != path) {
+      others.push_back(std::move(o));
+      continue;
+    }
+    if (!lost) continue;
+    int own = static_cast<int>(syscall(SYS_openat, AT_FDCWD, o.path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (own < 0) continue;  // removed since
+    (void)syscall(SYS_pwrite64, own, o.before.data(), o.before.size(), o.offset);
+    (void)syscall(SYS_close, own);
+  }
+  list.assign(std::make_move_iterator(others.rbegin()), std::make_move_iterator(others.rend()));
 }
 
 int refused(fault f) {
@@ -95,7 +160,7 @@ int refused(fault f) {
 }
 
 bool refuses(fault f) {
-  return f == fault::eio || f == fault::enospc;
+  return f == fault::eio || f == fault::enospc || f == fault::lost;
 }
 
 ssize_t write_at(const char* call, int fd, const void* bytes, size_t n, off_t offset, bool at) {
@@ -103,6 +168,7 @@ ssize_t write_at(const char* call, int fd, const void* bytes, size_t n, off_t of
     return at ? syscall(SYS_pwrite64, fd, bytes, count, offset)
               : syscall(SYS_write, fd, bytes, count);
   };
+  note_write(fd, n, offset, at);
   fault f = next(call, fd, true);
   if (f == fault::eio) return refused(f);
   if (f == fault::none || n < 2) return f == fault::enospc ? refused(f) : real(n);
@@ -115,11 +181,34 @@ ssize_t writev_at(const char* call, int fd, const iovec* parts, int n, off_t off
     return at ? syscall(SYS_pwritev, fd, parts, count, offset, 0)
               : syscall(SYS_writev, fd, parts, count);
   };
+  size_t bytes = 0;
+  for (int i = 0; i < n; ++i) bytes += parts[i].iov_len;
+  note_write(fd, bytes, offset, at);
   fault f = next(call, fd, true);
   if (f == fault::eio) return refused(f);
-  if (f == fault::none || n < 2) return f == fault::enospc ? refused(f) : real(n);
-  ssize_t half = real(n / 2);
+  if (f == fault::none) return real(n);
+  // Half of the parts, or of the only one.
+  ssize_t half = 0;
+  if (n >= 2) {
+    half = real(n / 2);
+  } else if (bytes >= 2) {
+    half = at ? syscall(SYS_pwrite64, fd, parts[0].iov_base, bytes / 2, offset)
+              : syscall(SYS_write, fd, parts[0].iov_base, bytes / 2);
+  } else if (f == fault::shortened) {
+    return real(n);
+  }
   return f == fault::enospc ? refused(f) : half;
+}
+
+int sync_file(const char* call, int fd, long number, bool everything) {
+  fault f = next(call, fd, false, true);
+  if (refuses(f)) {
+    if (f == fault::lost) settle(path_of(fd), everything, true);
+    return refused(f);
+  }
+  int rc = static_cast<int>(syscall(number, fd));
+  if (rc == 0) settle(path_of(fd), everything, false);
+  return rc;
 }
 
 int open_at(const char* call, int folder, const char* path, int flags, mode_t mode) {
@@ -182,12 +271,21 @@ ssize_t pwritev64(int fd, const iovec* parts, int n, off64_t offset) {
 }
 
 int fsync(int fd) {
-  if (fault f = next("fsync", fd, false); refuses(f)) return refused(f);
-  return static_cast<int>(syscall(SYS_fsync, fd));
+  return sync_file("fsync", fd, SYS_fsync, false);
 }
 int fdatasync(int fd) {
-  if (fault f = next("fdatasync", fd, false); refuses(f)) return refused(f);
-  return static_cast<int>(syscall(SYS_fdatasync, fd));
+  return sync_file("fdatasync", fd, SYS_fdatasync, false);
+}
+int syncfs(int fd) noexcept {
+  return sync_file("syncfs", fd, SYS_syncfs, true);
+}
+// These two give the error instead of setting it.
+int posix_fallocate(int fd, off_t offset, off_t bytes) {
+  if (fault f = next("fallocate", fd, false); refuses(f)) return f == fault::enospc ? ENOSPC : EIO;
+  return syscall(SYS_fallocate, fd, 0, offset, bytes) == 0 ? 0 : errno;
+}
+int posix_fallocate64(int fd, off64_t offset, off64_t bytes) {
+  return posix_fallocate(fd, offset, bytes);
 }
 int ftruncate(int fd, off_t bytes) {
   if (fault f = next("ftruncate", fd, false); refuses(f)) return refused(f);
