@@ -54,6 +54,7 @@ void connection::close() {
   if (mute_timer_) mute_timer_->cancel();
   waiting_.clear();
   frame_.reset();
+  waiting_self_.reset();
   handler_.closed(*this);
 }
 
@@ -167,10 +168,13 @@ bool connection::grow_frame() {
       !handler_.may_overlap(frame_->bytes().first(frame_have_)))
     return false;
   wants_memory_ = !frame_->grow();
-  if (!wants_memory_) return true;
-  memory_->wait();
-  // Released between the two calls: nobody would call again.
-  wants_memory_ = !frame_->grow();
+  if (wants_memory_) {
+    memory_->wait();
+    // Released between the two calls: nobody would call again.
+    wants_memory_ = !frame_->grow();
+  }
+  // No operation is under way then that would hold the connection.
+  waiting_self_ = wants_memory_ ? shared_from_this() : nullptr;
   return true;
 }
 

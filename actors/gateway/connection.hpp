@@ -127,6 +127,7 @@ class connection : public std::enable_shared_from_this<connection> {
   size_t frame_have_ = 0;
   std::chrono::steady_clock::time_point frame_began_;
   bool wants_memory_ = false;
+  connection_ptr waiting_self_;   // while it waits for memory
   std::vector<std::byte> carry_;  // read, but not parsed: behind a request that waits for memory
 
   // Requests in their order: begun ones first, then (frames) those that wait for their turn.
