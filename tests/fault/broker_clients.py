@@ -1,7 +1,7 @@
 """Clients of the broker's kill test, one process each. Each writes what it saw into a journal of
 its own, a line an event. Those that write end when the file STOP appears and all their records are
-answered for; those that read when the file READ appears and they are at the ends of their partitions;
-the observer looks once more when DONE is there.
+answered for; those that read when the file READ appears and they are at the ends of their
+partitions; the observer looks once more when DONE is there.
 
 Usage: broker_clients.py ROLE NUMBER ADDRESS FOLDER SEED
   producer  idempotent; journal: "a SEQUENCE PARTITION OFFSET" an acknowledged record
@@ -29,6 +29,9 @@ KEYS = 20
 RECORDS_PER_SECOND = 1500
 OUTSTANDING_MAX = 1000
 END_SECONDS_MAX = 120
+# Whoever stands still for longer (a machine that is paused) rightly sees his transaction aborted and
+# himself fenced. The longest that is allowed, so that a refusal is a mistake.
+TRANSACTION_MS = 900_000
 
 
 class Journal:
@@ -43,25 +46,34 @@ class Journal:
 
 
 class Ends:
-    """Whether a group's member has read all of its partitions: their ends were seen after the last
-    record, and after the wish to stop."""
+    """Whether a group's member has read all of its partitions: up to their ends as they are once
+    nobody writes any more. An end that was seen before may be an old one."""
 
     def __init__(self):
-        self.seen = set()
+        self.seen = {}   # the offset of the end behind the last record
+        self.final = {}  # where partitions end
 
     def see(self, m) -> bool:
         """True for a record."""
         if m.error() is None:
-            self.seen.discard((m.topic(), m.partition()))
+            self.seen.pop((m.topic(), m.partition()), None)
             return True
         if m.error().code() == KafkaError._PARTITION_EOF:
-            self.seen.add((m.topic(), m.partition()))
+            self.seen[m.topic(), m.partition()] = m.offset()
         return False
 
     def reached(self, client) -> bool:
-        mine = {(p.topic, p.partition) for p in client.assignment()}
-        self.seen &= mine
-        return bool(mine) and self.seen == mine
+        """Asked when those who write have ended."""
+        mine = [(p.topic, p.partition) for p in client.assignment()]
+        return bool(mine) and all(self.seen.get(p, -1) >= self.end_of(client, p) for p in mine)
+
+    def end_of(self, client, place: tuple) -> float:
+        if place not in self.final:
+            try:
+                self.final[place] = client.get_watermark_offsets(TopicPartition(*place), 10)[1]
+            except KafkaException:
+                return float("inf")  # the node is away: asked again
+        return self.final[place]
 
 
 class Client:
@@ -141,8 +153,9 @@ class Client:
     def writer(self) -> None:
         def fresh():
             self.fatal_error = None
-            made = Producer(self.config(transactional_id=self.name, linger_ms=2, error_cb=self.fatal,
-                                        transaction_timeout_ms=30_000, message_timeout_ms=30_000))
+            made = Producer(self.config(transactional_id=self.name, linger_ms=2,
+                                        error_cb=self.fatal, message_timeout_ms=60_000,
+                                        transaction_timeout_ms=TRANSACTION_MS))
             self.until_done(made.init_transactions)
             return made
 
@@ -270,7 +283,8 @@ class Client:
                                       isolation_level="read_committed"))
         self.fatal_error = None
         writer = Producer(self.config(transactional_id="copier", linger_ms=2, error_cb=self.fatal,
-                                      transaction_timeout_ms=30_000, message_timeout_ms=30_000))
+                                      message_timeout_ms=60_000,
+                                      transaction_timeout_ms=TRANSACTION_MS))
         try:
             self.until_done(writer.init_transactions)
             reader.subscribe([LOAD])
