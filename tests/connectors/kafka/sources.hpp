@@ -53,11 +53,11 @@ struct reading {
     WEIR_ASSIGN(auto found, discover(env, spec));
     return start(spec, found.splits);
   }
-  /// Until it is finished, or `count` rows have come.
+  /// Until it is finished, or `out` has `count` rows: no more are asked for.
   status take(rows& out, size_t count = SIZE_MAX, uint32_t max_rows = 8192) {
     for (auto until = std::chrono::steady_clock::now() + std::chrono::seconds(120);
          std::chrono::steady_clock::now() < until;) {
-      auto p = reader->poll(max_rows);
+      auto p = reader->poll(static_cast<uint32_t>(std::min<size_t>(max_rows, count - out.size())));
       if (!p) return p.err();
       if (p->rows) append_rows(out, *p->rows);
       if (p->what == polled::state::finished || out.size() >= count) return {};
