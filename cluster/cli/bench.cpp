@@ -76,6 +76,8 @@ status run_one(const benchmark_info& b, const bench_options& o, bool all) {
   setup.threads = o.parallelism ? o.parallelism : std::max(1u, std::thread::hardware_concurrency());
   setup.rows = o.rows ? o.rows : all ? b.rows_in_all : b.rows;
   setup.seconds = o.seconds > 0 ? o.seconds : all ? b.seconds_in_all : b.seconds;
+  setup.peer = o.peer;
+  setup.peer_pid = o.peer_pid;
   std::fprintf(stderr, "%s: %s; rows %llu, batches of %u, %u threads, seed %llu\n", b.name,
                b.workload, static_cast<unsigned long long>(setup.rows), batch_rows_target,
                setup.threads, static_cast<unsigned long long>(bench_seed));

@@ -16,6 +16,8 @@ struct bench_options {
   uint64_t rows = 0;   // 0 = the benchmark's own size
   double seconds = 0;  // 0 = the benchmark's own time
   uint32_t runs = 1;
+  std::string peer;  // HOST:PORT of another broker that `kafka` measures too
+  int peer_pid = 0;  // its process, for its CPU time and memory
 };
 
 /// Runs one benchmark or all of them. Returns the process's exit code.
@@ -40,6 +42,8 @@ struct bench_setup {
   uint32_t threads = 1;
   uint64_t rows = 0;
   double seconds = 1;
+  std::string peer;
+  int peer_pid = 0;
 };
 
 struct benchmark_info {

@@ -1,22 +1,19 @@
 // weir bench kafka: a broker of its own process on loopback, librdkafka as its client, one
 // partition, acks=all with fsync before the acknowledgement. What the disk does with the same bytes
-// is measured in the same run.
+// is measured in the same run, and so is another broker that was named.
 #include <fcntl.h>
 #include <librdkafka/rdkafka.h>
-#include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <thread>
+#include <tuple>
 
 #include "cluster/cli/bench.hpp"
+#include "cluster/cli/bench_broker.hpp"
 #include "cluster/cli/bench_engine.hpp"
 
 namespace weir::cli {
@@ -26,80 +23,6 @@ constexpr const char* topic = "bench";
 constexpr int poll_ms = 100;
 // A broker that takes longer than this has failed.
 constexpr double stall_seconds = 30;
-
-/// This binary as `weir up` in a folder of its own, ended when it goes out of scope.
-class child_broker {
- public:
-  static result<std::unique_ptr<child_broker>> start() {
-    std::unique_ptr<child_broker> b(new child_broker);
-    std::string pattern = std::filesystem::current_path() / "weir-bench-XXXXXX";
-    if (!::mkdtemp(pattern.data()))
-      return error{errc::io, "cannot make a folder here: " + std::string(std::strerror(errno))};
-    b->folder_ = pattern;
-    WEIR_TRY(b->spawn());
-    return b;
-  }
-  ~child_broker() {
-    if (pid_ > 0) {
-      ::kill(pid_, SIGTERM);
-      ::waitpid(pid_, nullptr, 0);
-    }
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
-  }
-  const std::string& address() const { return address_; }
-  const std::string& folder() const { return folder_; }
-  double ready_ms() const { return ready_ms_; }
-  /// User and system time so far.
-  double cpu_seconds() const {
-    std::ifstream in("/proc/" + std::to_string(pid_) + "/stat");
-    std::string text((std::istreambuf_iterator<char>(in)), {});
-    auto at = text.rfind(')');
-    unsigned long user = 0, system = 0;
-    if (at != std::string::npos)
-      std::sscanf(text.c_str() + at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
-                  &user, &system);
-    return static_cast<double>(user + system) / static_cast<double>(::sysconf(_SC_CLK_TCK));
-  }
-  double resident_mib() const {
-    std::ifstream in("/proc/" + std::to_string(pid_) + "/statm");
-    uint64_t total = 0, resident = 0;
-    in >> total >> resident;
-    return static_cast<double>(resident) * static_cast<double>(::sysconf(_SC_PAGESIZE)) / (1 << 20);
-  }
-
- private:
-  status spawn() {
-    int out[2];
-    if (::pipe2(out, O_CLOEXEC) != 0) return error{errc::io, "cannot make a pipe"};
-    auto data = folder_ + "/data";
-    const char* args[] = {"weir",        "up",     "--data-dir",  data.c_str(), "--kafka",
-                          "127.0.0.1:0", "--http", "127.0.0.1:0", nullptr};
-    auto began = wall_seconds();
-    pid_ = ::fork();
-    if (pid_ < 0) return error{errc::io, "cannot start a process"};
-    if (pid_ == 0) {
-      ::dup2(out[1], 1);
-      int null = ::open("/dev/null", O_WRONLY);
-      ::dup2(null, 2);
-      ::execv("/proc/self/exe", const_cast<char**>(args));
-      ::_exit(127);
-    }
-    ::close(out[1]);
-    std::string line;
-    char c = 0;
-    while (::read(out[0], &c, 1) == 1 && c != '\n') line += c;
-    ::close(out[0]);
-    ready_ms_ = (wall_seconds() - began) * 1e3;
-    auto at = line.find("kafka=");
-    if (at == std::string::npos) return error{errc::io, "the broker did not start: " + line};
-    address_ = line.substr(at + 6, line.find(' ', at) - at - 6);
-    return {};
-  }
-  std::string folder_, address_;
-  pid_t pid_ = -1;
-  double ready_ms_ = 0;
-};
 
 struct client_deleter {
   void operator()(rd_kafka_t* k) const { rd_kafka_destroy(k); }
@@ -132,15 +55,15 @@ result<client_ptr> make_client(rd_kafka_type_t type, const settings& wanted, del
   return client_ptr(k);
 }
 
-settings producer_settings(const child_broker& b, const std::string& linger) {
-  return {{"bootstrap.servers", b.address()},
+settings producer_settings(const bench_broker& b, const std::string& linger) {
+  return {{"bootstrap.servers", b.address},
           {"enable.idempotence", "true"},
           {"linger.ms", linger},
           {"queue.buffering.max.messages", "1000000"}};
 }
 
 /// Seconds until `count` records of `size` bytes were acknowledged.
-result<double> produce(const child_broker& b, const std::string& to, uint64_t count, size_t size) {
+result<double> produce(const bench_broker& b, const std::string& to, uint64_t count, size_t size) {
   deliveries counts;
   WEIR_ASSIGN(auto client, make_client(RD_KAFKA_PRODUCER, producer_settings(b, "5"), &counts));
   auto* t = rd_kafka_topic_new(client.get(), to.c_str(), nullptr);
@@ -169,9 +92,9 @@ result<double> produce(const child_broker& b, const std::string& to, uint64_t co
   return seconds;
 }
 
-result<double> consume(const child_broker& b, const std::string& from, uint64_t count) {
+result<double> consume(const bench_broker& b, const std::string& from, uint64_t count) {
   WEIR_ASSIGN(auto client, make_client(RD_KAFKA_CONSUMER,
-                                       {{"bootstrap.servers", b.address()},
+                                       {{"bootstrap.servers", b.address},
                                         {"group.id", "bench"},
                                         {"enable.auto.commit", "false"},
                                         {"auto.offset.reset", "earliest"}},
@@ -201,11 +124,11 @@ result<double> consume(const child_broker& b, const std::string& from, uint64_t 
 }
 
 /// Milliseconds from produce() to the consumer, at 1,000 records a second.
-result<std::vector<double>> end_to_end(const child_broker& b, double seconds) {
+result<std::vector<double>> end_to_end(const bench_broker& b, double seconds) {
   deliveries counts;
   WEIR_ASSIGN(auto producer, make_client(RD_KAFKA_PRODUCER, producer_settings(b, "0"), &counts));
   WEIR_ASSIGN(auto consumer, make_client(RD_KAFKA_CONSUMER,
-                                         {{"bootstrap.servers", b.address()},
+                                         {{"bootstrap.servers", b.address},
                                           {"group.id", "bench-latency"},
                                           {"fetch.wait.max.ms", "500"},
                                           {"enable.auto.commit", "false"}},
@@ -287,46 +210,75 @@ bench_line line(const std::string& metric, double value, const std::string& unit
   return l;
 }
 
-status measure(const child_broker& b, size_t size, uint64_t count, double target_produce,
-               double target_consume, std::vector<bench_line>& out) {
+/// The rates with records of `size` bytes, and the broker's CPU seconds.
+status measure(const bench_broker& b, size_t size, uint64_t count, std::vector<bench_line>& out) {
   auto name = std::string(topic) + std::to_string(size);
-  WEIR_ASSIGN(auto disk, disk_rate(b.folder()));
+  auto n = static_cast<double>(count);
+  auto bytes = std::to_string(size) + "B";
+  auto add = [&](const char* what, double seconds, double cpu) {
+    out.push_back(line(what + bytes, n / seconds, "records/s", 0));
+    out.push_back(line(what + bytes + "_cpu", cpu / n * 1e6, "s/M records", 0));
+    for (auto l = out.end() - 2; l != out.end(); ++l) {
+      l->rows = count;
+      l->seconds = seconds;
+    }
+  };
   auto cpu = b.cpu_seconds();
   WEIR_ASSIGN(auto produced, produce(b, name, count, size));
-  auto spent = b.cpu_seconds() - cpu;
-  auto n = static_cast<double>(count);
-  auto add = [&](bench_line l, double seconds) -> bench_line& {
-    l.rows = count;
-    l.seconds = seconds;
-    return out.emplace_back(std::move(l));
-  };
-  auto bytes = std::to_string(size) + "B";
-  auto& p = add(line("produce_" + bytes, n / produced, "records/s", target_produce), produced);
-  p.reference = "disk_1MiB_fdatasync";
-  p.reference_value = disk / static_cast<double>(size);
-  p.ratio = p.value / p.reference_value;
-  add(line("produce_" + bytes + "_cpu", spent / n * 1e6, "s/M records", 0), produced);
+  add("produce_", produced, b.cpu_seconds() - cpu);
   cpu = b.cpu_seconds();
   WEIR_ASSIGN(auto consumed, consume(b, name, count));
-  spent = b.cpu_seconds() - cpu;
-  add(line("consume_" + bytes, n / consumed, "records/s", target_consume), consumed);
-  add(line("consume_" + bytes + "_cpu", spent / n * 1e6, "s/M records", 0), consumed);
+  add("consume_", consumed, b.cpu_seconds() - cpu);
+  return {};
+}
+
+status measure(const bench_broker& b, const bench_setup& setup, std::vector<bench_line>& out) {
+  WEIR_TRY(measure(b, 100, setup.rows, out));
+  WEIR_TRY(measure(b, 1024, setup.rows / 8, out));
+  WEIR_ASSIGN(auto ms, end_to_end(b, setup.seconds));
+  out.push_back(line("end_to_end_p50", quantile(ms, 0.5), "ms", 0.6));
+  out.push_back(line("end_to_end_p99", quantile(ms, 0.99), "ms", 2));
+  out.push_back(line("resident_after_load", b.resident_mib(), "MiB", 256));
   return {};
 }
 
 }  // namespace
 
 result<std::vector<bench_line>> bench_kafka(const bench_setup& setup) {
-  WEIR_ASSIGN(auto b, child_broker::start());
+  WEIR_ASSIGN(auto own, child_broker::start());
   std::vector<bench_line> out;
-  out.push_back(line("ready", b->ready_ms(), "ms", 100));
-  out.push_back(line("resident_idle", b->resident_mib(), "MiB", 32));
-  WEIR_TRY(measure(*b, 100, setup.rows, 2.5e6, 3.75e6, out));
-  WEIR_TRY(measure(*b, 1024, setup.rows / 8, 350e3, 1.49e6, out));
-  WEIR_ASSIGN(auto ms, end_to_end(*b, setup.seconds));
-  out.push_back(line("end_to_end_p50", quantile(ms, 0.5), "ms", 0.6));
-  out.push_back(line("end_to_end_p99", quantile(ms, 0.99), "ms", 2));
-  out.push_back(line("resident_after_load", b->resident_mib(), "MiB", 256));
+  out.push_back(line("ready", own->ready_ms(), "ms", 100));
+  out.push_back(line("resident_idle", own->resident_mib(), "MiB", 32));
+  auto first = out.size();
+  WEIR_ASSIGN(auto disk, disk_rate(own->folder()));
+  WEIR_TRY(measure(*own, setup, out));
+  constexpr std::tuple<const char*, double, size_t> targets[] = {{"produce_100B", 2.5e6, 100},
+                                                                 {"consume_100B", 3.75e6, 0},
+                                                                 {"produce_1024B", 350e3, 1024},
+                                                                 {"consume_1024B", 1.49e6, 0}};
+  for (const auto& [metric, target, size] : targets)
+    for (auto& l : out) {
+      if (l.metric != metric) continue;
+      l.target = target;
+      if (!size) continue;
+      l.reference = "disk_1MiB_fdatasync";
+      l.reference_value = disk / static_cast<double>(size);
+      l.ratio = l.value / l.reference_value;
+    }
+  if (setup.peer.empty()) return out;
+  std::vector<bench_line> theirs;
+  WEIR_TRY(measure(bench_broker{setup.peer, setup.peer_pid}, setup, theirs));
+  for (size_t i = 0; i < theirs.size(); ++i) {
+    auto& l = theirs[i];
+    bool of_process = l.metric.ends_with("_cpu") || l.metric.starts_with("resident");
+    if (of_process && setup.peer_pid == 0) continue;
+    l.reference = l.metric;
+    l.reference_value = out[first + i].value;
+    l.ratio = l.value / l.reference_value;
+    l.metric = "peer_" + l.metric;
+    l.target = 0;
+    out.push_back(l);
+  }
   return out;
 }
 

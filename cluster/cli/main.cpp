@@ -124,6 +124,8 @@ CLI::App* add_bench(CLI::App& app, raw_options& o) {
   verb->add_option("--rows", o.bench.rows, "size of the input or the state")
       ->check(CLI::PositiveNumber);
   verb->add_option("--seconds", o.bench.seconds, "to measure")->check(CLI::PositiveNumber);
+  verb->add_option("--peer", o.bench.peer, "HOST:PORT of another broker, measured beside kafka");
+  verb->add_option("--peer-pid", o.bench.peer_pid, "its process, for its CPU time and memory");
   verb->add_option("--runs", o.bench.runs, "repetitions; the medians follow them")
       ->check(CLI::Range(1, 1000));
   return verb;
