@@ -74,6 +74,8 @@ constexpr option_info file_sink[] = {
     {"roll_size", k::size},
     {"roll_interval", k::duration},
     {"existing", k::choice, "replace|keep|fail"},
+    {"partition_by"},
+    {"partitions_open", k::positive},
 };
 constexpr option_info stdout_sink[] = {
     {"format", k::choice, "csv|json|table|debezium_json|upsert_json"},

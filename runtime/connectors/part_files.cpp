@@ -1,13 +1,16 @@
 #include "runtime/connectors/part_files.hpp"
 
+#include <algorithm>
 #include <charconv>
+#include <set>
 
 #include "runtime/connectors/split_codec.hpp"
 
 namespace weir {
 namespace {
 
-constexpr uint64_t blob_version = 1;
+// 2: parts may lie in partitions, and several may be open.
+constexpr uint64_t blob_version = 2;
 constexpr std::string_view hidden_suffix = ".inprogress";
 
 uint64_t hash_of(std::string_view s) {  // FNV-1a, and its bits spread: names last for ever
@@ -32,6 +35,33 @@ bool take_number(std::string_view& s, uint64_t& v) {
   if (ec != std::errc()) return false;
   s.remove_prefix(static_cast<size_t>(p - s.data()));
   return true;
+}
+
+/// A folder of partitions from a snapshot that may be damaged: COLUMN=VALUE, nothing else.
+bool is_partition(std::string_view path) {
+  if (path.empty()) return true;
+  for (size_t at = 0; at <= path.size();) {
+    auto end = std::min(path.find('/', at), path.size());
+    auto name = path.substr(at, end - at);
+    if (name.find('=') == std::string_view::npos || name.starts_with('.')) return false;
+    at = end + 1;
+  }
+  return true;
+}
+
+/// All folders that parts may lie in: the sink's own, and those of `levels` levels of partitions.
+result<std::vector<std::string>> part_folders(file_system& files, const std::string& folder,
+                                              size_t levels) {
+  std::vector<std::string> all{""};
+  for (size_t first = 0; levels > 0; --levels) {
+    const auto end = all.size();
+    for (; first < end; ++first) {
+      WEIR_ASSIGN(auto names, files.folders(folder_of(folder, all[first])));
+      for (const auto& name : names)
+        if (is_partition(name)) all.push_back(all[first].empty() ? name : all[first] + "/" + name);
+    }
+  }
+  return all;
 }
 
 bool exists(file_system& files, const std::string& path) {
@@ -79,16 +109,29 @@ std::string part_tag(std::string_view operator_id, std::string_view attempt) {
   return hex(hash_of(operator_id), part_tag_operator_chars) + hex(hash_of(attempt), 6);
 }
 
+std::string folder_of(const std::string& sink, const std::string& partition) {
+  return partition.empty() ? sink : sink + "/" + partition;
+}
+
+status make_partition(file_system& files, const std::string& folder, const std::string& partition) {
+  WEIR_TRY(files.create_directories(folder_of(folder, partition)));
+  for (size_t at = 0; at < partition.size();) {  // the names of folders are made durable as well
+    WEIR_TRY(files.sync_directory(folder_of(folder, partition.substr(0, at ? at - 1 : 0))));
+    at = std::min(partition.find('/', at), partition.size()) + 1;
+  }
+  return {};
+}
+
 std::string parts_snapshot::encode() const {
   payload_writer w;
   w.u64(blob_version).u64(number).text(tag).text(extension).u64(subtask).u64(next_part);
   auto put = [&](const part_file& p) {
-    w.text(p.hidden).u64(p.subtask).u64(p.number).u64(p.epoch).u64(p.bytes);
+    w.text(p.hidden).text(p.partition).u64(p.subtask).u64(p.number).u64(p.epoch).u64(p.bytes);
   };
   w.u64(closed.size());
   for (const auto& p : closed) put(p);
-  w.u64(open ? 1 : 0);
-  if (open) put(*open);
+  w.u64(open.size());
+  for (const auto& p : open) put(p);
   return w.take();
 }
 
@@ -104,6 +147,7 @@ result<parts_snapshot> parts_snapshot::decode(std::string_view bytes) {
   auto get = [&] {
     part_file p;
     p.hidden = r.text();
+    if (version > 1) p.partition = r.text();
     p.subtask = static_cast<uint32_t>(r.u64());
     p.number = r.u64();
     p.epoch = r.u64();
@@ -111,12 +155,13 @@ result<parts_snapshot> parts_snapshot::decode(std::string_view bytes) {
     return p;
   };
   for (uint64_t n = r.u64(); n > 0 && r.ok(); --n) s.closed.push_back(get());
-  if (r.u64()) s.open = get();
+  for (uint64_t n = r.u64(); n > 0 && r.ok(); --n) s.open.push_back(get());
   bool names_fine =
       s.tag.find('/') == std::string::npos && s.extension.find('/') == std::string::npos;
-  for (const auto& p : s.closed) names_fine &= p.hidden.find('/') == std::string::npos;
-  if (s.open) names_fine &= s.open->hidden.find('/') == std::string::npos;
-  if (!r.at_end() || version != blob_version || !names_fine)
+  for (const auto* parts : {&s.closed, &s.open})
+    for (const auto& p : *parts)
+      names_fine &= p.hidden.find('/') == std::string::npos && is_partition(p.partition);
+  if (!r.at_end() || version < 1 || version > blob_version || !names_fine)
     return {errc::corrupt, "a file sink's parts in the snapshot are damaged"};
   return s;
 }
@@ -125,10 +170,12 @@ std::string parts_snapshot::final_name(const part_file& p) const {
   return part_name{tag, p.subtask, p.epoch, p.number, extension}.text();
 }
 
-status publish_parts(file_system& files, const std::string& folder, const parts_snapshot& parts) {
-  if (parts.closed.empty()) return {};
+status publish_parts(file_system& files, const std::string& sink, const parts_snapshot& parts) {
+  std::set<std::string> changed;
   for (const auto& p : parts.closed) {
+    auto folder = folder_of(sink, p.partition);
     std::string from = folder + "/" + p.hidden, to = folder + "/" + parts.final_name(p);
+    changed.insert(std::move(folder));
     auto info = files.stat(from);
     if (!info) {
       // Renamed by an earlier try (and perhaps already fetched away by a reader).
@@ -142,7 +189,8 @@ status publish_parts(file_system& files, const std::string& folder, const parts_
                                  "; it was changed by someone else"};
     WEIR_TRY(files.rename(from, to));
   }
-  return files.sync_directory(folder);
+  for (const auto& folder : changed) WEIR_TRY(files.sync_directory(folder));
+  return {};
 }
 
 namespace {
@@ -162,50 +210,61 @@ std::optional<uint64_t> writer_of_hidden(std::string_view name, const std::strin
 
 }  // namespace
 
-status remove_leftovers(file_system& files, const std::string& folder, const part_cleanup& c) {
-  WEIR_ASSIGN(auto names, names_in(files, folder));
+status remove_leftovers(file_system& files, const std::string& sink, const part_cleanup& c) {
   auto listed = [&](const std::string& name) {
-    for (const auto& s : c.snapshots) {
-      if (s.open && s.open->hidden == name) return true;
-      for (const auto& p : s.closed)
-        if (p.hidden == name) return true;
-    }
+    for (const auto& s : c.snapshots)
+      for (const auto* parts : {&s.open, &s.closed})
+        for (const auto& p : *parts)
+          if (p.hidden == name) return true;
     return false;
   };
-  auto stays_open = [&](const part_name& p) {
+  auto stays_open = [&](const part_name& name) {
     for (const auto& s : c.snapshots)
-      if (s.open && s.open->subtask == p.subtask && s.open->number == p.number) return true;
+      for (const auto& p : s.open)
+        if (p.subtask == name.subtask && p.number == name.number) return true;
     return false;
   };
   auto mine = [&c](uint64_t subtask) { return subtask % c.parallelism == c.subtask; };
-  bool removed = false;
-  for (const auto& name : names) {
-    bool drop = false;
-    if (auto writer = writer_of_hidden(name, c.operator_chars)) {
-      drop = mine(*writer) && !name.ends_with("." + c.attempt + std::string(hidden_suffix)) &&
-             !listed(name);
-    } else if (auto p = part_name::parse(name); p && !c.tag.empty() && p->tag == c.tag) {
-      // Of an epoch that is newer than the one the job continues from (its snapshot was damaged):
-      // its rows will be written again.
-      drop = mine(p->subtask) && p->epoch > c.restored && !stays_open(*p);
+  WEIR_ASSIGN(auto partitions, part_folders(files, sink, c.levels));
+  for (const auto& partition : partitions) {
+    auto folder = folder_of(sink, partition);
+    WEIR_ASSIGN(auto names, names_in(files, folder));
+    bool removed = false;
+    for (const auto& name : names) {
+      bool drop = false;
+      if (auto writer = writer_of_hidden(name, c.operator_chars)) {
+        drop = mine(*writer) && !name.ends_with("." + c.attempt + std::string(hidden_suffix)) &&
+               !listed(name);
+      } else if (auto p = part_name::parse(name); p && !c.tag.empty() && p->tag == c.tag) {
+        // Of an epoch that is newer than the one the job continues from (its snapshot was damaged):
+        // its rows will be written again.
+        drop = mine(p->subtask) && p->epoch > c.restored && !stays_open(*p);
+      }
+      if (!drop) continue;
+      WEIR_TRY(files.remove(folder + "/" + name));
+      removed = true;
     }
-    if (!drop) continue;
-    WEIR_TRY(files.remove(folder + "/" + name));
-    removed = true;
+    if (removed) WEIR_TRY(files.sync_directory(folder));
   }
-  return removed ? files.sync_directory(folder) : status();
+  return {};
 }
 
-status recover_open(file_system& files, const std::string& folder, const parts_snapshot& s) {
-  if (!s.open) return {};
-  std::string path = folder + "/" + s.open->hidden;
+namespace {
+
+status recover_open(file_system& files, const std::string& sink, const parts_snapshot& s,
+                    const part_file& part) {
+  auto folder = folder_of(sink, part.partition);
+  std::string path = folder + "/" + part.hidden;
   if (!exists(files, path)) {
     // It may have been closed and published after the restored epoch: take it back.
-    WEIR_ASSIGN(auto names, names_in(files, folder));
-    for (const auto& name : names) {
+    auto names = names_in(files, folder);
+    if (!names) {
+      if (names.err().code == errc::not_found && part.bytes == 0) return {};
+      return std::move(names).err();
+    }
+    for (const auto& name : *names) {
       auto p = part_name::parse(name);
-      if (!p || p->tag != s.tag || p->subtask != s.open->subtask || p->number != s.open->number)
-        continue;
+      if (!p || p->tag != s.tag || p->subtask != part.subtask || p->number != part.number) continue;
       if (p->epoch <= s.number) continue;
       WEIR_TRY(files.rename(folder + "/" + name, path));
       break;
@@ -213,33 +272,44 @@ status recover_open(file_system& files, const std::string& folder, const parts_s
   }
   auto info = files.stat(path);
   if (!info) {
-    if (info.err().code == errc::not_found && s.open->bytes == 0) return {};
+    if (info.err().code == errc::not_found && part.bytes == 0) return {};
     return info.err().at("the part that the snapshot left open is gone");
   }
-  if (s.open->bytes == 0) {
-    return files.remove(path);
-  }
-  if (info->size < s.open->bytes)
+  if (part.bytes == 0) return files.remove(path);
+  if (info->size < part.bytes)
     return {errc::corrupt,
             path + ": shorter than the snapshot says; it was changed by someone else"};
   WEIR_ASSIGN(auto file, files.open_append(path));
-  if (info->size > s.open->bytes) WEIR_TRY(file->truncate(s.open->bytes));
+  if (info->size > part.bytes) WEIR_TRY(file->truncate(part.bytes));
   WEIR_TRY(file->sync());
   return file->close();
 }
 
-status prepare_folder(file_system& files, const std::string& folder, existing_parts policy) {
-  WEIR_TRY(files.create_directories(folder));
+}  // namespace
+
+status recover_open(file_system& files, const std::string& folder, const parts_snapshot& s) {
+  for (const auto& part : s.open) WEIR_TRY(recover_open(files, folder, s, part));
+  return {};
+}
+
+status prepare_folder(file_system& files, const std::string& sink, existing_parts policy,
+                      size_t levels) {
+  WEIR_TRY(files.create_directories(sink));
   if (policy == existing_parts::keep) return {};
-  WEIR_ASSIGN(auto names, names_in(files, folder));
-  std::erase_if(names, [](const std::string& n) { return !part_name::parse(n); });
-  if (names.empty()) return {};
-  if (policy == existing_parts::fail)
-    return {errc::already_exists, folder + " holds " + std::to_string(names.size()) +
-                                      " parts of an earlier run: remove them, or set existing = "
-                                      "'replace' or 'keep'"};
-  for (const auto& name : names) WEIR_TRY(files.remove(folder + "/" + name));
-  return files.sync_directory(folder);
+  WEIR_ASSIGN(auto partitions, part_folders(files, sink, levels));
+  for (const auto& partition : partitions) {
+    auto folder = folder_of(sink, partition);
+    WEIR_ASSIGN(auto names, names_in(files, folder));
+    std::erase_if(names, [](const std::string& n) { return !part_name::parse(n); });
+    if (names.empty()) continue;
+    if (policy == existing_parts::fail)
+      return {errc::already_exists, folder + " holds " + std::to_string(names.size()) +
+                                        " parts of an earlier run: remove them, or set existing = "
+                                        "'replace' or 'keep'"};
+    for (const auto& name : names) WEIR_TRY(files.remove(folder + "/" + name));
+    WEIR_TRY(files.sync_directory(folder));
+  }
+  return {};
 }
 
 }  // namespace weir

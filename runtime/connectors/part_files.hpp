@@ -1,7 +1,8 @@
 // The part files of a file sink and what a snapshot says about them. A part is written under a
 // hidden name (.NAME.ATTEMPT.inprogress) that no glob for *.csv or *.json matches, and renamed to
-// NAME when the epoch that closed it is complete. The functions here block: they run on the sink's
-// io_lane. Every one may be repeated after a failure at any point.
+// NAME when the epoch that closed it is complete. With partitions the parts lie in folders within
+// the sink's, as Hive lays them out (COLUMN=VALUE/COLUMN=VALUE). The functions here block: they run
+// on the sink's io_lane. Every one may be repeated after a failure at any point.
 #pragma once
 
 #include <optional>
@@ -31,11 +32,12 @@ std::string part_tag(std::string_view operator_id, std::string_view attempt);
 inline constexpr size_t part_tag_operator_chars = 6;
 
 struct part_file {
-  std::string hidden;    // the name while it is in progress
-  uint32_t subtask = 0;  // that began it
-  uint64_t number = 0;   // unique within tag and subtask
-  uint64_t epoch = 0;    // whose barrier closed it; 0 = none yet
-  uint64_t bytes = 0;    // that belong to the snapshot
+  std::string hidden;          // the name while it is in progress
+  uint32_t subtask = 0;        // that began it
+  uint64_t number = 0;         // unique within tag and subtask
+  uint64_t epoch = 0;          // whose barrier closed it; 0 = none yet
+  uint64_t bytes = 0;          // that belong to the snapshot
+  std::string partition = {};  // its folder within the sink's; empty: the sink's itself
 };
 
 /// One subtask's blob in the snapshot of `number`.
@@ -46,11 +48,18 @@ struct parts_snapshot {
   uint32_t subtask = 0;
   uint64_t next_part = 0;
   std::vector<part_file> closed;  // waiting for their epoch to be complete
-  std::optional<part_file> open;  // stays open over the barrier
+  std::vector<part_file> open;    // stay open over the barrier
   std::string encode() const;
   static result<parts_snapshot> decode(std::string_view);
   std::string final_name(const part_file&) const;
 };
+
+/// The folder that holds a part.
+std::string folder_of(const std::string& sink, const std::string& partition);
+/// Makes a partition's folder, durably, under the sink's.
+status make_partition(file_system&, const std::string& folder, const std::string& partition);
+/// "COLUMN=VALUE" with the characters escaped that Hive escapes; no value is NULL.
+std::string partition_name(std::string_view column, std::optional<std::string_view> value);
 
 /// Renames closed parts into place; those that are there already are left.
 status publish_parts(file_system&, const std::string& folder, const parts_snapshot& parts);
@@ -63,15 +72,16 @@ struct part_cleanup {
   uint64_t restored = 0;                  // epoch that the job continues from
   std::vector<parts_snapshot> snapshots;  // all subtasks' of that epoch
   uint32_t subtask = 0, parallelism = 1;  // its share: old subtasks that are it modulo parallelism
+  size_t levels = 0;                      // of folders with partitions
 };
 /// Removes leftovers of earlier attempts, and parts that were published after the restored epoch,
 /// of this subtask's share.
 status remove_leftovers(file_system&, const std::string& folder, const part_cleanup&);
-/// Cuts an open part to what the snapshot has; removes it when that is nothing.
+/// Cuts open parts to what the snapshot has; removes one when that is nothing.
 status recover_open(file_system&, const std::string& folder, const parts_snapshot&);
 
 enum class existing_parts : uint8_t { replace, keep, fail };
-/// A fresh start in a folder that holds parts of another run.
-status prepare_folder(file_system&, const std::string& folder, existing_parts);
+/// A fresh start in a folder that may hold parts of another run, in `levels` levels of partitions.
+status prepare_folder(file_system&, const std::string& folder, existing_parts, size_t levels);
 
 }  // namespace weir

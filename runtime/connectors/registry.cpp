@@ -47,7 +47,10 @@ status check_source_table(std::string_view connector, const std::string& table,
 
 status check_sink_table(std::string_view connector, const std::string& table, const schema& columns,
                         const option_map& options) {
-  return is_kafka(connector) ? check_kafka_table(table, columns, options, true) : status();
+  if (is_kafka(connector)) return check_kafka_table(table, columns, options, true);
+  if (connector != "file") return {};
+  WEIR_ASSIGN(auto partitions, partition_columns(columns, options));
+  return {};
 }
 
 result<std::unique_ptr<stream_operator>> make_sink(const sink_spec& spec) {

@@ -177,6 +177,9 @@ class faulty_file_system final : public file_system {
   result<std::vector<file_info>> list(const std::string& directory) override {
     return base_.list(directory);
   }
+  result<std::vector<std::string>> folders(const std::string& directory) override {
+    return base_.folders(directory);
+  }
   result<std::vector<std::string>> glob(const std::string& pattern) override {
     return base_.glob(pattern);
   }

@@ -66,6 +66,8 @@ class file_system {
   virtual result<file_info> stat(const std::string& path) = 0;
   /// The files of a directory (not its folders), sorted by path.
   virtual result<std::vector<file_info>> list(const std::string& directory) = 0;
+  /// The names of a directory's folders, sorted. A file system without folders refuses.
+  virtual result<std::vector<std::string>> folders(const std::string& directory);
   /// Paths that match a shell pattern (*, ?, [..] and ** for folders), sorted. A pattern without
   /// wildcards matches itself when it exists. As in a shell, a wildcard does not match a leading
   /// dot; folders are walked through but not returned.

@@ -61,6 +61,10 @@ status file_system::sync_file_system(const std::string& path) {
   return {errc::unsupported, "this file system cannot be synced as a whole: '" + path + "'"};
 }
 
+result<std::vector<std::string>> file_system::folders(const std::string& path) {
+  return {errc::unsupported, "this file system has no folders to list: '" + path + "'"};
+}
+
 namespace {
 
 class descriptor {
@@ -373,6 +377,14 @@ class posix_file_system final : public file_system {
       if (!S_ISDIR(st.st_mode)) out.push_back(info_of(std::move(path), st));
     }
     return out;
+  }
+
+  result<std::vector<std::string>> folders(const std::string& directory) override {
+    WEIR_ASSIGN(auto entries, list_entries(directory));
+    std::vector<std::string> names;
+    for (auto& e : entries)
+      if (e.is_directory) names.push_back(std::move(e.name));
+    return names;
   }
 
   result<std::vector<std::string>> glob(const std::string& pattern) override {

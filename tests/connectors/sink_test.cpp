@@ -49,16 +49,18 @@ sink_spec file_sink_spec(const std::string& path, option_map options = {}) {
   return s;
 }
 
-// The lines of all files that a reader's glob finds, sorted.
+// The lines of all files that a reader's glob finds, sorted; those in partitions behind "FOLDER:".
 rows visible(const std::string& folder) {
   rows out;
   if (!fs::exists(folder)) return out;
-  for (const auto& e : fs::directory_iterator(folder)) {
+  for (const auto& e : fs::recursive_directory_iterator(folder)) {
     auto name = e.path().filename().string();
     if (name[0] == '.' || (e.path().extension() != ".csv" && e.path().extension() != ".json"))
       continue;
+    auto partition = fs::relative(e.path().parent_path(), folder).string();
     std::istringstream in(read_file(e.path().string()));
-    for (std::string line; std::getline(in, line);) out.push_back(line);
+    for (std::string line; std::getline(in, line);)
+      out.push_back(partition == "." ? line : partition + ":" + line);
   }
   std::sort(out.begin(), out.end());
   return out;
@@ -69,9 +71,11 @@ size_t files_in(const std::string& folder) {
     for ([[maybe_unused]] const auto& e : fs::directory_iterator(folder)) ++n;
   return n;
 }
-rows expected_rows(int64_t count) {
+rows expected_rows(int64_t count, bool partitioned = false) {
   rows out;
-  for (int64_t i = 0; i < count; ++i) out.push_back(std::to_string(i) + ",r" + std::to_string(i));
+  for (int64_t i = 0; i < count; ++i)
+    out.push_back(partitioned ? "s=r" + std::to_string(i) + ":" + std::to_string(i)
+                              : std::to_string(i) + ",r" + std::to_string(i));
   std::sort(out.begin(), out.end());
   return out;
 }
@@ -181,45 +185,49 @@ TEST_CASE("file sink: rows appear with their epoch, nothing before") {
 }
 
 TEST_CASE("file sink: every failing call, at every moment, leaves the folder exactly once") {
-  for (bool stays_open : {false, true}) {
-    uint64_t calls = 1;
-    for (uint64_t failing = 0; failing < calls; ++failing) {
-      for (auto fault : {file_fault::eio, file_fault::short_write, file_fault::enospc}) {
-        CAPTURE(stays_open);
-        CAPTURE(failing);
-        temporary_folder dir;
-        tiny_job job;
-        job.spec = file_sink_spec(dir / "out");
-        if (stays_open) job.spec.options["roll_size"] = "150";
-        auto posix = std::move(job.env.files);
-        uint64_t seen = 0;
-        job.env.files = make_faulty_file_system(*posix, [&](file_op, const std::string&, uint64_t) {
-          return seen++ == failing ? fault : file_fault::none;
-        });
-        auto first = job.run(60, 2);
-        if (first.ok()) {
-          calls = std::max(calls, std::min<uint64_t>(seen, 500));
-        } else {
-          if (fault == file_fault::enospc && first.err().code == errc::no_space)
-            CHECK(first.err().message.find("out") != std::string::npos);
-          // Whatever shows was committed: no row twice, none half written.
-          auto so_far = visible(dir / "out");
-          CHECK(std::adjacent_find(so_far.begin(), so_far.end()) == so_far.end());
-          calls = std::max(calls, failing + 2);
-          uint32_t parallelism = 1 + failing % 3;
-          auto again = job.run(60, parallelism);
-          if (!again) FAIL(again.err().message);
+  for (bool partitioned : {false, true})
+    for (bool stays_open : {false, true}) {
+      uint64_t calls = 1;
+      for (uint64_t failing = 0; failing < calls; ++failing) {
+        for (auto fault : {file_fault::eio, file_fault::short_write, file_fault::enospc}) {
+          CAPTURE(stays_open);
+          CAPTURE(failing);
+          temporary_folder dir;
+          tiny_job job;
+          job.spec = file_sink_spec(dir / "out");
+          if (stays_open) job.spec.options["roll_size"] = partitioned ? "3" : "150";
+          if (partitioned) job.spec.options["partition_by"] = "s";
+          if (partitioned) job.spec.options["partitions_open"] = "3";
+          auto posix = std::move(job.env.files);
+          uint64_t seen = 0;
+          job.env.files =
+              make_faulty_file_system(*posix, [&](file_op, const std::string&, uint64_t) {
+                return seen++ == failing ? fault : file_fault::none;
+              });
+          auto first = job.run(60, 2);
+          if (first.ok()) {
+            calls = std::max(calls, std::min<uint64_t>(seen, 500));
+          } else {
+            if (fault == file_fault::enospc && first.err().code == errc::no_space)
+              CHECK(first.err().message.find("out") != std::string::npos);
+            // Whatever shows was committed: no row twice, none half written.
+            auto so_far = visible(dir / "out");
+            CHECK(std::adjacent_find(so_far.begin(), so_far.end()) == so_far.end());
+            calls = std::max(calls, failing + 2);
+            uint32_t parallelism = 1 + failing % 3;
+            auto again = job.run(60, parallelism);
+            if (!again) FAIL(again.err().message);
+          }
+          job.sinks.clear();
+          REQUIRE(visible(dir / "out") == expected_rows(job.next_row, partitioned));
+          size_t hidden = 0;
+          for (const auto& e : fs::recursive_directory_iterator(dir / "out"))
+            hidden += e.path().filename().string()[0] == '.';
+          CHECK(hidden == 0);
         }
-        job.sinks.clear();
-        REQUIRE(visible(dir / "out") == expected_rows(job.next_row));
-        size_t hidden = 0;
-        for (const auto& e : fs::directory_iterator(dir / "out"))
-          hidden += e.path().filename().string()[0] == '.';
-        CHECK(hidden == 0);
       }
+      CHECK(calls > 20);
     }
-    CHECK(calls > 20);
-  }
 }
 
 TEST_CASE("file sink: random kills, other parallelism, aborted and damaged epochs") {
@@ -230,6 +238,12 @@ TEST_CASE("file sink: random kills, other parallelism, aborted and damaged epoch
     tiny_job job;
     job.spec = file_sink_spec(dir / "out");
     if (r() % 2) job.spec.options["roll_size"] = std::to_string(40 + r() % 200);
+    const bool partitioned = r() % 2;
+    if (partitioned) {
+      job.spec.options["partition_by"] = "s";
+      if (r() % 2) job.spec.options["roll_size"] = "3";
+      if (r() % 2) job.spec.options["partitions_open"] = std::to_string(1 + r() % 5);
+    }
     std::vector<tiny_job::complete> history{job.last};
     for (int life = 0; life < 6; ++life) {
       auto s = job.start(static_cast<uint32_t>(1 + r() % 3));
@@ -255,8 +269,58 @@ TEST_CASE("file sink: random kills, other parallelism, aborted and damaged epoch
     }
     auto s = job.run(job.last.next_row + 20, static_cast<uint32_t>(1 + r() % 3));
     if (!s) FAIL(s.err().message);
-    REQUIRE(visible(dir / "out") == expected_rows(job.next_row));
+    REQUIRE(visible(dir / "out") == expected_rows(job.next_row, partitioned));
   }
+}
+
+TEST_CASE("file sink: partitions are folders as Hive lays them out") {
+  temporary_folder dir;
+  tiny_job job;
+  job.spec = file_sink_spec(dir / "out", {{"partition_by", "day, s"}, {"header", "true"}});
+  job.spec.columns =
+      schema_of({{"s", type_id::string}, {"n", type_id::int64}, {"day", type_id::date}});
+  write_file(dir / "in.csv",
+             "a/b=c,1,2026-01-02\n10:00,2,2026-01-02\n,3,\n\"\",4,\n10:00,5,2026-01-02\n");
+  auto in = file_source(dir / "in.csv", job.spec.columns, {});
+  auto reader = *make_reader(in);
+  REQUIRE(reader->open(job.env.context()).ok());
+  REQUIRE(reader->add_split((*make_enumerator(in, *job.env.files, 1))->discover()->splits[0]).ok());
+  auto b = reader->poll(100)->rows;
+  REQUIRE(job.start(1).ok());
+  REQUIRE(job.sinks[0]->process_batch(0, b, job.out).ok());
+  REQUIRE(job.barrier().ok());
+  REQUIRE(job.commit().ok());
+  CHECK(visible(dir / "out") ==
+        rows{"day=2026-01-02/s=10%3A00:2", "day=2026-01-02/s=10%3A00:5",
+             "day=2026-01-02/s=10%3A00:n", "day=2026-01-02/s=a%2Fb%3Dc:1",
+             "day=2026-01-02/s=a%2Fb%3Dc:n", "day=__HIVE_DEFAULT_PARTITION__/s=:4",
+             "day=__HIVE_DEFAULT_PARTITION__/s=:n",
+             "day=__HIVE_DEFAULT_PARTITION__/s=__HIVE_DEFAULT_PARTITION__:3",
+             "day=__HIVE_DEFAULT_PARTITION__/s=__HIVE_DEFAULT_PARTITION__:n"});
+  // A fresh start replaces what is there, in all partitions.
+  tiny_job again;
+  again.spec = job.spec;
+  REQUIRE(again.start(1).ok());
+  REQUIRE(again.barrier().ok());
+  CHECK(visible(dir / "out").empty());
+}
+
+TEST_CASE("file sink: partition_by is checked with the table") {
+  auto columns = schema_of({{"day", type_id::date}, {"n", type_id::int64}});
+  auto message = [&](option_map options) {
+    auto s = check_sink_table("file", "t", *columns, options);
+    return s ? std::string() : s.err().message;
+  };
+  CHECK(message({{"partition_by", "day"}}) == "");
+  CHECK(
+      message({{"partition_by", "dya"}}) ==
+      "option partition_by names \"dya\", which is no column of the table; did you mean \"day\"?");
+  CHECK(message({{"partition_by", "day,day"}}) == "option partition_by names \"day\" twice");
+  CHECK(message({{"partition_by", "n,day"}}) ==
+        "option partition_by names all columns: nothing is left for the files");
+  CHECK(message({{"partition_by", "day"}, {"format", "debezium_json"}}) ==
+        "option partition_by cannot split changes: format debezium_json");
+  CHECK(message({{"partitions_open", "7"}}) == "option partitions_open needs partition_by");
 }
 
 TEST_CASE("file sink: a commit that fails is heard of without further input") {

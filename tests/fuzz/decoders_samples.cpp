@@ -77,7 +77,7 @@ std::string parts() {
   p.extension = "csv";
   p.next_part = 3;
   p.closed = {{".part-a.inprogress", 0, 1, 4, 100}, {".part-b.inprogress", 0, 2, 4, 5}};
-  p.open = part_file{".part-c.inprogress", 0, 3, 0, 9};
+  p.open = {{".part-c.inprogress", 0, 3, 0, 9, "day=2026-01-01/hm=10%3A00"}};
   return p.encode();
 }
 

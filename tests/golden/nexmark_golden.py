@@ -9,6 +9,7 @@ import hashlib
 import io
 import pathlib
 import re
+import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 QUERIES = ROOT / "jobs" / "examples" / "nexmark"
@@ -45,7 +46,14 @@ def canonical(query: str, lines: str) -> list:
 
 
 def published(folder: pathlib.Path) -> str:
-    return "".join(p.read_text() for p in sorted(folder.rglob("*.csv")))
+    """All lines of the parts; the values of their partitions are the last columns."""
+    text = []
+    for part in sorted(folder.rglob("*.csv")):
+        names = part.parent.relative_to(folder).parts
+        values = "".join("," + urllib.parse.unquote(n.split("=", 1)[1]) for n in names)
+        lines = part.read_text()
+        text.append(lines.replace("\n", values + "\n") if values else lines)
+    return "".join(text)
 
 
 def digest_text(rows: list) -> str:

@@ -1,4 +1,4 @@
--- Log to files: all bids, into a folder per day and minute.
+-- Log to files: all bids, into a folder per day and minute (dt=2020-01-01/hm=00%3A00).
 --
 --   weir run jobs/examples/nexmark/q10.sql --set EVENTS=1000000 --set OUT=/tmp/q10
 
@@ -10,7 +10,8 @@ CREATE TABLE bid (
 
 CREATE TABLE nexmark_q10 (
   auction bigint, bidder bigint, price bigint, date_time timestamp, extra text, dt text, hm text
-) WITH (connector = '${SINK:-file}', path = '${OUT:-out/q10}', format = '${FORMAT:-csv}');
+) WITH (connector = '${SINK:-file}', path = '${OUT:-out/q10}', format = '${FORMAT:-csv}',
+        partition_by = '${PARTITION_BY:-dt, hm}');
 
 INSERT INTO nexmark_q10
   SELECT auction, bidder, price, date_time, extra,
