@@ -31,9 +31,10 @@ void spread_error_policies(physical_plan& plan) {
   for (uint32_t i = 0; i < plan.operators.size(); ++i) {
     auto& n = plan.operators[i];
     if (const auto* s = std::get_if<source_spec>(&n.spec)) {
-      of[i] = {s->on_error, s->on_error == error_policy::dead_letter
-                                ? resolve_path(s->base_dir, s->dead_letter_path)
-                                : ""};
+      // No path: the source's dead_letter_topic has them (runtime/plan/dead_letter_source).
+      const bool to_folder =
+          s->on_error == error_policy::dead_letter && !s->dead_letter_path.empty();
+      of[i] = {s->on_error, to_folder ? resolve_path(s->base_dir, s->dead_letter_path) : ""};
       continue;
     }
     for (const auto& e : plan.edges) {

@@ -221,9 +221,11 @@ class expander {
                    : v->second == "dead_letter" ? error_policy::dead_letter
                                                 : error_policy::fail;
     if (auto v = o.find("dead_letter_path"); v != o.end()) s.dead_letter_path = v->second;
-    if (s.on_error == error_policy::dead_letter && s.dead_letter_path.empty())
-      return {errc::invalid_argument,
-              "table \"" + n.table.name + "\": on_error = dead_letter needs dead_letter_path"};
+    if (s.on_error == error_policy::dead_letter && s.dead_letter_path.empty() &&
+        !o.contains("dead_letter_topic"))
+      return {errc::invalid_argument, "table \"" + n.table.name +
+                                          "\": on_error = dead_letter needs dead_letter_path or "
+                                          "dead_letter_topic"};
     return {};
   }
 

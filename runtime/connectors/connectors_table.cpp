@@ -1,4 +1,5 @@
 #include "runtime/base/nearest.hpp"
+#include "runtime/connectors/kafka/dead_letter_topic.hpp"
 #include "runtime/connectors/kafka/kafka.hpp"
 #include "runtime/connectors/options.hpp"
 
@@ -12,7 +13,7 @@ using k = option_kind;
 constexpr option_info common_source[] = {
     {"connector"},        {"event_time"},       {"watermark_delay"},
     {"idle_timeout"},     {"dead_letter_path"}, {"on_error", k::choice, "fail|skip|dead_letter"},
-    {"allowed_lateness"}, {"late_table"},
+    {"allowed_lateness"}, {"late_table"},       {"dead_letter_topic"},
 };
 constexpr option_info common_sink[] = {{"connector"}};
 
@@ -215,6 +216,7 @@ status check_value(const option_info& o, const std::string& value) {
 }
 
 status check_combination(std::string_view connector, const option_map& options, bool as_sink) {
+  if (!as_sink) WEIR_TRY(check_dead_letter_topic(connector, options));
   if (is_kafka(connector)) return check_kafka_options(connector, options, as_sink);
   if (connector == "file" && !option_present(options, "path"))
     return {errc::invalid_argument, "connector file needs the option path"};
@@ -305,6 +307,7 @@ status check_options(std::string_view connector, const option_map& options, bool
       for (const auto& o : list)
         if (o.name == name) known = &o;
     if (!known && !c->passes.empty() && name.starts_with(c->passes)) continue;
+    if (!known && !as_sink && is_dead_letter_option(name, options)) continue;
     if (!known) {
       for (auto list : {other, common_options(!as_sink)})
         for (const auto& o : list)

@@ -20,6 +20,9 @@ class dead_letters {
     std::string_view row;  // JSON
     int32_t weight = 1;    // left out when it is 1
     std::optional<std::string_view> raw;
+    // Of a topic's record; files leave them out.
+    std::optional<std::string_view> key;
+    std::string_view headers;  // kafka/records.hpp
   };
 
   dead_letters(std::string folder, file_system&, io_executor&, std::function<void()> wake);

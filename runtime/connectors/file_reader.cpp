@@ -1,7 +1,7 @@
 #include "runtime/connectors/file_reader.hpp"
 
-#include "runtime/connectors/dead_letters.hpp"
 #include "runtime/connectors/generated_columns.hpp"
+#include "runtime/connectors/kafka/dead_letter_topic.hpp"
 #include "runtime/connectors/split_cursor.hpp"
 #include "runtime/connectors/stdin_blocks.hpp"
 
@@ -50,19 +50,13 @@ class file_reader final : public source_reader {
     context_ = context;
     weir_assert(context.io && context.files && context.memory, "a reader needs its context");
     rows_.emplace(*spec_.columns, spec_.physical_columns, *context.memory);
-    if (spec_.on_error == error_policy::dead_letter) {
-      if (spec_.dead_letter_path.empty())
-        return {errc::invalid_argument, "on_error = dead_letter needs a dead_letter_path"};
-      letters_ =
-          std::make_unique<dead_letters>(resolve_path(spec_.base_dir, spec_.dead_letter_path),
-                                         *context.files, *context.io, context.wake);
-    }
+    WEIR_ASSIGN(letters_, letter_outlet::of(spec_, context));
     return {};
   }
 
   status add_split(source_split s) override {
     WEIR_ASSIGN(auto split, file_split::decode(s.payload));
-    if (letters_) letters_->restore(s.id, split.dead_letter_bytes);
+    if (letters_.files) letters_.files->restore(s.id, split.dead_letter_bytes);
     waiting_.push_back({std::move(s), std::move(split)});
     return open_more();
   }
@@ -81,13 +75,16 @@ class file_reader final : public source_reader {
     const auto& o = emitted_.of(row);
     const auto& r = emitted_.records[row];
     position_ = place_of(emitted_.path, o.data, r.begin, o.offset, o.line);
-    return source_record{position_, std::string_view(o.data + r.begin, r.end - r.begin)};
+    return source_record{position_, std::string_view(o.data + r.begin, r.end - r.begin),
+                         std::nullopt, ""};
   }
+  dead_letter_topic* letters() override { return letters_.topic.get(); }
   status close() override {
     cursors_.clear();
     waiting_.clear();
     emitted_.clear();
-    letters_.reset();
+    letters_.files.reset();
+    if (letters_.topic) letters_.topic->close();
     return {};
   }
 
@@ -107,7 +104,7 @@ class file_reader final : public source_reader {
   generated_columns generated_;
   operator_context context_;
   std::optional<row_builder> rows_;
-  std::unique_ptr<dead_letters> letters_;
+  letter_outlet letters_;
 
   std::deque<std::pair<source_split, file_split>> waiting_;
   std::vector<std::unique_ptr<split_cursor>> cursors_;
@@ -117,7 +114,7 @@ class file_reader final : public source_reader {
   std::vector<record_range> records_, good_;
   std::vector<bad_record> bad_;
   row_origins origins_;
-  std::string letters_text_;
+  std::string letters_text_;  // lines, or the topic's records
   uint64_t errors_ = 0;
 
   // A finished batch; held until its dead letters are durable.
@@ -180,13 +177,11 @@ status file_reader::reject(split_cursor& c, uint32_t begin, uint32_t end, const 
     return {errc::parse, at + ": " + std::string(cause) + hint};
   }
   ++errors_;
-  if (letters_)
-    dead_letters::append_line(letters_text_,
-                              {.position = at,
-                               .operator_id = {},
-                               .cause = cause,
-                               .row = {},
-                               .raw = std::string_view(window + begin, end - begin)});
+  dead_letters::letter l;
+  l.position = at;
+  l.cause = cause;
+  l.raw = std::string_view(window + begin, end - begin);
+  letters_.append(letters_text_, l);
   return {};
 }
 
@@ -277,19 +272,22 @@ result<polled> file_reader::finish(size_t index, bool ended) {
     }
     if (held.rows->rows == 0) held.rows.reset();
   }
-  if (!letters_text_.empty()) {
+  if (letters_.topic && !letters_text_.empty()) {
+    // With the position that emit() moves: one epoch has both.
+    WEIR_TRY(letters_.topic->add(letters_text_));
+  } else if (!letters_text_.empty()) {
     held.dead_letter_bytes += letters_text_.size();
-    letters_->write(c.id(), c.dead_letter_bytes(), std::move(letters_text_));
-    letters_text_.clear();
+    letters_.files->write(c.id(), c.dead_letter_bytes(), std::move(letters_text_));
   }
+  letters_text_.clear();
   held_ = std::move(held);
   return emit();
 }
 
 result<polled> file_reader::emit() {
   polled out;
-  if (letters_) {
-    WEIR_ASSIGN(bool durable, letters_->done());
+  if (letters_.files) {
+    WEIR_ASSIGN(bool durable, letters_.files->done());
     if (!durable) return out;
   }
   auto held = *std::exchange(held_, std::nullopt);
@@ -298,7 +296,8 @@ result<polled> file_reader::emit() {
   c.set_dead_letter_bytes(held.dead_letter_bytes);
   if (context_.metrics) {
     context_.metrics->bytes_in.fetch_add(bytes, std::memory_order_relaxed);
-    auto& counter = letters_ ? context_.metrics->dead_letters : context_.metrics->errors_skipped;
+    auto& counter =
+        letters_.keeps() ? context_.metrics->dead_letters : context_.metrics->errors_skipped;
     counter.fetch_add(errors_, std::memory_order_relaxed);
   }
   errors_ = 0;

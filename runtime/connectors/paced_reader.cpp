@@ -45,6 +45,7 @@ class paced_reader final : public source_reader {
   std::optional<source_record> locate(uint32_t physical_rows, uint32_t row) override {
     return inner_->locate(physical_rows, row);
   }
+  dead_letter_topic* letters() override { return inner_->letters(); }
   status on_epoch_complete(epoch e) override { return inner_->on_epoch_complete(e); }
   status close() override { return inner_->close(); }
 

@@ -29,6 +29,8 @@ struct discovery {
   bool side_by_side = false;
 };
 
+class dead_letter_topic;
+
 class split_enumerator {
  public:
   virtual ~split_enumerator() = default;
@@ -43,6 +45,8 @@ class split_enumerator {
 struct source_record {
   std::string position;                   // as in source_reader::position()
   std::optional<std::string_view> bytes;  // valid until the next poll()
+  std::optional<std::string_view> key;    // as long; of a topic's record
+  std::string headers;                    // kafka/records.hpp
 };
 
 struct polled {
@@ -79,6 +83,9 @@ class source_reader {
   virtual std::optional<source_record> locate(uint32_t /*physical_rows*/, uint32_t /*row*/) {
     return std::nullopt;
   }
+  /// Bad records that belong to the epoch as the positions do: whoever calls snapshot() asks them
+  /// for their share of it, too. Null: there are none.
+  virtual dead_letter_topic* letters() { return nullptr; }
   /// Everything up to this epoch is safely processed (for sources that acknowledge).
   virtual status on_epoch_complete(epoch) { return {}; }
   virtual status close() { return {}; }

@@ -45,7 +45,8 @@ status chain_runner::open() {
   for (size_t i = 0; i < members_.size(); ++i) {
     auto& m = members_[i];
     m.context.row_errors = m.errors.get();
-    if (m.errors) m.errors->open(m.context);
+    if (m.errors)
+      if (auto s = m.errors->open(m.context); !s) return blame(i, s.err());
     if (auto s = m.op->open(m.context); !s) return blame(i, s.err());
   }
   return {};
@@ -255,9 +256,9 @@ result<bool> chain_runner::snapshot_continue(
     if (!done) return blame(snapshot_at_, done.err());
     if (!*done) return false;
     if (m.errors) {
-      auto durable = m.errors->durable();
-      if (!durable) return blame(snapshot_at_, durable.err());
-      if (!*durable) return false;
+      auto kept = m.errors->snapshot_continue(writer_of(m.context.operator_id));
+      if (!kept) return blame(snapshot_at_, kept.err());
+      if (!*kept) return false;
     }
     ++snapshot_at_;
   }
@@ -265,26 +266,40 @@ result<bool> chain_runner::snapshot_continue(
 }
 
 status chain_runner::epoch_complete(epoch e) {
-  for (size_t i = 0; i < members_.size(); ++i)
+  for (size_t i = 0; i < members_.size(); ++i) {
     if (auto s = members_[i].op->on_epoch_complete(e); !s) return blame(i, s.err());
+    if (!members_[i].errors) continue;
+    if (auto s = members_[i].errors->on_epoch_complete(e); !s) return blame(i, s.err());
+  }
   return {};
 }
 
 status chain_runner::epoch_aborted(epoch e) {
-  for (size_t i = 0; i < members_.size(); ++i)
+  for (size_t i = 0; i < members_.size(); ++i) {
     if (auto s = members_[i].op->on_epoch_aborted(e); !s) return blame(i, s.err());
+    if (members_[i].errors) members_[i].errors->on_epoch_aborted();
+  }
   return {};
 }
 
-bool chain_runner::committed() const {
-  return std::all_of(members_.begin(), members_.end(),
-                     [](const member& m) { return m.op->committed(); });
+result<bool> chain_runner::committed() const {
+  for (size_t i = 0; i < members_.size(); ++i) {
+    const auto& m = members_[i];
+    if (!m.op->committed()) return false;
+    if (!m.errors) continue;
+    auto done = m.errors->committed();
+    if (!done) return blame(i, done.err());
+    if (!*done) return false;
+  }
+  return true;
 }
 
 status chain_runner::close() {
   status first;
-  for (size_t i = 0; i < members_.size(); ++i)
+  for (size_t i = 0; i < members_.size(); ++i) {
     if (auto s = members_[i].op->close(); !s && first) first = blame(i, s.err());
+    if (members_[i].errors) members_[i].errors->close();
+  }
   return first;
 }
 

@@ -55,7 +55,7 @@ class chain_runner {
       const std::function<snapshot_writer&(const std::string& operator_id)>&, size_t budget);
   status epoch_complete(epoch);
   status epoch_aborted(epoch);
-  bool committed() const;
+  result<bool> committed() const;
   status close();
 
   size_t size() const noexcept { return members_.size(); }

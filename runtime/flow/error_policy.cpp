@@ -34,14 +34,20 @@ std::string json_of(const batch& in, uint32_t row) {
 operator_error_policy::operator_error_policy(options o) : options_(std::move(o)) {}
 operator_error_policy::~operator_error_policy() = default;
 
-void operator_error_policy::open(const operator_context& c) {
+status operator_error_policy::open(const operator_context& c) {
   context_ = c;
-  if (options_.on_error != error_policy::dead_letter) return;
+  if (options_.on_error != error_policy::dead_letter) return {};
+  if (options_.topic_of) {
+    WEIR_ASSIGN(topic_, dead_letter_topic::of(*options_.topic_of));
+    topic_->open(c);
+    return {};
+  }
   name_ = c.operator_id;
   std::replace(name_.begin(), name_.end(), '/', '.');
   std::replace(name_.begin(), name_.end(), '@', '.');
   letters_ = std::make_unique<dead_letters>(options_.folder, *c.files, *c.io, c.wake);
   lengths_[c.subtask] = 0;
+  return {};
 }
 
 std::string operator_error_policy::file_id(uint32_t number) const {
@@ -49,6 +55,7 @@ std::string operator_error_policy::file_id(uint32_t number) const {
 }
 
 status operator_error_policy::restore(const snapshot_reader& in) {
+  if (topic_) return topic_->restore(in);
   if (!letters_) return {};
   for (const auto& [subtask, bytes] : in.blobs(lengths_state)) {
     if (bytes.size() % sizeof(length_record) != 0)
@@ -75,13 +82,35 @@ void operator_error_policy::begin() {
           uint32_t number) { return number % parallelism == subtask && !known.contains(number); });
 }
 
+std::optional<source_record> operator_error_policy::located(const batch& in, uint32_t row) {
+  return options_.reader ? options_.reader->locate(in.physical_rows, row) : std::nullopt;
+}
+
+status operator_error_policy::reject_to_topic(const batch& in,
+                                              const std::vector<expr::row_error>& errors) {
+  std::string records;
+  for (const auto& e : errors) {
+    auto record = located(in, e.row);
+    auto row = json_of(in, e.row);
+    dead_letters::letter l;
+    if (record) {
+      l.position = record->position;
+      l.raw = record->bytes;
+      l.key = record->key;
+      l.headers = record->headers;
+    }
+    l.cause = e.cause.message;
+    l.row = row;
+    l.weight = in.weight(e.row);
+    topic_->append(records, l);
+  }
+  return topic_->add(records);
+}
+
 status operator_error_policy::reject(const batch& in, const std::vector<expr::row_error>& errors) {
-  auto located = [this, &in](uint32_t row) {
-    return options_.reader ? options_.reader->locate(in.physical_rows, row) : std::nullopt;
-  };
   if (options_.on_error == error_policy::fail) {
     const auto& first = errors.front();
-    if (auto record = located(first.row)) return first.cause.at(record->position);
+    if (auto record = located(in, first.row)) return first.cause.at(record->position);
     auto row = json_of(in, first.row);
     if (row.size() > quoted_bytes_max) {
       row.resize(quoted_bytes_max - 3);
@@ -91,12 +120,14 @@ status operator_error_policy::reject(const batch& in, const std::vector<expr::ro
     e.message += ", row " + row;
     return e;
   }
-  auto& counter = letters_ ? context_.metrics->dead_letters : context_.metrics->errors_skipped;
+  auto& counter =
+      letters_ || topic_ ? context_.metrics->dead_letters : context_.metrics->errors_skipped;
   counter.fetch_add(errors.size(), std::memory_order_relaxed);
+  if (topic_) return reject_to_topic(in, errors);
   if (!letters_) return {};
   std::string lines;
   for (const auto& e : errors) {
-    auto record = located(e.row);
+    auto record = located(in, e.row);
     auto row = json_of(in, e.row);
     dead_letters::letter l;
     if (record) {
@@ -117,6 +148,7 @@ status operator_error_policy::reject(const batch& in, const std::vector<expr::ro
 }
 
 void operator_error_policy::snapshot_begin(snapshot_writer& w) {
+  if (topic_) topic_->snapshot_begin(w);
   if (!letters_) return;
   std::vector<length_record> records;
   for (const auto& [number, bytes] : lengths_) records.push_back({number, 0, bytes});
@@ -124,12 +156,31 @@ void operator_error_policy::snapshot_begin(snapshot_writer& w) {
         buffer::copy(w.memory(), std::as_bytes(std::span(records))));
 }
 
-result<bool> operator_error_policy::durable() {
+result<bool> operator_error_policy::snapshot_continue(snapshot_writer& w) {
+  if (topic_) return topic_->snapshot_continue(w);
   if (!letters_) return true;
   return letters_->done();
 }
 
+status operator_error_policy::on_epoch_complete(epoch e) {
+  return topic_ ? topic_->on_epoch_complete(e) : status();
+}
+
+void operator_error_policy::on_epoch_aborted() {
+  if (topic_) topic_->on_epoch_aborted();
+}
+
+result<bool> operator_error_policy::committed() const {
+  if (!topic_) return true;
+  return topic_->committed();
+}
+
+void operator_error_policy::close() {
+  if (topic_) topic_->close();
+}
+
 bool operator_error_policy::blocked() const {
+  if (topic_) return topic_->blocked();
   return letters_ && letters_->holds_more_than(waiting_bytes_max);
 }
 

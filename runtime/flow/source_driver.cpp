@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "runtime/column/kernels.hpp"
+#include "runtime/connectors/kafka/dead_letter_topic.hpp"
 #include "runtime/flow/split_list.hpp"
 
 namespace weir {
@@ -121,15 +122,38 @@ status source_driver::snapshot(snapshot_writer& w) {
         buffer::copy(w.memory(), std::as_bytes(std::span(text))));
   for (auto& h : held_)
     if (h.after == epoch{}) h.after = w.number();
+  if (auto* letters = reader_->letters()) letters->snapshot_begin(w);
   return {};
+}
+
+status source_driver::restore(const snapshot_reader& from) {
+  auto* letters = reader_->letters();
+  return letters ? letters->restore(from) : status();
+}
+
+result<bool> source_driver::snapshot_continue(snapshot_writer& w) {
+  if (auto* letters = reader_->letters()) return letters->snapshot_continue(w);
+  return true;
+}
+
+result<bool> source_driver::committed() const {
+  if (auto* letters = reader_->letters()) return letters->committed();
+  return true;
+}
+
+bool source_driver::blocked() const {
+  auto* letters = reader_->letters();
+  return letters && letters->blocked();
 }
 
 status source_driver::epoch_complete(epoch e) {
   released_ = std::max(released_, e);
+  if (auto* letters = reader_->letters()) WEIR_TRY(letters->on_epoch_complete(e));
   return reader_->on_epoch_complete(e);
 }
 
 void source_driver::epoch_aborted(epoch e) {
+  if (auto* letters = reader_->letters()) letters->on_epoch_aborted();
   for (auto& h : held_)
     if (h.after == e) h.after = epoch{};
 }

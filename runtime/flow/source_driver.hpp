@@ -38,7 +38,15 @@ class source_driver {
   bool releasable() const;
   timestamp_us next_idle(timestamp_us now) const { return watermarks_.next_idle(now); }
 
+  /// Bad records of an epoch that are not in their topic yet.
+  status restore(const snapshot_reader&);
   status snapshot(snapshot_writer&);
+  /// What snapshot() has frozen; false = the task is woken when there is more to write.
+  result<bool> snapshot_continue(snapshot_writer&);
+  /// False while bad records of complete epochs are on their way to their topic.
+  result<bool> committed() const;
+  /// Too many of them wait.
+  bool blocked() const;
   status epoch_complete(epoch);
   void epoch_aborted(epoch);
   std::string position() const { return reader_->position(); }

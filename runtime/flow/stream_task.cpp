@@ -95,6 +95,9 @@ void stream_task::open(std::vector<state_chunk> restored, bool continues) {
 status stream_task::restore(std::vector<state_chunk> chunks) {
   if (chunks.empty()) return {};
   task_restore r(std::move(chunks));
+  if (source_)
+    if (const auto* reader = r.reader(source_context_.operator_id))
+      if (auto s = source_->restore(*reader); !s) return blame_source(s.err());
   WEIR_TRY(chain_.restore([&r](const std::string& id) { return r.reader(id); }));
   timestamp_us floor = r.watermark(task_key_);
   // At most once: what was on its way may have had its effect already.
@@ -177,7 +180,7 @@ void stream_task::epoch_complete(epoch e) {
   if (stopped_ || (pending_ != e && !restored)) return;
   pending_ = {};
   if (source_)
-    if (auto s = source_->epoch_complete(e); !s) return fail(std::move(s).err());
+    if (auto s = source_->epoch_complete(e); !s) return fail(blame_source(s.err()));
   if (auto s = chain_.epoch_complete(e); !s) return fail(std::move(s).err());
   committing_ = e;
 }
@@ -274,6 +277,15 @@ bool stream_task::advance_snapshot() {
   bool progress = false;
   if (!snapshot_->chain_done) {
     size_t before = snapshot_->bytes();
+    if (source_ && !snapshot_->source_done) {
+      auto done = source_->snapshot_continue(snapshot_->writer(source_context_.operator_id));
+      if (!done) {
+        fail(blame_source(done.err()));
+        return false;
+      }
+      snapshot_->source_done = *done;
+      if (!*done) return false;
+    }
     auto done = chain_.snapshot_continue(
         [this](const std::string& id) -> snapshot_writer& { return snapshot_->writer(id); },
         snapshot_step_bytes);
@@ -474,7 +486,13 @@ bool stream_task::quiesce(timestamp_us now) {
 }
 
 void stream_task::report_end() {
-  if (committing_ && chain_.committed()) port_.committed(*std::exchange(committing_, std::nullopt));
+  if (committing_) {
+    auto done = source_ ? source_->committed() : result<bool>(true);
+    if (!done) return fail(blame_source(done.err()));
+    if (*done) done = chain_.committed();
+    if (!done) return fail(std::move(done).err());
+    if (*done) port_.committed(*std::exchange(committing_, std::nullopt));
+  }
   if (ended_ && !ended_reported_ && !pass_active_ && restored_.empty() && !outputs_.blocked()) {
     ended_reported_ = true;
     port_.ended();
@@ -515,7 +533,7 @@ stream_task::next stream_task::work(uint32_t slice) {
     bool copied = advance_snapshot();
     if (stopped_) return next::stopped;
     report_end();
-    if (outputs_.blocked() || chain_.blocked()) {
+    if (outputs_.blocked() || chain_.blocked() || (source_ && source_->blocked())) {
       if (copied) continue;
       left_backpressured_ = true;
       return next::waiting;

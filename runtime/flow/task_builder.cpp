@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "runtime/operators/factory.hpp"
+#include "runtime/plan/dead_letter_source.hpp"
 
 namespace weir {
 
@@ -130,9 +131,15 @@ result<built_task> build_task(const physical_plan& plan, const task_graph& graph
     }
     WEIR_ASSIGN(auto instance, instance_of(plan, op));
     std::unique_ptr<operator_error_policy> errors;
-    if (has_expressions(node))
+    if (has_expressions(node)) {
+      const auto* table =
+          node.on_error == error_policy::dead_letter && node.dead_letter_folder.empty()
+              ? dead_letter_source(plan, op)
+              : nullptr;
       errors = std::make_unique<operator_error_policy>(operator_error_policy::options{
-          node.on_error, node.dead_letter_folder, source_rows ? out.parts.reader.get() : nullptr});
+          node.on_error, node.dead_letter_folder, table ? &table->options : nullptr,
+          source_rows ? out.parts.reader.get() : nullptr});
+    }
     source_rows = source_rows && keeps_rows(node);
     out.parts.operators.push_back({std::move(instance), std::move(ctx), std::move(errors)});
   }

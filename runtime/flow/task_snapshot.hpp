@@ -36,7 +36,7 @@ class task_snapshot {
 
   const timestamp_us began_us;
   int64_t stall_ns = 0;
-  bool chain_done = false;
+  bool source_done = false, chain_done = false;
 
  private:
   class operator_writer;

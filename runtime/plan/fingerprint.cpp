@@ -100,6 +100,7 @@ bool is_tuning(std::string_view option) {
   static constexpr std::array names = {"rate",
                                        "on_error",
                                        "dead_letter_path",
+                                       "dead_letter_topic",
                                        "watermark_delay",
                                        "event_time",
                                        "idle_timeout",

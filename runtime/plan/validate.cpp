@@ -2,6 +2,7 @@
 // is a bug of ours, but one that is found here by name) and from other processes as bytes.
 #include <set>
 
+#include "runtime/plan/dead_letter_source.hpp"
 #include "runtime/plan/plan.hpp"
 #include "runtime/plan/windows.hpp"
 
@@ -479,10 +480,11 @@ status check_node(const physical_plan& plan, uint32_t i, const std::vector<schem
     return bad(n, "has " + std::to_string(in.size()) + " inputs, not one");
   if (source && n.on_error != error_policy::fail)
     return bad(n, "a source has its error policy in its table");
-  if ((n.on_error == error_policy::dead_letter) == n.dead_letter_folder.empty())
-    return bad(n, n.dead_letter_folder.empty()
-                      ? "has no folder for dead letters"
-                      : "has a folder for dead letters that it never writes");
+  if (n.on_error != error_policy::dead_letter && !n.dead_letter_folder.empty())
+    return bad(n, "has a folder for dead letters that it never writes");
+  if (n.on_error == error_policy::dead_letter && n.dead_letter_folder.empty() &&
+      !dead_letter_source(plan, operator_index(i)))
+    return bad(n, "has no folder for dead letters");
   if (n.state_ttl_us != 0 && !takes_state_ttl(n.spec))
     return bad(n, "keeps nothing that a state_ttl would bound");
   if (n.state_ttl_us != 0 &&

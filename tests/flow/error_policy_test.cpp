@@ -29,8 +29,8 @@ struct world {
 
   std::unique_ptr<operator_error_policy> policy(uint32_t subtask, uint32_t parallelism,
                                                 const std::vector<state_chunk>& from = {}) {
-    auto p = std::make_unique<operator_error_policy>(
-        operator_error_policy::options{error_policy::dead_letter, folder.string(), nullptr});
+    auto p = std::make_unique<operator_error_policy>(operator_error_policy::options{
+        error_policy::dead_letter, folder.string(), nullptr, nullptr});
     operator_context c;
     c.operator_id = "step/partial";
     c.job = "job";
@@ -39,7 +39,7 @@ struct world {
     c.metrics = &metrics;
     c.files = files.get();
     c.io = io.get();
-    p->open(c);
+    REQUIRE(p->open(c).ok());
     if (!from.empty()) REQUIRE(p->restore(chunk_list_reader(from, c.operator_id)).ok());
     p->begin();
     return p;
@@ -49,7 +49,8 @@ struct world {
     REQUIRE(p.reject(*rows, {{0, error(errc::overflow, "too much")}}).ok());
   }
   void wait(operator_error_policy& p) {
-    while (!*p.durable()) std::this_thread::yield();
+    chunk_list_writer unused(pool, epoch{1}, "step/partial", 0);
+    while (!*p.snapshot_continue(unused)) std::this_thread::yield();
   }
   std::vector<state_chunk> snapshot(std::vector<operator_error_policy*> policies) {
     std::vector<state_chunk> out;

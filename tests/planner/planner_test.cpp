@@ -6,6 +6,7 @@
 #include "jobs/plan/aggregate_text.hpp"
 #include "jobs/plan/builder.hpp"
 #include "jobs/plan/explain.hpp"
+#include "runtime/plan/dead_letter_source.hpp"
 #include "runtime/plan/task_graph.hpp"
 
 using namespace weir;
@@ -148,6 +149,37 @@ TEST_CASE("operators follow the strictest error policy of the tables that their 
   CHECK(policy("by_some") == "dead_letter to /jobs/bad");
   CHECK(policy("by_all/partial") == "fail");
   CHECK(policy("source/d") == "fail");  // its own policy stands in its spec
+}
+
+TEST_CASE("dead letters of operators go to the topic of the first table that has them") {
+  job j;
+  auto table = [](const char* name, const char* option, const char* value) {
+    auto t = flights();
+    t.name = name;
+    t.options["on_error"] = "dead_letter";
+    t.options[option] = value;
+    return t;
+  };
+  auto to_topic = ok(j.source(table("t", "dead_letter_topic", "dead")));
+  auto to_file = ok(j.source(table("f", "dead_letter_path", "/else")));
+  auto topic_first = ok(j.unite({to_topic, to_file}, {"topic_first", "", 0}));
+  auto file_first = ok(j.unite({to_file, to_topic}, {"file_first", "", 0}));
+  ok(j.sink(j.group(topic_first, {"carrier"}, {"sum(10 / delay)"}, "a", true), files("a")));
+  ok(j.sink(j.group(file_first, {"carrier"}, {"sum(10 / delay)"}, "b", true), files("b")));
+  auto p = ok(j.build());
+  CHECK(validate(p).ok());
+  auto topic_of = [&p](std::string_view id) -> std::string {
+    for (uint32_t i = 0; i < p.operators.size(); ++i) {
+      if (p.operators[i].id != id) continue;
+      if (!p.operators[i].dead_letter_folder.empty()) return p.operators[i].dead_letter_folder;
+      const auto* s = dead_letter_source(p, operator_index(i));
+      return s ? s->options.at("dead_letter_topic") : "nowhere";
+    }
+    return "no operator " + std::string(id);
+  };
+  CHECK(topic_of("a/partial") == "dead");
+  CHECK(topic_of("a") == "dead");
+  CHECK(topic_of("b/partial") == "/else");
 }
 
 TEST_CASE("two consumers share one source, which reads what both need") {

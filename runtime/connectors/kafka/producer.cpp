@@ -331,10 +331,7 @@ result<std::optional<epoch_mark>> kafka_producer::newest_mark(const std::string&
   kafka_client::options o;
   o.bootstrap = client_->bootstrap();
   // The same brokers with the same credentials; what only producers have is of no use here.
-  for (const auto& [name, value] : library_options(options_))
-    for (std::string_view shared : {"ssl.", "sasl.", "security.", "enable.ssl.", "broker.address",
-                                    "socket.", "client.", "reconnect.", "enable.sasl."})
-      if (name.starts_with(shared)) o.library.emplace_back(name, value);
+  o.library = connection_options(options_);
   // A commit that is still being decided is waited for, not passed over.
   o.fixed = {
       {"group.id", group}, {"isolation.level", "read_committed"}, {"enable.auto.commit", "false"}};

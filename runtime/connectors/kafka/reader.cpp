@@ -1,8 +1,9 @@
 // Reads partitions: takes records that librdkafka has fetched, a batch is of one partition. Records
 // of the last batch are kept until the next poll(), for the errors of operators behind it.
-#include "runtime/connectors/dead_letters.hpp"
 #include "runtime/connectors/generated_columns.hpp"
+#include "runtime/connectors/kafka/dead_letter_topic.hpp"
 #include "runtime/connectors/kafka/kafka.hpp"
+#include "runtime/connectors/kafka/message_parts.hpp"
 #include "runtime/connectors/kafka/metadata_columns.hpp"
 #include "runtime/connectors/kafka/partition_cursor.hpp"
 #include "runtime/connectors/kafka/record_chunk.hpp"
@@ -37,20 +38,14 @@ class kafka_reader final : public source_reader {
     chunk_.emplace(format_, raw && values.physical_columns &&
                                 values.columns->fields[0].type.id == type_id::string);
     lane_ = context.io->new_lane();
-    if (spec_.on_error == error_policy::dead_letter) {
-      if (spec_.dead_letter_path.empty())
-        return {errc::invalid_argument, "on_error = dead_letter needs a dead_letter_path"};
-      letters_ =
-          std::make_unique<dead_letters>(resolve_path(spec_.base_dir, spec_.dead_letter_path),
-                                         *context.files, *context.io, context.wake);
-    }
+    WEIR_ASSIGN(letters_, letter_outlet::of(spec_, context));
     return {};
   }
 
   status add_split(source_split s) override {
     auto c = std::make_unique<partition_cursor>();
     WEIR_ASSIGN(c->at, kafka_split::decode(s.payload));
-    if (letters_) letters_->restore(letters_id(c->at.from), c->at.dead_letter_bytes);
+    if (letters_.files) letters_.files->restore(letters_id(c->at.from), c->at.dead_letter_bytes);
     c->split = std::move(s);
     c->read = c->at.next;
     last_topic_ = nullptr;
@@ -71,9 +66,9 @@ class kafka_reader final : public source_reader {
     if (physical_rows != emitted_rows_.size() || row >= physical_rows) return std::nullopt;
     const auto* m = emitted_rows_[row];
     position_ = place_of(emitted_from_, m->offset);
-    if (!m->payload) return source_record{position_, std::nullopt};
-    return source_record{position_, std::string_view(static_cast<const char*>(m->payload), m->len)};
+    return source_record{position_, value_of(*m), key_of(*m), headers_of(*m)};
   }
+  dead_letter_topic* letters() override { return letters_.topic.get(); }
   status on_epoch_complete(epoch) override;
   status close() override;
 
@@ -102,7 +97,7 @@ class kafka_reader final : public source_reader {
   std::optional<metadata_columns> metas_;
   std::optional<row_builder> rows_;
   std::optional<record_chunk> chunk_;
-  std::unique_ptr<dead_letters> letters_;
+  letter_outlet letters_;
 
   std::vector<std::unique_ptr<partition_cursor>> cursors_;
   size_t turn_ = 0;
@@ -115,7 +110,7 @@ class kafka_reader final : public source_reader {
   std::vector<kafka_message> decoding_;
   std::vector<const rd_kafka_message_t*> row_messages_;
   std::vector<bad_record> bad_;
-  std::string letters_text_;
+  std::string letters_text_;  // lines, or the topic's records
   uint64_t errors_ = 0, bytes_ = 0;
 
   // A finished batch; held until its dead letters are durable.
@@ -185,12 +180,15 @@ status kafka_reader::reject(const partition_cursor& c, const rd_kafka_message_t&
     return {errc::parse, at + ": " + std::string(cause)};
   }
   ++errors_;
-  if (!letters_) return {};
+  if (!letters_.keeps()) return {};
   dead_letters::letter l;
   l.position = at;
   l.cause = cause;
-  if (m.payload) l.raw = std::string_view(static_cast<const char*>(m.payload), m.len);
-  dead_letters::append_line(letters_text_, l);
+  l.raw = value_of(m);
+  l.key = key_of(m);
+  const auto headers = headers_of(m);
+  l.headers = headers;
+  letters_.append(letters_text_, l);
   return {};
 }
 
@@ -273,19 +271,22 @@ result<polled> kafka_reader::finish(size_t index) {
     }
     if (held.rows->rows == 0) held.rows.reset();
   }
-  if (!letters_text_.empty()) {
+  if (letters_.topic && !letters_text_.empty()) {
+    // With the positions that emit() moves: one epoch has both.
+    WEIR_TRY(letters_.topic->add(letters_text_));
+  } else if (!letters_text_.empty()) {
     held.dead_letter_bytes += letters_text_.size();
-    letters_->write(letters_id(c.at.from), c.at.dead_letter_bytes, std::move(letters_text_));
-    letters_text_.clear();
+    letters_.files->write(letters_id(c.at.from), c.at.dead_letter_bytes, std::move(letters_text_));
   }
+  letters_text_.clear();
   held_ = std::move(held);
   return emit();
 }
 
 result<polled> kafka_reader::emit() {
   polled out;
-  if (letters_) {
-    WEIR_ASSIGN(bool durable, letters_->done());
+  if (letters_.files) {
+    WEIR_ASSIGN(bool durable, letters_.files->done());
     if (!durable) return out;
   }
   auto held = *std::exchange(held_, std::nullopt);
@@ -294,7 +295,8 @@ result<polled> kafka_reader::emit() {
   c.at.dead_letter_bytes = held.dead_letter_bytes;
   if (context_.metrics) {
     context_.metrics->bytes_in.fetch_add(std::exchange(bytes_, 0), std::memory_order_relaxed);
-    auto& counter = letters_ ? context_.metrics->dead_letters : context_.metrics->errors_skipped;
+    auto& counter =
+        letters_.keeps() ? context_.metrics->dead_letters : context_.metrics->errors_skipped;
     counter.fetch_add(std::exchange(errors_, 0), std::memory_order_relaxed);
   }
   emitted_ = std::exchange(decoding_, {});
@@ -381,7 +383,8 @@ status kafka_reader::close() {
   decoding_.clear();
   taken_.clear();
   cursors_.clear();
-  letters_.reset();
+  letters_.files.reset();
+  if (letters_.topic) letters_.topic->close();
   if (!consumer_) return {};
   consumer_->silence();
   // The last reference goes where waiting is allowed.

@@ -112,29 +112,6 @@ status parse_start(const std::string& text, kafka_source_settings& s) {
              "('0:15,1:20')");
 }
 
-// A topic's name after Kafka's rules.
-status check_topic(std::string_view option, const std::string& name) {
-  constexpr size_t length_max = 249;
-  bool ok = !name.empty() && name.size() <= length_max && name != "." && name != "..";
-  for (char c : name)
-    ok = ok && (std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-');
-  if (ok) return {};
-  return bad(option, name, "names of letters, digits, '.', '_' and '-', at most 249 characters");
-}
-
-status check_library_options(const option_map& options, bool as_sink) {
-  const auto library = library_options(options);
-  for (const auto& [name, value] : library)
-    for (const auto& o : owned_options)
-      if (o.name == name)
-        return {errc::invalid_argument,
-                "option kafka." + name + " is Weir's own to set" +
-                    (o.instead.empty() ? std::string() : "; use the " + std::string(o.instead))};
-  auto configured = check_library_configuration(library, as_sink);
-  if (!configured) return configured;
-  return {};
-}
-
 }  // namespace
 
 void set_topic_bootstrap(topic_bootstrap ask) {
@@ -155,6 +132,28 @@ result<std::string> kafka_bootstrap(const option_map& options) {
       "connector " + option_text(options, "connector", "kafka") +
           " needs the option bootstrap (HOST:PORT of a Kafka listener)" +
           (option_text(options, "connector", "") == "topic" ? ": no cluster is known here" : "")};
+}
+
+status check_topic_name(std::string_view option, const std::string& name) {
+  constexpr size_t length_max = 249;
+  bool ok = !name.empty() && name.size() <= length_max && name != "." && name != "..";
+  for (char c : name)
+    ok = ok && (std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-');
+  if (ok) return {};
+  return bad(option, name, "names of letters, digits, '.', '_' and '-', at most 249 characters");
+}
+
+status check_library_options(const option_map& options, bool as_sink) {
+  const auto library = library_options(options);
+  for (const auto& [name, value] : library)
+    for (const auto& o : owned_options)
+      if (o.name == name)
+        return {errc::invalid_argument,
+                "option kafka." + name + " is Weir's own to set" +
+                    (o.instead.empty() ? std::string() : "; use the " + std::string(o.instead))};
+  auto configured = check_library_configuration(library, as_sink);
+  if (!configured) return configured;
+  return {};
 }
 
 kafka_columns kafka_columns_of(const option_map& options) {
@@ -179,6 +178,17 @@ std::vector<std::pair<std::string, std::string>> library_options(const option_ma
   return out;
 }
 
+std::vector<std::pair<std::string, std::string>> connection_options(const option_map& options) {
+  auto out = library_options(options);
+  std::erase_if(out, [](const auto& option) {
+    for (std::string_view shared : {"ssl.", "sasl.", "security.", "enable.ssl.", "broker.address",
+                                    "socket.", "client.", "reconnect.", "enable.sasl."})
+      if (option.first.starts_with(shared)) return false;
+    return true;
+  });
+  return out;
+}
+
 result<kafka_source_settings> kafka_source_settings_of(const option_map& options) {
   kafka_source_settings s;
   int ways = 0;
@@ -192,7 +202,8 @@ result<kafka_source_settings> kafka_source_settings_of(const option_map& options
   if (auto topic = option_text(options, "topic", ""); !topic.empty()) s.topics = {topic};
   if (auto topics = option_text(options, "topics", ""); !topics.empty())
     s.topics = split_list(topics);
-  for (const auto& t : s.topics) WEIR_TRY(check_topic(s.topics.size() > 1 ? "topics" : "topic", t));
+  for (const auto& t : s.topics)
+    WEIR_TRY(check_topic_name(s.topics.size() > 1 ? "topics" : "topic", t));
   if (!s.pattern.empty()) {
     RE2 expression(s.pattern, RE2::Quiet);
     if (!expression.ok())
@@ -210,7 +221,7 @@ result<kafka_sink_settings> kafka_sink_settings_of(const option_map& options) {
   s.topic = option_text(options, "topic", "");
   if (s.topic.empty())
     return {errc::invalid_argument, "a topic is written by the option topic, which is missing"};
-  WEIR_TRY(check_topic("topic", s.topic));
+  WEIR_TRY(check_topic_name("topic", s.topic));
   s.exactly_once = option_text(options, "delivery", "exactly_once") == "exactly_once";
   s.transactional_id = option_text(options, "transactional_id", "");
   if (!s.exactly_once && !s.transactional_id.empty())

@@ -19,6 +19,8 @@ kafka_columns kafka_columns_of(const option_map&);
 
 /// librdkafka's options, without the prefix.
 std::vector<std::pair<std::string, std::string>> library_options(const option_map&);
+/// Those of them that say how brokers are reached, for a client of another role.
+std::vector<std::pair<std::string, std::string>> connection_options(const option_map&);
 /// HOST:PORT,...: the option bootstrap or what the hook says.
 result<std::string> kafka_bootstrap(const option_map&);
 
@@ -41,5 +43,10 @@ struct kafka_sink_settings {
   bool key_in_value = false;     // the key's column is written into the value, too
 };
 result<kafka_sink_settings> kafka_sink_settings_of(const option_map&);
+
+/// A topic's name after Kafka's rules; `option` is where it stands.
+status check_topic_name(std::string_view option, const std::string& name);
+/// librdkafka's options by their names and values, and none that are Weir's own to set.
+status check_library_options(const option_map&, bool as_sink);
 
 }  // namespace weir

@@ -50,7 +50,8 @@ result<head> decode(std::string_view bytes) {
 
 }  // namespace
 
-result<std::vector<sink_snapshot>> sink_snapshot::read(const snapshot_reader& reader) {
+result<std::vector<sink_snapshot>> sink_snapshot::read(const snapshot_reader& reader,
+                                                       const std::string& head_state) {
   std::vector<head> heads;
   uint64_t newest = 0;
   for (const auto& [subtask, bytes] : reader.blobs(head_state)) {
@@ -63,7 +64,7 @@ result<std::vector<sink_snapshot>> sink_snapshot::read(const snapshot_reader& re
   size_t pieces = 0;
   for (const auto& h : heads) pieces = std::max(pieces, h.of.pieces.size());
   for (size_t i = 0; i < pieces; ++i)
-    for (auto& [subtask, bytes] : reader.blobs(piece_state(i)))
+    for (auto& [subtask, bytes] : reader.blobs(piece_state(head_state, i)))
       for (auto& h : heads)
         if (h.of.subtask == subtask && i < h.of.pieces.size()) h.of.pieces[i] = bytes;
   std::vector<sink_snapshot> all;

@@ -1,4 +1,4 @@
-// What a Kafka sink's task puts into an epoch's snapshot: the records that no transaction holds
+// What a task puts into an epoch's snapshot of records for a topic: those that no transaction holds
 // yet, in pieces of their own, and this head that says which they are. Plain values; decoding
 // checks everything, for snapshots come from disk.
 #pragma once
@@ -19,12 +19,16 @@ struct sink_snapshot {
   std::string group;             // and where the mark is
   std::vector<buffer_ref> pieces;
 
-  static constexpr std::string_view head_state = "records";
-  static std::string piece_state(size_t i) { return "records." + std::to_string(i); }
+  /// The head's state within a sink; the pieces' follow from it.
+  static constexpr std::string_view records_state = "records";
+  static std::string piece_state(const std::string& head_state, size_t i) {
+    return head_state + "." + std::to_string(i);
+  }
 
   std::string encode_head() const;
-  /// All subtasks' of the newest epoch. None: the sink is new in its job.
-  static result<std::vector<sink_snapshot>> read(const snapshot_reader&);
+  /// All subtasks' of the newest epoch. None: it is new in its job.
+  static result<std::vector<sink_snapshot>> read(const snapshot_reader&,
+                                                 const std::string& head_state);
 };
 
 }  // namespace weir

@@ -29,8 +29,9 @@ def free_port() -> int:
 class Node(jobs.Kafka):
     """`weir up` with topics ("NAME:PARTITIONS"); can be killed and started again in its place."""
 
-    def __init__(self, case, *topics):
+    def __init__(self, case, *topics, data="node", options=()):
         self.case = case
+        self.options = ["--data-dir", data, *options]
         self.kafka, self.http = free_port(), free_port()
         self.address = f"127.0.0.1:{self.kafka}"
         self.set = ["--set", f"KAFKA={self.address}"]
@@ -41,8 +42,8 @@ class Node(jobs.Kafka):
                         f"127.0.0.1:{self.http}")
 
     def start(self):
-        self.process = self.case.start("up", "--data-dir", "node", "--kafka", self.address,
-                                       "--http", f"127.0.0.1:{self.http}")
+        self.process = self.case.start("up", *self.options, "--kafka", self.address, "--http",
+                                       f"127.0.0.1:{self.http}")
         ready = self.process.stdout.readline().decode()
         assert ready.startswith("ready kafka="), ready + self.process.stderr.read().decode()
 
