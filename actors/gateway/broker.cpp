@@ -6,7 +6,12 @@ using kafka::api_key;
 
 broker::broker(stream_storage& s, coordinators& c, quota_desk& q, kafka::node_facts node,
                const clock& time)
-    : storage_(s), coordinators_(c), quotas_(q), node_(std::move(node)), time_(time) {
+    : storage_(s),
+      coordinators_(c),
+      quotas_(q),
+      node_(std::move(node)),
+      time_(time),
+      fetches_(make_fetch_desk(s.config())) {
   add_routes();
   for (const auto& a : kafka::advertised_apis())
     if (a.key >= 0 && static_cast<size_t>(a.key) < keys_max && routes_[static_cast<size_t>(a.key)])

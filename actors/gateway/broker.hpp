@@ -16,6 +16,8 @@
 
 namespace weir {
 
+struct fetch_desk;
+
 class broker final : public request_handler {
  public:
   broker(stream_storage&, coordinators&, quota_desk&, kafka::node_facts, const clock&);
@@ -36,6 +38,7 @@ class broker final : public request_handler {
   // produce.cpp, fetch.cpp, offsets.cpp
   void produce(const request_ptr&);
   void fetch(const request_ptr&);
+  static std::shared_ptr<fetch_desk> make_fetch_desk(const kafka::broker_config&);
   void list_offsets(const request_ptr&);
   void offset_for_leader_epoch(const request_ptr&);
   void delete_records(const request_ptr&);
@@ -88,6 +91,7 @@ class broker final : public request_handler {
   quota_desk& quotas_;
   kafka::node_facts node_;
   const clock& time_;
+  std::shared_ptr<fetch_desk> fetches_;
   std::array<handler, keys_max> routes_{};
   std::vector<kafka::api_range> served_;  // of what is advertised, the part that has a route
 };

@@ -1,6 +1,10 @@
-// Fetch: asks all partitions at once; when they have too little, waits at their ends until they
-// have more or the client's time is over. Records leave as parts of files.
+// Fetch: asks all partitions at once, those of the request or of its session; when they have too
+// little, waits at their ends until they have more or the client's time is over. Records leave as
+// parts of files.
+#include <random>
+
 #include "actors/gateway/broker.hpp"
+#include "actors/gateway/fetch_desk.hpp"
 #include "runtime/kafka/protocol/messages/data.hpp"
 
 namespace weir {
@@ -14,31 +18,37 @@ constexpr int32_t wait_ms_max = 5 * 60 * 1000;
 class pending_fetch final : public fetch_waiter,
                             public std::enable_shared_from_this<pending_fetch> {
  public:
-  pending_fetch(request_ptr r, std::shared_ptr<kafka::fetch_request> body, quota_desk& quotas)
+  pending_fetch(request_ptr r, std::shared_ptr<kafka::fetch_request> body, quota_desk& quotas,
+                std::shared_ptr<fetch_desk> desk, kafka::fetch_sessions::begun session)
       : request_(std::move(r)),
         body_(std::move(body)),
         quotas_(quotas),
+        desk_(std::move(desk)),
+        session_(std::move(session)),
         timer_(request_->from().executor()) {}
 
   void start(const topic_directory& topics) {
     bool by_id = request_->version() >= 13;
-    std::vector<fetch_message> questions;
-    for (const auto& t : body_->topics) {
-      auto topic = by_id ? topics.catalog().find(t.topic_id) : topics.catalog().find(t.topic);
-      for (const auto& p : t.partitions) {
-        auto& s = slots_.emplace_back();
-        s.query.offset = p.fetch_offset;
-        s.query.bytes_max =
-            static_cast<uint64_t>(std::max(0, std::min(p.partition_max_bytes, body_->max_bytes)));
-        s.query.level = body_->isolation_level == 1 ? kafka::isolation::read_committed
-                                                    : kafka::isolation::read_uncommitted;
-        s.query.current_leader_epoch = p.current_leader_epoch;
-        s.query.last_fetched_epoch = p.last_fetched_epoch;
-        if (topic) s.actor = topics.partition(topic->id, p.partition);
-        if (!s.actor)
-          s.now.error = by_id && !topic ? error_code::unknown_topic_id
-                                        : error_code::unknown_topic_or_partition;
-      }
+    slots_.reserve(session_.targets.size());
+    kafka::topic_ptr topic;
+    const kafka::fetch_target* before = nullptr;
+    for (const auto& t : session_.targets) {
+      if (!before || !same_topic(*before, t))
+        topic = by_id ? topics.catalog().find(t.topic_id) : topics.catalog().find(t.topic);
+      before = &t;
+      const auto& p = t.want;
+      auto& s = slots_.emplace_back();
+      s.query.offset = p.fetch_offset;
+      s.query.bytes_max =
+          static_cast<uint64_t>(std::max(0, std::min(p.partition_max_bytes, body_->max_bytes)));
+      s.query.level = body_->isolation_level == 1 ? kafka::isolation::read_committed
+                                                  : kafka::isolation::read_uncommitted;
+      s.query.current_leader_epoch = p.current_leader_epoch;
+      s.query.last_fetched_epoch = p.last_fetched_epoch;
+      if (topic) s.actor = topics.partition(topic->id, p.partition);
+      if (!s.actor)
+        s.now.error =
+            by_id && !topic ? error_code::unknown_topic_id : error_code::unknown_topic_or_partition;
     }
     left_ = 1;
     for (const auto& s : slots_) left_ += s.actor ? 1 : 0;
@@ -126,34 +136,53 @@ class pending_fetch final : public fetch_waiter,
     if (gone_.exchange(true)) return;
     if (waiting_.load()) timer_.cancel();
     kafka::fetch_response out;
+    out.session_id = session_.session_id;
     std::vector<std::vector<log_slice>> parts;
     auto budget = static_cast<uint64_t>(std::max(0, body_->max_bytes));
     bool any = false;
     uint64_t sent = 0;
-    uint32_t i = 0;
-    out.responses.reserve(body_->topics.size());
-    for (const auto& t : body_->topics) {
-      auto& topic = out.responses.emplace_back();
-      topic.topic = t.topic;
-      topic.topic_id = t.topic_id;
-      topic.partitions.reserve(t.partitions.size());
-      for (const auto& p : t.partitions) {
-        auto& o = topic.partitions.emplace_back();
-        auto& s = slots_[i++];
-        fill(o, p.partition, s.now);
-        // The first records go out whatever the bound says, so that a client gets on.
-        auto bytes = s.now.read.bytes;
-        if (bytes == 0 || (any && bytes > budget)) continue;
-        any = true;
-        budget -= std::min(budget, bytes);
-        sent += bytes;
-        o.records = kafka::record_bytes::hole(static_cast<uint32_t>(parts.size()),
-                                              static_cast<uint32_t>(bytes));
-        parts.push_back(std::move(s.now.read.slices));
+    std::unique_lock lock(desk_->m, std::defer_lock);
+    if (session_.session_id != 0) lock.lock();
+    const kafka::fetch_target* before = nullptr;  // the last one in the answer
+    for (size_t i = 0; i < slots_.size(); ++i) {
+      const auto& t = session_.targets[i];
+      auto& s = slots_[i];
+      // The first records go out whatever the bound says, so that a client gets on.
+      const auto bytes = s.now.read.bytes;
+      const bool records = bytes > 0 && (!any || bytes <= budget);
+      if (session_.session_id != 0 && !desk_->sessions.report(session_, t, news_of(s.now, records)))
+        continue;
+      if (!before || !same_topic(*before, t)) {
+        auto& topic = out.responses.emplace_back();
+        topic.topic = t.topic;
+        topic.topic_id = t.topic_id;
       }
+      before = &t;
+      auto& o = out.responses.back().partitions.emplace_back();
+      fill(o, t.want.partition, s.now);
+      if (!records) continue;
+      any = true;
+      budget -= std::min(budget, bytes);
+      sent += bytes;
+      o.records = kafka::record_bytes::hole(static_cast<uint32_t>(parts.size()),
+                                            static_cast<uint32_t>(bytes));
+      parts.push_back(std::move(s.now.read.slices));
     }
+    if (lock.owns_lock()) lock.unlock();
     out.throttle_time_ms = quotas_.charge(kafka::quota_kind::fetch, *request_, sent);
     request_->answer(out, std::move(parts));
+  }
+  static bool same_topic(const kafka::fetch_target& a, const kafka::fetch_target& b) {
+    return a.topic_id == b.topic_id && a.topic == b.topic;
+  }
+  static kafka::fetch_news news_of(const kafka::fetch_answer& a, bool records) {
+    kafka::fetch_news n;
+    n.error = a.error;
+    n.high_watermark = a.high_watermark;
+    n.log_start_offset = a.log_start_offset;
+    n.records = records;
+    n.diverging = a.diverging.has_value();
+    return n;
   }
   void fill(kafka::fetch_response::partition& o, int32_t number, const kafka::fetch_answer& a) {
     o.partition_index = number;
@@ -171,6 +200,8 @@ class pending_fetch final : public fetch_waiter,
   request_ptr request_;
   std::shared_ptr<kafka::fetch_request> body_;
   quota_desk& quotas_;
+  std::shared_ptr<fetch_desk> desk_;
+  kafka::fetch_sessions::begun session_;
   boost::asio::steady_timer timer_;
   std::vector<slot_state> slots_;
   std::atomic<size_t> left_{0};
@@ -179,15 +210,30 @@ class pending_fetch final : public fetch_waiter,
 
 }  // namespace
 
+std::shared_ptr<fetch_desk> broker::make_fetch_desk(const kafka::broker_config& config) {
+  kafka::fetch_session_options o;
+  o.sessions_max = static_cast<size_t>(config.number("max.incremental.fetch.session.cache.slots"));
+  o.eviction_ms = config.number("min.incremental.fetch.session.eviction.ms");
+  std::random_device seed;
+  o.seed = uint64_t{seed()} << 32 | seed();
+  return std::make_shared<fetch_desk>(o);
+}
+
 void broker::fetch(const request_ptr& request) {
   auto body = decode_body<kafka::fetch_request>(*request);
   if (!body) return;
-  if (body->session_id != 0) {  // there are no fetch sessions: the client starts a full one
+  kafka::fetch_sessions::begun session;
+  {
+    std::lock_guard lock(fetches_->m);
+    session = fetches_->sessions.begin(*body, request->version() >= 13, time_.now() / 1000);
+  }
+  if (session.error != error_code::none) {
     kafka::fetch_response out;
-    out.error_code = error_code::fetch_session_id_not_found;
+    out.error_code = session.error;
     return request->answer(out);
   }
-  std::make_shared<pending_fetch>(request, std::move(body), quotas_)->start(*storage_.directory());
+  std::make_shared<pending_fetch>(request, std::move(body), quotas_, fetches_, std::move(session))
+      ->start(*storage_.directory());
 }
 
 }  // namespace weir
