@@ -123,6 +123,9 @@ using remove_atom = caf::atom_constant<caf::atom("remove")>;
 struct partition_settings {
   log_config log;
   kafka::partition_config partition;
+  /// Clients' batches are kept in this codec; unset: as they come.
+  std::optional<compression_type> codec;
+  int64_t retention_check_ms = 300'000;  // between looks for what retention drops
 };
 
 /// One partition of a topic. Owns a kafka::partition, which it opens at its first message.

@@ -3,6 +3,8 @@
 #include <deque>
 #include <filesystem>
 
+#include "actors/storage/append_codec.hpp"
+
 namespace weir {
 namespace {
 
@@ -98,6 +100,14 @@ class partition_state {
   void handle(append_message& m) {
     if (failure_) return refuse(m.waiter, m.slot);
     if (!ready(m)) return;
+    if (auto s = bring_into_codec(m, seed_.settings); !s) {
+      append_reply reply;
+      reply.error = kafka::error_code::corrupt_message;
+      reply.message = s.err().message;
+      seed_.gauges->refused.fetch_add(1, relaxed);
+      if (m.waiter) m.waiter->appended(m.slot, std::move(reply));
+      return;
+    }
     auto outcome = m.from == append_message::source::client
                        ? partition_->produce(m.batch, m.owner, now_ms(), m.verification)
                        : partition_->append(m.batch, m.owner, now_ms());
@@ -257,6 +267,7 @@ class partition_state {
 
   void configure(const partition_settings& s) {
     seed_.settings = s;
+    next_retention_ms_ = 0;  // what is asked for now is not to wait
     if (partition_) partition_->set_config(s.partition, s.log);
   }
   void tick() {
@@ -265,7 +276,10 @@ class partition_state {
       if (!opening_) open();
       return;
     }
-    partition_->apply_retention(now_ms());
+    if (now_ms() >= next_retention_ms_) {
+      next_retention_ms_ = now_ms() + seed_.settings.retention_check_ms;
+      partition_->apply_retention(now_ms());
+    }
     do_chores();
     show();
     begin_compaction();
@@ -398,6 +412,7 @@ class partition_state {
   std::vector<fetch_message> readers_;          // at the end of the log
   size_t prune_at_ = prune_min;
   bool compacting_ = false;
+  int64_t next_retention_ms_ = 0;
   std::optional<caf::typed_response_promise<clean_partition>> closing_;
   std::optional<caf::typed_response_promise<bool>> removing_;
 };

@@ -8,12 +8,32 @@
 namespace weir {
 namespace {
 
-// Each partition is looked after once in this time; some at a time, so that no burst disturbs
-// others.
-constexpr auto upkeep_interval = std::chrono::milliseconds(10'000);
+// Each partition is looked after once in this time, or as often as its retention is to be checked;
+// some at a time, so that no burst disturbs others.
+constexpr auto upkeep_interval_max = std::chrono::milliseconds(10'000);
 constexpr auto upkeep_step = std::chrono::milliseconds(100);
 // For partitions that take their last writes and say how they stand.
 constexpr auto close_timeout = std::chrono::seconds(20);
+constexpr std::string_view retention_check = "log.retention.check.interval.ms";
+
+std::optional<compression_type> codec_of(kafka::topic_compression c) {
+  using kind = kafka::topic_compression;
+  switch (c) {
+    case kind::producer:
+      return std::nullopt;
+    case kind::uncompressed:
+      return compression_type::none;
+    case kind::gzip:
+      return compression_type::gzip;
+    case kind::snappy:
+      return compression_type::snappy;
+    case kind::lz4:
+      return compression_type::lz4;
+    case kind::zstd:
+      return compression_type::zstd;
+  }
+  return std::nullopt;
+}
 
 class topics_state {
  public:
@@ -23,6 +43,8 @@ class topics_state {
   void init(pointer self, topics_seed seed) {
     self_ = self;
     seed_ = std::move(seed);
+    const auto check = std::chrono::milliseconds(seed_.config->number(retention_check));
+    upkeep_interval_ = std::clamp(check, upkeep_step, upkeep_interval_max);
     for (auto& c : seed_.clean) clean_.emplace(c.id, std::move(c));
     seed_.clean.clear();
     directory_.catalog() = seed_.catalog;
@@ -59,7 +81,7 @@ class topics_state {
   void listen(const topic_listen_message& m) { listeners_.push_back(m.listener); }
 
   void tick() {
-    const auto rounds = static_cast<size_t>(upkeep_interval / upkeep_step);
+    const auto rounds = static_cast<size_t>(upkeep_interval_ / upkeep_step);
     auto share = (all_.size() + rounds - 1) / rounds;
     for (size_t i = 0; i < share && !all_.empty(); ++i) {
       upkeep_ = (upkeep_ + 1) % all_.size();
@@ -147,6 +169,7 @@ class topics_state {
   std::vector<std::pair<uint64_t, partition_actor>> all_;
   std::vector<topic_listener> listeners_;
   size_t upkeep_ = 0;
+  std::chrono::milliseconds upkeep_interval_ = upkeep_interval_max;
 };
 
 topics_actor::behavior_type topics(topics_actor::stateful_pointer<topics_state> self,
@@ -192,6 +215,8 @@ partition_settings settings_of(const kafka::topic_info& t, int32_t partition,
                      : timestamp_type::create_time;
   p.timestamp_before_max_ms = s.timestamp_before_max_ms;
   p.timestamp_after_max_ms = s.timestamp_after_max_ms;
+  out.codec = codec_of(s.compression);
+  out.retention_check_ms = config.number(retention_check);
   p.producer_expiration_ms = config.number("producer.id.expiration.ms");
   return out;
 }

@@ -81,29 +81,39 @@ def delivered(errors):
 
 def codecs(address):
     for codec in CODECS:
-        topic = f"codec-{codec}"
-        make_topic(address, topic)
-        errors = []
-        p = producer(address, compression_type=codec, linger_ms=20)
-        for i in range(200):
-            p.produce(topic, value=f"value {i} ".encode() * 20, key=f"key {i}".encode(),
-                      headers=[("n", str(i).encode()), ("empty", b""), ("null", None)],
-                      timestamp=BASE_MS + i, on_delivery=delivered(errors))
-        p.produce(topic, value=None, key=b"gone", timestamp=BASE_MS + 999)
-        p.produce(topic, value=b"", key=None, timestamp=BASE_MS + 1000)
-        assert p.flush(30) == 0 and not errors, errors
-        c = consumer(address, "codecs", check_crcs=True)
-        c.assign([ck.TopicPartition(topic, 0, 0)])
-        got = read(c, 202)
-        c.close()
-        assert [m.offset() for m in got] == list(range(202)), codec
-        for i, m in enumerate(got[:200]):
-            assert m.value() == f"value {i} ".encode() * 20, (codec, i)
-            assert m.key() == f"key {i}".encode()
-            assert m.headers() == [("n", str(i).encode()), ("empty", b""), ("null", None)]
-            assert m.timestamp() == (ck.TIMESTAMP_CREATE_TIME, BASE_MS + i)
-        assert (got[200].key(), got[200].value()) == (b"gone", None)
-        assert (got[201].key(), got[201].value()) == (None, b"")
+        write_and_read(address, f"codec-{codec}", codec)
+
+
+def codecs_of_topics(address):
+    """The topic's own codec, whatever the producer's: uncompressed, and each in another one."""
+    for i, kept in enumerate(["uncompressed", "gzip", "snappy", "lz4", "zstd"]):
+        for codec in (CODECS[i - 1], CODECS[i - 2]):
+            write_and_read(address, f"{codec}-in-{kept}", codec, **{"compression.type": kept})
+
+
+def write_and_read(address, topic, codec, **config):
+    make_topic(address, topic, **config)
+    errors = []
+    p = producer(address, compression_type=codec, linger_ms=20)
+    for i in range(200):
+        p.produce(topic, value=f"value {i} ".encode() * 20, key=f"key {i}".encode(),
+                  headers=[("n", str(i).encode()), ("empty", b""), ("null", None)],
+                  timestamp=BASE_MS + i, on_delivery=delivered(errors))
+    p.produce(topic, value=None, key=b"gone", timestamp=BASE_MS + 999)
+    p.produce(topic, value=b"", key=None, timestamp=BASE_MS + 1000)
+    assert p.flush(30) == 0 and not errors, errors
+    c = consumer(address, "codecs", check_crcs=True)
+    c.assign([ck.TopicPartition(topic, 0, 0)])
+    got = read(c, 202)
+    c.close()
+    assert [m.offset() for m in got] == list(range(202)), codec
+    for i, m in enumerate(got[:200]):
+        assert m.value() == f"value {i} ".encode() * 20, (codec, i)
+        assert m.key() == f"key {i}".encode()
+        assert m.headers() == [("n", str(i).encode()), ("empty", b""), ("null", None)]
+        assert m.timestamp() == (ck.TIMESTAMP_CREATE_TIME, BASE_MS + i)
+    assert (got[200].key(), got[200].value()) == (b"gone", None)
+    assert (got[201].key(), got[201].value()) == (None, b"")
 
 
 def log_append_time(address):
@@ -395,7 +405,7 @@ def groups_listed(address):
         assert "listed-group" not in {g.id for g in a.list_groups(timeout=30)}
 
 
-CHECKS = [codecs, log_append_time, group_eager, group_cooperative, group_static, commits,
+CHECKS = [codecs, codecs_of_topics, log_append_time, group_eager, group_cooperative, group_static, commits,
           idempotence, transactions, fencing, admin_topics, offsets_by_time, groups_listed]
 
 
