@@ -10,11 +10,20 @@
 
 #include <sys/statvfs.h>
 
+#include <filesystem>
+
 namespace weir {
 namespace {
 
 using kafka::api_error;
 using kafka::error_code;
+
+/// The folder of all partitions, as clients are told of it: absolute, whatever the node was given.
+std::string log_dir_of(const stream_storage& s) {
+  std::error_code e;
+  auto path = std::filesystem::absolute(s.folder(), e);
+  return e ? s.folder() : path.lexically_normal().string();
+}
 
 /// Answers at once, or after the commands are durable.
 template <class Response>
@@ -40,7 +49,7 @@ kafka::request_facts broker::facts_of(const request_ptr& request) const {
 void broker::api_versions(const request_ptr& request) {
   auto body = decode_body<kafka::api_versions_request>(*request);
   if (!body) return;
-  request->answer(kafka::answer_api_versions(*body, request->version(), served_));
+  request->answer(kafka::answer_api_versions(*body, request->version(), node_, served_));
 }
 
 void broker::metadata(const request_ptr& request) {
@@ -150,7 +159,7 @@ void broker::alter_replica_log_dirs(const request_ptr& request) {
   auto body = decode_body<kafka::alter_replica_log_dirs_request>(*request);
   if (!body) return;
   request->answer(kafka::answer_alter_replica_log_dirs(*body, storage_.directory()->catalog(),
-                                                       storage_.folder()));
+                                                       log_dir_of(storage_)));
 }
 
 void broker::elect_leaders(const request_ptr& request) {
@@ -196,7 +205,7 @@ void broker::describe_log_dirs(const request_ptr& request) {
   }
   auto* raw = found.get();
   found->all = std::make_shared<gather>(
-      questions.size(), [raw, request, body, directory, path = storage_.folder()] {
+      questions.size(), [raw, request, body, directory, path = log_dir_of(storage_)] {
         kafka::log_dir_facts facts;
         facts.path = path;
         struct statvfs disk {};

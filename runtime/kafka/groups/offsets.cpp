@@ -37,8 +37,9 @@ stored_offset to_stored(const Partition& p, int64_t now_ms) {
 }
 
 template <class Partition>
-error_code partition_problem(const Partition& p, const group_options& options) {
-  if (p.partition_index < 0 || p.partition_index > partition_index_max)
+error_code partition_problem(const Partition& p, const topic_facts& topic,
+                             const group_options& options) {
+  if (p.partition_index < 0 || p.partition_index >= topic.partitions)
     return error_code::unknown_topic_or_partition;
   if (p.committed_metadata &&
       p.committed_metadata->size() > static_cast<size_t>(options.offset_metadata_max_bytes))
@@ -140,8 +141,8 @@ void group::commit_offsets(const group_call& call, const offset_commit_request& 
     const auto facts =
         by_id ? g.topics->find(topic.topic_id) : g.topics->find(std::string_view(topic.name));
     for (const auto& p : topic.partitions) {
-      error_code e = partition_problem(p, g.options);
-      if (!facts) e = by_id ? error_code::unknown_topic_id : error_code::unknown_topic_or_partition;
+      error_code e = by_id ? error_code::unknown_topic_id : error_code::unknown_topic_or_partition;
+      if (facts) e = partition_problem(p, *facts, g.options);
       t.partitions.push_back({p.partition_index, e});
       if (e != error_code::none) continue;
       offset_change c{{std::string(facts->name), p.partition_index}, to_stored(p, call.now_ms), -1};
@@ -170,10 +171,10 @@ void group::commit_offsets(const group_call& call, const txn_offset_commit_reque
   for (const auto& topic : q.topics) {
     auto& t = r.topics.emplace_back();
     t.name = topic.name;
-    const bool known = g.topics->find(std::string_view(topic.name)).has_value();
+    const auto facts = g.topics->find(std::string_view(topic.name));
     for (const auto& p : topic.partitions) {
       const error_code e =
-          known ? partition_problem(p, g.options) : error_code::unknown_topic_or_partition;
+          facts ? partition_problem(p, *facts, g.options) : error_code::unknown_topic_or_partition;
       t.partitions.push_back({p.partition_index, e});
       if (e != error_code::none) continue;
       changes.push_back(

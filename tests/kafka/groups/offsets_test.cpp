@@ -47,8 +47,39 @@ TEST_CASE("offsets: a group without members commits, fetches and deletes") {
   CHECK(h.g->removable());
 }
 
+TEST_CASE("offsets: only of partitions that the topic has") {
+  harness h({{"t", 2}});
+  auto q = h.commit_request("", -1, 0, 42);
+  for (int32_t p : {1, 2, 1000, -1}) {
+    q.topics[0].partitions.push_back(q.topics[0].partitions[0]);
+    q.topics[0].partitions.back().partition_index = p;
+  }
+  using plain = void (group::*)(const group_call&, const offset_commit_request&, group_effects&);
+  const auto r =
+      h.reply<offset_commit_response>(h.send(static_cast<plain>(&group::commit_offsets), q, 8));
+  const auto& parts = r.topics[0].partitions;
+  REQUIRE(parts.size() == 5);
+  CHECK(parts[0].error_code == error_code::none);
+  CHECK(parts[1].error_code == error_code::none);
+  for (size_t i = 2; i < 5; ++i)
+    CHECK(parts[i].error_code == error_code::unknown_topic_or_partition);
+  CHECK(h.g->committed().size() == 2);
+  txn_offset_commit_request t;
+  t.group_id = "g";
+  t.producer_id = 7;
+  t.producer_epoch = 0;
+  auto& topic = t.topics.emplace_back();
+  topic.name = "t";
+  for (int32_t p : {1, 2}) topic.partitions.emplace_back().partition_index = p;
+  using txn = void (group::*)(const group_call&, const txn_offset_commit_request&, group_effects&);
+  const auto in_txn =
+      h.reply<txn_offset_commit_response>(h.send(static_cast<txn>(&group::commit_offsets), t, 3));
+  CHECK(in_txn.topics[0].partitions[0].error_code == error_code::none);
+  CHECK(in_txn.topics[0].partitions[1].error_code == error_code::unknown_topic_or_partition);
+}
+
 TEST_CASE("offsets: the records are Kafka's") {
-  harness h({{"t", 1}});
+  harness h({{"t", 4}});
   h.now = 0x0102030405;
   auto q = h.commit_request("", -1, 3, 42);
   q.topics[0].partitions[0].committed_metadata = "m";

@@ -39,7 +39,7 @@ TEST_CASE("kafka apis: the versions that the codec can do") {
       {api_key::describe_groups, 15, 0, 6, 5},
       {api_key::list_groups, 16, 0, 5, 3},
       {api_key::sasl_handshake, 17, 0, 1, no_version},
-      {api_key::api_versions, 18, 0, 4, 3},
+      {api_key::api_versions, 18, 0, 5, 3},
       {api_key::create_topics, 19, 2, 7, 5},
       {api_key::delete_topics, 20, 1, 6, 4},
       {api_key::delete_records, 21, 0, 2, 2},

@@ -43,6 +43,9 @@ TEST_CASE("kafka golden: ApiVersions") {
   check_golden(request, 0, "");
   request.client_software_name = "weir", request.client_software_version = "0.1";
   check_golden(request, 3, "05 77656972 04 302e31 00");
+  check_golden(request, 5, "05 77656972 04 302e31 00 ffffffff 00");
+  request.cluster_id = "c", request.node_id = 1;
+  check_golden(request, 5, "05 77656972 04 302e31 02 63 00000001 00");
 
   api_versions_response response;
   response.error_code = error_code::unsupported_version;

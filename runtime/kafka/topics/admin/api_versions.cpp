@@ -30,7 +30,7 @@ constexpr api_range table[] = {
     serve(api_key::describe_groups, 0, 6),
     serve(api_key::list_groups, 0, 5),
     serve(api_key::sasl_handshake, 0, 1),
-    serve(api_key::api_versions, 0, 4),
+    serve(api_key::api_versions, 0, 5),
     serve(api_key::create_topics, 2, 7),
     serve(api_key::delete_topics, 1, 6),
     serve(api_key::delete_records, 0, 2),
@@ -104,8 +104,14 @@ const api_range* find_advertised(int16_t key, std::span<const api_range> apis) {
 }
 
 api_versions_response answer_api_versions(const api_versions_request& request, int16_t version,
-                                          std::span<const api_range> apis) {
+                                          const node_facts& node, std::span<const api_range> apis) {
   api_versions_response response;
+  // KIP-1242: the client means another cluster or node, whose address this one has taken over.
+  if (version >= 5 && ((request.cluster_id && *request.cluster_id != node.cluster_id) ||
+                       (request.node_id >= 0 && request.node_id != node.node_id))) {
+    response.error_code = error_code::rebootstrap_required;
+    return response;
+  }
   if (version >= 3 && (!is_software_text(request.client_software_name) ||
                        !is_software_text(request.client_software_version))) {
     response.error_code = error_code::invalid_request;

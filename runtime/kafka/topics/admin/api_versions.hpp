@@ -1,4 +1,4 @@
-// What this broker says it speaks: ApiVersions 0-4. The table is what is advertised, which is not
+// What this broker says it speaks: ApiVersions 0-5. The table is what is advertised, which is not
 // always what is served (Produce). Pure; safe on any thread.
 #pragma once
 
@@ -6,6 +6,7 @@
 #include <span>
 
 #include "runtime/kafka/protocol/messages/data.hpp"
+#include "runtime/kafka/topics/admin/admin.hpp"
 
 namespace weir::kafka {
 
@@ -25,6 +26,7 @@ const api_range* find_advertised(int16_t key, std::span<const api_range> apis = 
 
 /// To a request of a served version.
 api_versions_response answer_api_versions(const api_versions_request&, int16_t version,
+                                          const node_facts&,
                                           std::span<const api_range> apis = advertised_apis());
 /// To an ApiVersions request of a version that is not served: to be encoded as version 0, whatever
 /// was asked for, so that the client can read it and ask again within the range of key 18.

@@ -1,0 +1,262 @@
+#!/usr/bin/env python3
+"""A real node, asked in the protocol's own bytes: what clients' libraries do not show.
+
+Usage: node_wire_test.py WEIR [TEST...]
+"""
+import json
+import pathlib
+import re
+import socket
+import struct
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "cli"))
+from weir_cli import main  # noqa: E402
+
+UNKNOWN_PARTITION, SESSION_NOT_FOUND, SESSION_EPOCH, REBOOTSTRAP = 3, 70, 71, 129
+CODECS = ["uncompressed", "gzip", "snappy", "lz4", "zstd"]
+
+
+class Reader:
+    def __init__(self, data: bytes):
+        self.data, self.at = data, 0
+
+    def take(self, form: str):
+        (value,) = struct.unpack_from(">" + form, self.data, self.at)
+        self.at += struct.calcsize(">" + form)
+        return value
+
+    def bytes(self, n: int) -> bytes:
+        self.at += max(n, 0)
+        return self.data[self.at - max(n, 0):self.at]
+
+    def string(self) -> str:
+        return self.bytes(self.take("h")).decode()
+
+    def list(self, item) -> list:
+        return [item() for _ in range(self.take("i"))]
+
+
+def string(s: str) -> bytes:
+    return struct.pack(">h", len(s)) + s.encode()
+
+
+def array(items: list) -> bytes:
+    return struct.pack(">i", len(items)) + b"".join(items)
+
+
+class Node:
+    def __init__(self, case, *settings, data="node"):
+        self.case = case
+        options = [o for s in settings for o in ("--broker-config", s)]
+        process = case.start("up", "--data-dir", data, "--kafka", "127.0.0.1:0", "--http",
+                             "127.0.0.1:0", *options)
+        line = process.stdout.readline().decode()
+        match = re.fullmatch(r"ready kafka=(\S+) http=(\S+)\n", line)
+        assert match, line + process.stderr.read().decode()
+        self.kafka, self.http = match.groups()
+
+    def verb(self, *arguments, stdin=b""):
+        return self.case.expect(0, *arguments, "--cluster", self.http, stdin=stdin).out
+
+    def produce(self, topic, *values, partition=0, options=()):
+        self.verb("topic", "produce", topic, "--partition", str(partition), "--quiet", *options,
+                  stdin="".join(v + "\n" for v in values).encode())
+
+
+class Client:
+    def __init__(self, node):
+        host, port = node.kafka.rsplit(":", 1)
+        self.socket = socket.create_connection((host, int(port)), timeout=30)
+        self.number = 0
+
+    def ask(self, key, version, body, flexible=False) -> Reader:
+        self.number += 1
+        header = struct.pack(">hhi", key, version, self.number) + string("wire") + (
+            b"\0" if flexible else b"")
+        request = header + body
+        self.socket.sendall(struct.pack(">i", len(request)) + request)
+        size = struct.unpack(">i", self.exactly(4))[0]
+        answer = Reader(self.exactly(size))
+        assert answer.take("i") == self.number
+        return answer
+
+    def exactly(self, n: int) -> bytes:
+        data = b""
+        while len(data) < n:
+            more = self.socket.recv(n - len(data))
+            assert more, "the node has hung up"
+            data += more
+        return data
+
+    def fetch(self, session, epoch, partitions, forgotten=(), wait=0):
+        """Version 11. `partitions`: {number: offset} of topic t. (error, session, {number: (error,
+        high watermark, records)})."""
+        wanted = [struct.pack(">iiqqi", p, -1, o, -1, 1 << 20) for p, o in partitions.items()]
+        body = struct.pack(">iiiibii", -1, wait, 1, 1 << 20, 0, session, epoch)
+        body += array([string("t") + array(wanted)] if wanted else [])
+        gone = [struct.pack(">i", p) for p in forgotten]
+        body += array([string("t") + array(gone)] if gone else []) + string("")
+        r = self.ask(1, 11, body)
+        r.take("i")  # throttle
+        error, session = r.take("h"), r.take("i")
+        found = {}
+
+        def partition():
+            number, problem, high = r.take("i"), r.take("h"), r.take("q")
+            r.take("q"), r.take("q")
+            for _ in range(max(r.take("i"), 0)):  # aborted transactions
+                r.take("q"), r.take("q")
+            r.take("i")  # preferred replica
+            found[number] = (problem, high, r.bytes(r.take("i")))
+
+        r.list(lambda: (r.string(), r.list(partition)))
+        return error, session, found
+
+
+def test_fetch_sessions(c):
+    n = Node(c, "max.incremental.fetch.session.cache.slots=2")
+    n.verb("topic", "create", "t", "--partitions", "3")
+    n.produce("t", "a", partition=0)
+    k = Client(n)
+    error, session, found = k.fetch(0, 0, {0: 0, 1: 0, 2: 0})
+    assert error == 0 and session > 0 and sorted(found) == [0, 1, 2], found
+    assert b"a" in found[0][2] and found[1][2] == b"" and found[0][1] == 1, found
+    # What was read moves on; nothing is new.
+    assert k.fetch(session, 1, {0: 1}) == (0, session, {})
+    n.produce("t", "b", partition=1)
+    error, _, found = k.fetch(session, 2, {})
+    assert error == 0 and list(found) == [1] and b"b" in found[1][2], found
+    # Not read further: it comes again. A request that waits is woken by what comes.
+    assert list(k.fetch(session, 3, {}, wait=5000)[2]) == [1]
+    n.produce("t", "c", partition=2)
+    error, _, found = k.fetch(session, 4, {1: 1}, forgotten=[0])
+    assert list(found) == [2], found
+    n.produce("t", "d", partition=0)
+    assert k.fetch(session, 5, {2: 1}) == (0, session, {})  # it has forgotten partition 0
+    # A partition that is not there is told each time.
+    assert k.fetch(session, 6, {7: 0})[2][7][0] == UNKNOWN_PARTITION
+    assert k.fetch(session, 7, {})[2][7][0] == UNKNOWN_PARTITION
+    assert k.fetch(session, 7, {}) == (SESSION_EPOCH, 0, {})
+    assert k.fetch(session + 1, 1, {}) == (SESSION_NOT_FOUND, 0, {})
+    other = Client(n)
+    assert other.fetch(0, 0, {0: 0})[1] > 0
+    full, none, found = other.fetch(0, 0, {0: 0})
+    assert (full, none, list(found)) == (0, 0, [0])  # no room for a third: served without
+    # A whole request ends the session that it names.
+    error, again, found = k.fetch(session, 0, {0: 0})
+    assert error == 0 and again not in (0, session) and list(found) == [0]
+    assert k.fetch(session, 8, {})[0] == SESSION_NOT_FOUND
+    assert k.fetch(again, -1, {0: 0})[1] == 0
+    assert k.fetch(again, 1, {})[0] == SESSION_NOT_FOUND
+
+
+def test_codecs_of_topics(c):
+    """Whatever a producer uses, a topic's batches are in the topic's codec."""
+    n = Node(c)
+    values = [f"value {i} " + "x" * 50 for i in range(50)]
+    for codec in ["producer", *CODECS]:
+        n.verb("topic", "create", "t", "--set", f"compression.type={codec}")
+        for sent in ["none", *CODECS[1:]]:
+            n.produce("t", *values, options=("--compression", sent))
+        k, offset, stored = Client(n), 0, []
+        while offset < 250:
+            records = k.fetch(0, -1, {0: offset})[2][0][2]
+            at = 0
+            while at + 61 <= len(records):
+                base, length = struct.unpack_from(">qi", records, at)
+                (attributes,) = struct.unpack_from(">h", records, at + 21)
+                (last,) = struct.unpack_from(">i", records, at + 23)
+                stored.append(CODECS[attributes & 7])
+                offset = base + last + 1
+                at += 12 + length
+        want = CODECS if codec == "producer" else [codec]
+        assert set(stored) == set(want), (codec, stored)
+        out = n.verb("topic", "consume", "t", "-o", "raw", "--quiet").splitlines()
+        assert out == values * 5, (codec, out[:3])
+        # A setting that changes holds for what comes.
+        n.verb("topic", "alter", "t", "--set", "compression.type=lz4")
+        n.produce("t", "last", options=("--compression", "zstd"))
+        records = k.fetch(0, -1, {0: 250})[2][0][2]
+        assert struct.unpack_from(">h", records, 21)[0] & 7 == CODECS.index("lz4")
+        n.verb("topic", "delete", "t")
+
+
+def test_offsets_of_partitions_that_are_not_there(c):
+    n = Node(c)
+    n.verb("topic", "create", "t", "--partitions", "2")
+    k = Client(n)
+
+    def errors(answer):
+        return {t: dict(p) for t, p in answer.list(
+            lambda: (answer.string(), answer.list(lambda: (answer.take("i"), answer.take("h")))))}
+
+    parts = [struct.pack(">iqi", p, 1, -1) + string("") for p in (0, 1, 2, 7, -1)]
+    r = k.ask(8, 7, string("g") + struct.pack(">i", -1) + string("") + struct.pack(">h", -1) +
+              array([string("t") + array(parts), string("no") + array(parts[:1])]))
+    r.take("i")  # throttle
+    wrong = UNKNOWN_PARTITION
+    assert errors(r) == {"t": {0: 0, 1: 0, 2: wrong, 7: wrong, -1: wrong}, "no": {0: wrong}}
+    # In a transaction: InitProducerId, AddOffsetsToTxn, TxnOffsetCommit.
+    r = k.ask(22, 0, string("tx") + struct.pack(">i", 60000))
+    r.take("i")
+    assert r.take("h") == 0
+    producer = struct.pack(">qh", r.take("q"), r.take("h"))
+    r = k.ask(25, 0, string("tx") + producer + string("g"))
+    r.take("i")
+    assert r.take("h") == 0
+    parts = [struct.pack(">iq", p, 1) + string("") for p in (1, 2)]
+    r = k.ask(28, 0, string("tx") + string("g") + producer + array([string("t") + array(parts)]))
+    r.take("i")
+    assert errors(r) == {"t": {1: 0, 2: wrong}}
+
+
+def test_log_dirs_are_absolute(c):
+    n = Node(c)  # --data-dir node: relative
+    n.verb("topic", "create", "t")
+    r = Client(n).ask(35, 1, struct.pack(">i", -1))
+    r.take("i")
+    assert r.take("i") == 1 and r.take("h") == 0
+    folder = pathlib.Path(r.string())
+    assert folder.is_absolute() and folder.is_dir() and (c.dir / "node") in [folder, *folder.parents]
+
+
+def test_api_versions_5(c):
+    n = Node(c)
+
+    def compact(s):
+        return b"\0" if s is None else bytes([len(s) + 1]) + s.encode()
+
+    def error_of(cluster, node):
+        body = compact("wire") + compact("1") + compact(cluster) + struct.pack(">i", node) + b"\0"
+        r = Client(n).ask(18, 5, body, flexible=True)
+        return r.take("h"), len(r.data)
+
+    assert error_of(None, -1)[0] == 0 and error_of(None, -1)[1] > 100
+    assert error_of("another", -1)[0] == REBOOTSTRAP
+    assert error_of(None, 12345)[0] == REBOOTSTRAP
+
+
+def test_retention_is_checked_as_often_as_asked(c):
+    n = Node(c, "log.retention.check.interval.ms=3000")
+    n.verb("topic", "create", "t", "--set", "retention.ms=100")
+
+    def removed_after(value):
+        began = time.monotonic()
+        n.produce("t", value)
+        while True:
+            (p,) = json.loads(n.verb("topic", "describe", "t", "-o", "json"))["partitions"]
+            if p["start"] == p["end"]:
+                return time.monotonic() - began
+            assert time.monotonic() - began < 30, p
+            time.sleep(0.05)
+
+    removed_after("a")
+    # Right behind a look: the next one is an interval away, in rounds of a tenth of a second.
+    took = removed_after("b")
+    assert 1.5 < took < 9, took
+
+
+if __name__ == "__main__":
+    main(globals())
