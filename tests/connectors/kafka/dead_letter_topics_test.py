@@ -8,6 +8,7 @@ import json
 import pathlib
 import random
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "cli"))
@@ -83,6 +84,48 @@ SELECT b, sum(a * 10 / b) AS s FROM t GROUP BY b;
         "/in.csv:3"), letters
     assert letters["4,0"]["weir.position"].endswith("in.csv:4"), letters
     assert "division by zero" in letters["4,0"]["weir.cause"], letters
+
+
+def test_behind_an_aggregate_and_from_stdin(case):
+    """Where no row is one record's, the row itself is the letter."""
+    node = Node(case, "dead:1")
+    case.write("job.sql", f"""
+CREATE TABLE t (g text, n int) WITH (connector = 'stdin', format = 'csv', {LETTERS},
+  bootstrap = '{node.address}');
+SELECT g, 100 / total AS q FROM (SELECT g, sum(n) AS total FROM t GROUP BY g) s;
+""")
+    out = case.expect(0, "run", "job.sql", "--final", "-o", "csv",
+                      stdin=b"a,4\nb,0\nx,y\na,6\n").out
+    assert out.splitlines() == ["g,q", "a,10"], out
+    letters = consume(case, node)
+    read = [r for r in letters if "weir.position" in r["headers"]]
+    assert [r["value"] for r in read] == ["x,y"] and "3" in read[0]["headers"]["weir.position"], read
+    behind = [r for r in letters if "weir.position" not in r["headers"]]
+    assert behind and all(list(json.loads(r["value"]).values()) == ["b", 0] for r in behind), behind
+    assert all("division by zero" in r["headers"]["weir.cause"] for r in behind), behind
+
+
+def test_a_job_of_the_node(case):
+    """A job that is submitted to the node means the node's own topics, for dead letters, too."""
+    node = Node(case, "in:2", "dead:1")
+    produce(case, node, "in", [{"value": v} for v in ("1", "x", "3", "y")])
+    case.write("own.sql", f"""
+CREATE TABLE t (n bigint) WITH (connector = 'topic', topic = 'in', format = 'csv', {LETTERS});
+CREATE TABLE out (n bigint) WITH (connector = 'file', path = '{case.dir / "own"}', format = 'csv');
+INSERT INTO out SELECT n FROM t;
+""")
+    where = ("--cluster", f"127.0.0.1:{node.http}")
+    case.expect(0, "job", "submit", "own.sql", *where)
+    deadline = time.monotonic() + 60
+    while len(consume(case, node)) < 2:
+        assert time.monotonic() < deadline, case.run("job", "describe", "own-1", *where).out
+        time.sleep(0.1)
+    assert sorted(r["value"] for r in consume(case, node)) == ["x", "y"]
+    # Tasks report once a second.
+    while '"dead_letters":2' not in case.expect(0, "job", "describe", "own-1", "-o", "json",
+                                                *where).out.replace(" ", ""):
+        assert time.monotonic() < deadline, case.run("job", "describe", "own-1", *where).out
+        time.sleep(0.1)
 
 
 def test_what_is_missing_is_said(case):
