@@ -9,6 +9,7 @@
 #include "runtime/base/assert.hpp"
 #include "runtime/column/bitmap.hpp"
 #include "runtime/column/cpu.hpp"
+#include "runtime/column/nested.hpp"
 
 namespace weir {
 namespace {
@@ -112,30 +113,14 @@ void fill_strings(uint64_t* out, const column& c, uint32_t begin, uint32_t n, co
   }
 }
 
-void fill_words(uint64_t* out, const column& c, uint32_t begin, uint32_t n, const uint32_t* sel);
-
 void fill_nested(uint64_t* out, const column& c, uint32_t begin, uint32_t n, const uint32_t* sel) {
-  uint64_t words[turn];
+  std::string stored;
   for (uint32_t i = 0; i < n; ++i) {
     const uint32_t r = sel ? sel[begin + i] : begin + i;
-    if (c.type.id == type_id::struct_) {
-      uint64_t h = hash_seed;
-      for (const auto& child : c.children) {
-        fill_words(words, *child, r, 1, nullptr);
-        h = hash_step(h, words[0]);
-      }
-      out[i] = h;
-      continue;
-    }
-    const auto* o = c.offsets.as<uint32_t>();
-    uint64_t h = hash_seed ^ (o[r + 1] - o[r]);
-    for (uint32_t at = o[r]; at < o[r + 1];) {
-      const uint32_t m = std::min(turn, o[r + 1] - at);
-      fill_words(words, *c.children[0], at, m, nullptr);
-      for (uint32_t k = 0; k < m; ++k) h = hash_step(h, words[k]);
-      at += m;
-    }
-    out[i] = h;
+    if (!c.is_valid(r)) continue;  // patched later
+    stored.clear();
+    append_stored(stored, c, r);
+    out[i] = word_of_bytes(stored);
   }
 }
 
@@ -246,9 +231,9 @@ uint64_t word_of(const scalar& v) noexcept {
       return word_of_bytes(v.s);
     case type_id::list:
     case type_id::struct_: {
-      uint64_t h = v.type.id == type_id::list ? hash_seed ^ v.items.size() : hash_seed;
-      for (const auto& item : v.items) h = hash_step(h, word_of(item));
-      return h;
+      std::string stored;
+      append_stored(stored, v);
+      return word_of_bytes(stored);
     }
     default:
       return static_cast<uint64_t>(v.i);

@@ -11,8 +11,7 @@
 //     interval                      its length in microseconds (months of 30 days, days of 24
 //                                   hours; equal intervals are those of equal length), like decimal
 //     string, bytes, json           word_of_bytes
-//     list                          h = hash_seed ^ number of items, hash_step over the items
-//     struct                        h = hash_seed, hash_step over the fields
+//     list, struct                  word_of_bytes of their stored form (nested.hpp)
 //
 // hash_step is a bijection of the word, so a single integer key never collides. Top bits choose the
 // key group (ids.hpp), low bits are for hash tables.

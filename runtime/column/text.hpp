@@ -74,12 +74,12 @@ std::optional<interval_value> parse_interval(std::string_view s) noexcept;
 /// "\x" and hexadecimal digits, appended to `out`; false when malformed.
 bool parse_bytes(std::string_view s, std::string& out);
 
-/// The text of value `row` (not null) of a column, by its type; lists "[1,null]" and structs
-/// "{"a":1}" in JSON's notation.
+/// The text of value `row` (not null) of a column, by its type; lists and structs as PostgreSQL
+/// writes arrays and records: "{1,NULL,"a b"}", "(1,"a b")", booleans inside them as t and f.
 void append_text(std::string& out, const column& c, uint32_t row);
 /// The text of a scalar; "NULL" when null.
 std::string to_text(const scalar& v);
-/// The inverse for every type but list and struct; json text must parse. Errors quote the text.
+/// The inverse; json text must parse, lists have one dimension. Errors quote the text.
 result<scalar> parse_scalar(std::string_view text, const data_type& type);
 
 }  // namespace weir

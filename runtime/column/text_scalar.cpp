@@ -2,76 +2,21 @@
 
 #include <cstring>
 
-#include "runtime/column/batch.hpp"
+#include "runtime/column/builder.hpp"
 #include "runtime/column/text.hpp"
 
 namespace weir {
+
+// text_nested.cpp
+void append_nested_text(std::string& out, const column& c, uint32_t row);
+result<scalar> parse_nested(std::string_view text, const data_type& type);
+
 namespace {
 
 int hex_value(char c) noexcept {
   if (c >= '0' && c <= '9') return c - '0';
   c |= 32;
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-void append_json_string(std::string& out, std::string_view s) {
-  constexpr char hex[] = "0123456789abcdef";
-  out += '"';
-  for (char c : s) {
-    const auto u = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (u < 0x20) {
-      if (c == '\n') {
-        out += "\\n";
-      } else if (c == '\t') {
-        out += "\\t";
-      } else if (c == '\r') {
-        out += "\\r";
-      } else {
-        out += "\\u00";
-        out += hex[u >> 4];
-        out += hex[u & 15];
-      }
-    } else {
-      out += c;
-    }
-  }
-  out += '"';
-}
-
-// A value inside a list or struct.
-void append_json(std::string& out, const column& c, uint32_t row) {
-  if (!c.is_valid(row)) {
-    out += "null";
-    return;
-  }
-  switch (c.type.id) {
-    case type_id::boolean:
-    case type_id::int32:
-    case type_id::int64:
-    case type_id::decimal:
-    case type_id::json:
-    case type_id::list:
-    case type_id::struct_:
-      return append_text(out, c, row);
-    case type_id::float64: {
-      // JSON has no Infinity and NaN.
-      const auto before = out.size();
-      append_text(out, c, row);
-      if (out.back() == 'y' || out.back() == 'N') {
-        out.insert(before, 1, '"');
-        out += '"';
-      }
-      return;
-    }
-    default: {
-      std::string s;
-      append_text(s, c, row);
-      append_json_string(out, s);
-    }
-  }
 }
 
 template <class F>
@@ -146,26 +91,9 @@ void append_text(std::string& out, const column& c, uint32_t row) {
       return;
     case type_id::bytes:
       return append_bytes_text(out, c.view(row));
-    case type_id::list: {
-      const auto* o = c.offsets.as<uint32_t>();
-      out += '[';
-      for (uint32_t i = o[row]; i < o[row + 1]; ++i) {
-        if (i != o[row]) out += ',';
-        append_json(out, *c.children[0], i);
-      }
-      out += ']';
-      return;
-    }
+    case type_id::list:
     case type_id::struct_:
-      out += '{';
-      for (size_t f = 0; f < c.children.size(); ++f) {
-        if (f != 0) out += ',';
-        append_json_string(out, (*c.type.fields)[f].name);
-        out += ':';
-        append_json(out, *c.children[f], row);
-      }
-      out += '}';
-      return;
+      return append_nested_text(out, c, row);
   }
 }
 
@@ -202,19 +130,8 @@ std::string to_text(const scalar& v) {
       break;
     case type_id::list:
     case type_id::struct_: {
-      const bool is_list = v.type.id == type_id::list;
-      out += is_list ? '[' : '{';
-      for (size_t i = 0; i < v.items.size(); ++i) {
-        if (i != 0) out += ',';
-        if (!is_list) out += '"' + (*v.type.fields)[i].name + "\":";
-        const auto& item = v.items[i];
-        const bool quoted = !item.null && item.type.id == type_id::string;
-        if (quoted)
-          append_json_string(out, item.s);
-        else
-          out += item.null ? "null" : to_text(item);
-      }
-      out += is_list ? ']' : '}';
+      memory_pool pool;
+      append_nested_text(out, *constant_column(v, 1, pool), 0);
     }
   }
   return out;
@@ -261,7 +178,7 @@ result<scalar> parse_scalar(std::string_view text, const data_type& type) {
       break;
     case type_id::list:
     case type_id::struct_:
-      return error(errc::unsupported, "text cannot be read as " + to_string(type));
+      return parse_nested(text, type);
   }
   return bad_text(text, type);
 }

@@ -94,9 +94,9 @@ TEST_CASE("lists and structs") {
   p.append_struct();
   auto batch = b.finish();
   CHECK(format_rows(*batch) ==
-        "[1,null],{\"x\":1.5,\"y\":[\"a\\\"b\"]}\n"
-        "[],NULL\n"
-        "NULL,{\"x\":null,\"y\":[]}\n");
+        "{1,NULL},(1.5,\"{\"\"a\\\\\"\"b\"\"}\")\n"
+        "{},NULL\n"
+        "NULL,(,{})\n");
   // Scalars and rows copy them.
   batch_builder copy(s, pool);
   for (uint32_t i = 0; i < 3; ++i) {
