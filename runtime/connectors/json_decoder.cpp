@@ -1,10 +1,9 @@
 // JSON lines by simdjson's on-demand parser: one object per line, columns by name, members that no
 // column asks for are skipped. A missing member or null is NULL; a value of another JSON type than
 // the column takes is an error, never converted.
-// Results that would throw when misused do not compile.
-#define SIMDJSON_EXCEPTIONS 0
-#include <simdjson.h>
+#include "runtime/connectors/json_nested.hpp"  // first: results that would throw do not compile
 
+#include "runtime/column/nested.hpp"
 #include "runtime/column/text.hpp"
 #include "runtime/connectors/value_parser.hpp"
 
@@ -14,24 +13,6 @@ namespace {
 namespace od = simdjson::ondemand;
 
 static_assert(simdjson::SIMDJSON_PADDING <= 64, "windows have 64 readable bytes past their end");
-
-const char* type_name(od::json_type t) {
-  switch (t) {
-    case od::json_type::array:
-      return "an array";
-    case od::json_type::object:
-      return "an object";
-    case od::json_type::number:
-      return "a number";
-    case od::json_type::string:
-      return "a string";
-    case od::json_type::boolean:
-      return "a boolean";
-    case od::json_type::null:
-      return "null";
-  }
-  return "something else";
-}
 
 class json_decoder final : public record_decoder {
  public:
@@ -211,7 +192,7 @@ class json_decoder final : public record_decoder {
   }
 
   bool mismatch(size_t column, od::json_type got) {
-    return fail("column " + fields_[column].name + ": " + type_name(got) + " where " +
+    return fail("column " + fields_[column].name + ": " + json_type_name(got) + " where " +
                 to_string(fields_[column].type) + " is expected");
   }
   bool no_value(size_t column, std::string_view text) {
@@ -230,6 +211,7 @@ class json_decoder final : public record_decoder {
     if (auto e = value.type().get(type)) return malformed(e);
     auto id = fields_[column].type.id;
     if (id == type_id::json && type != od::json_type::null) return set_json(value, row, out);
+    if (is_nested(id) && type != od::json_type::null) return set_nested(column, row, value, out);
     switch (type) {
       case od::json_type::null: {
         bool null = false;
@@ -251,6 +233,21 @@ class json_decoder final : public record_decoder {
       default:
         return mismatch(column, type);
     }
+  }
+
+  bool set_nested(size_t column, uint32_t row, od::value& value, column_filler& out) {
+    scalar v;
+    std::string why;
+    const auto& f = fields_[column];
+    if (!read_json_value(value, f.type, v, why)) {
+      // ".b: a number where ..." continues the column's name.
+      const bool deeper = !why.empty() && (why[0] == '.' || why[0] == '[');
+      return fail("column " + f.name + (deeper ? "" : ": ") + why);
+    }
+    nested_.clear();
+    append_stored(nested_, v);
+    out.append(row, nested_);
+    return true;
   }
 
   bool set_json(od::value& value, uint32_t row, column_filler& out) {
@@ -342,6 +339,7 @@ class json_decoder final : public record_decoder {
   std::vector<field> fields_;
   std::vector<bool> filled_;
   std::string cause_;
+  std::string nested_;  // stored form of a list or struct
   od::parser parser_;
 };
 

@@ -2,6 +2,8 @@
 
 #include <bit>
 
+#include "runtime/column/nested.hpp"
+
 namespace weir {
 namespace {
 
@@ -78,7 +80,7 @@ column_ptr column_filler::finish(uint32_t rows) {
   }
   values_ = offsets_ = validity_ = {};
   capacity_ = bytes_ = 0;
-  return c;
+  return is_nested(type_.id) ? from_stored(*c, type_, *pool_) : c;
 }
 
 row_builder::row_builder(const schema& type, uint32_t columns, memory_pool& pool) {

@@ -26,8 +26,9 @@ class column_filler {
     if (!validity_) make_validity();
     validity_.mutable_as<uint8_t>()[row >> 3] &= static_cast<uint8_t>(~(1u << (row & 7)));
   }
-  /// Varlen columns: the value of `row`, in order without gaps (also for nulls: empty). 64 bytes
-  /// from s.data() must be readable when s.size() <= 64.
+  /// Varlen columns, and lists and structs by their stored form (nested.hpp): the value of `row`,
+  /// in order without gaps (also for nulls: empty). 64 bytes from s.data() must be readable when
+  /// s.size() <= 64.
   void append_padded(uint32_t row, std::string_view s) {
     if (bytes_ + s.size() + 64 > values_.size()) [[unlikely]]
       grow_bytes(s.size() + 64);

@@ -1,5 +1,6 @@
 #include "runtime/connectors/row_encoder.hpp"
 
+#include "runtime/column/nested.hpp"
 #include "runtime/column/text.hpp"
 #include "runtime/connectors/json_text.hpp"
 #include "runtime/connectors/options.hpp"
@@ -141,7 +142,7 @@ void row_encoder::json_cell(std::string& out, const column& c, uint32_t r) const
     }
     case type_id::list:
     case type_id::struct_:
-      append_text(out, c, r);
+      append_json(out, c, r);
       return;
   }
 }

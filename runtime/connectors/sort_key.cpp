@@ -2,6 +2,8 @@
 
 #include <bit>
 
+#include "runtime/column/nested.hpp"
+
 namespace weir {
 namespace {
 
@@ -50,8 +52,9 @@ void append_value(std::string& out, const column& c, uint32_t r) {
       out.append(2, '\0');
       return;
     }
-    default:
-      return;  // lists and structs are not ordered by
+    case type_id::list:
+    case type_id::struct_:
+      return append_stored(out, c, r);
   }
 }
 

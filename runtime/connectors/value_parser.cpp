@@ -3,6 +3,7 @@
 #include <simdjson.h>
 
 #include "runtime/column/calendar.hpp"
+#include "runtime/column/nested.hpp"
 #include "runtime/column/text.hpp"
 
 namespace weir {
@@ -230,6 +231,18 @@ void json_fields(const field_texts& in, column_filler& out, uint32_t row, std::s
   });
 }
 
+void nested_fields(const field_texts& in, column_filler& out, uint32_t row, std::string_view name,
+                   std::vector<bad_record>& bad) {
+  varlen_fields(in, out, row, name, bad, [&](std::string_view s, std::string& v) {
+    if (!in.window->utf8 && !simdjson::validate_utf8(s.data(), s.size())) return false;
+    auto parsed = parse_scalar(s, out.type());
+    if (!parsed) return false;
+    v.clear();
+    append_stored(v, *parsed);
+    return true;
+  });
+}
+
 }  // namespace
 
 void unquote(std::string_view field, std::string& out) {
@@ -282,7 +295,7 @@ parse_fields_fn parser_of(const data_type& type) {
       return json_fields;
     case type_id::list:
     case type_id::struct_:
-      return nullptr;
+      return nested_fields;
   }
   return nullptr;
 }

@@ -1,0 +1,182 @@
+#include "runtime/connectors/json_nested.hpp"
+
+#include "runtime/column/text.hpp"
+
+namespace weir {
+namespace {
+
+namespace od = simdjson::ondemand;
+
+class value_reader {
+ public:
+  explicit value_reader(std::string& cause) : cause_(cause) {}
+
+  bool read(od::value& v, const data_type& t, scalar& out) {
+    out = scalar::of_null(t);
+    od::json_type type;
+    if (auto e = v.type().get(type)) return malformed(e);
+    if (type == od::json_type::null) {
+      bool null = false;
+      if (v.is_null().get(null) || !null) return malformed(simdjson::N_ATOM_ERROR);
+      return true;
+    }
+    out.null = false;
+    switch (t.id) {
+      case type_id::json:
+        return json(v, type, out);
+      case type_id::list:
+        return type == od::json_type::array ? list(v, t, out) : mismatch(type, t);
+      case type_id::struct_:
+        return type == od::json_type::object ? object(v, t, out) : mismatch(type, t);
+      case type_id::boolean: {
+        bool b;
+        if (type != od::json_type::boolean) return mismatch(type, t);
+        if (auto e = v.get_bool().get(b)) return malformed(e);
+        out.i = b;
+        return true;
+      }
+      case type_id::int32:
+      case type_id::int64:
+      case type_id::float64:
+      case type_id::decimal:
+        return type == od::json_type::number ? number(v, t, out) : mismatch(type, t);
+      default:
+        return type == od::json_type::string ? text(v, t, out) : mismatch(type, t);
+    }
+  }
+
+ private:
+  bool fail(std::string what) {
+    cause_ = path_.empty() ? std::move(what) : path_ + ": " + what;
+    return false;
+  }
+  bool malformed(simdjson::error_code e) {
+    return fail(std::string("not a valid JSON object: ") + simdjson::error_message(e));
+  }
+  bool mismatch(od::json_type got, const data_type& t) {
+    return fail(std::string(json_type_name(got)) + " where " + to_string(t) + " is expected");
+  }
+  bool no_value(std::string_view s, const data_type& t) {
+    return fail("'" + std::string(s.substr(0, 64)) + "' is not a valid " + to_string(t));
+  }
+
+  bool list(od::value& v, const data_type& t, scalar& out) {
+    od::array items;
+    if (auto e = v.get_array().get(items)) return malformed(e);
+    const auto before = path_.size();
+    for (auto element : items) {
+      od::value item;
+      if (auto e = element.get(item)) return malformed(e);
+      path_ += '[' + std::to_string(out.items.size() + 1) + ']';
+      scalar made;
+      if (!read(item, t.fields->front().type, made)) return false;
+      out.items.push_back(std::move(made));
+      path_.resize(before);
+    }
+    return true;
+  }
+
+  bool object(od::value& v, const data_type& t, scalar& out) {
+    od::object members;
+    if (auto e = v.get_object().get(members)) return malformed(e);
+    std::vector<bool> filled(t.fields->size());
+    for (const auto& f : *t.fields) out.items.push_back(scalar::of_null(f.type));
+    const auto before = path_.size();
+    for (auto member : members) {
+      std::string_view key;
+      if (auto e = member.unescaped_key().get(key)) return malformed(e);
+      size_t i = 0;
+      while (i < filled.size() && (*t.fields)[i].name != key) ++i;
+      if (i == filled.size()) continue;
+      path_ += '.' + (*t.fields)[i].name;
+      if (filled[i]) return fail("the member occurs more than once");
+      filled[i] = true;
+      od::value value;
+      if (auto e = member.value().get(value)) return malformed(e);
+      if (!read(value, (*t.fields)[i].type, out.items[i])) return false;
+      path_.resize(before);
+    }
+    return true;
+  }
+
+  bool json(od::value& v, od::json_type type, scalar& out) {
+    std::string_view s;
+    if (type == od::json_type::array) {
+      od::array whole;
+      if (auto e = v.get_array().get(whole)) return malformed(e);
+      if (auto e = whole.raw_json().get(s)) return malformed(e);
+    } else if (type == od::json_type::object) {
+      od::object whole;
+      if (auto e = v.get_object().get(whole)) return malformed(e);
+      if (auto e = whole.raw_json().get(s)) return malformed(e);
+    } else {
+      s = v.raw_json_token();
+      while (!s.empty() && (s.back() == ' ' || s.back() == '\t' || s.back() == '\r'))
+        s.remove_suffix(1);
+    }
+    auto parsed = parse_scalar(s, type_id::json);
+    if (!parsed) return fail("a member's value is malformed");
+    out.s = s;
+    return true;
+  }
+
+  bool number(od::value& v, const data_type& t, scalar& out) {
+    std::string_view text = v.raw_json_token();
+    text = text.substr(0, text.find_first_not_of("+-.0123456789eE"));
+    double checked;  // simdjson checks the grammar of a number
+    switch (t.id) {
+      case type_id::float64:
+        if (v.get_double().get(out.d)) return no_value(text, t);
+        return true;
+      case type_id::decimal: {
+        auto d = parse_decimal(text, t.scale);
+        if (!d || v.get_double().get(checked)) return no_value(text, t);
+        out.dec = *d;
+        return true;
+      }
+      default:
+        if (v.get_int64().get(out.i)) return no_value(text, t);
+        if (t.id == type_id::int32 && out.i != static_cast<int32_t>(out.i))
+          return no_value(text, t);
+        return true;
+    }
+  }
+
+  bool text(od::value& v, const data_type& t, scalar& out) {
+    std::string_view s;
+    if (auto e = v.get_string().get(s)) return malformed(e);
+    auto parsed = parse_scalar(s, t);
+    if (!parsed) return no_value(s, t);
+    out = std::move(parsed).value();
+    return true;
+  }
+
+  std::string& cause_;
+  std::string path_;
+};
+
+}  // namespace
+
+const char* json_type_name(od::json_type t) noexcept {
+  switch (t) {
+    case od::json_type::array:
+      return "an array";
+    case od::json_type::object:
+      return "an object";
+    case od::json_type::number:
+      return "a number";
+    case od::json_type::string:
+      return "a string";
+    case od::json_type::boolean:
+      return "a boolean";
+    case od::json_type::null:
+      return "null";
+  }
+  return "something else";
+}
+
+bool read_json_value(od::value& v, const data_type& t, scalar& out, std::string& cause) {
+  return value_reader(cause).read(v, t, out);
+}
+
+}  // namespace weir
