@@ -5,6 +5,7 @@
 #include "runtime/column/text.hpp"
 #include "runtime/expr/binder.hpp"
 #include "runtime/expr/convert.hpp"
+#include "runtime/expr/nested.hpp"
 
 namespace weir::expr {
 namespace {
@@ -185,6 +186,7 @@ result<bound> binder::apply(const function_entry& f, std::vector<bound> args, ui
       }
       widest = std::max(widest, want.scale);
     }
+    if (is_nested(want.id) && !args[i].unknown && args[i].n->type.id == want.id) continue;
     if (want.id == type_id::timestamp) r.zoned = r.zoned || args[i].zoned;
     WEIR_ASSIGN(args[i], coerce(std::move(args[i]), want, cast_context::implicit));
   }
@@ -211,6 +213,7 @@ error binder::no_operator(std::string_view name, const std::vector<bound>& args,
 }
 
 result<bound> binder::operate(std::string_view name, std::vector<bound> args, uint32_t location) {
+  if (auto made = operate_nested(name, args, location)) return std::move(*made);
   const auto* overloads = catalog::get().overloads(name);
   if (!overloads)
     return fail(errc::unsupported, "operator " + std::string(name) + " is not supported", location);
@@ -223,6 +226,7 @@ result<bound> binder::operate(std::string_view name, std::vector<bound> args, ui
 }
 
 result<bound> binder::bind_operator(const syntax& s) {
+  if (auto rows = over_rows(s)) return std::move(*rows);
   WEIR_ASSIGN(auto args, bind_args(s));
   std::string_view name = s.name;
   if (args.size() == 1 && name == "+") {
@@ -230,7 +234,8 @@ result<bound> binder::bind_operator(const syntax& s) {
       return no_operator(name, args, s.location);
     return std::move(args[0]);
   }
-  if (name == "||" && args.size() == 2) {
+  auto nested = [](const bound& b) { return !b.unknown && is_nested(b.n->type.id); };
+  if (name == "||" && args.size() == 2 && !nested(args[0]) && !nested(args[1])) {
     bool text = args[0].unknown || args[1].unknown || args[0].n->type.id == type_id::string ||
                 args[1].n->type.id == type_id::string;
     if (text) {
@@ -300,6 +305,7 @@ result<bound> binder::bind_function(const syntax& s) {
       return fail(errc::unsupported, "aggregate function " + s.name + "() is not allowed here",
                   s.location);
   WEIR_ASSIGN(auto args, bind_args(s));
+  if (auto made = bind_array_function(s, args)) return std::move(*made);
   if (s.name == "extract") return bind_extract(s, std::move(args));
   if (s.name == "concat" || s.name == "concat_ws") return bind_concat(s, std::move(args));
   if (s.name == "format" || s.name == "to_char" || s.name == "timezone")

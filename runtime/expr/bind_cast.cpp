@@ -4,6 +4,7 @@
 #include "runtime/column/text.hpp"
 #include "runtime/expr/binder.hpp"
 #include "runtime/expr/convert.hpp"
+#include "runtime/expr/nested.hpp"
 #include "runtime/expr/numeric.hpp"
 
 namespace weir::expr {
@@ -33,6 +34,24 @@ char category(type_id t) {
   }
 }
 
+/// One type for two lists or structs: equal but for digits of decimals and, of structs, names; the
+/// first one's names stay.
+std::optional<data_type> matched(const data_type& a, const data_type& b) {
+  if (a == b) return a;
+  if (a.id != b.id) return {};
+  if (a.id == type_id::decimal) return data_type(type_id::decimal, std::max(a.scale, b.scale));
+  if (!a.fields || !b.fields || a.fields->size() != b.fields->size()) return {};
+  auto fields = std::make_shared<std::vector<field>>(*a.fields);
+  for (size_t i = 0; i < fields->size(); ++i) {
+    auto both = matched((*a.fields)[i].type, (*b.fields)[i].type);
+    if (!both) return {};
+    (*fields)[i].type = *both;
+  }
+  data_type t = a;
+  t.fields = std::move(fields);
+  return t;
+}
+
 }  // namespace
 
 cast_context context_of(type_id from, type_id to) {
@@ -53,7 +72,51 @@ cast_context context_of(type_id from, type_id to) {
   return cast_context::never;
 }
 
+cast_context context_of(const data_type& from, const data_type& to) {
+  if (from == to) return cast_context::implicit;
+  if (from.id == type_id::list && to.id == type_id::list)
+    return context_of(item_type(from), item_type(to));
+  if (from.id == type_id::struct_ && to.id == type_id::struct_) {
+    if (from.fields->size() != to.fields->size()) return cast_context::never;
+    auto worst = cast_context::implicit;
+    for (size_t i = 0; i < from.fields->size(); ++i)
+      worst = std::max(worst, context_of((*from.fields)[i].type, (*to.fields)[i].type));
+    return worst;
+  }
+  if (is_nested(from.id))
+    return to.id == type_id::string ? cast_context::assignment : cast_context::never;
+  if (is_nested(to.id)) return can_cast(from, to) ? cast_context::on_request : cast_context::never;
+  return context_of(from.id, to.id);
+}
+
+result<bound> binder::convert_nested_literal(const bound& b, const data_type& target) const {
+  const node& n = *b.n;
+  const bool list = target.id == type_id::list;
+  if (!target.fields)
+    return fail(errc::type_mismatch,
+                "could not determine the type of the array; cast it, for example '{}'::integer[]",
+                n.location);
+  scalar v{target, n.literal.null};
+  if (v.null) return bound{literal(std::move(v), n.location)};
+  auto parts = list ? split_list_text(n.literal.s) : split_struct_text(n.literal.s);
+  if (!parts) return fail(parts.err().code, parts.err().message, n.location);
+  if (!list && parts->size() != target.fields->size())
+    return fail(errc::parse,
+                "malformed record literal: \"" + n.literal.s + "\": too " +
+                    (parts->size() < target.fields->size() ? "few" : "many") + " columns",
+                n.location);
+  for (size_t i = 0; i < parts->size(); ++i) {
+    const auto& t = (*target.fields)[list ? 0 : i].type;
+    const auto& part = (*parts)[i];
+    auto text = part ? scalar::of_string(*part) : scalar::of_null(type_id::string);
+    WEIR_ASSIGN(auto value, convert_literal(bound{literal(std::move(text), n.location), true}, t));
+    v.items.push_back(value.n->literal);
+  }
+  return bound{literal(std::move(v), n.location)};
+}
+
 result<bound> binder::convert_literal(const bound& b, const data_type& target) const {
+  if (is_nested(target.id)) return convert_nested_literal(b, target);
   const node& n = *b.n;
   scalar v = n.literal;
   v.type = target;
@@ -116,7 +179,19 @@ result<bound> binder::coerce(bound b, const data_type& target, cast_context cont
     return convert_literal(b, t);
   }
   if (b.n->type == target) return b;
-  auto needed = context_of(b.n->type.id, target.id);
+  if (b.n->kind == node_kind::call && b.n->function == "()" && target.id == type_id::struct_ &&
+      b.n->args.size() == target.fields->size()) {
+    // ROW(...): its texts in quotes have no type of their own.
+    std::vector<node_ptr> args;
+    for (size_t i = 0; i < b.n->args.size(); ++i) {
+      const auto& a = b.n->args[i];
+      const bool text = a->kind == node_kind::literal && a->type.id == type_id::string;
+      WEIR_ASSIGN(auto part, coerce(bound{a, text}, (*target.fields)[i].type, context));
+      args.push_back(part.n);
+    }
+    return bound{call("()", target, std::move(args), b.n->location)};
+  }
+  auto needed = context_of(b.n->type, target);
   if (needed == cast_context::never)
     return fail(errc::type_mismatch,
                 "cannot cast type " + pg_name(b.n->type) + " to " + pg_name(target), b.n->location);
@@ -136,6 +211,38 @@ result<data_type> binder::named_type(const syntax& s, const bound& value, int& p
   const auto& m = s.modifiers;
   auto modifier = [&](size_t i) { return m.size() > i ? m[i] : -1; };
   const auto& name = s.name;
+  if (name.ends_with("[]")) {
+    auto item = s;
+    item.name.resize(name.size() - 2);
+    // What "numeric" without digits means depends on the elements.
+    bound part;
+    auto n = std::make_shared<node>();
+    n->type = type_id::string;
+    part.unknown = true;
+    if (!value.unknown && value.n->type.id == type_id::list) {
+      n->type = item_type(value.n->type);
+      part.unknown = false;
+    } else if (has_text(value)) {
+      auto parts = split_list_text(value.n->literal.s);
+      size_t digits = 0;
+      n->literal = scalar::of_string("0");
+      for (size_t i = 0; parts && i < parts->size(); ++i)
+        if (auto d = parse_decimal(trimmed((*parts)[i].value_or("0"))); d && d->scale >= digits) {
+          digits = d->scale;
+          n->literal.s = (*parts)[i].value_or("0");
+        }
+    }
+    if (!has_text(bound{n, part.unknown}) && part.unknown) n->literal = scalar::of_null(n->type);
+    part.n = std::move(n);
+    WEIR_ASSIGN(auto t, named_type(item, part, precision));
+    if (precision >= 0 && t.id != type_id::decimal)
+      return fail(errc::unsupported, "an array of a type with a length or precision", s.location);
+    if (t.id == type_id::list)
+      return fail(errc::unsupported, "an array of several dimensions is not supported", s.location);
+    precision = -1;
+    return list_of(t);
+  }
+  if (s.made_type && m.empty()) return *s.made_type;
   if (name == "numeric") {
     if (!m.empty()) {
       precision = modifier(0);
@@ -195,7 +302,30 @@ std::string with_interval_unit(std::string text, int32_t fields) {
 
 }  // namespace
 
+/// ARRAY[...]::type[] casts each element, which PostgreSQL does, too.
+result<bound> binder::cast_array(const syntax& s) {
+  WEIR_ASSIGN(auto items, bind_args(s.args[0]));
+  bound like;
+  like.unknown = true;
+  auto n = std::make_shared<node>();
+  n->type = type_id::string;
+  n->literal = scalar::of_null(type_id::string);
+  if (auto common = common_type(items, "ARRAY", s.location);
+      common &&
+      std::any_of(items.begin(), items.end(), [](const bound& b) { return !b.unknown; })) {
+    n->type = list_of(*common);
+    like.unknown = false;
+  }
+  like.n = std::move(n);
+  int precision = -1;
+  WEIR_ASSIGN(auto type, named_type(s, like, precision));
+  return make_array(std::move(items), item_type(type), cast_context::on_request, s.location);
+}
+
 result<bound> binder::bind_cast(const syntax& s) {
+  const auto& of = s.args[0];
+  if (s.name.ends_with("[]") && of.kind == syntax_kind::special && of.name == "array")
+    return cast_array(s);
   WEIR_ASSIGN(auto value, bind(s.args[0]));
   int precision = -1;
   WEIR_ASSIGN(auto type, named_type(s, value, precision));
@@ -231,6 +361,7 @@ result<data_type> binder::common_type(const std::vector<bound>& all, std::string
       chosen = &t;
       continue;
     }
+    if (is_nested(t.id) && t.id == chosen->id) continue;  // below
     if (t.id == chosen->id) continue;
     if (category(t.id) != category(chosen->id))
       return fail(errc::type_mismatch,
@@ -242,9 +373,20 @@ result<data_type> binder::common_type(const std::vector<bound>& all, std::string
       chosen = &t;
   }
   if (!chosen) return data_type(type_id::string);
-  if (chosen->id == type_id::list || chosen->id == type_id::struct_)
-    return fail(errc::unsupported, std::string(what) + " over lists and structs", location);
   data_type r = *chosen;
+  if (is_nested(r.id)) {
+    for (const auto& b : all) {
+      if (b.unknown) continue;
+      auto both = matched(r, b.n->type);
+      if (!both)
+        return fail(errc::type_mismatch,
+                    std::string(what) + " types " + pg_name(r) + " and " + pg_name(b.n->type) +
+                        " cannot be matched",
+                    location);
+      r = *both;
+    }
+    return r;
+  }
   if (r.id == type_id::decimal) {
     for (const auto& b : all) {
       if (!b.unknown && b.n->type.id == type_id::decimal)

@@ -12,6 +12,10 @@ result<bound> binder::bind_special(const syntax& s) {
   if (s.name == "coalesce" || s.name == "greatest" || s.name == "least") return bind_choice(s);
   if (s.name == "nullif") return bind_nullif(s);
   if (s.name == "in") return bind_in(s);
+  if (s.name == "array") return bind_array(s);
+  if (s.name == "row") return bind_row(s);
+  if (s.name == "subscript" || s.name == "slice" || s.name == "field") return bind_part(s);
+  if (s.name == "any" || s.name == "all") return bind_quantified(s);
   return bind_between(s);
 }
 
@@ -45,6 +49,7 @@ result<bound> binder::bind_test(const syntax& s) {
     WEIR_ASSIGN(b, coerce(std::move(b), type_id::boolean, cast_context::implicit));
   }
   std::string name = s.negated ? "is not " + s.name.substr(3) : s.name;
+  if (s.name == "is null" && b.n->type.id == type_id::struct_) name = "row " + name;
   return bound{call(name, type_id::boolean, {b.n}, s.location)};
 }
 
@@ -123,6 +128,7 @@ result<bound> binder::bind_nullif(const syntax& s) {
 }
 
 result<bound> binder::bind_in(const syntax& s) {
+  if (auto rows = over_rows(s)) return std::move(*rows);
   WEIR_ASSIGN(auto all, bind_args(s));
   WEIR_ASSIGN(auto type, common_type(all, "IN", s.location));
   std::vector<node_ptr> args;
@@ -155,6 +161,7 @@ result<bound> binder::bind_between(const syntax& s) {
 }
 
 result<bound> binder::bind_distinct(const syntax& s) {
+  if (auto rows = over_rows(s)) return std::move(*rows);
   WEIR_ASSIGN(auto a, bind(s.args[0]));
   WEIR_ASSIGN(auto b, bind(s.args[1]));
   // "=" finds the types of both sides.

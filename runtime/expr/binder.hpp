@@ -17,6 +17,8 @@ namespace weir::expr {
 /// When PostgreSQL applies a cast by itself.
 enum class cast_context : uint8_t { implicit, assignment, on_request, never };
 cast_context context_of(type_id from, type_id to);
+/// The same of whole types: of lists and structs the worst of their parts'.
+cast_context context_of(const data_type& from, const data_type& to);
 
 class binder {
  public:
@@ -57,6 +59,25 @@ class binder {
   result<bound> bind_concat(const syntax&, std::vector<bound>);
   result<bound> bind_textual(const syntax&, std::vector<bound>);
   result<std::vector<bound>> bind_args(const syntax&);
+
+  // bind_nested.cpp
+  result<bound> make_array(std::vector<bound> items, const data_type& item, cast_context,
+                           uint32_t location);
+  result<bound> bind_array(const syntax&);
+  result<bound> bind_row(const syntax&);
+  result<bound> bind_part(const syntax&);
+  result<bound> bind_quantified(const syntax&);
+  result<bound> compare_rows(const std::string& name, const syntax&, const syntax&,
+                             uint32_t location);
+  std::optional<result<bound>> over_rows(const syntax&);
+  std::optional<result<bound>> operate_nested(std::string_view name, std::vector<bound>& args,
+                                              uint32_t location);
+  result<bound> array_call(const std::string& name, std::vector<bound> args, uint32_t location);
+  std::optional<result<bound>> bind_array_function(const syntax&, std::vector<bound>& args);
+  result<data_type> common_of(const data_type&, const data_type&, std::string_view what,
+                              uint32_t location) const;
+  result<bound> cast_array(const syntax&);
+  result<bound> convert_nested_literal(const bound&, const data_type& target) const;
   error no_function(const syntax&, const std::vector<bound>& args) const;
   error no_operator(std::string_view name, const std::vector<bound>& args, uint32_t location) const;
 

@@ -1,6 +1,7 @@
 #include "runtime/expr/catalog.hpp"
 
 #include "runtime/base/assert.hpp"
+#include "runtime/expr/nested.hpp"
 
 namespace weir::expr {
 
@@ -21,6 +22,10 @@ const catalog& catalog::get() {
     register_zone(c);
     register_json(c);
     register_format(c);
+    register_nested(c);
+    register_nested_casts(c);
+    register_arrays(c);
+    register_array_agg(c);
     return c;
   }();
   return filled;
@@ -33,6 +38,8 @@ const std::vector<function_entry>* catalog::overloads(std::string_view name) con
 
 const function_entry* catalog::find(std::string_view name, const std::vector<type_id>& args,
                                     type_id result) const {
+  for (const auto* f : {&row_constructor, &item_constructor})
+    if (name == f->name) return result == f->result ? f : nullptr;
   const auto* all = overloads(name);
   if (!all) return nullptr;
   for (const auto& f : *all) {

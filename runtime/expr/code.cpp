@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "runtime/expr/expr.hpp"
+#include "runtime/expr/nested.hpp"
 
 namespace weir::expr {
 namespace {
@@ -17,6 +18,7 @@ std::string key_of(std::string_view name, const data_type& t, const std::vector<
   std::string k(name);
   k += '|' + std::to_string(static_cast<int>(t.id)) + ':' + std::to_string(t.scale) + '@' +
        std::to_string(slot);
+  if (t.fields) k += to_string(t);
   for (auto a : args) k += ',' + std::to_string(a);
   return k;
 }
@@ -70,8 +72,11 @@ uint32_t code_builder::emit_literal(const node& n) {
   const scalar& v = n.literal;
   std::string key = "literal|" + std::to_string(static_cast<int>(n.type.id)) + ':' +
                     std::to_string(n.type.scale) + '|';
+  if (n.type.fields) key += to_string(n.type) + '|';
   if (v.null) {
     key += "null";
+  } else if (n.type.fields) {
+    append_stored(key, v);
   } else {
     key += std::to_string(v.i) + '|' + v.s + '|';
     key.append(reinterpret_cast<const char*>(&v.d), sizeof v.d);

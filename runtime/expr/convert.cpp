@@ -161,13 +161,15 @@ std::string_view pg_name(type_id t) {
     case type_id::json:
       return "json";
     case type_id::list:
-      return "list";
+      return "array";
     case type_id::struct_:
-      return "struct";
+      return "record";
   }
   return "unknown";
 }
 std::string pg_name(const data_type& t) {
+  if (t.id == type_id::list && t.fields) return pg_name(t.fields->front().type) + "[]";
+  if (t.id == type_id::struct_) return to_string(t);
   return std::string(pg_name(t.id));
 }
 

@@ -2,6 +2,7 @@
 #include <map>
 
 #include "runtime/expr/code.hpp"
+#include "runtime/expr/nested.hpp"
 
 namespace weir::expr {
 namespace {
@@ -172,6 +173,11 @@ scalar scalar_of(const column& c, const data_type& type, uint32_t row) {
     case type_id::interval:
       v.interval = c.data<interval_value>()[row];
       break;
+    case type_id::list:
+    case type_id::struct_:
+      v = scalar_at(c, row);
+      v.type = type;
+      break;
     default:
       v.s = std::string(c.view(row));
   }
@@ -179,6 +185,11 @@ scalar scalar_of(const column& c, const data_type& type, uint32_t row) {
 }
 
 column column_of(const scalar& v, const data_type& type, memory_pool& pool) {
+  if (is_nested(type.id)) {
+    auto typed = v;
+    typed.type = type;
+    return *constant_column(typed, 1, pool);
+  }
   column c;
   c.type = type;
   c.length = 1;

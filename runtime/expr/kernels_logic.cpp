@@ -4,6 +4,7 @@
 
 #include "runtime/expr/code.hpp"
 #include "runtime/expr/dense.hpp"
+#include "runtime/expr/nested.hpp"
 
 namespace weir::expr {
 namespace {
@@ -176,6 +177,7 @@ void choose(run& r, const instruction& in) {
   reg& t = r.at(in.target);
   switch (fixed_width(t.type.id)) {
     case 0:
+      if (is_nested(t.type.id)) return choose_nested(r, in);
       choose_text(r, in);
       break;
     case 1:
@@ -197,6 +199,7 @@ void choose(run& r, const instruction& in) {
 // One constant -> a vector of it.
 void spread(run& r, const instruction& in) {
   reg& t = r.at(in.target);
+  if (is_nested(t.type.id)) return spread_nested(r, in);
   const column& c = r.col(in.args[0]);
   size_t width = fixed_width(t.type.id);
   if (width == 0) {
@@ -236,9 +239,10 @@ void register_logic(catalog& c) {
   c.add("is not true", {b}, b, test_kernel<test::not_true>, free);
   c.add("is false", {b}, b, test_kernel<test::is_false>, free);
   c.add("is not false", {b}, b, test_kernel<test::not_false>, free);
-  for (auto t : {type_id::boolean, type_id::int32, type_id::int64, type_id::float64,
-                 type_id::decimal, type_id::string, type_id::bytes, type_id::date,
-                 type_id::timestamp, type_id::interval, type_id::json}) {
+  for (auto t :
+       {type_id::boolean, type_id::int32, type_id::int64, type_id::float64, type_id::decimal,
+        type_id::string, type_id::bytes, type_id::date, type_id::timestamp, type_id::interval,
+        type_id::json, type_id::list, type_id::struct_}) {
     c.add("is null", {t}, b, test_kernel<test::null>, free);
     c.add("is not null", {t}, b, test_kernel<test::not_null>, free);
   }

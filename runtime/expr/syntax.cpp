@@ -93,6 +93,10 @@ result<syntax> parse_expression(std::string_view sql) {
       has("sortClause") || has("limitCount") || has("intoClause") ||
       has_key(targets.at(0)["ResTarget"], "name") || targets.at(0)["ResTarget"]["val"].get(value))
     return error_at(errc::parse, "expected one scalar expression", sql, 0);
+  if (has_key(value, "RowExpr") &&
+      text_at(value["RowExpr"], "row_format") == "COERCE_IMPLICIT_CAST")
+    return error_at(errc::unsupported,
+                    "a list of expressions is not supported in a scalar expression", sql, 0);
   return syntax_reader(sql, shift).read(value);
 }
 

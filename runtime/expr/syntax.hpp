@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "runtime/base/result.hpp"
+#include "runtime/column/types.hpp"
 
 namespace weir::expr {
 
@@ -23,12 +24,13 @@ enum class syntax_kind : uint8_t {
   null,      //
   op,        // name = operator, one or two args
   function,  // name, args
-  special,   // name = "and", "case", "is null", "in" ...; args
+  special,   // name = "and", "case", "is null", "in", "array", "row", "subscript" ...; args
   cast,      // args[0] to type `name` with `modifiers`
   subquery,  // name = "EXISTS", "IN", "ANY", "ALL" or "" (a scalar); see `query`
 };
 
 struct window_syntax;
+struct sort_item;
 
 struct syntax {
   syntax_kind kind = syntax_kind::null;
@@ -37,6 +39,8 @@ struct syntax {
   std::string qualifier;
   std::string text;
   std::vector<syntax> args;
+  std::shared_ptr<const data_type>
+      made_type;                   // of a cast: what CREATE TYPE called `name` (or name[])
   std::vector<int32_t> modifiers;  // of a cast's type: precision, scale, interval fields
   bool negated = false;            // NOT IN, NOT BETWEEN, IS NOT ...
   bool simple_case = false;        // CASE x WHEN ...: args[0] is x
@@ -46,7 +50,8 @@ struct syntax {
   bool distinct = false;                   // count(DISTINCT x)
   std::vector<syntax> filter;              // FILTER (WHERE filter[0]); one or none
   std::optional<uint32_t> order_location;  // ORDER BY among the arguments
-  std::optional<uint32_t> over_location;   // OVER (...)
+  std::shared_ptr<const std::vector<sort_item>> order;
+  std::optional<uint32_t> over_location;  // OVER (...)
   std::shared_ptr<const window_syntax> over;
   /// A subquery as whoever reads statements keeps it (syntax_reader::read_query).
   std::shared_ptr<const void> query;

@@ -73,10 +73,15 @@ result<syntax> syntax_reader::read(json_node e, int depth) {
       }
     return s;
   }
-  if (kind == "RowExpr") return refuse("a list of expressions", s.location);
-  if (kind == "A_ArrayExpr") return refuse("ARRAY", s.location);
+  if (kind == "RowExpr" || kind == "A_ArrayExpr") {
+    s.kind = syntax_kind::special;
+    s.name = kind == "RowExpr" ? "row" : "array";
+    const auto* parts = kind == "RowExpr" ? "args" : "elements";
+    if (has_key(body, parts)) WEIR_TRY(read_args(body[parts], s, depth));
+    return s;
+  }
   if (kind == "ParamRef") return refuse("a parameter ($n)", s.location);
-  if (kind == "A_Indirection") return refuse("a subscript or field access", s.location);
+  if (kind == "A_Indirection") return indirection(body, depth);
   return refuse(kind, s.location);
 }
 
@@ -209,16 +214,77 @@ result<syntax> syntax_reader::a_expr(json_node body, syntax s, int depth) {
   return refuse(s.name, s.location);
 }
 
-// x = ANY (ARRAY[...]) is IN, x <> ALL (ARRAY[...]) is NOT IN; other forms need array values.
+// x = ANY (ARRAY[...]) is IN, x <> ALL (ARRAY[...]) is NOT IN, other operators are an OR or AND of
+// their elements; other arrays are values.
 result<syntax> syntax_reader::any_all(json_node body, syntax s, bool any, int depth) {
-  if (!has_key(body["rexpr"], "A_ArrayExpr") || s.name != (any ? "=" : "<>"))
-    return refuse(any ? "this form of ANY" : "this form of ALL", s.location);
-  WEIR_TRY(read_args(body["rexpr"]["A_ArrayExpr"]["elements"], s, depth));
-  if (s.args.size() < 2) return refuse("an empty ARRAY", s.location);
   s.kind = syntax_kind::special;
-  s.name = "in";
-  s.negated = !any;
-  return s;
+  if (!has_key(body["rexpr"], "A_ArrayExpr")) {
+    WEIR_ASSIGN(auto array, read(body["rexpr"], depth + 1));
+    s.args.push_back(std::move(array));
+    s.text = std::move(s.name);
+    s.name = any ? "any" : "all";
+    return s;
+  }
+  syntax elements;
+  if (has_key(body["rexpr"]["A_ArrayExpr"], "elements"))
+    WEIR_TRY(read_args(body["rexpr"]["A_ArrayExpr"]["elements"], elements, depth));
+  if (elements.args.empty()) return refuse("an empty ARRAY", s.location);
+  if (s.name == (any ? "=" : "<>")) {
+    for (auto& e : elements.args) s.args.push_back(std::move(e));
+    s.name = "in";
+    s.negated = !any;
+    return s;
+  }
+  syntax all;
+  all.kind = syntax_kind::special;
+  all.location = s.location;
+  all.name = any ? "or" : "and";
+  for (auto& e : elements.args) {
+    syntax one = s;
+    one.kind = syntax_kind::op;
+    one.args.push_back(std::move(e));
+    all.args.push_back(std::move(one));
+  }
+  return all.args.size() == 1 ? std::move(all.args[0]) : std::move(all);
+}
+
+// a[1], a[1:2], (s).field, one after the other.
+result<syntax> syntax_reader::indirection(json_node body, int depth) {
+  WEIR_ASSIGN(auto value, read(body["arg"], depth + 1));
+  simdjson::dom::array parts;
+  if (body["indirection"].get(parts)) return value;
+  bool indexed = false;
+  for (json_node part : parts) {
+    syntax s;
+    s.kind = syntax_kind::special;
+    s.location = begin_of(value);
+    s.args.push_back(std::move(value));
+    if (has_key(part, "String")) {
+      s.name = "field";
+      s.text = text_at(part["String"], "sval");
+      indexed = false;
+    } else if (has_key(part, "A_Indices")) {
+      const json_node at = part["A_Indices"];
+      if (std::exchange(indexed, true))
+        return refuse("a subscript of a second dimension (arrays have one)", s.location);
+      s.name = has_key(at, "is_slice") ? "slice" : "subscript";
+      for (const auto* bound : {"lidx", "uidx"}) {
+        syntax index;  // a slice's bound that is not written
+        index.location = s.location;
+        index.name = "open";
+        if (has_key(at, bound)) {
+          WEIR_ASSIGN(index, read(at[bound], depth + 1));
+        } else if (s.name == "subscript") {
+          continue;
+        }
+        s.args.push_back(std::move(index));
+      }
+    } else {
+      return refuse("(...).*", s.location);
+    }
+    value = std::move(s);
+  }
+  return value;
 }
 
 result<syntax> syntax_reader::type_cast(json_node body, syntax s, int depth) {
@@ -240,7 +306,11 @@ result<syntax> syntax_reader::type_cast(json_node body, syntax s, int depth) {
       s.modifiers.push_back(static_cast<int32_t>(v));
     }
   }
-  if (has_key(type, "arrayBounds")) s.name += "[]";
+  if (const auto* made = type_named(s.name)) s.made_type = std::make_shared<data_type>(*made);
+  if (!type["arrayBounds"].get(mods)) {
+    if (mods.size() > 1) return refuse("an array of several dimensions", s.location);
+    s.name += "[]";
+  }
   s.args.push_back(std::move(a));
   return s;
 }
@@ -259,7 +329,11 @@ result<syntax> syntax_reader::function(json_node body, syntax s, int depth) {
     WEIR_ASSIGN(auto over, window(body["over"], depth + 1));
     s.over = std::make_shared<window_syntax>(std::move(over));
   }
-  if (has_key(body, "agg_order")) s.order_location = s.location;
+  if (has_key(body, "agg_order")) {
+    s.order_location = s.location;
+    WEIR_ASSIGN(auto order, sort_items(body["agg_order"]));
+    s.order = std::make_shared<const std::vector<sort_item>>(std::move(order));
+  }
   if (has_key(body, "agg_filter")) {
     WEIR_ASSIGN(auto condition, read(body["agg_filter"], depth + 1));
     s.filter.push_back(std::move(condition));

@@ -31,6 +31,8 @@ class syntax_reader {
   std::string integer_at(uint32_t location) const;
 
  protected:
+  /// A type that statements before this one made; by default there are none.
+  virtual const data_type* type_named(std::string_view) const { return nullptr; }
   /// The SELECT of a subquery, in a form that syntax::query holds; by default refused.
   virtual result<std::shared_ptr<const void>> read_query(json_node select, uint32_t location);
   result<syntax> read(json_node, int depth);
@@ -47,6 +49,7 @@ class syntax_reader {
   result<syntax> special(json_node, syntax, int depth);
   result<syntax> a_expr(json_node, syntax, int depth);
   result<syntax> any_all(json_node, syntax, bool any, int depth);
+  result<syntax> indirection(json_node body, int depth);
   result<syntax> type_cast(json_node, syntax, int depth);
   result<syntax> function(json_node, syntax, int depth);
   result<syntax> case_expr(json_node, syntax, int depth);

@@ -6,6 +6,7 @@
 #include "runtime/column/text.hpp"
 #include "runtime/expr/code.hpp"
 #include "runtime/expr/expr.hpp"
+#include "runtime/expr/nested.hpp"
 
 namespace weir::expr {
 namespace {
@@ -49,6 +50,25 @@ status check_call(const node& n) {
   for (const auto& a : n.args) types.push_back(a->type.id);
   if (!catalog::get().find(n.function, types, n.type.id))
     return malformed("no function \"" + n.function + "\" of these types");
+  if (is_nested_call(n)) return check_nested_call(n);
+  return {};
+}
+
+/// The items of a list's or struct's literal are of its type.
+status check_literal(const scalar& v, const data_type& t, int depth) {
+  if (depth > tree_depth_max) return malformed("it nests too deeply");
+  if (!is_nested(t.id)) return {};
+  const size_t fields = t.fields ? t.fields->size() : 0;
+  if (fields == 0 || (t.id == type_id::list && fields != 1))
+    return malformed("a type without parts");
+  if (v.null) return {};
+  if (t.id == type_id::struct_ && v.items.size() != fields)
+    return malformed("a struct with another number of fields than its type");
+  for (size_t i = 0; i < v.items.size(); ++i) {
+    const auto& part = (*t.fields)[t.id == type_id::list ? 0 : i].type;
+    if (v.items[i].type != part) return malformed("a part of another type than its list or struct");
+    WEIR_TRY(check_literal(v.items[i], part, depth + 1));
+  }
   return {};
 }
 
@@ -58,10 +78,7 @@ class checker {
   status operator()(const node_ptr& n, int depth) {
     if (!n) return malformed("a missing node");
     if (depth > tree_depth_max) return malformed("it nests too deeply");
-    if (n->type.id == type_id::list || n->type.id == type_id::struct_) {
-      if (n->kind != node_kind::column)
-        return error(errc::unsupported, "expressions over lists and structs are not supported");
-    }
+    if (n->kind == node_kind::literal) WEIR_TRY(check_literal(n->literal, n->type, 0));
     if (n->type.scale > decimal_digits_max) return malformed("a scale above 38");
     if (n->kind == node_kind::column) {
       if (n->column >= input_.size()) return malformed("a column that the input does not have");
@@ -155,9 +172,16 @@ std::string list_of(const node& n, size_t from, const schema& input, int depth) 
   return s;
 }
 
+std::string slice_bound(const node& n, std::string text) {
+  const bool open = n.kind == node_kind::literal && !n.literal.null &&
+                    (n.literal.i == slice_from_start || n.literal.i == slice_to_end);
+  return open ? std::string() : text;
+}
+
 std::string call_sql(const node& n, const schema& input, int depth) {
   auto arg = [&](size_t i) { return sql_of(*n.args[i], input, depth + 1); };
   const auto& f = n.function;
+  auto base = [&] { return n.args[0]->kind == node_kind::column ? arg(0) : '(' + arg(0) + ')'; };
   if (f == "and" || f == "or") {
     std::string s = "(";
     for (size_t i = 0; i < n.args.size(); ++i)
@@ -178,6 +202,24 @@ std::string call_sql(const node& n, const schema& input, int depth) {
     for (char c : f) upper += static_cast<char>(toupper(static_cast<unsigned char>(c)));
     return "(" + arg(0) + " " + upper + ")";
   }
+  if (f == "{}") return "ARRAY[" + list_of(n, 0, input, depth + 1) + "]";
+  if (f == "()") return "ROW(" + list_of(n, 0, input, depth + 1) + ")";
+  if (f == "[]") return base() + "[" + arg(1) + "]";
+  if (f == "[:]")
+    return base() + "[" + slice_bound(*n.args[1], arg(1)) + ":" + slice_bound(*n.args[2], arg(2)) +
+           "]";
+  if (f == "." && n.args[1]->kind == node_kind::literal && n.args[0]->type.fields) {
+    const auto k = static_cast<size_t>(n.args[1]->literal.i);
+    if (k < n.args[0]->type.fields->size())
+      return "(" + arg(0) + ")." + identifier((*n.args[0]->type.fields)[k].name);
+  }
+  if (f.ends_with(" any") || f.ends_with(" all"))
+    return "(" + arg(0) + " " + f.substr(0, f.size() - 4) +
+           (f.ends_with(" any") ? " ANY (" : " ALL (") + arg(1) + "))";
+  if (f == "row is null" || f == "row is not null")
+    return "(" + arg(0) + (f == "row is null" ? " IS NULL)" : " IS NOT NULL)");
+  if (f == "@item") return "array_item(" + list_of(n, 0, input, depth + 1) + ")";
+  if (f == "@items") return "array_of(" + list_of(n, 0, input, depth + 1) + ")";
   if (f == "cast" && n.args.size() == 1) return arg(0) + "::" + to_string(n.type);
   bool is_operator = !f.empty() && !isalpha(static_cast<unsigned char>(f[0])) && f[0] != '_';
   if (is_operator && n.args.size() == 2) return "(" + arg(0) + " " + f + " " + arg(1) + ")";
@@ -212,16 +254,21 @@ std::vector<uint32_t> columns_of(const node& n) {
   return out;
 }
 
+bool same_literal(const scalar& x, const scalar& y) {
+  if (x.null != y.null || x.i != y.i || std::memcmp(&x.d, &y.d, sizeof x.d) != 0 ||
+      x.dec != y.dec || x.interval != y.interval || x.s != y.s || x.items.size() != y.items.size())
+    return false;
+  for (size_t i = 0; i < x.items.size(); ++i)
+    if (x.items[i].type != y.items[i].type || !same_literal(x.items[i], y.items[i])) return false;
+  return true;
+}
+
 bool same_tree(const node& a, const node& b) {
   if (&a == &b) return true;
   if (a.kind != b.kind || a.type != b.type || a.column != b.column || a.function != b.function ||
       a.args.size() != b.args.size())
     return false;
-  const auto &x = a.literal, &y = b.literal;
-  if (a.kind == node_kind::literal &&
-      (x.null != y.null || x.i != y.i || std::memcmp(&x.d, &y.d, sizeof x.d) != 0 ||
-       x.dec != y.dec || x.interval != y.interval || x.s != y.s))
-    return false;
+  if (a.kind == node_kind::literal && !same_literal(a.literal, b.literal)) return false;
   for (size_t i = 0; i < a.args.size(); ++i)
     if (!same_tree(*a.args[i], *b.args[i])) return false;
   return true;
