@@ -1,4 +1,5 @@
 // Types of aggregates: which function takes what, and what passes between the stages.
+#include "runtime/column/nested.hpp"
 #include "runtime/operators/accumulator.hpp"
 #include "runtime/operators/aggregate_schema.hpp"
 
@@ -65,12 +66,11 @@ result<data_type> aggregate_result_type(fn f, const data_type* argument) {
   if (f == fn::count_star) return data_type(type_id::int64);
   if (!argument) return no_such(f, argument);
   const auto t = argument->id;
-  const bool nested = t == type_id::list || t == type_id::struct_;
   switch (f) {
     case fn::count:
       return data_type(type_id::int64);
     case fn::count_distinct:
-      if (nested || t == type_id::json) return no_such(f, argument);
+      if (!is_comparable(*argument)) return no_such(f, argument);
       return data_type(type_id::int64);
     case fn::sum:
       if (t == type_id::int32) return data_type(type_id::int64);
@@ -79,11 +79,11 @@ result<data_type> aggregate_result_type(fn f, const data_type* argument) {
       return no_such(f, argument);
     case fn::min:
     case fn::max:
-      if (nested || t == type_id::boolean || t == type_id::json) return no_such(f, argument);
+      if (t == type_id::struct_ || t == type_id::boolean || !is_comparable(*argument))
+        return no_such(f, argument);
       return *argument;
     case fn::first:
     case fn::last:
-      if (nested) return no_such(f, argument);
       return *argument;
     case fn::avg:
       if (is_integer(t) || t == type_id::float64) return data_type(type_id::float64);

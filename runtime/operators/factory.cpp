@@ -1,6 +1,7 @@
 #include "runtime/operators/factory.hpp"
 
 #include "runtime/operators/builtin.hpp"
+#include "runtime/operators/stored_operator.hpp"
 #if __has_include("runtime/custom/custom_operator.hpp")
 #include "runtime/custom/custom_operator.hpp"
 #define WEIR_HAS_CUSTOM 1
@@ -76,6 +77,12 @@ result<std::unique_ptr<stream_operator>> make_operator(const operator_node& node
                                                        const std::vector<schema_ptr>& inputs) {
   if (inputs.empty())
     return error(errc::invalid_argument, "operator \"" + node.name + "\" has no input");
+  if (auto stored = with_stored_columns(node, inputs)) {
+    auto inner = std::visit(maker{stored->node, stored->inputs}, stored->node.spec);
+    if (!inner) return inner.err().at("operator \"" + node.name + "\"");
+    return make_stored_operator(std::move(*inner), std::move(*stored),
+                                {node.output, output_of(node, 1)});
+  }
   auto made = std::visit(maker{node, inputs}, node.spec);
   if (!made) return made.err().at("operator \"" + node.name + "\"");
   return made;

@@ -1,5 +1,8 @@
-// Flat map: one row per element that a function finds in a text. Elements of many rows go into one
-// string column; the kept columns are gathered by the row that each element came from.
+// Flat map: one row per element of a list, or that a function finds in a text. Elements of many
+// rows go into one column; the kept columns are gathered by the row that each element came from.
+//
+// Behind the function's name the plan may say "outer", a row without elements gives one with NULL,
+// and "ordinality", the column is a struct of the element and its number within its row.
 #include <simdjson.h>
 
 #include "runtime/column/builder.hpp"
@@ -11,12 +14,19 @@
 namespace weir {
 namespace {
 
-enum class splitter : uint8_t { split, words, lines, unnest };
+enum class splitter : uint8_t { split, words, lines, unnest, list };
+
+struct row_function {
+  splitter elements = splitter::split;
+  bool outer = false, ordinality = false;
+};
 
 class flat_map_operator final : public stream_operator {
  public:
-  flat_map_operator(const flat_map_spec& s, splitter f, expr::program p, schema_ptr output)
-      : function_(f),
+  flat_map_operator(const flat_map_spec& s, row_function f, expr::program p, schema_ptr output)
+      : function_(f.elements),
+        outer_(f.outer),
+        ordinality_(f.ordinality),
         delimiter_(s.delimiter),
         kept_(s.kept),
         program_(std::move(p)),
@@ -25,7 +35,9 @@ class flat_map_operator final : public stream_operator {
   status open(const operator_context& c) override {
     context_ = c;
     memory_ = c.memory;
-    elements_.emplace(output_->fields.back().type, *memory_);
+    const auto& type = output_->fields.back().type;
+    elements_.emplace(ordinality_ ? type.fields->front().type : type, *memory_);
+    if (ordinality_) numbers_.emplace(type_id::int64, *memory_);
     return {};
   }
 
@@ -35,24 +47,56 @@ class flat_map_operator final : public stream_operator {
     WEIR_ASSIGN(auto in, without_rejected(context_, batch, errors_));
     errors_.clear();
     const column& text = *columns[0];
-    if (function_ == splitter::words) return words(*in, text, out);
+    if (function_ == splitter::words && !outer_ && !ordinality_) return words(*in, text, out);
     for (uint32_t i = 0; i < in->rows; ++i) {
       const uint32_t r = in->row(i);
-      if (!text.is_valid(r)) continue;
-      if (function_ == splitter::unnest) {
-        if (auto s = unnest(text.view(r)); !s) errors_.push_back({r, std::move(s).err()});
-      } else {
-        split(text.view(r));
+      bool failed = false;
+      if (text.is_valid(r)) {
+        if (function_ == splitter::list) {
+          const auto* o = text.offsets.as<uint32_t>();
+          for (uint32_t k = o[r]; k < o[r + 1]; ++k) elements_->append_from(*text.children[0], k);
+        } else if (function_ == splitter::unnest) {
+          auto s = unnest(text.view(r));
+          failed = !s;
+          if (failed) errors_.push_back({r, std::move(s).err()});
+        } else if (function_ == splitter::words) {
+          words(text.view(r));
+        } else {
+          split(text.view(r));
+        }
       }
+      close_row(failed);
       rows_.resize(elements_->length(), r);
       if (elements_->length() >= batch_rows_target || elements_->bytes() >= batch_bytes_target)
-        emit(*in, elements_->finish(), out);
+        emit(*in, finish_elements(), out);
     }
-    if (elements_->length()) emit(*in, elements_->finish(), out);
+    if (elements_->length()) emit(*in, finish_elements(), out);
     return reject_rows(context_, *in, errors_);
   }
 
  private:
+  /// The row's elements are there: numbers them; none at all is NULL, where such rows stay.
+  void close_row(bool failed) {
+    const auto before = static_cast<uint32_t>(rows_.size());
+    const bool none = elements_->length() == before;
+    if (none && outer_ && !failed) {
+      elements_->append_null();
+      if (numbers_) numbers_->append_null();
+      return;
+    }
+    for (uint32_t k = before; numbers_ && k < elements_->length(); ++k)
+      numbers_->append(int64_t{k - before + 1});
+  }
+  column_ptr finish_elements() {
+    auto elements = elements_->finish();
+    if (!numbers_) return elements;
+    auto numbered = std::make_shared<column>();
+    numbered->type = output_->fields.back().type;
+    numbered->length = elements->length;
+    numbered->children = {std::move(elements), numbers_->finish()};
+    return numbered;
+  }
+
   void emit(const batch& in, column_ptr elements, collector& out) {
     std::vector<column_ptr> columns;
     columns.reserve(kept_.size() + 1);
@@ -90,7 +134,7 @@ class flat_map_operator final : public stream_operator {
       return error(errc::parse, std::string("unnest: not JSON: ") + simdjson::error_message(bad));
     simdjson::dom::array items;
     if (root.get(items)) return error(errc::type_mismatch, "unnest: the JSON value is no array");
-    const bool as_text = output_->fields.back().type.id != type_id::json;
+    const bool as_text = elements_->type().id != type_id::json;
     for (simdjson::dom::element e : items) {
       std::string_view plain;
       if (as_text && e.is_null()) {
@@ -102,6 +146,17 @@ class flat_map_operator final : public stream_operator {
       }
     }
     return {};
+  }
+
+  /// The words of one text.
+  void words(std::string_view s) {
+    std::string bytes(s.size() + 64, '\0');
+    std::vector<uint32_t> ends(s.size() / 2 + 2);
+    word_sink sink{bytes.data(), ends.data(), bytes.data()};
+    split_words(s.data(), s.size(), sink);
+    uint32_t begin = 0;
+    for (const uint32_t* end = ends.data(); end != sink.ends; begin = *end++)
+      elements_->append(std::string_view(bytes.data() + begin, *end - begin));
   }
 
   status words(const batch& in, const column& text, collector& out) {
@@ -139,6 +194,7 @@ class flat_map_operator final : public stream_operator {
   }
 
   splitter function_;
+  bool outer_, ordinality_;
   std::string delimiter_;
   std::vector<uint32_t> kept_;
   expr::program program_;
@@ -146,7 +202,7 @@ class flat_map_operator final : public stream_operator {
   operator_context context_;
   std::vector<expr::row_error> errors_;
   memory_pool* memory_ = nullptr;
-  std::optional<column_builder> elements_;
+  std::optional<column_builder> elements_, numbers_;
   std::vector<uint32_t> rows_;  // per element: physical row of the input
   simdjson::dom::parser parser_;
   std::string padded_;
@@ -156,28 +212,49 @@ class flat_map_operator final : public stream_operator {
 
 result<operator_ptr> make_flat_map(const flat_map_spec& s, const schema_ptr& input,
                                    schema_ptr output) {
-  splitter f;
-  if (s.function == "split") {
+  row_function made;
+  auto& f = made.elements;
+  std::string_view name = s.function;
+  auto flag = [&name](std::string_view word) {
+    if (!name.ends_with(word)) return false;
+    name.remove_suffix(word.size());
+    return true;
+  };
+  made.ordinality = flag(" ordinality");
+  made.outer = flag(" outer");
+  const bool is_list = s.argument && s.argument->type.id == type_id::list;
+  if (name == "split") {
     f = splitter::split;
     if (s.delimiter.empty())
       return error(errc::invalid_argument, "split needs a delimiter of at least one character");
-  } else if (s.function == "words") {
+  } else if (name == "words") {
     f = splitter::words;
-  } else if (s.function == "lines") {
+  } else if (name == "lines") {
     f = splitter::lines;
-  } else if (s.function == "unnest") {
-    f = splitter::unnest;
+  } else if (name == "unnest") {
+    f = is_list ? splitter::list : splitter::unnest;
   } else {
     return error(errc::unknown_name,
                  "no function \"" + s.function + "\" to make rows: split, words, lines, unnest");
   }
-  if (!s.argument || !is_varlen(s.argument->type.id))
+  if (!s.argument || (f != splitter::list && !is_varlen(s.argument->type.id)))
     return error(errc::type_mismatch, s.function + " needs a text argument");
-  if (output->size() != s.kept.size() + 1 || !is_varlen(output->fields.back().type.id))
-    return error(errc::type_mismatch,
-                 s.function + " gives the kept columns and one column of text");
+  auto wrong = [&s](const char* what) {
+    return error(errc::type_mismatch, s.function + " gives the kept columns and " + what);
+  };
+  if (output->size() != s.kept.size() + 1) return wrong("one more");
+  const data_type* element = &output->fields.back().type;
+  if (made.ordinality) {
+    if (element->id != type_id::struct_ || !element->fields || element->fields->size() != 2 ||
+        element->fields->back().type.id != type_id::int64)
+      return wrong("a struct of an element and its number");
+    element = &element->fields->front().type;
+  }
+  if (f == splitter::list ? *element != s.argument->type.fields->front().type
+                          : !is_varlen(element->id))
+    return wrong(f == splitter::list ? "the list's items" : "one column of text");
   WEIR_ASSIGN(auto program, expr::program::compile({s.argument}, input));
-  return operator_ptr(new flat_map_operator(s, f, std::move(program), std::move(output)));
+  return operator_ptr(new flat_map_operator(s, made, std::move(program), std::move(output)));
 }
 
 }  // namespace weir
