@@ -67,7 +67,10 @@ class step_scope final : public expr::scope {
     const auto k = first_ + static_cast<uint32_t>(out_.calls.size());
     made->name = '@' + std::to_string(k);
     out_.calls.push_back(std::move(*made));
-    return column_of(out_.calls.back().type, static_cast<uint32_t>(keys_.size()) + k, s.location);
+    const auto& call = out_.calls.back();
+    auto column = column_of(call.type, static_cast<uint32_t>(keys_.size()) + k, s.location);
+    column.n = made_of_items(s, call, std::move(column.n));
+    return column;
   }
 
   const schema& input_;
@@ -97,7 +100,8 @@ std::optional<text_error> bind_aggregates(std::string_view text, const schema& i
   binder b(text, names);
   auto tree = b.bind(*s);
   if (!tree) return located(tree.err(), text);
-  if (!is_aggregate(*s)) out.rest = b.settle(std::move(*tree)).n;
+  if (!is_aggregate(*s) || tree->n->kind != expr::node_kind::column)
+    out.rest = b.settle(std::move(*tree)).n;
   return {};
 }
 

@@ -7,6 +7,7 @@
 #include "jobs/plan/lookups.hpp"
 #include "runtime/base/nearest.hpp"
 #include "runtime/base/units.hpp"
+#include "runtime/column/nested.hpp"
 #include "runtime/column/text.hpp"
 #include "runtime/operators/aggregate_schema.hpp"
 #include "runtime/plan/windows.hpp"
@@ -98,6 +99,11 @@ result<schema_ptr> schema_of_table(const table_def& t) {
     for (const auto& c : t.columns)
       if (!c.generated.empty() == generated) s->fields.push_back({c.name, c.type});
   WEIR_TRY(unique_names(*s, ("table \"" + t.name + "\"").c_str()));
+  for (const auto& f : s->fields)
+    if (has_list_of_lists(f.type))
+      return {errc::unsupported, "column \"" + f.name + "\" of table \"" + t.name + "\" is " +
+                                     to_string(f.type) +
+                                     ": arrays of several dimensions are not supported"};
   auto time = t.options.find("event_time");
   if (time == t.options.end()) return schema_ptr(std::move(s));
   auto i = s->find(time->second);
@@ -237,17 +243,28 @@ result<relation> plan_builder::project(relation in, std::vector<named_expr> colu
 }
 
 result<relation> plan_builder::flat_map(relation in, flat_map_def f, step_options o) {
-  if (f.argument->type.id != type_id::string &&
-      !(f.function == "unnest" && f.argument->type.id == type_id::json))
-    return {errc::type_mismatch, f.function + " takes " +
-                                     (f.function == "unnest" ? "json" : "text") + ", not " +
-                                     to_string(f.argument->type)};
+  const bool unnest = f.function == "unnest";
+  const auto from = f.argument->type.id;
+  if (from != type_id::string && !(unnest && (from == type_id::json || from == type_id::list)))
+    return {errc::type_mismatch, f.function + " takes " + (unnest ? "an array or json" : "text") +
+                                     ", not " + to_string(f.argument->type)};
+  data_type element = unnest ? type_id::json : type_id::string;
+  if (from == type_id::list) element = f.argument->type.fields->front().type;
+  // Both are part of the function's name, as the plan has it (runtime/operators/flat_map.cpp).
+  if (f.outer) f.function += " outer";
+  if (f.ordinality) {
+    f.function += " ordinality";
+    data_type numbered(type_id::struct_);
+    numbered.fields = std::make_shared<std::vector<field>>(
+        std::vector<field>{{"item", element}, {"ordinality", type_id::int64}});
+    element = std::move(numbered);
+  }
   logical_node n;
   n.what = kind::flat_map;
   n.step = std::move(o);
   n.inputs = {in};
   auto out = std::make_shared<schema>(*schema_of(in));
-  out->fields.push_back({f.output_name, f.function == "unnest" ? type_id::json : type_id::string});
+  out->fields.push_back({f.output_name, std::move(element)});
   WEIR_TRY(unique_names(*out, "the result"));
   n.output = std::move(out);
   n.window_start = nodes_[in.node].window_start;

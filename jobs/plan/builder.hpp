@@ -56,6 +56,8 @@ struct flat_map_def {
   expr::node_ptr argument;
   std::string delimiter;
   std::string output_name;
+  bool outer = false;       // a row without elements stays, with NULL
+  bool ordinality = false;  // the column is a struct of the element (item) and its number
 };
 struct aggregate_def {
   std::vector<named_expr> keys;

@@ -63,7 +63,9 @@ struct describer {
     return "project " + out;
   }
   std::string operator()(const flat_map_spec& s) const {
-    auto out = "flat_map " + s.function + '(' + expr::to_sql(*s.argument, *in[0]);
+    const auto blank = std::min(s.function.find(' '), s.function.size());
+    auto out = "flat_map" + s.function.substr(blank) + ' ' + s.function.substr(0, blank) + '(' +
+               expr::to_sql(*s.argument, *in[0]);
     if (!s.delimiter.empty()) out += ", '" + s.delimiter + '\'';
     return out + ") AS " + n.output->fields.back().name;
   }

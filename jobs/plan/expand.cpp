@@ -535,10 +535,6 @@ class expander {
       return {errc::unsupported, std::string(what) + " over rows of " + std::to_string(s.size()) +
                                      " columns: at most " + std::to_string(key_codec::keys_max) +
                                      " are supported; select fewer"};
-    for (const auto& f : s.fields)
-      if (f.type.id == type_id::list || f.type.id == type_id::struct_)
-        return {errc::unsupported, std::string(what) + " over rows with column \"" + f.name +
-                                       "\" of type " + to_string(f.type) + " is not supported"};
     return {};
   }
   static std::vector<order_term> remap(std::vector<order_term> order,

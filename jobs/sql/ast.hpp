@@ -32,6 +32,7 @@ struct from_item {
   query_ptr inner;                   // subquery
   bool lateral = false;              // it may read what stands before it
   syntax call;                       // function
+  bool ordinality = false;           // function: WITH ORDINALITY
   std::string alias;                 // or empty
   std::vector<std::string> columns;  // AS alias (columns)
   uint32_t location = 0;
@@ -119,6 +120,11 @@ struct create_table {
   query_ptr as;  // CREATE TABLE ... AS
   std::vector<std::string> as_columns;
 };
+/// CREATE TYPE ... AS: later statements read it as a type's name.
+struct create_type {
+  name called;
+  data_type type;
+};
 struct create_view {
   name called;
   std::vector<std::string> columns;
@@ -143,7 +149,7 @@ struct explain_statement {
 struct statement {
   uint32_t location = 0;
   std::variant<set_statement, create_table, create_view, insert, select_statement,
-               explain_statement>
+               explain_statement, create_type>
       what;
 };
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "jobs/sql/nodes.hpp"
 #include "jobs/sql/query_binder.hpp"
 #include "jobs/sql/subquery_syntax.hpp"
 #include "runtime/base/nearest.hpp"
@@ -92,7 +93,7 @@ std::optional<rows> query_binder::items(const query& q, std::optional<rows> out,
     if (is_row_function(f)) {
       auto in = out ? std::move(out) : generated(1, f.location);
       if (!in) return {};
-      out = flat_map(std::move(*in), f, c);
+      out = flat_map(std::move(*in), f, c, false);
     } else if (auto joined = out ? as_of(f, *out, join_kind::inner, c) : std::nullopt) {
       out = std::move(joined);
     } else if (auto right = item(f, c, out ? &*out : nullptr); !right || !out) {
@@ -148,7 +149,7 @@ std::optional<rows> query_binder::item(const from_item& f, const context& c, con
     report(errc::unknown_name,
            f.call.name + "() is not a function for FROM" + nearest_hint(f.call.name, names) +
                " (there are TUMBLE, HOP, CUMULATE, SESSION, string_to_table, words, lines, "
-               "json_array_elements)",
+               "unnest, json_array_elements)",
            f.call.location);
     return {};
   }
@@ -211,13 +212,15 @@ std::optional<rows> query_binder::view(definition& d, const context& c) {
   return r;
 }
 
-std::optional<rows> query_binder::flat_map(rows in, const from_item& f, const context& c) {
+std::optional<rows> query_binder::flat_map(rows in, const from_item& f, const context& c,
+                                           bool outer) {
   const auto& s = f.call;
   const auto& known = *find_row_function(s.name);
   const auto& types = types_of(in.from);
   if (s.args.size() != known.arguments || !s.is_plain_call()) {
     report(errc::parse,
-           s.name + " takes " + (known.arguments == 1 ? "one argument" : "a text and a delimiter"),
+           s.name + " takes " + (known.arguments == 1 ? "one argument" : "a text and a delimiter") +
+               (s.name == "unnest" && s.args.size() > 1 ? "; unnest each array by itself" : ""),
            s.location);
     return {};
   }
@@ -236,28 +239,77 @@ std::optional<rows> query_binder::flat_map(rows in, const from_item& f, const co
     }
     def.delimiter = s.args[1].text;
   }
+  def.outer = outer;
+  def.ordinality = f.ordinality;
+  const auto& from = def.argument->type;
+  const data_type item = from.id == type_id::list ? from.fields->front().type : data_type();
+  const bool expand = item.id == type_id::struct_;  // a column for each field
+  // The columns that it gives, as they are called.
   column_name made;
   made.table = f.alias.empty() ? s.name : f.alias;
-  made.name = !f.columns.empty()      ? f.columns[0]
-              : !known.column.empty() ? std::string(known.column)
-                                      : made.table;
-  made.row = true;
-  if (f.columns.size() > 1) {
+  std::vector<std::string> titles;
+  if (expand)
+    for (const auto& field : *item.fields) titles.push_back(field.name);
+  else
+    titles.push_back(!known.column.empty() ? std::string(known.column) : made.table);
+  if (f.ordinality) titles.emplace_back("ordinality");
+  if (f.columns.size() > titles.size()) {
     report(errc::invalid_argument,
-           s.name + "() gives one column, but " + std::to_string(f.columns.size()) + " are named",
+           s.name + "() gives " +
+               (titles.size() == 1 ? "one column" : std::to_string(titles.size()) + " columns") +
+               ", but " + std::to_string(f.columns.size()) + " are named",
            f.location);
     return {};
   }
+  std::copy(f.columns.begin(), f.columns.end(), titles.begin());
+  made.name = titles[0];
+  made.row = !expand;
   std::set<std::string> taken;
   for (const auto& field : types.fields) taken.insert(field.name);
   def.output_name = unique_name(made.name, taken);
   auto o = part(c, "rows");
   o.what = s.name + ' ' + expr::to_sql(*def.argument, types) + ' ' + def.delimiter;
+  if (outer) o.what += " outer";
+  if (f.ordinality) o.what += " ordinality";
   made.index = static_cast<uint32_t>(types.size());
   auto columns = std::move(in.columns);
-  columns.push_back(std::move(made));
-  return take(builder_.flat_map(in.from, std::move(def), std::move(o)), std::move(columns),
-              s.location);
+  const bool whole = !expand && !f.ordinality;
+  if (whole) columns.push_back(made);
+  auto out = take(builder_.flat_map(in.from, std::move(def), std::move(o)), std::move(columns),
+                  s.location);
+  if (!out || whole) return out;
+  // The element and its number, or its fields, out of the one column.
+  const auto all = types_of(out->from);
+  std::vector<bound_target> targets;
+  for (uint32_t i = 0; i < made.index; ++i)
+    targets.push_back(plain_target(planner::column_ref(all, i), all.fields[i].name));
+  auto part_of = [](const expr::node_ptr& value, size_t k) {
+    return make_call(
+        ".", (*value->type.fields)[k].type,
+        {value, make_literal(scalar::of_int(type_id::int32, static_cast<int64_t>(k)))});
+  };
+  const auto element = planner::column_ref(all, made.index);
+  const auto value = f.ordinality ? part_of(element, 0) : element;
+  std::vector<expr::node_ptr> values;
+  if (expand)
+    for (size_t k = 0; k < item.fields->size(); ++k) values.push_back(part_of(value, k));
+  else
+    values.push_back(value);
+  if (f.ordinality) values.push_back(part_of(element, 1));
+  columns = std::move(out->columns);
+  taken.clear();
+  for (uint32_t i = 0; i < made.index; ++i) taken.insert(all.fields[i].name);
+  for (size_t i = 0; i < values.size(); ++i) {
+    auto column = made;
+    column.name = titles[i];
+    column.row = made.row && i == 0;
+    column.index = static_cast<uint32_t>(targets.size());
+    targets.push_back(plain_target(values[i], unique_name(titles[i], taken)));
+    columns.push_back(std::move(column));
+  }
+  auto parts = project(out->from, std::move(targets), part(c, "elements"));
+  if (!parts) return {};
+  return rows{parts->from, std::move(columns)};
 }
 
 /// `count` rows without columns that SQL could name: 1 ... count in column 0.

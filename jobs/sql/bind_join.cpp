@@ -63,12 +63,22 @@ std::optional<rows> query_binder::join(const from_item& f, const context& given)
   if (f.sides[1].what == from_item::kind::join) c.seed = nullptr;
   if (is_row_function(f.sides[1])) {
     const bool all = !f.on || (f.on->kind == expr::syntax_kind::boolean && f.on->text == "true");
-    if (f.how == join_kind::inner && all && f.using_columns.empty() && !f.natural)
-      return flat_map(std::move(*left), f.sides[1], c);
-    report(errc::unsupported,
-           "a function that gives rows joins with CROSS JOIN (or a comma) only; filter with WHERE",
-           f.location);
-    return {};
+    const bool inner = f.how == join_kind::inner, outer = f.how == join_kind::left;
+    if ((!inner && !outer) || (outer && !all) || !f.using_columns.empty() || f.natural) {
+      report(errc::unsupported,
+             "a function that gives rows joins with CROSS JOIN, JOIN ... ON or LEFT JOIN ... ON "
+             "true only; filter with WHERE",
+             f.location);
+      return {};
+    }
+    auto made = flat_map(std::move(*left), f.sides[1], c, outer);
+    if (!made || all) return made;
+    auto condition = truth(*f.on, *made, types_of(made->from), "JOIN/ON");
+    if (!condition) return {};
+    auto o = part(c, "on");
+    o.what = expr::to_sql(*condition, types_of(made->from));
+    return take(builder_.filter(made->from, std::move(condition), std::move(o)),
+                std::move(made->columns), f.location);
   }
   const bool always = !f.on || (f.on->kind == expr::syntax_kind::boolean && f.on->text == "true");
   if (always && f.using_columns.empty() && !f.natural)

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "jobs/sql/query_binder.hpp"
+#include "runtime/column/nested.hpp"
 #include "runtime/expr/expr.hpp"
 
 namespace weir::sql {
@@ -68,8 +69,7 @@ std::optional<size_t> query_binder::sort_target(const syntax& s, std::string_vie
 }
 
 bool query_binder::sortable(const data_type& type, uint32_t location) {
-  if (type.id != type_id::json && type.id != type_id::list && type.id != type_id::struct_)
-    return true;
+  if (is_comparable(type)) return true;
   return report(
       errc::type_mismatch,
       "could not identify an ordering operator for type " + to_string(type) +

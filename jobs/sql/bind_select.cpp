@@ -5,6 +5,7 @@
 #include "jobs/sql/nodes.hpp"
 #include "jobs/sql/query_binder.hpp"
 #include "jobs/sql/subquery_syntax.hpp"
+#include "runtime/column/nested.hpp"
 #include "runtime/expr/expr.hpp"
 
 namespace weir::sql {
@@ -24,10 +25,10 @@ std::string query_binder::unique(const std::string& id) {
 }
 
 bool query_binder::comparable(const data_type& type, uint32_t location) {
-  if (type.id != type_id::json) return true;
+  if (is_comparable(type)) return true;
   return report(errc::type_mismatch,
-                "could not identify an equality operator for type json; compare one of its fields "
-                "(j ->> 'field')",
+                "could not identify an equality operator for type " + to_string(type) +
+                    (type.id == type_id::json ? "; compare one of its fields (j ->> 'field')" : ""),
                 location);
 }
 
@@ -42,10 +43,13 @@ std::string column_title(const syntax& s) {
       auto otherwise = column_title(s.args.back());
       return otherwise == "?column?" ? "case" : otherwise;
     }
+    if (s.name == "array" || s.name == "row") return s.name;
+    if (s.name == "field") return s.text;
+    if (s.name == "subscript" || s.name == "slice") return column_title(s.args[0]);
   }
   if (s.kind == k::cast) {
     auto inner = column_title(s.args[0]);
-    return inner == "?column?" ? s.name : inner;
+    return inner == "?column?" ? s.name.substr(0, s.name.find('[')) : inner;
   }
   if (s.kind == k::boolean) return "bool";
   return "?column?";

@@ -100,12 +100,14 @@ void loader::read() {
       continue;
     }
     for (expr::json_node s : (*parsed)->statements()) {
-      reader r(text, shift, static_cast<uint32_t>(start));
+      reader r(text, shift, static_cast<uint32_t>(start), types_);
       try {
         auto made = r.read_statement(s["stmt"]);
-        if (made)
+        if (made) {
+          if (const auto* t = std::get_if<create_type>(&made->what))
+            types_.emplace(t->called.text, t->type);
           statements_.push_back(std::move(*made));
-        else
+        } else
           fail(made.err());
       } catch (const simdjson::simdjson_error& e) {  // a shape that nobody expected: ours to mend
         fail({errc::internal, "this statement cannot be read: " + std::string(e.what())});

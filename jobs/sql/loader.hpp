@@ -10,6 +10,7 @@
 
 #include "jobs/job/job.hpp"
 #include "jobs/sql/query_binder.hpp"
+#include "jobs/sql/reader.hpp"
 
 namespace weir::sql {
 
@@ -48,6 +49,7 @@ class loader {
   void run(const set_statement&);
   void run(const create_table&);
   void run(const create_view&);
+  void run(const create_type&) {}  // read() has noted it
   void run(const insert&);
   void run(const select_statement&, uint32_t location);
   void run(const explain_statement&, const statement& at);
@@ -83,6 +85,7 @@ class loader {
   const jobs::job_settings& settings_;
   std::vector<statement> statements_;
   std::set<std::string> unreadable_;
+  made_types types_;
   std::unique_ptr<planner::plan_builder> builder_;
   std::unique_ptr<query_binder> queries_;
   std::vector<written> written_;

@@ -123,7 +123,7 @@ class query_binder {
   std::optional<rows> item(const from_item&, const context&, const rows* left = nullptr);
   std::optional<rows> relation(const name&, const context&);
   std::optional<rows> view(definition&, const context&);
-  std::optional<rows> flat_map(rows, const from_item&, const context&);
+  std::optional<rows> flat_map(rows, const from_item&, const context&, bool outer);
   std::optional<rows> generated(uint64_t count, uint32_t location);
 
   // bind_join.cpp

@@ -30,7 +30,6 @@ constexpr refused_key refused_keys[] = {
     {"replace", "OR REPLACE", "a script defines each view once"},
     {"raw_default", "DEFAULT", ""},
     {"collClause", "COLLATE (text compares by its bytes)", ""},
-    {"ordinality", "WITH ORDINALITY", "leave it out"},
     {"is_rowsfrom", "ROWS FROM", "list the functions in FROM"},
     {"coldeflist", "a list of column definitions", ""},
     {"is_local", "SET LOCAL", "write SET"},
@@ -41,7 +40,6 @@ constexpr refused_key refused_keys[] = {
     {"schemaname", "a schema's name", "tables of a script have plain names"},
     {"catalogname", "a database's name", "tables of a script have plain names"},
     {"skipData", "WITH NO DATA", ""},
-    {"arrayBounds", "an array as a column", "read it as json"},
 };
 /// Keys that say nothing, or what their node's kind says already.
 constexpr std::string_view harmless[] = {"location",        "limitOption", "op",       "inh",
@@ -65,14 +63,13 @@ constexpr std::pair<std::string_view, std::string_view> statement_names[] = {
     {"CreateSeqStmt", "CREATE SEQUENCE"},
     {"DoStmt", "DO"},
     {"PrepareStmt", "PREPARE"},
-    {"CreateEnumStmt", "CREATE TYPE"},
-    {"CompositeTypeStmt", "CREATE TYPE"},
+    {"CreateEnumStmt", "CREATE TYPE ... AS ENUM"},
     {"CreateTrigStmt", "CREATE TRIGGER"},
     {"GrantStmt", "GRANT"},
 };
 
 constexpr std::string_view statements_there_are =
-    "a job is made of SET, CREATE TABLE, CREATE VIEW, INSERT and SELECT";
+    "a job is made of SET, CREATE TYPE, CREATE TABLE, CREATE VIEW, INSERT and SELECT";
 
 std::string in_quotes(std::string_view s) {
   return '"' + std::string(s) + '"';
@@ -144,6 +141,7 @@ result<statement> reader::read_statement(json node) {
   if (kind == "CreateStmt") return keep(create(body));
   if (kind == "CreateTableAsStmt") return keep(create_as(body));
   if (kind == "ViewStmt") return keep(view(body));
+  if (kind == "CompositeTypeStmt") return keep(composite(body));
   if (kind == "InsertStmt") return keep(read_insert(body));
   if (kind == "VariableSetStmt") return keep(set(body));
   if (kind == "ExplainStmt") return keep(explain(body));
@@ -257,7 +255,7 @@ result<std::vector<option>> reader::options(json_list list) {
 }
 
 result<data_type> reader::type(json body, bool& zoned) {
-  WEIR_TRY(only(body, {"names", "typmods", "typemod"}));
+  WEIR_TRY(only(body, {"names", "typmods", "typemod", "arrayBounds"}));
   const auto at = location_of(body);
   auto names = names_of(body["names"]);
   auto text = names.empty() ? std::string() : names.back();
@@ -278,8 +276,52 @@ result<data_type> reader::type(json body, bool& zoned) {
     text += '(' + list + ')';
   }
   auto t = parse_type(text);
+  if (const auto* made = type_named(text)) t = *made;
   if (!t) return error_at(t.err().code, t.err().message, sql(), at);
-  return *t;
+  if (body["arrayBounds"].get(mods)) return *t;
+  zoned = false;
+  if (mods.size() > 1)
+    return refuse("an array of several dimensions", at,
+                  "its elements may be a type of CREATE TYPE");
+  data_type list(type_id::list);
+  list.fields = std::make_shared<std::vector<field>>(1, field{"item", *t, true});
+  return list;
+}
+
+const data_type* reader::type_named(std::string_view name) const {
+  const auto found = types_.find(name);
+  return found == types_.end() ? nullptr : &found->second;
+}
+
+/// CREATE TYPE name AS (a int, b text).
+result<create_type> reader::composite(json body) {
+  WEIR_TRY(only(body, {"typevar", "coldeflist"}));
+  create_type t;
+  WEIR_ASSIGN(t.called, relation(body["typevar"]));
+  if (type_named(t.called.text) || parse_type(t.called.text))
+    return error_at(errc::already_exists, "type " + in_quotes(t.called.text) + " already exists",
+                    sql(), t.called.location);
+  auto fields = std::make_shared<std::vector<field>>();
+  simdjson::dom::array columns;
+  if (!body["coldeflist"].get(columns))
+    for (json c : columns) {
+      const json d = c["ColumnDef"];
+      WEIR_TRY(only(d, {"colname", "typeName", "is_local"}));
+      field f;
+      f.name = text_at(d, "colname");
+      bool zoned = false;
+      WEIR_ASSIGN(f.type, type(d["typeName"], zoned));
+      for (const auto& before : *fields)
+        if (before.name == f.name)
+          return error_at(errc::already_exists,
+                          "attribute " + in_quotes(f.name) + " is there twice", sql(),
+                          location_of(d));
+      fields->push_back(std::move(f));
+    }
+  if (fields->empty()) return refuse("a type without attributes", t.called.location);
+  t.type = data_type(type_id::struct_);
+  t.type.fields = std::move(fields);
+  return t;
 }
 
 status reader::constraint(json body, create_table& t, column_clause* c) {

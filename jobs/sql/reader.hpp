@@ -4,12 +4,16 @@
 #pragma once
 
 #include <initializer_list>
+#include <map>
 #include <string>
 
 #include "jobs/sql/ast.hpp"
 #include "runtime/expr/syntax_reader.hpp"
 
 namespace weir::sql {
+
+/// What CREATE TYPE statements so far made, by name.
+using made_types = std::map<std::string, data_type, std::less<>>;
 
 class reader final : public expr::syntax_reader {
  public:
@@ -18,8 +22,8 @@ class reader final : public expr::syntax_reader {
 
   /// `start`: the statement's first byte in `sql`, for errors about clauses without a place;
   /// `shift` as in syntax_reader.
-  reader(std::string_view sql, ptrdiff_t shift, uint32_t start)
-      : syntax_reader(sql, shift), start_(start) {}
+  reader(std::string_view sql, ptrdiff_t shift, uint32_t start, const made_types& types)
+      : syntax_reader(sql, shift), start_(start), types_(types) {}
 
   /// Of {"stmt": ...}'s value.
   result<statement> read_statement(json);
@@ -53,6 +57,8 @@ class reader final : public expr::syntax_reader {
   result<std::vector<option>> options(json_list list);
   result<name> relation(json body);
   result<data_type> type(json body, bool& zoned);
+  result<create_type> composite(json body);
+  const data_type* type_named(std::string_view) const override;
 
   /// Errors when the node has a key that is neither in `known` nor always harmless.
   status only(json body, std::initializer_list<std::string_view> known) const;
@@ -61,6 +67,7 @@ class reader final : public expr::syntax_reader {
   uint32_t place_of(json) const;
 
   uint32_t start_;
+  const made_types& types_;
 };
 
 /// The texts of a list of {"String": {"sval": ...}}.

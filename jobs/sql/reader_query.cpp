@@ -1,4 +1,5 @@
 // Queries: SELECT, VALUES, set operations, what FROM lists.
+#include "jobs/sql/query_binder.hpp"
 #include "jobs/sql/reader.hpp"
 #include "jobs/sql/subquery_syntax.hpp"
 
@@ -77,6 +78,40 @@ result<query_ptr> reader::select(json body, int depth) {
   return query_ptr(std::move(q));
 }
 
+namespace {
+
+from_item* first_of(from_item& f) {
+  auto* at = &f;
+  while (at->what == from_item::kind::join) at = &at->sides[0];
+  return at;
+}
+
+/// a, unnest(a.x) JOIN b ...: the function reads what stands before the comma, so that is its left
+/// side and the join's.
+void join_to_functions(std::vector<from_item>& items) {
+  for (size_t i = items.size(); i-- > 1;) {
+    auto* first = first_of(items[i]);
+    if (first == &items[i] || first->what != from_item::kind::function ||
+        !is_table_function(first->call.name) || is_window_function(first->call.name))
+      continue;
+    auto cross = [](from_item left, from_item right) {
+      from_item both;
+      both.what = from_item::kind::join;
+      both.location = right.location;
+      both.sides.push_back(std::move(left));
+      both.sides.push_back(std::move(right));
+      return both;
+    };
+    from_item before = std::move(items[0]);
+    for (size_t k = 1; k < i; ++k) before = cross(std::move(before), std::move(items[k]));
+    *first = cross(std::move(before), std::move(*first));
+    items.erase(items.begin(), items.begin() + static_cast<ptrdiff_t>(i));
+    return;
+  }
+}
+
+}  // namespace
+
 status reader::select_clauses(json body, query& q, int depth) {
   simdjson::dom::array list;
   if (!body["distinctClause"].get(list)) {
@@ -98,6 +133,7 @@ status reader::select_clauses(json body, query& q, int depth) {
       WEIR_ASSIGN(auto f, from(item, depth));
       q.from.push_back(std::move(f));
     }
+  join_to_functions(q.from);
   if (has_key(body, "whereClause")) {
     WEIR_ASSIGN(q.where, syntax_reader::read(body["whereClause"]));
   }
@@ -284,7 +320,8 @@ result<from_item> reader::function_item(json body) {
   from_item f;
   f.what = from_item::kind::function;
   f.location = place_of(body);
-  WEIR_TRY(only(body, {"functions", "alias", "lateral"}));
+  WEIR_TRY(only(body, {"functions", "alias", "lateral", "ordinality"}));
+  f.ordinality = has_key(body, "ordinality");
   const json call = body["functions"].at(0)["List"]["items"].at(0);
   if (!has_key(call, "FuncCall")) return refuse("this call in FROM", f.location);
   // TUMBLE(t, ...): the table's name reads as a column.

@@ -153,8 +153,8 @@ result<bound> select_scope::aggregate(const syntax& s, binder& b) {
   n->type = made->type;
   n->column = static_cast<uint32_t>(types_.size()) + k;
   n->location = s.location;
-  if (k == calls_->size()) calls_->push_back(std::move(*made));
-  return bound{std::move(n)};
+  if (k == calls_->size()) calls_->push_back(*made);
+  return bound{planner::made_of_items(s, *made, std::move(n))};
 }
 
 result<bound> select_scope::subquery(const syntax& s, binder& b) {

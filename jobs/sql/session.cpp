@@ -37,7 +37,7 @@ constexpr std::pair<std::string_view, const char*> tags[] = {
     {"CreateStmt", "CREATE TABLE"}, {"CreateTableAsStmt", "CREATE TABLE AS"},
     {"ViewStmt", "CREATE VIEW"},    {"VariableSetStmt", "SET"},
     {"InsertStmt", "INSERT"},       {"SelectStmt", "SELECT"},
-    {"ExplainStmt", "EXPLAIN"},
+    {"ExplainStmt", "EXPLAIN"},     {"CompositeTypeStmt", "CREATE TYPE"},
 };
 
 size_t lines_in(const std::string& s) {
@@ -160,7 +160,8 @@ std::optional<session::answer> session::take(const std::string& statement, const
         if (kind == "CreateTableAsStmt") defines = text_at(body["into"]["rel"], "relname");
       }
   }
-  if (kind == "CreateStmt" || kind == "ViewStmt" || kind == "VariableSetStmt") {
+  if (kind == "CreateStmt" || kind == "ViewStmt" || kind == "VariableSetStmt" ||
+      kind == "CompositeTypeStmt") {
     auto relations = a.load.relations();
     if (!relations) return failed();
     kept_.push_back({statement, where.folder, defines, kind == "CreateStmt"});

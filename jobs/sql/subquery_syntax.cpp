@@ -58,6 +58,8 @@ void collect(const syntax& s, std::vector<const syntax*>& out) {
   if (s.kind == k::column) out.push_back(&s);
   for (const auto& a : s.args) collect(a, out);
   for (const auto& f : s.filter) collect(f, out);
+  if (s.order)
+    for (const auto& o : *s.order) collect(o.value, out);
   if (s.query) collect(query_of(s), out);
   if (s.over) {
     for (const auto& p : s.over->partition) collect(p, out);

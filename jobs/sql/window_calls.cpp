@@ -6,6 +6,7 @@
 
 #include "jobs/plan/aggregate_call.hpp"
 #include "runtime/base/nearest.hpp"
+#include "runtime/column/nested.hpp"
 #include "runtime/expr/expr.hpp"
 
 namespace weir::sql {
@@ -69,7 +70,7 @@ bool same(const window_call& a, const window_call& b) {
 }
 
 bool comparable(const data_type& t) {
-  return t.id != type_id::json && t.id != type_id::list && t.id != type_id::struct_;
+  return is_comparable(t);
 }
 
 }  // namespace

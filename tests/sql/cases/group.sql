@@ -153,7 +153,7 @@ job.sql:1:45: error: non-integer constant in GROUP BY
 -- CASE forms that aggregates do not have
 SELECT sum(DISTINCT v), string_agg(k), sum(*), count(v, v), string_agg(k, ',' ORDER BY k), sum(k), count(*) FILTER (WHERE v) FROM t
 -- ERRORS
-job.sql:1:8: error: DISTINCT is supported in count, min, max, bool_and and bool_or
+job.sql:1:8: error: DISTINCT is supported in count, min, max, bool_and, bool_or, array_agg and string_agg
    1 | SELECT sum(DISTINCT v), string_agg(k), sum(*), count(v, v), string_agg(k, ',' ORDER BY k), sum(k), count(*) FILTER (WHERE v) FROM t
      |        ^
 job.sql:1:25: error: string_agg takes a value and a separator
@@ -165,9 +165,6 @@ job.sql:1:40: error: only count takes *
 job.sql:1:57: error: this aggregate takes one argument
    1 | SELECT sum(DISTINCT v), string_agg(k), sum(*), count(v, v), string_agg(k, ',' ORDER BY k), sum(k), count(*) FILTER (WHERE v) FROM t
      |                                                         ^
-job.sql:1:61: error: ORDER BY in an aggregate is not supported
-   1 | SELECT sum(DISTINCT v), string_agg(k), sum(*), count(v, v), string_agg(k, ',' ORDER BY k), sum(k), count(*) FILTER (WHERE v) FROM t
-     |                                                             ^
 job.sql:1:96: error: function sum(text) does not exist
    1 | SELECT sum(DISTINCT v), string_agg(k), sum(*), count(v, v), string_agg(k, ',' ORDER BY k), sum(k), count(*) FILTER (WHERE v) FROM t
      |                                                                                                ^

@@ -85,7 +85,7 @@ INSERT INTO o SELECT k, v FROM t TABLESAMPLE system (10);
 INSERT INTO o SELECT k, v FROM public.t;
 WITH RECURSIVE r AS (SELECT 1) SELECT * FROM r;
 SELECT k INTO x FROM t;
-INSERT INTO o SELECT k, n FROM t, words(k) WITH ORDINALITY AS w (k2, n)
+INSERT INTO o SELECT k, 1 FROM t, words(k) WITH ORDINALITY AS w (k2, n, more)
 -- ERRORS
 job.sql:1:22: error: FOR UPDATE is not supported; rows of a stream cannot be locked
    1 | INSERT INTO o SELECT k, v FROM t FOR UPDATE;
@@ -111,8 +111,8 @@ job.sql:7:16: error: WITH RECURSIVE is not supported; write WITH
 job.sql:8:15: error: SELECT INTO is not supported; write INSERT INTO ... SELECT or CREATE TABLE ... AS
    8 | SELECT k INTO x FROM t;
      |               ^
-job.sql:9:35: error: WITH ORDINALITY is not supported; leave it out
-   9 | INSERT INTO o SELECT k, n FROM t, words(k) WITH ORDINALITY AS w (k2, n)
+job.sql:9:35: error: words() gives 2 columns, but 3 are named
+   9 | INSERT INTO o SELECT k, 1 FROM t, words(k) WITH ORDINALITY AS w (k2, n, more)
      |                                   ^
 
 -- CASE statements
@@ -122,19 +122,19 @@ DROP TABLE o;
 BEGIN;
 CREATE INDEX i ON o (k)
 -- ERRORS
-job.sql:1:1: error: DELETE is not supported; a job is made of SET, CREATE TABLE, CREATE VIEW, INSERT and SELECT
+job.sql:1:1: error: DELETE is not supported; a job is made of SET, CREATE TYPE, CREATE TABLE, CREATE VIEW, INSERT and SELECT
    1 | DELETE FROM o;
      | ^
-job.sql:2:1: error: UPDATE is not supported; a job is made of SET, CREATE TABLE, CREATE VIEW, INSERT and SELECT
+job.sql:2:1: error: UPDATE is not supported; a job is made of SET, CREATE TYPE, CREATE TABLE, CREATE VIEW, INSERT and SELECT
    2 | UPDATE o SET n = 1;
      | ^
-job.sql:3:1: error: DROP is not supported; a job is made of SET, CREATE TABLE, CREATE VIEW, INSERT and SELECT
+job.sql:3:1: error: DROP is not supported; a job is made of SET, CREATE TYPE, CREATE TABLE, CREATE VIEW, INSERT and SELECT
    3 | DROP TABLE o;
      | ^
-job.sql:4:1: error: a transaction is not supported; a job is made of SET, CREATE TABLE, CREATE VIEW, INSERT and SELECT
+job.sql:4:1: error: a transaction is not supported; a job is made of SET, CREATE TYPE, CREATE TABLE, CREATE VIEW, INSERT and SELECT
    4 | BEGIN;
      | ^
-job.sql:5:1: error: CREATE INDEX is not supported; a job is made of SET, CREATE TABLE, CREATE VIEW, INSERT and SELECT
+job.sql:5:1: error: CREATE INDEX is not supported; a job is made of SET, CREATE TYPE, CREATE TABLE, CREATE VIEW, INSERT and SELECT
    5 | CREATE INDEX i ON o (k)
      | ^
 
@@ -144,7 +144,7 @@ CREATE TABLE b (x int NOT NULL) WITH (connector = 'stdin');
 CREATE TABLE c (x int CHECK (x > 0)) WITH (connector = 'stdin');
 CREATE TABLE d (x varchar(3)) WITH (connector = 'stdin');
 CREATE TABLE e (x char(3)) WITH (connector = 'stdin');
-CREATE TABLE g (x int[]) WITH (connector = 'stdin');
+CREATE TABLE g (x int[][]) WITH (connector = 'stdin');
 CREATE TABLE h (x nosuch) WITH (connector = 'stdin');
 CREATE TABLE i (x int) PARTITION BY LIST (x);
 CREATE TEMP TABLE j (x int);
@@ -176,8 +176,8 @@ job.sql:4:19: error: type "varchar(3)": length limits are not supported; write t
 job.sql:5:19: error: char(n) is not supported; it pads with blanks; write text
    5 | CREATE TABLE e (x char(3)) WITH (connector = 'stdin');
      |                   ^
-job.sql:6:19: error: an array as a column is not supported; read it as json
-   6 | CREATE TABLE g (x int[]) WITH (connector = 'stdin');
+job.sql:6:19: error: an array of several dimensions is not supported; its elements may be a type of CREATE TYPE
+   6 | CREATE TABLE g (x int[][]) WITH (connector = 'stdin');
      |                   ^
 job.sql:7:19: error: unknown type "nosuch"; valid are boolean, int, bigint, double precision, decimal(38,S), text, bytea, date, timestamp, interval, json, TYPE[] and struct(NAME TYPE, ...)
    7 | CREATE TABLE h (x nosuch) WITH (connector = 'stdin');

@@ -165,7 +165,7 @@ job.sql:1:8: error: words() gives rows; write it in FROM
 -- CASE functions that FROM does not know
 SELECT 1 FROM wordz('x')
 -- ERRORS
-job.sql:1:15: error: wordz() is not a function for FROM; did you mean "words"? (there are TUMBLE, HOP, CUMULATE, SESSION, string_to_table, words, lines, json_array_elements)
+job.sql:1:15: error: wordz() is not a function for FROM; did you mean "words"? (there are TUMBLE, HOP, CUMULATE, SESSION, string_to_table, words, lines, unnest, json_array_elements)
    1 | SELECT 1 FROM wordz('x')
      |               ^
 
