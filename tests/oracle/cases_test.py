@@ -18,7 +18,7 @@ from tables import Table
 from weir_runs import Folder, Query, Way, Wrong, script
 
 TYPES = {"int": "int", "int4": "int", "bigint": "bigint", "int8": "bigint", "text": "text", "timestamp": "ts", "date": "date",
-         "numeric": "num", "float8": "dbl", "bool": "bool"}
+         "numeric": "num", "float8": "dbl", "bool": "bool", "_int4": "ints", "_text": "texts"}
 
 
 def statements(text: str) -> list:

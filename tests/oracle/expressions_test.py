@@ -71,8 +71,10 @@ class Oracle:
         try:
             self.db.run(f"CREATE VIEW one AS SELECT ({e.text}) AS c FROM t")
         except Failed as error:
-            e.want = str(error)
-            return False
+            if "pseudo-type record" not in str(error):  # ROW(...) has no type that a view could have
+                e.want = str(error)
+                return False
+            self.db.run(f"CREATE VIEW one AS SELECT 'record'::name AS c, ({e.text})::text FROM t")
         name = self.db.query("SELECT format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = 'one'::regclass AND attnum = 1").strip()
         self.db.run("DROP VIEW one")
         e.kind = PLAIN.get(name.strip('"'), "other")

@@ -1,12 +1,12 @@
 """Random queries over docs/sql.md. What Weir is to answer is written exactly as PostgreSQL reads it."""
 import re
 
-from scalars import KINDS, NUMBERS, Scalars, Scope
+from scalars import ITEMS, KINDS, NUMBERS, Scalars, Scope
 from subqueries import Subqueries
 from windows import Windows
 
 # Parts of the grammar that a caller can leave out.
-FEATURES = {"joins", "subqueries", "lateral", "sets", "with", "values", "grouping_sets", "limit", "distinct_on", "window"}
+FEATURES = {"arrays", "joins", "subqueries", "lateral", "sets", "with", "values", "grouping_sets", "limit", "distinct_on", "window"}
 LATER = set()
 
 
@@ -123,6 +123,15 @@ class Grammar(Scalars, Subqueries, Windows):
             names.append(columns)
             if how == ",":
                 break  # what follows could not see what stands before the comma
+        arrays = [(a, k) for a, k in atoms if k in ITEMS]
+        if "arrays" in self.features and arrays and self.c.chance(30):
+            array, kind = self.c.pick(arrays)
+            name = self.alias()
+            numbered = self.c.chance(40)
+            call = f"unnest({array})" + (f" WITH ORDINALITY AS {name} (e, o)" if numbered else f" AS {name} (e)")
+            text += self.c.pick([f", {call}" if " JOIN " not in text else f" CROSS JOIN {call}", f" CROSS JOIN LATERAL {call}",
+                                 f" LEFT JOIN LATERAL {call} ON true", f" JOIN LATERAL {call} ON {name}.e IS NOT NULL"])
+            atoms = atoms + [(f"{name}.e", ITEMS[kind])] + ([(f"{name}.o", "bigint")] if numbered else [])
         return text, Scope(atoms, outer)
 
     def join_condition(self, left: list, right: list, outer, how: str, depth: int) -> str:
@@ -238,6 +247,13 @@ class Grammar(Scalars, Subqueries, Windows):
             calls = [lambda: f"bool_and({v('bool')})", lambda: f"bool_or({v('bool')})", lambda: f"every({v('bool')})"]
         else:
             calls += [lambda: f"max({v(kind)})", lambda: f"min({v(kind)})"]
+        if kind in ITEMS:
+            x = self.value(ITEMS[kind], scope, 1)
+            how = self.c.pick(["", " DESC", " NULLS FIRST", " DESC NULLS LAST"])
+            calls += [lambda: f"array_agg({x} ORDER BY {x}{how})", lambda: f"array_agg(DISTINCT {x})"]
+        if kind == "text":
+            x = v("text")
+            calls += [lambda: f"string_agg({x}, ',' ORDER BY {x})", lambda: f"string_agg(DISTINCT {x}, '')"]
         call = self.c.pick(calls)()
         if self.c.chance(15):
             call += f" FILTER (WHERE {self.condition(Scope(scope.atoms), 1)})"

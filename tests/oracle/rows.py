@@ -30,7 +30,7 @@ def fields(line: str) -> list:
 
 def plain(kind: str, text):
     """One spelling per value: numbers without trailing zeros, floats to 10 digits, true and false."""
-    if text is None or kind in ("text", "ts", "date", "int", "bigint"):
+    if text is None or kind in ("text", "ts", "date", "int", "bigint", "ints", "texts"):
         return text
     if kind == "bool":
         return {"t": "true", "f": "false"}.get(text, text)

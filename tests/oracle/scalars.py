@@ -3,9 +3,9 @@
 Nothing here can fail at run time (no overflow, no division by zero, no cast that does not fit): where an
 error is raised may differ, so expressions that fail belong to expressions_test.py.
 """
-KINDS = ["int", "text", "bigint", "num", "ts", "bool", "date", "dbl"]
+KINDS = ["int", "text", "bigint", "num", "ts", "bool", "date", "dbl", "ints", "texts"]
 SQL_NAMES = {"int": "int", "bigint": "bigint", "text": "text", "ts": "timestamp", "date": "date",
-             "num": "numeric(12, 2)", "dbl": "double precision", "bool": "boolean"}
+             "num": "numeric(12, 2)", "dbl": "double precision", "bool": "boolean", "ints": "int[]", "texts": "text[]"}
 LITERALS = {
     "int": ["1", "0", "2", "3", "-4", "10"],
     "bigint": ["2::bigint", "4000000000", "0::bigint", "-5::bigint"],
@@ -15,7 +15,10 @@ LITERALS = {
     "num": ["1.50", "0.0", "-2.25", "10.00"],
     "dbl": ["0.5::float8", "2::float8", "-1.25::float8"],
     "bool": ["true", "false"],
+    "ints": ["'{1,2}'::int[]", "'{}'::int[]", "ARRAY[3, NULL]", "'{0}'::int[]"],
+    "texts": ["'{a,b}'::text[]", "'{}'::text[]", "ARRAY['Ab c', NULL]", "'{a}'::text[]"],
 }
+ITEMS = {"ints": "int", "texts": "text"}  # what is in an array
 NUMBERS = ["int", "bigint", "num", "dbl"]
 
 
@@ -67,6 +70,8 @@ class Scalars:
 
     def coalesced(self, kind: str, scope: Scope, depth: int) -> str:
         a, b = self.value(kind, scope, depth), self.value(kind, scope, depth)
+        if kind in ITEMS:
+            return self.c.pick([f"coalesce({a}, {b})", f"nullif({a}, {b})"])
         return self.c.pick([f"coalesce({a}, {b})", f"nullif({a}, {b})", f"greatest({a}, {b})", f"least({a}, {b})"])
 
     def chosen(self, kind: str, scope: Scope, depth: int) -> str:
@@ -79,6 +84,16 @@ class Scalars:
         v = lambda k: self.value(k, scope, depth)
         if kind == "bool":
             return f"({self.condition(scope, depth)})"
+        if kind in ITEMS:
+            item = ITEMS[kind]
+            return self.c.pick([lambda: f"ARRAY[{v(item)}, {v(item)}]", lambda: f"({v(kind)} || {v(kind)})", lambda: f"({v(kind)} || {v(item)})",
+                                lambda: f"({v(kind)})[{1 + self.c.below(2)}:]", lambda: f"array_remove({v(kind)}, {v(item)})",
+                                lambda: f"array_prepend({v(item)}, {v(kind)})"])()
+        if kind in ("int", "text") and self.c.chance(15):
+            array = "ints" if kind == "int" else "texts"
+            return self.c.pick([lambda: f"({v(array)})[{self.c.below(3)}]"] + (
+                [lambda: f"cardinality({v('texts')})", lambda: f"array_position({v('ints')}, {v('int')})", lambda: f"array_length({v('ints')}, 1)"]
+                if kind == "int" else [lambda: f"array_to_string({v('texts')}, '+', '*')"]))()
         if kind == "int":
             return self.c.pick([lambda: f"({self.atom('int', scope)} % 7 + {self.c.below(4)})",
                                 lambda: f"length({v('text')})", lambda: f"({self.small('int', scope)} * 2)",
@@ -123,6 +138,8 @@ class Scalars:
             shapes.append(lambda s, _: self.atom("bool", s))
         if scope.own("text"):
             shapes.append(self.like)
+        if scope.own("ints") or scope.own("texts"):
+            shapes.append(self.array_test)
         if depth > 0:
             shapes += [self.combined, self.combined, self.negated]
             if self.subqueries_left > 0:
@@ -147,6 +164,12 @@ class Scalars:
 
     def like(self, scope: Scope, _depth: int) -> str:
         return f"{self.atom('text', scope)} {self.c.pick(['', 'NOT '])}LIKE {self.c.pick(['%a%', '_', 'A%', '%', '%b', ''])!r}"
+
+    def array_test(self, scope: Scope, depth: int) -> str:
+        kind = "ints" if scope.own("ints") else "texts"
+        a, b, x = self.value(kind, scope, 0), self.value(kind, scope, 0), self.value(ITEMS[kind], scope, 0)
+        return self.c.pick([f"{a} @> {b}", f"{a} <@ {b}", f"{a} && {b}", f"{x} = ANY ({a})", f"{x} <> ALL ({a})", f"{x} < ANY ({a})",
+                            f"{a} = {b}"])
 
     def combined(self, scope: Scope, depth: int) -> str:
         return f"({self.condition(scope, depth)} {self.c.pick(['AND', 'OR'])} {self.condition(scope, depth)})"

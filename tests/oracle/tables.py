@@ -3,9 +3,9 @@ import json
 import random
 
 from grammar import Relation
-from scalars import SQL_NAMES
+from scalars import ITEMS, SQL_NAMES
 
-LETTER = {"int": "i", "bigint": "l", "text": "s", "ts": "t", "date": "d", "num": "n", "dbl": "f", "bool": "b"}
+LETTER = {"int": "i", "bigint": "l", "text": "s", "ts": "t", "date": "d", "num": "n", "dbl": "f", "bool": "b", "ints": "a", "texts": "z"}
 
 
 def random_value(r: random.Random, kind: str):
@@ -24,6 +24,10 @@ def random_value(r: random.Random, kind: str):
         return f"2024-01-0{r.randrange(1, 4)} {r.randrange(9, 12):02}:{r.choice([0, 30]):02}:00"
     if kind == "date":
         return f"2024-01-0{r.randrange(1, 6)}"
+    if kind == "ints":
+        return "{" + ",".join(r.choice(["0", "1", "2", "3", "NULL"]) for _ in range(r.choice([0, 1, 1, 2, 3]))) + "}"
+    if kind == "texts":
+        return "{" + ",".join(r.choice(["a", "b", '"Ab c"', '""', "NULL", "ä"]) for _ in range(r.choice([0, 1, 1, 2, 3]))) + "}"
     if kind == "num":
         return f"{r.choice([r.randrange(-300, 300), r.randrange(0, 4) * 50]) / 100:.2f}"
     return repr(r.randrange(-12, 12) / 4)
@@ -37,11 +41,17 @@ def csv_line(row: tuple) -> str:
     return ",".join(field(v) for v in row)
 
 
+def json_array(text: str) -> str:
+    """PostgreSQL's text of an array whose elements hold neither commas nor quotes, as JSON."""
+    items = text[1:-1].split(",") if text != "{}" else []
+    return "[" + ", ".join("null" if i == "NULL" else i if i.startswith('"') or i.isdigit() else json.dumps(i) for i in items) + "]"
+
+
 def json_row(columns: list, row) -> str:
     """A row as JSON, numbers as they are written."""
     if row is None:
         return "null"
-    texts = ("null" if v is None else json.dumps(v) if k in ("text", "ts", "date") else v for v, (_, k) in zip(row, columns))
+    texts = ("null" if v is None else json.dumps(v) if k in ("text", "ts", "date") else json_array(v) if k in ITEMS else v for v, (_, k) in zip(row, columns))
     return "{" + ", ".join(f'"{n}": {v}' for v, (n, _) in zip(texts, columns)) + "}"
 
 

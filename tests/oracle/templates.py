@@ -3,13 +3,16 @@
 Unlike scalars.py they may fail at run time: then Weir must leave out the same rows as PostgreSQL.
 """
 COLUMNS = {"int": ["i", "id"], "bigint": ["j"], "num": ["n", "m"], "dbl": ["f"], "text": ["s", "u"], "bool": ["b"],
-           "date": ["d"], "ts": ["ts"], "interval": ["iv"], "json": ["js"]}
+           "date": ["d"], "ts": ["ts"], "interval": ["iv"], "json": ["js"],
+           "ints": ["ARRAY[i, id]", "ARRAY[id % 3, 1, NULL, id % 3]"], "texts": ["ARRAY[s, u]", "string_to_array(s, 'l')"]}
 CONSTANTS = {"int": ["0", "1", "7", "-3", "2147483647"], "bigint": ["4294967296", "-1::bigint", "9223372036854775807"],
              "num": ["0.5", "-12.345", "99999.99", "0.00"], "dbl": ["0.25::float8", "-1e10::float8", "3::float8"],
              "text": ["'abc'", "''", "'12'", "'a_b%'", "'Straße'", "' x '"], "bool": ["true", "false"],
              "date": ["date '2024-02-29'", "date '1970-01-01'"],
              "ts": ["timestamp '2024-02-29 23:59:59.999999'", "timestamp '1999-12-31 00:00:00'"],
              "interval": ["interval '1 day 02:03:04'", "interval '-1 mon'", "interval '36 hours'"],
+             "ints": ["'{1,NULL,3}'::int[]", "ARRAY[]::int[]", "'{0,1,1}'::int[]", "ARRAY[7]"],
+             "texts": ["'{a,\"b c\",NULL,\"\"}'::text[]", "ARRAY[]::text[]", "ARRAY['abc', 'NULL', 'q\"']"],
              "json": ["'{\"a\": 1}'::json", "'[1, 2.5, \"x\"]'::json"]}
 TEMPLATES = {
     "int": ["{int} + {int}", "{int} - {int}", "{int} * {int}", "{int} / {int}", "{int} % {int}", "-{int}", "+{int}", "abs({int})",
@@ -18,7 +21,9 @@ TEMPLATES = {
             "extract(year from {ts})::int", "extract(dow from {date})::int", "extract(doy from {ts})::int",
             "extract(week from {ts})::int", "extract(quarter from {date})::int", "sign({int})::int", "{int} & {int}",
             "{int} | {int}", "{int} # {int}", "~{int}", "({int} % 8) << 3", "{int} >> 2", "mod({int}, {int})",
-            "json_array_length({json})", "({json} ->> 'a')::int", "gcd({int}, {int})"],
+            "({ints})[{int}]", "({ints})[1]", "cardinality({ints})", "array_length({texts}, 1)", "array_position({ints}, {int})",
+            "array_position({texts}, {text})", "array_upper({ints}, 1)", "(ARRAY[{int}, {int}])[2]", "array_ndims({texts})",
+            "(ROW({int}, {text})::text)::varchar(1)::int", "json_array_length({json})", "({json} ->> 'a')::int", "gcd({int}, {int})"],
     "bigint": ["{bigint} + {int}", "{bigint} - {bigint}", "{bigint} * {bigint}", "{bigint} / {int}", "{bigint} % {bigint}",
                "-{bigint}", "abs({bigint})", "{int}::bigint", "{num}::bigint", "{dbl}::bigint", "{text}::bigint", "{int} * {bigint}",
                "{bigint} & {bigint}", "{bigint} | {int}", "mod({bigint}, {bigint})"],
@@ -40,6 +45,8 @@ TEMPLATES = {
              "{ts}::text", "{interval}::text", "{num}::numeric(20, 2)::text", "to_hex({int})", "chr(65 + abs({int} % 26))",
              "quote_literal({text})", "starts_with({text}, {text})::text", "format('%s|%s', {text}, {int})", "{json} ->> 'a'",
              "to_char({ts}, 'YYYY-MM-DD HH24:MI:SS')", "to_char({date}, 'Day, DD Mon YYYY')", "to_char({int}, '999,999')",
+             "({texts})[{int} % 3]", "array_to_string({texts}, '-')", "array_to_string({ints}, ',', '*')", "{ints}::text",
+             "{texts}::text", "ROW({int}, {text}, {bool}, {ints})::text", "array_to_string(ARRAY[{bool}, {bool}], '')",
              "regexp_replace({text}, '[aeiou]', '#')", "CASE {int} % 3 WHEN 0 THEN {text} WHEN 1 THEN 'one' END"],
     "bool": ["{int} = {int}", "{int} < {bigint}", "{num} >= {int}", "{dbl} > {num}", "{dbl} = {dbl}", "{text} < {text}", "{text} = {text}",
              "{ts} > {ts}", "{date} <= {ts}", "{interval} < {interval}", "{bool} AND {bool}", "{bool} OR {bool}", "NOT {bool}",
@@ -48,7 +55,19 @@ TEMPLATES = {
              "{int} BETWEEN SYMMETRIC {int} AND {int}", "{int} IN (1, {int}, NULL)", "{text} NOT IN ('abc', {text})", "{text} LIKE '%b%'",
              "{text} LIKE {text}", "{text} ILIKE 'A%'", "{text} NOT LIKE '_'", "{text} ~ '^[a-c]'", "{text} ~* 'S'", "{text} !~ 'x'",
              "starts_with({text}, 'a')", "{text} SIMILAR TO 'a(b|c)%'", "{bool} = {bool}", "{bool} > {bool}", "{int}::bool",
-             "{bigint} <> {num}"],
+             "{bigint} <> {num}", "{ints} = {ints}", "{ints} <> {ints}", "{texts} < {texts}", "{ints} >= {ints}", "{ints} @> {ints}",
+             "{texts} <@ {texts}", "{ints} && {ints}", "{int} = ANY ({ints})", "{int} <> ALL ({ints})", "{text} = ANY ({texts})",
+             "{int} < ANY ({ints})", "{int} >= ALL ({ints})", "{text} > ALL ({texts})", "{text} LIKE ANY (ARRAY[{text}, 'a%'])",
+             "{ints} IS NULL", "{texts} IS DISTINCT FROM {texts}", "{ints} IN ({ints}, {ints})", "{ints} BETWEEN {ints} AND {ints}",
+             "({int}, {text}) = ({int}, {text})", "({int}, {text}) < ({int}, {text})", "({int}, {int}) IN (({int}, {int}), (1, 2))",
+             "({int}, {text}) IS DISTINCT FROM ({int}, {text})", "ROW({int}, {text}) IS NULL", "ROW({int}, {bool}) IS NOT NULL"],
+    "ints": ["ARRAY[{int}, {int}]", "{ints} || {ints}", "{ints} || {int}", "{int} || {ints}", "array_append({ints}, {int})",
+             "array_prepend({int}, {ints})", "array_cat({ints}, {ints})", "array_remove({ints}, {int})", "array_replace({ints}, {int}, {int})",
+             "({ints})[2:3]", "({ints})[{int} % 4:]", "({ints})[:{int} % 4]", "array_positions({ints}, {int})", "{ints}::bigint[]::int[]",
+             "{ints}::text::int[]", "{texts}::int[]", "trim_array({ints}, {int} % 3)", "ARRAY[{bigint}, {num}]::int[]"],
+    "texts": ["ARRAY[{text}, {text}]", "{texts} || {texts}", "{texts} || {text}", "array_remove({texts}, {text})", "array_append({texts}, {text})",
+              "string_to_array({text}, 'b')", "string_to_array({text}, NULL)", "string_to_array({text}, ' ', '')", "{ints}::text[]",
+              "{texts}::text::text[]", "({texts})[{int} % 2:2]", "array_replace({texts}, {text}, {text})", "{text}::text[]"],
     "date": ["{date} + {int} % 1000", "{date} - {int} % 1000", "{ts}::date", "{text}::date", "make_date(2000 + {int} % 50, 1 + abs({int} % 12), 5)"],
     "ts": ["{ts} + {interval}", "{ts} - {interval}", "{date} + {interval}", "{date}::timestamp", "date_trunc('hour', {ts})",
            "date_trunc('month', {ts})", "date_trunc('week', {ts})", "date_trunc('quarter', {date}::timestamp)", "{text}::timestamp",
@@ -65,7 +84,8 @@ def generate(c, kind: str, depth: int) -> str:
     """An expression of a kind; c: Choices."""
     if depth <= 0 or c.chance(10):
         return c.pick(COLUMNS[kind] if c.chance(75) else CONSTANTS[kind])
-    templates = TEMPLATES[kind] + ([] if kind == "json" else ANY)
+    plain = [t for t in ANY if "greatest" not in t and "least" not in t] if kind in ("ints", "texts") else ANY
+    templates = TEMPLATES[kind] + ([] if kind == "json" else plain)
     text = c.pick(templates).replace("{k}", "{" + kind + "}")
     out, at = "", 0
     while (begin := text.find("{", at)) >= 0:
