@@ -80,20 +80,29 @@ result<query_ptr> reader::select(json body, int depth) {
 
 namespace {
 
-from_item* first_of(from_item& f) {
-  auto* at = &f;
-  while (at->what == from_item::kind::join) at = &at->sides[0];
-  return at;
+bool gives_rows(const from_item& f) {
+  return f.what == from_item::kind::function && is_table_function(f.call.name) &&
+         !is_window_function(f.call.name);
 }
 
-/// a, unnest(a.x) JOIN b ...: the function reads what stands before the comma, so that is its left
-/// side and the join's.
+/// Of joins from left to right with a function that gives rows among them: the item they begin
+/// with. Null: there is none, or a join that may take its left side away.
+from_item* first_of(from_item& f) {
+  bool found = false;
+  auto* at = &f;
+  for (; at->what == from_item::kind::join; at = &at->sides[0]) {
+    if (at->how != join_kind::inner && at->how != join_kind::left) return nullptr;
+    found |= gives_rows(at->sides[1]);
+  }
+  return at != &f && (found || gives_rows(*at)) ? at : nullptr;
+}
+
+/// a, unnest(a.x) JOIN b ...: functions read what stands before the comma, so that is their left
+/// side and the joins'.
 void join_to_functions(std::vector<from_item>& items) {
   for (size_t i = items.size(); i-- > 1;) {
     auto* first = first_of(items[i]);
-    if (first == &items[i] || first->what != from_item::kind::function ||
-        !is_table_function(first->call.name) || is_window_function(first->call.name))
-      continue;
+    if (!first) continue;
     auto cross = [](from_item left, from_item right) {
       from_item both;
       both.what = from_item::kind::join;

@@ -249,6 +249,7 @@ class Grammar(Scalars, Subqueries, Windows):
             calls += [lambda: f"max({v(kind)})", lambda: f"min({v(kind)})"]
         if kind in ITEMS:
             x = self.value(ITEMS[kind], scope, 1)
+            x += "::text" if x.startswith("'") else ""  # its type would be unknown
             how = self.c.pick(["", " DESC", " NULLS FIRST", " DESC NULLS LAST"])
             calls += [lambda: f"array_agg({x} ORDER BY {x}{how})", lambda: f"array_agg(DISTINCT {x})"]
         if kind == "text":
