@@ -1,0 +1,52 @@
+// Small helpers of the state machine's parts. Internal to cluster/meta/state.
+#pragma once
+
+#include <algorithm>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cluster/meta/state/command.hpp"
+
+namespace weir::meta {
+
+inline answer refuse(verdict code, std::string text) {
+  return {code, std::move(text), 0, 0};
+}
+inline answer done(uint64_t number = 0, uint64_t second = 0) {
+  return {verdict::ok, {}, number, second};
+}
+
+inline bool contains(std::span<const node_id> all, node_id n) {
+  return std::find(all.begin(), all.end(), n) != all.end();
+}
+/// Those of `all`, in their order, that are in `some`.
+inline std::vector<node_id> common(std::span<const node_id> all, std::span<const node_id> some) {
+  std::vector<node_id> out;
+  for (node_id n : all)
+    if (contains(some, n)) out.push_back(n);
+  return out;
+}
+/// Those of `all`, in their order, that are not in `some`.
+inline std::vector<node_id> without(std::span<const node_id> all, std::span<const node_id> some) {
+  std::vector<node_id> out;
+  for (node_id n : all)
+    if (!contains(some, n)) out.push_back(n);
+  return out;
+}
+inline bool all_distinct(std::vector<node_id> v) {
+  std::sort(v.begin(), v.end());
+  return std::adjacent_find(v.begin(), v.end()) == v.end();
+}
+
+inline std::string name_of(node_id n) {
+  return "node " + std::to_string(n.value);
+}
+/// Names collide if they differ only in these: metrics could not tell them apart.
+inline std::string folded(std::string name) {
+  std::replace(name.begin(), name.end(), '.', '_');
+  return name;
+}
+
+}  // namespace weir::meta

@@ -1,0 +1,160 @@
+@0xc1d6e09a52b74f38;
+# The replicated metadata: requests to its state machine, answers, and the messages and records of
+# its consensus. See cluster/meta/state/command.hpp and cluster/meta/raft for their meaning. Fields
+# and commands are only ever added at the end; what an old reader would misunderstand raises the
+# root's formatVersion.
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("weir::wire::meta");
+
+# --- values
+
+struct Endpoint {
+  listener @0 :Text;
+  host @1 :Text;
+  port @2 :UInt16;
+}
+
+struct Config {
+  name @0 :Text;
+  value @1 :Text;
+}
+
+struct Request {
+  formatVersion @0 :UInt16;
+  client @1 :Data;          # 16 bytes
+  number @2 :UInt64;
+  command :union {
+    unknown @3 :Void;
+    registerNode @4 :RegisterNode;
+    fenceNode @5 :NodeEpoch;
+    drainNode @6 :DrainNode;
+    removeNode @7 :Int32;
+    createTopic @8 :CreateTopic;
+    deleteTopic @9 :Data;
+    alterTopic @10 :AlterTopic;
+    addPartitions @11 :AddPartitions;
+    alterInSync @12 :AlterInSync;
+    reassignPartition @13 :ReassignPartition;
+    electLeader @14 :ElectLeader;
+    balanceLeaders @15 :UInt32;
+    balanceReplicas @16 :UInt32;
+    submitJob @17 :SubmitJob;
+    acquireMaster @18 :AcquireMaster;
+    releaseMaster @19 :ReleaseMaster;
+    completeEpoch @20 :CompleteEpoch;
+    endJob @21 :EndJob;
+    deleteJob @22 :Data;
+    findHome @23 :Home;
+    dropHome @24 :Home;
+    allocateProducerIds @25 :AllocateProducerIds;
+    setClusterConfig @26 :Config;
+  }
+}
+
+struct RegisterNode {
+  identity @0 :Data;
+  name @1 :Text;
+  rack @2 :Text;
+  endpoints @3 :List(Endpoint);
+}
+
+struct NodeEpoch {
+  node @0 :Int32;
+  epoch @1 :UInt64;
+}
+
+struct DrainNode {
+  node @0 :Int32;
+  drain @1 :Bool;
+}
+
+struct CreateTopic {
+  name @0 :Text;
+  id @1 :Data;
+  partitions @2 :Int32;
+  replication @3 :UInt16;
+  createdMs @4 :Int64;
+  configs @5 :List(Config);
+  assignment @6 :List(List(Int32));
+}
+
+struct AlterTopic {
+  id @0 :Data;
+  configs @1 :List(Config);
+}
+
+struct AddPartitions {
+  id @0 :Data;
+  partitions @1 :Int32;
+}
+
+struct AlterInSync {
+  topic @0 :Data;
+  partition @1 :Int32;
+  leader @2 :NodeEpoch;
+  leaderEpoch @3 :Int32;
+  version @4 :Int32;
+  inSync @5 :List(Int32);
+}
+
+struct ReassignPartition {
+  topic @0 :Data;
+  partition @1 :Int32;
+  target @2 :List(Int32);
+}
+
+struct ElectLeader {
+  topic @0 :Data;
+  partition @1 :Int32;
+  leader @2 :Int32;
+}
+
+struct SubmitJob {
+  id @0 :Data;
+  name @1 :Text;
+  plan @2 :Text;
+  snapshotIntervalUs @3 :Int64;
+}
+
+struct AcquireMaster {
+  job @0 :Data;
+  node @1 :NodeEpoch;
+}
+
+struct ReleaseMaster {
+  job @0 :Data;
+  token @1 :UInt64;
+}
+
+struct CompleteEpoch {
+  job @0 :Data;
+  token @1 :UInt64;
+  number @2 :UInt64;
+  manifest @3 :Text;
+}
+
+struct EndJob {
+  job @0 :Data;
+  token @1 :UInt64;
+  phase @2 :UInt8;
+  error @3 :Text;
+}
+
+struct Home {
+  kind @0 :UInt8;
+  key @1 :Text;
+  token @2 :UInt64;         # dropHome only
+}
+
+struct AllocateProducerIds {
+  node @0 :NodeEpoch;
+  count @1 :UInt32;
+}
+
+struct Answer {
+  formatVersion @0 :UInt16;
+  code @1 :UInt8;
+  text @2 :Text;
+  number @3 :UInt64;
+  second @4 :UInt64;
+}
