@@ -158,3 +158,73 @@ struct Answer {
   number @3 :UInt64;
   second @4 :UInt64;
 }
+
+# --- consensus: messages between its servers (cluster/meta/raft)
+
+struct Server {
+  id @0 :UInt64;
+  address @1 :Text;
+  role @2 :UInt8;           # server_role
+}
+
+struct LogEntry {
+  term @0 :UInt64;
+  type @1 :UInt8;           # entry_type
+  data @2 :Data;
+}
+
+struct PeerMessage {
+  formatVersion @0 :UInt16;
+  cluster @1 :Data;         # 16 bytes
+  from @2 :UInt64;
+  to @3 :UInt64;
+  address @4 :Text;         # of the sender
+  term @5 :UInt64;
+  body :union {
+    unknown @6 :Void;
+    appendEntries @7 :AppendEntries;
+    appendResult @8 :AppendResult;
+    requestVote @9 :RequestVote;
+    voteResult @10 :VoteResult;
+    installSnapshot @11 :InstallSnapshot;
+    timeoutNow @12 :TimeoutNow;
+  }
+}
+
+struct AppendEntries {
+  previousIndex @0 :UInt64;
+  previousTerm @1 :UInt64;
+  commitIndex @2 :UInt64;
+  entries @3 :List(LogEntry);
+}
+
+struct AppendResult {
+  rejected @0 :UInt64;      # 0: accepted
+  lastIndex @1 :UInt64;
+}
+
+struct RequestVote {
+  candidate @0 :UInt64;
+  lastIndex @1 :UInt64;
+  lastTerm @2 :UInt64;
+  disruptLeader @3 :Bool;
+  preVote @4 :Bool;
+}
+
+struct VoteResult {
+  granted @0 :Bool;
+  preVote @1 :Bool;
+}
+
+struct InstallSnapshot {
+  index @0 :UInt64;
+  indexTerm @1 :UInt64;
+  configuration @2 :List(Server);
+  configurationIndex @3 :UInt64;
+  data @4 :Data;
+}
+
+struct TimeoutNow {
+  lastIndex @0 :UInt64;
+  lastTerm @1 :UInt64;
+}

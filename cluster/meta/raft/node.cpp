@@ -1,0 +1,123 @@
+#include "cluster/meta/raft/node.hpp"
+
+#include "cluster/meta/raft/core.hpp"
+
+namespace weir::meta {
+
+consensus_node::consensus_node(std::unique_ptr<core> c) : core_(std::move(c)) {}
+consensus_node::~consensus_node() = default;
+
+status consensus_node::bootstrap(log_store& store, const configuration& servers) {
+  WEIR_ASSIGN(stored_log present, store.load());
+  if (present.term != 0 || present.snapshot || !present.entries.empty())
+    return {errc::already_exists,
+            "the log of the metadata is not empty: this server has a cluster"};
+  if (servers.empty()) return {errc::invalid_argument, "a cluster begins with a server"};
+  WEIR_TRY(decode_configuration(encode_configuration(servers)));
+  return store.write(
+      {put_vote{1, 0}, put_entries{1, {{1, entry_type::change, encode_configuration(servers)}}}});
+}
+
+result<std::unique_ptr<consensus_node>> consensus_node::start(const node_options& options,
+                                                              log_store& store,
+                                                              replicated_machine& machine,
+                                                              uint64_t now_ms) {
+  if (options.id == 0 || options.address.empty() || options.heartbeat_ms == 0 ||
+      options.heartbeat_ms >= options.election_timeout_ms || options.snapshot_timeout_ms == 0)
+    return {errc::invalid_argument,
+            "a server of the metadata needs an id, an address, and a heartbeat shorter than the "
+            "election timeout"};
+  auto c = std::make_unique<core>(options, store, machine, now_ms);
+  WEIR_TRY(c->start());
+  return std::unique_ptr<consensus_node>(new consensus_node(std::move(c)));
+}
+
+void consensus_node::tick(uint64_t now_ms) {
+  core_->tick(now_ms);
+}
+void consensus_node::deliver(std::string_view message) {
+  core_->deliver(message);
+}
+admission consensus_node::propose(ticket t, std::string command) {
+  return core_->propose(t, std::move(command));
+}
+admission consensus_node::confirm(ticket t) {
+  return core_->propose(t, std::nullopt);
+}
+admission consensus_node::add(ticket t, server_id id, const std::string& address) {
+  return core_->change(t, [&](raft_change* req, raft_change_cb cb) {
+    return raft_add(&core_->raft_, req, id, address.c_str(), cb);
+  });
+}
+admission consensus_node::assign(ticket t, server_id id, server_role role) {
+  return core_->change(t, [&](raft_change* req, raft_change_cb cb) {
+    return raft_assign(&core_->raft_, req, id, static_cast<int>(role), cb);
+  });
+}
+admission consensus_node::remove(ticket t, server_id id) {
+  return core_->change(t, [&](raft_change* req, raft_change_cb cb) {
+    return raft_remove(&core_->raft_, req, id, cb);
+  });
+}
+admission consensus_node::transfer(server_id to) {
+  return core_->transfer(to);
+}
+
+const write_batch* consensus_node::pending_write() const noexcept {
+  return core_->pending();
+}
+void consensus_node::completed(const status& s) {
+  core_->completed(s);
+}
+void consensus_node::settle() {
+  while (const write_batch* b = pending_write()) completed(core_->store_.write(*b));
+}
+std::vector<outgoing_message> consensus_node::take_messages() {
+  return std::exchange(core_->messages_ready_, {});
+}
+std::vector<proposal_reply> consensus_node::take_replies() {
+  return std::exchange(core_->replies_ready_, {});
+}
+
+node_role consensus_node::role() const noexcept {
+  if (core_->failed_) return node_role::stopped;
+  switch (core_->raft_.state) {
+    case RAFT_FOLLOWER:
+      return node_role::follower;
+    case RAFT_CANDIDATE:
+      return node_role::candidate;
+    case RAFT_LEADER:
+      return node_role::leader;
+    default:
+      return node_role::stopped;
+  }
+}
+bool consensus_node::leads() const noexcept {
+  return core_->leads();
+}
+log_term consensus_node::term() const noexcept {
+  return core_->raft_.current_term;
+}
+server_id consensus_node::leader() const noexcept {
+  raft_id id = 0;
+  const char* address = nullptr;
+  if (!core_->failed_) raft_leader(&core_->raft_, &id, &address);
+  return id;
+}
+log_index consensus_node::commit_index() const noexcept {
+  return core_->raft_.commit_index;
+}
+log_index consensus_node::applied_index() const noexcept {
+  return core_->raft_.last_applied;
+}
+log_index consensus_node::last_index() const noexcept {
+  return raft_last_index(&core_->raft_);
+}
+const configuration& consensus_node::members() const noexcept {
+  return core_->members();
+}
+const error* consensus_node::failure() const noexcept {
+  return core_->failed_ ? &*core_->failed_ : nullptr;
+}
+
+}  // namespace weir::meta
