@@ -161,7 +161,7 @@ INSERT INTO p SELECT 1
 job.sql:2:13: error: connector stdin cannot be used as a sink
    2 | INSERT INTO i SELECT 1;
      |             ^
-job.sql:3:78: error: connector file as a sink has no option hedar; did you mean "header"? (known: path, format, header, delimiter, null_text, roll_size, roll_interval, existing, connector)
+job.sql:3:78: error: connector file as a sink has no option hedar; did you mean "header"? (known: path, format, header, delimiter, null_text, roll_size, roll_interval, existing, partition_by, partitions_open, connector)
    3 | CREATE TABLE p (a int) WITH (connector = 'file', path = 'x', format = 'csv', hedar = true);
      |                                                                              ^
 
