@@ -72,9 +72,11 @@ def test_dead_letters_are_exactly_once_over_kills(c):
     expected = sorted(r for i, r in enumerate(rows) if i % 7 == 0 or i // (i % 7) == 5)
     run = ("run", "job.yaml", "--data-dir", "data", "--set", "ON=dead_letter", "--set", "DEAD=dead",
            "--snapshot-interval", "100ms")
-    for epoch, parallelism in ((2, "2"), (5, "1"), (8, "3")):
-        process = c.start(*run, "-p", parallelism, "--set", "RATE=15000")
-        c.wait_for_epoch("data", epoch)
+    epoch = 0
+    for parallelism in ("2", "1", "3"):
+        process = c.start(*run, "-p", parallelism, "--set", "RATE=6000")
+        c.wait_for_epoch("data", epoch + 2)
+        epoch = c.epochs("data")[-1]
         time.sleep(0.07)
         process.kill()
         process.wait()

@@ -162,7 +162,7 @@ def test_history_is_kept_from_session_to_session(c):
     t = prompt(c, "--no-history")
     t.type("\x1b[A")
     t.pump(0.3)
-    assert t.screen().text()[-1] == "weir>"
+    t.wait_for(lambda s: s.text()[-1] == "weir>")
     say(t, "SELECT 99 AS secret;", "(1 row)")
     leave(t)
     assert "secret" not in path.read_text()
