@@ -121,6 +121,8 @@ std::vector<overwritten>& unsynced() {
 /// Before a write: keeps what is there.
 void note_write(int fd, size_t bytes, off_t offset, bool at) {
   if (!loses()) return;
+  // Such a write is its own sync: LMDB makes its transactions valid by one.
+  if ((::fcntl(fd, F_GETFL) & O_DSYNC) != 0) return;
   auto path = path_of(fd);
   if (path.empty()) return;
   if (!at) offset = static_cast<off_t>(syscall(SYS_lseek, fd, 0, SEEK_CUR));

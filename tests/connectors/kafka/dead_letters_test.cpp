@@ -137,10 +137,10 @@ TEST_CASE("dead letter topic: what is too large is cut, and says so") {
   small_cluster cluster;
   cluster.create("dead", 1);
   writers w(table(cluster), 1, "a1");
-  const std::string large(2'000'000, 'v'), key(100'000, 'k');
+  const std::string large(2'000'000, 'v'), key(100'000, 'k'), cause(10'000, 'c');
   dead_letters::letter l;
   l.position = "f.csv:2";
-  l.cause = std::string(10'000, 'c');
+  l.cause = cause;
   l.raw = large;
   l.key = key;
   l.row = large;
