@@ -18,8 +18,9 @@ namespace weir::kafka {
 
 struct fetch_session_options {
   size_t sessions_max = 1000;
-  /// Of all sessions together: some 200 bytes each.
-  size_t partitions_max = 500'000;
+  /// Of all sessions together: some 300 bytes each, more with long names. Ten thousand partitions
+  /// for twenty clients.
+  size_t partitions_max = 200'000;
   /// A session that was not used for so long makes room for any other; one that exists for so long
   /// makes room for a larger one.
   int64_t eviction_ms = 120'000;
