@@ -25,8 +25,11 @@ constexpr property flat_map_properties[] = {
     {"split", k::expression, "Text that is cut at `delimiter`."},
     {"words", k::expression, "Text of which each run of letters, lower-cased, becomes a row."},
     {"lines", k::expression, "Text of which each line becomes a row."},
-    {"unnest", k::expression, "A JSON array of which each element becomes a row."},
+    {"unnest", k::expression, "An array, or a JSON array, of which each element becomes a row."},
     {"delimiter", k::text, "Where `split` cuts."},
+    {"outer", k::boolean, "true: a row without elements stays, with NULL."},
+    {"ordinality", k::boolean,
+     "true: the new column is a struct of the element (item) and its number (ordinality)."},
     {"as", k::name, "Name of the new column.", true},
 };
 constexpr property join_properties[] = {

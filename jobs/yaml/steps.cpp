@@ -73,6 +73,8 @@ std::optional<loader::relation> loader::flat_map(relation in, const YAML::Node& 
                                                         : "only split has a delimiter");
     ok = false;
   }
+  f.outer = n["outer"] && doc_.text(n["outer"]) == "true";
+  f.ordinality = n["ordinality"] && doc_.text(n["ordinality"]) == "true";
   f.argument = bind(argument, *builder_->schema_of(in));
   f.output_name = doc_.text(n["as"]);
   if (!f.argument || !ok) return {};

@@ -304,6 +304,13 @@ struct description_builder {
 result<custom_description> describe(const abi::operator_class* type, const custom_spec& spec,
                                     const std::vector<schema_ptr>& inputs) {
   if (inputs.empty()) return error(errc::invalid_argument, place(spec) + ": it has no input");
+  for (const auto& in : inputs)
+    for (const auto& f : in->fields)
+      if (f.type.id > type_id::json)
+        return error(errc::unsupported,
+                     place(spec) + ": column \"" + f.name + "\" is " + to_string(f.type) +
+                         "; custom operators take no arrays and structs: cast it "
+                         "to text, or leave it out");
   open_arguments a(spec, inputs, spec.class_name);
   description_builder b;
   auto sink = b.sink();

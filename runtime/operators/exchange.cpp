@@ -50,7 +50,7 @@ struct exchange_partitioner::impl {
     b.rows += static_cast<uint32_t>(rows.size());
     b.bytes = fixed_row_bytes * b.rows;
     for (const auto& c : b.columns)
-      if (is_varlen(c.type().id)) b.bytes += c.bytes();
+      if (fixed_width(c.type().id) == 0) b.bytes += c.bytes();
   }
 
   void close(uint32_t target, const output_fn& out) {

@@ -10,6 +10,9 @@
 #include <memory>
 
 #include "actors/interfaces.hpp"
+#include "runtime/column/codec.hpp"
+#include "runtime/column/nested.hpp"
+#include "runtime/column/text.hpp"
 #include "runtime/connectors/file_split.hpp"
 #include "runtime/connectors/kafka/kafka_split.hpp"
 #include "runtime/connectors/kafka/records.hpp"
@@ -113,6 +116,40 @@ void kafka_rows(std::string_view in) {
   weir_assert(again == in, "records have one form");
 }
 
+/// Lists and structs: their stored form in state, and their texts in files. The first byte names
+/// the type.
+void nested_values(std::string_view in) {
+  static const std::vector<data_type> types = [] {
+    std::vector<data_type> out;
+    for (const char* name :
+         {"int[]", "text[]", "boolean[]", "struct(a int, b text)",
+          "struct(a double precision[], b bytea)[]",
+          "struct(a decimal(38,3), b interval, c timestamp, d struct(e date[]))", "bigint[][]"})
+      out.push_back(*parse_type(name));
+    return out;
+  }();
+  if (in.empty()) return;
+  const auto& type = types[static_cast<unsigned char>(in[0]) % types.size()];
+  in.remove_prefix(1);
+  memory_pool pool;
+  auto rest = in;
+  column_builder read(type, pool);
+  if (read_stored_part(rest, read)) {
+    auto c = read.finish();
+    weir_assert(validate_column(*c).ok(), "what is read is a valid column");
+    std::string again;
+    append_stored_part(again, *c, 0);
+    std::string_view bytes = again;
+    column_builder second(type, pool);
+    weir_assert(read_stored_part(bytes, second) && bytes.empty(), "and reads again");
+    weir_assert(compare_values(*c, 0, *second.finish(), 0) == 0, "as the same value");
+  }
+  if (auto v = parse_scalar(in, type)) {
+    auto again = parse_scalar(to_text(*v), type);
+    weir_assert(again.ok() && identical(*v, *again), "a list's or struct's text reads back");
+  }
+}
+
 void kafka_headers(std::string_view in) {
   std::string headers;
   if (headers_from_json(in, headers)) weir_assert(headers_end(headers), "headers are whole");
@@ -214,6 +251,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       break;
     case decoder::kafka_records:
       kafka_rows(in);
+      break;
+    case decoder::nested_values:
+      nested_values(in);
       break;
     case decoder::kafka_headers:
       kafka_headers(in);

@@ -3,6 +3,8 @@
 #include <caf/binary_serializer.hpp>
 
 #include "actors/interfaces.hpp"
+#include "runtime/column/nested.hpp"
+#include "runtime/column/text.hpp"
 #include "runtime/connectors/file_split.hpp"
 #include "runtime/connectors/kafka/kafka_split.hpp"
 #include "runtime/connectors/kafka/records.hpp"
@@ -158,6 +160,25 @@ std::vector<std::pair<decoder, std::string>> samples() {
   out.emplace_back(decoder::kafka_records, std::move(kafka_records));
   out.emplace_back(decoder::kafka_headers,
                    R"({"a":"x","b":null,"c":["1",2],"d":{"base64":"/w=="}})");
+  // Types by their number in decoders_fuzz.cpp: a text, and the same value's stored form.
+  const std::pair<const char*, const char*> nested[] = {
+      {"int[]", "{1,NULL,-7}"},
+      {"text[]", R"~({a,"b c","q\"\\",NULL,""})~"},
+      {"boolean[]", "{t,f}"},
+      {"struct(a int, b text)", R"~((5,"x ""y"" \\"))~"},
+      {"struct(a double precision[], b bytea)[]", R"~({"(\"{1.5,NaN,-0}\",\"\\\\x00ff\")",NULL})~"},
+      {"struct(a decimal(38,3), b interval, c timestamp, d struct(e date[]))",
+       R"~((1.5,"1 mon 2 days","2024-02-29 10:00:00","({2024-01-01})"))~"}};
+  char number = 0;
+  for (const auto& [type, text] : nested) {
+    out.emplace_back(decoder::nested_values, number + std::string(text));
+    auto v = parse_scalar(text, *parse_type(type));
+    weir_assert(v.ok(), "samples are values");
+    std::string stored(1, number++);
+    stored += '\1';
+    append_stored(stored, *v);
+    out.emplace_back(decoder::nested_values, std::move(stored));
+  }
   return out;
 }
 

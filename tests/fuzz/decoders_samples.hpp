@@ -21,6 +21,7 @@ enum class decoder : unsigned char {
   kafka_split,
   kafka_records,
   kafka_headers,
+  nested_values,
   count_
 };
 

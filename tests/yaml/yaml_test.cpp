@@ -223,6 +223,38 @@ sinks:
   CHECK_FALSE(op(*j, "hourly").emits_changes);
 }
 
+TEST_CASE("arrays and structs as columns, unnest and array_agg") {
+  auto of = [](const char* text) { return load_job_text(read_yaml, text, "j.yaml", ".", {}); };
+  auto j = of(R"~(
+tables:
+  posts:
+    columns: {id: int, tags: "text[]", place: "struct(x int, y int[])"}
+    with: {connector: stdin, format: json}
+steps:
+  - {name: each, from: posts, flat_map: {unnest: tags, outer: true, ordinality: true, as: tag}}
+  - {name: named, select: [id, {tag: (tag).item, nth: (tag).ordinality, x: (place).x}]}
+  - {name: by_tag, key: tag, emit: final, aggregate: {ids: array_agg(id ORDER BY nth DESC), xs: cardinality(array_agg(DISTINCT x))}}
+sinks:
+  - {from: by_tag, into: stdout}
+)~");
+  REQUIRE_MESSAGE(j.ok(), j.err().message);
+  CHECK(std::get<flat_map_spec>(op(*j, "each").spec).function == "unnest outer ordinality");
+  std::string columns;
+  for (const auto& n : j->plan.operators)
+    if (const auto* sink = std::get_if<sink_spec>(&n.spec))
+      for (const auto& f : sink->columns->fields) columns += f.name + ' ' + to_string(f.type) + ';';
+  CHECK(columns == "tag text;ids int[];xs int;");
+  const auto found = of(R"~(
+tables:
+  posts: {columns: {m: "int[][]"}, with: {connector: stdin, format: json}}
+sinks:
+  - {from: posts, into: stdout}
+)~");
+  REQUIRE_FALSE(found.ok());
+  CHECK(found.err().message.find("arrays of several dimensions are not supported") !=
+        std::string::npos);
+}
+
 TEST_CASE("custom operators, their side outputs, unions, distinct and flat_map") {
   auto j = load(R"~(
 steps:
