@@ -73,7 +73,8 @@ void add_float(const accumulator& a, uint64_t* w, double v, int64_t weight) {
     return;
   }
   // Rounding errors must not outlive the last value.
-  store_double(w + 1, as_int(w) == 0 ? 0 : load_double(w + 1) + v * static_cast<double>(weight));
+  const bool none_left = as_int(w) == 0 && !a.in_parts;
+  store_double(w + 1, none_left ? 0 : load_double(w + 1) + v * static_cast<double>(weight));
 }
 
 /// One value into N, Sx, Sxx: Youngs and Cramer (1971), as PostgreSQL does; a weight of -1 undoes

@@ -33,6 +33,7 @@ struct accumulator {
   std::string separator;
   bool multiset = false;  // needs every value (multiset.hpp); the words hold the current result
   bool weighted = false;  // changes may arrive
+  bool in_parts = false;  // of a part of a group's rows: none may be left, and yet a sum of changes
   uint32_t at = 0;        // first word within the value part of a row
   uint32_t words = 0;
 

@@ -57,6 +57,7 @@ result<std::unique_ptr<aggregate_core>> aggregate_core::make(const aggregate_spe
   if (core->weighted_) core->layout_.add_value(type_id::int64);
   for (const auto& c : s.calls) {
     WEIR_ASSIGN(auto a, accumulator::make(c, s.input_has_changes, core->layout_));
+    a.in_parts = s.windows || s.stage == aggregate_spec::phase::partial;
     core->calls_.push_back(std::move(a));
   }
   if (expires) core->layout_.add_stamp();

@@ -320,7 +320,7 @@ constexpr window_shape shapes[] = {
 }  // namespace
 
 TEST_CASE("windows of slices equal windows of all rows through barriers, aborts and restores") {
-  for (uint64_t seed = 1; seed <= 6; ++seed)
+  for (uint64_t seed = 1; seed <= 12; ++seed)
     for (const auto& shape : shapes)
       for (auto what : {kind::sums, kind::picks, kind::texts})
         for (bool changes : {false, true}) {
