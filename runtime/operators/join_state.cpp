@@ -32,6 +32,7 @@ result<std::unique_ptr<join_side_state>> join_side_state::make(const join_side& 
   WEIR_ASSIGN(out->codec_, key_codec::make(std::move(types), out->layout_));
   const uint32_t values = counts_matches ? 3 : 2;
   for (uint32_t i = 0; i < values; ++i) out->layout_.add_value(type_id::int64);
+  out->layout_.transient.push_back(join_row::links);
   if (expires) out->layout_.add_stamp();
   out->null_row_.assign(out->stride(), 0);
   out->null_row_[0] = uint64_t{0xffff'ffff} << 32;

@@ -1,5 +1,6 @@
 #include "runtime/snapshot/chunk_index.hpp"
 
+#include <algorithm>
 #include <cstddef>
 
 #include "runtime/base/crc32c.hpp"
@@ -7,13 +8,22 @@
 namespace weir {
 namespace {
 
-// Many small deltas cost a restore more than their bytes: a chain this long is folded in any case.
-constexpr size_t chain_length_max = 16;
+// Many small deltas cost a restore more than their bytes: with this many a chain is folded in any
+// case.
+constexpr size_t small_chunks_max = 16;
+constexpr size_t small_chunk_bytes = 64 << 10;
 
 }  // namespace
 
 uint32_t chunk_entry::compute_seal() const noexcept {
   return crc32c(std::as_bytes(std::span(this, 1)).first(offsetof(chunk_entry, seal)));
+}
+
+void chunk_entry::count(const chunk_counts& c) noexcept {
+  records = c.upserts + c.deletes;
+  fresh = records == 0
+              ? 0
+              : static_cast<uint16_t>(uint64_t{std::min(c.fresh, records)} * 65535 / records);
 }
 
 std::pair<size_t, size_t> view_of(const chunk_chain& chain, uint64_t e) {
@@ -44,16 +54,20 @@ fold_estimate estimate_fold(const chunk_chain& chain, uint64_t oldest_kept, doub
                             uint64_t bytes_min) {
   auto [begin, end] = view_of(chain, oldest_kept);
   if (end - begin < 2 || chain[begin].kind == static_cast<uint8_t>(chunk_kind::blob)) return {};
+  // What replaces nothing counts as base: folding it would save nothing.
   uint64_t base = 0, deltas = 0;
-  size_t delta_chunks = 0;
+  size_t small_deltas = 0;
   for (size_t i = begin; i < end; ++i) {
-    bool full = chain[i].kind == static_cast<uint8_t>(chunk_kind::full);
-    (full ? base : deltas) += chain[i].bytes;
-    delta_chunks += !full;
+    const chunk_entry& c = chain[i];
+    bool full = c.kind == static_cast<uint8_t>(chunk_kind::full);
+    const uint64_t adds = full ? c.bytes : uint64_t{c.bytes} * c.fresh / 65535;
+    base += adds;
+    deltas += c.bytes - adds;
+    small_deltas += !full && c.bytes < small_chunk_bytes;
   }
   bool large =
       static_cast<double>(deltas) > ratio * static_cast<double>(base) && deltas >= bytes_min;
-  return {delta_chunks > 0 && (large || delta_chunks >= chain_length_max), base + deltas};
+  return {large || small_deltas >= small_chunks_max, base + deltas};
 }
 
 view_summary summarize(const job_entry& job, uint64_t e) {

@@ -13,6 +13,7 @@
 
 #include "runtime/snapshot/chunk.hpp"
 #include "runtime/snapshot/manifest.hpp"
+#include "runtime/snapshot/packed.hpp"
 
 namespace weir {
 
@@ -29,10 +30,12 @@ struct chunk_entry {
   uint32_t crc = 0;  // chunk_crc
   uint8_t kind = 0;
   uint8_t tombstone = 0;
-  uint16_t reserved = 0;
+  /// Share of the records that replace nothing in earlier chunks, in 65535ths; rounded down.
+  uint16_t fresh = 0;
   uint32_t seal = 0;  // CRC-32C of the fields before it
 
   uint32_t compute_seal() const noexcept;
+  void count(const chunk_counts&) noexcept;
   bool replaces() const noexcept {
     return tombstone || kind == static_cast<uint8_t>(chunk_kind::full);
   }

@@ -2,7 +2,7 @@
 
 #include "runtime/snapshot/checksum.hpp"
 #include "runtime/snapshot/codec.hpp"
-#include "runtime/snapshot/records.hpp"
+#include "runtime/snapshot/packed.hpp"
 #include "runtime/snapshot/store_impl.hpp"
 
 namespace weir {
@@ -10,12 +10,6 @@ namespace {
 
 // LMDB takes values below 4 GiB; a chunk of this size is a mistake long before.
 constexpr size_t stored_chunk_bytes_max = size_t{1} << 30;
-
-uint32_t records_in(const state_chunk& c) {
-  if (c.kind == chunk_kind::blob) return 0;
-  auto r = record_reader::open(c.bytes.bytes());
-  return r ? r->upserts() + r->deletes() : 0;
-}
 
 chunk_chain& chain_of(state_entry& s, const chunk_entry& c) {
   return c.kind == static_cast<uint8_t>(chunk_kind::blob) ? s.blobs[c.subtask]
@@ -120,7 +114,7 @@ status prepare(job_entry& job, snapshot_manifest& m, std::vector<state_chunk>& c
     entry.key_group = c.key_group;
     entry.subtask = c.subtask;
     entry.bytes = static_cast<uint32_t>(c.bytes.size());
-    entry.records = records_in(c);
+    if (c.kind != chunk_kind::blob) entry.count(count_records(c.bytes.bytes()));
     entry.crc = *c.crc;
     entry.kind = static_cast<uint8_t>(c.kind);
     add(entry, s, &c);

@@ -1,6 +1,6 @@
 #include "runtime/snapshot/checksum.hpp"
 #include "runtime/snapshot/fold.hpp"
-#include "runtime/snapshot/records.hpp"
+#include "runtime/snapshot/packed.hpp"
 #include "runtime/snapshot/store_impl.hpp"
 
 namespace weir {
@@ -97,7 +97,7 @@ struct snapshot_store::impl::fold_pass {
       address.bytes = b;
       entry.id = store.next_chunk++;
       entry.bytes = static_cast<uint32_t>(b.size());
-      entry.records = record_reader::open(b.bytes())->upserts();
+      entry.count(count_records(b.bytes()));
       entry.crc = chunk_crc(address);
       entry.seal = entry.compute_seal();
       step.folded.emplace_back(entry, std::move(b));

@@ -1,5 +1,5 @@
-// The chunks of one table's snapshot while they grow: per key group a buffer of upserted records
-// and the tombstones, in the format of runtime/snapshot/records.hpp. Owned by one row_table.
+// The chunks of one table's snapshot while they grow: per key group the rows that were written and
+// the keys that are gone, in the format of runtime/snapshot/packed.hpp. Owned by one row_table.
 #pragma once
 
 #include <cstdint>
@@ -7,9 +7,14 @@
 #include <vector>
 
 #include "runtime/snapshot/chunk.hpp"
+#include "runtime/snapshot/packed.hpp"
 #include "runtime/state/row_layout.hpp"
 
 namespace weir {
+
+/// The columns of a table's rows in snapshots: the null mask, then each word of key and value, but
+/// one column for the two words of a string.
+packed_layout packed_layout_of(const row_layout&);
 
 class delta_log {
  public:
@@ -18,34 +23,33 @@ class delta_log {
 
   explicit delta_log(const row_layout&);
 
-  /// A snapshot of about `rows` rows begins; buffers come from `memory` until it ends.
-  void begin(memory_pool& memory, size_t rows);
-  /// Appends the record of a row (header word included) or its tombstone; returns its bytes.
-  size_t upsert(uint32_t group, const uint64_t* row);
-  size_t erase(uint32_t group, const uint64_t* row);
+  /// A snapshot begins; buffers come from `memory` until it ends. `whole`: it will have every row.
+  void begin(memory_pool& memory, bool whole);
+  /// Appends a row (header word included) or the tombstone of one. `fresh`: no earlier chunk has
+  /// it.
+  void upsert(uint32_t group, const uint64_t* row, bool fresh);
+  void erase(uint32_t group, const uint64_t* row);
   /// Hands chunks that are full to the writer; with `all`, the rest too.
   void put(snapshot_writer&, std::string_view state, bool all);
   /// Drops everything.
   void abandon();
 
  private:
-  struct group_log {
-    buffer_ref bytes;
-    std::byte* at = nullptr;  // in bytes
-    std::byte* end = nullptr;
-    uint32_t upserts = 0, deletes = 0;
-    std::vector<std::byte> tombstones;
-  };
-  std::byte* reserve(group_log&, uint32_t group, size_t bytes);
-  void cut(group_log&, uint32_t group);
-  static size_t part_bytes(const uint64_t* words, uint32_t n, const std::vector<uint32_t>& strings);
-  static std::byte* write_part(std::byte* p, const uint64_t* words, uint32_t n,
-                               const std::vector<uint32_t>& strings);
+  packed_writer& writer_of(uint32_t group) {
+    if (group >= groups_.size()) groups_.resize(group + 1, packed_writer(packed_));
+    auto& w = groups_[group];
+    if (w.bytes() >= cut_bytes) ready_.emplace_back(group, w.take());
+    w.set_memory(*memory_);
+    return w;
+  }
+  static uint64_t* write_part(packed_writer&, uint64_t* out, const uint64_t* words, uint32_t n,
+                              const std::vector<uint32_t>& strings);
 
   const row_layout& layout_;
+  const packed_layout packed_;
   memory_pool* memory_ = nullptr;
-  size_t first_bytes_ = 0;
-  std::vector<group_log> groups_;
+  bool whole_ = false;
+  std::vector<packed_writer> groups_;
   std::vector<std::pair<uint32_t, buffer_ref>> ready_;
 };
 

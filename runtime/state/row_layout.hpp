@@ -14,7 +14,9 @@ struct row_layout {
   std::vector<uint32_t> key_strings;  // word of the key at which a var_ref begins, ascending
   uint32_t value_words = 0;
   std::vector<uint32_t> value_strings;  // likewise within the value
-  bool stamped = false;                 // the value's last word says when the row was touched last
+  /// Words of the value that mean nothing in a snapshot, where they are 0. No string comes before.
+  std::vector<uint32_t> transient;
+  bool stamped = false;  // the value's last word says when the row was touched last
 
   bool fixed() const noexcept { return key_strings.empty() && value_strings.empty(); }
   uint32_t row_bytes() const noexcept { return 8 * (1 + key_words + value_words); }

@@ -11,9 +11,18 @@ namespace weir {
 class row_restore {
  public:
   row_restore(row_table& t, std::string_view state)
-      : t_(t), l_(t.layout_), state_(state), keys_(batch_max * (1 + l_.key_words)) {}
+      : t_(t),
+        l_(t.layout_),
+        packed_(packed_layout_of(l_)),
+        state_(state),
+        keys_(batch_max * (1 + l_.key_words)) {}
 
   status count(std::span<const std::byte> chunk) {
+    if (packed_reader::is_packed(chunk)) {
+      WEIR_ASSIGN(auto r, packed_reader::open(chunk));
+      upserts_ += r.upserts();
+      return {};
+    }
     WEIR_ASSIGN(auto r, record_reader::open(chunk));
     upserts_ += r.upserts();
     return {};
@@ -21,19 +30,18 @@ class row_restore {
   void reserve() { t_.index_.reserve(upserts_); }
 
   status chunk(uint32_t group, chunk_kind kind, std::span<const std::byte> bytes) {
-    WEIR_ASSIGN(auto r, record_reader::open(bytes));
     if (kind == chunk_kind::full) {
       drop_group(group);
     } else {
       full_group_ = 0xffff'ffff;
     }
     last_group_ = group;
+    if (packed_reader::is_packed(bytes)) return packed(group, bytes);
+    WEIR_ASSIGN(auto r, record_reader::open(bytes));
     if (r.layout().is_fixed() != l_.fixed() ||
         (l_.fixed() && (r.layout().key_size != l_.record_key_bytes() ||
                         r.layout().value_size != l_.record_value_bytes())))
-      return error(errc::version_mismatch, "state \"" + std::string(state_) +
-                                               "\" of the snapshot has records of another shape "
-                                               "(the operator changed): start with --fresh");
+      return other_shape();
     if (l_.fixed()) {
       fixed(group, r);
       return {};
@@ -50,6 +58,7 @@ class row_restore {
     return visited;
   }
   void end() {
+    t_.durable_ = t_.index_.size();
     t_.arena_.release_freed();
     t_.end_batch();
   }
@@ -62,6 +71,97 @@ class row_restore {
     std::memcpy(&mask, p, 4);
     return uint64_t{mask} << 32;
   }
+
+  status other_shape() const {
+    return error(errc::version_mismatch, "state \"" + std::string(state_) +
+                                             "\" of the snapshot has records of another shape "
+                                             "(the operator changed): start with --fresh");
+  }
+
+  // ---- chunks in columns ----
+
+  status packed(uint32_t group, std::span<const std::byte> bytes) {
+    WEIR_ASSIGN(auto r, packed_reader::open(bytes));
+    if (r.layout() != packed_) return other_shape();
+    packed_reader::block b;
+    for (;;) {
+      WEIR_ASSIGN(const bool more, r.next(b));
+      if (!more) return {};
+      text_ = b.text;
+      if (b.deletes) {
+        for (uint32_t i = 0; i < b.rows; ++i) {
+          packed_key(b, i, keys_.data());
+          remove_key();
+        }
+      } else {
+        packed_rows(group, b);
+      }
+    }
+  }
+
+  void packed_rows(uint32_t group, const packed_reader::block& b) {
+    const size_t stride = 1 + l_.key_words, key_columns = packed_.key.size();
+    const bool texts = !l_.fixed();
+    values_.resize(size_t{b.rows} * l_.value_words);
+    if (!texts) {
+      for (uint32_t i = 0; i < b.rows; ++i) keys_[i * stride] = b.column(0)[i] << 32;
+      for (size_t c = 1; c < key_columns; ++c)
+        for (uint32_t i = 0; i < b.rows; ++i) keys_[i * stride + c] = b.column(c)[i];
+    } else {
+      // Texts stand row by row, those of the key before those of the value.
+      for (uint32_t i = 0; i < b.rows; ++i) {
+        packed_key(b, i, &keys_[i * stride]);
+        packed_part(b, i, key_columns, l_.value_words, l_.value_strings,
+                    values_.data() + size_t{i} * l_.value_words);
+      }
+    }
+    t_.hash(keys_.data(), b.rows, hashes_);
+    added_.clear();
+    t_.upsert(keys_.data(), hashes_, b.rows, ids_, rows_, added_);
+    for (uint32_t i = 0; i < b.rows; ++i) {
+      row_table::set_group(rows_[i], group);
+      *rows_[i] |= row_table::flag_durable;
+    }
+    if (!texts) {
+      for (size_t w = 0; w < l_.value_words; ++w)
+        for (uint32_t i = 0; i < b.rows; ++i) rows_[i][stride + w] = b.column(key_columns + w)[i];
+      return;
+    }
+    for (uint32_t i = 0; i < b.rows; ++i)
+      set_value(rows_[i] + stride, values_.data() + size_t{i} * l_.value_words);
+  }
+
+  /// The words of a part of row i from the columns that begin at `c`; texts are borrowed.
+  void packed_part(const packed_reader::block& b, uint32_t i, size_t c, uint32_t n,
+                   const std::vector<uint32_t>& strings, uint64_t* out) {
+    uint32_t w = 0;
+    for (uint32_t s : strings) {
+      for (; w < s; ++w) out[w] = b.column(c++)[i];
+      const size_t size = b.column(c++)[i];
+      const auto ref = var_ref::borrow({text_, size});
+      std::memcpy(out + w, ref.words, 16);
+      text_ += size;
+      w += 2;
+    }
+    for (; w < n; ++w) out[w] = b.column(c++)[i];
+  }
+  void packed_key(const packed_reader::block& b, uint32_t i, uint64_t* out) {
+    *out = b.column(0)[i] << 32;
+    packed_part(b, i, 1, l_.key_words, l_.key_strings, out + 1);
+  }
+  /// Values with borrowed strings become a row's own.
+  void set_value(uint64_t* to, uint64_t* from) {
+    for (uint32_t s : l_.value_strings) {
+      var_ref ref;
+      std::memcpy(ref.words, from + s, 16);
+      t_.arena_.drop(to + s);
+      ref = t_.arena_.store(ref);
+      std::memcpy(from + s, ref.words, 16);
+    }
+    if (l_.value_words) std::memcpy(to, from, 8 * l_.value_words);
+  }
+
+  // ---- chunks of records ----
 
   void fixed(uint32_t group, const record_reader& r) {
     const size_t key_bytes = 8 * l_.key_words, value_bytes = 8 * l_.value_words;
@@ -146,15 +246,7 @@ class row_restore {
     uint64_t* row = rows_[0];
     row_table::set_group(row, group);
     *row |= row_table::flag_durable;
-    uint64_t* value = row + 1 + l_.key_words;
-    for (uint32_t s : l_.value_strings) {
-      var_ref ref;
-      std::memcpy(ref.words, &value_[s], 16);
-      t_.arena_.drop(value + s);
-      ref = t_.arena_.store(ref);
-      std::memcpy(&value_[s], ref.words, 16);
-    }
-    if (l_.value_words) std::memcpy(value, value_.data(), 8 * l_.value_words);
+    set_value(row + 1 + l_.key_words, value_.data());
     return {};
   }
   status remove(std::span<const std::byte> k) {
@@ -174,11 +266,13 @@ class row_restore {
 
   row_table& t_;
   const row_layout& l_;
+  const packed_layout packed_;
   std::string_view state_;
   size_t upserts_ = 0;
   uint32_t full_group_ = 0xffff'ffff;
   uint32_t last_group_ = 0xffff'ffff;
-  std::vector<uint64_t> keys_, value_;
+  std::vector<uint64_t> keys_, value_, values_;
+  const char* text_ = nullptr;  // where the next text of the block begins
   uint32_t hashes_[batch_max];
   uint32_t ids_[batch_max];
   uint64_t* rows_[batch_max];

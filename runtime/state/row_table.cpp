@@ -96,6 +96,7 @@ void row_table::remove(uint32_t id) {
   uint64_t* r = row(id);
   uint64_t key0 = *r;
   if (key0 & flag_zombie) --zombies_;
+  if (key0 & flag_durable) --durable_;
   *r &= key_mask;  // as it was hashed
   uint32_t h;
   hash(r, 1, &h);
@@ -188,7 +189,7 @@ void row_table::clear() {
   std::fill(dirty_.begin(), dirty_.end(), 0);
   dirty_blocks_.clear();
   rows_used_ = 0;  // pages are kept for the next rows
-  zombies_ = 0;
+  zombies_ = durable_ = 0;
 }
 
 }  // namespace weir

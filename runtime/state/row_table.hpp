@@ -142,7 +142,8 @@ class row_table {
   void drop_value_strings(uint64_t* row);
   void encode(uint32_t id, in_flight&);
   void copy_on_write(uint32_t id);
-  void finish_pending(snapshot_writer&, std::string_view state);
+  /// Whether writing every row costs less than a delta, which the store would have to fold.
+  bool worth_writing_whole() const;
 
   row_layout layout_;
   uint32_t row_bytes_;
@@ -154,6 +155,7 @@ class row_table {
   std::vector<uint32_t> free_;
   uint32_t rows_used_ = 0;
   size_t zombies_ = 0;
+  size_t durable_ = 0;  // rows with flag_durable, zombies among them
   uint64_t stamp_ = 0;
   state_charge charge_;
 

@@ -1,10 +1,28 @@
 // Snapshots of row_table: freezing, encoding in slices, copy on write, abort and completion.
+#include <algorithm>
 #include <bit>
 
 #include "runtime/base/assert.hpp"
 #include "runtime/state/row_table.hpp"
 
 namespace weir {
+namespace {
+
+// When the rows that replace older ones are more than this share of those, all are written: the
+// store folds a group of chunks at the same share, which reads and writes it all once more.
+constexpr double whole_share = 0.5;
+
+}  // namespace
+
+bool row_table::worth_writing_whole() const {
+  size_t changed = 0;
+  for (uint32_t b : pending_blocks_) changed += static_cast<size_t>(std::popcount(pending_[b]));
+  // Rows that no epoch has are all among the changed ones, and replace nothing.
+  const size_t fresh = index_.size() - durable_;
+  const size_t replaced = changed > fresh ? changed - fresh : 0;
+  return durable_ > 0 &&
+         static_cast<double>(replaced) >= whole_share * static_cast<double>(durable_);
+}
 
 void row_table::snapshot_begin(snapshot_writer& out) {
   if (snapshotting_) {
@@ -24,7 +42,17 @@ void row_table::snapshot_begin(snapshot_writer& out) {
   pending_at_ = 0;
   snapshotting_ = true;
   in_flight_.push_back({out.number(), {}, {}});
-  log_.begin(out.memory(), pending_blocks_.size() * 64);
+  const bool whole = worth_writing_whole();
+  if (whole) {
+    // Tombstones of rows that are gone are repeated, so that every group that had any is replaced.
+    pending_blocks_.clear();
+    for (uint32_t b = 0; b < pending_.size(); ++b) {
+      const uint32_t rows = std::min(rows_used_ - b * 64, 64u);
+      pending_[b] = ~uint64_t{0} >> (64 - rows);
+      pending_blocks_.push_back(b);
+    }
+  }
+  log_.begin(out.memory(), whole);
 }
 
 void row_table::encode(uint32_t id, in_flight& epoch_log) {
@@ -34,7 +62,8 @@ void row_table::encode(uint32_t id, in_flight& epoch_log) {
     log_.erase(group(r), r);
     epoch_log.zombies.push_back(id);
   } else {
-    log_.upsert(group(r), r);
+    log_.upsert(group(r), r, !(*r & flag_durable));
+    if (!(*r & flag_durable)) ++durable_;
   }
   *r |= flag_durable;
 }

@@ -24,7 +24,7 @@
 #include "runtime/snapshot/codec.hpp"
 #include "runtime/snapshot/manifest.hpp"
 #include "runtime/snapshot/memory_snapshot.hpp"
-#include "runtime/snapshot/records.hpp"
+#include "runtime/snapshot/packed.hpp"
 #include "tests/fuzz/decoders_samples.hpp"
 
 using namespace weir;
@@ -177,12 +177,23 @@ void manifest(std::string_view in) {
 void records(std::string_view in) {
   // A copy of its own size, so that a sanitizer sees each byte too many.
   std::vector<char> heap(in.begin(), in.end());
-  auto r = record_reader::open(std::as_bytes(std::span(heap)));
-  if (!r) return;
   size_t bytes = 0;
   auto add = [&bytes](auto span) {
     for (auto b : span) bytes += static_cast<size_t>(b);
   };
+  if (auto p = packed_reader::open(std::as_bytes(std::span(heap)))) {
+    std::vector<std::vector<std::byte>> keep;
+    (void)p->visit_records(
+        keep,
+        [&](auto k, auto v) {
+          add(k);
+          add(v);
+        },
+        add);
+    return;
+  }
+  auto r = record_reader::open(std::as_bytes(std::span(heap)));
+  if (!r) return;
   (void)r->visit(
       [&](auto k, auto v) {
         add(k);

@@ -12,7 +12,7 @@
 #include "runtime/flow/split_list.hpp"
 #include "runtime/flow/split_pool.hpp"
 #include "runtime/snapshot/manifest.hpp"
-#include "runtime/snapshot/records.hpp"
+#include "runtime/snapshot/packed.hpp"
 #include "tests/plan/sample_plan.hpp"
 
 namespace weir::fuzz {
@@ -45,6 +45,25 @@ std::string records(record_layout layout) {
   w.erase(bytes("key3"));
   w.finish();
   return out;
+}
+
+std::string packed_records() {
+  packed_layout layout;
+  layout.key.push_back(packed_kind::text);
+  layout.value = {packed_kind::word, packed_kind::word};
+  packed_writer w(layout);
+  w.set_memory(pool());
+  for (uint64_t i = 0; i < 20; ++i) {
+    uint64_t* row = w.upsert(i % 2 == 0);
+    row[0] = 0;
+    row[1] = w.text("key");
+    row[2] = i << 20;
+    row[3] = uint64_t(-1) - i;
+  }
+  uint64_t* gone = w.erase();
+  gone[0] = 1;
+  gone[1] = w.text("gone");
+  return text_of(w.take());
 }
 
 std::vector<state_chunk> chunks() {
@@ -146,6 +165,7 @@ std::vector<std::pair<decoder, std::string>> samples() {
   out.emplace_back(decoder::manifest, manifest());
   out.emplace_back(decoder::records, records(record_layout::fixed(4, 8)));
   out.emplace_back(decoder::records, records(record_layout::variable()));
+  out.emplace_back(decoder::records, packed_records());
   for (auto& m : messages()) out.emplace_back(decoder::messages, std::move(m));
   kafka_split k;
   k.from = {"topic", 3};

@@ -4,8 +4,8 @@
 #include "tests/snapshot/store_test_tools.hpp"
 
 // Random epochs of deltas, full chunks, blobs, aborts, folds, reopenings and rewinds, against a
-// model that keeps every epoch's state as a plain map. After each step every kept epoch is
-// compared.
+// model that keeps every epoch's state as a plain map. Chunks are of either form, mixed. After each
+// step every kept epoch is compared.
 using namespace weir;
 using namespace weir::test;
 
@@ -21,6 +21,12 @@ struct world {
 
 record_layout layout_of(int state) {
   return state == 0 ? record_layout::variable() : record_layout::fixed(4, 8);
+}
+
+packed_layout packed_layout_of(int state) {
+  packed_layout l;
+  l.value = {state == 0 ? packed_kind::text : packed_kind::word};
+  return l;
 }
 
 class trial {
@@ -54,7 +60,13 @@ class trial {
       v.resize(8, '_');
       return v;
     }
-    return std::string(random_() % 300, static_cast<char>('a' + random_() % 26));
+    return text();
+  }
+  /// Behind its length, as both forms have it.
+  std::string text() {
+    std::string v(random_() % 300, static_cast<char>('a' + random_() % 26));
+    const auto n = static_cast<uint32_t>(v.size());
+    return std::string(reinterpret_cast<const char*>(&n), 4) + v;
   }
 
   /// Puts random changes of the next epoch into the store and into `w`.
@@ -85,7 +97,8 @@ class trial {
           for (auto& [k, v] : upserts) w.keyed[state][prefix + k] = v;
           for (auto& k : deletes) w.keyed[state].erase(prefix + k);
           auto kind = full && c == 0 ? chunk_kind::full : chunk_kind::delta;
-          auto bytes = record_chunk(upserts, deletes, layout_of(state));
+          auto bytes = random_() % 2 ? record_chunk(upserts, deletes, layout_of(state))
+                                     : packed_chunk(upserts, deletes, packed_layout_of(state));
           REQUIRE(store_->put(job, epoch(e), delta("op", name, g, std::move(bytes), kind)).ok());
         }
       }

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "runtime/snapshot/memory_snapshot.hpp"
-#include "runtime/snapshot/records.hpp"
+#include "runtime/snapshot/packed.hpp"
 #include "runtime/snapshot/store.hpp"
 #include "tests/io/scratch.hpp"
 
@@ -38,6 +38,19 @@ inline buffer_ref record_chunk(const key_values& upserts,
   w.finish();
   REQUIRE(out);
   return out;
+}
+/// The same in columns. Keys are a null mask (four bytes); values as packed_layout::records() says.
+inline buffer_ref packed_chunk(const key_values& upserts, const std::vector<std::string>& deletes,
+                               const packed_layout& layout) {
+  packed_writer w(layout);
+  w.set_memory(test_pool());
+  for (auto& [k, v] : upserts) w.upsert_record(bytes_of(k), bytes_of(v));
+  for (auto& k : deletes) {
+    uint64_t* mask = w.erase();
+    *mask = 0;
+    std::memcpy(mask, k.data(), 4);
+  }
+  return w.take();
 }
 inline buffer_ref text_buffer(std::string_view s) {
   return buffer::copy(test_pool(), bytes_of(s));
@@ -74,11 +87,18 @@ inline key_values restore(const snapshot_store& store, const snapshot_key& key, 
   key_values out;
   chunk_list_reader reader(std::move(*chunks), op);
   auto s = reader.keyed(state, range, [&](uint32_t group, chunk_kind, auto bytes) -> status {
+    std::string prefix = std::to_string(group) + "/";
+    auto upsert = [&](auto k, auto v) { out[prefix + text_of(k)] = text_of(v); };
+    auto erase = [&](auto k) { out.erase(prefix + text_of(k)); };
+    if (packed_reader::is_packed(bytes)) {
+      auto p = packed_reader::open(bytes);
+      if (!p) return p.err();
+      std::vector<std::vector<std::byte>> keep;
+      return p->visit_records(keep, upsert, erase);
+    }
     auto r = record_reader::open(bytes);
     if (!r) return r.err();
-    std::string prefix = std::to_string(group) + "/";
-    return r->visit([&](auto k, auto v) { out[prefix + text_of(k)] = text_of(v); },
-                    [&](auto k) { out.erase(prefix + text_of(k)); });
+    return r->visit(upsert, erase);
   });
   INFO((s ? std::string() : s.err().message));
   REQUIRE(s.ok());

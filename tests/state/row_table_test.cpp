@@ -10,9 +10,11 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "runtime/snapshot/memory_snapshot.hpp"
+#include "runtime/snapshot/packed.hpp"
 #include "runtime/state/row_table.hpp"
 
 using namespace weir;
@@ -240,6 +242,51 @@ TEST_CASE("the index equals a multimap through growth, equal hashes, erasing and
     CHECK(index.size() == 0);
     CHECK(index.first(index.home(0), 0) == hash_index::none);
   }
+}
+
+TEST_CASE("when most rows changed all are written, and replace what was there") {
+  table_under_test t({false, true});
+  std::vector<state_chunk> durable;
+  auto snapshot = [&](uint64_t e) {
+    chunk_list_writer w(t.pool, epoch(e), "op");
+    t.table->end_batch();
+    t.table->snapshot_begin(w);
+    while (!t.table->snapshot_continue(w, "s", 4096)) {
+    }
+    t.table->on_epoch_complete(epoch(e));
+    auto chunks = w.take();
+    chunk_counts sum;
+    for (const auto& c : chunks) {
+      const auto n = count_records(c.bytes.bytes());
+      sum.upserts += n.upserts;
+      sum.deletes += n.deletes;
+      sum.fresh += n.fresh;
+    }
+    const auto kind = chunks.at(0).kind;
+    for (auto& c : chunks) durable.push_back(std::move(c));
+    check_restored(t.s, durable, t.contents());
+    return std::pair(kind, sum);
+  };
+  for (int64_t k = 0; k < 1000; ++k) t.put(k, "", k, "first");
+  auto [kind, sum] = snapshot(1);
+  CHECK(kind == chunk_kind::delta);
+  CHECK(sum.upserts == 1000);
+  CHECK(sum.fresh == 1000);
+  for (int64_t k = 900; k < 1100; ++k) t.put(k, "", k, "second");
+  std::tie(kind, sum) = snapshot(2);
+  CHECK(kind == chunk_kind::delta);
+  CHECK(sum.upserts == 200);
+  CHECK(sum.fresh == 100);
+  for (int64_t k = 0; k < 700; ++k) t.put(k, "", k + 1, "third");
+  for (int64_t k = 0; k < 50; ++k) t.erase(k, "");
+  std::tie(kind, sum) = snapshot(3);
+  CHECK(kind == chunk_kind::full);
+  CHECK(sum.upserts == 1050);
+  CHECK(sum.deletes == 50);
+  t.put(5000, "", 1, "fourth");
+  std::tie(kind, sum) = snapshot(4);
+  CHECK(kind == chunk_kind::delta);
+  CHECK(sum.upserts == 1);
 }
 
 TEST_CASE("records of another shape are refused with the state's name") {
