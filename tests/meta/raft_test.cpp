@@ -249,12 +249,17 @@ TEST_CASE("servers join as learners, become voters, hand on leadership and leave
   for (server_id id = 2; id <= 3; ++id) c.start(id);
   c.say("e");
   CHECK(c.all_have("a,b,c,d,e"));
-  // It steps down by leaving.
-  server_id leaving = c.leader_id();
-  c.change([&](auto& l, ticket t) { return l.remove(t, leaving); });
+  // A leader leaves by handing on first.
+  server_id leaving = c.leader_id(), staying = leaving == 2 ? 3 : 2;
+  CHECK(c.leader()->remove(990, leaving) == admission::invalid);
+  REQUIRE(c.leader()->transfer(staying) == admission::accepted);
+  REQUIRE(c.until([&] { return c.leader_id() == staying; }));
+  CHECK(c.change([&](auto& l, ticket t) { return l.remove(t, leaving); }).outcome ==
+        proposal_outcome::done);
   c.members.erase(leaving);
   c.say("f");
   CHECK(c.leader()->members().size() == 1);
+  CHECK(c.members[staying].machine.all == "a,b,c,d,e,f");
 }
 
 TEST_CASE("a confirmation comes only from who still leads") {

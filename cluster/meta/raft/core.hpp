@@ -75,6 +75,7 @@ class consensus_node::core {
   void hand_over(const peer_message&);
   void do_tick();
   bool only_voter() const;
+  raft_server* nonvoting_self();  // null: this server is a voter, or unknown
 
   // the event under way (core.cpp)
   void advance();

@@ -63,6 +63,11 @@ void consensus_node::core::do_tick() {
     raft_.current_term = term;
     raft_.voted_for = options_.id;
   }
+  // Who has no vote holds on to a leader for ever, and would refuse every other one (see
+  // hand_over).
+  if (raft_.state == RAFT_FOLLOWER && nonvoting_self() &&
+      now_ - raft_.election_timer_start >= 2 * options_.election_timeout_ms)
+    raft_.follower_state.current_leader.id = 0;
   tick_cb_(&io_);
 }
 
@@ -171,7 +176,21 @@ void consensus_node::core::hand_over(const peer_message& m) {
     out.type = RAFT_IO_TIMEOUT_NOW;
     out.timeout_now = {m.term, t->last_index, t->last_term};
   }
+  // Votes do not depend on configurations (Raft, section 4.1): who was made a voter and does not
+  // know it yet may be needed to elect the leader that tells it. libraft refuses that.
+  raft_server* unaware = out.type == RAFT_IO_REQUEST_VOTE ? nonvoting_self() : nullptr;
+  const int role = unaware ? unaware->role : RAFT_VOTER;
+  if (unaware) unaware->role = RAFT_VOTER;
   recv_cb_(&io_, &out);
+  if (unaware) unaware->role = role;
+}
+
+raft_server* consensus_node::core::nonvoting_self() {
+  for (unsigned i = 0; i < raft_.configuration.n; ++i) {
+    raft_server& s = raft_.configuration.servers[i];
+    if (s.id == options_.id) return s.role == RAFT_VOTER ? nullptr : &s;
+  }
+  return nullptr;
 }
 
 }  // namespace weir::meta

@@ -191,6 +191,11 @@ int consensus_node::core::io_send(raft_io_send* req, const raft_message* m, raft
       break;
     case RAFT_IO_REQUEST_VOTE_RESULT:
       out.term = m->request_vote_result.term;
+      // libraft refuses a pre-vote under the asker's term, so two candidates with terms apart would
+      // never come together.
+      if (m->request_vote_result.pre_vote == raft_tribool_true &&
+          !m->request_vote_result.vote_granted)
+        out.term = std::max<log_term>(out.term, raft_.current_term);
       out.body = vote_result{m->request_vote_result.vote_granted,
                              m->request_vote_result.pre_vote == raft_tribool_true};
       break;

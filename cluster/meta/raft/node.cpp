@@ -50,11 +50,13 @@ admission consensus_node::add(ticket t, server_id id, const std::string& address
   });
 }
 admission consensus_node::assign(ticket t, server_id id, server_role role) {
+  if (id == core_->options_.id) return admission::invalid;
   return core_->change(t, [&](raft_change* req, raft_change_cb cb) {
     return raft_assign(&core_->raft_, req, id, static_cast<int>(role), cb);
   });
 }
 admission consensus_node::remove(ticket t, server_id id) {
+  if (id == core_->options_.id) return admission::invalid;
   return core_->change(t, [&](raft_change* req, raft_change_cb cb) {
     return raft_remove(&core_->raft_, req, id, cb);
   });

@@ -85,7 +85,9 @@ class consensus_node {
   /// Replied to when all that was committed before is applied here and this server still led: what
   /// the machine says then is not stale.
   admission confirm(ticket);
-  /// Membership changes, one at a time. A new server is a spare first, then learner or voter.
+  /// Membership changes, one at a time. A new server is a spare first, then learner or voter. A
+  /// leader does not change itself but hands on first: if it stepped down before its going is
+  /// committed, it could hold the only log that may win an election, and have no vote.
   admission add(ticket, server_id, const std::string& address);
   admission assign(ticket, server_id, server_role);
   admission remove(ticket, server_id);
