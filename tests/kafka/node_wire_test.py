@@ -238,24 +238,56 @@ def test_api_versions_5(c):
     assert error_of(None, 12345)[0] == REBOOTSTRAP
 
 
-def test_retention_is_checked_as_often_as_asked(c):
-    n = Node(c, "log.retention.check.interval.ms=3000")
-    n.verb("topic", "create", "t", "--set", "retention.ms=100")
+def kept(node, topic):
+    (p,) = json.loads(node.verb("topic", "describe", topic, "-o", "json"))["partitions"]
+    return p["end"] - p["start"]
 
-    def removed_after(value):
-        began = time.monotonic()
-        n.produce("t", value)
-        while True:
-            (p,) = json.loads(n.verb("topic", "describe", "t", "-o", "json"))["partitions"]
-            if p["start"] == p["end"]:
-                return time.monotonic() - began
-            assert time.monotonic() - began < 30, p
-            time.sleep(0.05)
 
-    removed_after("a")
-    # Right behind a look: the next one is an interval away, in rounds of a tenth of a second.
-    took = removed_after("b")
-    assert 1.5 < took < 9, took
+def produce_old(node, topic):
+    hour_ago = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() - 3600))
+    node.verb("topic", "produce", topic, "--format", "records", "--quiet",
+              stdin=json.dumps({"value": "x", "timestamp": hour_ago}).encode())
+
+
+def removed(node, topic, seconds):
+    """Whether the topic's records go within this time."""
+    began = time.monotonic()
+    while kept(node, topic):
+        if time.monotonic() - began > seconds:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def test_retention_is_checked_often(c):
+    n = Node(c, "log.retention.check.interval.ms=500")
+    n.verb("topic", "create", "t", "--set", "retention.ms=60000")
+    for _ in range(5):  # each by a look of its own; the default's are minutes apart
+        produce_old(n, "t")
+        assert removed(n, "t", 30)
+
+
+def test_retention_is_checked_seldom(c):
+    n = Node(c, "log.retention.check.interval.ms=3600000")
+    n.verb("topic", "create", "t", "--set", "retention.ms=60000")
+
+    def rounds_over_all(name):
+        """Partitions are looked after in turn: while a topic that wants to be looked at has its
+        turns, all others have theirs."""
+        for i in range(2):
+            topic = f"{name}{i}"
+            n.verb("topic", "create", topic, "--set", "retention.ms=60000")
+            produce_old(n, topic)
+            n.verb("topic", "alter", topic, "--set", "retention.ms=50000")
+            assert removed(n, topic, 60)
+
+    rounds_over_all("first")
+    produce_old(n, "t")
+    rounds_over_all("then")
+    assert kept(n, "t") == 1
+    # Who changes it does not wait an hour for that.
+    n.verb("topic", "alter", "t", "--set", "retention.ms=50000")
+    assert removed(n, "t", 60)
 
 
 if __name__ == "__main__":
