@@ -48,6 +48,7 @@ class flat_map_operator final : public stream_operator {
     errors_.clear();
     const column& text = *columns[0];
     if (function_ == splitter::words && !outer_ && !ordinality_) return words(*in, text, out);
+    if (function_ == splitter::list && !outer_) return lists(*in, text, out);
     for (uint32_t i = 0; i < in->rows; ++i) {
       const uint32_t r = in->row(i);
       bool failed = false;
@@ -87,14 +88,36 @@ class flat_map_operator final : public stream_operator {
     for (uint32_t k = before; numbers_ && k < elements_->length(); ++k)
       numbers_->append(int64_t{k - before + 1});
   }
-  column_ptr finish_elements() {
-    auto elements = elements_->finish();
+  column_ptr finish_elements() { return numbered(elements_->finish()); }
+  column_ptr numbered(column_ptr elements) {
     if (!numbers_) return elements;
-    auto numbered = std::make_shared<column>();
-    numbered->type = output_->fields.back().type;
-    numbered->length = elements->length;
-    numbered->children = {std::move(elements), numbers_->finish()};
-    return numbered;
+    auto both = std::make_shared<column>();
+    both->type = output_->fields.back().type;
+    both->length = elements->length;
+    both->children = {std::move(elements), numbers_->finish()};
+    return both;
+  }
+
+  /// Elements of lists are gathered a batch at a time.
+  status lists(const batch& in, const column& c, collector& out) {
+    const auto* o = c.offsets.as<uint32_t>();
+    const column& all = *c.children[0];
+    const size_t element_bytes = 1 + all.memory_bytes() / std::max(all.length, 1u);
+    picked_.clear();
+    for (uint32_t i = 0; i < in.rows; ++i) {
+      const uint32_t r = in.row(i);
+      for (uint32_t k = o[r]; c.is_valid(r) && k < o[r + 1]; ++k) {
+        picked_.push_back(k);
+        if (numbers_) numbers_->append(int64_t{k - o[r] + 1});
+      }
+      rows_.resize(picked_.size(), r);
+      const bool full = picked_.size() >= batch_rows_target ||
+                        picked_.size() * element_bytes >= batch_bytes_target;
+      if (picked_.empty() || (!full && i + 1 < in.rows)) continue;
+      emit(in, numbered(gather(all, picked_, *memory_)), out);
+      picked_.clear();
+    }
+    return reject_rows(context_, in, errors_);
   }
 
   void emit(const batch& in, column_ptr elements, collector& out) {
@@ -203,7 +226,8 @@ class flat_map_operator final : public stream_operator {
   std::vector<expr::row_error> errors_;
   memory_pool* memory_ = nullptr;
   std::optional<column_builder> elements_, numbers_;
-  std::vector<uint32_t> rows_;  // per element: physical row of the input
+  std::vector<uint32_t> picked_;  // of lists: the elements
+  std::vector<uint32_t> rows_;    // per element: physical row of the input
   simdjson::dom::parser parser_;
   std::string padded_;
 };
