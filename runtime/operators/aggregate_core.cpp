@@ -90,18 +90,37 @@ void aggregate_core::open(const operator_context& c) {
   memory_ = c.memory;
   key_groups_ = c.key_groups;
   table_.emplace(layout_, memory_);
-  multisets_.resize(calls_.size());
-  if (spec_.stage != aggregate_spec::phase::partial)
-    for (size_t i = 0; i < calls_.size(); ++i)
-      if (calls_[i].multiset)
-        multisets_[i] = std::make_unique<value_multiset>(
-            calls_[i], layout_, "values/" + std::to_string(i),
-            spec_.window_end_key.has_value() || layout_.stamped, memory_);
+  make_multisets();
   call_inputs_.resize(calls_.size());
   encoded_.resize(run_max * (1 + layout_.key_words));
   for (auto* v : {&at_, &key_hashes_, &ids_, &some_at_, &some_ids_}) v->resize(run_max);
   rows_.resize(run_max);
   some_rows_.resize(run_max);
+}
+
+/// count(DISTINCT x) with several filters keeps each x once.
+void aggregate_core::make_multisets() {
+  const size_t n = calls_.size();
+  multisets_.resize(n);
+  places_.resize(n);
+  if (spec_.stage == aggregate_spec::phase::partial) return;
+  const bool ordered = spec_.window_end_key || spec_.windows || layout_.stamped;
+  auto shares = [&](size_t i, size_t k) {
+    const auto &x = spec_.calls[i].argument, &y = spec_.calls[k].argument;
+    return !ordered && calls_[k].multiset && calls_[i].kind == accumulator_kind::distinct &&
+           calls_[k].kind == accumulator_kind::distinct && x && y && expr::same_tree(*x, *y);
+  };
+  for (size_t i = 0; i < n; ++i) {
+    if (!calls_[i].multiset || places_[i].values) continue;
+    uint32_t slots = 1;
+    for (size_t k = i + 1; k < n; ++k)
+      if (!places_[k].values && shares(i, k)) places_[k].slot = slots++;
+    multisets_[i] = std::make_unique<value_multiset>(
+        calls_[i], layout_, "values/" + std::to_string(i), ordered, slots, memory_);
+    places_[i].values = multisets_[i].get();
+    for (size_t k = i + 1; k < n; ++k)
+      if (!places_[k].values && shares(i, k)) places_[k].values = multisets_[i].get();
+  }
 }
 
 status aggregate_core::check_weights(const batch& b) const {
@@ -190,8 +209,8 @@ status aggregate_core::add_call(size_t i, const group_run& run, const int32_t* w
     in.n = n;
     if (ids) ids = some_ids_.data();
   }
-  if (i < multisets_.size() && multisets_[i]) {
-    multisets_[i]->add(*table_, in, ids, *argument);
+  if (i < places_.size() && places_[i].values) {
+    places_[i].values->add(a, places_[i].slot, in, ids, *argument);
     return {};
   }
   if (merge_) return merge_partial(a, *table_, in, call_inputs_[i].partial);

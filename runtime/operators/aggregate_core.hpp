@@ -79,6 +79,7 @@ class aggregate_core {
     const column* filter = nullptr;
     std::vector<column_ptr> partial;  // merge
   };
+  void make_multisets();
   status lookup(const batch&, size_t begin, size_t n, group_run&);
   status add_run(const batch&, const group_run&);
   status check_weights(const batch&) const;
@@ -89,6 +90,12 @@ class aggregate_core {
   key_codec codec_;
   std::vector<accumulator> calls_;
   std::vector<std::unique_ptr<value_multiset>> multisets_;  // by call; none where not needed
+  /// Where a call has its values: in which multiset and slot.
+  struct value_place {
+    value_multiset* values = nullptr;
+    uint32_t slot = 0;
+  };
+  std::vector<value_place> places_;
   std::optional<row_table> table_;
   std::vector<uint32_t> hash_columns_;  // what the exchange splits by; none: no state to place
   bool weighted_ = false;

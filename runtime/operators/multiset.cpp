@@ -1,5 +1,6 @@
 #include "runtime/operators/multiset.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "runtime/base/assert.hpp"
@@ -8,13 +9,12 @@
 namespace weir {
 namespace {
 
-row_layout layout_of(const row_layout& groups, const accumulator& a) {
+row_layout layout_of(const row_layout& groups, const accumulator& a, uint32_t slots) {
   row_layout l;
   l.key_words = groups.key_words;
   l.key_strings = groups.key_strings;
   l.add_key(a.argument.id);
-  l.add_value(type_id::int64);
-  l.add_value(type_id::int64);
+  for (uint32_t i = 0; i < slots + 1; ++i) l.add_value(type_id::int64);
   return l;
 }
 
@@ -33,16 +33,19 @@ bool value_multiset::order::operator()(entry a, entry b) const noexcept {
 }
 
 value_multiset::value_multiset(const accumulator& a, const row_layout& groups, std::string state,
-                               bool ordered, memory_pool* memory)
+                               bool ordered, uint32_t slots, memory_pool* memory)
     : a_(a),
       state_(std::move(state)),
       group_words_(groups.key_words),
       ordered_(ordered || a.kind != accumulator_kind::distinct),
-      table_(layout_of(groups, a), memory),
-      index_(order{this}) {}
+      slots_(slots),
+      table_(layout_of(groups, a, slots), memory),
+      index_(order{this}) {
+  weir_assert(slots == 1 || !ordered_, "values in order are of one call");
+}
 
-void value_multiset::add(row_table& groups, const accumulator_input& in, const uint32_t* ids,
-                         const column& values) {
+void value_multiset::add(const accumulator& call, uint32_t slot, const accumulator_input& in,
+                         const uint32_t* ids, const column& values) {
   const uint32_t stride = 1 + table_.layout().key_words;
   keys_.resize(in.n * stride);
   hashes_.resize(in.n);
@@ -62,13 +65,26 @@ void value_multiset::add(row_table& groups, const accumulator_input& in, const u
   for (uint32_t i : added_) row_table::set_group(rows_[i], row_table::group(in.rows[i]));
   table_.touch(ids_.data(), in.n);
   bool some_gone = false;
-  for (size_t i = 0; i < in.n; ++i)
-    some_gone |= apply(in.rows[i], in.value_word, ids[i], ids_[i], rows_[i] + stride,
-                       in.weights ? in.weights[in.at[i]] : 1);
-  (void)groups;
+  for (size_t i = 0; i < in.n; ++i) {
+    const int64_t weight = in.weights ? in.weights[in.at[i]] : 1;
+    uint64_t* words = rows_[i] + stride;
+    if (ordered_) {
+      some_gone |= apply(in.rows[i], in.value_word, ids[i], ids_[i], words, weight);
+      continue;
+    }
+    const auto before = static_cast<int64_t>(words[slot]);
+    const bool was = before > 0, is = before + weight > 0;
+    words[slot] = static_cast<uint64_t>(before + weight);
+    in.rows[i][in.value_word + call.at] += uint64_t{is} - uint64_t{was};
+    some_gone |= before + weight == 0;
+  }
   if (!some_gone) return;
   for (size_t i = 0; i < in.n; ++i)
-    if (table_.alive(ids_[i]) && rows_[i][stride] == 0) table_.erase(ids_[i]);
+    if (table_.alive(ids_[i]) && no_weights(rows_[i] + stride)) table_.erase(ids_[i]);
+}
+
+bool value_multiset::no_weights(const uint64_t* words) const noexcept {
+  return std::all_of(words, words + slots_, [](uint64_t w) { return w == 0; });
 }
 
 bool value_multiset::apply(uint64_t* group_row, uint32_t value_word, uint32_t group, uint32_t id,
@@ -79,7 +95,6 @@ bool value_multiset::apply(uint64_t* group_row, uint32_t value_word, uint32_t gr
   const bool was = before > 0, is = after > 0;
   if (a_.kind == accumulator_kind::distinct && was != is)
     group_row[value_word + a_.at] += is ? 1 : uint64_t(-1);
-  if (!ordered_) return after == 0;
   if (before < 0 && after >= 0) owed_.erase({group, id});
   if (before >= 0 && after < 0) owed_.insert({group, id});
   const entry e{group, id};
@@ -190,7 +205,7 @@ status value_multiset::restore(const snapshot_reader& in, key_group_range range,
   table_.for_each([&](uint32_t id) {
     const uint64_t* row = table_.row(id);
     const uint64_t* words = row + 1 + table_.layout().key_words;
-    arrivals_ = std::max(arrivals_, static_cast<int64_t>(words[1]));
+    arrivals_ = std::max(arrivals_, static_cast<int64_t>(words[slots_]));
     if (!ordered_ || !bad.ok()) return;
     std::memcpy(key.data(), row, 8 * key.size());
     key[0] &= 0xffff'ffff'0000'0000u;

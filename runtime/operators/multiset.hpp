@@ -13,12 +13,15 @@ namespace weir {
 
 class value_multiset {
  public:
-  /// `ordered`: also when the function alone does not need it (groups will be dropped).
+  /// `ordered`: also when the function alone does not need it (groups will be dropped). `slots`:
+  /// how many calls of count(DISTINCT) over the same values keep their weights side by side; not of
+  /// an ordered one.
   value_multiset(const accumulator&, const row_layout& groups, std::string state, bool ordered,
-                 memory_pool*);
+                 uint32_t slots, memory_pool*);
 
-  /// Adds (or, by weight, takes away) values; `ids` are the groups' rows.
-  void add(row_table& groups, const accumulator_input&, const uint32_t* ids, const column& values);
+  /// Adds (or, by weight, takes away) values for the call of a slot; `ids` are the groups' rows.
+  void add(const accumulator& call, uint32_t slot, const accumulator_input&, const uint32_t* ids,
+           const column& values);
   /// Brings the result words of a group up to date.
   void refresh(row_table& groups, uint32_t id);
   /// Whether no value of the group is present (of an ordered multiset).
@@ -63,9 +66,10 @@ class value_multiset {
     bool operator()(entry a, group_only b) const noexcept { return a.group < b.group; }
     bool operator()(group_only a, entry b) const noexcept { return a.group < b.group; }
   };
-  /// One value's weight changes; whether it is 0 now.
+  /// One value's weight of slot 0 changes, in order; whether it is 0 now.
   bool apply(uint64_t* group_row, uint32_t value_word, uint32_t group, uint32_t id, uint64_t* words,
              int64_t weight);
+  bool no_weights(const uint64_t* words) const noexcept;
   bool by_arrival() const noexcept {
     return a_.function == aggregate_function::first || a_.function == aggregate_function::last ||
            a_.kind == accumulator_kind::text;
@@ -80,7 +84,8 @@ class value_multiset {
   std::string state_;
   uint32_t group_words_;
   bool ordered_;
-  row_table table_;  // value words: weight, arrival
+  uint32_t slots_;
+  row_table table_;  // value words: weight by slot, arrival
   absl::btree_set<entry, order> index_;
   absl::btree_set<std::pair<uint32_t, uint32_t>> owed_;  // group, value: weight below 0
   int64_t arrivals_ = 0;

@@ -36,7 +36,7 @@ slice_totals::slice_totals(aggregate_core& core, uint32_t slice_key, memory_pool
     has_text_ |= !a.multiset && a.kind == accumulator_kind::text;
     subtract_ &= a.multiset || a.kind == accumulator_kind::text || can_subtract(a);
     multisets_.push_back(
-        a.multiset ? std::make_unique<value_multiset>(a, core.layout(), "window", true, memory)
+        a.multiset ? std::make_unique<value_multiset>(a, core.layout(), "window", true, 1, memory)
                    : nullptr);
   }
 }

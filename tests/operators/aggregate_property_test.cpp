@@ -26,15 +26,21 @@ schema_ptr input() {
 const std::vector<call> sums = {{fn::count_star, ""},   {fn::count, "v"},
                                 {fn::sum, "v"},         {fn::avg, "v"},
                                 {fn::bool_or, "v > 3"}, {fn::count_star, "", "v > 3"}};
-const std::vector<call> picks = {
-    {fn::min, "v"}, {fn::max, "t"}, {fn::count_distinct, "t"}, {fn::count_star, ""}};
+// The distinct texts are kept once for all that count them.
+const std::vector<call> picks = {{fn::min, "v"},
+                                 {fn::count_distinct, "t", "v > 3"},
+                                 {fn::max, "t"},
+                                 {fn::count_distinct, "t"},
+                                 {fn::count_distinct, "v"},
+                                 {fn::count_distinct, "t", "v <= 1"},
+                                 {fn::count_star, ""}};
 
 /// What the calls give over a multiset of rows.
 std::string answer(const std::map<row, int64_t>& all, const std::string& k, bool pick) {
   int64_t star = 0, count = 0, sum = 0, above = 0;
   std::optional<int64_t> low;
   std::optional<std::string> high;
-  std::set<std::string> distinct;
+  std::set<std::string> distinct, high_texts, low_texts, values;
   for (const auto& [r, w] : all) {
     if (r.k != k || w == 0) continue;
     star += w;
@@ -48,12 +54,16 @@ std::string answer(const std::map<row, int64_t>& all, const std::string& k, bool
     sum += w * v;
     if (v > 3) above += w;
     if (!low || v < *low) low = v;
+    values.insert(r.v);
+    if (r.t != "NULL" && v > 3) high_texts.insert(r.t);
+    if (r.t != "NULL" && v <= 1) low_texts.insert(r.t);
   }
   if (star == 0) return "";
+  auto size = [](const auto& set) { return "," + std::to_string(set.size()); };
   auto text = [](auto v) { return v ? std::to_string(*v) : std::string("NULL"); };
   if (pick)
-    return k + "," + text(low) + "," + high.value_or("NULL") + "," +
-           std::to_string(distinct.size()) + "," + std::to_string(star);
+    return k + "," + text(low) + size(high_texts) + "," + high.value_or("NULL") + size(distinct) +
+           size(values) + size(low_texts) + "," + std::to_string(star);
   char avg[40];
   *format_float64(avg, static_cast<double>(sum) / static_cast<double>(count)) = 0;
   return k + "," + std::to_string(star) + "," + std::to_string(count) + "," +
