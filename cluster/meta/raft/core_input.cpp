@@ -56,7 +56,7 @@ void consensus_node::core::do_tick() {
   tick_due_ = false;
   input_ = {};
   // libraft makes the only voter leader without a new term; an entry of its could then have the
-  // index and term of another that a learner got from the leader before.
+  // index and term of another, which a learner has from a leader before.
   if (raft_.state == RAFT_FOLLOWER && only_voter()) {
     const raft_term term = raft_.current_term + 1;
     vote_step() = {term, options_.id};
