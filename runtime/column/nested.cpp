@@ -304,7 +304,7 @@ bool read_stored(std::string_view& in, column_builder& out) {
     }
     case type_id::decimal: {
       int128 v = 0;
-      if (!t.i128(v)) return false;
+      if (!t.i128(v) || v >= decimal_limit() || v <= -decimal_limit()) return false;
       out.append(v);
       return true;
     }
