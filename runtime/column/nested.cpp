@@ -6,6 +6,7 @@
 
 #include "runtime/base/assert.hpp"
 #include "runtime/column/hash.hpp"
+#include "runtime/column/validate.hpp"
 
 namespace weir {
 namespace {

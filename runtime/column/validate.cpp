@@ -14,12 +14,6 @@ error corrupt(const char* what) {
   return {errc::corrupt, std::string("damaged batch: ") + what};
 }
 
-constexpr int128 decimal_limit() noexcept {
-  int128 v = 1;
-  for (int i = 0; i < 38; ++i) v *= 10;
-  return v;
-}
-
 // Kernels may leave anything under a null, so the quick pass over all values is followed by a slow
 // one over the valid ones only if it finds something.
 status validate_booleans(const column& c) {
