@@ -285,7 +285,12 @@ int consensus_node::core::io_snapshot_put(unsigned trailing, raft_io_snapshot_pu
   }
   configurations_.insert_or_assign(step.snapshot.servers_index, step.snapshot.servers);
   steps().emplace_back(std::in_place_type<put_snapshot>, std::move(step));
-  on_durable_.push_back([req, cb](int status) { cb(req, status); });
+  // libraft forgets the list of an installation that fails.
+  raft_buffer* list = trailing == 0 ? s->bufs : nullptr;
+  on_durable_.push_back([req, cb, list](int status) {
+    cb(req, status);
+    if (status != 0) raft_free(list);
+  });
   return 0;
 }
 
