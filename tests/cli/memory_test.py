@@ -21,7 +21,7 @@ def test_epochs_go_on_while_no_row_comes(c):
              "--data-dir", "data")
     state = [r.split(",") for r in c.expect(0, "snapshot", "ls", "data", "-o", "csv")
              .out.splitlines() if ",sums," in r]
-    assert int(state[-1][9]) > 4_000_000, state[-1]
+    assert int(state[-1][9]) > 2_000_000, state[-1]  # about six bytes a row
 
 
 if __name__ == "__main__":
