@@ -8,10 +8,6 @@ namespace {
 
 namespace w = weir::wire::meta;
 
-uint32_t size_of(const auto& c) {
-  return static_cast<uint32_t>(c.size());
-}
-
 struct encoder {
   w::PeerMessage::Body::Builder out;
 

@@ -32,9 +32,6 @@ template <class Builder>
 void put_nodes(Builder list, const std::vector<node_id>& nodes) {
   for (uint32_t i = 0; i < nodes.size(); ++i) list.set(i, nodes[i].value);
 }
-uint32_t size_of(const auto& c) {
-  return static_cast<uint32_t>(c.size());
-}
 
 // One overload per command: from the value into the union's member.
 struct encoder {

@@ -18,6 +18,10 @@ inline answer done(uint64_t number = 0, uint64_t second = 0) {
   return {verdict::ok, {}, number, second};
 }
 
+inline answer no_topic(const uuid& id) {
+  return refuse(verdict::not_found, "there is no topic with the id " + id.to_string());
+}
+
 inline bool contains(std::span<const node_id> all, node_id n) {
   return std::find(all.begin(), all.end(), n) != all.end();
 }

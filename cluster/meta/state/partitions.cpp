@@ -9,8 +9,7 @@ namespace weir::meta {
 
 answer cluster_state::find(const uuid& topic, int32_t partition, topic_record** out) {
   auto it = topics_.find(topic);
-  if (it == topics_.end())
-    return refuse(verdict::not_found, "there is no topic with the id " + topic.to_string());
+  if (it == topics_.end()) return no_topic(topic);
   if (partition < 0 || static_cast<size_t>(partition) >= it->second.partitions.size())
     return refuse(verdict::not_found,
                   "topic '" + it->second.name + "' has no partition " + std::to_string(partition));

@@ -122,8 +122,7 @@ answer cluster_state::run(const create_topic& c) {
 
 answer cluster_state::run(const delete_topic& c) {
   auto it = topics_.find(c.id);
-  if (it == topics_.end())
-    return refuse(verdict::not_found, "there is no topic with the id " + c.id.to_string());
+  if (it == topics_.end()) return no_topic(c.id);
   partitions_ -= it->second.partitions.size();
   topic_of_name_.erase(it->second.name);
   topic_of_folded_name_.erase(folded(it->second.name));
@@ -134,8 +133,7 @@ answer cluster_state::run(const delete_topic& c) {
 
 answer cluster_state::run(const alter_topic& c) {
   auto it = topics_.find(c.id);
-  if (it == topics_.end())
-    return refuse(verdict::not_found, "there is no topic with the id " + c.id.to_string());
+  if (it == topics_.end()) return no_topic(c.id);
   if (answer bad = check_configs(c.configs); !bad.ok()) return bad;
   it->second.configs = c.configs;
   changes_.topics.push_back(c.id);
@@ -144,8 +142,7 @@ answer cluster_state::run(const alter_topic& c) {
 
 answer cluster_state::run(const add_partitions& c) {
   auto it = topics_.find(c.id);
-  if (it == topics_.end())
-    return refuse(verdict::not_found, "there is no topic with the id " + c.id.to_string());
+  if (it == topics_.end()) return no_topic(c.id);
   topic_record next = it->second;
   const auto before = static_cast<int32_t>(next.partitions.size());
   if (c.partitions <= before)

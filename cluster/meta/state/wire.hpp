@@ -20,6 +20,11 @@ namespace weir::meta {
 /// below.
 inline constexpr size_t wire_bytes_max = size_t{1} << 30;
 
+/// The length of a Cap'n Proto list.
+inline uint32_t size_of(const auto& c) {
+  return static_cast<uint32_t>(c.size());
+}
+
 inline capnp::Data::Reader wire_bytes(const kafka::uuid& id) {
   return {id.bytes.data(), id.bytes.size()};
 }
