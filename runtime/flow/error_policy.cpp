@@ -86,9 +86,9 @@ std::optional<source_record> operator_error_policy::located(const batch& in, uin
   return options_.reader ? options_.reader->locate(in.physical_rows, row) : std::nullopt;
 }
 
-status operator_error_policy::reject_to_topic(const batch& in,
-                                              const std::vector<expr::row_error>& errors) {
-  std::string records;
+void operator_error_policy::for_each_letter(
+    const batch& in, const std::vector<expr::row_error>& errors,
+    const std::function<void(const dead_letters::letter&)>& take) {
   for (const auto& e : errors) {
     auto record = located(in, e.row);
     auto row = json_of(in, e.row);
@@ -99,12 +99,12 @@ status operator_error_policy::reject_to_topic(const batch& in,
       l.key = record->key;
       l.headers = record->headers;
     }
+    l.operator_id = context_.operator_id;
     l.cause = e.cause.message;
     l.row = row;
     l.weight = in.weight(e.row);
-    topic_->append(records, l);
+    take(l);
   }
-  return topic_->add(records);
 }
 
 status operator_error_policy::reject(const batch& in, const std::vector<expr::row_error>& errors) {
@@ -123,27 +123,17 @@ status operator_error_policy::reject(const batch& in, const std::vector<expr::ro
   auto& counter =
       letters_ || topic_ ? context_.metrics->dead_letters : context_.metrics->errors_skipped;
   counter.fetch_add(errors.size(), std::memory_order_relaxed);
-  if (topic_) return reject_to_topic(in, errors);
-  if (!letters_) return {};
-  std::string lines;
-  for (const auto& e : errors) {
-    auto record = located(in, e.row);
-    auto row = json_of(in, e.row);
-    dead_letters::letter l;
-    if (record) {
-      l.position = record->position;
-      l.raw = record->bytes;
-    }
-    l.operator_id = context_.operator_id;
-    l.cause = e.cause.message;
-    l.row = row;
-    l.weight = in.weight(e.row);
-    dead_letters::append_line(lines, l);
+  std::string text;
+  if (topic_) {
+    for_each_letter(in, errors, [&](const auto& l) { topic_->append(text, l); });
+    return topic_->add(text);
   }
+  if (!letters_) return {};
+  for_each_letter(in, errors, [&](const auto& l) { dead_letters::append_line(text, l); });
   auto& length = lengths_[context_.subtask];
   const uint64_t before = length;
-  length += lines.size();
-  letters_->write(file_id(context_.subtask), before, std::move(lines));
+  length += text.size();
+  letters_->write(file_id(context_.subtask), before, std::move(text));
   return {};
 }
 

@@ -48,7 +48,9 @@ class operator_error_policy final : public row_error_handler {
 
  private:
   std::string file_id(uint32_t number) const;
-  status reject_to_topic(const batch&, const std::vector<expr::row_error>&);
+  /// A letter for each row that failed; valid during the call.
+  void for_each_letter(const batch&, const std::vector<expr::row_error>&,
+                       const std::function<void(const dead_letters::letter&)>& take);
   std::optional<source_record> located(const batch&, uint32_t row);
 
   options options_;
