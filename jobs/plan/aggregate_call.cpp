@@ -3,6 +3,7 @@
 #include <array>
 
 #include "runtime/expr/expr.hpp"
+#include "runtime/expr/make_node.hpp"
 #include "runtime/expr/nested.hpp"
 #include "runtime/operators/aggregate_schema.hpp"
 
@@ -42,20 +43,8 @@ bool ignores_duplicates(aggregate_function f) {
   return f == a::min || f == a::max || f == a::bool_and || f == a::bool_or;
 }
 
-expr::node_ptr call_of(std::string function, const data_type& type,
-                       std::vector<expr::node_ptr> args) {
-  auto n = std::make_shared<expr::node>();
-  n->kind = expr::node_kind::call;
-  n->type = type;
-  n->function = std::move(function);
-  n->args = std::move(args);
-  return n;
-}
 expr::node_ptr text_of(std::string s) {
-  auto n = std::make_shared<expr::node>();
-  n->type = type_id::string;
-  n->literal = scalar::of_string(std::move(s));
-  return n;
+  return expr::make_literal(scalar::of_string(std::move(s)));
 }
 bool is_item(const aggregate_call& c) {
   return c.argument && c.argument->kind == expr::node_kind::call && c.argument->function == "@item";
@@ -88,7 +77,7 @@ status gather_items(const expr::syntax& s, expr::binder& b, aggregate_call& c) {
                   "could not identify an equality operator for type " + to_string(c.argument->type),
                   s.location);
   args[1] = text_of(how);
-  c.argument = call_of("@item", type_id::bytes, std::move(args));
+  c.argument = expr::make_call("@item", type_id::bytes, std::move(args));
   return {};
 }
 
@@ -182,9 +171,11 @@ result<aggregate_call> bind_aggregate(const expr::syntax& s, expr::binder& b) {
 expr::node_ptr made_of_items(const expr::syntax& s, const aggregate_call& c, expr::node_ptr made) {
   if (!is_item(c)) return made;
   auto how = text_of(s.distinct ? "d" : s.order ? "s" : "");
-  auto array = call_of("@items", expr::list_of(c.argument->args[0]->type), {std::move(made), how});
+  auto array =
+      expr::make_call("@items", expr::list_of(c.argument->args[0]->type), {std::move(made), how});
   if (s.name == "array_agg") return array;
-  return call_of("array_to_string", type_id::string, {std::move(array), text_of(s.args[1].text)});
+  return expr::make_call("array_to_string", type_id::string,
+                         {std::move(array), text_of(s.args[1].text)});
 }
 
 std::string to_sql(const aggregate_call& c, const schema& input) {

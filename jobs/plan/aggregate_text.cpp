@@ -5,6 +5,7 @@
 #include "jobs/plan/aggregate_call.hpp"
 #include "runtime/base/nearest.hpp"
 #include "runtime/expr/binder.hpp"
+#include "runtime/expr/make_node.hpp"
 
 namespace weir::planner {
 namespace {
@@ -21,12 +22,7 @@ bool has_aggregate(const syntax& s) {
 }
 
 bound column_of(const data_type& type, uint32_t index, uint32_t location) {
-  auto n = std::make_shared<expr::node>();
-  n->kind = expr::node_kind::column;
-  n->type = type;
-  n->column = index;
-  n->location = location;
-  return {std::move(n), false, false};
+  return {expr::make_column(type, index, location), false, false};
 }
 
 /// Keys outside of aggregates, columns of the input inside.

@@ -9,6 +9,7 @@
 #include "runtime/base/units.hpp"
 #include "runtime/column/nested.hpp"
 #include "runtime/column/text.hpp"
+#include "runtime/expr/make_node.hpp"
 #include "runtime/operators/aggregate_schema.hpp"
 #include "runtime/plan/windows.hpp"
 
@@ -58,11 +59,7 @@ std::string quote_name(std::string_view name) {
 }
 
 expr::node_ptr column_ref(const schema& s, uint32_t i) {
-  auto n = std::make_shared<expr::node>();
-  n->kind = expr::node_kind::column;
-  n->type = s.fields[i].type;
-  n->column = i;
-  return n;
+  return expr::make_column(s.fields[i].type, i);
 }
 
 std::optional<uint32_t> bare_column(const expr::node_ptr& n) {

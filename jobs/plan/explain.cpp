@@ -3,7 +3,7 @@
 #include "jobs/plan/describe.hpp"
 #include "jobs/plan/growth.hpp"
 #include "runtime/base/units.hpp"
-#include "runtime/connectors/json_text.hpp"
+#include "runtime/column/json_text.hpp"
 
 namespace weir::planner {
 namespace {

@@ -5,6 +5,7 @@
 #include "jobs/plan/lookups.hpp"
 #include "jobs/plan/needs.hpp"
 #include "runtime/expr/expr.hpp"
+#include "runtime/expr/make_node.hpp"
 
 namespace weir::planner {
 namespace {
@@ -99,12 +100,7 @@ expr::node_ptr of_right(const expr::node_ptr& e, size_t left_columns) {
 expr::node_ptr join_and(std::vector<expr::node_ptr> all) {
   if (all.empty()) return nullptr;
   if (all.size() == 1) return all[0];
-  auto n = std::make_shared<expr::node>();
-  n->kind = expr::node_kind::call;
-  n->type = type_id::boolean;
-  n->function = "and";
-  n->args = std::move(all);
-  return n;
+  return expr::make_call("and", type_id::boolean, std::move(all));
 }
 
 join_parts analyze_join(const std::vector<logical_node>& nodes, const logical_node& j) {

@@ -3,32 +3,14 @@
 
 #include "jobs/plan/builder.hpp"
 #include "runtime/expr/binder.hpp"
+#include "runtime/expr/make_node.hpp"
 
 namespace weir::sql {
 
-inline expr::node_ptr make_call(std::string function, const data_type& type,
-                                std::vector<expr::node_ptr> args) {
-  auto n = std::make_shared<expr::node>();
-  n->kind = expr::node_kind::call;
-  n->type = type;
-  n->function = std::move(function);
-  n->args = std::move(args);
-  return n;
-}
-inline expr::node_ptr make_column(const data_type& type, uint32_t index) {
-  auto n = std::make_shared<expr::node>();
-  n->kind = expr::node_kind::column;
-  n->type = type;
-  n->column = index;
-  return n;
-}
-inline expr::node_ptr make_literal(scalar v) {
-  auto n = std::make_shared<expr::node>();
-  n->kind = expr::node_kind::literal;
-  n->type = v.type;
-  n->literal = std::move(v);
-  return n;
-}
+using expr::make_call;
+using expr::make_column;
+using expr::make_literal;
+
 inline expr::node_ptr make_number(int64_t v) {
   return make_literal(scalar::of_int(type_id::int64, v));
 }

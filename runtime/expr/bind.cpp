@@ -4,27 +4,17 @@
 #include "runtime/column/text.hpp"
 #include "runtime/expr/binder.hpp"
 #include "runtime/expr/convert.hpp"
+#include "runtime/expr/make_node.hpp"
 
 namespace weir::expr {
 
 node_ptr binder::call(std::string name, const data_type& type, std::vector<node_ptr> args,
                       uint32_t location) const {
-  auto n = std::make_shared<node>();
-  n->kind = node_kind::call;
-  n->type = type;
-  n->function = std::move(name);
-  n->args = std::move(args);
-  n->location = location;
-  return n;
+  return make_call(std::move(name), type, std::move(args), location);
 }
 
 node_ptr binder::literal(scalar v, uint32_t location) const {
-  auto n = std::make_shared<node>();
-  n->kind = node_kind::literal;
-  n->type = v.type;
-  n->literal = std::move(v);
-  n->location = location;
-  return n;
+  return make_literal(std::move(v), location);
 }
 
 bound binder::settle(bound b) const {
@@ -73,12 +63,7 @@ result<bound> schema_scope::column(const syntax& s, const binder& b) {
     return b.fail(errc::unknown_name,
                   "column \"" + name + "\" does not exist" + nearest_hint(name, names), s.location);
   }
-  auto n = std::make_shared<node>();
-  n->kind = node_kind::column;
-  n->type = schema_.fields[*index].type;
-  n->column = *index;
-  n->location = s.location;
-  return bound{n};
+  return bound{make_column(schema_.fields[*index].type, *index, s.location)};
 }
 
 result<bound> binder::bind_number(const syntax& s) {

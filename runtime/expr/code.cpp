@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "runtime/expr/expr.hpp"
+#include "runtime/expr/make_node.hpp"
 #include "runtime/expr/nested.hpp"
 
 namespace weir::expr {
@@ -199,13 +200,7 @@ result<uint32_t> code_builder::emit_coalesce(const node_ptr& n, int slot, int de
   choice->function = "case";
   choice->args.clear();
   for (size_t i = 0; i + 1 < n->args.size(); ++i) {
-    auto test = std::make_shared<node>();
-    test->kind = node_kind::call;
-    test->type = type_id::boolean;
-    test->function = "is not null";
-    test->args = {n->args[i]};
-    test->location = n->location;
-    choice->args.push_back(test);
+    choice->args.push_back(make_call("is not null", type_id::boolean, {n->args[i]}, n->location));
     choice->args.push_back(n->args[i]);
   }
   choice->args.push_back(n->args.back());

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "runtime/column/kernels.hpp"
+#include "runtime/expr/make_node.hpp"
 #include "runtime/operators/aggregate_schema.hpp"
 #include "runtime/operators/row_errors.hpp"
 
@@ -15,17 +16,10 @@ namespace {
 /// it could not be computed for.
 expr::node_ptr guarded(const aggregate_call& c) {
   if (!c.argument || !c.filter || c.argument->kind != expr::node_kind::call) return c.argument;
-  auto none = std::make_shared<expr::node>();
-  none->kind = expr::node_kind::literal;
-  none->type = c.argument->type;
-  none->literal = scalar::of_null(c.argument->type);
-  auto choice = std::make_shared<expr::node>();
-  choice->kind = expr::node_kind::call;
-  choice->type = c.argument->type;
-  choice->function = "case";
-  choice->args = {c.filter, c.argument, std::move(none)};
-  choice->location = c.argument->location;
-  return choice;
+  const auto& type = c.argument->type;
+  return expr::make_call("case", type,
+                         {c.filter, c.argument, expr::make_literal(scalar::of_null(type))},
+                         c.argument->location);
 }
 
 }  // namespace

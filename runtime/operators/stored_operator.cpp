@@ -5,6 +5,7 @@
 #include "runtime/column/builder.hpp"
 #include "runtime/column/nested.hpp"
 #include "runtime/expr/expr.hpp"
+#include "runtime/expr/make_node.hpp"
 
 namespace weir {
 namespace {
@@ -29,13 +30,8 @@ std::vector<bool> nested_columns(const schema& s) {
 }
 
 node_ptr call(const char* function, const data_type& type, node_ptr argument) {
-  auto n = std::make_shared<node>();
-  n->kind = node_kind::call;
-  n->type = type;
-  n->function = function;
-  n->location = argument->location;
-  n->args = {std::move(argument)};
-  return n;
+  const auto location = argument->location;
+  return expr::make_call(function, type, {std::move(argument)}, location);
 }
 
 /// The tree over bytes where it reads a column that was turned.
