@@ -98,14 +98,8 @@ void join_items(run& r, const instruction& in) {
 
 // "@pack" and "@unpack": the stored form of a value and back, for operators that keep bytes.
 void pack(run& r, const instruction& in) {
-  std::string bytes;
-  build_rows(r, in, [&](uint32_t row, column_builder& out) {
-    const auto x = at_row(r, in.args[0], row);
-    if (!x.valid) return out.append_null();
-    bytes.clear();
-    append_stored(bytes, *x.c, x.i);
-    out.append(std::string_view(bytes));
-  });
+  build_texts(r, in,
+              [](std::string& out, const column& c, uint32_t row) { append_stored(out, c, row); });
 }
 void unpack(run& r, const instruction& in) {
   build_rows(r, in, [&](uint32_t row, column_builder& out) {

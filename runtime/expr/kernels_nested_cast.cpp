@@ -60,17 +60,8 @@ class converter {
     one.args = {0};
     one.target = 1;
     one.origin = in_.origin;
-    std::vector<slot_definition> slots(1);
-    std::vector<slot_state> states(1);
-    run inner;
-    inner.registers = &registers;
-    inner.slots = &slots;
-    inner.states = &states;
-    inner.begin(c->length, *run_.pool);
-    states[0].ready = states[0].all = true;
-    states[0].count = inner.rows;
-    one.fn(inner, one);
-    for (auto& e : inner.errors) fail(owners[e.row], std::move(e.cause));
+    for (auto& e : run::alone(registers, one, c->length, *run_.pool))
+      fail(owners[e.row], std::move(e.cause));
     return std::make_shared<const column>(*registers[1].c);
   }
 
@@ -198,24 +189,10 @@ void cast_nested(run& r, const instruction& in) {
 }
 
 void nested_to_text(run& r, const instruction& in) {
-  std::string text;
-  build_rows(r, in, [&](uint32_t row, column_builder& out) {
-    const auto v = at_row(r, in.args[0], row);
-    if (!v.valid) return out.append_null();
-    text.clear();
-    append_text(text, *v.c, v.i);
-    out.append(std::string_view(text));
-  });
+  build_texts(r, in, append_text);
 }
 void nested_to_json(run& r, const instruction& in) {
-  std::string text;
-  build_rows(r, in, [&](uint32_t row, column_builder& out) {
-    const auto v = at_row(r, in.args[0], row);
-    if (!v.valid) return out.append_null();
-    text.clear();
-    append_json(text, *v.c, v.i);
-    out.append(std::string_view(text));
-  });
+  build_texts(r, in, append_json);
 }
 
 }  // namespace

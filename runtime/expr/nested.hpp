@@ -59,6 +59,18 @@ void build_rows(run& r, const instruction& in, F f) {
   if (out.length() < r.rows) out.append_nulls(r.rows - out.length());
   r.assign(t, column(*out.finish()));
 }
+/// The same for text or bytes that append(text, column, row) makes of the first argument.
+template <class F>
+void build_texts(run& r, const instruction& in, F append) {
+  std::string text;
+  build_rows(r, in, [&](uint32_t row, column_builder& out) {
+    const auto v = at_row(r, in.args[0], row);
+    if (!v.valid) return out.append_null();
+    text.clear();
+    append(text, *v.c, v.i);
+    out.append(std::string_view(text));
+  });
+}
 inline void append_value(column_builder& out, const value_at& v) {
   if (v.valid)
     out.append_from(*v.c, v.i);

@@ -4,6 +4,21 @@
 
 namespace weir::expr {
 
+std::vector<failure> run::alone(std::vector<reg>& registers, const instruction& in,
+                                uint32_t physical_rows, memory_pool& pool) {
+  std::vector<slot_definition> slots(1);
+  std::vector<slot_state> states(1);
+  run inner;
+  inner.registers = &registers;
+  inner.slots = &slots;
+  inner.states = &states;
+  inner.begin(physical_rows, pool);
+  states[0].ready = states[0].all = true;
+  states[0].count = inner.rows;
+  in.fn(inner, in);
+  return std::move(inner.errors);
+}
+
 void run::begin(uint32_t physical_rows, memory_pool& p) {
   rows = physical_rows;
   pool = &p;
@@ -184,22 +199,13 @@ bool evaluate_entries(run& r, const instruction& in, uint32_t arg, dictionary_ca
   target.own.type = target.type;
   registers.push_back(std::move(target));
   sub.target = static_cast<uint32_t>(in.args.size());
-  std::vector<slot_definition> slots(1);
-  std::vector<slot_state> states(1);
-  run inner;
-  inner.registers = &registers;
-  inner.slots = &slots;
-  inner.states = &states;
-  inner.begin(c.dictionary->length, *r.pool);
-  states[0].ready = states[0].all = true;
-  states[0].count = inner.rows;
-  sub.fn(inner, sub);
+  auto errors = run::alone(registers, sub, c.dictionary->length, *r.pool);
   in.state = sub.state;
   cache.dictionary = c.dictionary;
   cache.result = *registers.back().c;
-  cache.result.length = inner.rows;
+  cache.result.length = c.dictionary->length;
   cache.has_nulls = static_cast<bool>(cache.result.validity);
-  cache.errors = std::move(inner.errors);
+  cache.errors = std::move(errors);
   cache.text_result = nullptr;
   if (is_varlen(cache.result.type.id)) {
     column plain = cache.result;

@@ -72,6 +72,11 @@ struct failure {
 
 class run {
  public:
+  /// Evaluates one instruction, without a slot, over other registers and `physical_rows` rows.
+  /// Returns the rows that failed. The instruction's registers index `registers`.
+  static std::vector<failure> alone(std::vector<reg>& registers, const instruction&,
+                                    uint32_t physical_rows, memory_pool&);
+
   uint32_t rows = 0;
   memory_pool* pool = nullptr;
   std::vector<reg>* registers = nullptr;
