@@ -17,7 +17,7 @@
 #include "cluster/cli/node_file.hpp"
 #include "cluster/cli/table.hpp"
 #include "cluster/http/server.hpp"
-#include "runtime/connectors/json_text.hpp"
+#include "runtime/column/json_text.hpp"
 
 namespace weir::cli {
 namespace {

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "runtime/connectors/json_text.hpp"
+#include "runtime/column/json_text.hpp"
 #include "runtime/io/file.hpp"
 
 namespace weir::cli {

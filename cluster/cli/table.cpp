@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <ctime>
 
-#include "runtime/connectors/json_text.hpp"
+#include "runtime/column/json_text.hpp"
 
 namespace weir::cli {
 namespace {

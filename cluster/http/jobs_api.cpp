@@ -1,7 +1,7 @@
 #include "cluster/http/jobs_api.hpp"
 
 #include "cluster/http/report_json.hpp"
-#include "runtime/connectors/json_text.hpp"
+#include "runtime/column/json_text.hpp"
 
 namespace weir::http {
 namespace {

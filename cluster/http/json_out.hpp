@@ -4,7 +4,7 @@
 #include <map>
 #include <string>
 
-#include "runtime/connectors/json_text.hpp"
+#include "runtime/column/json_text.hpp"
 
 namespace weir::http {
 

@@ -1,6 +1,6 @@
 #include "cluster/http/report_json.hpp"
 
-#include "runtime/connectors/json_text.hpp"
+#include "runtime/column/json_text.hpp"
 
 namespace weir::http {
 namespace {

@@ -7,7 +7,7 @@
 #include <boost/beast.hpp>
 #include <thread>
 
-#include "runtime/connectors/json_text.hpp"
+#include "runtime/column/json_text.hpp"
 
 namespace weir::http {
 namespace {

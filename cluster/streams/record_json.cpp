@@ -1,8 +1,8 @@
 #include "cluster/streams/record_json.hpp"
 
 #include "runtime/base/units.hpp"
+#include "runtime/column/json_text.hpp"
 #include "runtime/column/text.hpp"
-#include "runtime/connectors/json_text.hpp"
 #include "runtime/expr/convert.hpp"
 
 namespace weir::streams {

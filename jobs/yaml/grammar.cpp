@@ -1,7 +1,7 @@
 #include "jobs/yaml/grammar.hpp"
 
 #include "jobs/yaml/job.hpp"
-#include "runtime/connectors/json_text.hpp"
+#include "runtime/column/json_text.hpp"
 
 namespace weir::jobs {
 namespace {

@@ -1,35 +1,11 @@
 // Texts of lists and structs: PostgreSQL's array and record syntax, and JSON.
 #include "runtime/base/assert.hpp"
+#include "runtime/column/json_text.hpp"
 #include "runtime/column/nested.hpp"
 #include "runtime/column/text.hpp"
 
 namespace weir {
 namespace {
-
-void append_json_string(std::string& out, std::string_view s) {
-  constexpr char hex[] = "0123456789abcdef";
-  out += '"';
-  for (char c : s) {
-    const auto u = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (u >= 0x20) {
-      out += c;
-    } else if (c == '\n') {
-      out += "\\n";
-    } else if (c == '\t') {
-      out += "\\t";
-    } else if (c == '\r') {
-      out += "\\r";
-    } else {
-      out += "\\u00";
-      out += hex[u >> 4];
-      out += hex[u & 15];
-    }
-  }
-  out += '"';
-}
 
 bool is_blank(char c) noexcept {
   return c == ' ' || (c >= '\t' && c <= '\r');
@@ -48,6 +24,23 @@ void append_part(std::string& out, const column& c, uint32_t row) {
   append_text(out, c, row);
 }
 
+/// A part, in quotes where it needs them; within these `specials` that are quotes or backslashes
+/// are doubled, or escaped by a backslash.
+void append_quoted(std::string& out, std::string_view s, bool quoted, std::string_view specials,
+                   bool doubled) {
+  for (char ch : s) quoted = quoted || is_blank(ch) || specials.find(ch) != std::string_view::npos;
+  if (!quoted) {
+    out += s;
+    return;
+  }
+  out += '"';
+  for (char ch : s) {
+    if (ch == '"' || ch == '\\') out += doubled ? ch : '\\';
+    out += ch;
+  }
+  out += '"';
+}
+
 void append_list_part(std::string& out, const column& c, uint32_t row) {
   if (!c.is_valid(row)) {
     out += "NULL";
@@ -56,40 +49,14 @@ void append_list_part(std::string& out, const column& c, uint32_t row) {
   if (c.type.id == type_id::list) return append_text(out, c, row);
   std::string s;
   append_part(s, c, row);
-  bool quoted = s.empty() || is_null_word(s);
-  for (char ch : s)
-    quoted =
-        quoted || is_blank(ch) || ch == '{' || ch == '}' || ch == ',' || ch == '"' || ch == '\\';
-  if (!quoted) {
-    out += s;
-    return;
-  }
-  out += '"';
-  for (char ch : s) {
-    if (ch == '"' || ch == '\\') out += '\\';
-    out += ch;
-  }
-  out += '"';
+  append_quoted(out, s, s.empty() || is_null_word(s), "{},\"\\", false);
 }
 
 void append_struct_part(std::string& out, const column& c, uint32_t row) {
   if (!c.is_valid(row)) return;
   std::string s;
   append_part(s, c, row);
-  bool quoted = s.empty();
-  for (char ch : s)
-    quoted =
-        quoted || is_blank(ch) || ch == '(' || ch == ')' || ch == ',' || ch == '"' || ch == '\\';
-  if (!quoted) {
-    out += s;
-    return;
-  }
-  out += '"';
-  for (char ch : s) {
-    if (ch == '"' || ch == '\\') out += ch;
-    out += ch;
-  }
-  out += '"';
+  append_quoted(out, s, s.empty(), "(),\"\\", true);
 }
 
 error malformed(std::string_view kind, std::string_view text, std::string_view why) {
@@ -164,10 +131,19 @@ void append_json(std::string& out, const column& c, uint32_t row) {
       }
       out += '}';
       return;
-    default: {
+    case type_id::string:
+      return append_json_string(out, c.view(row));
+    case type_id::date:
+    case type_id::timestamp:
+    case type_id::interval:  // nothing to escape in these
+      out += '"';
+      append_text(out, c, row);
+      out += '"';
+      return;
+    case type_id::bytes: {
       std::string s;
       append_text(s, c, row);
-      append_json_string(out, s);
+      return append_json_string(out, s);
     }
   }
 }

@@ -254,19 +254,7 @@ class json_decoder final : public record_decoder {
     std::string_view s;
     od::json_type type;
     if (auto e = value.type().get(type)) return malformed(e);
-    if (type == od::json_type::array) {
-      od::array array;
-      if (auto e = value.get_array().get(array)) return malformed(e);
-      if (auto e = array.raw_json().get(s)) return malformed(e);
-    } else if (type == od::json_type::object) {
-      od::object object;
-      if (auto e = value.get_object().get(object)) return malformed(e);
-      if (auto e = object.raw_json().get(s)) return malformed(e);
-    } else {
-      s = value.raw_json_token();
-      while (!s.empty() && (s.back() == ' ' || s.back() == '\t' || s.back() == '\r'))
-        s.remove_suffix(1);
-    }
+    if (auto e = raw_json(value, type, s)) return malformed(e);
     if (!parse_scalar(s, data_type(type_id::json)))
       return fail("not a valid JSON object: a member's value is malformed");
     out.append(row, s);

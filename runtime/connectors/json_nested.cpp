@@ -101,19 +101,7 @@ class value_reader {
 
   bool json(od::value& v, od::json_type type, scalar& out) {
     std::string_view s;
-    if (type == od::json_type::array) {
-      od::array whole;
-      if (auto e = v.get_array().get(whole)) return malformed(e);
-      if (auto e = whole.raw_json().get(s)) return malformed(e);
-    } else if (type == od::json_type::object) {
-      od::object whole;
-      if (auto e = v.get_object().get(whole)) return malformed(e);
-      if (auto e = whole.raw_json().get(s)) return malformed(e);
-    } else {
-      s = v.raw_json_token();
-      while (!s.empty() && (s.back() == ' ' || s.back() == '\t' || s.back() == '\r'))
-        s.remove_suffix(1);
-    }
+    if (auto e = raw_json(v, type, s)) return malformed(e);
     auto parsed = parse_scalar(s, type_id::json);
     if (!parsed) return fail("a member's value is malformed");
     out.s = s;
@@ -156,6 +144,23 @@ class value_reader {
 };
 
 }  // namespace
+
+simdjson::error_code raw_json(od::value& v, od::json_type type, std::string_view& out) {
+  if (type == od::json_type::array) {
+    od::array whole;
+    if (auto e = v.get_array().get(whole)) return e;
+    return whole.raw_json().get(out);
+  }
+  if (type == od::json_type::object) {
+    od::object whole;
+    if (auto e = v.get_object().get(whole)) return e;
+    return whole.raw_json().get(out);
+  }
+  out = v.raw_json_token();
+  while (!out.empty() && (out.back() == ' ' || out.back() == '\t' || out.back() == '\r'))
+    out.remove_suffix(1);
+  return simdjson::SUCCESS;
+}
 
 const char* json_type_name(od::json_type t) noexcept {
   switch (t) {

@@ -11,6 +11,10 @@ namespace weir {
 /// The value, or false: then `cause` says what does not fit, with the way to it ("[2].name").
 bool read_json_value(simdjson::ondemand::value&, const data_type&, scalar& out, std::string& cause);
 
+/// The text of a value as it stands in the record. Not checked further than to its end.
+simdjson::error_code raw_json(simdjson::ondemand::value&, simdjson::ondemand::json_type,
+                              std::string_view& out);
+
 /// "an array", "a number" ...
 const char* json_type_name(simdjson::ondemand::json_type) noexcept;
 

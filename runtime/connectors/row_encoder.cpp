@@ -1,11 +1,9 @@
 #include "runtime/connectors/row_encoder.hpp"
 
+#include "runtime/column/json_text.hpp"
 #include "runtime/column/nested.hpp"
 #include "runtime/column/text.hpp"
-#include "runtime/connectors/json_text.hpp"
 #include "runtime/connectors/options.hpp"
-
-#include <cmath>
 
 namespace weir {
 namespace {
@@ -100,53 +98,6 @@ void row_encoder::csv_cell(std::string& out, const column& c, uint32_t r) const 
   }
 }
 
-void row_encoder::json_cell(std::string& out, const column& c, uint32_t r) const {
-  if (!c.is_valid(r)) {
-    out.append("null");
-    return;
-  }
-  char buffer[fixed_chars_max];
-  switch (c.type.id) {
-    case type_id::string:
-      append_json_string(out, c.view(r));
-      return;
-    case type_id::json:
-      out.append(c.view(r));
-      return;
-    case type_id::boolean:
-    case type_id::int32:
-    case type_id::int64:
-    case type_id::decimal:
-      out.append(fixed_text(resolve(c, r), r, buffer));
-      return;
-    case type_id::float64: {
-      const column& v = resolve(c, r);
-      auto text = fixed_text(v, r, buffer);
-      // JSON has no infinities and no NaN: text, as PostgreSQL's to_json has it.
-      if (std::isfinite(v.data<double>()[r]))
-        out.append(text);
-      else
-        append_json_string(out, text);
-      return;
-    }
-    case type_id::date:
-    case type_id::timestamp:
-    case type_id::interval:
-      append_json_string(out, fixed_text(resolve(c, r), r, buffer));
-      return;
-    case type_id::bytes: {
-      std::string s;
-      append_bytes_text(s, c.view(r));
-      append_json_string(out, s);
-      return;
-    }
-    case type_id::list:
-    case type_id::struct_:
-      append_json(out, c, r);
-      return;
-  }
-}
-
 void row_encoder::cell(std::string& out, const column& c, uint32_t r) const {
   if (c.is_valid(r)) append_text(out, c, r);
 }
@@ -171,7 +122,7 @@ void row_encoder::row(std::string& out, const batch& b, uint32_t r, char op) con
       if (i || op) out.push_back(',');
       append_json_string(out, type_->fields[i].name);
       out.push_back(':');
-      json_cell(out, *b.columns[i], r);
+      append_json(out, *b.columns[i], r);
     }
     out.append("}\n");
     return;

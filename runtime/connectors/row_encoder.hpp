@@ -30,7 +30,6 @@ class row_encoder {
  private:
   void csv_text(std::string& out, std::string_view text) const;
   void csv_cell(std::string& out, const column&, uint32_t row) const;
-  void json_cell(std::string& out, const column&, uint32_t row) const;
   schema_ptr type_;
 };
 

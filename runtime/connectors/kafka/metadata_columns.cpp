@@ -2,7 +2,7 @@
 
 #include <simdjson.h>
 
-#include "runtime/connectors/json_text.hpp"
+#include "runtime/column/json_text.hpp"
 
 namespace weir {
 namespace {
