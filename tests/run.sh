@@ -1,11 +1,16 @@
 #!/usr/bin/env bash
-# Sets up, builds and runs all tests: bash tests/run.sh [PRESET] [ctest arguments]
-# PRESET is release (default), debug, asan or tsan. Works in a fresh clone from any directory.
+# Sets up, builds and runs the tests: bash tests/run.sh [PRESET] [ctest arguments]
+# PRESET is release (default), debug, asan or tsan. Without arguments for ctest the long suites are left out
+# (they are those of -L slow). Works in a fresh clone from any directory.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 preset=release
 case "${1:-}" in release | debug | asan | tsan) preset=$1; shift ;; esac
+if [ $# -eq 0 ]; then
+    set -- -LE slow
+    case $preset in asan | tsan) set -- -LE 'slow|release-only' ;; esac
+fi
 
 bash cluster/launch/setup.sh
 # Warnings are errors where WEIR_WERROR=ON is in the environment (CI): without it what the quickstart built
