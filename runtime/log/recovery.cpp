@@ -48,15 +48,17 @@ class segment_checker {
       WEIR_ASSIGN(uint64_t resume,
                   quarantine(position, scan_end,
                              b ? "its checksum or offset does not match" : b.err().message));
-      if (resume == 0) break;  // nothing good follows
       position = resume;
+      if (tail_lost_) break;
       walker.emplace(*file_, position, scan_end);
     }
     if (position < c_.committed_bytes && c_.committed_end && *c_.committed_end > next_offset_ &&
-        !tail_lost_)
+        !tail_lost_) {
       report_.lost.push_back({next_offset_, *c_.committed_end - 1, "",
                               "'" + c_.file->path() + "' ends at " + std::to_string(position) +
                                   " instead of " + std::to_string(c_.committed_bytes)});
+      WEIR_TRY(end_with_hole(position, *c_.committed_end));
+    }
     WEIR_TRY(cut(position));
     out_.facts.bytes = position;
     out_.facts.end_offset = next_offset_;
@@ -109,7 +111,7 @@ class segment_checker {
   }
 
   /// Sets damaged bytes from `position` on aside and puts a placeholder in their place. Returns
-  /// where good batches go on; 0 when there is none and the segment ends at `position`.
+  /// where good batches go on, or, when there is none (tail_lost_), where the segment ends.
   result<uint64_t> quarantine(uint64_t position, uint64_t scan_end, const std::string& reason) {
     WEIR_ASSIGN(auto next, find_good(position, scan_end));
     uint64_t end = next ? next->first : std::min(c_.committed_bytes, scan_end);
@@ -123,7 +125,8 @@ class segment_checker {
     report_.lost.push_back(lost);
     if (!next) {
       tail_lost_ = true;
-      return uint64_t{0};
+      WEIR_TRY(end_with_hole(position, resume_offset));
+      return position;
     }
     WEIR_TRY(put_hole(position, end, resume_offset));
     return end;
@@ -236,6 +239,17 @@ class segment_checker {
     out_.changed = true;
     add(record_batch_view(head), position);
     weir_assert(next_offset_ == resume_offset, "a placeholder covers the offsets that are lost");
+    return {};
+  }
+
+  /// A placeholder at the segment's end, for offsets up to `end_offset` that were given and are
+  /// lost. It is all header, and readers are sent it: nothing else would tell them to go on. Moves
+  /// `position` behind it.
+  status end_with_hole(uint64_t& position, int64_t end_offset) {
+    if (end_offset <= next_offset_) return {};
+    const uint64_t end = position + record_batch_header_bytes;
+    WEIR_TRY(put_hole(position, end, end_offset));
+    position = end;
     return {};
   }
 

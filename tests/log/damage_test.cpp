@@ -112,6 +112,14 @@ TEST_CASE("damage at the end of what was acknowledged keeps its offsets taken") 
   CHECK(f.log().recovery().lost.front().first_offset == 9);
   CHECK(f.log().recovery().lost.front().last_offset == 9);
   CHECK(f.log().log_end_offset() == 10);
+  // Who reads there is sent a batch without records, or he would wait for offset 9 for ever.
+  const auto end = f.log().read({9, 1 << 20});
+  REQUIRE(end->bytes == record_batch_header_bytes);
+  const auto bytes = f.bytes_of_slices(*end);
+  const record_batch_view none{byte_view(bytes)};
+  CHECK(none.base_offset() == 9);
+  CHECK(none.next_offset() == 10);
+  CHECK(none.record_count() == 0);
   CHECK(*f.append({"new"}) == 10);
   CHECK(f.records(8)->back() == "10:new");
   REQUIRE(f.restart().ok());
