@@ -7,23 +7,18 @@ Usage: topic_jobs_test.py WEIR [TEST...]
 import pathlib
 import random
 import signal
-import socket
 import sys
 import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "cli"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 import kafka_jobs_test as jobs  # noqa: E402
 import weir_cli  # noqa: E402
+from ports import free_port  # noqa: E402
 from kafka_jobs_test import (test_a_job_continues_where_it_stopped,  # noqa: E402, F401
                              test_changes_as_upserts, test_file_to_kafka_to_file, test_kills)
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Node(jobs.Kafka):
