@@ -75,7 +75,7 @@ bool broker::may_overlap(std::span<const std::byte> frame) const {
   return frame.size() >= 2 && frame[0] == std::byte{0} && frame[1] == std::byte{0};
 }
 
-void broker::handle(request_ticket t) {
+void broker::handle(request_ticket t, bool from_node) {
   kafka::reader r(t.frame->bytes());
   kafka::request_header h;
   auto readable = kafka::decode(r, h);
@@ -86,7 +86,8 @@ void broker::handle(request_ticket t) {
   if (!api || h.key < 0 || static_cast<size_t>(h.key) >= keys_max ||
       !routes_[static_cast<size_t>(h.key)])
     return from->complete(number, answer::hang_up());
-  auto request = std::make_shared<client_request>(std::move(t), std::move(h), *api, r.rest());
+  auto request =
+      std::make_shared<client_request>(std::move(t), std::move(h), *api, r.rest(), from_node);
   const auto* range = kafka::find_advertised(request->header().key, served_);
   if (!range || !range->serves(request->version())) return refuse_version(request);
   (this->*routes_[static_cast<size_t>(request->header().key)])(request);

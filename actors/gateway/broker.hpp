@@ -23,7 +23,9 @@ class broker final : public request_handler {
   broker(stream_storage&, coordinators&, quota_desk&, kafka::node_facts, const clock&);
 
   bool may_overlap(std::span<const std::byte> frame) const override;
-  void handle(request_ticket) override;
+  void handle(request_ticket t) override { handle(std::move(t), false); }
+  /// `from_node`: it came by the listener for nodes.
+  void handle(request_ticket, bool from_node);
 
  private:
   using handler = void (broker::*)(const request_ptr&);

@@ -12,13 +12,19 @@ namespace weir {
 class client_request {
  public:
   client_request(request_ticket t, kafka::request_header h, const kafka::api_info& api,
-                 kafka::bytes_view body)
-      : ticket_(std::move(t)), header_(std::move(h)), api_(api), body_(body) {}
+                 kafka::bytes_view body, bool from_node = false)
+      : ticket_(std::move(t)),
+        header_(std::move(h)),
+        api_(api),
+        body_(body),
+        from_node_(from_node) {}
 
   const kafka::request_header& header() const noexcept { return header_; }
   int16_t version() const noexcept { return header_.version; }
   kafka::api_key key() const noexcept { return api_.key; }
   kafka::bytes_view body() const noexcept { return body_; }
+  /// Whether it came by the listener for nodes: only such a request may speak as a replica.
+  bool from_node() const noexcept { return from_node_; }
   /// Keeps the body's bytes alive, for those who point into it.
   const frame_ptr& frame() const noexcept { return ticket_.frame; }
   std::string_view client_id() const noexcept {
@@ -60,6 +66,7 @@ class client_request {
   kafka::request_header header_;
   const kafka::api_info& api_;
   kafka::bytes_view body_;
+  bool from_node_;
 };
 using request_ptr = std::shared_ptr<client_request>;
 

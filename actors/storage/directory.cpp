@@ -1,5 +1,7 @@
 #include "actors/storage/directory.hpp"
 
+#include <algorithm>
+
 namespace weir {
 
 topic_directory::topic_directory() {
@@ -21,6 +23,18 @@ partition_actor topic_directory::partition(const kafka::uuid& topic, int32_t num
 partition_actor topic_directory::partition(std::string_view topic, int32_t number) const {
   auto t = catalog_.find(topic);
   return t ? partition(t->id, number) : partition_actor();
+}
+
+const node_entry* topic_directory::node(int32_t id) const {
+  auto it = std::lower_bound(nodes_->begin(), nodes_->end(), id,
+                             [](const node_entry& n, int32_t i) { return n.id < i; });
+  return it != nodes_->end() && it->id == id ? &*it : nullptr;
+}
+
+int32_t topic_directory::leader(std::string_view topic, int32_t number) const {
+  auto t = catalog_.find(topic);
+  if (!t || number < 0 || static_cast<size_t>(number) >= t->partitions.size()) return -1;
+  return t->partitions[static_cast<size_t>(number)].leader;
 }
 
 void topic_directory::set_partitions(const kafka::uuid& topic, partition_list list) {

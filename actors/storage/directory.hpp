@@ -16,18 +16,44 @@ namespace weir {
 
 using partition_list = std::shared_ptr<const std::vector<partition_actor>>;
 
+/// A node of the cluster, as clients and other nodes reach it.
+struct node_entry {
+  int32_t id = -1;
+  std::string name, rack;
+  std::string host;  // that Kafka's clients are told
+  int32_t port = 0;
+  std::string peers;  // HOST:PORT of its listener for nodes
+  std::string http;   // HOST:PORT
+  bool alive = true;
+  bool draining = false;
+  friend bool operator==(const node_entry&, const node_entry&) = default;
+};
+/// By rising id.
+using node_list = std::shared_ptr<const std::vector<node_entry>>;
+
 class topic_directory {
  public:
   topic_directory();
 
   const kafka::topic_catalog& catalog() const noexcept { return catalog_; }
-  /// The actors of a topic's partitions, by number; null for an unknown topic.
+  /// The actors of a topic's partitions, by number; null for an unknown topic. A partition that has
+  /// no replica on this node has no actor: a null handle.
   partition_list partitions(const kafka::uuid& topic) const;
   /// Null when there is no such topic or partition.
   partition_actor partition(const kafka::uuid& topic, int32_t number) const;
   partition_actor partition(std::string_view topic, int32_t number) const;
 
+  /// This node's id.
+  int32_t self() const noexcept { return self_; }
+  /// Never null; of those that are registered, alive or not.
+  const node_list& nodes() const noexcept { return nodes_; }
+  const node_entry* node(int32_t id) const;
+  /// Who leads a partition; -1: nobody, or no such partition.
+  int32_t leader(std::string_view topic, int32_t number) const;
+
   // For the owner's copy, before it is published.
+  void set_self(int32_t id) noexcept { self_ = id; }
+  void set_nodes(node_list n) { nodes_ = std::move(n); }
   kafka::topic_catalog& catalog() noexcept { return catalog_; }
   void set_partitions(const kafka::uuid& topic, partition_list);  // null: forgets the topic
 
@@ -37,6 +63,8 @@ class topic_directory {
   using shard = std::unordered_map<kafka::uuid, partition_list>;
 
   kafka::topic_catalog catalog_;
+  int32_t self_ = -1;
+  node_list nodes_ = std::make_shared<const std::vector<node_entry>>();
   std::array<std::shared_ptr<const shard>, shard_count> shards_;
 };
 using directory_ptr = std::shared_ptr<const topic_directory>;

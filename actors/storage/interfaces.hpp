@@ -14,6 +14,7 @@
 
 #include "actors/interfaces.hpp"
 #include "runtime/kafka/partition/partition.hpp"
+#include "runtime/kafka/partition/role.hpp"
 
 namespace weir {
 
@@ -115,6 +116,20 @@ struct looked_up_message {
   std::shared_ptr<result<timestamp_offset>> found;
 };
 
+/// What a partition asks of the cluster's metadata. Implemented where the metadata is known
+/// (cluster/node); thread-safe.
+class replication_port {
+ public:
+  virtual ~replication_port() = default;
+  /// The leader's word who is in sync from now on. `done` is called once, on any thread: with none
+  /// when it is so (the new role follows as a message of its own, perhaps sooner); with
+  /// INVALID_UPDATE_VERSION, FENCED_LEADER_EPOCH, NOT_LEADER_OR_FOLLOWER when a newer role exists,
+  /// which comes too; with REQUEST_TIMED_OUT when nobody answered: ask again, it may have happened.
+  virtual void alter_in_sync(const log_id&, int32_t leader_epoch, int32_t version,
+                             std::vector<int32_t> in_sync,
+                             std::function<void(kafka::error_code)> done) = 0;
+};
+
 using tick_atom = caf::atom_constant<caf::atom("tick")>;
 using config_atom = caf::atom_constant<caf::atom("config")>;
 using removed_atom = caf::atom_constant<caf::atom("removed")>;
@@ -141,6 +156,8 @@ using partition_actor = caf::typed_actor<
     // I/O executor: work that blocked.
     caf::reacts_to<opened_message>, caf::reacts_to<read_done_message>,
     caf::reacts_to<looked_up_message>, caf::reacts_to<compaction_message>,
+    // Topics actor: its place in the cluster changed.
+    caf::reacts_to<kafka::partition_role>,
     // Topics actor: a changed configuration; look after retention and compaction.
     caf::reacts_to<config_atom, partition_settings>, caf::reacts_to<tick_atom>,
     // Topics actor: the topic is deleted; everything of it goes. Answered when the files are gone.
@@ -192,6 +209,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::opened_message)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::compaction_message)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::read_done_message)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::looked_up_message)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::kafka::partition_role)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::partition_settings)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::clean_partition)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<weir::log_id>)

@@ -58,7 +58,7 @@ class partition_state {
       options.log.clean_summary = seed_.clean.summary;
       options.clean_state = seed_.clean.extra;
     }
-    options.leader_epoch = seed_.leader_epoch;
+    options.leader_epoch = seed_.role.leader_epoch;
     options.now_ms = now_ms();
     auto me = caf::actor_cast<partition_actor>(self_);
     seed_.io->submit(lane_, [me, options = std::move(options), files = seed_.files, id = seed_.id,
@@ -265,6 +265,11 @@ class partition_state {
 
   // ---- Keeping. ----
 
+  void handle(const kafka::partition_role& r) {
+    if (r.version < seed_.role.version) return;
+    seed_.role = r;
+    if (partition_) partition_->set_leader_epoch(r.leader_epoch);
+  }
   void configure(const partition_settings& s) {
     seed_.settings = s;
     next_retention_ms_ = 0;  // what is asked for now is not to wait
@@ -432,6 +437,7 @@ partition_actor::behavior_type partition(partition_actor::stateful_pointer<parti
       [&s](read_done_message& m) { s.handle(m); },
       [&s](looked_up_message& m) { s.handle(m); },
       [&s](compaction_message& m) { s.handle(m); },
+      [&s](const kafka::partition_role& r) { s.handle(r); },
       [&s](config_atom, const partition_settings& p) { s.configure(p); },
       [&s](tick_atom) { s.tick(); },
       [&s](remove_atom) { return s.remove(); },

@@ -19,7 +19,8 @@ struct partition_seed {
   std::string folder;
   partition_settings settings;
   uint64_t owner = 0;
-  int32_t leader_epoch = 0;
+  kafka::partition_role role;             // at the start; newer ones come as messages
+  replication_port* cluster = nullptr;    // null: a partition that nobody copies
   clean_partition clean;                  // of the last clean stop; no summary: there was none
   bool verify = false;                    // all checksums, whatever the last stop said
   std::optional<commit_point> committed;  // as the committer found it

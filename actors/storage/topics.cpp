@@ -131,7 +131,7 @@ class topics_state {
       s.id = {t.id.bytes, static_cast<int32_t>(i)};
       s.folder = seed_.folder + "/" + t.name + "." + t.id.to_string() + "/" + std::to_string(i);
       s.settings = settings_of(t, static_cast<int32_t>(i), *seed_.config);
-      s.leader_epoch = t.partitions[i].leader_epoch;
+      s.role.leader_epoch = t.partitions[i].leader_epoch;
       s.owner = seed_.registry->add();
       s.gauges = seed_.gauges->add(s.id);
       if (auto it = clean_.find(s.id); it != clean_.end()) s.clean = std::move(it->second);

@@ -41,6 +41,12 @@ struct partition_info {
   int32_t leader_epoch = 0;      //
   key_range keys;                // the keys whose records belong here
   std::vector<int32_t> parents;  // partitions of the generation before; none in generation 0
+  // Who has it; nothing where a catalog stands alone.
+  int32_t leader = -1;            // a node's id; -1: nobody
+  int32_t version = 0;            // of the metadata's record: grows with each change of who has it
+  std::vector<int32_t> replicas;  // the first one is the preferred leader
+  std::vector<int32_t> in_sync;   //
+  std::vector<int32_t> adding, removing;  // of a reassignment under way
   friend bool operator==(const partition_info&, const partition_info&) = default;
 };
 
