@@ -78,6 +78,12 @@ TEST_CASE("kafka apis: the versions that the codec can do") {
       {api_key::consumer_group_describe, 69, 0, 1, 0},
       {api_key::list_config_resources, 74, 0, 1, 0},
       {api_key::describe_topic_partitions, 75, 0, 0, 0},
+      {api_key::node_message, 20000, 0, 0, 0},
+      {api_key::node_command, 20001, 0, 0, 0},
+      {api_key::node_join, 20002, 0, 0, 0},
+      {api_key::node_heartbeat, 20003, 0, 0, 0},
+      {api_key::node_file, 20004, 0, 0, 0},
+      {api_key::node_store_file, 20005, 0, 0, 0},
   };
   CHECK(apis().size() == std::size(rows));
   for (const auto& r : rows) {
