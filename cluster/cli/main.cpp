@@ -210,8 +210,13 @@ struct cluster_verbs {
     auto* node = add(app, "node", "one node of a cluster, in the foreground", run_node);
     node->add_option("--data-dir", options.data_dir, "what the node keeps")->required();
     node->add_option("--name", options.name, "the node's name in its cluster");
-    node->add_option("--join", options.join, "HOST:PORT of the coordinating node's actors");
-    node->add_option("--port", options.port, "where its actors are reached (0: a free port)");
+    node->add_option("--rack", options.rack, "where it stands: copies go to other racks first");
+    node->add_option("--join", options.join,
+                     "HOST:PORT of other nodes' listeners for nodes; none: begins a cluster")
+        ->delimiter(',');
+    node->add_option("--peers", options.peers, "listener for nodes (port 0: a free one)");
+    node->add_option("--advertise-peers", options.advertised_peers,
+                     "HOST:PORT that other nodes are told");
     node->add_option("--http", options.http, "HTTP listener (port 0: a free one)");
     node->add_option("--memory", memory, "what its tasks may hold")->check(size_check());
 
@@ -219,7 +224,7 @@ struct cluster_verbs {
     verbs.emplace_back(one, [](const cluster_verb_options& given) {
       auto o = given;
       if (o.data_dir.empty()) o.data_dir = "weir-data";
-      if (o.kafka.empty()) o.kafka = "127.0.0.1:9092";
+      if (o.kafka == cluster_verb_options().kafka) o.kafka = "127.0.0.1:9092";
       return run_node(o);
     });
     one->add_option("--data-dir", options.data_dir, "what the node keeps (default: weir-data)");
@@ -248,6 +253,15 @@ struct cluster_verbs {
           ->required();
     format(up);
     client(add(*cluster, "status", "nodes and jobs", cluster_status));
+    auto* drain =
+        add(*cluster, "drain", "move everything off a node before it is stopped", cluster_drain);
+    drain->add_flag("--undo", options.undo, "it takes part again");
+    drain->add_flag("!--no-wait", options.wait, "do not wait until nothing is left on it");
+    auto* forget = add(*cluster, "forget", "forget a node that is gone for good", cluster_forget);
+    for (auto* verb : {drain, forget}) {
+      verb->add_option("NODE", options.id, "the node's name or number")->required();
+      client(verb);
+    }
 
     auto* job = app.add_subcommand("job", "jobs of a cluster");
     job->require_subcommand(1);

@@ -405,6 +405,8 @@ class metadata_service::impl {
     if (me) s.node = me->id;
     if (epoch_) s.epoch = *epoch_;
     s.members = node_->members();
+    for (const auto& [id, n] : state.nodes())
+      if (s.leader != 0 && server_of(n.identity) == s.leader) s.leader_node = id;
     s.problem = problem_;
     auto leader = address_of_leader();
     std::lock_guard lock(standing_mutex_);

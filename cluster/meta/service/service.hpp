@@ -46,6 +46,7 @@ struct standing {
   bool registered = false;  // its node is known to the state that it has, and alive there
   node_id node = no_node;
   node_epoch epoch;
+  node_id leader_node = no_node;  // whose server leads
   configuration members;
   std::string problem;  // why it is not registered; empty: none
 };

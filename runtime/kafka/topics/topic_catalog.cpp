@@ -193,6 +193,14 @@ api_error topic_catalog::check_one(const add_partitions_command& c) const {
   return {};
 }
 
+api_error topic_catalog::check_one(const reassign_partition_command& c) const {
+  return find(c.id) ? api_error() : unknown_id(c.id);
+}
+
+api_error topic_catalog::check_one(const elect_leader_command& c) const {
+  return find(c.id) ? api_error() : unknown_id(c.id);
+}
+
 api_error topic_catalog::check(const topic_command& command) const {
   return std::visit([this](const auto& c) { return check_one(c); }, command);
 }
@@ -224,6 +232,21 @@ topic_change topic_catalog::change_of(const add_partitions_command& c) const {
   auto t = std::make_shared<topic_info>(*before);
   widen(t->partitions, c.partitions);
   return {std::move(before), std::move(t)};
+}
+
+topic_change topic_catalog::change_of(const reassign_partition_command& c) const {
+  return {find(c.id), find(c.id)};
+}
+
+topic_change topic_catalog::change_of(const elect_leader_command& c) const {
+  return {find(c.id), find(c.id)};
+}
+
+topic_change topic_catalog::follow(const uuid& id, topic_ptr after) {
+  topic_change change{find(id), std::move(after)};
+  if (change.before) drop(*change.before);
+  if (change.after) put(change.after);
+  return change;
 }
 
 apply_result topic_catalog::apply(const topic_command& command) {

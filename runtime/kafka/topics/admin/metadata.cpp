@@ -17,7 +17,7 @@ constexpr int8_t coordinates_transactions = 1;
 using wanted_topic = metadata_request::topic;
 using topic_result = metadata_response::topic;
 
-topic_result described(const topic_info& t, const node_facts& node) {
+topic_result described(const topic_info& t, const node_facts& node, const request_facts& facts) {
   topic_result out;
   out.name = t.name;
   out.topic_id = t.id;
@@ -26,9 +26,13 @@ topic_result described(const topic_info& t, const node_facts& node) {
   for (size_t i = 0; i < t.partitions.size(); ++i) {
     auto& p = out.partitions[i];
     p.partition_index = static_cast<int32_t>(i);
-    p.leader_id = node.node_id;
+    auto place = placement_of(t.partitions[i], node, facts);
+    p.leader_id = place.leader;
+    if (place.leader < 0) p.error_code = error_code::leader_not_available;
     p.leader_epoch = t.partitions[i].leader_epoch;
-    p.replica_nodes = p.isr_nodes = {node.node_id};
+    p.replica_nodes = std::move(place.replicas);
+    p.isr_nodes = std::move(place.in_sync);
+    p.offline_replicas = std::move(place.offline);
   }
   return out;
 }
@@ -70,13 +74,15 @@ topic_result look_up(lookup& state, const wanted_topic& t) {
     return refused(named, error_code::invalid_request);
   }
   if (!t.topic_id.is_zero()) {
-    if (topic_ptr found = state.catalog.find(t.topic_id)) return described(*found, state.node);
+    if (topic_ptr found = state.catalog.find(t.topic_id))
+      return described(*found, state.node, state.facts);
     wanted_topic by_id;
     by_id.topic_id = t.topic_id;
     return refused(by_id, error_code::unknown_topic_id);
   }
   if (!t.name) return refused(t, error_code::invalid_request);
-  if (topic_ptr found = state.catalog.find(*t.name)) return described(*found, state.node);
+  if (topic_ptr found = state.catalog.find(*t.name))
+    return described(*found, state.node, state.facts);
   return missing(state, t);
 }
 
@@ -93,16 +99,19 @@ admin_answer<metadata_response> answer_metadata(const metadata_request& request,
                                                 const request_facts& facts) {
   admin_answer<metadata_response> out;
   metadata_response& response = out.response;
-  metadata_response::broker self;
-  self.node_id = node.node_id;
-  self.host = node.host;
-  self.port = node.port;
-  self.rack = node.rack;
-  response.brokers.push_back(std::move(self));
+  for (const auto& n : *nodes_of(node, facts)) {
+    if (!n.alive) continue;
+    metadata_response::broker b;
+    b.node_id = n.id;
+    b.host = n.host;
+    b.port = n.port;
+    if (!n.rack.empty()) b.rack = n.rack;
+    response.brokers.push_back(std::move(b));
+  }
   response.cluster_id = node.cluster_id;
-  response.controller_id = node.node_id;
+  response.controller_id = facts.nodes ? facts.controller : node.node_id;
   if (wants_all(request, facts.version)) {
-    for (const auto& t : catalog.sorted()) response.topics.push_back(described(*t, node));
+    for (const auto& t : catalog.sorted()) response.topics.push_back(described(*t, node, facts));
     return out;
   }
   const bool may_create =
@@ -135,13 +144,17 @@ describe_cluster_response answer_describe_cluster(const describe_cluster_request
     return response;
   }
   response.cluster_id = node.cluster_id;
-  response.controller_id = node.node_id;
-  describe_cluster_response::broker self;
-  self.broker_id = node.node_id;
-  self.host = node.host;
-  self.port = node.port;
-  self.rack = node.rack;
-  response.brokers.push_back(std::move(self));
+  response.controller_id = facts.nodes ? facts.controller : node.node_id;
+  for (const auto& n : *nodes_of(node, facts)) {
+    if (!n.alive && !request.include_fenced_brokers) continue;
+    describe_cluster_response::broker b;
+    b.broker_id = n.id;
+    b.host = n.host;
+    b.port = n.port;
+    if (!n.rack.empty()) b.rack = n.rack;
+    b.is_fenced = !n.alive;
+    response.brokers.push_back(std::move(b));
+  }
   return response;
 }
 

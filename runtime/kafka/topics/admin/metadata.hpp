@@ -1,6 +1,5 @@
 // Where things are: Metadata 0-13, DescribeTopicPartitions 0, DescribeCluster 0-2, DescribeQuorum
-// 0-2, FindCoordinator 0-6. One node leads every partition and coordinates everything. Functions as
-// described in admin.hpp.
+// 0-2, FindCoordinator 0-6. Functions as described in admin.hpp.
 #pragma once
 
 #include "runtime/kafka/protocol/messages/configs.hpp"
@@ -22,7 +21,8 @@ admin_answer<metadata_response> answer_metadata(const metadata_request&, const t
 /// cursor that is not valid, each topic of the request has INVALID_REQUEST: the response has no
 /// other place.
 describe_topic_partitions_response answer_describe_topic_partitions(
-    const describe_topic_partitions_request&, const topic_catalog&, const node_facts&);
+    const describe_topic_partitions_request&, const topic_catalog&, const node_facts&,
+    const request_facts&);
 
 describe_cluster_response answer_describe_cluster(const describe_cluster_request&,
                                                   const node_facts&, const request_facts&);
