@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cinttypes>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -293,20 +294,33 @@ int cluster_drain(const cluster_verb_options& o) {
   std::string answer;
   const auto target = "/cluster/nodes/" + http::escape(o.id) + "/drain";
   if (o.undo) return call(o, "POST", target + "?undo=true", "", answer);
-  if (int code = call(o, "POST", target, "", answer)) return code;
-  // Until nothing is left on it: then it can be stopped.
+  // Until nothing is left on it but copies that no other node can take: then it can be stopped.
   simdjson::dom::parser parser;
   std::string shown;
   for (;;) {
+    if (int code = call(o, "POST", target, "", answer)) return code;
+    uint64_t stuck = 0;
+    if (parser.parse(answer)["stuck"].get(stuck)) return fail("not an answer: " + answer);
     if (int code = call(o, "GET", "/cluster", "", answer)) return code;
     simdjson::dom::array nodes;
     auto parsed = parser.parse(answer);
-    std::string left;
+    uint64_t replicas = 0, leaders = 0, masters = 0;
     if (!parsed.error() && !parsed["nodes"].get(nodes))
       for (auto n : nodes)
         if (text_of(n["id"]) == o.id || text_of(n["node"]) == o.id)
-          left = text_of(n["replicas"]) + " replicas, " + text_of(n["masters"]) + " job masters";
-    if (left == "0 replicas, 0 job masters") break;
+          if (n["replicas"].get(replicas) || n["leaders"].get(leaders) || n["masters"].get(masters))
+            return fail("not an answer: " + answer);
+    if (replicas <= stuck && leaders == 0 && masters == 0) {
+      if (stuck)
+        std::fprintf(stderr,
+                     "%" PRIu64
+                     " copies stay on it, since no other node can take them: they are behind while "
+                     "it is stopped\n",
+                     stuck);
+      break;
+    }
+    const auto left = std::to_string(replicas) + " replicas, " + std::to_string(leaders) +
+                      " leaders, " + std::to_string(masters) + " job masters";
     if (!o.wait) {
       std::fprintf(stderr, "moving: %s left\n", left.c_str());
       return exit_ok;

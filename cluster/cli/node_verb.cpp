@@ -18,6 +18,8 @@ namespace {
 constexpr int64_t watch_interval_ms = 500;
 constexpr int64_t start_interval_ms = 10;
 // Opening what the metadata name: a node with many topics after a crash takes its time.
+// For the others to lead what this node led; what takes longer they notice by themselves.
+constexpr auto leave_limit = std::chrono::seconds(2);
 constexpr auto attach_limit = std::chrono::minutes(5);
 
 meta::endpoint endpoint_of(std::string listener, const std::string& address) {
@@ -91,6 +93,7 @@ class running_node {
     WEIR_TRY(actors_->join(http_->address(), kafka_->address()));
     watch();
     answers_->set_ready();
+    answers_ready_ = true;
     return {};
   }
   void watch() { kafka_->storage().set_controller(members_->stand().leader_node.value); }
@@ -101,6 +104,7 @@ class running_node {
   /// In the order in which one needs the other.
   void close() {
     http_.reset();
+    if (members_ && answers_ready_) members_->leave(leave_limit);
     if (members_) members_->detach();
     if (kafka_)
       if (auto s = kafka_->close(); !s) log(s.err().message);
@@ -117,6 +121,7 @@ class running_node {
   std::unique_ptr<kafka_endpoint> kafka_;
   std::unique_ptr<http::api> answers_;
   std::unique_ptr<http::http_server> http_;
+  bool answers_ready_ = false;
 };
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "cluster/node/membership.hpp"
 
+#include <future>
+
 namespace weir {
 
 result<std::unique_ptr<membership>> membership::bind(membership_options o) {
@@ -28,11 +30,16 @@ status membership::join(file_system& files, io_executor& io,
   s.seeds = options_.seeds;
   s.build = options_.build;
   s.log = options_.log;
-  WEIR_ASSIGN(service_, meta::metadata_service::start(
-                            std::move(s), files, *peers_,
-                            [this](const meta::cluster_state& state, const meta::change_set& c,
-                                   bool everything) { bridge_.observe(state, c, everything); }));
+  WEIR_ASSIGN(service_,
+              meta::metadata_service::open(std::move(s), files, *peers_,
+                                           [this](const meta::cluster_state& state,
+                                                  const meta::change_set& c, bool everything) {
+                                             bridge_.observe(state, c, everything);
+                                             ledger_.observe(state, c, everything);
+                                           }));
   bridge_.use(service_.get());
+  ledger_.use(service_.get(), files_.get());
+  service_->start();
   endpoint_->start(*service_, *files_);
   return {};
 }
@@ -42,6 +49,15 @@ bool membership::attach(stream_storage& storage, broker& b, std::chrono::millise
   if (!bridge_.attach(storage.topics(), limit)) return false;
   endpoint_->serve(&b);
   return true;
+}
+
+void membership::leave(std::chrono::milliseconds limit) {
+  const auto here = stand();
+  if (!here.registered || here.members.size() < 2) return;
+  auto done = std::make_shared<std::promise<void>>();
+  auto over = done->get_future();
+  service_->leave(limit, [done] { done->set_value(); });
+  over.wait_for(limit);
 }
 
 void membership::detach() {

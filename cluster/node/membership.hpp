@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cluster/node/ledger.hpp"
 #include "cluster/node/metadata_bridge.hpp"
 #include "cluster/node/peers_endpoint.hpp"
 
@@ -35,6 +36,9 @@ class membership {
   meta::standing stand() const { return service_->stand(); }
   meta::metadata_service& metadata() noexcept { return *service_; }
   metadata_port& port() noexcept { return bridge_; }
+  job_ledger& ledger() noexcept { return ledger_; }
+  /// Says that this node stops, so that others lead at once what it led. Waits at most `limit`.
+  void leave(std::chrono::milliseconds limit);
   kafka::peer_client& peers() noexcept { return *peers_; }
   file_store& files() noexcept { return *files_; }
 
@@ -48,6 +52,7 @@ class membership {
 
   membership_options options_;
   metadata_bridge bridge_;
+  metadata_ledger ledger_;
   std::unique_ptr<peers_endpoint> endpoint_;
   std::unique_ptr<meta::metadata_service> service_;
   std::unique_ptr<file_store> files_;

@@ -99,8 +99,10 @@ class metadata_service::impl {
       WEIR_TRY(consensus_node::bootstrap(*store_, {{self_, options_.address, server_role::voter}}));
     if (cluster) WEIR_TRY(start_consensus());
     joins_ = !options_.seeds.empty();
-    thread_ = std::thread([this] { run(); });
     return {};
+  }
+  void start() {
+    thread_ = std::thread([this] { run(); });
   }
   void stop() {
     post([this] { stopping_ = true; });
@@ -120,6 +122,13 @@ class metadata_service::impl {
   void submit(command c, answer_callback done, std::chrono::milliseconds limit) {
     lanes_.submit(std::move(c), now_ms() + static_cast<uint64_t>(limit.count()), std::move(done));
     send_commands();
+  }
+  void leave(std::chrono::milliseconds limit, std::function<void()> done) {
+    leaving_ = true;
+    if (!registered_) return done();
+    submit(
+        fence_node{node_id{node_number_}, *epoch_},
+        [done = std::move(done)](const result<answer>&) { done(); }, limit);
   }
   void send_commands() {
     for (auto& a : lanes_.due(now_ms())) send(std::move(a));
@@ -475,7 +484,7 @@ class metadata_service::impl {
     const auto& state = machine_->state();
     const auto* me = state.find_node(identity_);
     const bool current = me && epoch_ && me->epoch == *epoch_ && !me->fenced;
-    if (!current && !registering_ && (!epoch_ || (me && me->epoch >= *epoch_))) {
+    if (!current && !leaving_ && !registering_ && (!epoch_ || (me && me->epoch >= *epoch_))) {
       registering_ = true;
       submit(
           register_node{identity_, options_.name, options_.rack, options_.endpoints},
@@ -613,7 +622,8 @@ class metadata_service::impl {
   bool changing_ = false, led_ = false;
   uint64_t changing_since_ = 0, members_at_ = 0;
   std::map<node_id, uint64_t> fenced_at_;
-  bool joins_ = false, registering_ = false, registered_ = false, stopping_ = false;
+  bool joins_ = false, registering_ = false, registered_ = false, stopping_ = false,
+       leaving_ = false;
   int32_t node_number_ = -1;
   std::optional<node_epoch> epoch_;
   steady::time_point join_at_, sign_at_, restart_at_;
@@ -638,10 +648,10 @@ void metadata_service::stop() {
   impl_->stop();
 }
 
-result<std::unique_ptr<metadata_service>> metadata_service::start(service_options o,
-                                                                  file_system& files,
-                                                                  kafka::peer_client& peers,
-                                                                  observer watch) {
+result<std::unique_ptr<metadata_service>> metadata_service::open(service_options o,
+                                                                 file_system& files,
+                                                                 kafka::peer_client& peers,
+                                                                 observer watch) {
   auto i = std::make_unique<impl>(std::move(o), files, peers, std::move(watch));
   WEIR_TRY(i->open());
   return std::unique_ptr<metadata_service>(new metadata_service(std::move(i)));
@@ -650,6 +660,14 @@ result<std::unique_ptr<metadata_service>> metadata_service::start(service_option
 void metadata_service::submit(command c, answer_callback done, std::chrono::milliseconds limit) {
   impl_->post([i = impl_.get(), c = std::move(c), done = std::move(done), limit]() mutable {
     i->submit(std::move(c), std::move(done), limit);
+  });
+}
+void metadata_service::start() {
+  impl_->start();
+}
+void metadata_service::leave(std::chrono::milliseconds limit, std::function<void()> done) {
+  impl_->post([i = impl_.get(), limit, done = std::move(done)]() mutable {
+    i->leave(limit, std::move(done));
   });
 }
 void metadata_service::ask(std::function<void(const cluster_state*)> f) {

@@ -58,10 +58,11 @@ class metadata_service {
   using observer = std::function<void(const cluster_state&, const change_set&, bool everything)>;
   using answer_callback = std::function<void(result<answer>)>;
 
-  /// errc::corrupt, errc::locked, errc::io: this node's own disk. A cluster that does not answer is
-  /// no error: it is asked until it does.
-  static result<std::unique_ptr<metadata_service>> start(service_options, file_system&,
-                                                         kafka::peer_client&, observer);
+  /// errc::corrupt, errc::locked, errc::io: this node's own disk.
+  static result<std::unique_ptr<metadata_service>> open(service_options, file_system&,
+                                                        kafka::peer_client&, observer);
+  /// Starts the thread. A cluster that does not answer is no error: it is asked until it does.
+  void start();
   ~metadata_service();
   /// Ends the thread; what waits is answered with errc::cancelled. Before the peer_client goes,
   /// whose last callbacks still need this object.
@@ -71,6 +72,9 @@ class metadata_service {
   /// answered in time; it may have happened. `done` is called once, on the service's thread.
   void submit(command, answer_callback done,
               std::chrono::milliseconds limit = std::chrono::seconds(30));
+  /// Gives up this node's place, so that others lead at once what it led; `done` is called when
+  /// that is so, or nobody answers in time. It does not register again.
+  void leave(std::chrono::milliseconds limit, std::function<void()> done);
   /// On the service's thread; null: the node has no state yet.
   void ask(std::function<void(const cluster_state*)>);
   /// Until this node is registered or `limit` is over; false then.

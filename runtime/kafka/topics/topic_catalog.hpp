@@ -142,10 +142,6 @@ class topic_catalog {
   /// As the cluster's metadata have it, which checked it: the topic stands like this from now on;
   /// null: it is gone. Limits do not hold here.
   topic_change follow(const uuid& id, topic_ptr after);
-  /// Takes a topic back from the store, before the catalog has copies on other threads.
-  /// errc::corrupt if it breaks an invariant. Limits do not hold here: they may have been lowered
-  /// since.
-  status restore(topic_ptr topic);
 
  private:
   // A change copies one shard of some 40 topics out of 10,000 and the list of shards.
@@ -168,7 +164,6 @@ class topic_catalog {
   topic_change change_of(const reassign_partition_command&) const;
   topic_change change_of(const elect_leader_command&) const;
   void put(const topic_ptr& topic);
-  void put_in_place(const topic_ptr& topic);
   void count(const topic_info& topic, int sign);
   void drop(const topic_info& topic);
 

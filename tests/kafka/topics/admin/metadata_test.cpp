@@ -154,7 +154,7 @@ TEST_CASE("DescribeTopicPartitions: pages join to the whole") {
     std::vector<std::string> seen;
     for (int pages = 0;; ++pages) {
       REQUIRE(pages < 100);
-      auto page = answer_describe_topic_partitions(request, c.catalog, c.node);
+      auto page = answer_describe_topic_partitions(request, c.catalog, c.node, c.facts(0));
       check_wire(page);
       int32_t on_page = 0;
       for (const auto& t : page.topics)
@@ -181,7 +181,7 @@ TEST_CASE("DescribeTopicPartitions: named topics, the node's limit, errors") {
   };
   describe_topic_partitions_request request;
   request.topics = {topic("orders"), topic("no such"), topic("nothing")};
-  auto page = answer_describe_topic_partitions(request, c.catalog, c.node);
+  auto page = answer_describe_topic_partitions(request, c.catalog, c.node, c.facts(0));
   REQUIRE(page.topics.size() == 3);
   CHECK(page.topics[0].error_code == error_code::invalid_topic_exception);
   CHECK(page.topics[1].error_code == error_code::unknown_topic_or_partition);
@@ -194,14 +194,14 @@ TEST_CASE("DescribeTopicPartitions: named topics, the node's limit, errors") {
 
   request.cursor.emplace();
   request.cursor->topic_name = "clicks";
-  page = answer_describe_topic_partitions(request, c.catalog, c.node);
+  page = answer_describe_topic_partitions(request, c.catalog, c.node, c.facts(0));
   CHECK(page.topics.at(0).error_code == error_code::invalid_request);
   request.cursor->topic_name = "orders";
   request.cursor->partition_index = -1;
-  page = answer_describe_topic_partitions(request, c.catalog, c.node);
+  page = answer_describe_topic_partitions(request, c.catalog, c.node, c.facts(0));
   CHECK(page.topics.at(2).error_code == error_code::invalid_request);
   request.cursor->partition_index = 2;
-  page = answer_describe_topic_partitions(request, c.catalog, c.node);
+  page = answer_describe_topic_partitions(request, c.catalog, c.node, c.facts(0));
   REQUIRE(page.topics.size() == 1);
   CHECK(page.topics[0].partitions.at(0).partition_index == 2);
   CHECK_FALSE(page.next_cursor);
