@@ -90,7 +90,8 @@ api_error take_partitions(const requested_topic& topic, const creation& state,
             "Unable to replicate the partition " + std::to_string(replicas) +
                 " time(s): The target replication factor of " + std::to_string(replicas) +
                 " cannot be reached because only " + std::to_string(alive) +
-                " broker(s) are registered. Use at most so many, or -1 for the default."};
+                " broker(s) are registered. Use " + std::to_string(alive) +
+                ", or -1 for the default."};
   out.replication = replicas == -1
                         ? default_replication("default.replication.factor", node, state.facts)
                         : replicas;

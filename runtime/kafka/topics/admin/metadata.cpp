@@ -99,7 +99,8 @@ admin_answer<metadata_response> answer_metadata(const metadata_request& request,
                                                 const request_facts& facts) {
   admin_answer<metadata_response> out;
   metadata_response& response = out.response;
-  for (const auto& n : *nodes_of(node, facts)) {
+  const auto nodes = nodes_of(node, facts);
+  for (const auto& n : *nodes) {
     if (!n.alive) continue;
     metadata_response::broker b;
     b.node_id = n.id;
@@ -145,7 +146,8 @@ describe_cluster_response answer_describe_cluster(const describe_cluster_request
   }
   response.cluster_id = node.cluster_id;
   response.controller_id = facts.nodes ? facts.controller : node.node_id;
-  for (const auto& n : *nodes_of(node, facts)) {
+  const auto nodes = nodes_of(node, facts);
+  for (const auto& n : *nodes) {
     if (!n.alive && !request.include_fenced_brokers) continue;
     describe_cluster_response::broker b;
     b.broker_id = n.id;
