@@ -54,7 +54,7 @@ class topics_state {
   void change(topic_change_message& m) {
     auto done = m.done ? std::move(m.done) : [](const kafka::api_error&) {};
     if (m.commands.empty()) return done({});
-    seed_.metadata->change(std::move(m.commands), std::move(done));
+    seed_.metadata->change(std::move(m.commands), m.limit, std::move(done));
   }
 
   /// Follows the metadata.

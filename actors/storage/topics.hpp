@@ -19,6 +19,7 @@ namespace weir {
 struct topic_change_message {
   std::vector<kafka::topic_command> commands;
   std::function<void(const kafka::api_error&)> done;
+  std::chrono::milliseconds limit{30'000};
 };
 /// What the cluster's metadata are to a node's stream storage: where changes of topics go, and what
 /// partitions ask. Implemented where the metadata are known (cluster/node); thread-safe.
@@ -26,7 +27,8 @@ class metadata_port : public replication_port {
  public:
   /// Carries out the commands in order; `done` is called once, on any thread, when all are applied
   /// and this node's storage was told of it (topic_news_message), or at the first that is refused.
-  virtual void change(std::vector<kafka::topic_command>,
+  /// REQUEST_TIMED_OUT: nobody answered within `limit`; it may have happened.
+  virtual void change(std::vector<kafka::topic_command>, std::chrono::milliseconds limit,
                       std::function<void(const kafka::api_error&)> done) = 0;
   /// A block of `count` producer ids, given to nobody else; the first of them.
   virtual void allocate_producer_ids(uint32_t count, std::function<void(result<int64_t>)> done) = 0;

@@ -221,10 +221,12 @@ void metadata_bridge::observe(const meta::cluster_state& s, const meta::change_s
 struct metadata_bridge::chain {
   std::vector<kafka::topic_command> commands;
   size_t at = 0;
+  std::chrono::milliseconds limit{};
   done_callback done;
 };
 
-void metadata_bridge::change(std::vector<kafka::topic_command> commands, done_callback done) {
+void metadata_bridge::change(std::vector<kafka::topic_command> commands,
+                             std::chrono::milliseconds limit, done_callback done) {
   auto c = std::make_shared<chain>();
   for (auto& command : commands) {
     c->commands.push_back(std::move(command));
@@ -239,6 +241,7 @@ void metadata_bridge::change(std::vector<kafka::topic_command> commands, done_ca
     }
   }
   c->done = std::move(done);
+  c->limit = limit;
   step(std::move(c));
 }
 
@@ -246,16 +249,18 @@ void metadata_bridge::step(std::shared_ptr<chain> c) {
   if (c->at == c->commands.size()) return c->done({});
   const auto& command = c->commands[c->at];
   auto t = std::visit([](const auto& k) { return translate(k); }, command);
-  service_->submit(std::move(t.command),
-                   [this, c, seen = std::move(t.visible)](result<meta::answer> a) mutable {
-                     if (!a) return c->done(to_api_error(a.err()));
-                     if (!a->ok()) return c->done(refusal_of(*a, c->commands[c->at]));
-                     ++c->at;
-                     wait_visible(std::move(seen), [this, c](const api_error& e) {
-                       if (!e.ok()) return c->done(e);
-                       step(c);
-                     });
-                   });
+  service_->submit(
+      std::move(t.command),
+      [this, c, seen = std::move(t.visible)](result<meta::answer> a) mutable {
+        if (!a) return c->done(to_api_error(a.err()));
+        if (!a->ok()) return c->done(refusal_of(*a, c->commands[c->at]));
+        ++c->at;
+        wait_visible(std::move(seen), [this, c](const api_error& e) {
+          if (!e.ok()) return c->done(e);
+          step(c);
+        });
+      },
+      c->limit);
 }
 
 /// On the service's thread.

@@ -31,7 +31,7 @@ class metadata_bridge final : public metadata_port {
   /// The service's observer.
   void observe(const meta::cluster_state&, const meta::change_set&, bool everything);
 
-  void change(std::vector<kafka::topic_command>,
+  void change(std::vector<kafka::topic_command>, std::chrono::milliseconds limit,
               std::function<void(const kafka::api_error&)> done) override;
   void alter_in_sync(const log_id&, int32_t leader_epoch, int32_t version,
                      std::vector<int32_t> in_sync,

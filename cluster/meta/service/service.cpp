@@ -347,24 +347,31 @@ class metadata_service::impl {
     return {};
   }
   void keep_consensus() {
-    if (!node_) return;
-    node_->tick(now_ms());
-    pump();
-    if (!node_->failure()) return;
-    if (failed_said_ != node_->failure()->message) {
-      failed_said_ = node_->failure()->message;
-      log("the metadata's server stopped: " + failed_said_ + "; it is started again");
+    if (node_) {
+      node_->tick(now_ms());
+      pump();
+      if (!node_->failure()) return;
+      say_once("the metadata's server stopped: " + node_->failure()->message +
+               "; it is started again");
+      // Whoever proposed asks again.
+      for (auto& [t, f] : std::exchange(proposals_, {})) f({t, proposal_outcome::lost, {}});
+      led_ = registered_ = changing_ = false;
+      node_.reset();
+    } else if (cluster_.is_zero()) {
+      return;  // it is no member yet
     }
     if (steady::now() < restart_at_) return;
     restart_at_ = steady::now() + restart_interval;
-    proposals_.clear();
-    led_ = false;
     if (auto s = start_consensus(); !s) {
-      // Without a server there is nothing to keep: tried again from the disk.
-      log("the metadata's server does not start: " + s.err().message);
       node_.reset();
-      return;
+      return say_once("the metadata's server does not start: " + s.err().message);
     }
+  }
+  /// A disk that stays broken is told of once, not every second.
+  void say_once(std::string what) {
+    if (failed_said_ == what) return;
+    failed_said_ = std::move(what);
+    log(failed_said_);
   }
   /// Writes, sends and answers what came up; tells of changes.
   void pump() {
