@@ -76,15 +76,30 @@ void broker::metadata(const request_ptr& request) {
 void broker::find_coordinator(const request_ptr& request) {
   auto body = decode_body<kafka::find_coordinator_request>(*request);
   if (!body) return;
-  auto answer = kafka::answer_find_coordinator(*body, node_, facts_of(request));
-  if (body->key_type > 1) return request->answer(answer);
-  coordinators_.state_of(body->key_type == 1).ensure([request, answer](const api_error& e) {
-    if (e.ok()) return request->answer(answer);
-    auto refused = answer;
-    refused.error_code = error_code::coordinator_not_available;
-    for (auto& c : refused.coordinators) c.error_code = error_code::coordinator_not_available;
-    request->answer(refused);
+  const auto facts = facts_of(request);
+  if (body->key_type < 0 || body->key_type > 1)
+    return request->answer(kafka::answer_find_coordinator(*body, {}, facts));
+  auto& homes = coordinators_.homes_of(body->key_type == 1);
+  // The topic first: without it nothing has a home. That a home is being read does not matter here.
+  homes.reach_all([this, request, body, facts, &homes](error_code e) {
+    const auto place = [&](std::string_view key) {
+      if (e == error_code::coordinator_not_available)
+        return kafka::coordinator_place{{e, ""}, -1, "", -1};
+      return place_of_leader(homes.topic().name(), homes.partition_of(key));
+    };
+    request->answer(kafka::answer_find_coordinator(*body, place, facts));
   });
+}
+
+/// Where clients find the leader of a partition.
+kafka::coordinator_place broker::place_of_leader(const std::string& topic,
+                                                 int32_t partition) const {
+  auto directory = storage_.directory();
+  const auto leader = directory->leader(topic, partition);
+  if (leader == directory->self()) return {{}, node_.node_id, node_.host, node_.port};
+  const auto* node = directory->node(leader);
+  if (!node || !node->alive) return {{error_code::coordinator_not_available, ""}, -1, "", -1};
+  return {{}, node->id, node->host, node->port};
 }
 
 void broker::create_topics(const request_ptr& request) {

@@ -186,29 +186,35 @@ describe_quorum_response answer_describe_quorum(const describe_quorum_request& r
   return response;
 }
 
-find_coordinator_response answer_find_coordinator(const find_coordinator_request& request,
-                                                  const node_facts& node,
-                                                  const request_facts& facts) {
-  api_error problem;
-  if (request.key_type != coordinates_groups && request.key_type != coordinates_transactions)
-    problem = {error_code::invalid_request, "There is no coordinator of type " +
-                                                std::to_string(request.key_type) +
-                                                ": ask for 0 (groups) or 1 (transactions)."};
-  auto fill = [&](auto& out) {
-    out.node_id = problem.ok() ? node.node_id : -1;
-    out.host = problem.ok() ? node.host : "";
-    out.port = problem.ok() ? node.port : -1;
-    set_error(out, problem);
+find_coordinator_response answer_find_coordinator(
+    const find_coordinator_request& request,
+    const std::function<coordinator_place(std::string_view key)>& place,
+    const request_facts& facts) {
+  const bool known =
+      request.key_type == coordinates_groups || request.key_type == coordinates_transactions;
+  auto fill = [&](auto& out, const std::string& key) {
+    coordinator_place at;
+    if (known)
+      at = place(key);
+    else
+      at.problem = {error_code::invalid_request, "There is no coordinator of type " +
+                                                     std::to_string(request.key_type) +
+                                                     ": ask for 0 (groups) or 1 (transactions)."};
+    const bool found = at.problem.ok();
+    out.node_id = found ? at.node_id : -1;
+    out.host = found ? at.host : "";
+    out.port = found ? at.port : -1;
+    set_error(out, at.problem);
   };
   find_coordinator_response response;
   if (facts.version < 4) {
-    fill(response);
+    fill(response, request.key);
     return response;
   }
   for (const auto& key : request.coordinator_keys) {
     find_coordinator_response::coordinator c;
     c.key = key;
-    fill(c);
+    fill(c, key);
     response.coordinators.push_back(std::move(c));
   }
   return response;

@@ -29,7 +29,17 @@ describe_cluster_response answer_describe_cluster(const describe_cluster_request
 /// This node alone decides about metadata. They are kept in a store, not in a log: offsets are 0.
 describe_quorum_response answer_describe_quorum(const describe_quorum_request&, const node_facts&,
                                                 const request_facts&);
-find_coordinator_response answer_find_coordinator(const find_coordinator_request&,
-                                                  const node_facts&, const request_facts&);
+
+/// Where the coordinator of a key is; a problem: what the client is told instead.
+struct coordinator_place {
+  api_error problem;
+  int32_t node_id = -1;
+  std::string host;
+  int32_t port = -1;
+};
+/// `place` is asked for each key of a type that there is (groups or transactions).
+find_coordinator_response answer_find_coordinator(
+    const find_coordinator_request&,
+    const std::function<coordinator_place(std::string_view key)>& place, const request_facts&);
 
 }  // namespace weir::kafka

@@ -229,11 +229,15 @@ TEST_CASE("DescribeCluster") {
         "UNSUPPORTED_ENDPOINT_TYPE: Unsupported endpoint type 9");
 }
 
-TEST_CASE("FindCoordinator: this node, in both layouts") {
+TEST_CASE("FindCoordinator: where the key's home is, in both layouts") {
   cluster c;
+  const auto place = [](std::string_view key) -> coordinator_place {
+    if (key == "lost") return {{error_code::coordinator_not_available, ""}, -1, "", -1};
+    return {{}, key == "a" ? 6 : 7, "broker.example", 9093};
+  };
   find_coordinator_request request;
   request.key = "my-group";
-  auto old = answer_find_coordinator(request, c.node, c.facts(3));
+  auto old = answer_find_coordinator(request, place, c.facts(3));
   CHECK(outcome(old) == "NONE");
   CHECK(old.node_id == 7);
   CHECK(old.host == "broker.example");
@@ -241,15 +245,18 @@ TEST_CASE("FindCoordinator: this node, in both layouts") {
   CHECK(old.coordinators.empty());
 
   request.key_type = 1;
-  request.coordinator_keys = {"a", "b"};
-  auto r = answer_find_coordinator(request, c.node, c.facts(6));
-  REQUIRE(r.coordinators.size() == 2);
+  request.coordinator_keys = {"a", "b", "lost"};
+  auto r = answer_find_coordinator(request, place, c.facts(6));
+  REQUIRE(r.coordinators.size() == 3);
+  CHECK(r.coordinators[0].node_id == 6);
   CHECK(r.coordinators[1].key == "b");
   CHECK(r.coordinators[1].node_id == 7);
   CHECK(outcome(r.coordinators[1]) == "NONE");
+  CHECK(outcome(r.coordinators[2]) == "COORDINATOR_NOT_AVAILABLE");
+  CHECK(r.coordinators[2].node_id == -1);
 
   request.key_type = 2;
-  auto share = answer_find_coordinator(request, c.node, c.facts(6));
+  auto share = answer_find_coordinator(request, place, c.facts(6));
   CHECK(outcome(share.coordinators[0]) ==
         "INVALID_REQUEST: There is no coordinator of type 2: ask for 0 (groups) or 1 "
         "(transactions).");
