@@ -125,12 +125,14 @@ TEST_CASE("settings: a flag wins over the environment, that over the file, that 
   test::scratch_folder dir;
   const auto file = dir.path() + "/n.yaml";
   std::ofstream(file) << "name: file\nrack: file\nmemory: 1GiB\nhttp: h:1\n"
-                         "join: [a:1, b:2]\nbroker_config: {x: file, y: file, z: file}\n";
-  auto r = resolve({"--config", file, "--name", "flag", "--broker-config", "x=a,b"},
-                   {{"WEIR_NODE_NAME", "variable"},
-                    {"WEIR_NODE_RACK", "variable"},
-                    {"WEIR_NODE_HTTP", ""},
-                    {"WEIR_NODE_BROKER_CONFIG", "x=variable; y=c,d"}});
+                         "join: [a:1, b:2]\nbroker_config: {log.retention.ms: 1, "
+                         "log.cleanup.policy: delete, num.partitions: 3}\n";
+  auto r = resolve(
+      {"--config", file, "--name", "flag", "--broker-config", "log.retention.ms=4"},
+      {{"WEIR_NODE_NAME", "variable"},
+       {"WEIR_NODE_RACK", "variable"},
+       {"WEIR_NODE_HTTP", ""},
+       {"WEIR_NODE_BROKER_CONFIG", "log.retention.ms=5; log.cleanup.policy=compact,delete"}});
   REQUIRE(r.outcome.ok());
   auto shown = [&](const std::string& name) { return r.value[name] + " by " + r.origin[name]; };
   CHECK(shown("name") == "flag by flag --name");
@@ -139,15 +141,18 @@ TEST_CASE("settings: a flag wins over the environment, that over the file, that 
   CHECK(shown("http") == "h:1 by file " + file + ":4");
   CHECK(shown("join") == "a:1,b:2 by file " + file + ":5");
   CHECK(shown("peers") == "127.0.0.1:0 by default");
-  CHECK(shown("broker_config.x") == "a,b by flag --broker-config");
-  CHECK(shown("broker_config.y") == "c,d by environment WEIR_NODE_BROKER_CONFIG");
-  CHECK(shown("broker_config.z") == "file by file " + file + ":6");
+  CHECK(shown("broker_config.log.retention.ms") == "4 by flag --broker-config");
+  CHECK(shown("broker_config.log.cleanup.policy") ==
+        "compact,delete by environment WEIR_NODE_BROKER_CONFIG");
+  CHECK(shown("broker_config.num.partitions") == "3 by file " + file + ":6");
   CHECK(r.options.name == "flag");
   CHECK(r.options.rack == "variable");
   CHECK(r.options.memory_bytes == size_t{1} << 30);
   CHECK(r.options.join == texts{"a:1", "b:2"});
   CHECK(r.options.settings ==
-        std::map<std::string, std::string>{{"x", "a,b"}, {"y", "c,d"}, {"z", "file"}});
+        std::map<std::string, std::string>{{"log.retention.ms", "4"},
+                                           {"log.cleanup.policy", "compact,delete"},
+                                           {"num.partitions", "3"}});
   // The file's name may come from the environment too.
   CHECK(resolve({}, {{"WEIR_NODE_CONFIG", file}}).value["name"] == "file");
 }
@@ -176,6 +181,11 @@ TEST_CASE("settings: what is refused says where") {
   CHECK(refusal({"--config", path}) == "file " + path + ":1: http: 'localhost' is not HOST:PORT");
   path = file("name: [a, b]\n");
   CHECK(refusal({"--config", path}) == path + ":1: name is one value, no list");
+  path = file("\nbroker_config:\n  log.retention.hurs: 3\n");
+  CHECK(refusal({"--config", path}) ==
+        "file " + path +
+            ":3: broker_config: there is no node configuration 'log.retention.hurs'; "
+            "did you mean \"log.retention.hours\"?");
   path = file("broker_config: 3\n");
   CHECK(refusal({"--config", path}) == path + ":1: broker_config holds names and values");
   path = file("name: {a: b}\n");

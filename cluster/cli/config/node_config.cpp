@@ -7,6 +7,7 @@
 #include "cluster/cli/table.hpp"
 #include "runtime/base/nearest.hpp"
 #include "runtime/base/units.hpp"
+#include "runtime/kafka/topics/broker_config.hpp"
 
 namespace weir::cli {
 namespace {
@@ -89,6 +90,9 @@ status check_value(const node_setting& s, const std::string& text) {
     case setting_kind::map:
       if (auto at = text.find('='); at == std::string::npos || at == 0)
         return error{errc::invalid_argument, "'" + text + "' is not NAME=VALUE"};
+      else if (auto known = kafka::broker_config::make({{text.substr(0, at), text.substr(at + 1)}});
+               !known)
+        return known.err();
       return {};
   }
   return error{errc::internal, "a setting of no kind"};
