@@ -244,6 +244,14 @@ class Network:
             raise NotAvailable(f"{lacking}: {e}") from e
 
 
+def running(pid: int) -> bool:
+    """Not gone, and not only waiting to be reaped by whoever adopted it."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def skip_unless_permitted() -> None:
     """Ends the test as skipped, with the reason, where namespaces cannot be made."""
     try:

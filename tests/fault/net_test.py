@@ -5,7 +5,6 @@ nothing is left when a test is killed.
 Usage: net_test.py [TEST...]
 """
 import os
-import pathlib
 import signal
 import socket
 import subprocess
@@ -225,22 +224,14 @@ def test_nothing_is_left_of_a_killed_test():
     victim = subprocess.Popen([sys.executable, __file__, "--victim"], stdout=subprocess.PIPE)
     pids = [int(p) for p in victim.stdout.readline().split()]
     assert len(pids) == 3, pids
-    alive = [p for p in pids if running(p)]
+    alive = [p for p in pids if net.running(p)]
     assert alive == pids
     victim.kill()
     victim.wait()
     deadline = time.monotonic() + 10
-    while any(running(p) for p in pids) and time.monotonic() < deadline:
+    while any(net.running(p) for p in pids) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not [p for p in pids if running(p)]
-
-
-def running(pid: int) -> bool:
-    """Not gone, and not only waiting to be reaped by whoever adopted it."""
-    try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
+    assert not [p for p in pids if net.running(p)]
 
 
 def victim() -> None:
