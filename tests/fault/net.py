@@ -100,9 +100,12 @@ def keep(count: int) -> None:
 
 class Network:
     def __init__(self, hosts):
+        """hosts: names, or {name: address} with addresses of one /24."""
         if len(hosts) > HOSTS_MAX or len(set(hosts)) != len(hosts):
             raise ValueError(f"up to {HOSTS_MAX} hosts with names of their own")
         self.hosts = list(hosts)
+        self.addresses = dict(hosts) if isinstance(hosts, dict) else {
+            h: f"{SUBNET}.{i + 1}" for i, h in enumerate(hosts)}
         self.lost = {}  # (from, to) -> share of packets that is dropped, 0 to 1
         missing = [p for p in ("ip", "nft", "nsenter") if not shutil.which(p)]
         if missing:
@@ -153,7 +156,7 @@ class Network:
     # Hosts
 
     def address(self, host: str) -> str:
-        return f"{SUBNET}.{self.hosts.index(host) + 1}"
+        return self.addresses[host]
 
     def start(self, host: str, arguments: list, **options) -> subprocess.Popen:
         """A process on the host; its id is that of the program itself."""

@@ -10,7 +10,6 @@ import json
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,11 +19,10 @@ import urllib.request
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "fault"))
 import net  # noqa: E402
+from ssh_hosts import SshHosts, skip_without_ssh  # noqa: E402
 
 SCRIPT = HERE.parents[1] / "cluster/launch/hosts.sh"
-SSHD = "/usr/sbin/sshd"
 HOSTS = ["n1", "n2", "n3"]
-DEADLINE_SECONDS = 60
 
 
 class Hosts:
@@ -33,28 +31,10 @@ class Hosts:
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="weir-hosts-"))
         self.network = net.Network([*HOSTS, "admin"])
         self.seeds = seeds
-        for key in ("host_key", "user_key"):
-            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.dir / key],
-                           check=True)
-        (self.dir / "sshd_config").write_text(
-            f"HostKey {self.dir}/host_key\nAuthorizedKeysFile {self.dir}/user_key.pub\n"
-            "StrictModes no\nUsePAM no\nPasswordAuthentication no\nPidFile none\n"
-            "PermitRootLogin prohibit-password\nMaxStartups 100\n"
-            # A home of its own: nothing of this machine's shell set-up, nothing left in it.
-            f"SetEnv HOME={self.dir}/home\n")
-        (self.dir / "home").mkdir()
-        (self.dir / "ssh_config").write_text(
-            f"IdentityFile {self.dir}/user_key\nIdentitiesOnly yes\nStrictHostKeyChecking no\n"
-            "UserKnownHostsFile /dev/null\nLogLevel ERROR\n")
-        os.makedirs("/run/sshd", exist_ok=True)  # sshd wants it, and only init scripts make it
-        self.log = open(self.dir / "sshd.log", "wb")
-        for host in HOSTS:
-            self.network.start(host, [SSHD, "-D", "-e", "-f", self.dir / "sshd_config"],
-                               stdout=self.log, stderr=self.log)
+        self.ssh = SshHosts(self.network, HOSTS, self.dir)
         self.inventory = self.dir / "hosts"
         self.write_inventory()
-        for host in HOSTS:
-            self.await_sshd(host)
+        self.ssh.await_all("admin")
 
     def write_inventory(self, extra: str = "", of_n2: str = "") -> None:
         a = self.network.address
@@ -66,23 +46,11 @@ class Hosts:
                          + (of_n2 if host == "n2" else ""))
         self.inventory.write_text("\n".join(lines) + "\n")
 
-    def await_sshd(self, host: str) -> None:
-        deadline = time.monotonic() + 10
-        while True:
-            with self.network.inside("admin"):
-                try:
-                    socket.create_connection((self.network.address(host), 22), timeout=1).close()
-                    return
-                except OSError:
-                    if time.monotonic() > deadline:
-                        raise
-            time.sleep(0.05)
-
     def call(self, *arguments: str, code: int = 0) -> str:
         done = self.network.run(
             "admin", ["bash", str(SCRIPT), "-i", str(self.inventory), *arguments],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300,
-            env={**os.environ, "WEIR_SSH_OPTIONS": f"-F {self.dir}/ssh_config -o ConnectTimeout=2"})
+            env={**os.environ, "WEIR_SSH_OPTIONS": self.ssh.options + " -o ConnectTimeout=2"})
         text = done.stdout.decode()
         assert done.returncode == code, f"{arguments} exited with {done.returncode}:\n{text}"
         return text
@@ -105,7 +73,6 @@ class Hosts:
 
     def close(self) -> None:
         self.network.close()
-        self.log.close()
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
@@ -117,7 +84,7 @@ def check_install(h: Hosts) -> None:
                              check=True).stdout.decode().strip()
     assert text == "".join(f"{host}: {version} installed (process)\n" for host in HOSTS), text
     assert h.status(code=1) == [(host, "stopped", "no") for host in HOSTS]
-    assert not list((h.dir / "home").iterdir())
+    assert not list(h.ssh.home.iterdir())
 
 
 def check_configure(h: Hosts) -> None:
@@ -217,10 +184,7 @@ def check_usage(h: Hosts) -> None:
 
 def main() -> None:
     net.skip_unless_permitted()
-    for program in (SSHD, "ssh", "ssh-keygen"):
-        if not shutil.which(program):
-            print(f"skipped: {program} is not installed (openssh-server, openssh-client)")
-            sys.exit(net.SKIPPED)
+    skip_without_ssh()
     h = Hosts(sys.argv[1], "--seeds" in sys.argv[2:])
     try:
         for check in (check_usage, check_install, check_configure, check_start, check_rolling_restart,
@@ -229,7 +193,7 @@ def main() -> None:
             check(h)
             print(f"{check.__name__}: ok ({time.monotonic() - began:.1f} s)", flush=True)
     except BaseException:
-        for log in [h.dir / "sshd.log", *sorted(h.dir.glob("n?/log"))]:
+        for log in [h.ssh.log, *sorted(h.dir.glob("n?/log"))]:
             if log.exists():
                 print(f"{log}:\n{log.read_text()[-3000:]}")
         raise
