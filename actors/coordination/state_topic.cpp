@@ -16,6 +16,9 @@ constexpr auto replay_timeout = std::chrono::seconds(60);
 // So often the end of the node is looked for meanwhile.
 constexpr auto stop_look = std::chrono::milliseconds(50);
 
+// Who needs the topic is told to come again rather than held up.
+constexpr auto ensure_limit = std::chrono::seconds(1);
+
 class callback_waiter final : public append_waiter {
  public:
   explicit callback_waiter(append_done f) : done_(std::move(f)) {}
@@ -76,6 +79,7 @@ void state_topic::ensure(std::function<void(const kafka::api_error&)> done) {
   facts.now_ms = now_ms();
   facts.new_id = random_uuid;
   topic_change_message m;
+  m.limit = ensure_limit;
   m.commands.push_back(kafka::internal_topic(name_, node_, facts));
   m.done = [done = std::move(done)](const kafka::api_error& e) {
     // Two who need it at the same time both ask for it.

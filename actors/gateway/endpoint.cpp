@@ -26,6 +26,24 @@ size_t connections_possible() {
                                 std::min(kept_for_files, static_cast<size_t>(limit.rlim_cur)));
 }
 
+/// Ids of producers are given by the cluster's metadata.
+class cluster_producer_ids final : public producer_id_source {
+ public:
+  explicit cluster_producer_ids(metadata_port& m) : metadata_(m) {}
+  void allocate(int64_t count, std::function<void(kafka::error_code, int64_t)> done) override {
+    metadata_.allocate_producer_ids(
+        static_cast<uint32_t>(count), [done = std::move(done)](result<int64_t> first) {
+          if (!first) return done(kafka::error_code::coordinator_load_in_progress, -1);
+          done(kafka::error_code::none, *first);
+        });
+  }
+  /// The metadata know all that was ever given.
+  void taken_below(int64_t) override {}
+
+ private:
+  metadata_port& metadata_;
+};
+
 std::string host_name() {
   char name[HOST_NAME_MAX + 1] = {};
   return ::gethostname(name, HOST_NAME_MAX) == 0 ? name : "localhost";
@@ -87,7 +105,8 @@ status kafka_endpoint::open(caf::actor_system& system, const task_environment& e
   storage_options s{o.folder, std::make_shared<const kafka::broker_config>(facts_.config),
                     &metadata, o.log};
   WEIR_ASSIGN(storage_, stream_storage::start(system, *e.files, *e.io, *e.time, std::move(s)));
-  coordinators_ = std::make_unique<coordinators>(system, *storage_, facts_, *e.time, o.log);
+  coordinators_ = std::make_unique<coordinators>(system, *storage_, facts_, *e.time, o.log,
+                                                 std::make_shared<cluster_producer_ids>(metadata));
   WEIR_ASSIGN(quotas_, quota_desk::open(*e.files, *e.io, o.folder, facts_.config));
   broker_ = std::make_unique<broker>(*storage_, *coordinators_, *quotas_, facts_, *e.time);
   return {};

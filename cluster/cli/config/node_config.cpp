@@ -16,7 +16,7 @@ constexpr uint64_t count_max = 1'000'000;
 
 std::vector<node_setting> settings_of(bool single) {
   using k = setting_kind;
-  const std::string kafka = single ? "127.0.0.1:9092" : "";
+  const std::string kafka = single ? "127.0.0.1:9092" : "127.0.0.1:0";
   std::vector<node_setting> all = {
       {"data_dir", "--data-dir", k::text, single ? "weir-data" : "", "folder of all that it keeps"},
       {"name", "--name", k::text, "n1", "the node's name in its cluster"},
@@ -25,7 +25,7 @@ std::vector<node_setting> settings_of(bool single) {
       {"peers", "--peers", k::address, "127.0.0.1:0", "listener for nodes (port 0: a free one)"},
       {"advertised_peers", "--advertised-peers", k::address, "",
        "where other nodes reach that listener; empty: where it listens"},
-      {"kafka", "--kafka", k::address, kafka, "Kafka listener (port 0: a free one); empty: none"},
+      {"kafka", "--kafka", k::address, kafka, "Kafka listener (port 0: a free one)"},
       {"advertised", "--advertised,--advertise", k::address, "",
        "what Kafka clients are told; empty: where it listens"},
       {"http", "--http", k::address, "127.0.0.1:0", "HTTP listener (port 0: a free one)"},
