@@ -116,14 +116,18 @@ void group_router::ask(const std::string& group, group_request_message m) {
   const auto partition = partition_of(group);
   if (topic().partitions() > 0) {
     group_actor to;
+    auto e = kafka::error_code::none;
     {
       std::lock_guard lock(mutex());
-      if (auto e = check_partition(partition); e != kafka::error_code::none) return m.refuse(e);
-      auto& h = homes_.at(partition);
-      auto& actor = h.groups[group];
-      if (!actor) actor = spawn(h.of, std::make_unique<kafka::group>(group, options_, view()));
-      to = actor;
+      e = check_partition(partition);
+      if (e == kafka::error_code::none) {
+        auto& h = homes_.at(partition);
+        auto& actor = h.groups[group];
+        if (!actor) actor = spawn(h.of, std::make_unique<kafka::group>(group, options_, view()));
+        to = actor;
+      }
     }
+    if (!to) return m.refuse(e);
     return caf::anon_send(to, std::move(m));
   }
   auto message = std::make_shared<group_request_message>(std::move(m));

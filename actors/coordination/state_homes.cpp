@@ -81,6 +81,10 @@ void state_homes::reach_all(std::function<void(kafka::error_code)> then) {
   if (topic_->partitions() > 0)
     return then(ready() ? kafka::error_code::none
                         : kafka::error_code::coordinator_load_in_progress);
+  when_read(std::move(then));
+}
+
+void state_homes::when_read(std::function<void(kafka::error_code)> then) {
   make_topic([] { return scope(); }, std::move(then));
 }
 

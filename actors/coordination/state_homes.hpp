@@ -21,6 +21,9 @@ class state_homes {
 
   /// Looks at the metadata for the first time, and from then on at each change.
   void start();
+  /// Looks at the newest directory: for what changes there without a change of the topic, as this
+  /// node's own id.
+  void follow();
   /// Whether nothing is left to be read.
   bool ready() const;
   /// The partition in which an id lives; 0 while the topic does not exist.
@@ -31,11 +34,15 @@ class state_homes {
   /// The same, but makes the topic if it is absent, and waits then until this node serves its part
   /// of it. COORDINATOR_NOT_AVAILABLE: it cannot be made. May call at once.
   void reach(const std::string& id, std::function<void(kafka::error_code)> then);
-  /// For what needs the whole topic. COORDINATOR_LOAD_IN_PROGRESS: some of it is still read.
+  /// The same for the whole topic. COORDINATOR_LOAD_IN_PROGRESS: some of it is still read.
   void reach_all(std::function<void(kafka::error_code)> then);
+  /// Makes the topic if it is absent, and waits until all of it is read that is led here.
+  void when_read(std::function<void(kafka::error_code)> then);
   /// Of a partition that is served here.
   std::optional<kafka::tenure> tenure_of(int32_t partition) const;
   state_topic& topic() const noexcept { return *topic_; }
+  /// For callbacks of other threads; see guard.
+  const std::shared_ptr<guard<state_homes>>& guarded() const noexcept { return guard_; }
   const std::shared_ptr<state_topic>& topic_ptr() const noexcept { return topic_; }
 
  protected:
@@ -58,8 +65,6 @@ class state_homes {
   /// Under mutex().
   kafka::error_code check_partition(int32_t partition) const { return tenures_.check(partition); }
   const std::atomic<bool>& stopping() const noexcept { return stopping_; }
-  /// For callbacks of other threads; see guard.
-  const std::shared_ptr<guard<state_homes>>& guarded() const noexcept { return guard_; }
   const std::function<void(std::string)>& log() const noexcept { return log_; }
 
  private:
@@ -71,8 +76,7 @@ class state_homes {
     std::string said;  // the last problem, which is not said again
   };
 
-  void follow();  // the newest directory
-  void run();     // the loader
+  void run();  // the loader
   void attempt(job);
   void tell_waiting();
   /// Of one partition, or of all of them.

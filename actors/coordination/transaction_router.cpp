@@ -18,7 +18,8 @@ class recorded_producer_ids final : public producer_id_source {
   }
   void allocate(int64_t count, std::function<void(error_code, int64_t)> done) override {
     const bool there = guard_->enter([&](state_homes& h) {
-      h.reach_all([this_ptr = this, g = guard_, count, done](error_code e) {
+      // Not before all is read: only then it is known which ids are taken.
+      h.when_read([this_ptr = this, g = guard_, count, done](error_code e) {
         if (e != error_code::none) return done(e, -1);
         const bool still =
             g->enter([&](state_homes& homes) { this_ptr->record(homes, count, done); });

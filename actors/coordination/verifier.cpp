@@ -8,7 +8,7 @@ using kafka::error_code;
 
 void transaction_verifier::verify(kafka::verify_item item, done d) const {
   auto directory = board_->get();
-  auto topic = directory->catalog().find(here_.topic().name());
+  auto topic = directory->catalog().find(topic_);
   if (!topic) return d(error_code::invalid_producer_id_mapping);  // nobody has begun any
   const auto home = kafka::partition_of_key(item.transactional_id,
                                             static_cast<int32_t>(topic->partitions.size()));
@@ -27,7 +27,9 @@ void transaction_verifier::verify(kafka::verify_item item, done d) const {
     c.check_partitions(item.transactional_id, item.producer_id, item.producer_epoch,
                        {{item.topic, item.partition}}, false, token, now, out);
   };
-  here_.ask(id, std::move(m));
+  const bool asked = here_->enter(
+      [&](state_homes& h) { static_cast<transaction_router&>(h).ask(id, std::move(m)); });
+  if (!asked) d(error_code::not_coordinator);
 }
 
 error_code transaction_verifier::produce_error(error_code e) noexcept {

@@ -1,6 +1,6 @@
 // Asks the coordinator of a transactional id, here or on another node, whether a partition takes
 // part in the producer's open transaction (KIP-890): what a partition's leader does before the
-// first batch of a transaction. Thread-safe; ends after the gateways.
+// first batch of a transaction. Thread-safe.
 #pragma once
 
 #include "actors/coordination/remote.hpp"
@@ -12,9 +12,12 @@ class transaction_verifier {
  public:
   using done = std::function<void(kafka::error_code)>;
 
-  transaction_verifier(std::shared_ptr<directory_board> board, transaction_router& here,
+  transaction_verifier(std::shared_ptr<directory_board> board, const transaction_router& here,
                        std::shared_ptr<remote_coordination> remote)
-      : board_(std::move(board)), here_(here), remote_(std::move(remote)) {}
+      : board_(std::move(board)),
+        here_(here.guarded()),
+        topic_(here.topic().name()),
+        remote_(std::move(remote)) {}
 
   /// NONE: it does. TRANSACTION_ABORTABLE, PRODUCER_FENCED, INVALID_PRODUCER_ID_MAPPING: it does
   /// not. CONCURRENT_TRANSACTIONS and errors about coordinators and the network: to be asked again.
@@ -27,7 +30,8 @@ class transaction_verifier {
 
  private:
   std::shared_ptr<directory_board> board_;
-  transaction_router& here_;
+  std::shared_ptr<guard<state_homes>> here_;
+  std::string topic_;  // where transactional ids live
   std::shared_ptr<remote_coordination> remote_;
 };
 

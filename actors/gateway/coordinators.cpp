@@ -39,7 +39,7 @@ coordinators::coordinators(caf::actor_system& system, stream_storage& storage,
   o.timeout_ms_max = static_cast<int32_t>(config.number("transaction.max.timeout.ms"));
   transactions_ = std::make_unique<transaction_router>(system, std::move(states), markers_,
                                                        std::move(ids), o, std::move(log));
-  verifier_ = std::make_unique<transaction_verifier>(storage.board(), *transactions_, remote_);
+  verifier_ = std::make_shared<transaction_verifier>(storage.board(), *transactions_, remote_);
 }
 
 void coordinators::start() {

@@ -24,7 +24,7 @@ class coordinators {
   /// Ends of transactions, for partitions here and on other nodes.
   const marker_desk& markers() const noexcept { return *markers_; }
   /// Whether a partition takes part in a transaction, asked of its coordinator here or elsewhere.
-  const transaction_verifier& verifier() const noexcept { return *verifier_; }
+  const std::shared_ptr<const transaction_verifier>& verifier() const noexcept { return verifier_; }
   state_homes& homes_of(bool transactions) {
     return transactions ? static_cast<state_homes&>(*transactions_) : *groups_;
   }
@@ -34,7 +34,7 @@ class coordinators {
   std::unique_ptr<group_router> groups_;
   std::shared_ptr<const marker_desk> markers_;
   std::unique_ptr<transaction_router> transactions_;
-  std::unique_ptr<transaction_verifier> verifier_;
+  std::shared_ptr<const transaction_verifier> verifier_;
 };
 
 }  // namespace weir

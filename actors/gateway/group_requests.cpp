@@ -216,13 +216,21 @@ void broker::offset_fetch(const request_ptr& request) {
         kafka::group nobody(id, {}, nullptr);
         out = nobody.fetch_offsets(body->groups[index->at(id)], body->require_stable, version);
       },
-      [request, batched](std::vector<part> parts) {
+      [request, body, batched](std::vector<part> parts) {
         kafka::offset_fetch_response r;
         if (batched) {
           r.groups = std::move(parts);
           return request->answer(r);
         }
         r.error_code = parts[0].error_code;
+        if (request->version() < 2 && body->topics && r.error_code != error_code::none) {
+          for (const auto& t : *body->topics) {  // which has one for each partition only
+            auto& o = r.topics.emplace_back();
+            o.name = t.name;
+            for (auto p : t.partition_indexes)
+              o.partitions.push_back({p, -1, -1, "", r.error_code});
+          }
+        }
         for (auto& t : parts[0].topics) {
           auto& o = r.topics.emplace_back();
           o.name = t.name;

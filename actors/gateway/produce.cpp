@@ -11,8 +11,8 @@ class pending_produce final : public append_waiter,
                               public std::enable_shared_from_this<pending_produce> {
  public:
   pending_produce(request_ptr r, std::shared_ptr<kafka::produce_request> body,
-                  const transaction_verifier& verifier, int32_t throttle_ms)
-      : request_(std::move(r)), body_(std::move(body)), verifier_(verifier) {
+                  std::shared_ptr<const transaction_verifier> verifier, int32_t throttle_ms)
+      : request_(std::move(r)), body_(std::move(body)), verifier_(std::move(verifier)) {
     response_.throttle_time_ms = throttle_ms;
     response_.responses.reserve(body_->topic_data.size());
     for (const auto& t : body_->topic_data) {
@@ -90,8 +90,8 @@ class pending_produce final : public append_waiter,
     question.producer_epoch = r.producer_epoch;
     question.topic = topics_[t]->name;
     question.partition = body_->topic_data[t].partition_data[i].index;
-    verifier_.verify(std::move(question), [self = shared_from_this(), slot, to = actors_[slot],
-                                           guard = r.verification](error_code e) {
+    verifier_->verify(std::move(question), [self = shared_from_this(), slot, to = actors_[slot],
+                                            guard = r.verification](error_code e) {
       if (e == error_code::none) return self->send(to, slot, guard);
       self->refuse(slot, transaction_verifier::produce_error(e));
     });
@@ -116,7 +116,7 @@ class pending_produce final : public append_waiter,
   request_ptr request_;
   std::shared_ptr<kafka::produce_request> body_;
   kafka::produce_response response_;
-  const transaction_verifier& verifier_;
+  std::shared_ptr<const transaction_verifier> verifier_;
   std::vector<std::pair<size_t, size_t>> places_;  // of a slot: topic and partition
   std::vector<kafka::topic_ptr> topics_;
   std::vector<partition_actor> actors_;  // of slots

@@ -269,10 +269,12 @@ void transaction_coordinator::on_producer_ids(std::span<const int64_t> ids, int6
   s_->fresh_ids.insert(s_->fresh_ids.end(), ids.begin(), ids.end());
   auto waiting = std::exchange(s_->waiting_for_ids, {});
   for (auto& [request, client] : waiting) {
-    if (!ids.empty())
-      s_->init(request, std::move(client), now_ms, out);
-    else
+    if (ids.empty())
       s_->refuse(client, error_code::coordinator_load_in_progress, out);  // clients try again
+    else if (const auto* init = std::get_if<init_producer_id_request>(&request))
+      s_->init(*init, std::move(client), now_ms, out);
+    else
+      s_->end(std::get<end_txn_request>(request), std::move(client), now_ms, out);
   }
   s_->schedule_wake(out);
 }
@@ -284,12 +286,17 @@ std::optional<int64_t> transaction_coordinator::state::producer_id_for(
     fresh_ids.pop_front();
     return id;
   }
+  wait_for_ids(request, client, out);
+  return std::nullopt;
+}
+
+void transaction_coordinator::state::wait_for_ids(request_for_ids request, reply_to client,
+                                                  transaction_effects& out) {
   if (waiting_for_ids.size() < producer_id_waiters_max)
-    waiting_for_ids.emplace_back(request, client);
+    waiting_for_ids.emplace_back(std::move(request), std::move(client));
   else
     refuse(client, error_code::coordinator_load_in_progress, out);
   want_producer_ids(out);
-  return std::nullopt;
 }
 
 }  // namespace weir::kafka

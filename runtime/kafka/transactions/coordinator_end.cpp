@@ -78,6 +78,8 @@ void transaction_coordinator::state::end(const end_txn_request& request, reply_t
   const end_decision decision = bump ? decide_end_bumping(t, request) : decide_end(t, request);
   if (decision.code != error_code::none) return refuse(client, decision.code, out);
   if (decision.done) return answer(client, error_code::none, t.now.producer_id, t.now.epoch, out);
+  if (bump && epoch_exhausted(t.now.epoch) && fresh_ids.empty())
+    return wait_for_ids(request, std::move(client), out);
   prepare(*found, request.committed, bump, std::move(client), now_ms, out);
 }
 
@@ -92,10 +94,7 @@ void transaction_coordinator::state::prepare(transaction_ref& entry, bool commit
   if (now.state != state_of::ongoing) next.start_ms = now_ms;  // an abort of nothing
   if (bump) {
     if (epoch_exhausted(now.epoch)) {
-      if (fresh_ids.empty()) {  // the client comes again, and there will be one
-        want_producer_ids(out);
-        return refuse(client, error_code::coordinator_load_in_progress, out);
-      }
+      weir_assert(!fresh_ids.empty(), "an end that needs an id waits for it first");
       next.next_producer_id = fresh_ids.front();
       fresh_ids.pop_front();
     }

@@ -20,7 +20,7 @@
 
 namespace weir::kafka {
 
-/// InitProducerId requests that wait for producer ids. More are told to come again.
+/// Requests that wait for producer ids. More are told to come again.
 inline constexpr size_t producer_id_waiters_max = 10'000;
 /// Known transactional ids, each of some 300 bytes. More are refused with POLICY_VIOLATION.
 inline constexpr size_t transactional_ids_max = 1'000'000;
@@ -87,6 +87,9 @@ struct transaction_coordinator::state {
   void init(const init_producer_id_request&, reply_to, int64_t now_ms, transaction_effects&);
   void init_known(transaction_ref&, const init_producer_id_request&, reply_to, int64_t now_ms,
                   transaction_effects&);
+  using request_for_ids = std::variant<init_producer_id_request, end_txn_request>;
+  /// Until there are some; or refuses it.
+  void wait_for_ids(request_for_ids, reply_to, transaction_effects&);
   /// Or waits for one; nothing: the request was put aside or refused.
   std::optional<int64_t> producer_id_for(const init_producer_id_request&, const reply_to&,
                                          transaction_effects&);
@@ -116,7 +119,7 @@ struct transaction_coordinator::state {
   std::deque<int64_t> fresh_ids;  // nobody has them yet
   bool ids_asked = false;
   int64_t ids_taken_below = 0;
-  std::deque<std::pair<init_producer_id_request, reply_to>> waiting_for_ids;
+  std::deque<std::pair<request_for_ids, reply_to>> waiting_for_ids;
   uint64_t next_write_id = 1, next_round_id = 1;
   absl::flat_hash_map<uint64_t, std::string> writes;
   absl::flat_hash_map<uint64_t, marker_round> rounds;

@@ -23,7 +23,7 @@ void sim_log::note(const log_entry& e) {
   if (e.marker) p.coordinator_epoch = e.coordinator_epoch;
 }
 
-cluster::cluster(uint64_t seed) : random_(seed), nodes_(node_count) {
+cluster::cluster(uint64_t seed, mistakes m) : random_(seed), mistakes_(m), nodes_(node_count) {
   topics_ = std::make_shared<fake_topics>();
   topics_->add("m", 4);
   topics_->add("t", data_count);
@@ -60,6 +60,7 @@ void cluster::append(int n, const log_name& name, int32_t epoch, std::vector<log
   auto& node = nodes_[static_cast<size_t>(n)];
   auto& log = logs_.at(name);
   const auto& view = node.view.at(name);
+  if (mistakes_.write_in_any_epoch) epoch = view.epoch;
   if (view.leader != n || view.epoch != epoch) {
     ++refused_deposed;
     return done(error_code::not_leader_or_follower);
@@ -76,7 +77,8 @@ void cluster::append(int n, const log_name& name, int32_t epoch, std::vector<log
   }
   const auto end = log.entries.size();
   log.waits.push_back({n, node.life, epoch, end, std::move(done)});
-  after(static_cast<int64_t>(draw(40)), [this, name, end, epoch] { commit(name, end, epoch); });
+  after(static_cast<int64_t>(draw(chance(0.2) ? 400 : 40)),
+        [this, name, end, epoch] { commit(name, end, epoch); });
 }
 
 void cluster::commit(const log_name& name, size_t end, int32_t epoch) {
@@ -222,11 +224,11 @@ void cluster::load_groups(int n, uint64_t life, tenure t, size_t end) {
   if (node.life != life || !node.groups_here.lasts(t)) return;
   const auto& log = logs_.at({kind::offsets, t.partition});
   end = std::min(end, log.entries.size());
-  if (log.committed < end)
+  if (log.committed < end && !mistakes_.serve_uncommitted)
     return after(20, [this, n, life, t, end] { load_groups(n, life, t, end); });
   ++loads;
   group_replay replay(group_options_, topics_);
-  const auto read_to = end + draw(log.committed - end + 1);
+  const auto read_to = end + draw(std::max(log.committed, end) - end + 1);
   for (size_t i = 0; i < read_to; ++i) {
     const auto& e = log.entries[i];
     if (e.marker) {
@@ -259,12 +261,12 @@ void cluster::load_states(int n, uint64_t life, tenure t, size_t end) {
   if (node.life != life || !node.states_here.lasts(t)) return;
   const auto& log = logs_.at({kind::states, t.partition});
   end = std::min(end, log.entries.size());
-  if (log.committed < end)
+  if (log.committed < end && !mistakes_.serve_uncommitted)
     return after(20, [this, n, life, t, end] { load_states(n, life, t, end); });
   ++loads;
   transaction_options o;
   o.state_partitions = o.offsets_partitions = homes_count;
-  o.coordinator_epoch = t.epoch;
+  o.coordinator_epoch = mistakes_.one_coordinator_epoch ? 0 : t.epoch;
   auto c = std::make_unique<transaction_coordinator>(o);
   for (size_t i = 0; i < end; ++i) {
     const auto& e = log.entries[i];
@@ -299,7 +301,7 @@ void cluster::end_states(int n, const tenure& t) {
 
 void cluster::spoke(int n, kind what, const tenure& t) {
   const auto [it, first] = speakers_.try_emplace({what, t.partition, t.epoch}, n);
-  CHECK(it->second == n);
+  expect(it->second == n, "two nodes answer in one epoch");
 }
 
 // ---- Driving the state machines. ----
@@ -510,7 +512,7 @@ void cluster::transaction_ended(int n, int32_t partition, int64_t producer, bool
   if (it == node.groups.end()) return;
   const auto t = it->second.of;
   if (!node.groups_here.serving(partition)) {
-    it->second.ended.emplace_back(producer, commit);
+    if (!mistakes_.forget_markers) it->second.ended.emplace_back(producer, commit);
     return;
   }
   std::vector<std::string> ids;

@@ -101,9 +101,17 @@ struct node {
   producer_id_pool ids;
 };
 
+/// What a wrong implementation would do: the checks have to find it.
+struct mistakes {
+  bool serve_uncommitted = false;      // a tenure serves before its log is committed
+  bool forget_markers = false;         // that come while groups are read
+  bool one_coordinator_epoch = false;  // for all tenures
+  bool write_in_any_epoch = false;     // appends do not name their tenure's epoch
+};
+
 class cluster {
  public:
-  explicit cluster(uint64_t seed);
+  explicit cluster(uint64_t seed, mistakes = {});
 
   int64_t now() const { return now_; }
   size_t draw(size_t n) { return static_cast<size_t>(random_() % n); }
@@ -139,6 +147,11 @@ class cluster {
   transaction_coordinator* find_coordinator(int32_t partition);
   const std::shared_ptr<fake_topics>& topics() const { return topics_; }
 
+  /// Notes what must not be.
+  void expect(bool holds, const std::string& what) {
+    if (!holds) violations.insert(what);
+  }
+  std::set<std::string> violations;
   size_t moves = 0, crashes = 0, loads = 0, lost_entries = 0, refused_deposed = 0, markers = 0;
 
  private:
@@ -175,6 +188,7 @@ class cluster {
   void spoke(int n, kind, const tenure&);
 
   std::mt19937_64 random_;
+  mistakes mistakes_;
   int64_t now_ = 1'000'000;
   uint64_t sequence_ = 0;
   bool calm_ = false;

@@ -2,7 +2,8 @@
 // offset is lost; a transaction ends the same way in all its partitions and in its group's offsets,
 // and as its producer was told; no two nodes answer for a partition of coordinators in one epoch;
 // in the end nothing is left open, and every group is stable.
-#include <numeric>
+#include <algorithm>
+#include <cstring>
 
 #include "runtime/kafka/transactions/transaction.hpp"
 #include "tests/kafka/coordination/cluster.hpp"
@@ -85,7 +86,7 @@ class member {
 
 class world {
  public:
-  explicit world(uint64_t seed) : c(seed) {
+  explicit world(uint64_t seed, mistakes m = {}) : c(seed, m) {
     for (int i = 0; i < application_count; ++i) add_producer(i);
     for (int i = 0; i < member_count; ++i)
       members.push_back(
@@ -436,8 +437,8 @@ void world::run() {
     c.after(static_cast<int64_t>(c.draw(2'000)), [p = m.get()] { p->start(); });
   for (int64_t t = 500; t < chaos_ms; t += 500)
     c.at(begin + t, [this] {
-      if (c.chance(0.25)) c.move_leader();
-      if (c.chance(0.01)) c.crash();
+      if (c.chance(0.5)) c.move_leader();
+      if (c.chance(0.02)) c.crash();
       if (c.chance(0.03)) {
         auto& m = *members[c.draw(members.size())];
         m.alive() ? m.leave() : m.start();
@@ -460,50 +461,53 @@ void world::check_transactions() {
   for (int32_t p = 0; p < data_count; ++p) {
     std::map<int64_t, int> open;
     const auto& log = c.log({kind::data, p});
-    CHECK(log.committed == log.entries.size());
+    c.expect(log.committed == log.entries.size(), "a log is not committed");
     for (const auto& e : log.entries) {
       if (!e.marker) {
         const auto [it, first] = open.emplace(e.producer_id, e.transaction);
-        CHECK(it->second == e.transaction);  // never in the open transaction of before
+        c.expect(it->second == e.transaction, "a batch is in the transaction before its own");
       } else if (auto it = open.find(e.producer_id); it != open.end()) {
         ended[it->second][p] = e.commit;
         open.erase(it);
       }
     }
-    CHECK(open.empty());  // nothing hangs
+    c.expect(open.empty(), "a transaction hangs in a partition");
   }
   for (int32_t p = 0; p < homes_count; ++p) {
     auto* there = c.find_coordinator(p);
     REQUIRE(there);
     for (const auto& t : there->list({}, c.now()).transaction_states)
-      CHECK((t.transaction_state == "Empty" || t.transaction_state.starts_with("Complete")));
+      c.expect(t.transaction_state == "Empty" || t.transaction_state.starts_with("Complete"),
+               "a transaction does not end");
   }
   const auto* sink = c.find_group(sink_group);
   std::map<int32_t, int64_t> sunk;
   if (sink)
     for (const auto& o : sink->committed()) {
       sunk[o.partition] = o.offset;
-      CHECK_FALSE(o.pending_transaction);
+      c.expect(!o.pending_transaction, "an offset stays unstable");
     }
   for (const auto& [number, f] : fates) {
     CAPTURE(number);
     std::set<bool> ways;
     for (const auto& [p, commit] : ended[number]) ways.insert(commit);
-    CHECK(ways.size() <= 1);
-    if (f.promised && !ways.empty()) CHECK(*ways.begin() == *f.promised);
+    c.expect(ways.size() <= 1, "committed here, aborted there");
+    if (f.promised && !ways.empty())
+      c.expect(*ways.begin() == *f.promised, "it ended in another way than promised");
     for (auto p : f.acknowledged)
-      if (f.promised) CHECK(ended[number].count(p) == 1);
+      if (f.promised) c.expect(ended[number].count(p) == 1, "an acknowledged batch is lost");
     if (!ways.empty()) ++(*ways.begin() ? committed : aborted);
     if (!f.offset) continue;
     const bool stands =
         std::any_of(sunk.begin(), sunk.end(), [&](const auto& s) { return s.second == *f.offset; });
     // What stands in the end is of a transaction that did not abort.
-    if (stands && !ways.empty()) CHECK(*ways.begin());
-    if (stands && f.promised) CHECK(*f.promised);
+    if (stands && !ways.empty()) c.expect(*ways.begin(), "offsets committed, records aborted");
+    if (stands && f.promised) c.expect(*f.promised, "offsets of an aborted transaction stand");
     if (!f.promised.value_or(false) || !f.offset_acknowledged) continue;
     // It stands, or a later one of its application's does.
-    CHECK(std::any_of(sunk.begin(), sunk.end(),
-                      [&](const auto& s) { return s.second >= *f.offset; }));
+    c.expect(
+        std::any_of(sunk.begin(), sunk.end(), [&](const auto& s) { return s.second >= *f.offset; }),
+        "a transaction's offsets are lost");
   }
 }
 
@@ -516,8 +520,9 @@ void world::check_offsets() {
     const auto all = g->committed();
     const auto it = std::find_if(all.begin(), all.end(),
                                  [&, p = at.second](const auto& o) { return o.partition == p; });
-    REQUIRE(it != all.end());
-    CHECK(it->offset >= position);
+    c.expect(it != all.end(), "an acknowledged offset is gone");
+    if (it == all.end()) continue;
+    c.expect(it->offset >= position, "an acknowledged offset is lost");
   }
 }
 
@@ -530,44 +535,74 @@ void world::check_groups() {
     if (!m->alive()) continue;
     const auto* g = c.find_group(m->group_id());
     REQUIRE(g);
-    CHECK(g->listed()->group_state == "Stable");
-    for (int32_t p = 0; p < 4; ++p) CHECK(owners[m->group_id()][p] == 1);
+    c.expect(g->listed()->group_state == "Stable", "a group is not stable");
+    for (int32_t p = 0; p < 4; ++p)
+      c.expect(owners[m->group_id()][p] == 1, "a partition has not one owner");
   }
 }
 
 }  // namespace
 
-TEST_CASE("coordinators keep their word while leadership moves and nodes crash") {
+namespace {
+
+struct totals {
   size_t moves = 0, crashes = 0, loads = 0, lost = 0, deposed = 0, markers = 0;
   size_t committed = 0, aborted = 0, commits = 0;
-  for (uint64_t seed = 1; seed <= 25; ++seed) {
+  std::set<std::string> violations;
+};
+
+totals run_seeds(uint64_t first, uint64_t count, mistakes m = {}) {
+  totals t;
+  for (uint64_t seed = first; seed < first + count; ++seed) {
     CAPTURE(seed);
-    world w(seed);
+    world w(seed, m);
     w.run();
-    moves += w.c.moves;
-    crashes += w.c.crashes;
-    loads += w.c.loads;
-    lost += w.c.lost_entries;
-    deposed += w.c.refused_deposed;
-    markers += w.c.markers;
-    committed += w.committed;
-    aborted += w.aborted;
-    commits += w.commits;
+    const mistakes none;
+    if (std::memcmp(&m, &none, sizeof m) == 0)
+      for (const auto& v : w.c.violations) FAIL_CHECK("seed ", seed, ": ", v);
+    t.violations.insert(w.c.violations.begin(), w.c.violations.end());
+    t.moves += w.c.moves;
+    t.crashes += w.c.crashes;
+    t.loads += w.c.loads;
+    t.lost += w.c.lost_entries;
+    t.deposed += w.c.refused_deposed;
+    t.markers += w.c.markers;
+    t.committed += w.committed;
+    t.aborted += w.aborted;
+    t.commits += w.commits;
   }
+  return t;
+}
+
+}  // namespace
+
+TEST_CASE("coordinators keep their word while leadership moves and nodes crash") {
+  const auto t = run_seeds(1, 100);
   // The world was as bad as it should be, and got something done.
-  CHECK(moves > 1'000);
-  CHECK(crashes > 20);
-  CHECK(loads > 500);
-  CHECK(lost > 20);
-  CHECK(deposed > 20);
-  CHECK(markers > 5'000);
-  CHECK(committed > 1'000);
-  CHECK(aborted > 300);
-  CHECK(commits > 5'000);
-  MESSAGE("moves " << moves << " crashes " << crashes << " loads " << loads << " lost entries "
-                   << lost << " refused to the deposed " << deposed << " markers " << markers
-                   << " committed " << committed << " aborted " << aborted << " commits "
-                   << commits);
+  MESSAGE("moves ", t.moves, ", crashes ", t.crashes, ", loads ", t.loads, ", lost entries ",
+          t.lost, ", refused to the deposed ", t.deposed, ", markers ", t.markers, ", committed ",
+          t.committed, ", aborted ", t.aborted, ", offsets ", t.commits);
+  CHECK(t.moves > 10'000);
+  CHECK(t.crashes > 200);
+  CHECK(t.loads > 5'000);
+  CHECK(t.lost > 500);
+  CHECK(t.deposed > 500);
+  CHECK(t.markers > 20'000);
+  CHECK(t.committed > 5'000);
+  CHECK(t.aborted > 3'000);
+  CHECK(t.commits > 50'000);
+}
+
+TEST_CASE("the simulation finds coordinators that are not careful") {
+  for (auto m : {mistakes{.serve_uncommitted = true}, mistakes{.forget_markers = true},
+                 mistakes{.one_coordinator_epoch = true}, mistakes{.write_in_any_epoch = true}}) {
+    const auto t = run_seeds(1, 100, m);
+    std::string found;
+    for (const auto& v : t.violations) found += v + "; ";
+    MESSAGE(m.serve_uncommitted, m.forget_markers, m.one_coordinator_epoch, m.write_in_any_epoch,
+            ": ", found);
+    CHECK_FALSE(t.violations.empty());
+  }
 }
 
 }  // namespace weir::kafka::sim
