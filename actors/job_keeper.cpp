@@ -96,6 +96,7 @@ class job_keeper_state {
   using self_pointer = job_keeper_actor::stateful_pointer<job_keeper_state>;
 
   job_keeper_actor::behavior_type start(self_pointer, keeper_seed);
+  ~job_keeper_state();
 
  private:
   struct peer {
@@ -377,7 +378,11 @@ void job_keeper_state::forget_gone_jobs() {
   };
   std::erase_if(masterless_since_, [&](const auto& x) { return is_gone(x.first); });
   std::erase_if(not_before_, [&](const auto& x) { return is_gone(x.first); });
-  std::erase_if(ended_, [this](const auto& x) { return !view_->jobs.contains(x.first); });
+  std::erase_if(ended_, [this](const auto& x) {
+    if (view_->jobs.contains(x.first)) return false;
+    self_->send_exit(x.second, caf::exit_reason::kill);
+    return true;
+  });
 }
 
 void job_keeper_state::look_after_jobs() {
@@ -631,8 +636,8 @@ caf::result<job_answer> job_keeper_state::request(const job_request& r) {
   view_ = seed_.ledger->view();
   const auto* job = resolve(r.job);
   if (!job) return refused({errc::not_found, "there is no job '" + r.job + "'"});
-  auto promise = self_->make_response_promise<job_answer>();
   if (auto mine = masters_.find(job->id); mine != masters_.end()) {
+    auto promise = self_->make_response_promise<job_answer>();
     ask_master(r, *job, mine->second, promise);
     return promise;
   }
@@ -640,6 +645,7 @@ caf::result<job_answer> job_keeper_state::request(const job_request& r) {
     if (!has_ended(job->state))
       return refused(
           {errc::invalid_argument, "job " + job->name + " has not ended: stop it first"});
+    auto promise = self_->make_response_promise<job_answer>();
     seed_.ledger->delete_job(job->id, later([promise](status s) mutable {
                                promise.deliver(s ? job_answer{} : refused(s.err()));
                              }));
@@ -766,8 +772,8 @@ caf::result<cluster_report> job_keeper_state::list() {
     report->nodes.push_back(std::move(r));
   }
   auto left = std::make_shared<size_t>(view_->jobs.size());
-  auto promise = self_->make_response_promise<cluster_report>();
   if (*left == 0) return *report;
+  auto promise = self_->make_response_promise<cluster_report>();
   for (const auto& [id, j] : view_->jobs) report->jobs.push_back(report_of(j));
   auto me = caf::actor_cast<job_keeper_actor>(self_);
   size_t at = 0;
@@ -828,6 +834,12 @@ caf::result<operation_reply> job_keeper_state::quiesce(bool forwarded) {
 void job_keeper_state::answer_waiting() {
   if (!masters_.empty()) return;
   for (auto& w : std::exchange(waiting_, {})) w.deliver(operation_reply{});
+}
+
+/// Masters do not outlive their keeper: nobody would hear that they are over.
+job_keeper_state::~job_keeper_state() {
+  for (const auto& [id, m] : masters_) caf::anon_send_exit(m.handle, caf::exit_reason::kill);
+  for (const auto& [id, handle] : ended_) caf::anon_send_exit(handle, caf::exit_reason::kill);
 }
 
 job_keeper_actor::behavior_type job_keeper_state::start(self_pointer self, keeper_seed seed) {
