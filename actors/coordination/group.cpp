@@ -10,9 +10,14 @@ struct group_state {
 
   pointer self = nullptr;
   group_seed seed;
-  std::unordered_map<kafka::reply_token, std::function<void(kafka::group_response)>> waiting;
+  struct asker {
+    std::function<void(kafka::group_response)> answer;
+    std::function<void(kafka::error_code)> refuse;
+  };
+  std::unordered_map<kafka::reply_token, asker> waiting;
   kafka::reply_token next_token = 1;
   int64_t wake_ms = kafka::group_effects::no_wake;
+  bool over = false;  // the tenure: nothing is carried out any more
 
   kafka::group& group() { return *seed.group; }
   int64_t now() const { return seed.offsets->now_ms(); }
@@ -25,6 +30,7 @@ struct group_state {
     carry_out(out);
   }
   void request(group_request_message& m) {
+    if (over) return m.refuse(kafka::error_code::not_coordinator);
     kafka::group_call call;
     call.token = next_token++;
     call.version = m.version;
@@ -32,34 +38,46 @@ struct group_state {
     call.client_host = m.client_host;
     call.now_ms = now();
     call.fresh_id = random_uuid();
-    waiting.emplace(call.token, std::move(m.answer));
+    waiting.emplace(call.token, asker{std::move(m.answer), std::move(m.refuse)});
     kafka::group_effects out;
     m.work(group(), call, out);
     carry_out(out);
   }
+  void visit(const group_visit_message& m) {
+    if (over && m.refuse) return m.refuse(kafka::error_code::not_coordinator);
+    m.visit(group());
+  }
   void event(const group_event_message& m) {
+    if (over) return;
     kafka::group_effects out;
     m.event(group(), now(), out);
     carry_out(out);
   }
   void written(const group_written_message& m) {
+    if (over) return;  // the log tells the next home
     kafka::group_effects out;
     group().on_written(m.id, m.error, now(), out);
     carry_out(out);
   }
   void timer(int64_t at) {
-    if (at != wake_ms) return;  // another time was asked for meanwhile
+    if (over || at != wake_ms) return;  // another time was asked for meanwhile
     wake_ms = kafka::group_effects::no_wake;
     kafka::group_effects out;
     group().on_timer(now(), out);
     carry_out(out);
+  }
+  void end() {
+    over = true;
+    wake_ms = kafka::group_effects::no_wake;
+    for (auto& [token, a] : std::exchange(waiting, {}))
+      a.refuse(kafka::error_code::not_coordinator);
   }
   void carry_out(kafka::group_effects& out) {
     for (auto& w : out.writes) write(w);
     for (auto& r : out.replies) {
       auto it = waiting.find(r.token);
       weir_assert(it != waiting.end(), "a group answers each request once");
-      auto answer = std::move(it->second);
+      auto answer = std::move(it->second.answer);
       waiting.erase(it);
       answer(std::move(r.body));
     }
@@ -92,7 +110,7 @@ struct group_state {
       refused.error = kafka::error_code::unknown_server_error;
       return done(refused);
     }
-    seed.offsets->append(seed.partition, std::move(*batch), std::move(done));
+    seed.offsets->append(seed.tenure, std::move(*batch), std::move(done));
   }
 };
 
@@ -102,8 +120,9 @@ group_actor::behavior_type group_behavior(group_actor::stateful_pointer<group_st
   auto& s = self->state;
   return {
       [&s](group_request_message& m) { s.request(m); },
-      [&s](const group_visit_message& m) { m.visit(s.group()); },
+      [&s](const group_visit_message& m) { s.visit(m); },
       [&s](const group_event_message& m) { s.event(m); },
+      [&s](const group_ended_message&) { s.end(); },
       [&s](const group_written_message& m) { s.written(m); },
       [&s](timer_atom, int64_t at) { s.timer(at); },
   };

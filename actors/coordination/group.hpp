@@ -1,4 +1,4 @@
-// Spawns the actor of one consumer group.
+// Spawns the actor of one consumer group in one tenure of its home.
 #pragma once
 
 #include "actors/coordination/groups.hpp"
@@ -8,7 +8,7 @@ namespace weir {
 struct group_seed {
   std::shared_ptr<kafka::group> group;  // restored, or new; the actor's from now on
   std::shared_ptr<state_topic> offsets;
-  int32_t partition = 0;  // of __consumer_offsets
+  kafka::tenure tenure;  // of its partition of __consumer_offsets
 };
 group_actor spawn_group(caf::actor_system&, group_seed);
 

@@ -1,11 +1,7 @@
 #include "actors/coordination/groups.hpp"
 
-#include <map>
-#include <set>
-
 #include "actors/coordination/group.hpp"
-#include "runtime/kafka/groups/records.hpp"
-#include "runtime/kafka/transactions/transaction.hpp"
+#include "runtime/kafka/groups/replay.hpp"
 
 namespace weir {
 namespace {
@@ -33,126 +29,158 @@ class catalog_view final : public kafka::topic_view {
   directory_ptr directory_;
 };
 
-}  // namespace
-
-group_router::group_router(caf::actor_system& system, stream_storage& storage,
-                           kafka::node_facts node, const clock& time, kafka::group_options options)
-    : system_(system),
-      storage_(storage),
-      time_(time),
-      options_(options),
-      offsets_(std::make_shared<state_topic>(storage, std::move(node), time, "__consumer_offsets")),
-      alive_(std::make_shared<group_router*>(this)) {
-  std::weak_ptr<group_router*> alive = alive_;
-  topic_listen_message m{[alive](const kafka::topic_change& c) {
-    if (auto r = alive.lock()) (*r)->topics_changed(c);
+group_event_message end_of_transaction(int64_t producer_id, bool commit) {
+  return {[producer_id, commit](auto& g, int64_t now, auto& out) {
+    g.on_transaction_end(producer_id, commit, now, out);
   }};
-  caf::anon_send(storage_.topics(), std::move(m));
+}
+group_event_message end_of_topics(std::vector<std::string> names) {
+  return {[names = std::move(names)](auto& g, int64_t now, auto& out) {
+    g.on_topics_deleted(names, now, out);
+  }};
+}
+group_event_message change_of_topics(std::shared_ptr<const kafka::topic_view> view) {
+  return {[view = std::move(view)](auto& g, int64_t now, auto& out) {
+    g.on_topics_changed(view, now, out);
+  }};
 }
 
+}  // namespace
+
+group_router::group_router(caf::actor_system& system, std::shared_ptr<state_topic> offsets,
+                           kafka::group_options options, std::function<void(std::string)> log)
+    : state_homes(std::move(offsets), std::move(log)), system_(system), options_(options) {}
+
 group_router::~group_router() {
+  stop();
   for (auto& [id, a] : all()) caf::anon_send_exit(a, caf::exit_reason::kill);
 }
 
-int32_t group_router::partition_of(const std::string& group) const {
-  auto n = offsets_->partitions();
-  return n > 0 ? kafka::partition_of_key(group, n) : 0;
-}
-
 std::shared_ptr<const kafka::topic_view> group_router::view() const {
-  return std::make_shared<catalog_view>(storage_.directory());
+  return std::make_shared<catalog_view>(topic().directory());
 }
 
-status group_router::load() {
-  auto topics = view();
-  std::map<std::string, std::unique_ptr<kafka::group>> restored;
-  std::map<std::pair<int32_t, int64_t>, std::set<std::string>> open;  // of transactions
+group_actor group_router::spawn(const kafka::tenure& t, std::unique_ptr<kafka::group> g) {
+  return spawn_group(system_, {std::move(g), topic_ptr(), t});
+}
+
+// ---- Tenures. ----
+
+void group_router::begun(const kafka::tenure& t) {
+  homes_[t.partition] = home{t, {}, {}, {}};
+}
+
+void group_router::ended(const kafka::tenure& t) {
+  auto it = homes_.find(t.partition);
+  weir_assert(it != homes_.end() && it->second.of == t, "a tenure that ends has begun");
+  for (const auto& [id, actor] : it->second.groups) caf::anon_send(actor, group_ended_message{});
+  homes_.erase(it);
+}
+
+result<bool> group_router::load(const kafka::tenure& t, int64_t& end) {
+  kafka::group_replay replay(options_, view());
   state_topic::visitor v;
-  v.on_record = [&](int32_t partition, const record& r, record_batch_view batch) -> status {
+  v.on_record = [&replay](const record& r, record_batch_view batch) -> status {
     if (!r.key) return {};
-    auto key = kafka::as_string_view(*r.key);
-    auto id = kafka::group_of_key(key);
-    if (!id && id.err().code == errc::unsupported) return {};  // not of a consumer group
-    if (!id) return id.err();
-    auto& g = restored[*id];
-    if (!g) g = std::make_unique<kafka::group>(*id, options_, topics);
     std::optional<std::string_view> value;
     if (r.value) value = kafka::as_string_view(*r.value);
-    auto producer = batch.is_transactional() ? batch.producer_id() : -1;
-    if (producer >= 0) open[{partition, producer}].insert(*id);
-    return g->restore(key, value, producer);
+    return replay.on_record(kafka::as_string_view(*r.key), value,
+                            batch.is_transactional() ? batch.producer_id() : -1);
   };
-  v.on_marker = [&](int32_t partition, int64_t producer, bool commit) -> status {
-    if (auto it = open.find({partition, producer}); it != open.end()) {
-      for (const auto& id : it->second) restored[id]->restore_transaction_end(producer, commit);
-      open.erase(it);
-    }
+  v.on_marker = [&replay](int64_t producer, bool commit) -> status {
+    replay.on_marker(producer, commit);
     return {};
   };
-  WEIR_TRY(offsets_->replay(v));
-  {
-    std::lock_guard lock(mutex_);
-    for (auto& [id, g] : restored) groups_.emplace(id, spawn(id, std::move(g)));
+  WEIR_ASSIGN(auto complete, topic().replay(t, end, v, stopping()));
+  if (!complete) return false;
+  activate(t, [&] {
+    auto& h = homes_.at(t.partition);
+    for (auto& [id, g] : replay.take()) h.groups.emplace(id, spawn(t, std::move(g)));
+    const auto now_view = view();  // topics may have changed since the replay began
+    for (const auto& [id, actor] : h.groups) {
+      // Their markers are behind everything that was read, or among it: then this does nothing.
+      for (auto [producer, commit] : h.ended_transactions)
+        caf::anon_send(actor, end_of_transaction(producer, commit));
+      caf::anon_send(actor, change_of_topics(now_view));
+      if (!h.deleted_topics.empty()) caf::anon_send(actor, end_of_topics(h.deleted_topics));
+    }
+    h.ended_transactions.clear();
+    h.deleted_topics.clear();
+  });
+  return true;
+}
+
+// ---- Requests and events. ----
+
+void group_router::ask(const std::string& group, group_request_message m) {
+  const auto partition = partition_of(group);
+  if (topic().partitions() > 0) {
+    group_actor to;
+    {
+      std::lock_guard lock(mutex());
+      if (auto e = check_partition(partition); e != kafka::error_code::none) return m.refuse(e);
+      auto& h = homes_.at(partition);
+      auto& actor = h.groups[group];
+      if (!actor) actor = spawn(h.of, std::make_unique<kafka::group>(group, options_, view()));
+      to = actor;
+    }
+    return caf::anon_send(to, std::move(m));
   }
-  ready_ = true;
-  return {};
-}
-
-group_actor group_router::spawn(const std::string& id, std::unique_ptr<kafka::group> restored) {
-  if (!restored) restored = std::make_unique<kafka::group>(id, options_, view());
-  return spawn_group(system_, {std::move(restored), offsets_, partition_of(id)});
-}
-
-void group_router::ask(const std::string& group, group_request_message m,
-                       std::function<void(kafka::error_code)> refuse) {
-  if (!ready()) return refuse(kafka::error_code::coordinator_load_in_progress);
-  if (auto known = find(group)) return caf::anon_send(known, std::move(m));
   auto message = std::make_shared<group_request_message>(std::move(m));
-  offsets_->ensure([this, group, message, refuse](const kafka::api_error& e) {
-    if (!e.ok()) return refuse(kafka::error_code::coordinator_not_available);
-    std::lock_guard lock(mutex_);
-    auto& actor = groups_[group];
-    if (!actor) actor = spawn(group, nullptr);
-    caf::anon_send(actor, std::move(*message));
+  reach(group, [this, group, message](kafka::error_code e) {
+    if (e != kafka::error_code::none) return message->refuse(e);
+    ask(group, std::move(*message));
   });
 }
 
-group_actor group_router::find(const std::string& group) const {
-  std::lock_guard lock(mutex_);
-  auto it = groups_.find(group);
-  return it == groups_.end() ? group_actor() : it->second;
+group_place group_router::find(const std::string& group) const {
+  const auto e = check(group);
+  if (e != kafka::error_code::none) return {e, {}};
+  const auto partition = partition_of(group);
+  std::lock_guard lock(mutex());
+  auto h = homes_.find(partition);
+  if (h == homes_.end()) return {};
+  auto it = h->second.groups.find(group);
+  return {kafka::error_code::none, it == h->second.groups.end() ? group_actor() : it->second};
 }
 
 std::vector<std::pair<std::string, group_actor>> group_router::all() const {
-  std::lock_guard lock(mutex_);
-  return {groups_.begin(), groups_.end()};
+  std::lock_guard lock(mutex());
+  std::vector<std::pair<std::string, group_actor>> out;
+  for (const auto& [partition, h] : homes_) out.insert(out.end(), h.groups.begin(), h.groups.end());
+  return out;
 }
 
 void group_router::transaction_ended(int32_t partition, int64_t producer_id, bool commit) {
-  for (const auto& [id, actor] : all()) {
-    if (partition_of(id) != partition) continue;
-    caf::anon_send(actor,
-                   group_event_message{[producer_id, commit](auto& g, int64_t now, auto& out) {
-                     g.on_transaction_end(producer_id, commit, now, out);
-                   }});
-  }
+  std::lock_guard lock(mutex());
+  auto h = homes_.find(partition);
+  if (h == homes_.end()) return;  // who becomes its home reads the marker
+  if (check_partition(partition) != kafka::error_code::none)
+    h->second.ended_transactions.emplace_back(producer_id, commit);
+  for (const auto& [id, actor] : h->second.groups)
+    caf::anon_send(actor, end_of_transaction(producer_id, commit));
+}
+
+std::function<void(int32_t, int64_t, bool)> group_router::transaction_listener() {
+  return [g = guarded()](int32_t partition, int64_t producer_id, bool commit) {
+    g->enter([&](state_homes& h) {
+      static_cast<group_router&>(h).transaction_ended(partition, producer_id, commit);
+    });
+  };
 }
 
 void group_router::topics_changed(const kafka::topic_change& c) {
-  auto now_view = view();
-  std::vector<std::string> deleted;
-  if (c.before && !c.after) deleted.push_back(c.before->name);
-  for (const auto& [id, actor] : all())
-    caf::anon_send(actor, group_event_message{[now_view, deleted](auto& g, int64_t now, auto& out) {
-                     g.on_topics_changed(now_view, now, out);
-                     if (!deleted.empty()) {
-                       kafka::group_effects more;
-                       g.on_topics_deleted(deleted, now, more);
-                       for (auto& r : more.replies) out.replies.push_back(std::move(r));
-                       for (auto& w : more.writes) out.writes.push_back(std::move(w));
-                       out.next_wake_ms = more.next_wake_ms;
-                     }
-                   }});
+  std::lock_guard lock(mutex());
+  const auto now_view = view();
+  const bool deleted = c.before && !c.after;
+  for (auto& [partition, h] : homes_) {
+    if (deleted && check_partition(partition) != kafka::error_code::none)
+      h.deleted_topics.push_back(c.before->name);
+    for (const auto& [id, actor] : h.groups) {
+      caf::anon_send(actor, change_of_topics(now_view));
+      if (deleted) caf::anon_send(actor, end_of_topics({c.before->name}));
+    }
+  }
 }
 
 }  // namespace weir

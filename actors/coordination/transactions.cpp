@@ -1,3 +1,4 @@
+// One coordinator of transactions as an actor: drives its state machine.
 #include "actors/coordination/transactions.hpp"
 
 #include <optional>
@@ -14,56 +15,64 @@ struct transactions_state {
 
   pointer self = nullptr;
   transactions_seed seed;
-  std::shared_ptr<kafka::transaction_coordinator> coordinator;  // null until loaded
-  std::unordered_map<kafka::reply_token, std::function<void(kafka::transaction_response)>> waiting;
+  struct asker {
+    std::function<void(kafka::transaction_response)> answer;
+    std::function<void(error_code)> refuse;
+  };
+  std::unordered_map<kafka::reply_token, asker> waiting;
   kafka::reply_token next_token = 1;
   std::optional<int64_t> wake_ms;
+  bool over = false;  // the tenure: nothing is carried out any more
+
+  kafka::transaction_coordinator& coordinator() { return *seed.restored; }
+  int64_t now() const { return seed.state->now_ms(); }
 
   void init(pointer p, transactions_seed s) {
     self = p;
     seed = std::move(s);
-  }
-  int64_t now() const { return seed.state->now_ms(); }
-
-  void loaded(const transactions_loaded_message& m) {
-    coordinator = m.restored;
     kafka::transaction_effects out;
-    coordinator->loaded(now(), out);
+    coordinator().loaded(now(), out);
     carry_out(out);
   }
   void request(transaction_request_message& m) {
-    if (!coordinator) return m.refuse(error_code::coordinator_load_in_progress);
-    if (seed.state->partitions() == 0) return make_topic(m);
+    if (over) return m.refuse(error_code::not_coordinator);
     auto token = next_token++;
-    waiting.emplace(token, std::move(m.answer));
+    waiting.emplace(token, asker{std::move(m.answer), std::move(m.refuse)});
     kafka::transaction_effects out;
-    m.work(*coordinator, token, now(), out);
+    m.work(coordinator(), token, now(), out);
     carry_out(out);
   }
-  /// The first request of all: again when its topic is there.
-  void make_topic(transaction_request_message& m) {
-    auto me = caf::actor_cast<transactions_actor>(self);
-    auto again = std::make_shared<transaction_request_message>(std::move(m));
-    seed.state->ensure([me, again](const kafka::api_error& e) {
-      if (!e.ok()) return again->refuse(error_code::coordinator_not_available);
-      caf::anon_send(me, std::move(*again));
-    });
+  void visit(const transaction_visit_message& m) {
+    m.visit(over ? nullptr : seed.restored.get(), now());
+  }
+  void end() {
+    over = true;
+    wake_ms.reset();
+    for (auto& [token, a] : std::exchange(waiting, {})) a.refuse(error_code::not_coordinator);
   }
   void written(const transaction_written_message& m) {
+    if (over) return;  // the log tells the next home
     kafka::transaction_effects out;
-    coordinator->on_written(m.id, m.error, now(), out);
+    coordinator().on_written(m.id, m.error, now(), out);
     carry_out(out);
   }
   void markers_written(const markers_written_message& m) {
+    if (over) return;
     kafka::transaction_effects out;
-    coordinator->on_markers_written(m.id, *m.results, now(), out);
+    coordinator().on_markers_written(m.id, *m.results, now(), out);
+    carry_out(out);
+  }
+  void got_ids(const producer_ids_message& m) {
+    if (over) return;
+    kafka::transaction_effects out;
+    coordinator().on_producer_ids(*m.ids, now(), out);
     carry_out(out);
   }
   void timer(int64_t at) {
-    if (!coordinator || wake_ms != at) return;
+    if (over || wake_ms != at) return;
     wake_ms.reset();
     kafka::transaction_effects out;
-    coordinator->on_timer(now(), out);
+    coordinator().on_timer(now(), out);
     carry_out(out);
   }
 
@@ -73,10 +82,11 @@ struct transactions_state {
     for (auto& r : out.replies) {
       auto it = waiting.find(r.token);
       weir_assert(it != waiting.end(), "the coordinator answers each request once");
-      auto answer = std::move(it->second);
+      auto answer = std::move(it->second.answer);
       waiting.erase(it);
       answer(std::move(r.response));
     }
+    if (out.producer_ids_wanted > 0) get_ids(out.producer_ids_wanted);
     if (!out.next_wake_ms || out.next_wake_ms == wake_ms) {
       wake_ms = out.next_wake_ms;
       return;
@@ -85,7 +95,15 @@ struct transactions_state {
     self->delayed_send(self, std::chrono::milliseconds(std::max<int64_t>(0, *wake_ms - now())),
                        timer_atom::value, int64_t{*wake_ms});
   }
+  void get_ids(int64_t count) {
+    auto me = caf::actor_cast<transactions_actor>(self);
+    seed.ids->take(count, [me](std::vector<int64_t> ids) {
+      caf::anon_send(me,
+                     producer_ids_message{std::make_shared<std::vector<int64_t>>(std::move(ids))});
+    });
+  }
   void write(const kafka::transaction_write& w) {
+    weir_assert(w.partition == seed.tenure.partition, "an id's records are where it lives");
     record_batch_builder builder;
     std::optional<byte_view> value;
     if (w.value) value = kafka::as_bytes_view(*w.value);
@@ -100,58 +118,33 @@ struct transactions_state {
       refused.error = error_code::unknown_server_error;
       return done(refused);
     }
-    seed.state->append(w.partition, std::move(*batch), std::move(done));
+    seed.state->append(seed.tenure, std::move(*batch), std::move(done));
   }
   void write_markers(const kafka::transaction_markers& m) {
     auto me = caf::actor_cast<transactions_actor>(self);
     auto results = std::make_shared<marker_results>();
     for (const auto& p : m.partitions) results->emplace_back(p, error_code::none);
     for (auto number : m.offsets_partitions)
-      results->emplace_back(kafka::transaction_partition{seed.groups->offsets().name(), number},
+      results->emplace_back(kafka::transaction_partition{seed.markers->offsets_topic(), number},
                             error_code::none);
-    auto left = std::make_shared<std::atomic<size_t>>(m.partitions.size() +
-                                                      m.offsets_partitions.size() + 1);
+    auto left = std::make_shared<std::atomic<size_t>>(results->size() + 1);
     auto done = [me, id = m.id, results, left] {
       if (left->fetch_sub(1) == 1) caf::anon_send(me, markers_written_message{id, results});
     };
-    marker_message marker;
-    marker.producer_id = m.producer_id;
-    marker.producer_epoch = m.producer_epoch;
-    marker.commit = m.commit;
-    marker.coordinator_epoch = m.coordinator_epoch;
-    auto directory = seed.board->get();
-    for (size_t i = 0; i < m.partitions.size(); ++i) {
-      auto to = directory->partition(m.partitions[i].topic, m.partitions[i].partition);
-      send_marker(to, marker, [results, done, i](error_code e) {
+    kafka::marker_item item;
+    item.producer_id = m.producer_id;
+    item.producer_epoch = m.producer_epoch;
+    item.commit = m.commit;
+    item.coordinator_epoch = m.coordinator_epoch;
+    for (size_t i = 0; i < results->size(); ++i) {
+      item.topic = (*results)[i].first.topic;
+      item.partition = (*results)[i].first.partition;
+      seed.markers->write(item, [results, done, i](error_code e) {
         (*results)[i].second = e;
         done();
       });
     }
-    auto* groups = seed.groups;
-    for (size_t i = 0; i < m.offsets_partitions.size(); ++i) {
-      auto number = m.offsets_partitions[i];
-      auto to = directory->partition(groups->offsets().name(), number);
-      send_marker(to, marker,
-                  [groups, number, results, done, at = m.partitions.size() + i,
-                   producer = m.producer_id, commit = m.commit](error_code e) {
-                    (*results)[at].second = e;
-                    if (e == error_code::none) groups->transaction_ended(number, producer, commit);
-                    done();
-                  });
-    }
     done();
-  }
-  static void send_marker(const partition_actor& to, marker_message marker,
-                          std::function<void(error_code)> done) {
-    struct waiter final : append_waiter {
-      std::function<void(error_code)> done;
-      void appended(uint32_t, append_reply r) override { done(r.error); }
-    };
-    if (!to) return done(error_code::unknown_topic_or_partition);
-    auto w = std::make_shared<waiter>();
-    w->done = std::move(done);
-    marker.waiter = std::move(w);
-    caf::anon_send(to, std::move(marker));
   }
 };
 
@@ -161,10 +154,11 @@ transactions_actor::behavior_type transactions(
   auto& s = self->state;
   return {
       [&s](transaction_request_message& m) { s.request(m); },
-      [&s](const transaction_visit_message& m) { m.visit(s.coordinator.get(), s.now()); },
+      [&s](const transaction_visit_message& m) { s.visit(m); },
+      [&s](const transactions_ended_message&) { s.end(); },
       [&s](const transaction_written_message& m) { s.written(m); },
       [&s](const markers_written_message& m) { s.markers_written(m); },
-      [&s](const transactions_loaded_message& m) { s.loaded(m); },
+      [&s](const producer_ids_message& m) { s.got_ids(m); },
       [&s](timer_atom, int64_t at) { s.timer(at); },
   };
 }
@@ -173,21 +167,6 @@ transactions_actor::behavior_type transactions(
 
 transactions_actor spawn_transactions(caf::actor_system& system, transactions_seed seed) {
   return system.spawn(transactions, std::move(seed));
-}
-
-status load_transactions(const transactions_seed& seed, const transactions_actor& actor) {
-  auto restored = std::make_shared<kafka::transaction_coordinator>(seed.options);
-  state_topic::visitor v;
-  v.on_record = [&restored](int32_t, const record& r, record_batch_view) -> status {
-    if (!r.key) return {};
-    std::optional<std::string_view> value;
-    if (r.value) value = kafka::as_string_view(*r.value);
-    return restored->restore(kafka::as_string_view(*r.key), value);
-  };
-  v.on_marker = [](int32_t, int64_t, bool) -> status { return {}; };
-  WEIR_TRY(seed.state->replay(v));
-  caf::anon_send(actor, transactions_loaded_message{std::move(restored)});
-  return {};
 }
 
 }  // namespace weir

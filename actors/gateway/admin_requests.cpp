@@ -43,7 +43,9 @@ void settle(const topics_actor& topics, const request_ptr& request,
 }  // namespace
 
 kafka::request_facts broker::facts_of(const request_ptr& request) const {
-  return {request->version(), time_.now() / 1000, random_uuid};
+  const auto directory = storage_.directory();
+  return {request->version(), time_.now() / 1000, random_uuid, directory->nodes(),
+          storage_.controller()};
 }
 
 void broker::api_versions(const request_ptr& request) {
@@ -63,7 +65,10 @@ void broker::metadata(const request_ptr& request) {
   m.commands = std::move(a.commands);
   auto board = storage_.board();
   m.done = [request, body, facts, board, node = node_](const api_error&) {
-    request->answer(kafka::answer_metadata(*body, board->get()->catalog(), node, facts).response);
+    auto now = facts;
+    const auto directory = board->get();
+    now.nodes = directory->nodes();
+    request->answer(kafka::answer_metadata(*body, directory->catalog(), node, now).response);
   };
   caf::anon_send(storage_.topics(), std::move(m));
 }
@@ -71,15 +76,30 @@ void broker::metadata(const request_ptr& request) {
 void broker::find_coordinator(const request_ptr& request) {
   auto body = decode_body<kafka::find_coordinator_request>(*request);
   if (!body) return;
-  auto answer = kafka::answer_find_coordinator(*body, node_, facts_of(request));
-  if (body->key_type > 1) return request->answer(answer);
-  coordinators_.state_of(body->key_type == 1).ensure([request, answer](const api_error& e) {
-    if (e.ok()) return request->answer(answer);
-    auto refused = answer;
-    refused.error_code = error_code::coordinator_not_available;
-    for (auto& c : refused.coordinators) c.error_code = error_code::coordinator_not_available;
-    request->answer(refused);
+  const auto facts = facts_of(request);
+  if (body->key_type < 0 || body->key_type > 1)
+    return request->answer(kafka::answer_find_coordinator(*body, {}, facts));
+  auto& homes = coordinators_.homes_of(body->key_type == 1);
+  // The topic first: without it nothing has a home. That a home is being read does not matter here.
+  homes.reach_all([this, request, body, facts, &homes](error_code e) {
+    const auto place = [&](std::string_view key) {
+      if (e == error_code::coordinator_not_available)
+        return kafka::coordinator_place{{e, ""}, -1, "", -1};
+      return place_of_leader(homes.topic().name(), homes.partition_of(key));
+    };
+    request->answer(kafka::answer_find_coordinator(*body, place, facts));
   });
+}
+
+/// Where clients find the leader of a partition.
+kafka::coordinator_place broker::place_of_leader(const std::string& topic,
+                                                 int32_t partition) const {
+  auto directory = storage_.directory();
+  const auto leader = directory->leader(topic, partition);
+  if (leader == directory->self()) return {{}, node_.node_id, node_.host, node_.port};
+  const auto* node = directory->node(leader);
+  if (!node || !node->alive) return {{error_code::coordinator_not_available, ""}, -1, "", -1};
+  return {{}, node->id, node->host, node->port};
 }
 
 void broker::create_topics(const request_ptr& request) {
@@ -138,8 +158,8 @@ void broker::describe_cluster(const request_ptr& request) {
 void broker::describe_topic_partitions(const request_ptr& request) {
   auto body = decode_body<kafka::describe_topic_partitions_request>(*request);
   if (!body) return;
-  request->answer(
-      kafka::answer_describe_topic_partitions(*body, storage_.directory()->catalog(), node_));
+  request->answer(kafka::answer_describe_topic_partitions(*body, storage_.directory()->catalog(),
+                                                          node_, facts_of(request)));
 }
 
 void broker::list_config_resources(const request_ptr& request) {
@@ -165,21 +185,23 @@ void broker::alter_replica_log_dirs(const request_ptr& request) {
 void broker::elect_leaders(const request_ptr& request) {
   auto body = decode_body<kafka::elect_leaders_request>(*request);
   if (!body) return;
-  request->answer(
-      kafka::answer_elect_leaders(*body, storage_.directory()->catalog(), facts_of(request)));
+  settle(storage_.topics(), request,
+         kafka::answer_elect_leaders(*body, storage_.directory()->catalog(), facts_of(request)));
 }
 
 void broker::alter_partition_reassignments(const request_ptr& request) {
   auto body = decode_body<kafka::alter_partition_reassignments_request>(*request);
   if (!body) return;
-  request->answer(
-      kafka::answer_alter_partition_reassignments(*body, storage_.directory()->catalog(), node_));
+  settle(storage_.topics(), request,
+         kafka::answer_alter_partition_reassignments(*body, storage_.directory()->catalog(), node_,
+                                                     facts_of(request)));
 }
 
 void broker::list_partition_reassignments(const request_ptr& request) {
   auto body = decode_body<kafka::list_partition_reassignments_request>(*request);
   if (!body) return;
-  request->answer(kafka::answer_list_partition_reassignments(*body));
+  request->answer(
+      kafka::answer_list_partition_reassignments(*body, storage_.directory()->catalog()));
 }
 
 void broker::describe_log_dirs(const request_ptr& request) {

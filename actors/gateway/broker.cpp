@@ -46,6 +46,7 @@ void broker::add_routes() {
   add(api_key::add_partitions_to_txn, &broker::add_partitions_to_txn);
   add(api_key::add_offsets_to_txn, &broker::add_offsets_to_txn);
   add(api_key::end_txn, &broker::end_txn);
+  add(api_key::write_txn_markers, &broker::write_txn_markers);  // of nodes only
   add(api_key::describe_transactions, &broker::describe_transactions);
   add(api_key::list_transactions, &broker::list_transactions);
   add(api_key::api_versions, &broker::api_versions);
@@ -88,9 +89,15 @@ void broker::handle(request_ticket t, bool from_node) {
     return from->complete(number, answer::hang_up());
   auto request =
       std::make_shared<client_request>(std::move(t), std::move(h), *api, r.rest(), from_node);
-  const auto* range = kafka::find_advertised(request->header().key, served_);
-  if (!range || !range->serves(request->version())) return refuse_version(request);
+  if (!serves(*api, request->version(), from_node)) return refuse_version(request);
   (this->*routes_[static_cast<size_t>(request->header().key)])(request);
+}
+
+bool broker::serves(const kafka::api_info& api, int16_t version, bool to_node) const {
+  // Nodes of one cluster speak to each other in versions, and of things, that clients do not.
+  if (to_node) return api.has(version);
+  const auto* range = kafka::find_advertised(static_cast<int16_t>(api.key), served_);
+  return range && range->serves(version);
 }
 
 void broker::describe_client_quotas(const request_ptr& request) {

@@ -13,6 +13,7 @@
 #include "actors/gateway/quota_desk.hpp"
 #include "actors/storage/storage.hpp"
 #include "runtime/kafka/topics/admin/api_versions.hpp"
+#include "runtime/kafka/topics/admin/metadata.hpp"
 
 namespace weir {
 
@@ -34,8 +35,10 @@ class broker final : public request_handler {
 
   void add_routes();
   void add(kafka::api_key, handler);
+  bool serves(const kafka::api_info&, int16_t version, bool to_node) const;
   void refuse_version(const request_ptr&);
   kafka::request_facts facts_of(const request_ptr&) const;
+  kafka::coordinator_place place_of_leader(const std::string& topic, int32_t partition) const;
 
   // produce.cpp, fetch.cpp, offsets.cpp
   void produce(const request_ptr&);
@@ -61,7 +64,11 @@ class broker final : public request_handler {
   void delete_groups(const request_ptr&);
   // transaction_requests.cpp
   void init_producer_id(const request_ptr&);
+  void fresh_producer_id(const request_ptr&, const kafka::init_producer_id_request&);
   void add_partitions_to_txn(const request_ptr&);
+  void check_partitions_of_txns(const request_ptr&,
+                                const std::shared_ptr<kafka::add_partitions_to_txn_request>&);
+  void write_txn_markers(const request_ptr&);
   void add_offsets_to_txn(const request_ptr&);
   void end_txn(const request_ptr&);
   void describe_transactions(const request_ptr&);

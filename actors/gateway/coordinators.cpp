@@ -24,33 +24,31 @@ kafka::group_options group_options_of(const kafka::broker_config& c) {
 
 coordinators::coordinators(caf::actor_system& system, stream_storage& storage,
                            kafka::node_facts node, const clock& time,
-                           std::function<void(std::string)> log)
-    : log_(std::move(log)) {
+                           std::function<void(std::string)> log,
+                           std::shared_ptr<producer_id_source> ids)
+    : remote_(std::make_shared<remote_coordination>(storage.board())) {
   const auto& config = storage.config();
-  groups_ = std::make_unique<group_router>(system, storage, node, time, group_options_of(config));
-  auto& s = transactions_seed_;
-  s.state = std::make_shared<state_topic>(storage, node, time, "__transaction_state");
-  s.board = storage.board();
-  s.groups = groups_.get();
-  s.options.state_partitions =
-      static_cast<int32_t>(config.number("transaction.state.log.num.partitions"));
-  s.options.offsets_partitions =
-      static_cast<int32_t>(config.number("offsets.topic.num.partitions"));
-  s.options.timeout_ms_max = static_cast<int32_t>(config.number("transaction.max.timeout.ms"));
-  transactions_ = spawn_transactions(system, s);
+  auto offsets = std::make_shared<state_topic>(storage, node, time, "__consumer_offsets");
+  auto states = std::make_shared<state_topic>(storage, node, time, "__transaction_state");
+  groups_ = std::make_unique<group_router>(system, offsets, group_options_of(config), log);
+  markers_ = std::make_shared<marker_desk>(storage.board(), remote_, offsets->name(),
+                                           groups_->transaction_listener());
+  kafka::transaction_options o;
+  o.state_partitions = static_cast<int32_t>(config.number("transaction.state.log.num.partitions"));
+  o.offsets_partitions = static_cast<int32_t>(config.number("offsets.topic.num.partitions"));
+  o.timeout_ms_max = static_cast<int32_t>(config.number("transaction.max.timeout.ms"));
+  transactions_ = std::make_unique<transaction_router>(system, std::move(states), markers_,
+                                                       std::move(ids), o, std::move(log));
+  verifier_ = std::make_unique<transaction_verifier>(storage.board(), *transactions_, remote_);
 }
 
 void coordinators::start() {
-  loader_ = std::thread([this] {
-    if (auto s = groups_->load(); !s) log_("consumer groups cannot be read: " + s.err().message);
-    if (auto s = load_transactions(transactions_seed_, transactions_); !s)
-      log_("transactions cannot be read: " + s.err().message);
-  });
+  groups_->start();
+  transactions_->start();
 }
 
 coordinators::~coordinators() {
-  if (loader_.joinable()) loader_.join();
-  caf::anon_send_exit(transactions_, caf::exit_reason::kill);
+  remote_->close();
 }
 
 }  // namespace weir

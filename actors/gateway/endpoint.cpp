@@ -9,21 +9,6 @@
 namespace weir {
 namespace {
 
-/// The cluster's id: made once, kept beside the topics.
-result<std::string> cluster_id_of(file_system& files, const std::string& folder) {
-  auto path = folder + "/cluster-id";
-  if (files.stat(path)) {
-    WEIR_ASSIGN(auto text, read_whole_file(files, path, 1024));
-    while (!text.empty() && text.back() == '\n') text.pop_back();
-    if (!kafka::uuid::parse(text))
-      return error{errc::corrupt, path + " holds no cluster id: '" + text + "'"};
-    return text;
-  }
-  auto id = random_uuid().to_string();
-  WEIR_TRY(atomic_write_file(files, path, id + "\n"));
-  return id;
-}
-
 /// As many as there are descriptors for, beside those of files; raises the soft limit, which is
 /// often 1,024, to the hard one.
 size_t connections_possible() {
@@ -48,20 +33,17 @@ std::string host_name() {
 
 }  // namespace
 
-result<std::unique_ptr<kafka_endpoint>> kafka_endpoint::start(caf::actor_system& system,
-                                                              const task_environment& e,
-                                                              endpoint_options o) {
-  std::unique_ptr<kafka_endpoint> k(new kafka_endpoint);
-  WEIR_TRY(k->open(system, e, std::move(o)));
+result<std::unique_ptr<kafka_endpoint>> kafka_endpoint::bind(const task_environment& e,
+                                                             endpoint_options o) {
+  std::unique_ptr<kafka_endpoint> k(new kafka_endpoint(std::move(o)));
+  WEIR_TRY(k->listen(e));
   return k;
 }
 
-status kafka_endpoint::open(caf::actor_system& system, const task_environment& e,
-                            endpoint_options o) {
+status kafka_endpoint::listen(const task_environment& e) {
+  auto& o = options_;
   WEIR_TRY(e.files->create_directories(o.folder));
   WEIR_ASSIGN(facts_.config, kafka::broker_config::make(o.config));
-  WEIR_ASSIGN(facts_.cluster_id, cluster_id_of(*e.files, o.folder));
-  // The port first: it is what fails most often, and nothing was opened yet.
   listener_options l;
   l.address = o.address;
   l.limits.request_bytes_max =
@@ -71,9 +53,6 @@ status kafka_endpoint::open(caf::actor_system& system, const task_environment& e
                                connections_possible());
   l.connections_per_host_max = static_cast<size_t>(facts_.config.number("max.connections.per.ip"));
   WEIR_ASSIGN(listener_, listener::open(std::move(l)));
-  facts_.node_id = o.node_id;
-  for (const auto* name : {"broker.id", "node.id"})
-    if (auto set = facts_.config.set_value(name)) facts_.node_id = std::atoi(set->c_str());
   facts_.host = listener_->host();
   facts_.port = listener_->port();
   if (facts_.host == "0.0.0.0" || facts_.host == "::") facts_.host = host_name();
@@ -86,22 +65,37 @@ status kafka_endpoint::open(caf::actor_system& system, const task_environment& e
     facts_.host = o.advertised.substr(0, at);
     facts_.port = static_cast<int32_t>(port);
   }
+  if (!o.rack.empty()) facts_.rack = o.rack;
   address_ = facts_.host + ":" + std::to_string(facts_.port);
+  return {};
+}
+
+status kafka_endpoint::open(caf::actor_system& system, const task_environment& e,
+                            metadata_port& metadata, const std::string& cluster_id,
+                            int32_t node_id) {
+  auto& o = options_;
+  facts_.cluster_id = cluster_id;
+  facts_.node_id = node_id;
   // What the node really does is what DescribeConfigs says of it.
-  o.config["node.id"] = o.config["broker.id"] = std::to_string(facts_.node_id);
+  o.config["node.id"] = o.config["broker.id"] = std::to_string(node_id);
   o.config["listeners"] =
       "PLAINTEXT://" + listener_->host() + ":" + std::to_string(listener_->port());
   o.config["advertised.listeners"] = "PLAINTEXT://" + address_;
   o.config["log.dir"] = o.config["log.dirs"] = o.folder;
+  if (!o.rack.empty()) o.config["broker.rack"] = o.rack;
   WEIR_ASSIGN(facts_.config, kafka::broker_config::make(o.config));
-  storage_options s{o.folder, std::make_shared<const kafka::broker_config>(facts_.config), o.log};
+  storage_options s{o.folder, std::make_shared<const kafka::broker_config>(facts_.config),
+                    &metadata, o.log};
   WEIR_ASSIGN(storage_, stream_storage::start(system, *e.files, *e.io, *e.time, std::move(s)));
   coordinators_ = std::make_unique<coordinators>(system, *storage_, facts_, *e.time, o.log);
   WEIR_ASSIGN(quotas_, quota_desk::open(*e.files, *e.io, o.folder, facts_.config));
   broker_ = std::make_unique<broker>(*storage_, *coordinators_, *quotas_, facts_, *e.time);
+  return {};
+}
+
+void kafka_endpoint::serve() {
   coordinators_->start();
   listener_->start(*broker_);
-  return {};
 }
 
 std::string kafka_endpoint::listening() const {

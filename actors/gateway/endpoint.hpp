@@ -14,17 +14,22 @@ struct endpoint_options {
   std::string folder;                      // of streams; made if absent
   std::string address = "127.0.0.1:9092";  // HOST:PORT to listen on; port 0: a free one
   std::string advertised;                  // HOST:PORT that clients are told; empty: as `address`
-  int32_t node_id = 1;
+  std::string rack;
   kafka::config_map config;              // node settings by Kafka's broker names
   std::function<void(std::string)> log;  // any thread
 };
 
 class kafka_endpoint {
  public:
-  /// Clients can connect when it returns.
-  static result<std::unique_ptr<kafka_endpoint>> start(caf::actor_system&, const task_environment&,
-                                                       endpoint_options);
+  /// Listens, and says where; clients have to wait.
+  static result<std::unique_ptr<kafka_endpoint>> bind(const task_environment&, endpoint_options);
   ~kafka_endpoint();
+  /// Opens the storage, which follows `metadata` from when it is attached to them, as this node of
+  /// this cluster.
+  status open(caf::actor_system&, const task_environment&, metadata_port& metadata,
+              const std::string& cluster_id, int32_t node_id);
+  /// The storage has the topics: coordinators read what they have to, clients are answered.
+  void serve();
   /// Ends connections, then coordinators, then the storage, with the record of a clean stop.
   status close();
 
@@ -33,14 +38,16 @@ class kafka_endpoint {
   /// HOST:PORT at which this machine reaches the listener.
   std::string listening() const;
   stream_storage& storage() noexcept { return *storage_; }
+  broker& requests() noexcept { return *broker_; }
   coordinators& coordination() noexcept { return *coordinators_; }
   const kafka::node_facts& facts() const noexcept { return facts_; }
   size_t connections() const noexcept { return listener_->connections(); }
 
  private:
-  kafka_endpoint() = default;
-  status open(caf::actor_system&, const task_environment&, endpoint_options);
+  explicit kafka_endpoint(endpoint_options o) : options_(std::move(o)) {}
+  status listen(const task_environment&);
 
+  endpoint_options options_;
   std::string address_;
   kafka::node_facts facts_;
   std::unique_ptr<listener> listener_;  // first, for what waits may still answer when others end

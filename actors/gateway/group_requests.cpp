@@ -29,7 +29,8 @@ void ask(group_router& groups, const request_ptr& request, const std::shared_ptr
   m.answer = [request](kafka::group_response r) {
     request->answer(std::get<Response>(std::move(r)));
   };
-  groups.ask(group, std::move(m), std::move(refuse));
+  m.refuse = std::move(refuse);
+  groups.ask(group, std::move(m));
 }
 
 /// Where the response has one error code of its own.
@@ -159,17 +160,20 @@ void ask_all(group_router& groups, const std::vector<std::string>& ids,
       ids.size(), [raw, finish = std::move(finish)] { finish(std::move(raw->parts)); });
   for (size_t i = 0; i < ids.size(); ++i) {
     auto* part = &out->parts[i];
-    auto actor = groups.find(ids[i]);
-    if (!groups.ready() || !actor) {
-      absent(ids[i], groups.ready() ? error_code::none : error_code::coordinator_load_in_progress,
-             *part);
+    auto [error, actor] = groups.find(ids[i]);
+    if (!actor) {
+      absent(ids[i], error, *part);
       out->all->done();
       continue;
     }
     caf::anon_send(actor, group_visit_message{[visit, part, out](const kafka::group& g) {
-                     visit(g, *part);
-                     out->all->done();
-                   }});
+                                                visit(g, *part);
+                                                out->all->done();
+                                              },
+                                              [absent, id = ids[i], part, out](error_code e) {
+                                                absent(id, e, *part);
+                                                out->all->done();
+                                              }});
   }
   out->all->begun();
 }
@@ -318,10 +322,9 @@ void broker::delete_groups(const request_ptr& request) {
   for (size_t i = 0; i < n; ++i) {
     auto* part = &out->response.results[i];
     part->group_id = body->groups_names[i];
-    auto actor = groups.find(part->group_id);
-    if (!groups.ready() || !actor) {
-      part->error_code = groups.ready() ? error_code::group_id_not_found
-                                        : error_code::coordinator_load_in_progress;
+    auto [error, actor] = groups.find(part->group_id);
+    if (!actor) {
+      part->error_code = error != error_code::none ? error : error_code::group_id_not_found;
       out->all->done();
       continue;
     }
@@ -332,6 +335,10 @@ void broker::delete_groups(const request_ptr& request) {
     m.answer = [part, out](kafka::group_response r) {
       auto& results = std::get<kafka::delete_groups_response>(r).results;
       if (!results.empty()) part->error_code = results[0].error_code;
+      out->all->done();
+    };
+    m.refuse = [part, out](error_code e) {
+      part->error_code = e;
       out->all->done();
     };
     caf::anon_send(actor, std::move(m));

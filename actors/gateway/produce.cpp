@@ -10,8 +10,9 @@ using kafka::error_code;
 class pending_produce final : public append_waiter,
                               public std::enable_shared_from_this<pending_produce> {
  public:
-  pending_produce(request_ptr r, std::shared_ptr<kafka::produce_request> body, int32_t throttle_ms)
-      : request_(std::move(r)), body_(std::move(body)) {
+  pending_produce(request_ptr r, std::shared_ptr<kafka::produce_request> body,
+                  const transaction_verifier& verifier, int32_t throttle_ms)
+      : request_(std::move(r)), body_(std::move(body)), verifier_(verifier) {
     response_.throttle_time_ms = throttle_ms;
     response_.responses.reserve(body_->topic_data.size());
     for (const auto& t : body_->topic_data) {
@@ -24,6 +25,8 @@ class pending_produce final : public append_waiter,
         places_.emplace_back(response_.responses.size() - 1, i);
       }
     }
+    topics_.resize(body_->topic_data.size());
+    actors_.resize(places_.size());
     left_ = places_.size() + 1;
   }
 
@@ -35,6 +38,7 @@ class pending_produce final : public append_waiter,
       const auto& in = body_->topic_data[t];
       bool by_id = request_->version() >= 13;
       auto topic = by_id ? topics.catalog().find(in.topic_id) : topics.catalog().find(in.name);
+      topics_[t] = topic;
       for (const auto& p : in.partition_data) {
         auto at = slot++;
         if (!topic) {
@@ -47,7 +51,7 @@ class pending_produce final : public append_waiter,
         else if (topic->internal)
           refuse(at, error_code::invalid_topic_exception);
         else
-          send(actor, p.records, at);
+          send(actors_[at] = actor, at);
       }
     }
     if (silent_) request_->send(answer::nothing());
@@ -55,6 +59,7 @@ class pending_produce final : public append_waiter,
   }
 
   void appended(uint32_t slot, append_reply r) override {
+    if (r.verification != 0) return verify(slot, r);
     auto& out = place(slot);
     out.error_code = r.error;
     out.base_offset = r.error == error_code::none ? r.base_offset : -1;
@@ -76,12 +81,30 @@ class pending_produce final : public append_waiter,
     out.base_offset = -1;
     done();
   }
-  void send(const partition_actor& to, const kafka::record_bytes& records, uint32_t slot) {
+  /// The first batch of a transaction here: when the coordinator knows of it, it is sent again.
+  void verify(uint32_t slot, const append_reply& r) {
+    auto [t, i] = places_[slot];
+    kafka::verify_item question;
+    question.transactional_id = body_->transactional_id.value_or("");
+    question.producer_id = r.producer_id;
+    question.producer_epoch = r.producer_epoch;
+    question.topic = topics_[t]->name;
+    question.partition = body_->topic_data[t].partition_data[i].index;
+    verifier_.verify(std::move(question), [self = shared_from_this(), slot, to = actors_[slot],
+                                           guard = r.verification](error_code e) {
+      if (e == error_code::none) return self->send(to, slot, guard);
+      self->refuse(slot, transaction_verifier::produce_error(e));
+    });
+  }
+  void send(const partition_actor& to, uint32_t slot, uint64_t verification = 0) {
+    auto [t, i] = places_[slot];
+    const auto& records = body_->topic_data[t].partition_data[i].records;
     append_message m;
     // The frame is this request's own: the partition patches offsets into it.
     auto* bytes = const_cast<std::byte*>(records.bytes.data());
     m.batch = {bytes, records.null ? 0 : records.bytes.size()};
     m.owner = request_->frame();
+    m.verification = verification;
     m.waiter = shared_from_this();
     m.slot = slot;
     caf::anon_send(to, std::move(m));
@@ -93,7 +116,10 @@ class pending_produce final : public append_waiter,
   request_ptr request_;
   std::shared_ptr<kafka::produce_request> body_;
   kafka::produce_response response_;
+  const transaction_verifier& verifier_;
   std::vector<std::pair<size_t, size_t>> places_;  // of a slot: topic and partition
+  std::vector<kafka::topic_ptr> topics_;
+  std::vector<partition_actor> actors_;  // of slots
   bool silent_ = false;
   std::atomic<size_t> left_{0};
 };
@@ -123,7 +149,7 @@ void broker::produce(const request_ptr& request) {
     for (const auto& p : t.partition_data) bytes += p.records.bytes.size();
   const auto throttle_ms = quotas_.charge(kafka::quota_kind::produce, *request, bytes);
   bool silent = body->acks == 0;
-  std::make_shared<pending_produce>(request, std::move(body), throttle_ms)
+  std::make_shared<pending_produce>(request, std::move(body), coordinators_.verifier(), throttle_ms)
       ->start(*storage_.directory(), silent);
 }
 

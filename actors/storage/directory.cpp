@@ -1,7 +1,5 @@
 #include "actors/storage/directory.hpp"
 
-#include <algorithm>
-
 namespace weir {
 
 topic_directory::topic_directory() {
@@ -26,9 +24,7 @@ partition_actor topic_directory::partition(std::string_view topic, int32_t numbe
 }
 
 const node_entry* topic_directory::node(int32_t id) const {
-  auto it = std::lower_bound(nodes_->begin(), nodes_->end(), id,
-                             [](const node_entry& n, int32_t i) { return n.id < i; });
-  return it != nodes_->end() && it->id == id ? &*it : nullptr;
+  return kafka::find_node(*nodes_, id);
 }
 
 int32_t topic_directory::leader(std::string_view topic, int32_t number) const {

@@ -10,26 +10,15 @@
 #include <vector>
 
 #include "actors/storage/interfaces.hpp"
+#include "runtime/kafka/topics/node_entry.hpp"
 #include "runtime/kafka/topics/topic_catalog.hpp"
 
 namespace weir {
 
 using partition_list = std::shared_ptr<const std::vector<partition_actor>>;
 
-/// A node of the cluster, as clients and other nodes reach it.
-struct node_entry {
-  int32_t id = -1;
-  std::string name, rack;
-  std::string host;  // that Kafka's clients are told
-  int32_t port = 0;
-  std::string peers;  // HOST:PORT of its listener for nodes
-  std::string http;   // HOST:PORT
-  bool alive = true;
-  bool draining = false;
-  friend bool operator==(const node_entry&, const node_entry&) = default;
-};
-/// By rising id.
-using node_list = std::shared_ptr<const std::vector<node_entry>>;
+using kafka::node_entry;
+using kafka::node_list;
 
 class topic_directory {
  public:

@@ -64,6 +64,8 @@ struct append_message {
   uint64_t verification = 0;
   std::shared_ptr<append_waiter> waiter;  // null: nobody asks (acks = 0)
   uint32_t slot = 0;
+  /// The leadership in which it may be appended; in another one: NOT_LEADER_OR_FOLLOWER. -1: any.
+  int32_t leader_epoch = -1;
 };
 struct marker_message {
   int64_t producer_id = -1;

@@ -100,6 +100,14 @@ class partition_state {
   void handle(append_message& m) {
     if (failure_) return refuse(m.waiter, m.slot);
     if (!ready(m)) return;
+    if (m.leader_epoch >= 0 && m.leader_epoch != seed_.role.leader_epoch) {
+      append_reply reply;
+      reply.error = kafka::error_code::not_leader_or_follower;
+      reply.message = seed_.settings.partition.name + ": leader epoch " +
+                      std::to_string(m.leader_epoch) + " is over";
+      if (m.waiter) m.waiter->appended(m.slot, std::move(reply));
+      return;
+    }
     if (auto s = bring_into_codec(m, seed_.settings); !s) {
       append_reply reply;
       reply.error = kafka::error_code::corrupt_message;

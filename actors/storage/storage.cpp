@@ -1,7 +1,5 @@
 #include "actors/storage/storage.hpp"
 
-#include <future>
-
 #include "actors/storage/committer.hpp"
 
 namespace weir {
@@ -22,10 +20,7 @@ result<std::unique_ptr<stream_storage>> stream_storage::start(caf::actor_system&
 
 status stream_storage::open(file_system& files, io_executor& io, const clock& time) {
   const auto& dir = options_.folder;
-  for (const auto* sub : {"/topics", "/catalog", "/commits"})
-    WEIR_TRY(files.create_directories(dir + sub));
-  WEIR_ASSIGN(auto store, kafka::topic_store::open(dir + "/catalog"));
-  WEIR_ASSIGN(auto catalog, store.load());
+  for (const auto* sub : {"/topics", "/commits"}) WEIR_TRY(files.create_directories(dir + sub));
   files_ = std::make_unique<file_cache>(files);
   WEIR_ASSIGN(auto commits, group_commit::open(*files_, {dir + "/commits", nullptr, syncs_}));
   commits_ = std::move(commits);
@@ -36,8 +31,7 @@ status stream_storage::open(file_system& files, io_executor& io, const clock& ti
   auto queue = std::make_shared<commit_queue>();
   committer_ = spawn_committer(system_, {queue, registry, commits_, options_.log});
   seed.folder = dir + "/topics";
-  seed.store = std::make_shared<kafka::topic_store>(std::move(store));
-  seed.catalog = std::move(catalog);
+  seed.metadata = options_.metadata;
   seed.config = options_.config;
   seed.commits = commits_;
   seed.registry = std::move(registry);
@@ -52,10 +46,7 @@ status stream_storage::open(file_system& files, io_executor& io, const clock& ti
   p.time = &time;
   p.compactions = std::make_shared<std::atomic<uint32_t>>(0);
   p.log = options_.log;
-  std::promise<void> published;
-  seed.published = [&published] { published.set_value(); };
   topics_ = spawn_topics(system_, std::move(seed));
-  published.get_future().wait();
   return {};
 }
 

@@ -1,11 +1,11 @@
 // Stream storage of one node, put together: the log folder, the committer, the topics and their
 // partitions. Owned by the process; used by one thread, but directory() by any.
 //   DIR/topics/NAME.ID/PARTITION/...   segments and indexes
-//   DIR/catalog/                       the topics
 //   DIR/commits/                       commit points, the journal
 //   DIR/clean-stop                     how partitions stood at the end; gone while the node runs
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -16,6 +16,7 @@ namespace weir {
 struct storage_options {
   std::string folder;
   std::shared_ptr<const kafka::broker_config> config;
+  metadata_port* metadata = nullptr;     // outlives the storage
   std::function<void(std::string)> log;  // any thread
 };
 
@@ -30,6 +31,10 @@ class stream_storage {
   directory_ptr directory() const { return board_->get(); }
   std::shared_ptr<directory_board> board() const { return board_; }
   const topics_actor& topics() const { return topics_; }
+  metadata_port& metadata() const { return *options_.metadata; }
+  /// The node that leads the metadata; -1: not known. For show.
+  int32_t controller() const noexcept { return controller_.load(std::memory_order_relaxed); }
+  void set_controller(int32_t node) noexcept { controller_.store(node, std::memory_order_relaxed); }
   const kafka::broker_config& config() const { return *options_.config; }
   std::shared_ptr<const kafka::broker_config> config_ptr() const { return options_.config; }
   const std::string& folder() const { return options_.folder; }
@@ -51,6 +56,7 @@ class stream_storage {
   std::shared_ptr<directory_board> board_;
   std::shared_ptr<gauge_board> gauges_ = std::make_shared<gauge_board>();
   std::shared_ptr<latency_histogram> syncs_ = std::make_shared<latency_histogram>();
+  std::atomic<int32_t> controller_{-1};
   committer_actor committer_;
   topics_actor topics_;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "runtime/kafka/topics/topic_config.hpp"
 
@@ -47,34 +48,41 @@ class topics_state {
     upkeep_interval_ = std::clamp(check, upkeep_step, upkeep_interval_max);
     for (auto& c : seed_.clean) clean_.emplace(c.id, std::move(c));
     seed_.clean.clear();
-    directory_.catalog() = seed_.catalog;
-    for (const auto& t : directory_.catalog().sorted()) make_partitions(*t, 0);
-    publish();
-    seed_.published();
-    clean_.clear();
     self_->delayed_send(self_, upkeep_step, tick_atom::value);
   }
 
-  void change(const topic_change_message& m) {
-    auto copy = directory_.catalog();
+  void change(topic_change_message& m) {
+    auto done = m.done ? std::move(m.done) : [](const kafka::api_error&) {};
+    if (m.commands.empty()) return done({});
+    seed_.metadata->change(std::move(m.commands), m.limit, std::move(done));
+  }
+
+  /// Follows the metadata.
+  void follow(const topic_news_message& m) {
+    directory_.set_self(m.self);
+    const bool moved = m.nodes && *m.nodes != *directory_.nodes();
+    if (m.nodes) directory_.set_nodes(m.nodes);
     std::vector<kafka::topic_change> changes;
-    kafka::api_error problem;
-    for (const auto& c : m.commands) {
-      auto applied = copy.apply(c);
-      problem = std::move(applied.problem);
-      if (!problem.ok()) break;
-      changes.push_back(std::move(applied.change));
+    auto follow_one = [&](const kafka::uuid& id, kafka::topic_ptr after) {
+      auto before = directory_.catalog().find(id);
+      if (before == after || (before && after && *before == *after)) return;
+      changes.push_back(directory_.catalog().follow(id, std::move(after)));
+      carry_out(changes.back());
+    };
+    if (m.everything) {
+      std::set<kafka::uuid> named;
+      for (const auto& t : m.topics) named.insert(t->id);
+      for (const auto& t : directory_.catalog().sorted())
+        if (!named.contains(t->id)) follow_one(t->id, nullptr);
     }
-    if (problem.ok())
-      if (auto s = seed_.store->write(changes); !s)
-        problem = {kafka::error_code::kafka_storage_error, s.err().message};
-    if (problem.ok()) {
-      directory_.catalog() = std::move(copy);
-      for (const auto& c : changes) carry_out(c);
-      publish();
-    }
-    if (m.done) m.done(problem);
-    if (!problem.ok()) return;
+    for (const auto& id : m.deleted) follow_one(id, nullptr);
+    for (const auto& t : m.topics) follow_one(t->id, t);
+    // Where leaders are reached is a part of the roles.
+    if (moved)
+      for (const auto& t : directory_.catalog().sorted()) tell_roles(*t, nullptr);
+    if (m.everything) clean_.clear();
+    publish();
+    if (m.published) m.published();
     for (const auto& l : listeners_)
       for (const auto& c : changes) l(c);
   }
@@ -115,51 +123,97 @@ class topics_state {
 
   void carry_out(const kafka::topic_change& c) {
     if (!c.after) return remove(*c.before);
-    auto had = c.before ? c.before->partitions.size() : 0;
-    if (c.before)
-      for (size_t i = 0; i < had; ++i)
-        caf::anon_send(directory_.partition(c.after->id, static_cast<int32_t>(i)),
-                       config_atom::value,
-                       settings_of(*c.after, static_cast<int32_t>(i), *seed_.config));
-    if (c.after->partitions.size() > had) make_partitions(*c.after, had);
-  }
-  void make_partitions(const kafka::topic_info& t, size_t from) {
+    const auto& t = *c.after;
     auto list = std::make_shared<std::vector<partition_actor>>();
     if (auto old = directory_.partitions(t.id)) *list = *old;
-    for (auto i = from; i < t.partitions.size(); ++i) {
-      auto s = seed_.partition;
-      s.id = {t.id.bytes, static_cast<int32_t>(i)};
-      s.folder = seed_.folder + "/" + t.name + "." + t.id.to_string() + "/" + std::to_string(i);
-      s.settings = settings_of(t, static_cast<int32_t>(i), *seed_.config);
-      s.role.leader_epoch = t.partitions[i].leader_epoch;
-      s.owner = seed_.registry->add();
-      s.gauges = seed_.gauges->add(s.id);
-      if (auto it = clean_.find(s.id); it != clean_.end()) s.clean = std::move(it->second);
-      if (from == 0) s.committed = seed_.commits->point(s.id);
-      auto owner = s.owner;
-      auto actor = spawn_partition(self_->system(), std::move(s));
-      seed_.registry->bind(owner, actor);
-      all_.emplace_back(owner, actor);
-      list->push_back(std::move(actor));
+    list->resize(t.partitions.size());
+    bool made = false;
+    for (size_t i = 0; i < t.partitions.size(); ++i) {
+      auto& actor = (*list)[i];
+      const bool here = has_replica(t.partitions[i]);
+      if (here && !actor) {
+        actor = make_partition(t, static_cast<int32_t>(i));
+        made = true;
+      } else if (!here && actor) {
+        drop_partition({t.id.bytes, static_cast<int32_t>(i)}, actor);
+        actor = partition_actor();
+        made = true;
+      }
     }
-    directory_.set_partitions(t.id, std::move(list));
+    if (made || !c.before || c.before->partitions.size() != t.partitions.size())
+      directory_.set_partitions(t.id, list);
+    if (!c.before) return;
+    if (c.before->configs != t.configs)
+      for (size_t i = 0; i < t.partitions.size(); ++i)
+        if (const auto& p = (*list)[i])
+          caf::anon_send(p, config_atom::value,
+                         settings_of(t, static_cast<int32_t>(i), *seed_.config));
+    tell_roles(t, c.before->configs == t.configs ? c.before.get() : nullptr);
+  }
+  bool has_replica(const kafka::partition_info& p) const {
+    return std::find(p.replicas.begin(), p.replicas.end(), directory_.self()) != p.replicas.end();
+  }
+  kafka::partition_role role_of(const kafka::topic_info& t, size_t i) const {
+    const auto& p = t.partitions[i];
+    kafka::partition_role r;
+    r.self = directory_.self();
+    r.leader = p.leader;
+    r.leader_epoch = p.leader_epoch;
+    r.version = p.version;
+    r.replicas = p.replicas;
+    r.in_sync = p.in_sync;
+    r.min_in_sync = kafka::resolve_topic_settings(t.configs, *seed_.config).min_insync_replicas;
+    // Internal topics are made before there are as many nodes as their default asks for.
+    if (t.internal)
+      r.min_in_sync = std::min(r.min_in_sync, static_cast<int32_t>(p.replicas.size()));
+    if (const auto* n = directory_.node(p.leader); n && !r.leads()) r.leader_address = n->peers;
+    return r;
+  }
+  /// To partitions whose place changed since `before`; null: to all.
+  void tell_roles(const kafka::topic_info& t, const kafka::topic_info* before) {
+    auto list = directory_.partitions(t.id);
+    if (!list) return;
+    for (size_t i = 0; i < list->size(); ++i) {
+      if (!(*list)[i]) continue;
+      if (before && i < before->partitions.size() &&
+          before->partitions[i].version == t.partitions[i].version)
+        continue;
+      caf::anon_send((*list)[i], role_of(t, i));
+    }
+  }
+  partition_actor make_partition(const kafka::topic_info& t, int32_t i) {
+    auto s = seed_.partition;
+    s.id = {t.id.bytes, i};
+    s.folder = seed_.folder + "/" + t.name + "." + t.id.to_string() + "/" + std::to_string(i);
+    s.settings = settings_of(t, i, *seed_.config);
+    s.role = role_of(t, static_cast<size_t>(i));
+    s.cluster = seed_.metadata;
+    s.owner = seed_.registry->add();
+    s.gauges = seed_.gauges->add(s.id);
+    if (auto it = clean_.find(s.id); it != clean_.end()) s.clean = std::move(it->second);
+    s.committed = seed_.commits->point(s.id);
+    auto owner = s.owner;
+    auto actor = spawn_partition(self_->system(), std::move(s));
+    seed_.registry->bind(owner, actor);
+    all_.emplace_back(owner, actor);
+    return actor;
+  }
+  void drop_partition(const log_id& id, const partition_actor& p) {
+    seed_.gauges->remove(id);
+    auto it = std::find_if(all_.begin(), all_.end(), [&](const auto& e) { return e.second == p; });
+    if (it != all_.end()) {
+      seed_.registry->remove(it->first);
+      *it = std::move(all_.back());
+      all_.pop_back();
+    }
+    caf::anon_send(p, remove_atom::value);
   }
   void remove(const kafka::topic_info& t) {
     auto list = directory_.partitions(t.id);
     directory_.set_partitions(t.id, nullptr);
     if (!list) return;
     for (size_t i = 0; i < list->size(); ++i)
-      seed_.gauges->remove({t.id.bytes, static_cast<int32_t>(i)});
-    for (const auto& p : *list) {
-      auto it =
-          std::find_if(all_.begin(), all_.end(), [&](const auto& e) { return e.second == p; });
-      if (it != all_.end()) {
-        seed_.registry->remove(it->first);
-        *it = std::move(all_.back());
-        all_.pop_back();
-      }
-      caf::anon_send(p, remove_atom::value);
-    }
+      if ((*list)[i]) drop_partition({t.id.bytes, static_cast<int32_t>(i)}, (*list)[i]);
   }
 
   pointer self_ = nullptr;
@@ -177,7 +231,8 @@ topics_actor::behavior_type topics(topics_actor::stateful_pointer<topics_state> 
   self->state.init(self, std::move(seed));
   auto& s = self->state;
   return {
-      [&s](const topic_change_message& m) { s.change(m); },
+      [&s](topic_change_message& m) { s.change(m); },
+      [&s](const topic_news_message& m) { s.follow(m); },
       [&s](const topic_listen_message& m) { s.listen(m); },
       [&s](tick_atom) { s.tick(); },
       [&s](close_atom) { return s.close(); },
@@ -217,6 +272,7 @@ partition_settings settings_of(const kafka::topic_info& t, int32_t partition,
   p.timestamp_after_max_ms = s.timestamp_after_max_ms;
   out.codec = codec_of(s.compression);
   out.retention_check_ms = config.number(retention_check);
+  p.verify_transactions = config.flag("transaction.partition.verification.enable");
   p.producer_expiration_ms = config.number("producer.id.expiration.ms");
   return out;
 }

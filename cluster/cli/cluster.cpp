@@ -7,9 +7,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cinttypes>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -17,7 +20,9 @@
 #include "cluster/cli/node_file.hpp"
 #include "cluster/cli/table.hpp"
 #include "cluster/http/server.hpp"
+#include "cluster/http/target.hpp"
 #include "runtime/column/json_text.hpp"
+#include "runtime/io/file.hpp"
 
 namespace weir::cli {
 namespace {
@@ -31,6 +36,7 @@ constexpr auto stop_limit = 20s;
 // A process that is killed may have writes under way in the kernel.
 constexpr auto kill_limit = 10s;
 constexpr auto poll_interval = 10ms;
+constexpr auto drain_interval = 200ms;
 
 int fail(const std::string& message) {
   std::fprintf(stderr, "weir: %s\n", message.c_str());
@@ -59,28 +65,65 @@ pid_t spawn_node_process(const std::string& dir, const std::vector<std::string>&
   ::_exit(127);
 }
 
-result<node_file> start_node(const cluster_verb_options& o, uint32_t i, const std::string& join) {
-  std::string dir = node_dir(o, i);
+/// Where a local node listens, kept in its folder so that it is found there when it starts again.
+struct kept_addresses {
+  std::string http, kafka, peers;
+};
+std::optional<kept_addresses> read_addresses(const std::string& dir) {
+  std::ifstream in(dir + "/addresses");
+  kept_addresses a;
+  if (!(in >> a.http >> a.kafka >> a.peers)) return std::nullopt;
+  return a;
+}
+status keep_addresses(const std::string& dir, const node_file& n) {
+  auto files = make_posix_file_system();
+  return atomic_write_file(*files, dir + "/addresses",
+                           n.http + "\n" + n.kafka + "\n" + n.peers + "\n");
+}
+
+struct starting_node {
+  std::string dir;
+  uint32_t number = 0;
+  pid_t child = -1;
+};
+
+result<starting_node> start_node(const cluster_verb_options& o, uint32_t i,
+                                 const std::vector<std::string>& join) {
+  starting_node n{node_dir(o, i), i, -1};
   std::error_code e;
-  std::filesystem::create_directories(dir, e);
-  if (e) return error{errc::io, "cannot make " + dir + ": " + e.message()};
+  std::filesystem::create_directories(n.dir, e);
+  if (e) return error{errc::io, "cannot make " + n.dir + ": " + e.message()};
+  const auto kept =
+      read_addresses(n.dir).value_or(kept_addresses{"127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"});
   std::vector<std::string> arguments = {"weir",       "node",
-                                        "--data-dir", dir,
+                                        "--data-dir", n.dir,
                                         "--name",     "n" + std::to_string(i),
-                                        "--http",     "127.0.0.1:0",
+                                        "--http",     kept.http,
+                                        "--kafka",    kept.kafka,
+                                        "--peers",    kept.peers,
                                         "--memory",   std::to_string(o.memory_bytes)};
-  if (!join.empty()) arguments.insert(arguments.end(), {"--join", join});
-  remove_node_file(dir);
-  pid_t child = spawn_node_process(dir, arguments);
-  if (child < 0) return error{errc::io, "cannot start a process for " + dir};
+  for (const auto& j : join) arguments.insert(arguments.end(), {"--join", j});
+  for (const auto& [name, value] : o.settings)
+    arguments.insert(arguments.end(), {"--broker-config", name + "=" + value});
+  remove_node_file(n.dir);
+  n.child = spawn_node_process(n.dir, arguments);
+  if (n.child < 0) return error{errc::io, "cannot start a process for " + n.dir};
+  return n;
+}
+
+result<node_file> wait_ready(const starting_node& n) {
+  const auto name = "node n" + std::to_string(n.number);
   auto deadline = std::chrono::steady_clock::now() + ready_limit;
   while (std::chrono::steady_clock::now() < deadline) {
-    if (auto n = read_running_node(dir)) return *n;
-    if (::waitpid(child, nullptr, WNOHANG) == child)
-      return error{errc::io, "node n" + std::to_string(i) + " has ended; see " + dir + "/log"};
+    if (auto running = read_running_node(n.dir)) {
+      WEIR_TRY(keep_addresses(n.dir, *running));
+      return *running;
+    }
+    if (n.child >= 0 && ::waitpid(n.child, nullptr, WNOHANG) == n.child)
+      return error{errc::io, name + " has ended; see " + n.dir + "/log"};
     std::this_thread::sleep_for(poll_interval);
   }
-  return error{errc::timeout, "node n" + std::to_string(i) + " is not ready; see " + dir + "/log"};
+  return error{errc::timeout, name + " is not ready; see " + n.dir + "/log"};
 }
 
 /// False when the process still runs after `limit`.
@@ -99,12 +142,12 @@ void print_nodes(const std::vector<node_file>& nodes, const std::string& format)
     for (const auto& n : nodes)
       out += (n.name == nodes.front().name ? "" : ", ") + std::string("{\"id\": ") +
              json_string(n.name) + ", \"pid\": " + std::to_string(n.pid) +
-             ", \"kafka\": null, \"http\": " + json_string(n.http) + "}";
+             ", \"kafka\": " + json_string(n.kafka) + ", \"http\": " + json_string(n.http) + "}";
     std::printf("%s]}\n", out.c_str());
     return;
   }
-  text_table t({"id", "pid", "http"});
-  for (const auto& n : nodes) t.add({n.name, std::to_string(n.pid), n.http});
+  text_table t({"id", "pid", "kafka", "http"});
+  for (const auto& n : nodes) t.add({n.name, std::to_string(n.pid), n.kafka, n.http});
   t.print(format);
 }
 
@@ -159,19 +202,37 @@ void print_jobs(const std::string& json, const std::string& format) {
 }  // namespace
 
 int cluster_up(const cluster_verb_options& o) {
-  std::vector<node_file> nodes;
-  std::string join;
+  // Those that were here before know each other: they start together, for none is ready alone. Of a
+  // new cluster the first one begins, and the others join it.
+  std::vector<std::string> known;
+  for (uint32_t i = 1; i <= o.nodes; ++i)
+    if (auto a = read_addresses(node_dir(o, i))) known.push_back(a->peers);
+  std::vector<node_file> ready(o.nodes);
+  std::vector<starting_node> starting;
   for (uint32_t i = 1; i <= o.nodes; ++i) {
-    auto running = read_running_node(node_dir(o, i));
-    if (!running) {
-      auto started = start_node(o, i, join);
-      if (!started) return fail(started.err().message);
-      running = *started;
+    if (auto running = read_running_node(node_dir(o, i))) {
+      ready[i - 1] = *running;
+      continue;
     }
-    if (i == 1) join = "127.0.0.1:" + std::to_string(running->port);
-    nodes.push_back(*running);
+    auto join = known;
+    if (auto own = read_addresses(node_dir(o, i))) std::erase(join, own->peers);
+    auto started = start_node(o, i, join);
+    if (!started) return fail(started.err().message);
+    if (!known.empty()) {
+      starting.push_back(*started);
+      continue;
+    }
+    auto first = wait_ready(*started);
+    if (!first) return fail(first.err().message);
+    ready[i - 1] = *first;
+    known.push_back(first->peers);
   }
-  print_nodes(nodes, o.output);
+  for (const auto& s : starting) {
+    auto n = wait_ready(s);
+    if (!n) return fail(n.err().message);
+    ready[s.number - 1] = *n;
+  }
+  print_nodes(ready, o.output);
   return exit_ok;
 }
 
@@ -181,11 +242,11 @@ int cluster_down(const cluster_verb_options& o) {
   for (const auto& entry : std::filesystem::directory_iterator(o.data_dir, ignored))
     if (auto n = read_running_node(std::filesystem::absolute(entry.path()).string()))
       running.emplace_back(std::filesystem::absolute(entry.path()).string(), n->pid);
-  // The coordinator first: its jobs take their last snapshots while their tasks still live.
+  // All at once: one after the other, each would be taken for lost by those that are left.
   std::sort(running.begin(), running.end(),
             [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (const auto& [dir, pid] : running) ::kill(static_cast<pid_t>(pid), SIGTERM);
   for (const auto& [dir, pid] : running) {
-    ::kill(static_cast<pid_t>(pid), SIGTERM);
     if (!wait_for_end(dir, pid, stop_limit)) {
       ::kill(static_cast<pid_t>(pid), SIGKILL);
       if (!wait_for_end(dir, pid, kill_limit))
@@ -206,17 +267,75 @@ int cluster_status(const cluster_verb_options& o) {
   }
   simdjson::dom::parser parser;
   simdjson::dom::array nodes;
-  text_table t({"id", "pid", "http", "kafka", "alive", "coordinates"});
+  text_table t({"id", "node", "rack", "http", "kafka", "alive", "votes", "coordinates", "replicas",
+                "leaders", "masters"});
   auto parsed = parser.parse(answer);
+  auto shown = [](simdjson::dom::element e) { return e.is_null() ? std::string() : text_of(e); };
   if (!parsed.error() && !parsed["nodes"].get(nodes))
     for (auto n : nodes)
-      t.add({text_of(n["id"]), text_of(n["pid"]), text_of(n["http"]),
-             n["kafka"].is_null() ? "" : text_of(n["kafka"]), text_of(n["alive"]),
-             text_of(n["coordinates"])});
+      t.add({text_of(n["id"]), text_of(n["node"]), shown(n["rack"]), shown(n["http"]),
+             shown(n["kafka"]), text_of(n["draining"]) == "true" ? "draining" : text_of(n["alive"]),
+             text_of(n["votes"]), text_of(n["coordinates"]), text_of(n["replicas"]),
+             text_of(n["leaders"]), text_of(n["masters"])});
   t.print(o.output);
-  std::printf("\n");
+  if (o.output.empty() || o.output == "table") {
+    auto p = parsed["partitions"];
+    std::printf("\npartitions: %s, without leader %s, under-replicated %s, moving %s\n\n",
+                text_of(p["count"]).c_str(), text_of(p["leaderless"]).c_str(),
+                text_of(p["under_replicated"]).c_str(), text_of(p["moving"]).c_str());
+  } else {
+    std::printf("\n");
+  }
   print_jobs(answer, o.output);
   return exit_ok;
+}
+
+int cluster_drain(const cluster_verb_options& o) {
+  std::string answer;
+  const auto target = "/cluster/nodes/" + http::escape(o.id) + "/drain";
+  if (o.undo) return call(o, "POST", target + "?undo=true", "", answer);
+  // Until nothing is left on it but copies that no other node can take: then it can be stopped.
+  simdjson::dom::parser parser;
+  std::string shown;
+  for (;;) {
+    if (int code = call(o, "POST", target, "", answer)) return code;
+    uint64_t stuck = 0;
+    if (parser.parse(answer)["stuck"].get(stuck)) return fail("not an answer: " + answer);
+    if (int code = call(o, "GET", "/cluster", "", answer)) return code;
+    simdjson::dom::array nodes;
+    auto parsed = parser.parse(answer);
+    uint64_t replicas = 0, leaders = 0, masters = 0;
+    if (!parsed.error() && !parsed["nodes"].get(nodes))
+      for (auto n : nodes)
+        if (text_of(n["id"]) == o.id || text_of(n["node"]) == o.id)
+          if (n["replicas"].get(replicas) || n["leaders"].get(leaders) || n["masters"].get(masters))
+            return fail("not an answer: " + answer);
+    if (replicas <= stuck && leaders == 0 && masters == 0) {
+      if (stuck)
+        std::fprintf(stderr,
+                     "%" PRIu64
+                     " copies stay on it, since no other node can take them: they are behind while "
+                     "it is stopped\n",
+                     stuck);
+      break;
+    }
+    const auto left = std::to_string(replicas) + " replicas, " + std::to_string(leaders) +
+                      " leaders, " + std::to_string(masters) + " job masters";
+    if (!o.wait) {
+      std::fprintf(stderr, "moving: %s left\n", left.c_str());
+      return exit_ok;
+    }
+    if (left != shown) std::fprintf(stderr, "%s left\n", left.c_str());
+    shown = left;
+    std::this_thread::sleep_for(drain_interval);
+  }
+  std::fprintf(stderr, "%s is drained: it can be stopped\n", o.id.c_str());
+  return exit_ok;
+}
+
+int cluster_forget(const cluster_verb_options& o) {
+  std::string answer;
+  return call(o, "DELETE", "/cluster/nodes/" + http::escape(o.id), "", answer);
 }
 
 int job_submit(const cluster_verb_options& o) {

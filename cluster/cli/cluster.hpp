@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cluster/cli/run.hpp"
 
@@ -14,13 +15,15 @@ namespace weir::cli {
 struct cluster_verb_options {
   std::string data_dir;
   std::string name = "n1";
-  std::string join;  // HOST:PORT of the coordinator's actors; empty: coordinates
+  std::string rack;
+  std::vector<std::string> join;      // listeners for nodes of members; none: begins a cluster
+  std::string peers = "127.0.0.1:0";  // HOST:PORT of the listener for nodes
+  std::string advertised_peers;       // HOST:PORT that other nodes are told; empty: as it listens
   std::string http = "127.0.0.1:0";
-  std::string kafka;       // HOST:PORT of the Kafka listener; empty: none
+  std::string kafka = "127.0.0.1:0";  // HOST:PORT of the Kafka listener
   std::string advertised;  // HOST:PORT that Kafka's clients are told; empty: where it listens
   std::map<std::string, std::string> settings;              // of the broker, by Kafka's names
   size_t metrics_partitions = 1'000, metrics_groups = 200;  // with series of their own
-  uint16_t port = 0;
   uint32_t nodes = 3;
   size_t memory_bytes = size_t{2} << 30;
   std::string cluster;  // HOST:PORT of any node's HTTP listener
@@ -28,11 +31,12 @@ struct cluster_verb_options {
   std::map<std::string, std::string> set;
   std::optional<uint32_t> parallelism;
   std::optional<int64_t> snapshot_interval_us;  // else the job's, else a second
+  bool undo = false, wait = true;               // drain
   std::string output;
 };
 
-/// One node in the foreground; prints "ready kafka=HOST:PORT http=HOST:PORT" (without kafka when it
-/// has no such listener) when it takes work. Ends on SIGTERM, and when its coordinator is gone.
+/// One node in the foreground; prints "ready kafka=HOST:PORT http=HOST:PORT" when it takes work.
+/// Waits for its cluster as long as that takes. Ends on SIGTERM.
 int run_node(const cluster_verb_options&);
 
 /// Starts nodes n1 ... of DIR that are not running as background processes, waits until they are
@@ -40,6 +44,10 @@ int run_node(const cluster_verb_options&);
 int cluster_up(const cluster_verb_options&);
 int cluster_down(const cluster_verb_options&);
 int cluster_status(const cluster_verb_options&);
+/// Moves everything off a node and waits until nothing is left on it.
+int cluster_drain(const cluster_verb_options&);
+/// Forgets a node that is gone and has nothing.
+int cluster_forget(const cluster_verb_options&);
 
 int job_submit(const cluster_verb_options&);
 int job_ls(const cluster_verb_options&);

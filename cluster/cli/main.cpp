@@ -5,6 +5,7 @@
 #include "cluster/cli/bench.hpp"
 #include "cluster/cli/bench_nexmark.hpp"
 #include "cluster/cli/cluster.hpp"
+#include "cluster/cli/config/node_config.hpp"
 #include "cluster/cli/inspect.hpp"
 #include "cluster/cli/prompt/shell.hpp"
 #include "cluster/cli/run.hpp"
@@ -185,7 +186,9 @@ int do_sql(raw_options& o) {
 /// Verbs of a cluster; the chosen one's function, once the command line is parsed.
 struct cluster_verbs {
   cluster_verb_options options;
-  std::vector<std::string> set, settings;
+  node_config node_settings{false}, one_settings{true};
+  std::vector<std::pair<CLI::App*, node_config*>> configured;
+  std::vector<std::string> set;
   std::string interval, memory = "2GiB";
   uint32_t parallelism = 0;
   std::vector<std::pair<CLI::App*, int (*)(const cluster_verb_options&)>> verbs;
@@ -208,34 +211,10 @@ struct cluster_verbs {
 
   void add_all(CLI::App& app) {
     auto* node = add(app, "node", "one node of a cluster, in the foreground", run_node);
-    node->add_option("--data-dir", options.data_dir, "what the node keeps")->required();
-    node->add_option("--name", options.name, "the node's name in its cluster");
-    node->add_option("--join", options.join, "HOST:PORT of the coordinating node's actors");
-    node->add_option("--port", options.port, "where its actors are reached (0: a free port)");
-    node->add_option("--http", options.http, "HTTP listener (port 0: a free one)");
-    node->add_option("--memory", memory, "what its tasks may hold")->check(size_check());
-
-    auto* one = app.add_subcommand("up", "one node: topics, jobs, Kafka and HTTP listeners");
-    verbs.emplace_back(one, [](const cluster_verb_options& given) {
-      auto o = given;
-      if (o.data_dir.empty()) o.data_dir = "weir-data";
-      if (o.kafka.empty()) o.kafka = "127.0.0.1:9092";
-      return run_node(o);
-    });
-    one->add_option("--data-dir", options.data_dir, "what the node keeps (default: weir-data)");
-    one->add_option("--http", options.http, "HTTP listener, HOST:PORT (port 0: a free one)");
-    for (auto* verb : {one, node}) {
-      verb->add_option("--kafka", options.kafka, "Kafka listener, HOST:PORT (port 0: a free one)");
-      verb->add_option("--advertise", options.advertised, "HOST:PORT that Kafka clients are told");
-      verb->add_option("--broker-config", settings,
-                       "NAME=VALUE of the broker, by Kafka's names (log.retention.hours=24)")
-          ->check(setting_check());
-      verb->add_option("--metrics-partitions", options.metrics_partitions,
-                       "partitions up to which each has its own metrics (default: 1000)");
-      verb->add_option("--metrics-groups", options.metrics_groups,
-                       "consumer groups whose lag the metrics show (default: 200)");
-    }
-    one->add_option("--memory", memory, "what its tasks may hold")->check(size_check());
+    auto* one = add(app, "up", "one node: topics, jobs, Kafka and HTTP listeners", run_node);
+    node_settings.add_options(*node);
+    one_settings.add_options(*one);
+    configured = {{node, &node_settings}, {one, &one_settings}};
 
     auto* cluster = app.add_subcommand("cluster", "local nodes as background processes");
     cluster->require_subcommand(1);
@@ -248,6 +227,15 @@ struct cluster_verbs {
           ->required();
     format(up);
     client(add(*cluster, "status", "nodes and jobs", cluster_status));
+    auto* drain =
+        add(*cluster, "drain", "move everything off a node before it is stopped", cluster_drain);
+    drain->add_flag("--undo", options.undo, "it takes part again");
+    drain->add_flag("!--no-wait", options.wait, "do not wait until nothing is left on it");
+    auto* forget = add(*cluster, "forget", "forget a node that is gone for good", cluster_forget);
+    for (auto* verb : {drain, forget}) {
+      verb->add_option("NODE", options.id, "the node's name or number")->required();
+      client(verb);
+    }
 
     auto* job = app.add_subcommand("job", "jobs of a cluster");
     job->require_subcommand(1);
@@ -273,10 +261,12 @@ struct cluster_verbs {
   /// The exit code of the verb that was chosen; nothing when it is none of these.
   std::optional<int> run() {
     for (const auto& s : set) add_setting(options.set, s);
-    for (const auto& s : settings) add_setting(options.settings, s);
     if (parallelism) options.parallelism = parallelism;
     if (!interval.empty()) options.snapshot_interval_us = *parse_duration_us(interval);
     options.memory_bytes = *parse_size(memory);
+    for (auto [verb, config] : configured)
+      if (*verb)
+        if (auto code = config->prepare(*verb, options)) return code;
     for (auto [verb, function] : verbs)
       if (*verb) return function(options);
     return std::nullopt;

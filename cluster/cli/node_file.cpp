@@ -28,8 +28,8 @@ bool is_running_node(uint32_t pid, const std::string& data_dir) {
 status write_node_file(const std::string& dir, const node_file& n) {
   auto files = make_posix_file_system();
   std::string text = "{\"id\": " + json_string(n.name) + ", \"pid\": " + std::to_string(n.pid) +
-                     ", \"http\": " + json_string(n.http) +
-                     ", \"port\": " + std::to_string(n.port) + "}\n";
+                     ", \"http\": " + json_string(n.http) + ", \"kafka\": " + json_string(n.kafka) +
+                     ", \"peers\": " + json_string(n.peers) + "}\n";
   return atomic_write_file(*files, path_of(dir), std::as_bytes(std::span(text)));
 }
 
@@ -42,13 +42,14 @@ std::optional<node_file> read_running_node(const std::string& dir) {
   simdjson::dom::parser parser;
   simdjson::dom::element e;
   if (parser.load(path_of(dir)).get(e)) return std::nullopt;
-  std::string_view name, http;
-  uint64_t pid = 0, port = 0;
-  if (e["id"].get(name) || e["http"].get(http) || e["pid"].get(pid) || e["port"].get(port))
+  std::string_view name, http, kafka, peers;
+  uint64_t pid = 0;
+  if (e["id"].get(name) || e["http"].get(http) || e["pid"].get(pid) || e["kafka"].get(kafka) ||
+      e["peers"].get(peers))
     return std::nullopt;
   if (!is_running_node(static_cast<uint32_t>(pid), dir)) return std::nullopt;
   return node_file{std::string(name), static_cast<uint32_t>(pid), std::string(http),
-                   static_cast<uint16_t>(port)};
+                   std::string(kafka), std::string(peers)};
 }
 
 }  // namespace weir::cli

@@ -13,7 +13,8 @@ struct node_file {
   std::string name;
   uint32_t pid = 0;
   std::string http;
-  uint16_t port = 0;  // of its actors
+  std::string kafka;
+  std::string peers;  // its listener for nodes
 };
 
 status write_node_file(const std::string& data_dir, const node_file&);

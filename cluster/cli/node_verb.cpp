@@ -10,90 +10,155 @@
 #include "cluster/cli/signals.hpp"
 #include "cluster/cli/topic_cluster.hpp"
 #include "cluster/http/api.hpp"
+#include "cluster/node/membership.hpp"
 
 namespace weir::cli {
 namespace {
 
 constexpr int64_t watch_interval_ms = 500;
+constexpr int64_t start_interval_ms = 10;
+// Opening what the metadata name: a node with many topics after a crash takes its time.
+// For the others to lead what this node led; what takes longer they notice by themselves.
+constexpr auto leave_limit = std::chrono::seconds(2);
+constexpr auto attach_limit = std::chrono::minutes(5);
+
+meta::endpoint endpoint_of(std::string listener, const std::string& address) {
+  auto at = address.rfind(':');
+  return {std::move(listener), address.substr(0, at),
+          static_cast<uint16_t>(std::atoi(address.c_str() + at + 1))};
+}
+
+std::string host_of(const std::string& address) {
+  return address.substr(0, address.rfind(':'));
+}
+
+/// One node, put together and taken apart in order.
+class running_node {
+ public:
+  explicit running_node(const cluster_verb_options& o) : options_(o) {}
+
+  /// Listens everywhere; nothing is answered but health.
+  status bind() {
+    std::error_code made;
+    std::filesystem::create_directories(options_.data_dir, made);
+    if (made) return error{errc::io, "cannot make " + options_.data_dir + ": " + made.message()};
+    membership_options m;
+    m.data_dir = options_.data_dir;
+    m.name = options_.name;
+    m.rack = options_.rack;
+    m.listen = options_.peers;
+    m.advertised = options_.advertised_peers;
+    m.seeds = options_.join;
+    m.build = "weir " WEIR_VERSION;
+    m.log = log;
+    WEIR_ASSIGN(members_, membership::bind(std::move(m)));
+    cluster_options c;
+    c.node.name = options_.name;
+    c.node.data_dir = options_.data_dir;
+    c.node.memory_bytes = options_.memory_bytes;
+    c.host = host_of(members_->address());
+    WEIR_ASSIGN(actors_, cluster_node::start(c));
+    endpoint_options e;
+    e.folder = options_.data_dir + "/streams";
+    e.address = options_.kafka;
+    e.advertised = options_.advertised;
+    e.rack = options_.rack;
+    e.config.insert(options_.settings.begin(), options_.settings.end());
+    e.log = log;
+    WEIR_ASSIGN(kafka_, kafka_endpoint::bind(actors_->environment(), std::move(e)));
+    use_topic_cluster(kafka_->address());
+    answers_ = std::make_unique<http::api>(
+        *actors_, *kafka_, *members_,
+        http::api_options{options_.metrics_partitions, options_.metrics_groups});
+    WEIR_ASSIGN(http_, http::http_server::start(
+                           options_.http, [this](const auto& r) { return answers_->answer(r); },
+                           [this](const auto& r) { return answers_->at_once(r); }));
+    auto environment = actors_->environment();
+    return members_->join(
+        *environment.files, *environment.io,
+        {endpoint_of("kafka", kafka_->address()), endpoint_of("http", http_->address()),
+         endpoint_of("actors", c.host + ":" + std::to_string(actors_->port()))});
+  }
+  bool is_member() { return members_->wait_registered(std::chrono::milliseconds(0)); }
+  std::string waits_for() const { return members_->stand().problem; }
+
+  /// The cluster knows this node: it opens what is its.
+  status open() {
+    const auto who = members_->stand();
+    WEIR_TRY(kafka_->open(actors_->system(), actors_->environment(), members_->port(),
+                          who.cluster.to_string(), who.node.value));
+    if (!members_->attach(kafka_->storage(), kafka_->requests(), attach_limit))
+      return error{errc::timeout, "the topics are not open in time"};
+    kafka_->serve();
+    WEIR_TRY(actors_->join(http_->address(), kafka_->address()));
+    watch();
+    answers_->set_ready();
+    answers_ready_ = true;
+    return {};
+  }
+  void watch() { kafka_->storage().set_controller(members_->stand().leader_node.value); }
+  node_file about() const {
+    return {options_.name, static_cast<uint32_t>(::getpid()), http_->address(), kafka_->address(),
+            members_->address()};
+  }
+  /// In the order in which one needs the other.
+  void close() {
+    http_.reset();
+    if (members_ && answers_ready_) members_->leave(leave_limit);
+    if (members_) members_->detach();
+    if (kafka_)
+      if (auto s = kafka_->close(); !s) log(s.err().message);
+    if (actors_) actors_->close();
+    if (members_) members_->stop();
+  }
+
+ private:
+  static void log(const std::string& text) { std::fprintf(stderr, "weir: %s\n", text.c_str()); }
+
+  const cluster_verb_options& options_;
+  std::unique_ptr<membership> members_;
+  std::unique_ptr<cluster_node> actors_;
+  std::unique_ptr<kafka_endpoint> kafka_;
+  std::unique_ptr<http::api> answers_;
+  std::unique_ptr<http::http_server> http_;
+  bool answers_ready_ = false;
+};
 
 }  // namespace
 
 int run_node(const cluster_verb_options& o) {
   signal_waiter signals;
-  cluster_options c;
-  c.node.name = o.name;
-  c.node.data_dir = o.data_dir;
-  c.node.memory_bytes = o.memory_bytes;
-  c.port = o.port;
-  c.join = o.join;
+  running_node node(o);
   auto fail = [](const error& e) {
     std::fprintf(stderr, "weir node: %s\n", e.message.c_str());
-    return exit_failed;
+    std::fflush(nullptr);
+    ::_exit(exit_failed);  // threads of what was begun may run: see cluster_node::close()
   };
-  std::error_code made;
-  std::filesystem::create_directories(o.data_dir, made);
-  if (made) return fail({errc::io, "cannot make " + o.data_dir + ": " + made.message()});
-  auto node = cluster_node::start(c);
-  if (!node) return fail(node.err());
-  std::unique_ptr<kafka_endpoint> kafka;
-  if (!o.kafka.empty()) {
-    endpoint_options e;
-    e.folder = o.data_dir + "/streams";
-    e.address = o.kafka;
-    e.advertised = o.advertised;
-    e.config.insert(o.settings.begin(), o.settings.end());
-    e.log = [](const std::string& text) { std::fprintf(stderr, "weir: %s\n", text.c_str()); };
-    auto started = kafka_endpoint::start((*node)->system(), (*node)->environment(), std::move(e));
-    if (!started) return fail(started.err());
-    kafka = std::move(*started);
-    use_topic_cluster(kafka->address());
+  if (auto s = node.bind(); !s) return fail(s.err()), exit_failed;
+  int signal = 0;
+  while (signal == 0 && !node.is_member()) signal = signals.wait(start_interval_ms);
+  if (signal == 0) {
+    if (auto s = node.open(); !s) return fail(s.err()), exit_failed;
     std::fprintf(stderr,
                  "weir: data in %s; records are acknowledged when they are on disk (fsync), "
                  "topics with durability=os when the system has them\n",
                  o.data_dir.c_str());
+    const auto about = node.about();
+    // On a full disk records can still be read: that is no reason not to start.
+    if (auto s = write_node_file(o.data_dir, about); !s)
+      std::fprintf(stderr, "weir: %s; commands that are given this folder do not find the node\n",
+                   s.err().message.c_str());
+    std::printf("ready kafka=%s http=%s\n", about.kafka.c_str(), about.http.c_str());
+    std::fflush(stdout);
   }
-  http::api answers(**node, kafka.get(), {o.metrics_partitions, o.metrics_groups});
-  auto listener = http::http_server::start(
-      o.http, [&answers](const auto& r) { return answers.answer(r); },
-      [&answers](const auto& r) { return answers.at_once(r); });
-  if (!listener) return fail(listener.err());
-  if (auto s = (*node)->join((*listener)->address(), kafka ? kafka->address() : ""); !s)
-    return fail(s.err());
-  answers.set_ready();
-  node_file about{o.name, static_cast<uint32_t>(::getpid()), (*listener)->address(),
-                  (*node)->port()};
-  // On a full disk records can still be read: that is no reason not to start.
-  if (auto s = write_node_file(o.data_dir, about); !s)
-    std::fprintf(stderr, "weir: %s; commands that are given this folder do not find the node\n",
-                 s.err().message.c_str());
-  if (kafka)
-    std::printf("ready kafka=%s http=%s\n", kafka->address().c_str(), about.http.c_str());
-  else
-    std::printf("ready http=%s\n", about.http.c_str());
-  std::fflush(stdout);
-
-  // A node without its coordinator can do nothing: its tasks are the coordinator's to place.
-  std::atomic<bool> orphaned{false};
-  caf::scoped_actor watcher((*node)->system());
-  if (!o.join.empty()) watcher->monitor((*node)->coordinator());
-  int code = exit_ok;
-  for (;;) {
-    int s = signals.wait(watch_interval_ms);
-    if (s == SIGINT) code = exit_interrupted;
-    if (s > 0) break;
-    if (!o.join.empty() && watcher->has_next_message()) {
-      std::fprintf(stderr, "weir node: the coordinator is gone\n");
-      code = exit_failed;
-      break;
-    }
+  while (signal == 0) {
+    signal = signals.wait(watch_interval_ms);
+    if (signal == 0) node.watch();
   }
-  listener->reset();
-  if (kafka)
-    if (auto s = kafka->close(); !s) std::fprintf(stderr, "weir: %s\n", s.err().message.c_str());
-  if (code != exit_failed) (*node)->close();  // without its coordinator a node has nothing to save
+  node.close();
   remove_node_file(o.data_dir);
   std::fflush(nullptr);
-  ::_exit(code);  // see cluster_node::close()
+  ::_exit(signal == SIGINT ? exit_interrupted : exit_ok);
 }
 
 }  // namespace weir::cli

@@ -1,6 +1,7 @@
 #include "cluster/http/api.hpp"
 
 #include "cluster/http/broker_pool.hpp"
+#include "cluster/http/cluster_api.hpp"
 #include "cluster/http/groups_api.hpp"
 #include "cluster/http/jobs_api.hpp"
 #include "cluster/http/metrics.hpp"
@@ -10,26 +11,27 @@
 namespace weir::http {
 
 struct api::impl {
-  impl(cluster_node& n, kafka_endpoint* k, api_options o)
-      : node(n), kafka(k), options(o), pool(k ? k->listening() : ""), records(pool) {}
+  impl(cluster_node& n, kafka_endpoint& k, membership& m, api_options o)
+      : node(n), kafka(k), members(m), options(o), pool(k.listening()), records(pool) {}
 
   http_response ready_answer() const {
     if (!ready) return {503, "starting\n", "text/plain"};
-    if (kafka && !kafka->coordination().groups().ready())
+    if (!kafka.coordination().groups().ready())
       return {503, "reading consumer groups\n", "text/plain"};
     return {200, "ok\n", "text/plain"};
   }
 
   cluster_node& node;
-  kafka_endpoint* kafka;
+  kafka_endpoint& kafka;
+  membership& members;
   api_options options;
   broker_pool pool;
   records_api records;
   std::atomic<bool> ready{false};
 };
 
-api::api(cluster_node& node, kafka_endpoint* kafka, api_options options)
-    : impl_(std::make_unique<impl>(node, kafka, options)) {}
+api::api(cluster_node& node, kafka_endpoint& kafka, membership& members, api_options options)
+    : impl_(std::make_unique<impl>(node, kafka, members, options)) {}
 api::~api() = default;
 
 void api::set_ready() {
@@ -46,21 +48,28 @@ std::optional<http_response> api::at_once(const http_request& r) {
 http_response api::answer(const http_request& r) {
   auto t = parse_target(r.target);
   if (!t) return problem(t.err());
+  if (!impl_->ready) {
+    const auto why = impl_->members.stand().problem;
+    return problem(503, "the node is not ready: it waits for its cluster" +
+                            (why.empty() ? std::string() : "; " + why));
+  }
   const std::string first = t->path.empty() ? "" : t->path[0];
-  if (first == "cluster" || first == "jobs") return answer_jobs(impl_->node, r, *t);
+  if (first == "cluster" && (t->path.size() > 1 || r.method != "GET"))
+    return answer_cluster(impl_->members, r, *t);
+  if (first == "cluster" || first == "jobs") return answer_jobs(impl_->node, impl_->members, r, *t);
   if (first == "topics") {
     if (t->path.size() == 3 && t->path[2] == "records") {
       if (r.method == "POST") return impl_->records.append(t->path[1], r, *t);
       if (r.method == "GET") return impl_->records.read(t->path[1], *t);
       return problem(405, r.method + " is not for this path");
     }
-    return answer_topics(impl_->pool, impl_->kafka ? &impl_->kafka->storage() : nullptr, r, *t);
+    return answer_topics(impl_->pool, &impl_->kafka.storage(), r, *t);
   }
   if (first == "groups") return answer_groups(impl_->pool, r, *t);
   if (first == "transactions") return answer_transactions(impl_->pool, r, *t);
   if (first == "metrics" && t->path.size() == 1) {
     if (r.method != "GET") return problem(405, r.method + " is not for this path");
-    return {200, metrics_text(impl_->kafka, impl_->options),
+    return {200, metrics_text(&impl_->kafka, impl_->options),
             "text/plain; version=0.0.4; charset=utf-8"};
   }
   return problem(404, "there is no /" + first +

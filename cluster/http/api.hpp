@@ -7,6 +7,7 @@
 #include "actors/cluster.hpp"
 #include "actors/gateway/endpoint.hpp"
 #include "cluster/http/server.hpp"
+#include "cluster/node/membership.hpp"
 
 namespace weir::http {
 
@@ -20,8 +21,7 @@ struct api_options {
 
 class api {
  public:
-  /// `kafka`: null for a node without topics.
-  api(cluster_node&, kafka_endpoint* kafka, api_options = {});
+  api(cluster_node&, kafka_endpoint&, membership&, api_options = {});
   ~api();
   /// Health, at once; nothing for everything else.
   std::optional<http_response> at_once(const http_request&);

@@ -1,5 +1,6 @@
 #include "cluster/http/jobs_api.hpp"
 
+#include "cluster/http/cluster_api.hpp"
 #include "cluster/http/report_json.hpp"
 #include "runtime/column/json_text.hpp"
 
@@ -12,12 +13,15 @@ std::string unreachable(const caf::error& e) {
   return "the coordinator does not answer: " + caf::to_string(e);
 }
 
-http_response list(cluster_node& node) {
+http_response list(cluster_node& node, membership& members) {
   caf::scoped_actor self(node.system());
   http_response out;
   self->request(node.coordinator(), request_timeout, list_atom::value)
-      .receive([&](const cluster_report& c) { out.body = to_json(c) + "\n"; },
-               [&](const caf::error& e) { out = problem(503, unreachable(e)); });
+      .receive(
+          [&](const cluster_report& c) {
+            out.body = "{" + cluster_json(members) + ", \"jobs\": " + to_json(c) + "}\n";
+          },
+          [&](const caf::error& e) { out = problem(503, unreachable(e)); });
   return out;
 }
 
@@ -69,9 +73,10 @@ http_response stop(cluster_node& node, const std::string& id) {
 
 }  // namespace
 
-http_response answer_jobs(cluster_node& node, const http_request& r, const target& t) {
+http_response answer_jobs(cluster_node& node, membership& members, const http_request& r,
+                          const target& t) {
   const auto& path = t.path;
-  if (path.size() == 1 && r.method == "GET") return list(node);
+  if (path.size() == 1 && r.method == "GET") return list(node, members);
   if (path[0] == "jobs") {
     if (path.size() == 1 && r.method == "POST") return submit(node, r, t);
     if (path.size() == 2 && r.method == "GET") return describe(node, path[1]);

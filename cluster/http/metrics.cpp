@@ -176,12 +176,13 @@ std::vector<group_look> look_at_groups(kafka_endpoint& k, size_t max) {
   auto left = std::make_shared<gather>(all.size(), [l] { l->complete.set_value(); });
   for (const auto& [id, actor] : all)
     caf::anon_send(actor, group_visit_message{[l, left](const kafka::group& g) {
-                     {
-                       std::lock_guard lock(l->mutex);
-                       l->seen.push_back({g.id(), g.committed()});
-                     }
-                     left->done();
-                   }});
+                                                {
+                                                  std::lock_guard lock(l->mutex);
+                                                  l->seen.push_back({g.id(), g.committed()});
+                                                }
+                                                left->done();
+                                              },
+                                              nullptr});
   left->begun();
   (void)waits.wait_for(groups_limit);
   std::lock_guard lock(l->mutex);

@@ -26,7 +26,6 @@ std::string to_json(const operator_report& o) {
 
 std::string to_json(const operator_report&);
 std::string to_json(const task_report&);
-std::string to_json(const node_report&);
 using http::to_json;
 
 template <class T>
@@ -47,14 +46,6 @@ std::string to_json(const task_report& t) {
          ", \"operators\": " + list(t.operators) + "}";
 }
 
-std::string to_json(const node_report& n) {
-  return "{\"id\": " + json_string(n.name) + number("pid", n.pid) +
-         ", \"http\": " + json_string(n.http) +
-         ", \"kafka\": " + (n.kafka.empty() ? "null" : json_string(n.kafka)) +
-         ", \"alive\": " + (n.alive ? "true" : "false") +
-         ", \"coordinates\": " + (n.coordinates ? "true" : "false") + "}";
-}
-
 }  // namespace
 
 std::string to_json(const job_report& j) {
@@ -66,7 +57,7 @@ std::string to_json(const job_report& j) {
 }
 
 std::string to_json(const cluster_report& c) {
-  return "{\"nodes\": " + list(c.nodes) + ", \"jobs\": " + list(c.jobs) + "}";
+  return list(c.jobs);
 }
 
 }  // namespace weir::http

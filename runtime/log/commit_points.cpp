@@ -16,7 +16,8 @@ struct slot_image {
   int64_t segment_base = 0;
   uint64_t position = 0;
   uint32_t used = 0;
-  std::array<uint32_t, 3> reserved{};
+  uint32_t reserved = 0;
+  int64_t high_watermark = 0;
 };
 static_assert(sizeof(slot_image) == 64 && std::is_trivially_copyable_v<slot_image>);
 
@@ -62,7 +63,7 @@ std::optional<commit_point> commit_points::find(const log_id& id) const {
   if (it == slots_.end()) return std::nullopt;
   slot_image s;
   std::memcpy(&s, bytes_.data() + it->second * slot_bytes, sizeof s);
-  return commit_point{s.end_offset, s.segment_base, s.position};
+  return commit_point{s.end_offset, s.segment_base, s.position, s.high_watermark};
 }
 
 void commit_points::touch(uint32_t slot) {
@@ -91,6 +92,7 @@ void commit_points::set(const log_id& id, const commit_point& p) {
   s.end_offset = p.end_offset;
   s.segment_base = p.segment_base;
   s.position = p.position;
+  s.high_watermark = p.high_watermark;
   s.used = 1;
   s.crc = crc_of(s);
   std::memcpy(bytes_.data() + it->second * slot_bytes, &s, sizeof s);

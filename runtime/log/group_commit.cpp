@@ -112,6 +112,7 @@ void group_commit::state::add(log_write& w) {
   f.last_begin = w.position;
   f.end += w.bytes.size();
   f.end_offset = w.end_offset;
+  f.high_watermark = w.high_watermark;
   f.allocate_max = w.allocate_max;
   f.sync = f.sync || w.sync;
   ++stats.writes;
@@ -212,7 +213,7 @@ void group_commit::state::conclude(std::vector<commit_outcome>& outcomes) {
       st.tail = f.file;
       st.tail_begin = f.last_begin;
       st.tail_end = f.end;
-      points->set(st.lane->id, {f.end_offset, f.segment_base, f.end});
+      points->set(st.lane->id, {f.end_offset, f.segment_base, f.end, f.high_watermark});
       continue;
     }
     if (f.written) st.damaged.push_back({f.file, f.begin});

@@ -44,6 +44,7 @@ struct file_round {
   uint64_t last_begin = 0;  // of its last write
   int64_t segment_base = 0;
   int64_t end_offset = 0;
+  int64_t high_watermark = 0;
   uint64_t allocate_max = 0;
   uint64_t identity = 0;
   bool sync = false;

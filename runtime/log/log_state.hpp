@@ -1,6 +1,7 @@
 // The inside of partition_log, shared by its source files only.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <map>
 
@@ -121,6 +122,16 @@ struct partition_log::state {
   std::string segment_path(int64_t base) const;
   std::string start_path() const { return folder + "/log-start"; }
   log_segment& add_segment(int64_t base, int64_t created_ms);
+  uint64_t segment_limit() const {
+    return std::clamp(config.segment_bytes, segment_bytes_min, segment_bytes_max);
+  }
+
+  // Staging.
+  log_segment& segment_for(uint64_t bytes, int64_t end, int64_t now_ms);
+  log_write write_for(const log_segment&, std::span<const std::byte> batches,
+                      std::shared_ptr<const void> owner, int64_t end) const;
+  void note_staged(log_segment&, record_batch_view, pending_stage&);
+
   /// The segment that holds the offset or the first one behind it; size() when there is none.
   size_t segment_of(int64_t offset) const;
   /// Hands the indexes of closed and committed segments to chores.

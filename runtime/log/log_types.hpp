@@ -29,6 +29,9 @@ struct commit_point {
   int64_t end_offset = 0;
   int64_t segment_base = 0;  // of the segment that holds the end
   uint64_t position = 0;     // in that segment's file
+  /// Of a replicated partition: what was known to be on all in-sync replicas when the last bytes
+  /// were staged. A lower bound; 0 when nobody said.
+  int64_t high_watermark = 0;
   friend bool operator==(const commit_point&, const commit_point&) = default;
 };
 
@@ -53,6 +56,7 @@ struct log_write {
   int64_t end_offset = 0;             // of the log, once this is committed
   uint64_t allocate_max = 0;          // the segment will not grow beyond
   bool sync = true;                   // false: durability = 'os'
+  int64_t high_watermark = 0;         // for the commit point
 };
 
 /// What one round did for one partition. Committed comes before failed.

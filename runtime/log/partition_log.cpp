@@ -129,6 +129,50 @@ result<staging_plan> plan_staging(std::span<const std::byte> batches, int64_t of
 
 }  // namespace
 
+/// The segment that takes so many bytes more, up to `end`; a new one when the last is full or old.
+log_segment& partition_log::state::segment_for(uint64_t bytes, int64_t end, int64_t now_ms) {
+  bool roll = segments.empty();
+  if (!roll && segments.back().staged_bytes > 0) {
+    auto& last = segments.back();
+    if (last.created_ms == 0) last.created_ms = now_ms;  // found at opening: counts from now on
+    roll = last.staged_bytes + bytes > segment_limit() ||
+           now_ms - last.created_ms >= config.segment_ms || end - last.base > INT32_MAX;
+  }
+  auto& seg = roll ? add_segment(staged_end, now_ms) : segments.back();
+  if (seg.staged_bytes == 0) seg.created_ms = now_ms;
+  return seg;
+}
+
+log_write partition_log::state::write_for(const log_segment& seg,
+                                          std::span<const std::byte> batches,
+                                          std::shared_ptr<const void> owner, int64_t end) const {
+  return {lane,
+          generation,
+          seg.file,
+          seg.base,
+          seg.staged_bytes,
+          batches,
+          std::move(owner),
+          end,
+          std::max<uint64_t>(segment_limit(), seg.staged_bytes + batches.size()),
+          config.sync};
+}
+
+/// One more batch, at its base offset, behind what the segment has.
+void partition_log::state::note_staged(log_segment& seg, record_batch_view b, pending_stage& p) {
+  const int64_t offset = b.base_offset();
+  recent.add({offset, seg.base, seg.staged_bytes});
+  seg.index->add(static_cast<uint32_t>(offset - seg.base), static_cast<uint32_t>(seg.staged_bytes),
+                 seg.staged_max_timestamp);
+  if (b.max_timestamp() > p.max_timestamp) {
+    p.max_timestamp = b.max_timestamp();
+    p.max_timestamp_offset = offset;
+  }
+  seg.staged_max_timestamp = std::max(seg.staged_max_timestamp, b.max_timestamp());
+  seg.staged_bytes += b.size_bytes();
+  staged_end = offset + int64_t{b.last_offset_delta()} + 1;
+}
+
 result<staged_batches> partition_log::stage(std::span<std::byte> batches,
                                             std::shared_ptr<const void> owner, int32_t leader_epoch,
                                             int64_t now_ms) {
@@ -137,31 +181,11 @@ result<staged_batches> partition_log::stage(std::span<std::byte> batches,
     return error{errc::budget_exceeded, "record batches of " + std::to_string(batches.size()) +
                                             " bytes do not fit a segment"};
   WEIR_ASSIGN(auto plan, plan_staging(batches, s.staged_end));
-  const uint64_t limit = std::clamp(s.config.segment_bytes, segment_bytes_min, segment_bytes_max);
-  bool roll = s.segments.empty();
-  if (!roll && s.segments.back().staged_bytes > 0) {
-    auto& last = s.segments.back();
-    if (last.created_ms == 0) last.created_ms = now_ms;  // found at opening: counts from now on
-    roll = last.staged_bytes + batches.size() > limit ||
-           now_ms - last.created_ms >= s.config.segment_ms ||
-           plan.end_offset - last.base > INT32_MAX;
-  }
-  auto& seg = roll ? s.add_segment(s.staged_end, now_ms) : s.segments.back();
-  if (seg.staged_bytes == 0) seg.created_ms = now_ms;
-
+  auto& seg = s.segment_for(batches.size(), plan.end_offset, now_ms);
   staged_batches out;
   out.base_offset = s.staged_end;
   out.last_offset = plan.end_offset - 1;
-  out.write = {s.lane,
-               s.generation,
-               seg.file,
-               seg.base,
-               seg.staged_bytes,
-               batches,
-               std::move(owner),
-               plan.end_offset,
-               std::max<uint64_t>(limit, seg.staged_bytes + batches.size()),
-               s.config.sync};
+  out.write = s.write_for(seg, batches, std::move(owner), plan.end_offset);
   pending_stage pending{plan.end_offset, seg.base, seg.staged_bytes + batches.size(), INT64_MIN,
                         -1};
   while (!batches.empty()) {
@@ -169,20 +193,64 @@ result<staged_batches> partition_log::stage(std::span<std::byte> batches,
     auto bytes = batches.first(b.size_bytes());
     set_base_offset(bytes, s.staged_end);
     set_leader_epoch(bytes, leader_epoch);
-    s.recent.add({s.staged_end, seg.base, seg.staged_bytes});
-    seg.index->add(static_cast<uint32_t>(s.staged_end - seg.base),
-                   static_cast<uint32_t>(seg.staged_bytes), seg.staged_max_timestamp);
-    if (b.max_timestamp() > pending.max_timestamp) {
-      pending.max_timestamp = b.max_timestamp();
-      pending.max_timestamp_offset = s.staged_end;
-    }
-    seg.staged_max_timestamp = std::max(seg.staged_max_timestamp, b.max_timestamp());
-    seg.staged_bytes += bytes.size();
-    s.staged_end += int64_t{b.last_offset_delta()} + 1;
+    s.note_staged(seg, b, pending);
     batches = batches.subspan(bytes.size());
   }
   weir_assert(s.staged_end == plan.end_offset, "offsets were counted twice and differ");
   s.pending.push_back(pending);
+  return out;
+}
+
+result<staged_batches> partition_log::stage_copied(std::span<const std::byte>& batches,
+                                                   std::shared_ptr<const void> owner,
+                                                   int64_t now_ms) {
+  auto& s = *s_;
+  // How far one file takes them.
+  const uint64_t held = s.segments.empty() ? 0 : s.segments.back().staged_bytes;
+  const bool empty = s.segments.empty();
+  int64_t first = -1, end = s.staged_end;
+  uint64_t bytes = 0;
+  while (bytes < batches.size()) {
+    WEIR_ASSIGN(auto b, peek_batch(batches.subspan(bytes)));
+    if (b.size_bytes() > batches.size() - bytes || b.last_offset_delta() < 0)
+      return error{errc::corrupt, "a record batch to copy is cut off"};
+    const bool before_start = empty && first < 0 && b.next_offset() > end;
+    if (b.base_offset() < end && !before_start)
+      return error{errc::invalid_argument, "a batch to copy begins at offset " +
+                                               std::to_string(b.base_offset()) +
+                                               ", but the log ends at " + std::to_string(end)};
+    if (b.base_offset() > INT64_MAX - INT32_MAX - 1)
+      return error{errc::overflow, "the log has no offsets left"};
+    // What begins a file may be as large as it is.
+    if (bytes > 0) {
+      const bool full = held > 0 && held + bytes <= s.segment_limit()
+                            ? held + bytes + b.size_bytes() > s.segment_limit()
+                            : bytes + b.size_bytes() > s.segment_limit();
+      if (full ||
+          b.next_offset() - (s.segments.empty() ? first : s.segments.back().base) > INT32_MAX)
+        break;
+    }
+    if (first < 0) first = b.base_offset();
+    end = b.next_offset();
+    bytes += b.size_bytes();
+  }
+  if (bytes == 0) return error{errc::invalid_argument, "there is no record batch to copy"};
+  // The log's start lies within the leader's first batch.
+  if (first < s.staged_end) s.staged_end = first;
+  auto& seg = s.segment_for(bytes, end, now_ms);
+  const auto taken = batches.first(bytes);
+  staged_batches out;
+  out.base_offset = first;
+  out.last_offset = end - 1;
+  out.write = s.write_for(seg, taken, std::move(owner), end);
+  pending_stage pending{end, seg.base, seg.staged_bytes + bytes, INT64_MIN, -1};
+  for (auto rest = taken; !rest.empty();) {
+    const record_batch_view b(rest.first(record_batch_header_bytes));
+    s.note_staged(seg, b, pending);
+    rest = rest.subspan(b.size_bytes());
+  }
+  s.pending.push_back(pending);
+  batches = batches.subspan(bytes);
   return out;
 }
 

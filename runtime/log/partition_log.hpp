@@ -58,9 +58,16 @@ class partition_log {
 
   /// Assigns offsets to one or more batches that verify_batch accepted: patches base offsets and
   /// leader epoch into `batches` and gives the write for the committer. `owner` keeps the bytes
-  /// alive. Batches with offsets of their own (replication) are not staged here.
+  /// alive. Batches with offsets of their own (replication): stage_copied.
   result<staged_batches> stage(std::span<std::byte> batches, std::shared_ptr<const void> owner,
                                int32_t leader_epoch, int64_t now_ms);
+  /// For followers: batches as their leader has them, with its offsets and leader epochs. Takes as
+  /// many from the front as go into one segment's file, at least one, and takes them off
+  /// `batches`: call again until it is empty. Offsets may leave gaps (compaction, damage). An empty log
+  /// takes its first offset from them: it may lie before the log's start, within the first batch.
+  /// errc::invalid_argument when they do not follow what is staged.
+  result<staged_batches> stage_copied(std::span<const std::byte>& batches,
+                                      std::shared_ptr<const void> owner, int64_t now_ms);
   /// As the committer reported.
   void committed(int64_t end_offset);
   /// Back to the committed end; once for each failure that the committer reports.
@@ -89,8 +96,9 @@ class partition_log {
   /// none. Blocks when it runs.
   std::function<result<timestamp_offset>()> timestamp_job(int64_t timestamp_ms,
                                                           int64_t limit = INT64_MAX);
-  /// The record with the greatest timestamp (Kafka's ListOffsets -3). Blocks when it runs.
-  std::function<result<timestamp_offset>()> max_timestamp_job();
+  /// The record with the greatest timestamp (Kafka's ListOffsets -3) of the batches below `limit`.
+  /// Blocks when it runs.
+  std::function<result<timestamp_offset>()> max_timestamp_job(int64_t limit = INT64_MAX);
   /// Greatest timestamp of all batches, -1 in an empty log.
   int64_t max_timestamp() const noexcept;
 
@@ -101,13 +109,17 @@ class partition_log {
   // ---- Keeping and removing. ----
 
   /// Rolls and drops segments by age and size. Call it now and then; `log_start_offset` may grow.
-  /// Returns how many segments went.
-  size_t apply_retention(int64_t now_ms);
+  /// Returns how many segments went. Those that reach beyond `limit` stay: what is not on all
+  /// in-sync replicas may yet have to be sent or cut.
+  size_t apply_retention(int64_t now_ms, int64_t limit = INT64_MAX);
   /// Kafka's DeleteRecords: offsets below are gone. errc::invalid_argument above the committed end.
   status delete_records(int64_t offset);
-  /// Removes committed records from `offset` on, for followers that diverged. Nothing may be
-  /// staged. Blocks.
+  /// Removes committed records from `offset` on, for followers that diverged: the end is then
+  /// `offset`, or where the batch begins that holds it. Nothing may be staged. Durable. Blocks.
   status truncate_to(int64_t offset);
+  /// Removes everything; the log goes on, empty, at `offset`: for followers whose end is not in the
+  /// leader's log any more. Nothing may be staged. Durable. Blocks.
+  status restart_at(int64_t offset);
   /// Removes everything, files included. Blocks. Only the destructor may follow.
   status remove_all();
 

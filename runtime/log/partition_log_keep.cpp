@@ -31,7 +31,7 @@ size_t partition_log::state::drop_segments(size_t count, int64_t new_start) {
   return count;
 }
 
-size_t partition_log::apply_retention(int64_t now_ms) {
+size_t partition_log::apply_retention(int64_t now_ms, int64_t limit) {
   auto& s = *s_;
   const auto& c = s.config;
   if (!c.cleanup_delete || s.segments.empty()) return 0;
@@ -39,6 +39,7 @@ size_t partition_log::apply_retention(int64_t now_ms) {
   size_t count = 0;
   for (const auto& seg : s.segments) {
     if (seg.bytes != seg.staged_bytes) break;  // something is under way
+    if (seg.end_offset > limit) break;
     const bool old = c.retention_ms >= 0 && seg.max_timestamp >= 0 && seg.bytes > 0 &&
                      now_ms - seg.max_timestamp > c.retention_ms;
     const bool last = count + 1 == s.segments.size();
@@ -74,6 +75,8 @@ status partition_log::truncate_to(int64_t offset) {
   auto& s = *s_;
   weir_assert(s.pending.empty() && !s.compacting, "a log is truncated when nothing is under way");
   if (offset >= s.end_offset) return {};
+  // What they do with files is of the log as it was.
+  for (auto& chore : take_chores()) WEIR_TRY(chore());
   if (offset < s.start_offset)
     return error{errc::invalid_argument, "the log cannot be truncated to offset " +
                                              std::to_string(offset) + ": it starts at " +
@@ -107,8 +110,9 @@ status partition_log::truncate_to(int64_t offset) {
     }
     WEIR_TRY(file->truncate(f.bytes));
     WEIR_TRY(file->sync());
-    WEIR_TRY(s.files().sync_directory(s.folder));
   }
+  // A segment that comes back after a crash would follow what is written from here on.
+  WEIR_TRY(s.files().sync_directory(s.folder));
   s.adopt(seg, f, std::move(index), std::nullopt);
   seg.sealed = false;
   s.end_offset = s.staged_end = f.end_offset;
@@ -116,6 +120,28 @@ status partition_log::truncate_to(int64_t offset) {
   s.cleaned_end = std::min(s.cleaned_end, s.end_offset);
   s.recent.clear();
   ++s.generation;
+  return {};
+}
+
+status partition_log::restart_at(int64_t offset) {
+  auto& s = *s_;
+  weir_assert(s.pending.empty() && !s.compacting, "a log restarts when nothing is under way");
+  weir_assert(offset >= 0, "offsets are not negative");
+  for (auto& chore : take_chores()) WEIR_TRY(chore());
+  // From the end, so that a crash in between leaves a log without gaps, which starts anew again.
+  while (!s.segments.empty()) {
+    WEIR_TRY(s.files().remove(index_path(s.segments.back().file->path())));
+    WEIR_TRY(s.segments.back().file->remove());
+    s.segments.pop_back();
+    s.end_offset = s.staged_end =
+        s.segments.empty() ? s.start_offset : s.segments.back().end_offset;
+  }
+  s.recent.clear();
+  ++s.generation;
+  WEIR_TRY(s.files().create_directories(s.folder));
+  WEIR_TRY(s.files().sync_directory(s.folder));
+  WEIR_TRY(atomic_write_file(s.files(), s.start_path(), std::to_string(offset) + "\n"));
+  s.start_offset = s.end_offset = s.staged_end = s.cleaned_end = offset;
   return {};
 }
 

@@ -325,8 +325,38 @@ std::function<result<timestamp_offset>()> partition_log::timestamp_job(int64_t t
   };
 }
 
-std::function<result<timestamp_offset>()> partition_log::max_timestamp_job() {
-  return timestamp_job(max_timestamp());
+std::function<result<timestamp_offset>()> partition_log::max_timestamp_job(int64_t limit) {
+  auto& s = *s_;
+  if (limit >= s.end_offset) return timestamp_job(max_timestamp());
+  // Segments below the limit are known by their greatest; of those beyond, the batches are asked.
+  int64_t known = -1;
+  std::vector<readable_segment> beyond, all;
+  for (auto& r : s.readable(s.start_offset, UINT64_MAX, true, SIZE_MAX)) {
+    if (r.bytes == 0 || r.base >= limit) continue;
+    if (r.end_offset <= limit)
+      known = std::max(known, r.max_timestamp);
+    else
+      beyond.push_back(r);
+    all.push_back(std::move(r));
+  }
+  return [&files = s.files(), all = std::move(all), beyond = std::move(beyond), known, limit,
+          start = s.start_offset]() mutable -> result<timestamp_offset> {
+    for (const auto& r : beyond) {
+      WEIR_ASSIGN(auto file, r.file->open());
+      batch_walker walker(*file, 0, r.bytes);
+      for (;;) {
+        WEIR_ASSIGN(auto b, walker.next());
+        if (!b || b->header.base_offset() >= limit) break;
+        if (!b->header.is_hole()) known = std::max(known, b->header.max_timestamp());
+      }
+    }
+    for (auto& r : all) {
+      if (r.max_timestamp < known) continue;
+      WEIR_ASSIGN(auto found, find_timestamp(files, r, known, start));
+      if (found && found->offset < limit) return *found;
+    }
+    return timestamp_offset{};
+  };
 }
 
 status partition_log::visit_batches(int64_t from,

@@ -24,6 +24,7 @@ partition::~partition() = default;
 void partition::set_config(const partition_config& config, const log_config& log) {
   config_ = config;
   log_->set_config(log);
+  if (leader_) leader_->set_lag(config_.replica_lag_ms_max);
 }
 
 int64_t partition::last_stable_offset() const {
@@ -35,15 +36,24 @@ int64_t partition::last_stable_offset() const {
 
 progress partition::committed(int64_t end_offset) {
   log_->committed(end_offset);
-  producers_.committed(end_offset);
-  return {high_watermark(), last_stable_offset()};
+  if (replicated_) {
+    producers_.durable(end_offset);
+    advance();
+  } else {
+    producers_.committed(end_offset);
+  }
+  return now();
 }
 
 progress partition::failed() {
   log_->rollback();
-  producers_.roll_back(high_watermark());
-  epochs_.truncate(high_watermark());
-  return {high_watermark(), last_stable_offset()};
+  producers_.roll_back(log_end_offset());
+  epochs_.truncate(log_end_offset());
+  if (leader_) {
+    leader_->lower_epoch_start(log_end_offset());
+    epochs_.assign(leader_epoch_, log_end_offset());
+  }
+  return now();
 }
 
 delete_records_answer partition::delete_records(int64_t offset) {
@@ -74,7 +84,7 @@ size_t partition::apply_retention(int64_t now_ms) {
     return now_ms - item.second.since_ms >= config_.producer_expiration_ms;
   });
   const int64_t start = log_start_offset();
-  const size_t dropped = log_->apply_retention(now_ms);
+  const size_t dropped = log_->apply_retention(now_ms, high_watermark());
   if (log_start_offset() != start) {
     producers_.log_start(log_start_offset());
     epochs_.log_start(log_start_offset());

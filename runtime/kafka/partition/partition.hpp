@@ -2,12 +2,14 @@
 // actor and called by it only; nothing blocks except open() and what is marked so. Bytes leave as
 // log_writes for the committer, reads that need the disk and other file work as jobs and chores for
 // an io_executor.
-// Always holds: what is staged is invisible to readers; the high watermark is the committed end;
-// log start <= last stable offset <= high watermark (the LSO stands still before an open
+// Always holds: what is staged is invisible to readers; the high watermark is what all in-sync
+// replicas have durably, which for a partition without followers is the committed end;
+// log start <= last stable offset <= high watermark <= log end (the LSO stands still before an open
 // transaction, unless records were deleted past its start).
 //
 //   produce / write_marker -> write -> committer -> committed(end) or failed()
 //   fetch -> result, or a job and then complete_fetch with what it gave
+//   a follower: copy -> writes -> committer -> committed(end); see runtime/kafka/replication
 #pragma once
 
 #include <cstdint>
@@ -23,7 +25,9 @@
 #include "runtime/base/result.hpp"
 #include "runtime/kafka/partition/leader_epochs.hpp"
 #include "runtime/kafka/partition/producer_state.hpp"
+#include "runtime/kafka/partition/role.hpp"
 #include "runtime/kafka/protocol/error_code.hpp"
+#include "runtime/kafka/replication/leader_view.hpp"
 #include "runtime/log/compaction.hpp"
 #include "runtime/log/partition_log.hpp"
 
@@ -53,6 +57,7 @@ struct partition_config {
   /// Look at every record of uncompressed batches, as Kafka does. (Compressed ones are opened
   /// when the topic is compacted or has a timestamp_before_max_ms only.)
   bool check_records = true;
+  int64_t replica_lag_ms_max = 30'000;  // replica.lag.time.max.ms
 };
 
 /// Errors of single records, for ProduceResponse v8+: at most this many are told.
@@ -83,13 +88,41 @@ struct produce_outcome {
   int16_t producer_epoch = -1;
 };
 
-/// What committed() moved.
+/// How far the partition is.
 struct progress {
+  int64_t log_end = 0;  // durable here: what acks = 1 waits for
   int64_t high_watermark = 0;
   int64_t last_stable_offset = 0;
 };
 
-enum class isolation : int8_t { read_uncommitted = 0, read_committed = 1 };
+/// What became of batches from the leader. Writes go to the committer, in their order, even when
+/// there is an error, which is about what comes behind them.
+struct copy_outcome {
+  error_code error = error_code::none;
+  std::string message;
+  int64_t end_offset = -1;  // exclusive, of what was staged; -1: nothing was
+  std::vector<log_write> writes;
+};
+
+/// Where a follower reads on.
+struct copy_position {
+  int64_t offset = 0;       // what it has durably
+  int32_t last_epoch = -1;  // of its last batch; -1: none
+  int64_t log_start = 0;
+};
+
+/// What a follower has to do before it can read on: cut its log at `offset`, or, with `restart`,
+/// drop it all and begin anew there.
+struct truncation {
+  int64_t offset = 0;
+  bool restart = false;
+};
+
+enum class isolation : int8_t {
+  read_uncommitted = 0,
+  read_committed = 1,
+  replica = 2,  // a follower's: up to the log's end
+};
 
 struct fetch_query {
   int64_t offset = 0;
@@ -99,6 +132,16 @@ struct fetch_query {
   bool whole_first = true;
   int32_t current_leader_epoch = -1;
   int32_t last_fetched_epoch = -1;
+  /// Consumers that do not know KIP-392 are served by the leader only.
+  bool leader_only = false;
+  /// Set: a consumer's, by rising number the live nodes of its rack (KIP-392).
+  std::shared_ptr<const std::vector<int32_t>> near;
+  // Of a follower, which reads up to the log's end.
+  int32_t replica = no_node;
+  int64_t incarnation = -1;
+  int64_t replica_log_start = -1;
+  bool note_position = false;  // once for each of its requests, when it comes
+  int64_t now_ms = 0;
 };
 
 struct fetch_answer {
@@ -109,6 +152,10 @@ struct fetch_answer {
   log_read read;
   std::vector<aborted_transaction> aborted;  // by first_offset; with read_committed only
   std::optional<epoch_end> diverging;        // then there are no records
+  /// KIP-392: read there instead; then there are no records.
+  int32_t preferred_replica = no_node;
+  /// A follower has not heard of this high watermark yet: the answer does not wait for records.
+  bool news = false;
   /// Set: the read needs the disk. Run it on an io_executor, then call complete_fetch with the same
   /// query and this answer's last_stable_offset.
   std::function<result<log_read>()> job;
@@ -140,7 +187,8 @@ struct partition_open_options {
   log_open_options log;
   /// clean_state() of the last stop, beside log.clean_summary.
   std::string clean_state;
-  int32_t leader_epoch = 0;
+  int32_t leader_epoch = 0;  // where there is no role
+  partition_role role;
   int64_t now_ms = 0;
 };
 
@@ -183,16 +231,61 @@ class partition {
                                int32_t coordinator_epoch, int64_t now_ms);
   /// As the committer reported: everything below `end_offset` is durable.
   progress committed(int64_t end_offset);
-  /// Everything staged is lost: all that wait for an end_offset above the high watermark are
-  /// answered with KAFKA_STORAGE_ERROR.
+  /// Everything staged is lost: all that wait for an end_offset above the log's end are answered
+  /// with KAFKA_STORAGE_ERROR.
   progress failed();
 
-  int64_t high_watermark() const noexcept { return log_->log_end_offset(); }
+  int64_t high_watermark() const noexcept {
+    return replicated_ ? high_watermark_ : log_->log_end_offset();
+  }
+  int64_t log_end_offset() const noexcept { return log_->log_end_offset(); }
   int64_t last_stable_offset() const;
   int64_t log_start_offset() const noexcept { return log_->log_start_offset(); }
   int32_t leader_epoch() const noexcept { return leader_epoch_; }
-  /// A new term of this node as the leader: batches staged from now on carry it.
+  /// A new term of this node as the leader: batches staged from now on carry it. For a partition
+  /// without a role.
   void set_leader_epoch(int32_t epoch) noexcept { leader_epoch_ = epoch; }
+
+  // ---- Its place in the cluster. ----
+
+  const partition_role& role() const noexcept { return role_; }
+  /// As the metadata says it; an older one than what is known changes nothing. Who led and does not
+  /// any more answers what waits with NOT_LEADER_OR_FOLLOWER; what was staged becomes durable or
+  /// not, and is cut where the new leader does not have it.
+  void set_role(const partition_role&, int64_t now_ms);
+  /// Whether clients may write here: it leads, or nobody gave it a role.
+  bool leads() const noexcept { return role_.self == no_node || role_.leads(); }
+  /// Whether others have it too; without, nothing here costs anything.
+  bool replicated() const noexcept { return replicated_; }
+  /// Whether as many are in sync as acks = all needs.
+  bool enough_in_sync() const noexcept;
+  progress now() const { return {log_end_offset(), high_watermark(), last_stable_offset()}; }
+  /// The leader's: what time, a follower's fetch or a new role has moved.
+  progress look(int64_t now_ms);
+  /// The leader's: a change of the in-sync set to ask the metadata for; and its answer.
+  std::optional<in_sync_proposal> propose(int64_t now_ms);
+  void answered(uint64_t proposal, error_code, int64_t now_ms);
+  /// Whether look() and propose() are to be called again after a while.
+  bool waits_for_time(int64_t now_ms) const;
+  /// Null unless it leads others.
+  const leader_view* followers() const noexcept { return leader_.get(); }
+
+  /// A follower's: where it reads on. Nothing may be staged.
+  copy_position position() const;
+  /// A follower's: batches from its leader in this epoch, checked, staged as they are. Those that
+  /// it has are left out. OFFSET_OUT_OF_RANGE when they do not follow what is here: a log without
+  /// records has to be restarted then. CORRUPT_MESSAGE. NOT_LEADER_OR_FOLLOWER and
+  /// FENCED_LEADER_EPOCH when its role is another one by now.
+  copy_outcome copy(std::span<const std::byte> batches, std::shared_ptr<const void> owner,
+                    int32_t leader_epoch, int64_t now_ms);
+  /// A follower's: what the leader's answer said beside the batches; applied as far as the log is
+  /// durable.
+  progress followed(int32_t leader_epoch, int64_t leader_high_watermark, int64_t leader_log_start);
+  /// A follower's: what the leader's word where the logs part asks for (KIP-279, KIP-595). Cutting
+  /// may have to be repeated: the leader says the same again then.
+  truncation truncation_for(epoch_end diverging) const;
+  /// Nothing may be staged; group_commit::forget first. Blocks.
+  status truncate(const truncation&, int64_t now_ms);
 
   // ---- Reading. ----
 
@@ -239,6 +332,7 @@ class partition {
             int32_t leader_epoch);
   status recover(const partition_open_options&);
   status rebuild(int64_t now_ms);
+  status cut(const truncation&, int64_t now_ms);
   status replay(record_batch_view, int64_t now_ms);
   std::optional<produce_outcome> check_batch(record_batch_view) const;
   std::optional<produce_outcome> check_records(record_batch_view, int64_t now_ms) const;
@@ -247,6 +341,10 @@ class partition {
   produce_outcome stage(std::span<std::byte> batches, std::shared_ptr<const void> owner,
                         int64_t now_ms);
   error_code check_leader_epoch(int32_t current) const noexcept;
+  error_code check_reader(int32_t current_epoch, bool leader_only) const noexcept;
+  void advance();
+  /// Of one batch that has its offset; `whole` if it is all there, else its marker is read.
+  status note_copied(record_batch_view, bool whole, int64_t now_ms);
   fetch_answer offsets() const;
 
   std::unique_ptr<partition_log> log_;
@@ -262,6 +360,13 @@ class partition {
   int64_t snapshot_offset_ = -1;   // of the newest snapshot asked for
   int64_t snapshot_segment_ = -1;  // the segment that was being written then
   uint64_t bytes_since_snapshot_ = 0;
+  // Its place in the cluster.
+  partition_role role_;
+  bool replicated_ = false;
+  int64_t high_watermark_ = 0;                                  // while it is replicated
+  int64_t leader_high_watermark_ = -1, leader_log_start_ = -1;  // as a follower was told
+  std::unique_ptr<leader_view> leader_;                         // while it leads others
+  int64_t now_ms_ = 0;                                          // the latest that it was told
 };
 
 }  // namespace weir::kafka

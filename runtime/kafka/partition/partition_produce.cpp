@@ -10,6 +10,8 @@ namespace weir::kafka {
 
 namespace {
 
+constexpr const char* not_led_text = " is led by another node";
+
 produce_outcome reject(error_code code, std::string message) {
   produce_outcome out;
   out.error = code;
@@ -47,6 +49,7 @@ error_code code_of_stage(errc code) {
 
 produce_outcome partition::produce(std::span<std::byte> bytes, std::shared_ptr<const void> owner,
                                    int64_t now_ms, uint64_t verification) {
+  if (!leads()) return reject(error_code::not_leader_or_follower, config_.name + not_led_text);
   auto verified = verify_batch(bytes, {batch_origin::producer, config_.message_bytes_max});
   if (!verified.ok())
     return reject(code_of_verify(verified.err().code, bytes),
@@ -211,6 +214,7 @@ std::optional<produce_outcome> partition::check_producer(record_batch_view batch
 
 produce_outcome partition::append(std::span<std::byte> batches, std::shared_ptr<const void> owner,
                                   int64_t now_ms) {
+  if (!leads()) return reject(error_code::not_leader_or_follower, config_.name + not_led_text);
   int64_t next = log_->staged_end_offset();
   for (std::span<const std::byte> rest = batches; !rest.empty();) {
     auto batch = verify_batch(rest, {batch_origin::log, segment_bytes_max});
@@ -229,6 +233,7 @@ produce_outcome partition::append(std::span<std::byte> batches, std::shared_ptr<
 
 produce_outcome partition::write_marker(int64_t producer_id, int16_t producer_epoch, bool commit,
                                         int32_t coordinator_epoch, int64_t now_ms) {
+  if (!leads()) return reject(error_code::not_leader_or_follower, config_.name + not_led_text);
   const end_marker marker{commit, coordinator_epoch};
   const auto verdict = producers_.check_marker(producer_id, producer_epoch, marker);
   if (!verdict.accepted()) return reject(verdict.error, config_.name + ": " + verdict.message);
@@ -248,6 +253,7 @@ produce_outcome partition::write_marker(int64_t producer_id, int16_t producer_ep
   out.base_offset = staged->base_offset;
   out.end_offset = staged->last_offset + 1;
   out.write = std::move(staged->write);
+  if (replicated_) out.write.high_watermark = high_watermark_;
   return out;
 }
 
@@ -269,6 +275,7 @@ produce_outcome partition::stage(std::span<std::byte> batches, std::shared_ptr<c
   out.end_offset = staged->last_offset + 1;
   if (config_.timestamps == timestamp_type::log_append_time) out.log_append_time_ms = now_ms;
   out.write = std::move(staged->write);
+  if (replicated_) out.write.high_watermark = high_watermark_;
   return out;
 }
 

@@ -19,13 +19,27 @@ fetch_answer partition::offsets() const {
   return out;
 }
 
+error_code partition::check_reader(int32_t current_epoch, bool leader_only) const noexcept {
+  const error_code e = check_leader_epoch(current_epoch);
+  if (e != error_code::none || leads() || !leader_only) return e;
+  return error_code::not_leader_or_follower;
+}
+
 fetch_answer partition::fetch(const fetch_query& query) {
+  const bool follower = query.replica >= 0;
   fetch_answer out = offsets();
-  out.error = check_leader_epoch(query.current_leader_epoch);
+  out.read.next_offset = query.offset;
+  out.error = check_reader(query.current_leader_epoch, query.leader_only || follower);
   if (out.error != error_code::none) return out;
+  // A node that is no replica yet: its role may be newer than ours.
+  if (follower && !(leader_ && leader_->knows(query.replica))) {
+    out.error = query.current_leader_epoch >= 0 ? error_code::unknown_leader_epoch
+                                                : error_code::not_leader_or_follower;
+    return out;
+  }
   if (query.last_fetched_epoch >= 0) {
-    const epoch_end end = epochs_.end_of(query.last_fetched_epoch, high_watermark());
-    if (end.epoch < 0) {
+    const epoch_end end = epochs_.end_of(query.last_fetched_epoch, log_end_offset());
+    if (end.epoch < 0 || query.offset < out.log_start_offset) {
       out.error = error_code::offset_out_of_range;
       return out;
     }
@@ -34,13 +48,32 @@ fetch_answer partition::fetch(const fetch_query& query) {
       return out;
     }
   }
-  if (query.offset < out.log_start_offset || query.offset > out.high_watermark) {
+  // Between the high watermark and the end there is nothing for a consumer yet.
+  if (query.offset < out.log_start_offset || query.offset > log_end_offset()) {
     out.error = error_code::offset_out_of_range;
     return out;
   }
-  const int64_t limit =
-      query.level == isolation::read_committed ? out.last_stable_offset : out.high_watermark;
-  out.read.next_offset = query.offset;
+  if (follower) {
+    // Its position is in this log: what it has is what stands here.
+    if (query.note_position) {
+      now_ms_ = std::max(now_ms_, query.now_ms);
+      out.error = leader_->fetched(
+          {query.replica, query.incarnation, query.offset, query.replica_log_start, query.now_ms},
+          log_end_offset());
+      if (out.error != error_code::none) return out;
+      advance();
+      out.high_watermark = high_watermark();
+      out.last_stable_offset = last_stable_offset();
+    }
+    out.news = leader_->tell(query.replica, out.high_watermark);
+  } else if (query.near && leader_ &&
+             !std::binary_search(query.near->begin(), query.near->end(), role_.self)) {
+    out.preferred_replica = leader_->preferred_of(*query.near, query.offset);
+    if (out.preferred_replica != no_node) return out;
+  }
+  const int64_t limit = follower                                   ? log_end_offset()
+                        : query.level == isolation::read_committed ? out.last_stable_offset
+                                                                   : out.high_watermark;
   if (query.offset >= limit) return out;
   const read_request request{query.offset, query.bytes_max, limit, query.whole_first};
   auto read = log_->try_read(request);
@@ -76,12 +109,19 @@ fetch_answer partition::complete_fetch(const fetch_query& query, int64_t last_st
 offset_answer partition::list_offset(int64_t timestamp_ms, isolation level,
                                      int32_t current_leader_epoch) {
   offset_answer out;
-  out.error = check_leader_epoch(current_leader_epoch);
+  out.error = check_reader(current_leader_epoch, true);
   if (out.error != error_code::none) return out;
-  const int64_t limit =
-      level == isolation::read_committed ? last_stable_offset() : high_watermark();
+  // KIP-207: a new leader does not know yet how far the one before had told its readers.
+  const bool behind = leader_ && high_watermark() < leader_->epoch_start();
+  const int64_t limit = level == isolation::replica          ? log_end_offset()
+                        : level == isolation::read_committed ? last_stable_offset()
+                                                             : high_watermark();
   switch (timestamp_ms) {
     case offset_latest:
+      if (behind && level != isolation::replica) {
+        out.error = error_code::offset_not_available;
+        return out;
+      }
       out.offset = limit;
       out.leader_epoch = epochs_.latest();
       return out;
@@ -93,7 +133,8 @@ offset_answer partition::list_offset(int64_t timestamp_ms, isolation level,
     case offset_latest_tiered:
       return out;  // nothing is tiered
     case offset_max_timestamp:
-      if (high_watermark() > log_start_offset()) out.job = log_->max_timestamp_job();
+      if (high_watermark() > log_start_offset())
+        out.job = log_->max_timestamp_job(high_watermark());
       return out;
     default:
       break;
@@ -121,9 +162,9 @@ offset_answer partition::complete_offset(result<timestamp_offset> found) const {
 
 std::pair<error_code, epoch_end> partition::offset_for_leader_epoch(int32_t current_leader_epoch,
                                                                     int32_t epoch) const {
-  const error_code error = check_leader_epoch(current_leader_epoch);
+  const error_code error = check_reader(current_leader_epoch, true);
   if (error != error_code::none) return {error, {}};
-  return {error, epochs_.end_of(epoch, high_watermark())};
+  return {error, epochs_.end_of(epoch, log_end_offset())};
 }
 
 }  // namespace weir::kafka

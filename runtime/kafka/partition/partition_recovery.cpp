@@ -1,5 +1,8 @@
 // Opening a partition: producer state from the record of a clean stop, else from the newest usable
 // snapshot and the batches behind it, else from all batches.
+#include <algorithm>
+
+#include "runtime/kafka/partition/byte_io.hpp"
 #include "runtime/kafka/partition/partition.hpp"
 #include "runtime/kafka/partition/snapshot.hpp"
 #include "runtime/log/record_reader.hpp"
@@ -10,6 +13,17 @@ namespace {
 
 /// A control batch is a header and one small record.
 constexpr uint64_t control_batch_bytes_max = 4096;
+
+/// In front of the record of a clean stop when others have the partition too: its high watermark.
+constexpr uint64_t replicated_magic = 0x3130'4c50'4552'4557;  // "WEREPL01"
+
+std::pair<std::optional<int64_t>, std::string_view> split_clean_state(std::string_view text) {
+  byte_reader in(std::as_bytes(std::span(text)));
+  if (in.number<uint64_t>() != replicated_magic) return {std::nullopt, text};
+  const auto high_watermark = in.number<int64_t>();
+  if (!in.ok()) return {std::nullopt, text};
+  return {high_watermark, text.substr(16)};
+}
 
 /// The whole of a small batch of which only the header was read.
 result<std::vector<std::byte>> read_batch(partition_log& log, record_batch_view batch) {
@@ -35,13 +49,22 @@ result<std::unique_ptr<partition>> partition::open(file_cache& cache, log_id id,
   std::unique_ptr<partition> out(new partition(std::move(opened), std::move(folder), cache.files(),
                                                std::move(config), options.leader_epoch));
   WEIR_TRY(out->recover(options));
+  // Replication goes on from what was known; a lower high watermark only makes readers wait.
+  out->high_watermark_ = options.log.committed ? options.log.committed->high_watermark : 0;
+  if (auto kept = split_clean_state(options.clean_state).first; kept && out->recovery_.clean)
+    out->high_watermark_ = *kept;
+  out->high_watermark_ = std::clamp(out->high_watermark_, out->log_start_offset(),
+                                    std::max(out->log_end_offset(), out->log_start_offset()));
+  if (options.role.self != no_node) out->set_role(options.role, options.now_ms);
+  out->producers_.committed(out->high_watermark());
   return out;
 }
 
 status partition::recover(const partition_open_options& options) {
   if (!options.clean_state.empty()) {
-    auto state =
-        decode_snapshot(log_->id(), std::as_bytes(std::span(options.clean_state)), options.now_ms);
+    auto state = decode_snapshot(
+        log_->id(), std::as_bytes(std::span(split_clean_state(options.clean_state).second)),
+        options.now_ms);
     if (state.ok() && state->offset == log_->log_end_offset()) {
       producers_ = std::move(state->producers);
       epochs_ = std::move(state->epochs);
@@ -102,6 +125,12 @@ status partition::rebuild(int64_t now_ms) {
 
 status partition::replay(record_batch_view batch, int64_t now_ms) {
   ++recovery_.batches_scanned;
+  WEIR_TRY(note_copied(batch, false, now_ms));
+  producers_.durable(batch.next_offset());
+  return {};
+}
+
+status partition::note_copied(record_batch_view batch, bool whole, int64_t now_ms) {
   bytes_since_snapshot_ += batch.size_bytes();
   epochs_.assign(batch.leader_epoch(), batch.base_offset());
   if (!batch.has_producer()) return {};
@@ -109,9 +138,10 @@ status partition::replay(record_batch_view batch, int64_t now_ms) {
   if (!batch.is_control()) {
     producers_.stage(facts, now_ms);
   } else if (batch.record_count() > 0) {  // else compaction has taken the whole transaction
-    auto bytes = read_batch(*log_, batch);
-    auto marker = bytes.ok() ? read_control_marker(record_batch_view(*bytes))
-                             : result<control_marker>(bytes.err());
+    auto bytes =
+        whole ? result<std::vector<std::byte>>(std::vector<std::byte>()) : read_batch(*log_, batch);
+    auto marker = !bytes.ok() ? result<control_marker>(bytes.err())
+                              : read_control_marker(whole ? batch : record_batch_view(*bytes));
     if (!marker.ok()) {
       recovery_.problems.push_back("the marker at offset " + std::to_string(batch.base_offset()) +
                                    " cannot be read: " + marker.err().message);
@@ -121,26 +151,45 @@ status partition::replay(record_batch_view batch, int64_t now_ms) {
     producers_.stage_marker(
         facts, {marker->type == control_type::commit, marker->coordinator_epoch}, now_ms);
   }
-  producers_.committed(batch.next_offset());
   return {};
 }
 
 status partition::truncate_to(int64_t offset, int64_t now_ms) {
   weir_assert(!producers_.has_staged(), "truncation with batches under way");
+  // An epoch of our own that wrote nothing.
+  epochs_.truncate(offset);
   if (offset >= log_->log_end_offset()) return {};
+  return cut({offset, false}, now_ms);
+}
+
+status partition::truncate(const truncation& how, int64_t now_ms) {
+  return how.restart ? cut(how, now_ms) : truncate_to(how.offset, now_ms);
+}
+
+status partition::cut(const truncation& how, int64_t now_ms) {
   // First the snapshots: one that lies beyond the end would be believed once the log has grown
   // again.
   WEIR_ASSIGN(const auto snapshots, list_snapshots(files_, folder_));
   for (const snapshot_file& file : snapshots)
-    if (file.offset > offset) WEIR_TRY(files_.remove(file.path));
-  WEIR_TRY(log_->truncate_to(offset));
+    if (how.restart || file.offset > how.offset) WEIR_TRY(files_.remove(file.path));
+  WEIR_TRY(how.restart ? log_->restart_at(how.offset) : log_->truncate_to(how.offset));
   verifications_.clear();
-  return rebuild(now_ms);
+  WEIR_TRY(rebuild(now_ms));
+  high_watermark_ = how.restart ? log_end_offset() : std::min(high_watermark_, log_end_offset());
+  snapshot_segment_ = -1;
+  producers_.committed(high_watermark());
+  return {};
 }
 
 std::string partition::clean_state() const {
   weir_assert(!producers_.has_staged(), "a clean stop with batches under way");
-  return encode_snapshot(log_->id(), high_watermark(), log_start_offset(), epochs_, producers_);
+  std::string out;
+  if (replicated_) {
+    put_number(out, replicated_magic);
+    put_number(out, high_watermark_);
+  }
+  return out +
+         encode_snapshot(log_->id(), log_end_offset(), log_start_offset(), epochs_, producers_);
 }
 
 }  // namespace weir::kafka

@@ -13,6 +13,7 @@ namespace {
 
 constexpr size_t entry_bytes_min = 8 + 2 + 4 + 8 + 8 + 4 + 1;
 constexpr size_t aborted_bytes = 4 * 8;
+constexpr size_t completed_bytes = 4 * 8 + 1;
 
 void put_entry(std::string& out, int64_t id, const producer_entry& entry) {
   put_number(out, id);
@@ -56,6 +57,23 @@ std::string producer_state::encode() const {
     put_number(out, aborted.first_offset);
     put_number(out, aborted.last_offset);
     put_number(out, aborted.last_stable_offset);
+  }
+  // Transactions whose markers are durable here and not yet on all replicas: only where there are
+  // some, so that a node alone writes what it always wrote.
+  std::string completed;
+  uint32_t waiting = 0;
+  for (const completed_transaction& done : completed_) {
+    if (!undo_.empty() && done.last_offset >= undo_.front().offset) break;
+    put_number(completed, done.producer_id);
+    put_number(completed, done.first_offset);
+    put_number(completed, done.last_offset);
+    put_number(completed, done.last_stable_offset);
+    put_number(completed, static_cast<uint8_t>(done.aborted));
+    ++waiting;
+  }
+  if (waiting > 0) {
+    put_number(out, waiting);
+    out += completed;
   }
   return out;
 }
@@ -106,6 +124,23 @@ result<producer_state> producer_state::decode(std::span<const std::byte> bytes, 
     if (!state.aborted_.empty() && a.last_offset <= state.aborted_.back().last_offset)
       return error(errc::corrupt, "aborted transactions are not in the order of their ends");
     state.aborted_.push_back(a);
+  }
+  const auto completed = in.ok() && in.left() > 0 ? in.number<uint32_t>() : 0;
+  if (completed > in.left() / completed_bytes)
+    return error(errc::corrupt, "more ended transactions are announced than the bytes can hold");
+  for (uint32_t i = 0; i < completed && in.ok(); ++i) {
+    completed_transaction c;
+    c.producer_id = in.number<int64_t>();
+    c.first_offset = in.number<int64_t>();
+    c.last_offset = in.number<int64_t>();
+    c.last_stable_offset = in.number<int64_t>();
+    c.aborted = in.number<uint8_t>() != 0;
+    const int64_t before = !state.completed_.empty() ? state.completed_.back().last_offset
+                           : state.aborted_.empty()  ? -1
+                                                     : state.aborted_.back().last_offset;
+    if (c.last_offset <= before)
+      return error(errc::corrupt, "ended transactions are not in the order of their ends");
+    state.completed_.push_back(c);
   }
   if (!in.ok() || in.left() != 0) return error(errc::corrupt, "the bytes end early or late");
   return state;

@@ -177,8 +177,12 @@ void producer_state::stage_marker(const batch_facts& batch, const end_marker& ma
                         std::min(stable, batch.last_offset() + 1), !marker.commit});
 }
 
-void producer_state::committed(int64_t end_offset) {
+void producer_state::durable(int64_t end_offset) {
   while (!undo_.empty() && undo_.front().offset < end_offset) undo_.pop_front();
+}
+
+void producer_state::committed(int64_t end_offset) {
+  durable(end_offset);
   while (!completed_.empty() && completed_.front().last_offset < end_offset) {
     const completed_transaction& done = completed_.front();
     if (done.aborted)
@@ -216,7 +220,7 @@ void producer_state::roll_back(int64_t end_offset) {
 std::optional<int64_t> producer_state::first_unstable_offset() const {
   std::optional<int64_t> first;
   if (!open_.empty()) first = open_.begin()->first;
-  // Few: only those whose markers are on their way to the disk.
+  // Few: only those whose markers are on their way to the disk or to other replicas.
   for (const completed_transaction& done : completed_)
     if (!first || done.first_offset < *first) first = done.first_offset;
   return first;

@@ -120,7 +120,9 @@ class producer_state {
   /// Applies a batch (checked before) or marker at its assigned offset; offsets must increase.
   void stage(const batch_facts&, int64_t now_ms);
   void stage_marker(const batch_facts&, const end_marker&, int64_t now_ms);
-  /// Everything below `end_offset` is durable.
+  /// Everything below `end_offset` is durable here: it is not rolled back any more.
+  void durable(int64_t end_offset);
+  /// And it is on all replicas that count: markers below take effect for readers.
   void committed(int64_t end_offset);
   /// Undoes what was staged at `end_offset` or above. A producer that was not known before is then
   /// held to its first lost sequence: batches that were in flight behind the lost ones do not pass.
@@ -173,7 +175,7 @@ class producer_state {
 
   absl::flat_hash_map<int64_t, producer_entry> producers_;
   std::map<int64_t, int64_t> open_;              // first offset -> producer id
-  std::deque<completed_transaction> completed_;  // their markers are staged, not committed
+  std::deque<completed_transaction> completed_;  // their markers are not committed
   std::deque<aborted_transaction> aborted_;      // by last offset
   std::deque<undo_record> undo_;
 };

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <sys/random.h>
+
 namespace weir::kafka {
 namespace {
 
@@ -50,6 +52,18 @@ bool operator==(const record_bytes& a, const record_bytes& b) noexcept {
     return a.external == b.external && a.external_id == b.external_id &&
            a.external_size == b.external_size;
   return std::ranges::equal(a.bytes, b.bytes);
+}
+
+uuid random_uuid() {
+  uuid u;
+  size_t have = 0;
+  while (have < u.bytes.size()) {
+    auto n = ::getrandom(u.bytes.data() + have, u.bytes.size() - have, 0);
+    if (n > 0) have += static_cast<size_t>(n);
+  }
+  u.bytes[6] = static_cast<uint8_t>((u.bytes[6] & 0x0f) | 0x40);
+  u.bytes[8] = static_cast<uint8_t>((u.bytes[8] & 0x3f) | 0x80);
+  return u;
 }
 
 }  // namespace weir::kafka

@@ -37,6 +37,9 @@ struct uuid {
   friend auto operator<=>(const uuid&, const uuid&) = default;
 };
 
+/// 16 random bytes of the system, as a version 4 UUID.
+uuid random_uuid();
+
 /// The record batches inside a Produce request or a Fetch response.
 ///
 /// Decoding points `bytes` into the reader's buffer, which must outlive the message. Encoding

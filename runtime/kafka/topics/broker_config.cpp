@@ -95,6 +95,8 @@ constexpr broker_config_definition own[] = {
      "Bytes per second that a client id without a quota of its own may produce; unset: any."},
     {"socket.request.max.bytes", int32_from(1), "104857600", "The largest request."},
     {"transaction.max.timeout.ms", int32_from(1), "900000", "Upper limit of a transaction's time."},
+    {"transaction.partition.verification.enable", boolean, "true",
+     "Whether a partition asks the coordinator before the first batch of a transaction."},
     {"transaction.state.log.min.isr", int32_from(1), "1",
      "min.insync.replicas of __transaction_state."},
     {"transaction.state.log.num.partitions", int32_from(1), "50",

@@ -64,22 +64,6 @@ void widen(std::vector<partition_info>& partitions, int32_t n) {
   for (size_t i = 0; i < current.size(); ++i) current[i]->keys = ranges[i];
 }
 
-// The newest generation's partitions must share the key space without a gap.
-bool covers_key_space(const std::vector<partition_info>& partitions) {
-  const uint32_t newest = newest_generation(partitions);
-  std::vector<key_range> ranges;
-  for (const auto& p : partitions)
-    if (p.generation == newest) ranges.push_back(p.keys);
-  std::sort(ranges.begin(), ranges.end(),
-            [](const auto& a, const auto& b) { return a.first < b.first; });
-  uint64_t next = 0;
-  for (const auto& r : ranges) {
-    if (r.first != next || r.last < r.first) return false;
-    next = uint64_t{r.last} + 1;
-  }
-  return next == key_space;
-}
-
 }  // namespace
 
 std::vector<key_range> even_key_ranges(int32_t n) {
@@ -193,6 +177,14 @@ api_error topic_catalog::check_one(const add_partitions_command& c) const {
   return {};
 }
 
+api_error topic_catalog::check_one(const reassign_partition_command& c) const {
+  return find(c.id) ? api_error() : unknown_id(c.id);
+}
+
+api_error topic_catalog::check_one(const elect_leader_command& c) const {
+  return find(c.id) ? api_error() : unknown_id(c.id);
+}
+
 api_error topic_catalog::check(const topic_command& command) const {
   return std::visit([this](const auto& c) { return check_one(c); }, command);
 }
@@ -226,6 +218,21 @@ topic_change topic_catalog::change_of(const add_partitions_command& c) const {
   return {std::move(before), std::move(t)};
 }
 
+topic_change topic_catalog::change_of(const reassign_partition_command& c) const {
+  return {find(c.id), find(c.id)};
+}
+
+topic_change topic_catalog::change_of(const elect_leader_command& c) const {
+  return {find(c.id), find(c.id)};
+}
+
+topic_change topic_catalog::follow(const uuid& id, topic_ptr after) {
+  topic_change change{find(id), std::move(after)};
+  if (change.before) drop(*change.before);
+  if (change.after) put(change.after);
+  return change;
+}
+
 apply_result topic_catalog::apply(const topic_command& command) {
   apply_result out;
   out.problem = check(command);
@@ -234,37 +241,6 @@ apply_result topic_catalog::apply(const topic_command& command) {
   if (out.change.before) drop(*out.change.before);
   if (out.change.after) put(out.change.after);
   return out;
-}
-
-status topic_catalog::restore(topic_ptr topic) {
-  auto corrupt = [&](std::string_view what) -> error {
-    return {errc::corrupt,
-            "topic '" + topic->name + "' " + topic->id.to_string() + std::string(what)};
-  };
-  if (std::string problem = topic_name_problem(topic->name); !problem.empty())
-    return corrupt(": " + problem);
-  if (topic->id.is_zero()) return corrupt(" has no id");
-  if (find(topic->id) || find(topic->name) || find_colliding(topic->name))
-    return corrupt(" clashes with another of the same id or name");
-  if (topic->partitions.empty() || !covers_key_space(topic->partitions))
-    return corrupt(": the partitions' key ranges leave gaps or overlap");
-  if (api_error bad = check_configs(topic->configs); !bad.ok()) return corrupt(": " + bad.message);
-  if (topic->internal != is_internal_topic(topic->name))
-    return corrupt(" is marked as internal or not against its name");
-  put_in_place(topic);
-  return {};
-}
-
-void topic_catalog::put_in_place(const topic_ptr& topic) {
-  if (by_name_.use_count() > 1 || by_id_.use_count() > 1) return put(topic);
-  auto insert = [&](shards& where, size_t hash) {
-    auto& slot = where[hash % shard_count];
-    if (slot.use_count() > 1) slot = std::make_shared<shard>(*slot);
-    slot->push_back(topic);
-  };
-  insert(*by_name_, hash_of(topic->name));
-  insert(*by_id_, std::hash<uuid>{}(topic->id));
-  count(*topic, 1);
 }
 
 void topic_catalog::count(const topic_info& topic, int sign) {

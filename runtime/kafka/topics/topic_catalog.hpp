@@ -66,7 +66,10 @@ struct create_topic_command {
   uuid id;
   int32_t partitions = 1;
   int64_t created_ms = 0;
-  config_map configs;  // canonical
+  config_map configs;        // canonical
+  int16_t replication = -1;  // -1: as many as the cluster's default says
+  /// Replicas of each partition, preferred leader first; empty: they are placed.
+  std::vector<std::vector<int32_t>> assignment;
 };
 struct delete_topic_command {
   uuid id;
@@ -81,9 +84,23 @@ struct alter_topic_command {
 struct add_partitions_command {
   uuid id;
   int32_t partitions = 0;
+  /// Replicas of the new ones; empty: they are placed.
+  std::vector<std::vector<int32_t>> assignment;
 };
-using topic_command = std::variant<create_topic_command, delete_topic_command, alter_topic_command,
-                                   add_partitions_command>;
+/// Moves a partition to these replicas; none: back to where it was. A catalog alone moves nothing.
+struct reassign_partition_command {
+  uuid id;
+  int32_t partition = 0;
+  std::vector<int32_t> replicas;
+};
+/// Makes the preferred replica the leader. Nothing to do for a catalog alone.
+struct elect_leader_command {
+  uuid id;
+  int32_t partition = 0;
+};
+using topic_command =
+    std::variant<create_topic_command, delete_topic_command, alter_topic_command,
+                 add_partitions_command, reassign_partition_command, elect_leader_command>;
 
 /// What a command did: no `before` is a creation, no `after` a deletion.
 struct topic_change {
@@ -122,10 +139,9 @@ class topic_catalog {
   /// What apply() would answer, without the change.
   api_error check(const topic_command&) const;
   apply_result apply(const topic_command&);
-  /// Takes a topic back from the store, before the catalog has copies on other threads.
-  /// errc::corrupt if it breaks an invariant. Limits do not hold here: they may have been lowered
-  /// since.
-  status restore(topic_ptr topic);
+  /// As the cluster's metadata have it, which checked it: the topic stands like this from now on;
+  /// null: it is gone. Limits do not hold here.
+  topic_change follow(const uuid& id, topic_ptr after);
 
  private:
   // A change copies one shard of some 40 topics out of 10,000 and the list of shards.
@@ -138,13 +154,16 @@ class topic_catalog {
   api_error check_one(const delete_topic_command&) const;
   api_error check_one(const alter_topic_command&) const;
   api_error check_one(const add_partitions_command&) const;
+  api_error check_one(const reassign_partition_command&) const;
+  api_error check_one(const elect_leader_command&) const;
   // Of a command that was checked.
   topic_change change_of(const create_topic_command&) const;
   topic_change change_of(const delete_topic_command&) const;
   topic_change change_of(const alter_topic_command&) const;
   topic_change change_of(const add_partitions_command&) const;
+  topic_change change_of(const reassign_partition_command&) const;
+  topic_change change_of(const elect_leader_command&) const;
   void put(const topic_ptr& topic);
-  void put_in_place(const topic_ptr& topic);
   void count(const topic_info& topic, int sign);
   void drop(const topic_info& topic);
 

@@ -24,6 +24,9 @@ size_t transaction_coordinator::size() const noexcept {
 bool transaction_coordinator::ready() const noexcept {
   return s_->loaded;
 }
+int64_t transaction_coordinator::producer_ids_taken_below() const noexcept {
+  return s_->ids_taken_below;
+}
 int32_t transaction_coordinator::partition_for(std::string_view id) const {
   return partition_of_key(id, s_->options.state_partitions);
 }
@@ -35,16 +38,17 @@ status transaction_coordinator::restore(std::string_view key,
                                         std::optional<std::string_view> value) {
   weir_assert(!s_->loaded, "records are replayed before loaded()");
   WEIR_ASSIGN(const transaction_key k, decode_transaction_key(key));
+  auto& taken = s_->ids_taken_below;
   if (k.producer_ids && value) {
     WEIR_ASSIGN(const int64_t next, decode_producer_ids_value(*value));
-    s_->ids.taken_below(next);
+    taken = std::max(taken, next);
   } else if (k.transactional_id && !value) {
     s_->transactions.erase(*k.transactional_id);
   } else if (k.transactional_id) {
     auto values = decode_transaction_value(*value);
     if (!values.ok()) return values.err().at("transaction '" + *k.transactional_id + "'");
     // Should the record of the ids be lost, none that is in use is given again.
-    s_->ids.taken_below(std::max(values->producer_id, values->next_producer_id) + 1);
+    taken = std::max({taken, values->producer_id + 1, values->next_producer_id + 1});
     transaction& entry = s_->transactions[*k.transactional_id];
     entry.now = std::move(*values);
     entry.persisted = true;
@@ -192,10 +196,7 @@ error_code answer_of_append(error_code code) noexcept {
 
 void transaction_coordinator::on_written(uint64_t write_id, error_code code, int64_t now_ms,
                                          transaction_effects& out) {
-  if (write_id == s_->producer_ids_write) {
-    s_->producer_ids_write = 0;
-    s_->producer_ids_written(code == error_code::none, now_ms, out);
-  } else if (auto found = s_->writes.find(write_id); found != s_->writes.end()) {
+  if (auto found = s_->writes.find(write_id); found != s_->writes.end()) {
     auto entry = s_->transactions.find(found->second);
     s_->writes.erase(found);
     weir_assert(entry != s_->transactions.end(), "a record under way has its transaction");
@@ -254,35 +255,40 @@ void transaction_coordinator::state::transaction_written(transaction_ref& entry,
 
 // ---- Producer ids ----
 
-void transaction_coordinator::state::want_producer_ids(int64_t now_ms, transaction_effects& out) {
-  if (!ids.wants_block()) return;
-  producer_ids_write = next_write_id++;
-  out.writes.push_back({producer_ids_write, 0, encode_producer_ids_key(),
-                        encode_producer_ids_value(ids.ask()), now_ms});
+void transaction_coordinator::state::want_producer_ids(transaction_effects& out) {
+  // What is asked for in this very call may grow.
+  if (ids_asked && out.producer_ids_wanted == 0) return;
+  ids_asked = true;
+  out.producer_ids_wanted = static_cast<int64_t>(std::max<size_t>(1, waiting_for_ids.size()));
 }
 
-void transaction_coordinator::state::producer_ids_written(bool durable, int64_t now_ms,
-                                                          transaction_effects& out) {
-  ids.answered(durable);
-  auto waiting = std::exchange(waiting_for_ids, {});
+void transaction_coordinator::on_producer_ids(std::span<const int64_t> ids, int64_t now_ms,
+                                              transaction_effects& out) {
+  weir_assert(s_->ids_asked, "producer ids are given when they were asked for");
+  s_->ids_asked = false;
+  s_->fresh_ids.insert(s_->fresh_ids.end(), ids.begin(), ids.end());
+  auto waiting = std::exchange(s_->waiting_for_ids, {});
   for (auto& [request, client] : waiting) {
-    if (durable)
-      init(request, std::move(client), now_ms, out);
+    if (!ids.empty())
+      s_->init(request, std::move(client), now_ms, out);
     else
-      refuse(client, error_code::coordinator_load_in_progress, out);  // clients try again
+      s_->refuse(client, error_code::coordinator_load_in_progress, out);  // clients try again
   }
+  s_->schedule_wake(out);
 }
 
 std::optional<int64_t> transaction_coordinator::state::producer_id_for(
-    const init_producer_id_request& request, const reply_to& client, int64_t now_ms,
-    transaction_effects& out) {
-  const auto id = ids.take();
-  want_producer_ids(now_ms, out);
-  if (id) return id;
+    const init_producer_id_request& request, const reply_to& client, transaction_effects& out) {
+  if (!fresh_ids.empty()) {
+    const auto id = fresh_ids.front();
+    fresh_ids.pop_front();
+    return id;
+  }
   if (waiting_for_ids.size() < producer_id_waiters_max)
     waiting_for_ids.emplace_back(request, client);
   else
     refuse(client, error_code::coordinator_load_in_progress, out);
+  want_producer_ids(out);
   return std::nullopt;
 }
 

@@ -1,6 +1,7 @@
-// The transaction coordinator as a state machine: producer ids, fencing, open transactions, their
-// end in two phases (PREPARE is durable, markers are written, COMPLETE is durable), timeouts and
-// expiry. Owned by one actor; no I/O, no clock: requests and times come in, effects go out.
+// The transaction coordinator as a state machine: fencing, open transactions, their end in two
+// phases (PREPARE is durable, markers are written, COMPLETE is durable), timeouts and expiry. One
+// for each partition of __transaction_state that a node leads, in one leader epoch. Owned by one
+// actor; no I/O, no clock: requests and times come in, effects go out.
 // Invariant: an answer leaves only after the record that it rests on is durable; for one
 // transactional id at most one record is on its way.
 #pragma once
@@ -21,7 +22,7 @@ namespace weir::kafka {
 struct transaction_options {
   int32_t state_partitions = 50;    // of __transaction_state
   int32_t offsets_partitions = 50;  // of __consumer_offsets
-  int32_t coordinator_epoch = 0;
+  int32_t coordinator_epoch = 0;    // the leader epoch of the partition of __transaction_state
   /// The feature transaction.version: 0 (records of version 0), 1 (flexible records), 2 (KIP-890:
   /// EndTxn v5 bumps the epoch).
   int16_t transaction_version = 0;
@@ -48,6 +49,7 @@ class transaction_coordinator {
 
   // Requests; each is answered exactly once under its token, here or by a later effect. `version`
   // is the request's: older clients know PRODUCER_FENCED as INVALID_PRODUCER_EPOCH only.
+  /// Of a transactional producer: ids without transactions are given by any node, without state.
   void init_producer_id(const init_producer_id_request&, int16_t version, reply_token,
                         int64_t now_ms, transaction_effects& out);
   /// Versions 0-3 (the fields v3_and_below_*). That the partitions exist is the driver's to check.
@@ -81,11 +83,15 @@ class transaction_coordinator {
   void on_markers_written(uint64_t markers_id,
                           std::span<const std::pair<transaction_partition, error_code>> results,
                           int64_t now_ms, transaction_effects& out);
+  /// The ids that were wanted; none: there are none now, clients are told to come again.
+  void on_producer_ids(std::span<const int64_t> ids, int64_t now_ms, transaction_effects& out);
   void on_timer(int64_t now_ms, transaction_effects& out);
 
   /// Where a transactional id's records (or a group's offsets) live: Java's String.hashCode.
   int32_t partition_for(std::string_view transactional_id) const;
   int32_t offsets_partition_for(std::string_view group_id) const;
+  /// All producer ids below it may be in use, as the records say that were replayed.
+  int64_t producer_ids_taken_below() const noexcept;
   size_t size() const noexcept;
   bool ready() const noexcept;
 

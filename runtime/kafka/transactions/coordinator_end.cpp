@@ -92,10 +92,12 @@ void transaction_coordinator::state::prepare(transaction_ref& entry, bool commit
   if (now.state != state_of::ongoing) next.start_ms = now_ms;  // an abort of nothing
   if (bump) {
     if (epoch_exhausted(now.epoch)) {
-      const auto id = ids.take();
-      want_producer_ids(now_ms, out);
-      if (!id) return refuse(client, error_code::coordinator_load_in_progress, out);
-      next.next_producer_id = *id;
+      if (fresh_ids.empty()) {  // the client comes again, and there will be one
+        want_producer_ids(out);
+        return refuse(client, error_code::coordinator_load_in_progress, out);
+      }
+      next.next_producer_id = fresh_ids.front();
+      fresh_ids.pop_front();
     }
     next.last_epoch = now.epoch;
     next.epoch = static_cast<int16_t>(now.epoch + 1);
@@ -194,7 +196,8 @@ void transaction_coordinator::on_markers_written(
     s_->rounds.erase(found);
     s_->finish(*entry, now_ms, out);
   } else {
-    s_->retries.emplace(now_ms + retry_wait_ms(round.attempts++), markers_id);
+    s_->retries.emplace(now_ms + std::min(retry_wait_ms(round.attempts++), marker_retry_ms_max),
+                        markers_id);
   }
   s_->schedule_wake(out);
 }

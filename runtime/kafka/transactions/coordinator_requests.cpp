@@ -20,12 +20,8 @@ void transaction_coordinator::state::init(const init_producer_id_request& reques
   if (!loaded) return refuse(client, error_code::coordinator_load_in_progress, out);
   if ((request.producer_id == -1) != (request.producer_epoch == -1))
     return refuse(client, error_code::invalid_request, out);
-  if (!request.transactional_id) {
-    if (const auto id = producer_id_for(request, client, now_ms, out))
-      answer(client, error_code::none, *id, 0, out);
-    return;
-  }
-  if (request.transactional_id->empty()) return refuse(client, error_code::invalid_request, out);
+  if (request.transactional_id.value_or("").empty())
+    return refuse(client, error_code::invalid_request, out);
   if (request.transaction_timeout_ms <= 0 ||
       request.transaction_timeout_ms > options.timeout_ms_max)
     return refuse(client, error_code::invalid_transaction_timeout, out);
@@ -34,7 +30,7 @@ void transaction_coordinator::state::init(const init_producer_id_request& reques
   if (found == transactions.end()) {
     if (transactions.size() >= transactional_ids_max)
       return refuse(client, error_code::policy_violation, out);
-    const auto id = producer_id_for(request, client, now_ms, out);
+    const auto id = producer_id_for(request, client, out);
     if (!id) return;
     found = transactions.try_emplace(*request.transactional_id).first;
     found->second.now.producer_id = *id;
@@ -68,7 +64,7 @@ void transaction_coordinator::state::init_known(transaction_ref& entry,
   next.update_ms = now_ms;
   next.client_version = 0;
   if (epoch_exhausted(now.epoch) && (!expects || request.producer_epoch == now.epoch)) {
-    const auto id = producer_id_for(request, client, now_ms, out);
+    const auto id = producer_id_for(request, client, out);
     if (!id) return;
     next.previous_producer_id = now.producer_id;
     next.producer_id = *id;

@@ -1,7 +1,7 @@
 // The inside of the transaction coordinator: one entry per transactional id, the records and marker
 // rounds that are under way, and the times at which something is to happen. See coordinator.hpp.
 // Always holds: `busy()` entries take no request that would change them; a write id belongs to one
-// entry or to the producer ids.
+// entry.
 #pragma once
 
 #include <deque>
@@ -16,12 +16,11 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/node_hash_map.h"
 #include "runtime/kafka/transactions/coordinator.hpp"
-#include "runtime/kafka/transactions/producer_ids.hpp"
 #include "runtime/kafka/transactions/transaction.hpp"
 
 namespace weir::kafka {
 
-/// InitProducerId requests that wait for a block of producer ids. More are told to come again.
+/// InitProducerId requests that wait for producer ids. More are told to come again.
 inline constexpr size_t producer_id_waiters_max = 10'000;
 /// Known transactional ids, each of some 300 bytes. More are refused with POLICY_VIOLATION.
 inline constexpr size_t transactional_ids_max = 1'000'000;
@@ -31,6 +30,8 @@ inline constexpr size_t expirations_per_look_max = 1000;
 /// the first to the last.
 inline constexpr int64_t retry_ms_min = 100;
 inline constexpr int64_t retry_ms_max = 10'000;
+/// Markers are asked for again sooner: who leads a partition may have changed a moment ago.
+inline constexpr int64_t marker_retry_ms_max = 1'000;
 
 /// Whom to answer, and in which form.
 struct reply_to {
@@ -79,8 +80,7 @@ struct transaction_coordinator::state {
   void write(transaction_ref&, transaction::step, transaction_values next, reply_to, int64_t now_ms,
              transaction_effects&);
   void write_tombstone(transaction_ref&, int64_t now_ms, transaction_effects&);
-  void want_producer_ids(int64_t now_ms, transaction_effects&);
-  void producer_ids_written(bool durable, int64_t now_ms, transaction_effects&);
+  void want_producer_ids(transaction_effects&);
   void transaction_written(transaction_ref&, error_code, int64_t now_ms, transaction_effects&);
 
   // Requests.
@@ -89,7 +89,7 @@ struct transaction_coordinator::state {
                   transaction_effects&);
   /// Or waits for one; nothing: the request was put aside or refused.
   std::optional<int64_t> producer_id_for(const init_producer_id_request&, const reply_to&,
-                                         int64_t now_ms, transaction_effects&);
+                                         transaction_effects&);
   void add(const std::string& id, int64_t producer_id, int16_t epoch,
            std::vector<transaction_partition>, reply_to, int64_t now_ms, transaction_effects&);
   void check(const std::string& id, int64_t producer_id, int16_t epoch, const reply_to&,
@@ -113,10 +113,11 @@ struct transaction_coordinator::state {
   transaction_options options;
   bool loaded = false;
   transactions_map transactions;
-  producer_ids ids;
+  std::deque<int64_t> fresh_ids;  // nobody has them yet
+  bool ids_asked = false;
+  int64_t ids_taken_below = 0;
   std::deque<std::pair<init_producer_id_request, reply_to>> waiting_for_ids;
   uint64_t next_write_id = 1, next_round_id = 1;
-  uint64_t producer_ids_write = 0;  // its write id while one is under way
   absl::flat_hash_map<uint64_t, std::string> writes;
   absl::flat_hash_map<uint64_t, marker_round> rounds;
   std::set<std::pair<int64_t, std::string>> timeouts;                   // of open transactions

@@ -71,6 +71,8 @@ struct transaction_effects {
   std::vector<transaction_reply> replies;
   std::vector<transaction_write> writes;
   std::vector<transaction_markers> markers;
+  /// Not 0: get so many fresh producer ids and call on_producer_ids(); not asked again before.
+  int64_t producer_ids_wanted = 0;
   /// Call on_timer() at this time or later; replaces what an earlier call said. None: no timer.
   std::optional<int64_t> next_wake_ms;
 };

@@ -30,6 +30,7 @@ class desk {
     coordinator = transaction_coordinator(options);
     writes.clear();
     markers.clear();
+    ids_wanted = 0;
     for (const stored_record& r : log)
       if (!coordinator.restore(r.key, r.value).ok()) ++restore_failures;
     transaction_effects out;
@@ -45,7 +46,18 @@ class desk {
     for (auto& w : out.writes) writes.push_back(std::move(w));
     for (auto& m : out.markers) markers.push_back(std::move(m));
     wake_ms = out.next_wake_ms;
+    ids_wanted += out.producer_ids_wanted;
     out = {};
+    if (!hold_ids && ids_wanted > 0) give_ids(ids_wanted);
+  }
+  /// Fresh producer ids; 0: there are none now.
+  void give_ids(int64_t count) {
+    std::vector<int64_t> ids;
+    for (; count > 0; --count) ids.push_back(next_producer_id++);
+    ids_wanted = 0;
+    transaction_effects out;
+    coordinator.on_producer_ids(ids, now_ms, out);
+    take(out);
   }
 
   void write_one(error_code code = error_code::none) {
@@ -177,6 +189,9 @@ class desk {
   std::map<reply_token, transaction_response> replies;
   std::optional<int64_t> wake_ms;
   reply_token last_token = 0;
+  bool hold_ids = false;  // until the test gives them
+  int64_t ids_wanted = 0;
+  int64_t next_producer_id = 0;
   int repeated_replies = 0, restore_failures = 0;
 };
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "runtime/kafka/topics/broker_config.hpp"
+#include "runtime/kafka/topics/node_entry.hpp"
 #include "runtime/kafka/topics/topic_catalog.hpp"
 
 namespace weir::kafka {
@@ -29,7 +30,18 @@ struct request_facts {
   int16_t version = 0;           // of the request; it was checked against what is served
   int64_t now_ms = 0;            // wall clock
   std::function<uuid()> new_id;  // a fresh random id; asked only by requests that may make topics
+  node_list nodes;               // of the cluster; null: the one that answers is all there is
+  int32_t controller = -1;       // who leads the metadata; -1: not known
 };
+
+/// The nodes of the cluster: those of the request, or the one that answers.
+node_list nodes_of(const node_facts&, const request_facts&);
+/// Where a partition is: as the catalog says, or on the one node.
+struct placement_facts {
+  int32_t leader = -1;
+  std::vector<int32_t> replicas, in_sync, offline;
+};
+placement_facts placement_of(const partition_info&, const node_facts&, const request_facts&);
 
 /// A response to be sent once `commands` (in this order) are applied and durable. Each of them
 /// passes topic_catalog::check on the catalog that the answer was made from, with its predecessors
@@ -54,9 +66,12 @@ void set_error(Result& result, const api_error& e) {
     result.error_message = e.message;
 }
 
-/// Kafka's checks of replicas that a client names, on a cluster of this one node. `replicas_before`
-/// is the number that the other partitions have, 0 if there is none.
+/// Kafka's checks of replicas that a client names. `replicas_before` is the number that the other
+/// partitions have, 0 if there is none.
 api_error check_replicas(const std::vector<int32_t>& replicas, size_t replicas_before,
-                         const node_facts& node);
+                         const std::vector<node_entry>& nodes);
+/// How many replicas a partition gets when nobody says it: the setting `name` if the node has it,
+/// else three, and never more than there are live nodes.
+int16_t default_replication(std::string_view name, const node_facts&, const request_facts&);
 
 }  // namespace weir::kafka

@@ -7,8 +7,8 @@ namespace {
 
 using wanted_topic = create_partitions_request::topic;
 
-api_error widen_one(topic_catalog& catalog, const wanted_topic& t, const node_facts& node,
-                    std::vector<topic_command>& commands) {
+api_error widen_one(topic_catalog& catalog, const wanted_topic& t,
+                    const std::vector<node_entry>& nodes, std::vector<topic_command>& commands) {
   topic_ptr topic = catalog.find(t.name);
   if (!topic) return {error_code::unknown_topic_or_partition, std::string(unknown_topic_text)};
   if (topic->internal)
@@ -25,7 +25,8 @@ api_error widen_one(topic_catalog& catalog, const wanted_topic& t, const node_fa
               "Attempted to add " + std::to_string(more) + " additional partition(s), but only " +
                   std::to_string(t.assignments->size()) + " assignment(s) were specified."};
     for (const auto& a : *t.assignments)
-      if (api_error bad = check_replicas(a.broker_ids, 1, node); !bad.ok()) return bad;
+      if (api_error bad = check_replicas(a.broker_ids, 0, nodes); !bad.ok()) return bad;
+    for (const auto& a : *t.assignments) command.assignment.push_back(a.broker_ids);
   }
   if (apply_result applied = catalog.apply(command); !applied.ok()) return applied.problem;
   commands.push_back(command);
@@ -36,8 +37,9 @@ api_error widen_one(topic_catalog& catalog, const wanted_topic& t, const node_fa
 
 admin_answer<create_partitions_response> answer_create_partitions(
     const create_partitions_request& request, const topic_catalog& catalog, const node_facts& node,
-    const request_facts&) {
+    const request_facts& facts) {
   admin_answer<create_partitions_response> out;
+  const auto nodes = nodes_of(node, facts);
   topic_catalog ahead = catalog;
   std::unordered_map<std::string_view, int> times;
   for (const auto& t : request.topics) ++times[t.name];
@@ -49,7 +51,7 @@ admin_answer<create_partitions_response> answer_create_partitions(
     if (left > 1)
       set_error(result, {error_code::invalid_request, "Duplicate topic name."});
     else
-      set_error(result, widen_one(ahead, t, node, out.commands));
+      set_error(result, widen_one(ahead, t, *nodes, out.commands));
     left = 0;
     out.response.results.push_back(std::move(result));
   }

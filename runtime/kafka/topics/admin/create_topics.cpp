@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -37,7 +38,7 @@ api_error take_configs(const requested_topic& topic, const node_facts& node, con
   return {};
 }
 
-api_error check_assignments(const requested_topic& topic, const node_facts& node) {
+api_error check_assignments(const requested_topic& topic, const std::vector<node_entry>& nodes) {
   if (topic.replication_factor != -1)
     return {error_code::invalid_request,
             "A manual partition assignment was specified, but replication factor was not set to "
@@ -52,7 +53,7 @@ api_error check_assignments(const requested_topic& topic, const node_facts& node
       return {error_code::invalid_replica_assignment,
               "Found multiple manual partition assignments for partition " +
                   std::to_string(a.partition_index)};
-    if (api_error bad = check_replicas(a.broker_ids, replicas_before, node); !bad.ok()) return bad;
+    if (api_error bad = check_replicas(a.broker_ids, replicas_before, nodes); !bad.ok()) return bad;
     replicas_before = a.broker_ids.size();
   }
   for (size_t i = 0; i < seen.size(); ++i)
@@ -62,10 +63,18 @@ api_error check_assignments(const requested_topic& topic, const node_facts& node
   return {};
 }
 
-api_error take_partitions(const requested_topic& topic, const node_facts& node, int32_t& out) {
+api_error take_partitions(const requested_topic& topic, const creation& state,
+                          create_topic_command& out) {
+  const auto& node = state.node;
+  const auto nodes = nodes_of(node, state.facts);
   if (!topic.assignments.empty()) {
-    out = static_cast<int32_t>(topic.assignments.size());
-    return check_assignments(topic, node);
+    if (api_error bad = check_assignments(topic, *nodes); !bad.ok()) return bad;
+    out.partitions = static_cast<int32_t>(topic.assignments.size());
+    out.assignment.resize(topic.assignments.size());
+    for (const auto& a : topic.assignments)
+      out.assignment[static_cast<size_t>(a.partition_index)] = a.broker_ids;
+    out.replication = static_cast<int16_t>(out.assignment.front().size());
+    return {};
   }
   const int16_t replicas = topic.replication_factor;
   if (replicas < -1 || replicas == 0)
@@ -74,14 +83,21 @@ api_error take_partitions(const requested_topic& topic, const node_facts& node, 
   if (topic.num_partitions < -1 || topic.num_partitions == 0)
     return {error_code::invalid_partitions,
             "Number of partitions was set to an invalid non-positive value."};
-  if (replicas > 1)
+  const auto alive = std::count_if(nodes->begin(), nodes->end(),
+                                   [](const node_entry& n) { return n.alive && !n.draining; });
+  if (replicas > alive)
     return {error_code::invalid_replication_factor,
             "Unable to replicate the partition " + std::to_string(replicas) +
                 " time(s): The target replication factor of " + std::to_string(replicas) +
-                " cannot be reached because only 1 broker(s) are registered. Use 1, or -1 for the "
-                "default."};
-  out = topic.num_partitions == -1 ? static_cast<int32_t>(node.config.number("num.partitions"))
-                                   : topic.num_partitions;
+                " cannot be reached because only " + std::to_string(alive) +
+                " broker(s) are registered. Use " + std::to_string(alive) +
+                ", or -1 for the default."};
+  out.replication = replicas == -1
+                        ? default_replication("default.replication.factor", node, state.facts)
+                        : replicas;
+  out.partitions = topic.num_partitions == -1
+                       ? static_cast<int32_t>(node.config.number("num.partitions"))
+                       : topic.num_partitions;
   return {};
 }
 
@@ -112,14 +128,14 @@ api_error create_one(creation& state, const requested_topic& topic,
   create_topic_command command;
   command.name = topic.name;
   if (api_error bad = take_configs(topic, state.node, command.configs); !bad.ok()) return bad;
-  if (api_error bad = take_partitions(topic, state.node, command.partitions); !bad.ok()) return bad;
+  if (api_error bad = take_partitions(topic, state, command); !bad.ok()) return bad;
   command.id = state.facts.new_id();
   command.created_ms = state.facts.now_ms;
   if (apply_result applied = state.catalog.apply(command); !applied.ok()) return applied.problem;
   // Nothing of this id exists if the request was only a question.
   if (!state.validate_only) result.topic_id = command.id;
   result.num_partitions = command.partitions;
-  result.replication_factor = 1;
+  result.replication_factor = command.replication;
   if (state.facts.version >= 5) report_configs(result, command.configs, state.node);
   if (!state.validate_only) commands.push_back(std::move(command));
   return {};
@@ -160,6 +176,9 @@ create_topic_command internal_topic(std::string_view name, const node_facts& nod
   command.name = name;
   command.id = facts.new_id();
   command.created_ms = facts.now_ms;
+  command.replication = default_replication(
+      offsets ? "offsets.topic.replication.factor" : "transaction.state.log.replication.factor",
+      node, facts);
   command.partitions = static_cast<int32_t>(
       c.number(offsets ? "offsets.topic.num.partitions" : "transaction.state.log.num.partitions"));
   command.configs = {
@@ -184,6 +203,7 @@ create_topic_command auto_created_topic(std::string_view name, const node_facts&
   command.id = facts.new_id();
   command.created_ms = facts.now_ms;
   command.partitions = static_cast<int32_t>(node.config.number("num.partitions"));
+  command.replication = default_replication("default.replication.factor", node, facts);
   return command;
 }
 

@@ -31,7 +31,8 @@ struct paging {
 };
 
 // Adds the topic's partitions from `first` on as far as they fit. False: the page is full.
-bool add_topic(paging& state, const topic_info& t, int32_t first, const node_facts& node) {
+bool add_topic(paging& state, const topic_info& t, int32_t first, const node_facts& node,
+               const request_facts& facts) {
   const auto count = static_cast<int32_t>(t.partitions.size());
   if (state.room == 0) {
     state.point_at(t.name, first);
@@ -45,9 +46,14 @@ bool add_topic(paging& state, const topic_info& t, int32_t first, const node_fac
   for (int32_t i = first; i < end; ++i) {
     page::partition p;
     p.partition_index = i;
-    p.leader_id = node.node_id;
-    p.leader_epoch = t.partitions[static_cast<size_t>(i)].leader_epoch;
-    p.replica_nodes = p.isr_nodes = {node.node_id};
+    const auto& info = t.partitions[static_cast<size_t>(i)];
+    auto place = placement_of(info, node, facts);
+    p.leader_id = place.leader;
+    if (place.leader < 0) p.error_code = error_code::leader_not_available;
+    p.leader_epoch = info.leader_epoch;
+    p.replica_nodes = std::move(place.replicas);
+    p.isr_nodes = std::move(place.in_sync);
+    p.offline_replicas = std::move(place.offline);
     p.eligible_leader_replicas.emplace();
     p.last_known_elr.emplace();
     out.partitions.push_back(std::move(p));
@@ -71,7 +77,7 @@ bool cursor_is_valid(const describe_topic_partitions_request& request,
 
 describe_topic_partitions_response answer_describe_topic_partitions(
     const describe_topic_partitions_request& request, const topic_catalog& catalog,
-    const node_facts& node) {
+    const node_facts& node, const request_facts& facts) {
   std::set<std::string> names;
   for (const auto& t : request.topics) names.insert(t.name);
   paging state;
@@ -89,13 +95,13 @@ describe_topic_partitions_response answer_describe_topic_partitions(
   };
   if (request.topics.empty()) {
     for (const auto& t : catalog.sorted())
-      if (t->name >= start && !add_topic(state, *t, first_of(t->name), node)) break;
+      if (t->name >= start && !add_topic(state, *t, first_of(t->name), node, facts)) break;
     return state.response;
   }
   for (auto at = names.lower_bound(start); at != names.end(); ++at) {
     topic_ptr t = catalog.find(*at);
     if (t) {
-      if (!add_topic(state, *t, first_of(*at), node)) break;
+      if (!add_topic(state, *t, first_of(*at), node, facts)) break;
       continue;
     }
     if (state.room == 0) {

@@ -17,7 +17,7 @@ constexpr int8_t coordinates_transactions = 1;
 using wanted_topic = metadata_request::topic;
 using topic_result = metadata_response::topic;
 
-topic_result described(const topic_info& t, const node_facts& node) {
+topic_result described(const topic_info& t, const node_facts& node, const request_facts& facts) {
   topic_result out;
   out.name = t.name;
   out.topic_id = t.id;
@@ -26,9 +26,13 @@ topic_result described(const topic_info& t, const node_facts& node) {
   for (size_t i = 0; i < t.partitions.size(); ++i) {
     auto& p = out.partitions[i];
     p.partition_index = static_cast<int32_t>(i);
-    p.leader_id = node.node_id;
+    auto place = placement_of(t.partitions[i], node, facts);
+    p.leader_id = place.leader;
+    if (place.leader < 0) p.error_code = error_code::leader_not_available;
     p.leader_epoch = t.partitions[i].leader_epoch;
-    p.replica_nodes = p.isr_nodes = {node.node_id};
+    p.replica_nodes = std::move(place.replicas);
+    p.isr_nodes = std::move(place.in_sync);
+    p.offline_replicas = std::move(place.offline);
   }
   return out;
 }
@@ -70,13 +74,15 @@ topic_result look_up(lookup& state, const wanted_topic& t) {
     return refused(named, error_code::invalid_request);
   }
   if (!t.topic_id.is_zero()) {
-    if (topic_ptr found = state.catalog.find(t.topic_id)) return described(*found, state.node);
+    if (topic_ptr found = state.catalog.find(t.topic_id))
+      return described(*found, state.node, state.facts);
     wanted_topic by_id;
     by_id.topic_id = t.topic_id;
     return refused(by_id, error_code::unknown_topic_id);
   }
   if (!t.name) return refused(t, error_code::invalid_request);
-  if (topic_ptr found = state.catalog.find(*t.name)) return described(*found, state.node);
+  if (topic_ptr found = state.catalog.find(*t.name))
+    return described(*found, state.node, state.facts);
   return missing(state, t);
 }
 
@@ -93,16 +99,20 @@ admin_answer<metadata_response> answer_metadata(const metadata_request& request,
                                                 const request_facts& facts) {
   admin_answer<metadata_response> out;
   metadata_response& response = out.response;
-  metadata_response::broker self;
-  self.node_id = node.node_id;
-  self.host = node.host;
-  self.port = node.port;
-  self.rack = node.rack;
-  response.brokers.push_back(std::move(self));
+  const auto nodes = nodes_of(node, facts);
+  for (const auto& n : *nodes) {
+    if (!n.alive) continue;
+    metadata_response::broker b;
+    b.node_id = n.id;
+    b.host = n.host;
+    b.port = n.port;
+    if (!n.rack.empty()) b.rack = n.rack;
+    response.brokers.push_back(std::move(b));
+  }
   response.cluster_id = node.cluster_id;
-  response.controller_id = node.node_id;
+  response.controller_id = facts.nodes ? facts.controller : node.node_id;
   if (wants_all(request, facts.version)) {
-    for (const auto& t : catalog.sorted()) response.topics.push_back(described(*t, node));
+    for (const auto& t : catalog.sorted()) response.topics.push_back(described(*t, node, facts));
     return out;
   }
   const bool may_create =
@@ -135,13 +145,18 @@ describe_cluster_response answer_describe_cluster(const describe_cluster_request
     return response;
   }
   response.cluster_id = node.cluster_id;
-  response.controller_id = node.node_id;
-  describe_cluster_response::broker self;
-  self.broker_id = node.node_id;
-  self.host = node.host;
-  self.port = node.port;
-  self.rack = node.rack;
-  response.brokers.push_back(std::move(self));
+  response.controller_id = facts.nodes ? facts.controller : node.node_id;
+  const auto nodes = nodes_of(node, facts);
+  for (const auto& n : *nodes) {
+    if (!n.alive && !request.include_fenced_brokers) continue;
+    describe_cluster_response::broker b;
+    b.broker_id = n.id;
+    b.host = n.host;
+    b.port = n.port;
+    if (!n.rack.empty()) b.rack = n.rack;
+    b.is_fenced = !n.alive;
+    response.brokers.push_back(std::move(b));
+  }
   return response;
 }
 
@@ -171,29 +186,35 @@ describe_quorum_response answer_describe_quorum(const describe_quorum_request& r
   return response;
 }
 
-find_coordinator_response answer_find_coordinator(const find_coordinator_request& request,
-                                                  const node_facts& node,
-                                                  const request_facts& facts) {
-  api_error problem;
-  if (request.key_type != coordinates_groups && request.key_type != coordinates_transactions)
-    problem = {error_code::invalid_request, "There is no coordinator of type " +
-                                                std::to_string(request.key_type) +
-                                                ": ask for 0 (groups) or 1 (transactions)."};
-  auto fill = [&](auto& out) {
-    out.node_id = problem.ok() ? node.node_id : -1;
-    out.host = problem.ok() ? node.host : "";
-    out.port = problem.ok() ? node.port : -1;
-    set_error(out, problem);
+find_coordinator_response answer_find_coordinator(
+    const find_coordinator_request& request,
+    const std::function<coordinator_place(std::string_view key)>& place,
+    const request_facts& facts) {
+  const bool known =
+      request.key_type == coordinates_groups || request.key_type == coordinates_transactions;
+  auto fill = [&](auto& out, const std::string& key) {
+    coordinator_place at;
+    if (known)
+      at = place(key);
+    else
+      at.problem = {error_code::invalid_request, "There is no coordinator of type " +
+                                                     std::to_string(request.key_type) +
+                                                     ": ask for 0 (groups) or 1 (transactions)."};
+    const bool found = at.problem.ok();
+    out.node_id = found ? at.node_id : -1;
+    out.host = found ? at.host : "";
+    out.port = found ? at.port : -1;
+    set_error(out, at.problem);
   };
   find_coordinator_response response;
   if (facts.version < 4) {
-    fill(response);
+    fill(response, request.key);
     return response;
   }
   for (const auto& key : request.coordinator_keys) {
     find_coordinator_response::coordinator c;
     c.key = key;
-    fill(c);
+    fill(c, key);
     response.coordinators.push_back(std::move(c));
   }
   return response;

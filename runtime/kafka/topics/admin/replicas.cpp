@@ -1,5 +1,7 @@
 #include "runtime/kafka/topics/admin/replicas.hpp"
 
+#include <algorithm>
+
 namespace weir::kafka {
 namespace {
 
@@ -26,27 +28,53 @@ void add_topic(log_dir_result& dir, describe_log_dirs_response::topic topic) {
   if (!topic.partitions.empty()) dir.topics.push_back(std::move(topic));
 }
 
-api_error elect_one(const topic_catalog& catalog, const std::string& name, int32_t partition) {
+api_error elect_one(const topic_catalog& catalog, const std::string& name, int32_t partition,
+                    bool unclean, const request_facts& facts,
+                    std::vector<topic_command>& commands) {
   topic_ptr t = catalog.find(name);
   if (!t) return {error_code::unknown_topic_or_partition, "No such topic as " + name};
   if (!has_partition(t, partition))
     return {error_code::unknown_topic_or_partition,
             "No such partition as " + name + "-" + std::to_string(partition)};
-  return {error_code::election_not_needed, "Leader election not needed for topic partition."};
+  const auto& p = t->partitions[static_cast<size_t>(partition)];
+  const auto preferred = p.replicas.empty() ? -1 : p.replicas.front();
+  if (unclean && p.leader < 0 && !p.replicas.empty())
+    return {error_code::eligible_leaders_not_available,
+            "No replica that is in sync is alive; a leader that is not would lose records, and "
+            "that is not done. Bring one of the in-sync nodes back."};
+  if (p.leader == preferred || unclean)
+    return {error_code::election_not_needed, "Leader election not needed for topic partition."};
+  const auto* n = facts.nodes ? find_node(*facts.nodes, preferred) : nullptr;
+  if (!n || !n->alive ||
+      std::find(p.in_sync.begin(), p.in_sync.end(), preferred) == p.in_sync.end())
+    return {error_code::preferred_leader_not_available, "The preferred leader, node " +
+                                                            std::to_string(preferred) +
+                                                            ", is not alive or not in sync."};
+  commands.push_back(elect_leader_command{t->id, partition});
+  return {};
 }
 
 api_error reassign_one(const topic_catalog& catalog, const std::string& name, int32_t partition,
                        const std::optional<std::vector<int32_t>>& replicas,
-                       const node_facts& node) {
+                       const std::vector<node_entry>& nodes, std::vector<topic_command>& commands) {
   topic_ptr t = catalog.find(name);
   if (!t)
     return {error_code::unknown_topic_or_partition, "Unable to find a topic named " + name + "."};
   if (!has_partition(t, partition))
     return {error_code::unknown_topic_or_partition,
             "Unable to find partition " + name + ":" + std::to_string(partition) + "."};
-  if (!replicas)
-    return {error_code::no_reassignment_in_progress, "No partition reassignment is in progress."};
-  return check_replicas(*replicas, 0, node);  // to where it is: done
+  const auto& p = t->partitions[static_cast<size_t>(partition)];
+  if (!replicas) {
+    if (p.adding.empty() && p.removing.empty())
+      return {error_code::no_reassignment_in_progress, "No partition reassignment is in progress."};
+    commands.push_back(reassign_partition_command{t->id, partition, {}});
+    return {};
+  }
+  if (auto bad = check_replicas(*replicas, 0, nodes); !bad.ok()) return bad;
+  // Nothing to do where there is one node, and it has it.
+  if (!p.replicas.empty())
+    commands.push_back(reassign_partition_command{t->id, partition, *replicas});
+  return {};
 }
 
 }  // namespace
@@ -102,16 +130,35 @@ alter_replica_log_dirs_response answer_alter_replica_log_dirs(
   return response;
 }
 
-elect_leaders_response answer_elect_leaders(const elect_leaders_request& request,
-                                            const topic_catalog& catalog,
-                                            const request_facts& facts) {
-  elect_leaders_response response;
+admin_answer<elect_leaders_response> answer_elect_leaders(const elect_leaders_request& request,
+                                                          const topic_catalog& catalog,
+                                                          const request_facts& facts) {
+  admin_answer<elect_leaders_response> answer;
+  auto& response = answer.response;
   const bool known_type = facts.version == 0 || request.election_type == election_preferred ||
                           request.election_type == election_unclean;
-  // Asked for all partitions, Kafka leaves out those that need no election: here, every one.
+  const bool unclean = facts.version > 0 && request.election_type == election_unclean;
+  // Asked for all partitions, Kafka leaves out those that need no election.
   if (!request.topic_partitions) {
-    if (!known_type) response.error_code = error_code::invalid_request;
-    return response;
+    if (!known_type) {
+      response.error_code = error_code::invalid_request;
+      return answer;
+    }
+    for (const auto& t : catalog.sorted()) {
+      elect_leaders_response::topic_result result;
+      result.topic = t->name;
+      for (int32_t i = 0; i < static_cast<int32_t>(t->partitions.size()); ++i) {
+        auto e = elect_one(catalog, t->name, i, unclean, facts, answer.commands);
+        if (e.code == error_code::election_not_needed) continue;
+        elect_leaders_response::partition_result_data p;
+        p.partition_id = i;
+        set_error(p, e);
+        result.partition_result.push_back(std::move(p));
+      }
+      if (!result.partition_result.empty())
+        response.replica_election_results.push_back(std::move(result));
+    }
+    return answer;
   }
   for (const auto& t : *request.topic_partitions) {
     elect_leaders_response::topic_result result;
@@ -120,7 +167,7 @@ elect_leaders_response answer_elect_leaders(const elect_leaders_request& request
       elect_leaders_response::partition_result_data p;
       p.partition_id = partition;
       if (known_type)
-        set_error(p, elect_one(catalog, t.topic, partition));
+        set_error(p, elect_one(catalog, t.topic, partition, unclean, facts, answer.commands));
       else
         set_error(p, {error_code::invalid_request,
                       "Unknown election type " + std::to_string(request.election_type)});
@@ -129,13 +176,15 @@ elect_leaders_response answer_elect_leaders(const elect_leaders_request& request
     response.replica_election_results.push_back(std::move(result));
   }
   if (!known_type) response.error_code = error_code::invalid_request;
-  return response;
+  return answer;
 }
 
-alter_partition_reassignments_response answer_alter_partition_reassignments(
+admin_answer<alter_partition_reassignments_response> answer_alter_partition_reassignments(
     const alter_partition_reassignments_request& request, const topic_catalog& catalog,
-    const node_facts& node) {
-  alter_partition_reassignments_response response;
+    const node_facts& node, const request_facts& facts) {
+  admin_answer<alter_partition_reassignments_response> answer;
+  auto& response = answer.response;
+  const auto nodes = nodes_of(node, facts);
   response.allow_replication_factor_change = request.allow_replication_factor_change;
   for (const auto& t : request.topics) {
     alter_partition_reassignments_response::response result;
@@ -143,18 +192,49 @@ alter_partition_reassignments_response answer_alter_partition_reassignments(
     for (const auto& p : t.partitions) {
       alter_partition_reassignments_response::partition out;
       out.partition_index = p.partition_index;
-      set_error(out, reassign_one(catalog, t.name, p.partition_index, p.replicas, node));
+      set_error(out, reassign_one(catalog, t.name, p.partition_index, p.replicas, *nodes,
+                                  answer.commands));
       result.partitions.push_back(std::move(out));
     }
     response.responses.push_back(std::move(result));
   }
-  return response;
+  return answer;
 }
 
 list_partition_reassignments_response answer_list_partition_reassignments(
-    const list_partition_reassignments_request&) {
+    const list_partition_reassignments_request& request, const topic_catalog& catalog) {
   // Kafka leaves topics out that do not move or do not exist, whether asked for or not.
-  return {};
+  list_partition_reassignments_response response;
+  auto add = [&response](const topic_info& t, const std::vector<int32_t>* wanted) {
+    list_partition_reassignments_response::topic out;
+    out.name = t.name;
+    for (int32_t i = 0; i < static_cast<int32_t>(t.partitions.size()); ++i) {
+      const auto& p = t.partitions[static_cast<size_t>(i)];
+      if (p.adding.empty() && p.removing.empty()) continue;
+      if (wanted && std::find(wanted->begin(), wanted->end(), i) == wanted->end()) continue;
+      out.partitions.push_back({i, p.replicas, p.adding, p.removing});
+    }
+    if (!out.partitions.empty()) response.topics.push_back(std::move(out));
+  };
+  if (!request.topics) {
+    for (const auto& t : catalog.sorted()) add(*t, nullptr);
+  } else {
+    for (const auto& wanted : *request.topics)
+      if (auto t = catalog.find(wanted.name)) add(*t, &wanted.partition_indexes);
+  }
+  return response;
+}
+
+void fail_all(elect_leaders_response& response, const api_error& why) {
+  for (auto& t : response.replica_election_results)
+    for (auto& p : t.partition_result)
+      if (p.error_code == error_code::none) set_error(p, why);
+}
+
+void fail_all(alter_partition_reassignments_response& response, const api_error& why) {
+  for (auto& t : response.responses)
+    for (auto& p : t.partitions)
+      if (p.error_code == error_code::none) set_error(p, why);
 }
 
 }  // namespace weir::kafka

@@ -1,7 +1,6 @@
 // Replicas and their disks: DescribeLogDirs 1-4, AlterReplicaLogDirs 1-2, ElectLeaders 0-2,
-// AlterPartitionReassignments 0-1, ListPartitionReassignments 0. One node holds the one replica of
-// each partition, so nothing moves: these give the protocol's answers to that. Functions as
-// described in admin.hpp.
+// AlterPartitionReassignments 0-1, ListPartitionReassignments 0. Functions as described in
+// admin.hpp.
 #pragma once
 
 #include "runtime/kafka/protocol/messages/topics.hpp"
@@ -23,11 +22,17 @@ describe_log_dirs_response answer_describe_log_dirs(const describe_log_dirs_requ
 alter_replica_log_dirs_response answer_alter_replica_log_dirs(const alter_replica_log_dirs_request&,
                                                               const topic_catalog&,
                                                               const std::string& folder);
-elect_leaders_response answer_elect_leaders(const elect_leaders_request&, const topic_catalog&,
-                                            const request_facts&);
-alter_partition_reassignments_response answer_alter_partition_reassignments(
-    const alter_partition_reassignments_request&, const topic_catalog&, const node_facts&);
+admin_answer<elect_leaders_response> answer_elect_leaders(const elect_leaders_request&,
+                                                          const topic_catalog&,
+                                                          const request_facts&);
+admin_answer<alter_partition_reassignments_response> answer_alter_partition_reassignments(
+    const alter_partition_reassignments_request&, const topic_catalog&, const node_facts&,
+    const request_facts&);
 list_partition_reassignments_response answer_list_partition_reassignments(
-    const list_partition_reassignments_request&);
+    const list_partition_reassignments_request&, const topic_catalog&);
+
+/// The answer when the commands could not be made durable.
+void fail_all(elect_leaders_response&, const api_error& why);
+void fail_all(alter_partition_reassignments_response&, const api_error& why);
 
 }  // namespace weir::kafka

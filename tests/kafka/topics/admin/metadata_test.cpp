@@ -154,7 +154,7 @@ TEST_CASE("DescribeTopicPartitions: pages join to the whole") {
     std::vector<std::string> seen;
     for (int pages = 0;; ++pages) {
       REQUIRE(pages < 100);
-      auto page = answer_describe_topic_partitions(request, c.catalog, c.node);
+      auto page = answer_describe_topic_partitions(request, c.catalog, c.node, c.facts(0));
       check_wire(page);
       int32_t on_page = 0;
       for (const auto& t : page.topics)
@@ -181,7 +181,7 @@ TEST_CASE("DescribeTopicPartitions: named topics, the node's limit, errors") {
   };
   describe_topic_partitions_request request;
   request.topics = {topic("orders"), topic("no such"), topic("nothing")};
-  auto page = answer_describe_topic_partitions(request, c.catalog, c.node);
+  auto page = answer_describe_topic_partitions(request, c.catalog, c.node, c.facts(0));
   REQUIRE(page.topics.size() == 3);
   CHECK(page.topics[0].error_code == error_code::invalid_topic_exception);
   CHECK(page.topics[1].error_code == error_code::unknown_topic_or_partition);
@@ -194,14 +194,14 @@ TEST_CASE("DescribeTopicPartitions: named topics, the node's limit, errors") {
 
   request.cursor.emplace();
   request.cursor->topic_name = "clicks";
-  page = answer_describe_topic_partitions(request, c.catalog, c.node);
+  page = answer_describe_topic_partitions(request, c.catalog, c.node, c.facts(0));
   CHECK(page.topics.at(0).error_code == error_code::invalid_request);
   request.cursor->topic_name = "orders";
   request.cursor->partition_index = -1;
-  page = answer_describe_topic_partitions(request, c.catalog, c.node);
+  page = answer_describe_topic_partitions(request, c.catalog, c.node, c.facts(0));
   CHECK(page.topics.at(2).error_code == error_code::invalid_request);
   request.cursor->partition_index = 2;
-  page = answer_describe_topic_partitions(request, c.catalog, c.node);
+  page = answer_describe_topic_partitions(request, c.catalog, c.node, c.facts(0));
   REQUIRE(page.topics.size() == 1);
   CHECK(page.topics[0].partitions.at(0).partition_index == 2);
   CHECK_FALSE(page.next_cursor);
@@ -229,11 +229,15 @@ TEST_CASE("DescribeCluster") {
         "UNSUPPORTED_ENDPOINT_TYPE: Unsupported endpoint type 9");
 }
 
-TEST_CASE("FindCoordinator: this node, in both layouts") {
+TEST_CASE("FindCoordinator: where the key's home is, in both layouts") {
   cluster c;
+  const auto place = [](std::string_view key) -> coordinator_place {
+    if (key == "lost") return {{error_code::coordinator_not_available, ""}, -1, "", -1};
+    return {{}, key == "a" ? 6 : 7, "broker.example", 9093};
+  };
   find_coordinator_request request;
   request.key = "my-group";
-  auto old = answer_find_coordinator(request, c.node, c.facts(3));
+  auto old = answer_find_coordinator(request, place, c.facts(3));
   CHECK(outcome(old) == "NONE");
   CHECK(old.node_id == 7);
   CHECK(old.host == "broker.example");
@@ -241,15 +245,18 @@ TEST_CASE("FindCoordinator: this node, in both layouts") {
   CHECK(old.coordinators.empty());
 
   request.key_type = 1;
-  request.coordinator_keys = {"a", "b"};
-  auto r = answer_find_coordinator(request, c.node, c.facts(6));
-  REQUIRE(r.coordinators.size() == 2);
+  request.coordinator_keys = {"a", "b", "lost"};
+  auto r = answer_find_coordinator(request, place, c.facts(6));
+  REQUIRE(r.coordinators.size() == 3);
+  CHECK(r.coordinators[0].node_id == 6);
   CHECK(r.coordinators[1].key == "b");
   CHECK(r.coordinators[1].node_id == 7);
   CHECK(outcome(r.coordinators[1]) == "NONE");
+  CHECK(outcome(r.coordinators[2]) == "COORDINATOR_NOT_AVAILABLE");
+  CHECK(r.coordinators[2].node_id == -1);
 
   request.key_type = 2;
-  auto share = answer_find_coordinator(request, c.node, c.facts(6));
+  auto share = answer_find_coordinator(request, place, c.facts(6));
   CHECK(outcome(share.coordinators[0]) ==
         "INVALID_REQUEST: There is no coordinator of type 2: ask for 0 (groups) or 1 "
         "(transactions).");

@@ -67,7 +67,7 @@ TEST_CASE("ElectLeaders: never needed") {
   (*request.topic_partitions)[0].partitions = {0, 5};
   (*request.topic_partitions)[1].topic = "nothing";
   (*request.topic_partitions)[1].partitions = {0};
-  auto r = answer_elect_leaders(request, c.catalog, c.facts(2));
+  auto r = answer_elect_leaders(request, c.catalog, c.facts(2)).response;
   CHECK(r.error_code == error_code::none);
   const auto& orders = r.replica_election_results.at(0).partition_result;
   CHECK(outcome(orders.at(0)) ==
@@ -77,13 +77,13 @@ TEST_CASE("ElectLeaders: never needed") {
         "UNKNOWN_TOPIC_OR_PARTITION: No such topic as nothing");
   check_wire(r);
   request.election_type = 4;
-  r = answer_elect_leaders(request, c.catalog, c.facts(2));
+  r = answer_elect_leaders(request, c.catalog, c.facts(2)).response;
   CHECK(r.error_code == error_code::invalid_request);
   CHECK(outcome(r.replica_election_results.at(0).partition_result.at(0)) ==
         "INVALID_REQUEST: Unknown election type 4");
   request.topic_partitions.reset();
   request.election_type = 0;
-  r = answer_elect_leaders(request, c.catalog, c.facts(2));
+  r = answer_elect_leaders(request, c.catalog, c.facts(2)).response;
   CHECK(r.error_code == error_code::none);
   CHECK(r.replica_election_results.empty());
 }
@@ -115,12 +115,12 @@ TEST_CASE("partition reassignments: nowhere to go") {
     request.topics[0].partitions.resize(1);
     request.topics[0].partitions[0].partition_index = r.partition;
     request.topics[0].partitions[0].replicas = r.replicas;
-    auto response = answer_alter_partition_reassignments(request, c.catalog, c.node);
+    auto response = answer_alter_partition_reassignments(request, c.catalog, c.node, c.facts(1)).response;
     CHECK(outcome(response) == "NONE");
     CHECK(outcome(response.responses.at(0).partitions.at(0)) == r.expected);
     check_wire(response);
   }
-  auto list = answer_list_partition_reassignments({});
+  auto list = answer_list_partition_reassignments({}, c.catalog);
   CHECK(outcome(list) == "NONE");
   CHECK(list.topics.empty());
   check_wire(list);

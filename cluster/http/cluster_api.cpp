@@ -1,0 +1,117 @@
+#include "cluster/http/cluster_api.hpp"
+
+#include <future>
+
+#include "cluster/meta/service/identity.hpp"
+#include "runtime/column/json_text.hpp"
+
+namespace weir::http {
+namespace {
+
+constexpr auto answer_limit = std::chrono::seconds(20);
+
+std::string text_field(const char* name, const std::string& value) {
+  return ", \"" + std::string(name) + "\": " + (value.empty() ? "null" : json_string(value));
+}
+std::string field(const char* name, bool value) {
+  return ", \"" + std::string(name) + "\": " + (value ? "true" : "false");
+}
+std::string field(const char* name, uint64_t value) {
+  return ", \"" + std::string(name) + "\": " + std::to_string(value);
+}
+
+std::string listener(const meta::node_record& n, std::string_view name) {
+  for (const auto& e : n.endpoints)
+    if (e.listener == name) return e.host + ":" + std::to_string(e.port);
+  return {};
+}
+
+std::string state_json(const meta::cluster_state& s, const meta::standing& here) {
+  std::string out = "\"cluster\": " + json_string(here.cluster.to_string()) + ", \"nodes\": [";
+  bool first = true;
+  for (const auto& [id, n] : s.nodes()) {
+    const auto server = meta::server_of(n.identity);
+    bool votes = false;
+    for (const auto& m : here.members)
+      votes = votes || (m.id == server && m.role == meta::server_role::voter);
+    const auto load = s.burden_of(id);
+    out += std::string(first ? "" : ", ") + "{\"id\": " + json_string(n.name) +
+           field("node", static_cast<uint64_t>(id.value)) + text_field("rack", n.rack) +
+           text_field("http", listener(n, "http")) + text_field("kafka", listener(n, "kafka")) +
+           text_field("peers", listener(n, "peers")) + field("alive", !n.fenced) +
+           field("draining", n.draining) + field("votes", votes) +
+           field("coordinates", server == here.leader) +
+           field("replicas", uint64_t{load.replicas}) + field("leaders", uint64_t{load.leaders}) +
+           field("masters", uint64_t{load.masters}) + "}";
+    first = false;
+  }
+  uint64_t partitions = 0, leaderless = 0, under_replicated = 0, moving = 0;
+  for (const auto& [id, t] : s.topics())
+    for (const auto& p : t.partitions) {
+      ++partitions;
+      leaderless += p.leader == meta::no_node ? 1 : 0;
+      under_replicated += p.in_sync.size() < p.replicas.size() ? 1 : 0;
+      moving += p.reassigning() ? 1 : 0;
+    }
+  return out + "], \"partitions\": {\"count\": " + std::to_string(partitions) +
+         field("leaderless", leaderless) + field("under_replicated", under_replicated) +
+         field("moving", moving) + "}";
+}
+
+/// The node that a path names; none: an answer that says so.
+const meta::node_record* find(const meta::cluster_state& s, const std::string& name) {
+  for (const auto& [id, n] : s.nodes())
+    if (n.name == name || std::to_string(id.value) == name) return &n;
+  return nullptr;
+}
+
+std::optional<meta::node_id> number_of(membership& m, const std::string& name) {
+  auto found = std::make_shared<std::promise<std::optional<meta::node_id>>>();
+  auto coming = found->get_future();
+  m.metadata().ask([found, name](const meta::cluster_state* s) {
+    const auto* n = s ? find(*s, name) : nullptr;
+    found->set_value(n ? std::optional(n->id) : std::nullopt);
+  });
+  if (coming.wait_for(answer_limit) != std::future_status::ready) return std::nullopt;
+  return coming.get();
+}
+
+http_response run(membership& m, meta::command c) {
+  auto answered = std::make_shared<std::promise<result<meta::answer>>>();
+  auto coming = answered->get_future();
+  m.metadata().submit(
+      std::move(c), [answered](result<meta::answer> a) { answered->set_value(std::move(a)); },
+      answer_limit);
+  auto a = coming.get();
+  if (!a) return problem(503, a.err().message);
+  if (!a->ok()) return problem(a->code == meta::verdict::not_found ? 404 : 409, a->text);
+  return {200, "{\"moving\": " + std::to_string(a->number) +
+                   ", \"stuck\": " + std::to_string(a->second) + "}\n"};
+}
+
+}  // namespace
+
+std::string cluster_json(membership& m) {
+  auto text = std::make_shared<std::promise<std::string>>();
+  auto coming = text->get_future();
+  const auto here = m.stand();
+  m.metadata().ask([text, here](const meta::cluster_state* s) {
+    text->set_value(s ? state_json(*s, here) : "\"nodes\": []");
+  });
+  if (coming.wait_for(answer_limit) != std::future_status::ready) return "\"nodes\": []";
+  return coming.get();
+}
+
+http_response answer_cluster(membership& m, const http_request& r, const target& t) {
+  const auto& path = t.path;
+  if (path.size() < 3 || path[1] != "nodes")
+    return problem(405, r.method + " is not for this path");
+  const auto node = number_of(m, path[2]);
+  if (!node) return problem(404, "there is no node '" + path[2] + "'");
+  if (path.size() == 4 && path[3] == "drain" && r.method == "POST")
+    return run(m, meta::drain_node{*node, t.parameter("undo") != "true"});
+  if (path.size() == 3 && r.method == "DELETE") return run(m, meta::remove_node{*node});
+  return problem(405, r.method + " is not for this path");
+}
+
+}  // namespace weir::http

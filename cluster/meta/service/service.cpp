@@ -1,0 +1,714 @@
+#include "cluster/meta/service/service.hpp"
+
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "cluster/meta/service/command_lanes.hpp"
+#include "cluster/meta/service/identity.hpp"
+#include "cluster/meta/state/command_codec.hpp"
+
+namespace weir::meta {
+namespace {
+
+using namespace std::chrono_literals;
+using steady = std::chrono::steady_clock;
+using kafka::error_code;
+
+constexpr auto message_timeout = 2s;
+// A command that the leader has may wait for a slow disk or for a majority.
+constexpr auto command_timeout = 4s;
+constexpr auto join_interval = 200ms;
+constexpr auto restart_interval = 1s;
+constexpr auto membership_interval_ms = 200;
+// A change of who votes that is not done by then is asked for again.
+constexpr uint64_t membership_limit_ms = 5'000;
+constexpr auto tick_interval = 50ms;
+
+uint64_t now_ms() {
+  return static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(steady::now().time_since_epoch())
+          .count());
+}
+
+void merge(change_set& into, const change_set& more) {
+  auto append = [](auto& a, const auto& b) { a.insert(a.end(), b.begin(), b.end()); };
+  append(into.nodes, more.nodes);
+  append(into.topics, more.topics);
+  append(into.partitions, more.partitions);
+  append(into.jobs, more.jobs);
+  append(into.homes, more.homes);
+  into.config = into.config || more.config;
+}
+
+bool is_empty(const change_set& c) {
+  return c.nodes.empty() && c.topics.empty() && c.partitions.empty() && c.jobs.empty() &&
+         c.homes.empty() && !c.config;
+}
+
+/// The replica, which also notes what changed.
+class noting_replica final : public replicated_machine {
+ public:
+  result<std::string> apply(log_index index, std::string_view bytes) override {
+    WEIR_ASSIGN(auto reply, replica_.apply(index, bytes));
+    merge(changes, replica_.state().changes());
+    return reply;
+  }
+  std::string snapshot() override { return replica_.snapshot(); }
+  status restore(std::string_view bytes) override {
+    WEIR_TRY(replica_.restore(bytes));
+    everything = true;
+    return {};
+  }
+  const cluster_state& state() const noexcept { return replica_.state(); }
+
+  change_set changes;
+  bool everything = true;
+
+ private:
+  metadata_replica replica_;
+};
+
+}  // namespace
+
+class metadata_service::impl {
+ public:
+  impl(service_options o, file_system& files, kafka::peer_client& peers, observer watch)
+      : options_(std::move(o)),
+        files_(files),
+        peers_(peers),
+        observer_(std::move(watch)),
+        watch_(options_.watch) {}
+
+  status open() {
+    WEIR_ASSIGN(identity_, node_identity(files_, options_.data_dir));
+    self_ = server_of(identity_);
+    WEIR_ASSIGN(store_, lmdb_store::open(options_.data_dir + "/metadata"));
+    WEIR_ASSIGN(auto cluster, cluster_identity(files_, options_.data_dir));
+    WEIR_ASSIGN(auto present, store_->load());
+    const bool empty = present.term == 0 && present.entries.empty() && !present.snapshot;
+    if (!cluster && options_.seeds.empty()) {
+      // The id first: without a log it is a beginning that was cut off, and begins again.
+      cluster = kafka::random_uuid();
+      WEIR_TRY(keep_cluster_identity(files_, options_.data_dir, *cluster));
+    }
+    if (cluster) cluster_ = *cluster;
+    if (cluster && empty && options_.seeds.empty())
+      WEIR_TRY(consensus_node::bootstrap(*store_, {{self_, options_.address, server_role::voter}}));
+    if (cluster) WEIR_TRY(start_consensus());
+    joins_ = !options_.seeds.empty();
+    return {};
+  }
+  void start() {
+    thread_ = std::thread([this] { run(); });
+  }
+  void stop() {
+    post([this] { stopping_ = true; });
+    if (thread_.joinable()) thread_.join();
+  }
+
+  void post(std::function<void()> f) {
+    {
+      std::lock_guard lock(mutex_);
+      tasks_.push_back(std::move(f));
+    }
+    wake_.notify_one();
+  }
+
+  // ---- This node's own commands. ----
+
+  void submit(command c, answer_callback done, std::chrono::milliseconds limit) {
+    lanes_.submit(std::move(c), now_ms() + static_cast<uint64_t>(limit.count()), std::move(done));
+    send_commands();
+  }
+  void leave(std::chrono::milliseconds limit, std::function<void()> done) {
+    leaving_ = true;
+    if (!registered_) return done();
+    submit(
+        fence_node{node_id{node_number_}, *epoch_},
+        [done = std::move(done)](const result<answer>&) { done(); }, limit);
+  }
+  void send_commands() {
+    for (auto& a : lanes_.due(now_ms())) send(std::move(a));
+  }
+  void send(command_lanes::attempt a) {
+    if (node_ && node_->leads()) {
+      const auto t = next_ticket_++;
+      auto bytes = a.bytes;
+      switch (node_->propose(t, std::move(bytes))) {
+        case admission::accepted:
+          proposals_[t] = [this, a](const proposal_reply& r) {
+            lanes_.outcome(a, answer_of(r), now_ms());
+          };
+          return;
+        case admission::invalid:
+          return lanes_.outcome(a, error{errc::invalid_argument, "the command is too large"},
+                                now_ms());
+        default:
+          return lanes_.outcome(a, std::nullopt, now_ms());
+      }
+    }
+    const auto to = address_of_leader();
+    if (to.empty() || to == options_.address) return lanes_.outcome(a, std::nullopt, now_ms());
+    peers_.call(to, kafka::node_command_request{cluster_, a.bytes}, 0, command_timeout,
+                [this, a](result<kafka::node_command_response> r) {
+                  post([this, a, r = std::move(r)] { answered(a, r); });
+                });
+  }
+  void answered(const command_lanes::attempt& a, const result<kafka::node_command_response>& r) {
+    if (!r) {
+      leader_hint_.clear();
+      return lanes_.outcome(a, std::nullopt, now_ms());
+    }
+    if (r->error_code == error_code::not_controller) {
+      leader_hint_ = r->leader;
+      return lanes_.outcome(a, std::nullopt, now_ms());
+    }
+    if (r->error_code == error_code::request_timed_out)
+      return lanes_.outcome(a, std::nullopt, now_ms());
+    if (r->error_code != error_code::none)
+      return lanes_.outcome(
+          a, error{errc::invalid_argument, "the leader refuses: " + r->error_message.value_or("")},
+          now_ms());
+    lanes_.outcome(a, decode_answer(r->answer), now_ms());
+  }
+  /// Nothing: ask again.
+  static std::optional<result<answer>> answer_of(const proposal_reply& r) {
+    if (r.outcome == proposal_outcome::done) return decode_answer(r.reply);
+    return std::nullopt;
+  }
+
+  // ---- What other nodes ask. ----
+
+  void message(const std::string& payload) {
+    if (!node_) return;
+    // Where servers are now: who starts again may listen elsewhere.
+    constexpr size_t small = 16 * 1024;
+    if (payload.size() <= small)
+      if (auto m = decode_message(payload); m && m->cluster == cluster_ && m->to == self_)
+        learn(m->from, m->address);
+    node_->deliver(payload);
+  }
+  void command_of(const kafka::node_command_request& q,
+                  const std::function<void(kafka::node_command_response)>& reply) {
+    kafka::node_command_response out;
+    auto refuse = [&](error_code e, std::string text) {
+      out.error_code = e;
+      if (!text.empty()) out.error_message = std::move(text);
+      reply(out);
+    };
+    if (q.cluster != cluster_)
+      return refuse(error_code::inconsistent_cluster_id, "it is a node of another cluster");
+    if (!node_ || !node_->leads()) {
+      out.leader = address_of_leader();
+      return refuse(error_code::not_controller, "");
+    }
+    // What the log takes stops every server that does not know it.
+    if (auto readable = decode_request(q.command); !readable)
+      return refuse(error_code::invalid_request, readable.err().message);
+    const auto t = next_ticket_++;
+    switch (node_->propose(t, q.command)) {
+      case admission::accepted:
+        proposals_[t] = [reply](const proposal_reply& r) {
+          kafka::node_command_response a;
+          if (r.outcome == proposal_outcome::done)
+            a.answer = r.reply;
+          else
+            a.error_code = error_code::request_timed_out;
+          reply(a);
+        };
+        return;
+      case admission::invalid:
+        return refuse(error_code::invalid_request, "the command is too large");
+      default:
+        return refuse(error_code::request_timed_out, "");
+    }
+  }
+  void join_of(const kafka::node_join_request& q,
+               const std::function<void(kafka::node_join_response)>& reply) {
+    kafka::node_join_response out;
+    out.server = static_cast<int64_t>(self_);
+    const auto who = static_cast<server_id>(q.server);
+    auto refuse = [&](error_code e, std::string text) {
+      out.error_code = e;
+      if (!text.empty()) out.error_message = std::move(text);
+      reply(out);
+    };
+    if (q.format != peers_format)
+      return refuse(error_code::unsupported_version,
+                    "this cluster's nodes speak version " + std::to_string(peers_format) + " (" +
+                        options_.build + "), the one that joins speaks " +
+                        std::to_string(q.format) + " (" + q.build +
+                        "): start the same program on all nodes");
+    if (!q.cluster.is_zero() && q.cluster != cluster_)
+      return refuse(error_code::inconsistent_cluster_id, "the node belongs to cluster " +
+                                                             q.cluster.to_string() + ", this is " +
+                                                             cluster_.to_string());
+    if (who == 0 || who == self_)
+      return refuse(error_code::invalid_request, "a node cannot join itself");
+    learn(who, q.address);
+    if (!node_ || !node_->leads()) {
+      out.leader = address_of_leader();
+      return refuse(error_code::not_controller, "");
+    }
+    out.cluster = cluster_;
+    watch_.heard(who, now_ms());
+    const auto* known = member(who);
+    if (known && known->role != server_role::spare) return reply(out);
+    if (!known) changes_.push_back({who, q.address, server_role::spare, false, true});
+    changes_.push_back({who, q.address, server_role::learner, false, false});
+    change_members();
+    // It asks again; by then it is one.
+    refuse(error_code::request_timed_out, "");
+  }
+  void heartbeat_of(const kafka::node_heartbeat_request& q,
+                    const std::function<void(kafka::node_heartbeat_response)>& reply) {
+    kafka::node_heartbeat_response out;
+    if (q.cluster != cluster_) {
+      out.error_code = error_code::inconsistent_cluster_id;
+    } else if (!node_ || !node_->leads()) {
+      out.error_code = error_code::not_controller;
+      out.leader = address_of_leader();
+    } else {
+      const auto* n = machine_->state().find_node(node_id{q.node});
+      const bool current = n && !n->fenced && n->epoch.value == static_cast<uint64_t>(q.epoch) &&
+                           server_of(n->identity) == static_cast<server_id>(q.server);
+      // Of a process that is over: it does not keep the newer one alive.
+      if (current || !n) watch_.heard(static_cast<server_id>(q.server), now_ms());
+      if (!current) out.error_code = error_code::stale_broker_epoch;
+    }
+    reply(out);
+  }
+
+  void ask(const std::function<void(const cluster_state*)>& f) {
+    f(node_ ? &machine_->state() : nullptr);
+  }
+  standing stand() const {
+    std::lock_guard lock(standing_mutex_);
+    return standing_;
+  }
+  bool wait_registered(std::chrono::milliseconds limit) {
+    std::unique_lock lock(standing_mutex_);
+    return registered_cv_.wait_for(lock, limit, [this] { return standing_.registered; });
+  }
+  std::string leader_address() const {
+    std::lock_guard lock(standing_mutex_);
+    return leader_address_;
+  }
+
+ private:
+  struct pending_change {
+    server_id which;
+    std::string address;
+    server_role role;
+    bool remove;
+    bool add;
+  };
+
+  // ---- The thread. ----
+
+  void run() {
+    while (!stopping_) {
+      std::deque<std::function<void()>> tasks;
+      {
+        std::unique_lock lock(mutex_);
+        wake_.wait_for(lock, tick_interval, [this] { return !tasks_.empty(); });
+        tasks.swap(tasks_);
+      }
+      for (auto& f : tasks) f();
+      if (stopping_) break;
+      keep_consensus();
+      join();
+      sign();
+      lead();
+      send_commands();
+      pump();
+    }
+    lanes_.stop();
+    proposals_.clear();
+    node_.reset();
+  }
+  status start_consensus() {
+    node_.reset();
+    machine_ = std::make_unique<noting_replica>();
+    node_options o;
+    o.cluster = cluster_;
+    o.id = self_;
+    o.address = options_.address;
+    uint64_t seed = 0;
+    const auto random = kafka::random_uuid();
+    for (size_t i = 0; i < 8; ++i) seed = seed << 8 | random.bytes[i];
+    o.seed = seed;
+    o.election_timeout_ms = options_.election_timeout_ms;
+    o.heartbeat_ms = options_.heartbeat_ms;
+    WEIR_ASSIGN(node_, consensus_node::start(o, *store_, *machine_, now_ms()));
+    return {};
+  }
+  void keep_consensus() {
+    if (node_) {
+      node_->tick(now_ms());
+      pump();
+      if (!node_->failure()) return;
+      say_once("the metadata's server stopped: " + node_->failure()->message +
+               "; it is started again");
+      // Whoever proposed asks again.
+      for (auto& [t, f] : std::exchange(proposals_, {})) f({t, proposal_outcome::lost, {}});
+      led_ = registered_ = changing_ = false;
+      node_.reset();
+    } else if (cluster_.is_zero()) {
+      return;  // it is no member yet
+    }
+    if (steady::now() < restart_at_) return;
+    restart_at_ = steady::now() + restart_interval;
+    if (auto s = start_consensus(); !s) {
+      node_.reset();
+      return say_once("the metadata's server does not start: " + s.err().message);
+    }
+  }
+  /// A disk that stays broken is told of once, not every second.
+  void say_once(std::string what) {
+    if (failed_said_ == what) return;
+    failed_said_ = std::move(what);
+    log(failed_said_);
+  }
+  /// Writes, sends and answers what came up; tells of changes.
+  void pump() {
+    if (!node_) return;
+    for (;;) {
+      node_->settle();
+      for (auto& m : node_->take_messages()) {
+        auto known = addresses_.find(m.to);
+        const auto& to = known == addresses_.end() ? m.address : known->second;
+        peers_.call(to, kafka::node_message_request{std::move(m.bytes)}, 0, message_timeout,
+                    // The consensus sends again what was lost.
+                    [](const result<kafka::node_message_response>&) {});
+      }
+      auto replies = node_->take_replies();
+      if (replies.empty()) break;
+      for (const auto& r : replies) {
+        auto it = proposals_.find(r.which);
+        if (it == proposals_.end()) continue;
+        auto f = std::move(it->second);
+        proposals_.erase(it);
+        f(r);
+      }
+    }
+    note_standing();
+    publish();
+  }
+  void publish() {
+    if (!registered_) return;
+    if (!machine_->everything && is_empty(machine_->changes)) return;
+    const auto changes = std::exchange(machine_->changes, {});
+    const bool everything = std::exchange(machine_->everything, false);
+    observer_(machine_->state(), changes, everything);
+  }
+  void note_standing() {
+    const auto& state = machine_->state();
+    const auto* me = state.find_node(identity_);
+    registered_ = me && epoch_ && me->epoch == *epoch_ && !me->fenced;
+    standing s;
+    s.cluster = cluster_;
+    s.identity = identity_;
+    s.self = self_;
+    s.leader = node_->leader();
+    s.term = node_->term();
+    s.applied = node_->applied_index();
+    s.leads = node_->leads();
+    s.registered = registered_;
+    if (me) s.node = me->id;
+    if (epoch_) s.epoch = *epoch_;
+    s.members = node_->members();
+    for (const auto& [id, n] : state.nodes())
+      if (s.leader != 0 && server_of(n.identity) == s.leader) s.leader_node = id;
+    s.problem = problem_;
+    auto leader = address_of_leader();
+    std::lock_guard lock(standing_mutex_);
+    const bool news = s.registered && !standing_.registered;
+    standing_ = std::move(s);
+    leader_address_ = std::move(leader);
+    if (news) registered_cv_.notify_all();
+  }
+
+  // ---- Becoming and staying a member. ----
+
+  void join() {
+    if (!joins_ || steady::now() < join_at_) return;
+    join_at_ = steady::now() + join_interval;
+    kafka::node_join_request q;
+    q.format = peers_format;
+    q.identity = identity_;
+    q.cluster = cluster_;
+    q.server = static_cast<int64_t>(self_);
+    q.name = options_.name;
+    q.address = options_.address;
+    q.build = options_.build;
+    auto to = options_.seeds;
+    if (!leader_hint_.empty()) to.push_back(leader_hint_);
+    for (const auto& a : to)
+      if (a != options_.address)
+        peers_.call(a, q, 0, message_timeout, [this, a](result<kafka::node_join_response> r) {
+          post([this, a, r = std::move(r)] { joined(a, r); });
+        });
+  }
+  void joined(const std::string& from, const result<kafka::node_join_response>& r) {
+    if (!joins_) return;
+    if (!r) return complain("cannot join by " + from + ": " + r.err().message);
+    learn(static_cast<server_id>(r->server), from);
+    switch (r->error_code) {
+      case error_code::none:
+        break;
+      case error_code::not_controller:
+        if (!r->leader.empty()) leader_hint_ = r->leader;
+        return;
+      case error_code::request_timed_out:
+        return;  // its change is under way
+      default:
+        return complain(from + " refuses this node: " + r->error_message.value_or("no reason"));
+    }
+    joins_ = false;
+    problem_.clear();
+    leader_hint_ = from;
+    if (node_) return;
+    cluster_ = r->cluster;
+    auto s = keep_cluster_identity(files_, options_.data_dir, cluster_);
+    if (s) s = start_consensus();
+    if (s) return;
+    complain(s.err().message);
+    cluster_ = {};
+    joins_ = true;
+  }
+  void complain(std::string why) {
+    if (problem_ == why) return;
+    problem_ = std::move(why);
+    log(problem_);
+  }
+  /// Registers this node, or tells the leader that it lives.
+  void sign() {
+    if (!node_ || cluster_.is_zero()) return;
+    const auto& state = machine_->state();
+    const auto* me = state.find_node(identity_);
+    const bool current = me && epoch_ && me->epoch == *epoch_ && !me->fenced;
+    if (!current && !leaving_ && !registering_ && (!epoch_ || (me && me->epoch >= *epoch_))) {
+      registering_ = true;
+      submit(
+          register_node{identity_, options_.name, options_.rack, options_.endpoints},
+          [this](result<answer> r) { registered_as(r); }, 5s);
+    }
+    if (!epoch_ || steady::now() < sign_at_) return;
+    sign_at_ = steady::now() + options_.sign_interval;
+    if (node_->leads()) {
+      if (current) watch_.heard(self_, now_ms());
+      return;
+    }
+    auto to = address_of_leader();
+    if (to.empty()) return;
+    kafka::node_heartbeat_request q;
+    q.cluster = cluster_;
+    q.server = static_cast<int64_t>(self_);
+    q.node = node_number_;
+    q.epoch = static_cast<int64_t>(epoch_->value);
+    peers_.call(to, q, 0, message_timeout, [this](result<kafka::node_heartbeat_response> r) {
+      post([this, r = std::move(r)] {
+        if (!r) return leader_hint_.clear();
+        if (r->error_code == error_code::not_controller) leader_hint_ = r->leader;
+      });
+    });
+  }
+  void registered_as(const result<answer>& r) {
+    registering_ = false;
+    if (!r) return complain("cannot register: " + r.err().message);
+    if (!r->ok()) return complain("the cluster refuses this node: " + r->text);
+    node_number_ = static_cast<int32_t>(r->number);
+    epoch_ = node_epoch{r->second};
+    joins_ = false;
+    problem_.clear();
+  }
+
+  // ---- Leading. ----
+
+  void lead() {
+    if (!node_ || !node_->leads()) {
+      led_ = false;
+      return;
+    }
+    const auto now = now_ms();
+    if (!std::exchange(led_, true)) {
+      watch_.begin(now);
+      changes_.clear();
+      changing_ = false;
+    }
+    watch_.heard(self_, now);
+    auto propose = [this](command c) {
+      // Nobody waits: it is looked at again at the next tick.
+      (void)node_->propose(next_ticket_++, encode_request({{}, 0, std::move(c)}));
+    };
+    for (auto& c : watch_.due(now, machine_->state())) {
+      if (const auto* f = std::get_if<fence_node>(&c)) {
+        auto [it, first] = fenced_at_.try_emplace(f->node, 0);
+        if (!first && now < it->second + 1'000) continue;
+        it->second = now;
+        log("node " + std::to_string(f->node.value) + " is silent and given up");
+      }
+      propose(std::move(c));
+    }
+    for (auto& c : watch_.balance(now, machine_->state())) propose(std::move(c));
+    if (now < members_at_ + membership_interval_ms) return;
+    members_at_ = now;
+    if (changing_ && now < changing_since_ + membership_limit_ms) return;
+    changing_ = false;
+    if (changes_.empty())
+      if (auto c = watch_.membership(now, node_->members(), self_, machine_->state()))
+        changes_.push_back({c->which, "", c->role, c->remove, false});
+    change_members();
+  }
+  /// Starts the next change of the members, when none is under way.
+  void change_members() {
+    while (!changing_ && !changes_.empty()) {
+      auto c = changes_.front();
+      changes_.pop_front();
+      const auto* m = member(c.which);
+      if (c.add ? m != nullptr : m == nullptr) continue;
+      if (!c.add && !c.remove && m->role == c.role) continue;
+      // A vote is not taken by a request to join.
+      if (!c.add && !c.remove && c.role == server_role::learner && m->role == server_role::voter &&
+          !c.address.empty())
+        continue;
+      const auto t = next_ticket_++;
+      auto a = c.add      ? node_->add(t, c.which, c.address)
+               : c.remove ? node_->remove(t, c.which)
+                          : node_->assign(t, c.which, c.role);
+      if (a != admission::accepted) continue;
+      changing_ = true;
+      changing_since_ = now_ms();
+      proposals_[t] = [this](const proposal_reply&) {
+        changing_ = false;
+        change_members();
+      };
+    }
+  }
+  const server* member(server_id id) const {
+    for (const auto& s : node_->members())
+      if (s.id == id) return &s;
+    return nullptr;
+  }
+  void learn(server_id who, const std::string& address) {
+    if (who != 0 && who != self_ && !address.empty()) addresses_[who] = address;
+  }
+  std::string address_of_leader() const {
+    if (node_) {
+      const auto id = node_->leader();
+      if (id == self_) return options_.address;
+      if (auto it = addresses_.find(id); id != 0 && it != addresses_.end()) return it->second;
+      if (const auto* m = id ? member(id) : nullptr) return m->address;
+    }
+    return leader_hint_;
+  }
+  void log(const std::string& text) const {
+    if (options_.log) options_.log(text);
+  }
+
+  service_options options_;
+  file_system& files_;
+  kafka::peer_client& peers_;
+  observer observer_;
+  kafka::uuid identity_, cluster_;
+  server_id self_ = 0;
+  std::unique_ptr<lmdb_store> store_;
+  std::unique_ptr<noting_replica> machine_;
+  std::unique_ptr<consensus_node> node_;
+  command_lanes lanes_;
+  leader_watch watch_;
+  std::map<ticket, std::function<void(const proposal_reply&)>> proposals_;
+  ticket next_ticket_ = 1;
+  std::map<server_id, std::string> addresses_;  // where servers are now
+  std::string leader_hint_;                     // while the consensus does not know
+  std::deque<pending_change> changes_;
+  bool changing_ = false, led_ = false;
+  uint64_t changing_since_ = 0, members_at_ = 0;
+  std::map<node_id, uint64_t> fenced_at_;
+  bool joins_ = false, registering_ = false, registered_ = false, stopping_ = false,
+       leaving_ = false;
+  int32_t node_number_ = -1;
+  std::optional<node_epoch> epoch_;
+  steady::time_point join_at_, sign_at_, restart_at_;
+  std::string problem_, failed_said_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::function<void()>> tasks_;
+  mutable std::mutex standing_mutex_;
+  std::condition_variable registered_cv_;
+  standing standing_;
+  std::string leader_address_;
+  std::thread thread_;
+};
+
+metadata_service::metadata_service(std::unique_ptr<impl> i) : impl_(std::move(i)) {}
+
+metadata_service::~metadata_service() {
+  impl_->stop();
+}
+void metadata_service::stop() {
+  impl_->stop();
+}
+
+result<std::unique_ptr<metadata_service>> metadata_service::open(service_options o,
+                                                                 file_system& files,
+                                                                 kafka::peer_client& peers,
+                                                                 observer watch) {
+  auto i = std::make_unique<impl>(std::move(o), files, peers, std::move(watch));
+  WEIR_TRY(i->open());
+  return std::unique_ptr<metadata_service>(new metadata_service(std::move(i)));
+}
+
+void metadata_service::submit(command c, answer_callback done, std::chrono::milliseconds limit) {
+  impl_->post([i = impl_.get(), c = std::move(c), done = std::move(done), limit]() mutable {
+    i->submit(std::move(c), std::move(done), limit);
+  });
+}
+void metadata_service::start() {
+  impl_->start();
+}
+void metadata_service::leave(std::chrono::milliseconds limit, std::function<void()> done) {
+  impl_->post([i = impl_.get(), limit, done = std::move(done)]() mutable {
+    i->leave(limit, std::move(done));
+  });
+}
+void metadata_service::ask(std::function<void(const cluster_state*)> f) {
+  impl_->post([i = impl_.get(), f = std::move(f)] { i->ask(f); });
+}
+bool metadata_service::wait_registered(std::chrono::milliseconds limit) {
+  return impl_->wait_registered(limit);
+}
+standing metadata_service::stand() const {
+  return impl_->stand();
+}
+std::string metadata_service::leader_address() const {
+  return impl_->leader_address();
+}
+
+void metadata_service::handle(kafka::node_message_request q,
+                              std::function<void(kafka::node_message_response)> reply) {
+  impl_->post([i = impl_.get(), q = std::move(q)] { i->message(q.payload); });
+  reply({});
+}
+void metadata_service::handle(kafka::node_command_request q,
+                              std::function<void(kafka::node_command_response)> reply) {
+  impl_->post(
+      [i = impl_.get(), q = std::move(q), reply = std::move(reply)] { i->command_of(q, reply); });
+}
+void metadata_service::handle(kafka::node_join_request q,
+                              std::function<void(kafka::node_join_response)> reply) {
+  impl_->post(
+      [i = impl_.get(), q = std::move(q), reply = std::move(reply)] { i->join_of(q, reply); });
+}
+void metadata_service::handle(kafka::node_heartbeat_request q,
+                              std::function<void(kafka::node_heartbeat_response)> reply) {
+  impl_->post(
+      [i = impl_.get(), q = std::move(q), reply = std::move(reply)] { i->heartbeat_of(q, reply); });
+}
+
+}  // namespace weir::meta

@@ -1,0 +1,109 @@
+#include "cluster/meta/service/watch.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "cluster/meta/service/identity.hpp"
+
+namespace weir::meta {
+
+void leader_watch::begin(uint64_t now_ms) {
+  began_ms_ = balanced_ms_ = now_ms;
+  balanced_at_ = UINT64_MAX;
+  heard_.clear();
+}
+
+void leader_watch::heard(server_id who, uint64_t now_ms) {
+  heard_[who] = now_ms;
+}
+
+uint64_t leader_watch::silent_for(server_id who, uint64_t now_ms) const {
+  auto it = heard_.find(who);
+  const auto last = it == heard_.end() ? began_ms_ : std::max(began_ms_, it->second);
+  return now_ms > last ? now_ms - last : 0;
+}
+
+std::vector<command> leader_watch::due(uint64_t now_ms, const cluster_state& state) {
+  std::vector<command> out;
+  for (const auto& [id, n] : state.nodes())
+    if (!n.fenced && silent_for(server_of(n.identity), now_ms) > options_.silence_max_ms)
+      out.push_back(fence_node{id, n.epoch});
+  return out;
+}
+
+std::vector<command> leader_watch::balance(uint64_t now_ms, const cluster_state& state) {
+  if (now_ms < balanced_ms_ + options_.balance_interval_ms) return {};
+  balanced_ms_ = now_ms;
+  if (balanced_at_ == state.applied() || state.nodes().size() < 2) return {};
+  uint32_t moving = 0;
+  for (const auto& [id, t] : state.topics())
+    for (const auto& p : t.partitions) moving += p.reassigning() ? 1 : 0;
+  std::vector<command> out;
+  auto trial = state;
+  auto useful = [&trial](command c) { return trial.apply({{}, 0, std::move(c)}).reply.number > 0; };
+  if (moving < options_.moves_max) {
+    balance_replicas more{options_.moves_max - moving};
+    if (useful(more)) out.push_back(more);
+  }
+  balance_leaders leaders{options_.moves_max};
+  if (useful(leaders)) out.push_back(leaders);
+  if (out.empty()) balanced_at_ = state.applied();
+  return out;
+}
+
+std::optional<membership_change> leader_watch::membership(uint64_t now_ms,
+                                                          const configuration& servers,
+                                                          server_id self,
+                                                          const cluster_state& state) const {
+  // Racks of registered nodes; a server without a node has none of its own.
+  std::map<server_id, const node_record*> nodes;
+  for (const auto& [id, n] : state.nodes()) nodes[server_of(n.identity)] = &n;
+  auto usable = [&](const server& s) {
+    auto it = nodes.find(s.id);
+    return it != nodes.end() && !it->second->fenced && !it->second->draining &&
+           (s.id == self || silent_for(s.id, now_ms) <= options_.silence_max_ms);
+  };
+  std::vector<const server*> voters, dead, spare;
+  std::set<std::string> racks;
+  size_t alive = 0;
+  for (const auto& s : servers) {
+    const bool good = usable(s);
+    alive += good ? 1 : 0;
+    if (s.role != server_role::voter) {
+      if (good && s.role == server_role::learner) spare.push_back(&s);
+      continue;
+    }
+    voters.push_back(&s);
+    if (good) racks.insert(nodes[s.id]->rack);
+    const bool leaves = nodes.count(s.id) && nodes[s.id]->draining;
+    if (s.id != self && (leaves || silent_for(s.id, now_ms) > options_.voter_silence_max_ms))
+      dead.push_back(&s);
+  }
+  size_t wanted = std::min<size_t>(options_.voters_max, alive % 2 == 1 ? alive : alive - 1);
+  if (alive == 0) wanted = 1;
+  const auto good_voters = voters.size() - dead.size();
+  if (good_voters < wanted && !spare.empty()) {
+    auto best = std::min_element(spare.begin(), spare.end(), [&](auto* a, auto* b) {
+      bool ra = racks.count(nodes[a->id]->rack) > 0, rb = racks.count(nodes[b->id]->rack) > 0;
+      if (ra != rb) return rb;
+      return nodes[a->id]->id < nodes[b->id]->id;
+    });
+    return membership_change{(*best)->id, server_role::voter, false};
+  }
+  // A silent voter goes when others have taken its place; without that it would be one voter less
+  // and as many needed. One that leaves for good goes at once.
+  for (const auto* v : dead) {
+    auto it = nodes.find(v->id);
+    const bool leaves = it != nodes.end() && it->second->draining;
+    if ((good_voters >= 3 && good_voters % 2 == 1) || (leaves && good_voters >= 1))
+      return membership_change{v->id, server_role::learner, false};
+  }
+  // Nodes that the cluster forgot (remove_node), or that never registered.
+  for (const auto& s : servers)
+    if (s.id != self && s.role != server_role::voter && nodes.count(s.id) == 0 &&
+        silent_for(s.id, now_ms) > options_.voter_silence_max_ms * 6)
+      return membership_change{s.id, s.role, true};
+  return std::nullopt;
+}
+
+}  // namespace weir::meta

@@ -1,0 +1,55 @@
+// What the leader of the metadata does by its own clock: notices nodes that are silent, chooses
+// voters, evens out leaders and replicas. Pure: times come with the calls, and what is to be done
+// is given back as commands. Used on the service's thread.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "cluster/meta/raft/records.hpp"
+#include "cluster/meta/state/state.hpp"
+
+namespace weir::meta {
+
+struct watch_options {
+  uint64_t silence_max_ms = 2'500;         // then a node is given up
+  unsigned voters_max = 5;                 // odd
+  uint64_t voter_silence_max_ms = 10'000;  // then another one takes its vote
+  uint64_t balance_interval_ms = 5'000;
+  uint32_t moves_max = 8;  // partitions that move at the same time
+};
+
+struct membership_change {
+  server_id which = 0;
+  server_role role = server_role::voter;
+  bool remove = false;
+};
+
+class leader_watch {
+ public:
+  explicit leader_watch(watch_options o = {}) : options_(o) {}
+
+  /// This server leads from now on: everybody counts as just heard.
+  void begin(uint64_t now_ms);
+  void heard(server_id, uint64_t now_ms);
+
+  /// Nodes to be given up.
+  std::vector<command> due(uint64_t now_ms, const cluster_state&);
+  /// Moves that even out what nodes carry; looked for now and then, on a copy of the state.
+  std::vector<command> balance(uint64_t now_ms, const cluster_state&);
+  /// The next change of who votes. One at a time: ask again when it is done.
+  std::optional<membership_change> membership(uint64_t now_ms, const configuration&, server_id self,
+                                              const cluster_state&) const;
+
+ private:
+  uint64_t silent_for(server_id, uint64_t now_ms) const;
+
+  watch_options options_;
+  uint64_t began_ms_ = 0;
+  uint64_t balanced_ms_ = 0;
+  uint64_t balanced_at_ = UINT64_MAX;  // applied() then: without news there is nothing to do
+  std::map<server_id, uint64_t> heard_;
+};
+
+}  // namespace weir::meta

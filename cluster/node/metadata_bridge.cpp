@@ -1,0 +1,336 @@
+#include "cluster/node/metadata_bridge.hpp"
+
+#include <future>
+
+#include "runtime/kafka/topics/topic_name.hpp"
+
+namespace weir {
+namespace {
+
+using kafka::api_error;
+using kafka::error_code;
+using std::chrono::steady_clock;
+
+// This node follows the log a moment behind the leader; what is not seen by then was undone by
+// somebody else.
+constexpr auto visible_limit = std::chrono::seconds(5);
+
+std::vector<int32_t> numbers(const std::vector<meta::node_id>& ids) {
+  std::vector<int32_t> out;
+  for (auto i : ids) out.push_back(i.value);
+  return out;
+}
+std::vector<meta::node_id> ids_of(const std::vector<int32_t>& numbers) {
+  std::vector<meta::node_id> out;
+  for (auto n : numbers) out.push_back(meta::node_id{n});
+  return out;
+}
+/// Those of `a` that are not in `b`.
+std::vector<int32_t> without(const std::vector<meta::node_id>& a,
+                             const std::vector<meta::node_id>& b) {
+  std::vector<int32_t> out;
+  for (auto n : a)
+    if (std::find(b.begin(), b.end(), n) == b.end()) out.push_back(n.value);
+  return out;
+}
+
+std::string endpoint_text(const meta::node_record& n, std::string_view listener) {
+  for (const auto& e : n.endpoints)
+    if (e.listener == listener) return e.host + ":" + std::to_string(e.port);
+  return {};
+}
+
+/// What Kafka's clients are told of a refused command.
+api_error refusal_of(const meta::answer& a, const kafka::topic_command& c) {
+  using meta::verdict;
+  const bool creates = std::holds_alternative<kafka::create_topic_command>(c);
+  switch (a.code) {
+    case verdict::ok:
+      return {};
+    case verdict::already_exists:
+      return {creates ? error_code::topic_already_exists : error_code::invalid_partitions, a.text};
+    case verdict::not_found:
+      return {error_code::unknown_topic_id, a.text};
+    case verdict::no_capacity:
+      return {error_code::invalid_replication_factor, a.text};
+    case verdict::limit:
+      return {error_code::policy_violation, a.text};
+    case verdict::conflict:
+      return {std::holds_alternative<kafka::elect_leader_command>(c)
+                  ? error_code::preferred_leader_not_available
+                  : error_code::invalid_request,
+              a.text};
+    default:
+      return {error_code::invalid_request, a.text};
+  }
+}
+
+api_error to_api_error(const error& e) {
+  return {error_code::request_timed_out, e.message};
+}
+
+struct translation {
+  meta::command command;
+  std::function<bool(const meta::cluster_state&)> visible;
+};
+
+translation translate(const kafka::create_topic_command& c) {
+  meta::create_topic t;
+  t.name = c.name;
+  t.id = c.id;
+  t.partitions = c.partitions;
+  t.replication = static_cast<uint16_t>(std::max<int16_t>(1, c.replication));
+  t.created_ms = c.created_ms;
+  t.configs = c.configs;
+  for (const auto& a : c.assignment) t.assignment.push_back(ids_of(a));
+  return {std::move(t), [id = c.id](const auto& s) { return s.find_topic(id) != nullptr; }};
+}
+translation translate(const kafka::delete_topic_command& c) {
+  return {meta::delete_topic{c.id}, [id = c.id](const auto& s) { return !s.find_topic(id); }};
+}
+translation translate(const kafka::alter_topic_command& c) {
+  return {meta::alter_topic{c.id, c.configs}, [c](const meta::cluster_state& s) {
+            const auto* t = s.find_topic(c.id);
+            return !t || t->configs == c.configs;
+          }};
+}
+translation translate(const kafka::add_partitions_command& c) {
+  return {meta::add_partitions{c.id, c.partitions}, [c](const meta::cluster_state& s) {
+            const auto* t = s.find_topic(c.id);
+            return !t || t->partitions.size() >= static_cast<size_t>(c.partitions);
+          }};
+}
+translation translate(const kafka::reassign_partition_command& c) {
+  return {meta::reassign_partition{c.id, c.partition, ids_of(c.replicas)},
+          [](const auto&) { return true; }};
+}
+translation translate(const kafka::elect_leader_command& c) {
+  return {meta::elect_leader{c.id, c.partition, meta::no_node}, [c](const meta::cluster_state& s) {
+            const auto* p = s.find_partition(c.id, c.partition);
+            return !p || p->leader == p->replicas.front();
+          }};
+}
+
+}  // namespace
+
+kafka::topic_ptr topic_of(const meta::topic_record& t) {
+  auto out = std::make_shared<kafka::topic_info>();
+  out->name = t.name;
+  out->id = t.id;
+  out->created_ms = t.created_ms;
+  out->internal = kafka::is_internal_topic(t.name);
+  out->configs = t.configs;
+  out->partitions.reserve(t.partitions.size());
+  for (const auto& p : t.partitions) {
+    auto& o = out->partitions.emplace_back();
+    o.generation = p.generation;
+    o.leader_epoch = p.leader_epoch;
+    o.keys = p.keys;
+    o.parents = p.parents;
+    o.leader = p.leader.value;
+    o.version = p.version;
+    o.replicas = numbers(p.replicas);
+    o.in_sync = numbers(p.in_sync);
+    if (p.reassigning()) {
+      o.adding = without(p.target, p.origin);
+      o.removing = without(p.origin, p.target);
+    }
+  }
+  return out;
+}
+
+node_list nodes_of(const meta::cluster_state& s) {
+  auto list = std::make_shared<std::vector<node_entry>>();
+  for (const auto& [id, n] : s.nodes()) {
+    auto& e = list->emplace_back();
+    e.id = id.value;
+    e.name = n.name;
+    e.rack = n.rack;
+    for (const auto& p : n.endpoints)
+      if (p.listener == "kafka") {
+        e.host = p.host;
+        e.port = p.port;
+      }
+    e.peers = endpoint_text(n, "peers");
+    e.http = endpoint_text(n, "http");
+    e.alive = !n.fenced;
+    e.draining = n.draining;
+  }
+  return list;
+}
+
+bool metadata_bridge::attach(const topics_actor& topics, std::chrono::milliseconds limit) {
+  auto published = std::make_shared<std::promise<void>>();
+  auto there = published->get_future();
+  service_->ask([this, topics, published](const meta::cluster_state* s) {
+    topics_ = topics;
+    topic_news_message m;
+    m.everything = true;
+    if (s) {
+      for (const auto& [id, t] : s->topics()) m.topics.push_back(topic_of(t));
+      m.nodes = nodes_of(*s);
+    }
+    m.published = [published] { published->set_value(); };
+    tell(std::move(m));
+  });
+  return there.wait_for(limit) == std::future_status::ready;
+}
+
+void metadata_bridge::detach() {
+  auto done = std::make_shared<std::promise<void>>();
+  auto over = done->get_future();
+  service_->ask([this, done](const meta::cluster_state*) {
+    topics_ = topics_actor();
+    for (auto& w : std::exchange(waiting_, {}))
+      w.done({error_code::request_timed_out, "the node stops"});
+    done->set_value();
+  });
+  // A service that has stopped asks nobody any more.
+  over.wait_for(std::chrono::seconds(1));
+}
+
+void metadata_bridge::tell(topic_news_message m) {
+  m.self = service_->stand().node.value;
+  if (topics_) caf::anon_send(topics_, std::move(m));
+}
+
+void metadata_bridge::observe(const meta::cluster_state& s, const meta::change_set& c,
+                              bool everything) {
+  if (!topics_) return;
+  topic_news_message m;
+  m.everything = everything;
+  if (everything || !c.nodes.empty()) m.nodes = nodes_of(s);
+  if (everything) {
+    for (const auto& [id, t] : s.topics()) m.topics.push_back(topic_of(t));
+  } else {
+    std::set<kafka::uuid> touched(c.topics.begin(), c.topics.end());
+    for (const auto& [id, number] : c.partitions) touched.insert(id);
+    for (const auto& id : touched) {
+      if (const auto* t = s.find_topic(id))
+        m.topics.push_back(topic_of(*t));
+      else
+        m.deleted.push_back(id);
+    }
+  }
+  if (everything || m.nodes || !m.topics.empty() || !m.deleted.empty()) tell(std::move(m));
+  check_waiting(s);
+}
+
+// ---- Commands. ----
+
+struct metadata_bridge::chain {
+  std::vector<kafka::topic_command> commands;
+  size_t at = 0;
+  std::chrono::milliseconds limit{};
+  done_callback done;
+};
+
+void metadata_bridge::change(std::vector<kafka::topic_command> commands,
+                             std::chrono::milliseconds limit, done_callback done) {
+  auto c = std::make_shared<chain>();
+  for (auto& command : commands) {
+    c->commands.push_back(std::move(command));
+    // New partitions are placed first, then moved to where the client wants them.
+    if (auto* more = std::get_if<kafka::add_partitions_command>(&c->commands.back());
+        more && !more->assignment.empty()) {
+      auto wanted = std::exchange(more->assignment, {});
+      const auto id = more->id;
+      auto number = more->partitions - static_cast<int32_t>(wanted.size());
+      for (auto& replicas : wanted)
+        c->commands.push_back(kafka::reassign_partition_command{id, number++, std::move(replicas)});
+    }
+  }
+  c->done = std::move(done);
+  c->limit = limit;
+  step(std::move(c));
+}
+
+void metadata_bridge::step(std::shared_ptr<chain> c) {
+  if (c->at == c->commands.size()) return c->done({});
+  const auto& command = c->commands[c->at];
+  auto t = std::visit([](const auto& k) { return translate(k); }, command);
+  service_->submit(
+      std::move(t.command),
+      [this, c, seen = std::move(t.visible)](result<meta::answer> a) mutable {
+        if (!a) return c->done(to_api_error(a.err()));
+        if (!a->ok()) return c->done(refusal_of(*a, c->commands[c->at]));
+        ++c->at;
+        wait_visible(std::move(seen), [this, c](const api_error& e) {
+          if (!e.ok()) return c->done(e);
+          step(c);
+        });
+      },
+      c->limit);
+}
+
+/// On the service's thread.
+void metadata_bridge::wait_visible(visible seen, done_callback done) {
+  waiting_.push_back({std::move(seen), steady_clock::now() + visible_limit, std::move(done)});
+  // Behind what this round of the service still tells storage.
+  service_->ask([this](const meta::cluster_state* s) {
+    if (s) check_waiting(*s);
+  });
+}
+
+void metadata_bridge::check_waiting(const meta::cluster_state& s) {
+  const auto now = steady_clock::now();
+  std::deque<waiting> over;
+  for (auto it = waiting_.begin(); it != waiting_.end();) {
+    if (!it->seen(s) && now < it->until) {
+      ++it;
+      continue;
+    }
+    over.push_back(std::move(*it));
+    it = waiting_.erase(it);
+  }
+  for (auto& w : over) {
+    // Storage takes its messages in order: when it has this one, it has all before.
+    topic_news_message m;
+    m.published = [done = std::move(w.done)] { done({}); };
+    if (topics_)
+      tell(std::move(m));
+    else
+      m.published();
+  }
+}
+
+void metadata_bridge::alter_in_sync(const log_id& id, int32_t leader_epoch, int32_t version,
+                                    std::vector<int32_t> in_sync,
+                                    std::function<void(error_code)> done) {
+  const auto here = service_->stand();
+  meta::alter_in_sync c;
+  c.topic.bytes = id.topic;
+  c.partition = id.partition;
+  c.leader = here.node;
+  c.leader_node_epoch = here.epoch;
+  c.leader_epoch = leader_epoch;
+  c.version = version;
+  c.in_sync = ids_of(in_sync);
+  service_->submit(std::move(c), [done = std::move(done)](result<meta::answer> a) {
+    using meta::verdict;
+    if (!a) return done(error_code::request_timed_out);
+    switch (a->code) {
+      case verdict::ok:
+        return done(error_code::none);
+      case verdict::fenced:
+        return done(error_code::fenced_leader_epoch);
+      case verdict::not_found:
+        return done(error_code::not_leader_or_follower);
+      default:
+        return done(error_code::invalid_update_version);
+    }
+  });
+}
+
+void metadata_bridge::allocate_producer_ids(uint32_t count,
+                                            std::function<void(result<int64_t>)> done) {
+  const auto here = service_->stand();
+  service_->submit(meta::allocate_producer_ids{here.node, here.epoch, count},
+                   [done = std::move(done)](result<meta::answer> a) {
+                     if (!a) return done(a.err());
+                     if (!a->ok()) return done(error{errc::cancelled, a->text});
+                     done(static_cast<int64_t>(a->number));
+                   });
+}
+
+}  // namespace weir

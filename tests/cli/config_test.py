@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""A node's settings from flags, the environment and files. Usage: config_test.py WEIR [TEST...]"""
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import urllib.request
+
+from weir_cli import main
+
+FILE = """# the node of this machine
+data_dir: state
+name: n7
+kafka: 127.0.0.1:0
+broker_config:
+  log.retention.hours: 24
+"""
+TOML = """data_dir = "state"
+name = "n7"
+kafka = "127.0.0.1:0"
+
+[broker_config]
+log.retention.hours = 24
+"""
+
+
+def settings(c, *arguments, env=None, verb="node"):
+    """{name: (value, origin)} as --print-config -o json shows them."""
+    done = subprocess.run([c.weir, verb, *arguments, "--print-config", "-o", "json"], cwd=c.dir,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60,
+                          env={**os.environ, **(env or {})})
+    assert done.returncode == 0, done.stderr.decode()
+    return {s["name"]: (s["value"], s["origin"]) for s in json.loads(done.stdout)}
+
+
+def test_settings_say_where_they_come_from(c):
+    for name, text, lines in (("n.yaml", FILE, (2, 6)), ("n.toml", TOML, (1, 6))):
+        c.write(name, text)
+        found = settings(c, "--config", name, "--http", "127.0.0.1:8080",
+                         env={"WEIR_NODE_NAME": "n8"})
+        assert found["data_dir"] == ("state", f"file {name}:{lines[0]}"), found
+        assert found["name"] == ("n8", "environment WEIR_NODE_NAME"), found
+        assert found["http"] == ("127.0.0.1:8080", "flag --http"), found
+        assert found["memory"] == ("2GiB", "default"), found
+        assert found["broker_config.log.retention.hours"] == (24, f"file {name}:{lines[1]}"), found
+    # As a table and as CSV the same.
+    table = c.expect(0, "node", "--config", "n.yaml", "--print-config", "-o", "table").out
+    assert ["name", "n7", "file", "n.yaml:3"] in [r.split() for r in table.splitlines()], table
+    rows = list(csv.reader(io.StringIO(
+        c.expect(0, "node", "--config", "n.yaml", "--print-config").out)))
+    assert rows[0] == ["name", "value", "origin"] and ["name", "n7", "file n.yaml:3"] in rows, rows
+
+
+def test_a_wrong_file_is_refused_with_line_and_nearest_name(c):
+    c.write("n.yaml", FILE.replace("kafka:", "kafak:"))
+    for verb in ("node", "up"):
+        done = c.expect(2, verb, "--config", "n.yaml")
+        assert done.err == (f'weir {verb}: n.yaml:4: there is no setting "kafak"; '
+                            'did you mean "kafka"?\n'), done.err
+        assert done.out == "" and not (c.dir / "state").exists()
+    c.write("n.toml", TOML.replace('"127.0.0.1:0"', "127.0.0.1:0"))
+    assert "n.toml:3: " in c.expect(2, "node", "--config", "n.toml").err
+
+
+def test_a_node_needs_its_folder(c):
+    done = c.expect(2, "node")
+    assert done.err.startswith("weir node: data_dir is set nowhere: "), done.err
+    # What is set is shown all the same.
+    done = c.expect(2, "node", "--print-config")
+    assert "name,n1,default" in done.out and "data_dir is set nowhere" in done.err
+
+
+def test_a_node_runs_by_its_file(c):
+    """weir node and weir up by the same file: the settings reach the broker."""
+    c.write("n.yaml", FILE)
+    for verb in ("node", "up"):
+        node = c.start(verb, "--config", "n.yaml")
+        ready = node.stdout.readline().decode()
+        assert ready.startswith("ready kafka=127.0.0.1:"), ready
+        http = ready.split("http=")[1].strip()
+        with urllib.request.urlopen(f"http://{http}/readyz", timeout=10) as answer:
+            assert answer.status == 200
+        with urllib.request.urlopen(f"http://{http}/cluster", timeout=10) as answer:
+            assert [n["id"] for n in json.load(answer)["nodes"]] == ["n7"]
+        assert (c.dir / "state").is_dir()
+        node.send_signal(signal.SIGTERM)
+        assert node.wait(timeout=30) == 0, node.stderr.read().decode()
+
+
+if __name__ == "__main__":
+    main(globals())

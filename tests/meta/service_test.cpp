@@ -1,0 +1,175 @@
+// What the leader does by its clock, and the way of commands to it.
+#include <doctest/doctest.h>
+
+#include "cluster/meta/raft/records.hpp"
+#include "cluster/meta/service/command_lanes.hpp"
+#include "cluster/meta/service/identity.hpp"
+#include "cluster/meta/service/watch.hpp"
+
+namespace weir::meta {
+
+namespace {
+
+kafka::uuid uuid_of(uint8_t n) {
+  kafka::uuid u;
+  u.bytes[7] = n;
+  u.bytes[15] = 1;
+  return u;
+}
+
+/// A cluster of n registered nodes and their servers.
+struct nodes {
+  cluster_state state;
+  configuration servers;
+  explicit nodes(uint8_t n, std::vector<std::string> racks = {}) {
+    for (uint8_t i = 1; i <= n; ++i) {
+      auto rack = racks.empty() ? "" : racks[(i - 1u) % racks.size()];
+      state.apply({{}, 0, register_node{uuid_of(i), "n" + std::to_string(i), rack, {}}});
+      servers.push_back(
+          {i, "h:" + std::to_string(i), i == 1 ? server_role::voter : server_role::learner});
+    }
+  }
+  void fence(int32_t n) {
+    state.apply({{}, 0, fence_node{node_id{n}, state.find_node(node_id{n})->epoch}});
+  }
+  server& of(server_id id) { return servers[id - 1]; }
+};
+
+}  // namespace
+
+TEST_CASE("watch: a node that is silent for too long is given up, once it was given time") {
+  nodes c(3);
+  leader_watch w({.silence_max_ms = 1000});
+  w.begin(5000);
+  CHECK(w.due(6000, c.state).empty());
+  w.heard(1, 6000);
+  w.heard(2, 6000);
+  auto due = w.due(6001, c.state);
+  REQUIRE(due.size() == 1);
+  CHECK(std::get<fence_node>(due[0]).node == node_id{3});
+  c.fence(3);
+  CHECK(w.due(6500, c.state).empty());
+  w.begin(9000);  // led again: nobody can be blamed for the time before
+  CHECK(w.due(9900, c.state).empty());
+}
+
+TEST_CASE("watch: as many voters as an odd number allows, other racks first") {
+  nodes c(4, {"a", "a", "b", "c"});
+  leader_watch w;
+  w.begin(0);
+  auto next = [&]() -> std::optional<membership_change> {
+    auto m = w.membership(100, c.servers, 1, c.state);
+    if (m) c.of(m->which).role = m->role;
+    return m;
+  };
+  auto first = next();
+  REQUIRE(first);
+  CHECK(first->which == 3);  // node 2 stands in the rack of node 1
+  auto second = next();
+  REQUIRE(second);
+  CHECK(second->which == 4);
+  CHECK_FALSE(next());  // four nodes: a fourth vote helps nobody
+}
+
+TEST_CASE("watch: a voter that is gone keeps its vote until another one has taken its place") {
+  nodes c(4);
+  for (auto& s : c.servers) s.role = s.id <= 3 ? server_role::voter : server_role::learner;
+  leader_watch w({.voter_silence_max_ms = 1000});
+  w.begin(0);
+  for (server_id id : {1, 2, 4}) w.heard(id, 5000);
+  c.fence(3);
+  auto m = w.membership(5000, c.servers, 1, c.state);
+  REQUIRE(m);
+  CHECK(m->which == 4);
+  CHECK(m->role == server_role::voter);
+  c.of(4).role = server_role::voter;
+  m = w.membership(5000, c.servers, 1, c.state);
+  REQUIRE(m);
+  CHECK(m->which == 3);
+  CHECK(m->role == server_role::learner);
+  // With nobody to take its place it stays one.
+  nodes three(3);
+  for (auto& s : three.servers) s.role = server_role::voter;
+  three.fence(3);
+  CHECK_FALSE(w.membership(5000, three.servers, 1, three.state));
+}
+
+TEST_CASE("watch: a forgotten node's server is removed") {
+  nodes c(2);
+  c.fence(2);
+  REQUIRE(c.state.apply({{}, 0, remove_node{node_id{2}}}).reply.ok());
+  leader_watch w({.voter_silence_max_ms = 1000});
+  w.begin(0);
+  CHECK_FALSE(w.membership(5000, c.servers, 1, c.state));
+  auto m = w.membership(7000, c.servers, 1, c.state);
+  REQUIRE(m);
+  CHECK(m->which == 2);
+  CHECK(m->remove);
+}
+
+TEST_CASE("watch: what balances is proposed, and nothing when all is even") {
+  nodes c(2);
+  create_topic t;
+  t.name = "orders";
+  t.id = uuid_of(99);
+  t.partitions = 4;
+  t.assignment.assign(4, {node_id{1}, node_id{2}});
+  REQUIRE(c.state.apply({{}, 0, t}).reply.ok());
+  leader_watch w({.balance_interval_ms = 10});
+  w.begin(0);
+  CHECK(w.balance(5, c.state).empty());
+  CHECK(w.balance(20, c.state).empty());  // each partition is led by whom it prefers
+  c.fence(1);
+  c.state.apply({{}, 0, register_node{uuid_of(1), "n1", "", {}}});
+  for (int32_t i = 0; i < 4; ++i) {
+    const auto& p = *c.state.find_partition(t.id, i);
+    REQUIRE(p.leader == node_id{2});
+    alter_in_sync back{t.id,           i,         p.leader,  c.state.find_node(node_id{2})->epoch,
+                       p.leader_epoch, p.version, p.replicas};
+    REQUIRE(c.state.apply({{}, 0, back}).reply.ok());
+  }
+  auto moves = w.balance(40, c.state);
+  REQUIRE(moves.size() == 1);
+  CHECK(c.state.apply({{}, 0, moves[0]}).reply.number == 4);
+  CHECK(w.balance(60, c.state).empty());
+}
+
+TEST_CASE("lanes: a request is repeated under its number until it is answered") {
+  command_lanes lanes(2);
+  std::vector<std::string> ends;
+  auto submit = [&](std::string name, uint64_t until) {
+    lanes.submit(set_cluster_config{"min.insync.replicas", name}, until,
+                 [&ends, name](result<answer> a) {
+                   ends.push_back(name + (a ? "" : ": " + std::string(to_string(a.err().code))));
+                 });
+  };
+  submit("a", 1000);
+  submit("b", 1000);
+  submit("c", 1000);
+  auto first = lanes.due(0);
+  REQUIRE(first.size() == 2);  // one request a lane
+  CHECK(lanes.due(10).empty());
+  lanes.outcome(first[0], std::nullopt, 10);
+  CHECK(lanes.due(20).empty());  // after a moment
+  auto again = lanes.due(100);
+  REQUIRE(again.size() == 1);
+  CHECK(again[0].bytes == first[0].bytes);
+  lanes.outcome(again[0], result<answer>(answer{}), 110);
+  lanes.outcome(first[0], result<answer>(answer{}), 120);  // late: it was answered
+  CHECK(ends == std::vector<std::string>{"a"});
+  auto third = lanes.due(130);
+  REQUIRE(third.size() == 1);
+  CHECK(decode_request(third[0].bytes)->number == 2);
+  lanes.outcome(third[0], std::nullopt, 140);
+  CHECK(lanes.due(1001).empty());
+  CHECK(ends == std::vector<std::string>{"a", "c: timeout"});
+  lanes.stop();
+  CHECK(ends == std::vector<std::string>{"a", "c: timeout", "b: cancelled"});
+}
+
+TEST_CASE("identity: a server's id follows from its node's") {
+  CHECK(server_of(uuid_of(5)) == 5);
+  for (int i = 0; i < 100; ++i) CHECK(server_of(kafka::random_uuid()) > 0);
+}
+
+}  // namespace weir::meta
