@@ -1,5 +1,7 @@
 #include "actors/cluster.hpp"
 
+#include "actors/reach.hpp"
+
 #include <unistd.h>
 #include <caf/io/all.hpp>
 
@@ -9,15 +11,6 @@ namespace {
 constexpr auto join_timeout = std::chrono::seconds(10);
 // The last snapshots of all jobs; what takes longer is cut off, which costs no more than a crash.
 constexpr auto close_timeout = std::chrono::seconds(6);
-
-result<std::pair<std::string, uint16_t>> split_address(const std::string& text) {
-  auto at = text.rfind(':');
-  unsigned long port =
-      at == std::string::npos ? 0 : std::strtoul(text.c_str() + at + 1, nullptr, 10);
-  if (port == 0 || port > 65535)
-    return error{errc::invalid_argument, "'" + text + "' is not HOST:PORT"};
-  return std::pair(text.substr(0, at), static_cast<uint16_t>(port));
-}
 
 }  // namespace
 
@@ -51,7 +44,7 @@ status cluster_node::open() {
     return {};
   }
   WEIR_ASSIGN(auto address, split_address(options_.join));
-  auto coordinator = network.remote_actor<coordinator_actor>(address.first, address.second);
+  auto coordinator = network.remote_actor<coordinator_actor>(address.host, address.port);
   if (!coordinator) return failed(coordinator.error(), "cannot join " + options_.join);
   coordinator_ = *coordinator;
   auto port = network.publish(node_->self().node, options_.port, options_.host.c_str(), true);

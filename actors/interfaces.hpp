@@ -4,6 +4,7 @@
 
 #include <caf/all.hpp>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,6 +31,12 @@ using latest_atom = caf::atom_constant<caf::atom("latest")>;
 using load_atom = caf::atom_constant<caf::atom("load")>;
 using ended_atom = caf::atom_constant<caf::atom("ended")>;
 using close_atom = caf::atom_constant<caf::atom("close")>;
+using fence_atom = caf::atom_constant<caf::atom("fence")>;
+using keep_atom = caf::atom_constant<caf::atom("keep")>;
+using refresh_atom = caf::atom_constant<caf::atom("refresh")>;
+using quiesce_atom = caf::atom_constant<caf::atom("quiesce")>;
+using savepoint_atom = caf::atom_constant<caf::atom("savepoint")>;
+using logs_atom = caf::atom_constant<caf::atom("logs")>;
 
 struct connect_message;
 struct deploy_message;
@@ -47,6 +54,10 @@ struct load_message;
 struct load_reply;
 struct latest_reply;
 struct discovered_message;
+struct call_message;
+struct hello_message;
+struct job_request;
+struct job_answer;
 
 /// One parallel instance of a chain of operators. Owns a stream_task; one actor per task, never per
 /// key or record. Spawned by its node, driven by its job master and by other tasks.
@@ -58,8 +69,8 @@ using task_actor = caf::typed_actor<
     // Job master: the other ends of its channels and the state to restore. Answered by a
     // task_event (opened or failed).
     caf::reacts_to<connect_message>,
-    // Job master: every task is open, work may begin.
-    caf::reacts_to<start_atom>,
+    // Job master: every task is open, work may begin. The token of its tenure.
+    caf::reacts_to<start_atom, uint64_t>,
     // Job master -> source task: start the barrier of an epoch.
     caf::reacts_to<trigger_message>,
     // Job master: the epoch is durable, or was given up.
@@ -72,8 +83,9 @@ using task_actor = caf::typed_actor<
     caf::reacts_to<run_atom>, caf::reacts_to<wake_atom>, caf::reacts_to<timer_atom, int64_t>,
     // Job master: counters.
     caf::replies_to<report_atom>::with<task_report>,
-    // Job master: end now; answers with the last counters.
-    caf::replies_to<stop_atom>::with<task_report>>;
+    // Job master: end now; answers with the last counters, also when the token is over (then the
+    // task goes on).
+    caf::replies_to<stop_atom, uint64_t>::with<task_report>>;
 
 /// One job: deployment, barriers, completion of snapshots, restarts. Owns a job_coordinator.
 using job_actor = caf::typed_actor<
@@ -88,19 +100,27 @@ using job_actor = caf::typed_actor<
     // Anyone: answered when the job has ended.
     caf::replies_to<wait_atom>::with<job_report>,
     // Anyone: a last epoch, commits, the end. cancel: at once.
-    caf::reacts_to<stop_atom>, caf::reacts_to<cancel_atom>>;
+    caf::reacts_to<stop_atom>, caf::reacts_to<cancel_atom>,
+    // Anyone: an epoch begins now; answered with its number when it is complete.
+    caf::replies_to<savepoint_atom>::with<job_answer>,
+    // Anyone: what the master has said last, oldest first.
+    caf::replies_to<logs_atom>::with<job_answer>,
+    // Its keeper: the nodes have changed.
+    caf::reacts_to<refresh_atom>,
+    // Itself: an answer of the ledger, as a call.
+    caf::reacts_to<call_message>>;
 
 /// The snapshot store of a node (single writer of an LMDB environment); detached, it may block.
 using store_actor = caf::typed_actor<
     // Tasks: parts of their share of an epoch.
     caf::reacts_to<chunks_message>,
-    // Job master: an epoch of an attempt begins, or is given up.
-    caf::reacts_to<begin_message>, caf::reacts_to<abort_atom, std::string, uint64_t>,
+    // Job master: an epoch of an attempt begins, or is given up (number, token).
+    caf::reacts_to<begin_message>, caf::reacts_to<abort_atom, std::string, uint64_t, uint64_t>,
     // Job master: what the tasks here were restored from; the first epoch of this part of the job
     // starts from it. Copied on like chunks.
     caf::reacts_to<seed_message>,
-    // Job master: no epoch needs this part of a job any more.
-    caf::reacts_to<drop_atom, std::string>,
+    // Job master, keeper: only these parts of the job are needed from now on (token).
+    caf::reacts_to<keep_atom, std::string, std::vector<std::string>, uint64_t>,
     // Job master: make this node's part of the epoch durable.
     caf::replies_to<commit_message>::with<operation_reply>,
     // Job master: what a restart continues from.
@@ -112,8 +132,35 @@ using store_actor = caf::typed_actor<
 
 /// A process: spawns and monitors the tasks that run on it.
 using node_actor = caf::typed_actor<
-    // Job master: spawn these tasks of a plan (not started yet).
-    caf::replies_to<deploy_message>::with<deploy_reply>>;
+    // Job master: spawn these tasks of a plan (not started yet). The job's tasks of older tenures
+    // end.
+    caf::replies_to<deploy_message>::with<deploy_reply>,
+    // Job master, keeper: the job's tasks of tenures before this one, and of this one those of
+    // earlier attempts, are over: they end.
+    caf::reacts_to<fence_atom, std::string, uint64_t, uint32_t>,
+    // Its own keeper: the cluster has given this node up: all tasks end.
+    caf::reacts_to<close_atom>>;
+
+/// Keeps this node's share of the cluster's jobs: connections to the actors of all nodes that live,
+/// and the masters of those jobs whose leases this node holds. One per node, driven by the ledger.
+using job_keeper_actor = caf::typed_actor<
+    // Another node's keeper that has connected: who it is; answered with the same.
+    caf::replies_to<hello_message>::with<hello_message>,
+    // The ledger: its view has changed.
+    caf::reacts_to<refresh_atom>,
+    // Itself: time to look again; an answer of the ledger or of the I/O executor, as a call.
+    caf::reacts_to<timer_atom>, caf::reacts_to<call_message>,
+    // A job's master here: it has ended.
+    caf::reacts_to<ended_atom, job_report>,
+    // HTTP listener: a job to run; everything else that is done with one; all nodes and jobs.
+    caf::replies_to<submit_message>::with<submit_reply>,
+    caf::replies_to<job_request>::with<job_answer>,
+    caf::replies_to<list_atom>::with<cluster_report>,
+    // Its own process, which ends: jobs take a snapshot and are handed on; answered when done.
+    caf::replies_to<close_atom>::with<operation_reply>,
+    // The whole cluster is about to stop: jobs take a last snapshot and are not taken up again by
+    // these processes. `false`: from a client, to be told to all nodes.
+    caf::replies_to<quiesce_atom, bool>::with<operation_reply>>;
 
 /// The node that coordinates a cluster: its members and its jobs.
 using coordinator_actor = caf::typed_actor<
@@ -131,6 +178,7 @@ using coordinator_actor = caf::typed_actor<
 
 struct connect_message {
   uint32_t attempt = 0;
+  uint64_t token = 0;
   job_actor master;
   store_actor store;
   std::string store_job;              // key of the job, or of this node's part of it
@@ -142,6 +190,7 @@ struct connect_message {
 struct deploy_message {
   std::string job;
   std::string run;  // tells this master's deployments from those of earlier processes
+  uint64_t token = 0;
   uint32_t attempt = 0;
   std::vector<char> plan;  // encode_plan()
   std::vector<uint32_t> tasks;
@@ -172,16 +221,47 @@ struct commit_message {
   bool finished = false;
   std::map<std::string, std::string> split_pools;
   std::vector<std::string> parts;  // of which the epoch consists; empty: only this store's
+  uint64_t token = 0;
 };
 struct begin_message {
   std::string job;  // "job", or "job@part"
   uint64_t number = 0;
+  uint64_t completed = 0;  // the newest complete epoch; what was written after it is forgotten
+  uint64_t token = 0;
   std::vector<store_actor> copies;  // stores that get a copy of everything
 };
 struct seed_message {
   std::string job;
   std::vector<state_chunk> chunks;  // load_all() of the parts that the tasks come from
   std::vector<store_actor> copies;  // that get it too
+  uint64_t token = 0;
+};
+/// Between two keepers.
+struct hello_message {
+  int32_t id = -1;
+  uint64_t epoch = 0;  // of the node
+  std::string name;
+  uint32_t pid = 0;
+  node_actor node;
+  store_actor store;
+  job_keeper_actor keeper;
+};
+struct job_request {
+  enum class verb : uint8_t { describe, stop, cancel, savepoint, logs, remove };
+  verb what = verb::describe;
+  std::string job;         // id or name
+  bool forwarded = false;  // by another node's keeper: answer or refuse, do not ask on
+};
+struct job_answer {
+  std::string error;  // empty: done
+  uint8_t code = 0;   // errc; timeout: the job's master is away at the moment
+  job_report report;
+  uint64_t epoch = 0;              // savepoint
+  std::vector<std::string> lines;  // logs
+};
+/// Local: runs in the actor that gets it.
+struct call_message {
+  std::function<void()> run;
 };
 struct join_message {
   std::string name;
@@ -214,7 +294,8 @@ struct node_report {
   std::string name, http, kafka;
   uint32_t pid = 0;
   bool alive = true;
-  bool coordinates = false;
+  bool coordinates = false;  // leads the metadata
+  bool draining = false;
 };
 struct cluster_report {
   std::vector<node_report> nodes;
@@ -232,14 +313,10 @@ struct task_state_request {
 };
 struct load_message {
   std::string job;
-  bool all = false;  // also every chunk of the part, for seed_message
+  bool all = false;    // also every chunk of the part, for seed_message
+  bool about = false;  // also what latest_reply says about the epoch
   uint64_t number = 0;
   std::vector<task_state_request> tasks;
-};
-struct load_reply {
-  std::string error;
-  uint8_t code = 0;
-  std::vector<std::vector<state_chunk>> chunks;  // per task of the request
 };
 struct latest_reply {
   std::string error;
@@ -255,6 +332,12 @@ struct latest_reply {
   std::vector<std::string> warnings;                // damaged epochs that were passed over
   std::vector<std::string> parts;  // of which the epoch consists, when several nodes have it
 };
+struct load_reply {
+  std::string error;
+  uint8_t code = 0;
+  std::vector<std::vector<state_chunk>> chunks;  // per task of the request
+  latest_reply about;
+};
 /// Local to the job master's process.
 struct discovered_message {
   uint32_t source = 0;
@@ -265,13 +348,13 @@ struct discovered_message {
 template <class I>
 typename I::result_type inspect(I& f, connect_message& x) {
   flat_chunks restored{x.restored};
-  return f(caf::meta::type_name("connect"), x.attempt, x.master, x.store, x.store_job, x.channels,
-           x.receivers, x.continues, restored);
+  return f(caf::meta::type_name("connect"), x.attempt, x.token, x.master, x.store, x.store_job,
+           x.channels, x.receivers, x.continues, restored);
 }
 template <class I>
 typename I::result_type inspect(I& f, deploy_message& x) {
-  return f(caf::meta::type_name("deploy"), x.job, x.run, x.attempt, x.plan, x.tasks, x.window_bytes,
-           x.window_batches, x.alignment_limit_us);
+  return f(caf::meta::type_name("deploy"), x.job, x.run, x.token, x.attempt, x.plan, x.tasks,
+           x.window_bytes, x.window_batches, x.alignment_limit_us);
 }
 template <class I>
 typename I::result_type inspect(I& f, deploy_reply& x) {
@@ -285,16 +368,17 @@ typename I::result_type inspect(I& f, operator_entry& x) {
 template <class I>
 typename I::result_type inspect(I& f, commit_message& x) {
   return f(caf::meta::type_name("commit"), x.job, x.plan_name, x.fingerprint, x.key_groups, x.mode,
-           x.operators, x.plan, x.number, x.began, x.ended, x.finished, x.split_pools, x.parts);
+           x.operators, x.plan, x.number, x.began, x.ended, x.finished, x.split_pools, x.parts,
+           x.token);
 }
 template <class I>
 typename I::result_type inspect(I& f, begin_message& x) {
-  return f(caf::meta::type_name("begin"), x.job, x.number, x.copies);
+  return f(caf::meta::type_name("begin"), x.job, x.number, x.completed, x.token, x.copies);
 }
 template <class I>
 typename I::result_type inspect(I& f, seed_message& x) {
   flat_chunks chunks{x.chunks};
-  return f(caf::meta::type_name("seed"), x.job, x.copies, chunks);
+  return f(caf::meta::type_name("seed"), x.job, x.token, x.copies, chunks);
 }
 template <class I>
 typename I::result_type inspect(I& f, join_message& x) {
@@ -320,7 +404,7 @@ typename I::result_type inspect(I& f, submit_reply& x) {
 template <class I>
 typename I::result_type inspect(I& f, node_report& x) {
   return f(caf::meta::type_name("node_report"), x.name, x.http, x.kafka, x.pid, x.alive,
-           x.coordinates);
+           x.coordinates, x.draining);
 }
 template <class I>
 typename I::result_type inspect(I& f, cluster_report& x) {
@@ -337,7 +421,12 @@ typename I::result_type inspect(I& f, task_state_request& x) {
 }
 template <class I>
 typename I::result_type inspect(I& f, load_message& x) {
-  return f(caf::meta::type_name("load"), x.job, x.all, x.number, x.tasks);
+  return f(caf::meta::type_name("load"), x.job, x.all, x.about, x.number, x.tasks);
+}
+template <class I>
+typename I::result_type inspect(I& f, latest_reply& x) {
+  return f(caf::meta::type_name("latest_reply"), x.error, x.code, x.found, x.number, x.finished,
+           x.fingerprint, x.plan, x.split_pools, x.begun_splits, x.operators, x.warnings, x.parts);
 }
 template <class I>
 typename I::result_type inspect(I& f, load_reply& x) {
@@ -352,13 +441,20 @@ typename I::result_type inspect(I& f, load_reply& x) {
     }
     return caf::none;
   };
-  return f(caf::meta::type_name("load_reply"), x.error, x.code, flat,
+  return f(caf::meta::type_name("load_reply"), x.error, x.code, x.about, flat,
            caf::meta::load_callback(load));
 }
 template <class I>
-typename I::result_type inspect(I& f, latest_reply& x) {
-  return f(caf::meta::type_name("latest_reply"), x.error, x.code, x.found, x.number, x.finished,
-           x.fingerprint, x.plan, x.split_pools, x.begun_splits, x.operators, x.warnings, x.parts);
+typename I::result_type inspect(I& f, hello_message& x) {
+  return f(caf::meta::type_name("hello"), x.id, x.epoch, x.name, x.pid, x.node, x.store, x.keeper);
+}
+template <class I>
+typename I::result_type inspect(I& f, job_request& x) {
+  return f(caf::meta::type_name("job_request"), x.what, x.job, x.forwarded);
+}
+template <class I>
+typename I::result_type inspect(I& f, job_answer& x) {
+  return f(caf::meta::type_name("job_answer"), x.error, x.code, x.report, x.epoch, x.lines);
 }
 
 }  // namespace weir
@@ -399,6 +495,11 @@ CAF_ADD_TYPE_ID(weir, (weir::job_actor))
 CAF_ADD_TYPE_ID(weir, (weir::store_actor))
 CAF_ADD_TYPE_ID(weir, (weir::node_actor))
 CAF_ADD_TYPE_ID(weir, (weir::coordinator_actor))
+CAF_ADD_TYPE_ID(weir, (weir::hello_message))
+CAF_ADD_TYPE_ID(weir, (weir::job_request))
+CAF_ADD_TYPE_ID(weir, (weir::job_answer))
+CAF_ADD_TYPE_ID(weir, (weir::job_keeper_actor))
 CAF_END_TYPE_ID_BLOCK(weir)
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::discovered_message)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::call_message)

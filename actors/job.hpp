@@ -2,13 +2,17 @@
 // happens to the coordinator and carries out what it decides. One per job.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <vector>
 
 #include "actors/interfaces.hpp"
+#include "actors/job_ledger.hpp"
+#include "actors/job_manifest.hpp"
 #include "runtime/flow/task_builder.hpp"
 
 namespace weir {
@@ -18,6 +22,9 @@ struct placement {
   std::string name;
   node_actor node;
   store_actor store;
+  int32_t id = -1;  // in the ledger
+  std::string rack;
+  bool draining = false;  // takes no new tasks
 };
 
 struct job_seed {
@@ -29,9 +36,14 @@ struct job_seed {
   int64_t alignment_limit_us = 500'000;
   /// The nodes that take tasks now; asked before each deployment. Tasks are spread by subtask.
   std::function<std::vector<placement>()> nodes;
-  store_actor home;  // has the manifests of the whole job
+  store_actor home;  // has the manifests of the whole job, unless the ledger has
   /// Each node keeps its own part of the epochs, and a copy on another one; else all is at home.
   bool parts = false;
+  /// Decides which epochs are complete; then `parts`. None: the home store does.
+  std::shared_ptr<job_ledger> ledger;
+  uint64_t token = 0;            // of this master's tenure
+  std::string master;            // name of the node that it is on, for reports
+  std::function<void()> fenced;  // told once: the tenure is over; the master says nothing more
   task_environment environment;  // of the master's own process: enumerators, clock
   std::function<void(std::string)> log;
   std::function<void(const job_report&)> ended;  // told once, with the last counters
@@ -66,6 +78,15 @@ class job_state_actor : public coordinator_port {
   };
   timestamp_us now() const { return seed_.environment.time->now(); }
   size_t node_of(const task&) const;
+  void place();
+  std::optional<size_t> copy_of(size_t node);
+  std::vector<store_actor> copies_of(size_t node);
+  void load_from_ledger();
+  void complete_in_ledger(epoch, std::string manifest);
+  void stop_acting();
+  void refresh();
+  caf::result<job_answer> savepoint();
+  void answer_savepoints();
   /// Tasks that are being started together: all, or one region.
   struct deployment {
     std::vector<uint32_t> tasks;
@@ -84,6 +105,11 @@ class job_state_actor : public coordinator_port {
   void collect_parts(latest_reply);
   void collect_part(std::shared_ptr<latest_reply>, size_t part, size_t from);
   bool writers_are_missing(const latest_reply&) const;
+  bool describe_from(latest_reply&, latest_reply& about);
+  bool has_part(size_t node) const;
+  std::string part_owner(const placement&) const;
+  std::vector<size_t> asking_order(size_t part) const;
+  void drop_old_parts();
   void wait_to_load(std::string why);
   std::string part_key(size_t node) const;
   void start_parts();
@@ -112,13 +138,20 @@ class job_state_actor : public coordinator_port {
   bool over_ = false, ended_told_ = false;
   std::string waits_for_;  // why the job cannot start yet
   std::vector<char> plan_bytes_;
-  std::vector<placement> placements_;         // of the attempt that is deployed
+  std::vector<placement> placements_;  // of the attempt that is deployed; grows
+  std::vector<size_t> slots_;          // by subtask: index of its node
+  std::map<size_t, int32_t> copies_;   // by node: id of the one that has its part's copy
+  bool completing_ = false;            // the ledger was asked and has not answered
+  uint64_t newest_number_ = 0;         // the last epoch that it has answered for
+  std::string newest_manifest_;
+  job_manifest manifest_;                     // of the epoch that was restored
   std::vector<state_chunk> collected_;        // parts: every chunk of the restored epoch
   std::shared_ptr<latest_reply> collecting_;  // whose parts are being collected
   size_t parts_left_ = 0;
-  std::string part_suffix_;             // tells the parts of attempts apart
-  std::vector<std::string> old_parts_;  // dropped when no kept epoch needs them
+  std::string part_suffix_;  // tells the parts of attempts apart
   int commits_until_drop_ = 0;
+  std::deque<std::string> lines_;  // the last ones that were logged
+  std::vector<std::pair<uint64_t, caf::typed_response_promise<job_answer>>> savepoints_;
   std::set<std::string> changed_;  // operators whose state in the snapshot has another form
 };
 

@@ -29,18 +29,25 @@ struct credit_message {
   uint64_t bytes = 0;
   uint32_t batches = 0;
 };
+/// `token`, here and below: the master's tenure; whoever gets it remembers the highest of the job
+/// and ignores lower ones. 0 where a job has one master for ever (one process).
 struct trigger_message {
   uint64_t number = 0, completed = 0;
+  uint64_t token = 0;
 };
 struct epoch_outcome {
   uint64_t number = 0;
   bool complete = false;  // false: given up
+  uint64_t token = 0;
 };
 struct splits_message {
   std::string splits;  // split_list.hpp
   bool last = false, hold = false;
+  uint64_t token = 0;
 };
-struct release_watermark_message {};
+struct release_watermark_message {
+  uint64_t token = 0;
+};
 
 /// From a task to its job master.
 struct task_event {
@@ -75,6 +82,7 @@ struct chunks_message {
   std::string job;
   uint64_t number = 0;
   std::vector<state_chunk> chunks;
+  uint64_t token = 0;
 };
 
 /// What `weir job describe` and progress displays show.
@@ -88,6 +96,7 @@ struct job_report {
   uint64_t input_weight = 0;  // of all splits of bounded sources: bytes or rows
   bool bounded = true;
   std::string last_epoch_error;
+  std::string master;  // name of the node that has the job's master; empty: nobody at the moment
   std::vector<task_report> tasks;
 };
 
@@ -97,19 +106,19 @@ typename I::result_type inspect(I& f, credit_message& x) {
 }
 template <class I>
 typename I::result_type inspect(I& f, trigger_message& x) {
-  return f(caf::meta::type_name("trigger"), x.number, x.completed);
+  return f(caf::meta::type_name("trigger"), x.number, x.completed, x.token);
 }
 template <class I>
 typename I::result_type inspect(I& f, epoch_outcome& x) {
-  return f(caf::meta::type_name("epoch_outcome"), x.number, x.complete);
+  return f(caf::meta::type_name("epoch_outcome"), x.number, x.complete, x.token);
 }
 template <class I>
 typename I::result_type inspect(I& f, splits_message& x) {
-  return f(caf::meta::type_name("splits"), x.splits, x.last, x.hold);
+  return f(caf::meta::type_name("splits"), x.splits, x.last, x.hold, x.token);
 }
 template <class I>
-typename I::result_type inspect(I& f, release_watermark_message&) {
-  return f(caf::meta::type_name("release_watermark"));
+typename I::result_type inspect(I& f, release_watermark_message& x) {
+  return f(caf::meta::type_name("release_watermark"), x.token);
 }
 template <class I>
 typename I::result_type inspect(I& f, task_event& x) {
@@ -132,7 +141,7 @@ template <class I>
 typename I::result_type inspect(I& f, job_report& x) {
   return f(caf::meta::type_name("job_report"), x.id, x.name, x.state, x.error, x.completed_epoch,
            x.completed_at, x.started_at, x.now, x.restarts, x.input_weight, x.bounded,
-           x.last_epoch_error, x.tasks);
+           x.last_epoch_error, x.master, x.tasks);
 }
 
 /// Flat forms of what carries buffers.
@@ -164,7 +173,7 @@ typename I::result_type inspect(I& f, flat_chunks& x) {
 template <class I>
 typename I::result_type inspect(I& f, chunks_message& x) {
   flat_chunks chunks{x.chunks};
-  return f(caf::meta::type_name("chunks"), x.job, x.number, chunks);
+  return f(caf::meta::type_name("chunks"), x.job, x.number, x.token, chunks);
 }
 
 }  // namespace weir

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <map>
 #include <thread>
 
 #include "actors/store.hpp"
@@ -30,11 +31,44 @@ constexpr auto store_close_timeout = std::chrono::seconds(10);
 
 struct node_state {
   static inline const char* name = "weir.node";
+  struct running_task {
+    uint64_t token = 0;
+    uint32_t task = 0, attempt = 0;
+    task_actor handle;
+  };
   std::string node_name;
   task_environment environment;
+  std::map<std::string, std::vector<running_task>> running;  // by job
+  /// Of each job: the highest tenure of a master that was heard of; lower ones are refused.
+  std::map<std::string, uint64_t> tokens;
+
+  void gone(const caf::actor_addr& address) {
+    for (auto& [job, tasks] : running)
+      std::erase_if(tasks, [&address](const running_task& t) { return t.handle == address; });
+    std::erase_if(running, [](const auto& entry) { return entry.second.empty(); });
+  }
 };
 
-deploy_reply deploy(node_actor::stateful_pointer<node_state> self, const deploy_message& m) {
+using node_pointer = node_actor::stateful_pointer<node_state>;
+
+/// Ends the tasks that `which` accepts at once: they publish nothing more.
+template <class F>
+void end_tasks(node_pointer self, const std::string& job, F which) {
+  auto it = self->state.running.find(job);
+  if (it == self->state.running.end()) return;
+  for (const auto& t : it->second)
+    if (which(t)) self->send_exit(t.handle, caf::exit_reason::kill);
+}
+
+void fence(node_pointer self, const std::string& job, uint64_t token, uint32_t attempt) {
+  auto& newest = self->state.tokens[job];
+  newest = std::max(newest, token);
+  end_tasks(self, job, [token, attempt](const auto& t) {
+    return std::pair(t.token, t.attempt) < std::pair(token, attempt);
+  });
+}
+
+deploy_reply deploy(node_pointer self, const deploy_message& m) {
   deploy_reply reply;
   auto refuse = [&reply](const error& e) {
     reply.code = static_cast<uint8_t>(e.code);
@@ -42,15 +76,20 @@ deploy_reply deploy(node_actor::stateful_pointer<node_state> self, const deploy_
     reply.tasks.clear();
     return reply;
   };
+  if (m.token < self->state.tokens[m.job])
+    return refuse({errc::cancelled, "the job has a newer master"});
+  self->state.tokens[m.job] = m.token;
   auto plan = decode_plan(std::as_bytes(std::span(m.plan)));
   if (!plan) return refuse(plan.err());
   auto shared_plan = std::make_shared<const physical_plan>(std::move(*plan));
   auto graph = build_task_graph(*shared_plan);
   if (!graph) return refuse(graph.err());
   auto shared_graph = std::make_shared<const task_graph>(std::move(*graph));
-  for (auto id : m.tasks) {
+  for (auto id : m.tasks)
     if (id >= shared_graph->tasks.size())
       return refuse({errc::invalid_argument, "the plan has no task " + std::to_string(id)});
+  end_tasks(self, m.job, [&m](const auto& t) { return t.token < m.token; });
+  for (auto id : m.tasks) {
     task_seed seed;
     seed.job = m.job;
     seed.run = m.run;
@@ -59,10 +98,14 @@ deploy_reply deploy(node_actor::stateful_pointer<node_state> self, const deploy_
     seed.graph = shared_graph;
     seed.id = task_id{id};
     seed.attempt = attempt_id{m.attempt};
+    seed.token = m.token;
     seed.environment = self->state.environment;
     seed.window = {m.window_bytes, m.window_batches};
     seed.alignment_limit_us = m.alignment_limit_us;
-    reply.tasks.push_back(spawn_task(self->system(), std::move(seed)));
+    auto task = spawn_task(self->system(), std::move(seed));
+    self->monitor(task);
+    self->state.running[m.job].push_back({m.token, id, m.attempt, task});
+    reply.tasks.push_back(std::move(task));
   }
   return reply;
 }
@@ -76,11 +119,20 @@ credit window_for(size_t memory_bytes, size_t channels) {
 
 node_actor spawn_node(caf::actor_system& system, std::string name, task_environment environment) {
   return system.spawn(
-      [](node_actor::stateful_pointer<node_state> self, std::string n,
-         task_environment e) -> node_actor::behavior_type {
+      [](node_pointer self, std::string n, task_environment e) -> node_actor::behavior_type {
         self->state.node_name = std::move(n);
         self->state.environment = e;
-        return {[self](const deploy_message& m) { return deploy(self, m); }};
+        self->set_down_handler([self](const caf::down_msg& m) { self->state.gone(m.source); });
+        return {
+            [self](const deploy_message& m) { return deploy(self, m); },
+            [self](fence_atom, const std::string& job, uint64_t token, uint32_t attempt) {
+              fence(self, job, token, attempt);
+            },
+            [self](close_atom) {
+              for (const auto& [job, tasks] : self->state.running)
+                for (const auto& t : tasks) self->send_exit(t.handle, caf::exit_reason::kill);
+            },
+        };
       },
       std::move(name), environment);
 }

@@ -1,5 +1,6 @@
 #include "actors/store.hpp"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -29,6 +30,8 @@ struct store_state {
   std::map<std::string, std::vector<store_actor>> copies;
   /// What a part starts from, until its first epoch is durable.
   std::map<std::string, std::vector<state_chunk>> seeds;
+  /// Of each job: the highest tenure of a master that was heard of; lower ones are refused.
+  std::map<std::string, uint64_t> tokens;
 };
 
 // A copy that does not answer fails the epoch, not the node.
@@ -38,6 +41,14 @@ snapshot_key key_of(const std::string& job) {
   auto at = job.find('@');
   if (at == std::string::npos) return {job, ""};
   return {job.substr(0, at), job.substr(at + 1)};
+}
+
+/// Whether a newer master is known than the one that speaks.
+bool is_over(store_state& state, const std::string& job, uint64_t token) {
+  auto& newest = state.tokens[key_of(job).job];
+  if (token < newest) return true;
+  newest = token;
+  return false;
 }
 
 operation_reply reply_of(const status& s) {
@@ -82,7 +93,13 @@ void stage(store_state& state, const std::string& job, uint64_t number,
 
 void begin(store_state& state, const begin_message& m) {
   state.under_way[m.job] = m.number;
-  state.copies[m.job] = m.copies;
+  // Of several parts some may have become durable in an epoch that was given up. A part whose
+  // first epoch that was keeps it: what its tasks write next covers the same changes.
+  auto key = key_of(m.job);
+  if (!key.node.empty())
+    if (auto s = state.store->rewind(key, epoch{m.completed});
+        !s && s.err().code != errc::not_found)
+      state.damaged.emplace(std::pair(m.job, m.number), s.err());
   auto seed = state.seeds.find(m.job);
   if (seed == state.seeds.end()) return;
   auto chunks = as_import(seed->second, epoch{m.number});
@@ -90,6 +107,30 @@ void begin(store_state& state, const begin_message& m) {
     stage(state, m.job, m.number, std::move(*chunks));
   else
     state.damaged.emplace(std::pair(m.job, m.number), chunks.err());
+}
+
+/// Adds what the manifest of `number` says.
+status describe_epoch(store_state& state, const snapshot_key& key, epoch number,
+                      latest_reply& reply) {
+  WEIR_ASSIGN(auto manifest, state.store->manifest(key, number));
+  reply.found = true;
+  reply.number = number.value;
+  reply.finished = manifest.finished;
+  reply.parts = manifest.parts;
+  reply.fingerprint = manifest.fingerprint;
+  reply.plan.assign(manifest.plan.begin(), manifest.plan.end());
+  for (const auto& o : manifest.operators)
+    reply.operators.push_back({o.id, o.name, o.parallelism, o.state_fingerprint});
+  for (const auto& [name, text] : manifest.metadata)
+    if (name.starts_with(pool_prefix)) reply.split_pools[name.substr(pool_prefix.size())] = text;
+  for (const auto& [id, pool] : reply.split_pools) {
+    WEIR_ASSIGN(auto chunks, state.store->load(key, number, id, {0, 0}));
+    chunk_list_reader reader(std::move(chunks), id);
+    auto& begun = reply.begun_splits[id];
+    for (const auto& [subtask, blob] : reader.blobs(source_driver::state_name))
+      begun.append(blob.as<char>(), blob.size());
+  }
+  return {};
 }
 
 latest_reply latest(store_state& state, const std::string& job) {
@@ -111,26 +152,7 @@ latest_reply latest(store_state& state, const std::string& job) {
                              ", the newest one without damage");
   // What came after the epoch that the job continues from must not be mixed with what comes next.
   if (auto s = state.store->rewind(key, sound->number); !s) return fail(s.err());
-  auto manifest = state.store->manifest(key, sound->number);
-  if (!manifest) return fail(manifest.err());
-  reply.found = true;
-  reply.number = sound->number.value;
-  reply.finished = manifest->finished;
-  reply.parts = manifest->parts;
-  reply.fingerprint = manifest->fingerprint;
-  reply.plan.assign(manifest->plan.begin(), manifest->plan.end());
-  for (const auto& o : manifest->operators)
-    reply.operators.push_back({o.id, o.name, o.parallelism, o.state_fingerprint});
-  for (const auto& [name, text] : manifest->metadata)
-    if (name.starts_with(pool_prefix)) reply.split_pools[name.substr(pool_prefix.size())] = text;
-  for (const auto& [id, pool] : reply.split_pools) {
-    auto chunks = state.store->load(key, sound->number, id, {0, 0});
-    if (!chunks) return fail(chunks.err());
-    chunk_list_reader reader(std::move(*chunks), id);
-    auto& begun = reply.begun_splits[id];
-    for (const auto& [subtask, blob] : reader.blobs(source_driver::state_name))
-      begun.append(blob.as<char>(), blob.size());
-  }
+  if (auto s = describe_epoch(state, key, sound->number, reply); !s) return fail(s.err());
   return reply;
 }
 
@@ -149,6 +171,8 @@ load_reply load(store_state& state, const load_message& m) {
       if (auto s = check_chunk(c); !s) return fail(s.err());
     reply.chunks.push_back(std::move(*found));
   }
+  if (m.about)
+    if (auto s = describe_epoch(state, key, epoch{m.number}, reply.about); !s) return fail(s.err());
   for (const auto& want : m.tasks) {
     auto& chunks = reply.chunks.emplace_back();
     for (const auto& id : want.operator_ids) {
@@ -160,6 +184,44 @@ load_reply load(store_state& state, const load_message& m) {
   return reply;
 }
 
+/// A store that gets a copy from now on needs what the part consists of already.
+void seed_copies(store_actor::stateful_pointer<store_state> self, const begin_message& m) {
+  auto& state = self->state;
+  auto& known = state.copies[m.job];
+  auto key = key_of(m.job);
+  for (const auto& other : m.copies) {
+    if (std::find(known.begin(), known.end(), other) != known.end()) continue;
+    if (auto seed = state.seeds.find(m.job); seed != state.seeds.end()) {
+      self->send(other, seed_message{m.job, seed->second, {}, m.token});
+      continue;
+    }
+    if (state.store->epochs(key).empty()) continue;
+    auto all = state.store->load_all(key, state.store->epochs(key).back());
+    if (all)
+      self->send(other, seed_message{m.job, std::move(*all), {}, m.token});
+    else
+      state.damaged.emplace(std::pair(m.job, m.number), all.err());
+  }
+  known = m.copies;
+}
+
+/// Forgets what is under way of parts of `job` that `which` accepts, and their epochs.
+template <class F>
+void drop_parts(store_state& state, const std::string& job, F which) {
+  auto forget = [&](auto& by_part) {
+    std::erase_if(by_part, [&](const auto& entry) {
+      auto key = key_of(entry.first);
+      return key.job == job && which(key.node);
+    });
+  };
+  forget(state.under_way);
+  forget(state.seeds);
+  forget(state.copies);
+  // What cannot be dropped is only a matter of space.
+  for (const auto& key : state.store->jobs())
+    if (key.job == job && which(key.node)) (void)state.store->drop(key);
+}
+
 store_actor::behavior_type store_behavior(store_actor::stateful_pointer<store_state> self,
                                           std::shared_ptr<snapshot_store> store) {
   self->state.store = std::move(store);
@@ -169,35 +231,46 @@ store_actor::behavior_type store_behavior(store_actor::stateful_pointer<store_st
         if (auto it = state->under_way.find(m.job);
             it == state->under_way.end() || it->second != m.number)
           return;
+        if (is_over(*state, m.job, m.token)) return;
         for (const auto& other : state->copies[m.job]) self->send(other, m);
         stage(*state, m.job, m.number, std::move(m.chunks));
       },
       [self, state](const begin_message& m) {
+        if (is_over(*state, m.job, m.token)) return;
         begin(*state, m);
-        for (const auto& other : m.copies) self->send(other, begin_message{m.job, m.number, {}});
+        seed_copies(self, m);
+        for (const auto& other : m.copies)
+          self->send(other, begin_message{m.job, m.number, m.completed, m.token, {}});
       },
-      [self, state](abort_atom a, const std::string& job, uint64_t number) {
+      [self, state](abort_atom a, const std::string& job, uint64_t number, uint64_t token) {
+        if (is_over(*state, job, token)) return;
         state->damaged.erase({job, number});
         if (auto it = state->under_way.find(job);
             it != state->under_way.end() && it->second == number)
           state->under_way.erase(it);
         state->store->abort(key_of(job), epoch{number});
-        for (const auto& other : state->copies[job]) self->send(other, a, job, number);
+        for (const auto& other : state->copies[job]) self->send(other, a, job, number, token);
       },
       [self, state](seed_message& m) {
+        if (is_over(*state, m.job, m.token)) return;
         // A part is new: what a deployment of the same name left behind has no epoch.
         (void)state->store->drop(key_of(m.job));
-        for (const auto& other : m.copies) self->send(other, seed_message{m.job, m.chunks, {}});
+        for (const auto& other : m.copies)
+          self->send(other, seed_message{m.job, m.chunks, {}, m.token});
+        state->copies[m.job] = m.copies;
         state->seeds[m.job] = std::move(m.chunks);
       },
-      [state](drop_atom, const std::string& job) {
-        state->under_way.erase(job);
-        state->seeds.erase(job);
-        state->copies.erase(job);
-        // What cannot be dropped is only a matter of space.
-        (void)state->store->drop(key_of(job));
+      [state](keep_atom, const std::string& job, const std::vector<std::string>& parts,
+              uint64_t token) {
+        if (is_over(*state, job, token)) return;
+        drop_parts(*state, job, [&parts](const std::string& part) {
+          return std::find(parts.begin(), parts.end(), part) == parts.end();
+        });
       },
       [self, state](const commit_message& m) -> caf::result<operation_reply> {
+        if (is_over(*state, m.job, m.token))
+          return operation_reply{"the job has a newer master",
+                                 static_cast<uint8_t>(errc::cancelled)};
         auto here = [self, state](const commit_message& what) {
           auto reply = commit(*state, what);
           if (!std::exchange(state->folding, true)) self->send(self, fold_atom::value);

@@ -49,7 +49,7 @@ void task_state::grant(channel_id id, credit c) {
 }
 
 void task_state::write_chunks(epoch e, std::vector<state_chunk> chunks) {
-  self_->send(store_, chunks_message{store_job_, e.value, std::move(chunks)});
+  self_->send(store_, chunks_message{store_job_, e.value, std::move(chunks), seed_.token});
 }
 
 void task_state::acknowledge(epoch e, int64_t stall) {
@@ -119,7 +119,14 @@ status task_state::build() {
   return {};
 }
 
+bool task_state::is_over(uint64_t token) {
+  if (token < seed_.token) return true;
+  seed_.token = token;
+  return false;
+}
+
 void task_state::connect(connect_message& m) {
+  if (is_over(m.token)) return;
   master_ = m.master;
   store_ = m.store;
   store_job_ = m.store_job;
@@ -203,17 +210,18 @@ task_actor::behavior_type task_state::start(task_actor::stateful_pointer<task_st
         pump();
       },
       [this](connect_message& m) { connect(m); },
-      [this](start_atom) {
+      [this](start_atom, uint64_t token) {
+        if (is_over(token)) return;
         started_ = true;
         if (task_) pump();
       },
       [this](const trigger_message& m) {
-        if (over_ || !task_) return;
+        if (over_ || !task_ || is_over(m.token)) return;
         task_->trigger(epoch{m.number}, epoch{m.completed});
         pump();
       },
       [this](const epoch_outcome& m) {
-        if (over_ || !task_) return;
+        if (over_ || !task_ || is_over(m.token)) return;
         if (m.complete)
           task_->epoch_complete(epoch{m.number});
         else
@@ -221,14 +229,14 @@ task_actor::behavior_type task_state::start(task_actor::stateful_pointer<task_st
         pump();
       },
       [this](const splits_message& m) {
-        if (over_ || !task_) return;
+        if (over_ || !task_ || is_over(m.token)) return;
         auto splits = decode_splits(m.splits);
         if (!splits) return failed(splits.err());
         task_->add_splits(std::move(*splits), m.last, m.hold);
         pump();
       },
-      [this](const release_watermark_message&) {
-        if (over_ || !task_) return;
+      [this](const release_watermark_message& m) {
+        if (over_ || !task_ || is_over(m.token)) return;
         task_->hold_watermark(false);
         pump();
       },
@@ -245,8 +253,9 @@ task_actor::behavior_type task_state::start(task_actor::stateful_pointer<task_st
         if (task_) pump();
       },
       [this](report_atom) { return report(); },
-      [this](stop_atom) {
+      [this](stop_atom, uint64_t token) {
         auto r = report();
+        if (is_over(token)) return r;
         end();
         self_->quit();
         return r;

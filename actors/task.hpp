@@ -20,6 +20,7 @@ struct task_seed {
   std::shared_ptr<const task_graph> graph;
   task_id id;
   attempt_id attempt;
+  uint64_t token = 0;  // of the tenure that deploys it
   task_environment environment;
   credit window;
   int64_t alignment_limit_us = 500'000;
@@ -50,6 +51,8 @@ class task_state : public task_port {
   void tell(task_event::what, uint64_t number = 0, int64_t stall = 0);
   task_report report() const;
   void end();
+  /// Whether the master that says this has a successor; else it is the newest from now on.
+  bool is_over(uint64_t token);
 
   task_actor::stateful_pointer<task_state> self_ = nullptr;
   task_seed seed_;

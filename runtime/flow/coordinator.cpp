@@ -240,6 +240,8 @@ void job_coordinator::committed(epoch e, timestamp_us now) {
     for (const auto& t : graph_.tasks) publishing_.insert(t.id);
   }
   port_.tell_complete(e);
+  // The sinks publish what the tasks before them had prepared when they are restored.
+  if (move_requested_ && !last) return restart_all(now, 0, " on other nodes");
   restart_regions(now);
   if (!last && (stop_requested_ || ended_.size() == graph_.tasks.size())) begin_epoch(now);
   arm();
@@ -314,7 +316,7 @@ void job_coordinator::task_failed(task_id t, attempt_id a, error e, timestamp_us
             std::to_string(task.subtask) + "]) failed: " + e.message);
   failure_ = std::move(e);
   if (give_up_restarting(!is_permanent(failure_->code), now)) return;
-  if (!restarts_alone(task.region)) return restart_all(now);
+  if (!restarts_alone(task.region)) return restart_all(now, backoff(), count_of_restarts());
   ++restarts_total_;
   port_.log("restart " + std::to_string(failures_in_row_) + " of " +
             std::to_string(options_.restarts_max) + " of " +
@@ -336,7 +338,7 @@ void job_coordinator::deployment_failed(attempt_id a, error e, timestamp_us now)
   failure_ = std::move(e);
   // Also of a region alone: with its node or its state gone, only a new look at the whole helps.
   bool heals = a != whole_attempt_ || !is_permanent(failure_->code);
-  if (!give_up_restarting(heals, now)) restart_all(now);
+  if (!give_up_restarting(heals, now)) restart_all(now, backoff(), count_of_restarts());
 }
 
 /// Counts the failure; true when it was one too many, or a restart does not heal it: the job has
@@ -372,15 +374,44 @@ void job_coordinator::end_attempt() {
   port_.kill(all_tasks());
 }
 
-void job_coordinator::restart_all(timestamp_us now) {
+/// `which`: of how many restarts that are allowed, or why it is not counted.
+void job_coordinator::restart_all(timestamp_us now, int64_t wait_us, const std::string& which) {
   end_attempt();
-  restart_at_ = now + backoff();
+  move_requested_ = false;
+  restart_at_ = now + wait_us;
   ++restarts_total_;
-  port_.log("restart " + std::to_string(failures_in_row_) + " of " +
-            std::to_string(options_.restarts_max) + " from epoch " +
-            std::to_string(completed_.value) + " in " + std::to_string(backoff() / 1000) + " ms");
+  port_.log("restart" + which + " from epoch " + std::to_string(completed_.value) + " in " +
+            std::to_string(wait_us / 1000) + " ms");
   set_state(job_state::restarting);
   arm();
+}
+
+std::string job_coordinator::count_of_restarts() const {
+  return " " + std::to_string(failures_in_row_) + " of " + std::to_string(options_.restarts_max);
+}
+
+void job_coordinator::node_lost(attempt_id a, error e, timestamp_us now) {
+  bool current =
+      a == whole_attempt_ || std::any_of(regions_.begin(), regions_.end(),
+                                         [a](const region& r) { return r.attempt == a; });
+  if (!current || has_ended(state_) || state_ == job_state::restarting) return;
+  port_.log("a node is lost: " + e.message);
+  failure_ = std::move(e);
+  restart_all(now, options_.backoff_us, " on other nodes");
+}
+
+void job_coordinator::move(timestamp_us now) {
+  if (state_ != job_state::running || final_epoch_) return;
+  move_requested_ = true;
+  savepoint(now);
+}
+
+epoch job_coordinator::savepoint(timestamp_us now) {
+  epoch next = next_;
+  next_epoch_at_ = now;
+  if (state_ == job_state::running && !pending_ && !final_epoch_) begin_epoch(now);
+  arm();
+  return next;
 }
 
 void job_coordinator::stop_region(uint32_t r, timestamp_us restart_at) {

@@ -94,6 +94,13 @@ class job_coordinator {
   /// was restored from.
   void deployed(attempt_id, std::map<task_id, std::vector<source_split>> begun, timestamp_us now);
   void deployment_failed(attempt_id, error, timestamp_us now);
+  /// A node is gone with tasks of this attempt: the whole job restarts, which says nothing against
+  /// the job and is not counted.
+  void node_lost(attempt_id, error, timestamp_us now);
+  /// The tasks are to run elsewhere: after the next complete epoch all of them are placed anew.
+  void move(timestamp_us now);
+  /// An epoch begins as soon as possible; its number, unless it has to be given up.
+  epoch savepoint(timestamp_us now);
   void discovered(operator_index, result<discovery>, timestamp_us now);
   void splits_needed(task_id);
   void acknowledged(task_id, attempt_id, epoch, int64_t stall_ns, timestamp_us now);
@@ -150,8 +157,9 @@ class job_coordinator {
                        timestamp_us now);
   bool give_up_restarting(bool heals, timestamp_us now);
   void end_attempt();
-  void restart_all(timestamp_us now);
+  void restart_all(timestamp_us now, int64_t wait_us, const std::string& which);
   int64_t backoff() const;
+  std::string count_of_restarts() const;
   status restore_pools(const restored_job&);
   void begin_epoch(timestamp_us now);
   void give_up_epoch(const std::string& why);
@@ -178,6 +186,7 @@ class job_coordinator {
   std::optional<epoch> final_epoch_;  // complete; the tasks publish what it holds
   std::set<task_id> publishing_;
   bool stop_requested_ = false;
+  bool move_requested_ = false;
   bool publish_only_ = false;  // restored behind the last epoch: only commits are left
   uint32_t failures_in_row_ = 0, restarts_total_ = 0;
   uint32_t commit_failures_ = 0;  // since the last complete epoch, those that waiting will not mend

@@ -1,0 +1,40 @@
+// What the ledger keeps of a job's newest complete epoch: of which parts it consists and who has
+// them. Small however large the job is; everything else (operators, split pools, state) lies in the
+// nodes' stores, with every part. A plain value.
+//
+// As text: "WEIRMAN1", then length-prefixed texts (runtime/flow/split_list.hpp): epoch, whether the
+// input was processed to its end, plan fingerprint, CRC-32C of the split pools, number of parts and
+// for each its name, writer, holder of the copy; number of slots and for each the node.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/base/result.hpp"
+
+namespace weir {
+
+struct job_manifest {
+  struct part {
+    std::string name;  // the stores' key is "JOB@NAME"
+    int32_t writer = -1, copy = -1;
+    friend bool operator==(const part&, const part&) = default;
+  };
+  uint64_t number = 0;
+  bool finished = false;
+  uint64_t fingerprint = 0;
+  uint32_t pools = 0;  // checksum_of_pools()
+  std::vector<part> parts;
+  std::vector<int32_t> slots;  // by subtask: the node that runs the tasks with this number
+  friend bool operator==(const job_manifest&, const job_manifest&) = default;
+};
+
+std::string encode_job_manifest(const job_manifest&);
+/// errc::corrupt, errc::version_mismatch.
+result<job_manifest> decode_job_manifest(std::string_view);
+uint32_t checksum_of_pools(const std::map<std::string, std::string>& split_pools);
+
+}  // namespace weir
