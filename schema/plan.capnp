@@ -103,6 +103,7 @@ struct Source {
   onError @8 :UInt8;       # error_policy
   deadLetterPath @9 :Text;
   tableColumns @10 :List(Text);
+  splitFilter @11 :Expr;     # null: none
 }
 
 struct Sink {

@@ -30,6 +30,7 @@ struct describer {
     std::string columns;
     for (const auto& f : s.columns->fields) columns += (columns.empty() ? "" : ", ") + f.name;
     out += ": " + columns;
+    if (s.split_filter) out += "; files where " + expr::to_sql(*s.split_filter, *s.columns);
     if (s.columns->event_time)
       out += "; event time " + s.columns->fields[*s.columns->event_time].name + ", up to " +
              format_duration_us(s.watermark_delay_us - lateness(s)) + " out of order";

@@ -10,6 +10,7 @@
 #include "jobs/plan/joins.hpp"
 #include "jobs/plan/lookups.hpp"
 #include "jobs/plan/needs.hpp"
+#include "jobs/plan/split_filters.hpp"
 #include "jobs/plan/tree.hpp"
 #include "runtime/operators/aggregate_schema.hpp"
 #include "runtime/operators/key_codec.hpp"
@@ -190,6 +191,8 @@ class expander {
                   "read it once"};
     emitted e;
     WEIR_ASSIGN(auto s, source_of(i, e));
+    WEIR_ASSIGN(auto of_files, split_filter_of(nodes_, i));
+    s.split_filter = remap(of_files, e.map);
     e.op = add(n.step.id, name_of(n), std::move(s), e.type, n.emits_changes, n.parallelism);
     out_[i] = std::move(e);
     return {};

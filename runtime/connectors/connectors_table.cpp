@@ -32,6 +32,7 @@ constexpr option_info file_source[] = {
     {"rate", k::rate},
     {"lookup", k::boolean},
     {"cache"},
+    {"partition_by"},
 };
 constexpr option_info stdin_source[] = {
     {"format", k::choice, "csv|json|raw|debezium_json"},

@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "runtime/connectors/csv_scan.hpp"
+#include "runtime/connectors/file_partitions.hpp"
 #include "runtime/connectors/file_reader.hpp"
 #include "runtime/connectors/file_split.hpp"
 #include "runtime/connectors/options.hpp"
@@ -33,8 +34,12 @@ std::string range_id(const std::string& path, uint64_t begin, uint64_t end) {
 
 class file_enumerator final : public split_enumerator {
  public:
-  file_enumerator(file_settings settings, file_system& files)
-      : settings_(std::move(settings)), files_(files) {}
+  file_enumerator(file_settings settings, partitioned_source partitions,
+                  std::unique_ptr<partition_filter> filter, file_system& files)
+      : settings_(std::move(settings)),
+        partitions_(std::move(partitions)),
+        filter_(std::move(filter)),
+        files_(files) {}
 
   // Ranges that a file was cut into before stay, also when it has grown since.
   void restore(const std::vector<std::string>& seen_ids) override {
@@ -57,7 +62,8 @@ class file_enumerator final : public split_enumerator {
       file_split s;
       s.what = file_split::kind::follow_name;
       s.path = settings_.pattern;
-      d.splits.push_back({"follow:" + s.path, s.path, s.encode(), 0});
+      WEIR_ASSIGN(const bool wanted, in_wanted_partition(s.path));
+      if (wanted) d.splits.push_back({"follow:" + s.path, s.path, s.encode(), 0});
       return d;
     }
     WEIR_ASSIGN(auto paths, files_.glob(settings_.pattern));
@@ -65,6 +71,8 @@ class file_enumerator final : public split_enumerator {
       return {errc::not_found, "no file matches " + settings_.pattern};
     for (const auto& path : paths) {
       WEIR_TRY([&]() -> status {
+        WEIR_ASSIGN(const bool wanted, in_wanted_partition(path));
+        if (!wanted) return {};
         auto s = settings_.follow ? add_tail(path, d) : add_ranges(path, d);
         return s;
       }());
@@ -73,6 +81,13 @@ class file_enumerator final : public split_enumerator {
   }
 
  private:
+  /// Whether the file may have rows that the job wants; an error when its path lacks a partition.
+  result<bool> in_wanted_partition(const std::string& path) {
+    if (!partitions_.any()) return true;
+    WEIR_ASSIGN(auto values, partitions_.values_of(path));
+    return filter_->passes(values);
+  }
+
   status add_tail(const std::string& path, discovery& d) {
     auto info = files_.stat(path);
     if (!info) return {};  // gone between the listing and now
@@ -155,6 +170,8 @@ class file_enumerator final : public split_enumerator {
   }
 
   file_settings settings_;
+  partitioned_source partitions_;
+  std::unique_ptr<partition_filter> filter_;
   file_system& files_;
   std::map<std::string, std::vector<std::pair<uint64_t, uint64_t>>> seen_;
 };
@@ -176,13 +193,17 @@ result<std::unique_ptr<split_enumerator>> make_file_enumerator(const source_spec
   if (spec.connector == "stdin")
     return std::unique_ptr<split_enumerator>(std::make_unique<stdin_enumerator>());
   file_settings s;
-  s.pattern = resolve_path(spec.base_dir, option_text(spec.options, "path", ""));
+  WEIR_ASSIGN(auto partitions, partitioned_source::open(spec));
+  WEIR_ASSIGN(auto filter, partition_filter::open(spec, partitions));
+  s.pattern =
+      partitions.pattern(resolve_path(spec.base_dir, option_text(spec.options, "path", "")));
   WEIR_ASSIGN(s.follow, option_bool(spec.options, "follow", false));
   s.csv = option_text(spec.options, "format", "csv") == "csv";
   s.multiline = option_text(spec.options, "multiline", "auto");
   s.compression = option_text(spec.options, "compression", "auto");
   WEIR_ASSIGN(s.split_size, option_size(spec.options, "split_size", 0));
-  return std::unique_ptr<split_enumerator>(std::make_unique<file_enumerator>(std::move(s), files));
+  return std::unique_ptr<split_enumerator>(std::make_unique<file_enumerator>(
+      std::move(s), std::move(partitions), std::move(filter), files));
 }
 
 }  // namespace weir

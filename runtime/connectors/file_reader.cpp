@@ -1,5 +1,6 @@
 #include "runtime/connectors/file_reader.hpp"
 
+#include "runtime/connectors/file_partitions.hpp"
 #include "runtime/connectors/generated_columns.hpp"
 #include "runtime/connectors/kafka/dead_letter_topic.hpp"
 #include "runtime/connectors/split_cursor.hpp"
@@ -38,9 +39,10 @@ struct row_origins {
 
 class file_reader final : public source_reader {
  public:
-  file_reader(source_spec spec, text_format format, uint64_t record_bytes_max,
-              int64_t poll_interval_us, generated_columns generated)
+  file_reader(source_spec spec, partitioned_source partitions, text_format format,
+              uint64_t record_bytes_max, int64_t poll_interval_us, generated_columns generated)
       : spec_(std::move(spec)),
+        partitions_(std::move(partitions)),
         format_(std::move(format)),
         record_bytes_max_(record_bytes_max),
         poll_interval_us_(poll_interval_us),
@@ -49,7 +51,8 @@ class file_reader final : public source_reader {
   status open(const operator_context& context) override {
     context_ = context;
     weir_assert(context.io && context.files && context.memory, "a reader needs its context");
-    rows_.emplace(*spec_.columns, spec_.physical_columns, *context.memory);
+    const auto& held = partitions_.in_files();
+    rows_.emplace(*held.columns, held.physical_columns, *context.memory);
     WEIR_ASSIGN(letters_, letter_outlet::of(spec_, context));
     return {};
   }
@@ -98,6 +101,7 @@ class file_reader final : public source_reader {
   result<polled> emit();
 
   source_spec spec_;
+  partitioned_source partitions_;
   text_format format_;
   uint64_t record_bytes_max_;
   int64_t poll_interval_us_;
@@ -139,7 +143,7 @@ status file_reader::open_more() {
       if (static_cast<size_t>(ranges) >= open_ranges_max) return {};
       ++ranges;
     }
-    WEIR_ASSIGN(auto decoder, make_decoder(format_, spec_));
+    WEIR_ASSIGN(auto decoder, make_decoder(format_, partitions_.in_files()));
     auto opening = std::make_shared<file_opening>();
     std::unique_ptr<block_stream> stream;
     if (split.what == file_split::kind::standard_input) {
@@ -259,7 +263,12 @@ result<polled> file_reader::finish(size_t index, bool ended) {
       weights = buffer::allocate(*context_.memory, size_t{rows} * 4);
       for (uint32_t r = 0; r < rows; ++r) weights.mutable_as<int32_t>()[r] = changes[r].weight;
     }
-    WEIR_ASSIGN(held.rows, generated_.finish(rows_->finish(), rows, *context_.memory, errors));
+    auto columns = rows_->finish();
+    if (partitions_.any()) {
+      WEIR_ASSIGN(auto values, partitions_.values_of(c.split().path));
+      columns = partitions_.with_values(std::move(columns), values, rows, *context_.memory);
+    }
+    WEIR_ASSIGN(held.rows, generated_.finish(std::move(columns), rows, *context_.memory, errors));
     for (const auto& e : errors) {
       const auto& o = origins_.of(e.row);
       const auto& r = origins_.records[e.row];
@@ -353,8 +362,9 @@ result<polled> file_reader::poll(uint32_t max_rows) {
 
 result<std::unique_ptr<source_reader>> make_file_reader(const source_spec& spec) {
   WEIR_ASSIGN(auto format, text_format_of(spec));
+  WEIR_ASSIGN(auto partitions, partitioned_source::open(spec));
   WEIR_TRY([&]() -> status {
-    auto d = make_decoder(format, spec);
+    auto d = make_decoder(format, partitions.in_files());
     return d ? status() : status(std::move(d).err());
   }());
   WEIR_ASSIGN(uint64_t max, option_size(spec.options, "record_size_max", record_bytes_max_default));
@@ -362,8 +372,8 @@ result<std::unique_ptr<source_reader>> make_file_reader(const source_spec& spec)
     return {errc::invalid_argument, "option record_size_max: at most 1GiB"};
   WEIR_ASSIGN(int64_t interval, option_duration(spec.options, "poll_interval", 50'000));
   WEIR_ASSIGN(auto generated, generated_columns::open(spec));
-  return std::unique_ptr<source_reader>(
-      std::make_unique<file_reader>(spec, std::move(format), max, interval, std::move(generated)));
+  return std::unique_ptr<source_reader>(std::make_unique<file_reader>(
+      spec, std::move(partitions), std::move(format), max, interval, std::move(generated)));
 }
 
 }  // namespace weir

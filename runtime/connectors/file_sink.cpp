@@ -8,6 +8,7 @@
 
 #include "runtime/column/text.hpp"
 #include "runtime/connectors/change_encoder.hpp"
+#include "runtime/connectors/file_partitions.hpp"
 #include "runtime/connectors/io_lane.hpp"
 #include "runtime/connectors/options.hpp"
 #include "runtime/connectors/part_files.hpp"

@@ -58,8 +58,6 @@ struct parts_snapshot {
 std::string folder_of(const std::string& sink, const std::string& partition);
 /// Makes a partition's folder, durably, under the sink's.
 status make_partition(file_system&, const std::string& folder, const std::string& partition);
-/// "COLUMN=VALUE" with the characters escaped that Hive escapes; no value is NULL.
-std::string partition_name(std::string_view column, std::optional<std::string_view> value);
 
 /// Renames closed parts into place; those that are there already are left.
 status publish_parts(file_system&, const std::string& folder, const parts_snapshot& parts);

@@ -1,4 +1,5 @@
 #include "runtime/connectors/extra_connectors.hpp"
+#include "runtime/connectors/file_partitions.hpp"
 #include "runtime/connectors/file_reader.hpp"
 #include "runtime/connectors/kafka/kafka.hpp"
 #include "runtime/connectors/memory_source.hpp"
@@ -42,6 +43,7 @@ status check_source_table(std::string_view connector, const std::string& table,
                           const schema& physical, option_map& options) {
   if (connector == "nexmark") return nexmark::check_table(table, physical, options);
   if (is_kafka(connector)) return check_kafka_table(table, physical, options, false);
+  if (connector == "file") WEIR_TRY(partition_columns(physical, options));
   return {};
 }
 

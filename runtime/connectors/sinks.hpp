@@ -7,8 +7,6 @@
 namespace weir {
 
 result<std::unique_ptr<stream_operator>> make_file_sink(const sink_spec&);
-/// The columns that the option partition_by of a file sink names, in its order; none without it.
-result<std::vector<uint32_t>> partition_columns(const schema&, const option_map&);
 /// `write` takes the text instead of standard output (for tests).
 result<std::unique_ptr<stream_operator>> make_stdout_sink(
     const sink_spec&, std::function<status(std::string_view)> write = nullptr);

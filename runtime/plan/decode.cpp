@@ -184,6 +184,9 @@ result<source_spec> get_source(wire::Source::Reader r) {
   WEIR_ASSIGN(s.on_error, enumerator(r.getOnError(), error_policy::dead_letter, "error policy"));
   s.dead_letter_path = text(r.getDeadLetterPath());
   for (auto name : r.getTableColumns()) s.table_columns.push_back(text(name));
+  if (r.hasSplitFilter()) {
+    WEIR_ASSIGN(s.split_filter, get_expr(r.getSplitFilter()));
+  }
   return s;
 }
 

@@ -152,6 +152,7 @@ void put(wire::Source::Builder o, const source_spec& s) {
   o.setDeadLetterPath(kj_text(s.dead_letter_path));
   auto names = o.initTableColumns(list_size(s.table_columns.size()));
   for (uint32_t i = 0; i < s.table_columns.size(); ++i) names.set(i, kj_text(s.table_columns[i]));
+  if (s.split_filter) put(o.initSplitFilter(), s.split_filter);
 }
 
 struct spec_encoder {

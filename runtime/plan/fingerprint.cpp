@@ -281,6 +281,7 @@ struct results_of {
     h.add(static_cast<uint64_t>(s.watermark_delay_us));
     h.add(static_cast<uint64_t>(s.idle_timeout_us));
     h.add(uint64_t{static_cast<uint8_t>(s.on_error)});
+    if (s.split_filter) h.add(s.split_filter, s.columns);
   }
   void operator()(const sink_spec&) const {}
   void operator()(const filter_spec& s) const { h.add(s.predicate, at(in, 0)); }

@@ -38,6 +38,9 @@ struct source_spec {
   int64_t idle_timeout_us = 0;     // 0 = splits never leave the minimum for being idle
   error_policy on_error = error_policy::fail;
   std::string dead_letter_path;  // with error_policy::dead_letter
+  /// May be null. Over those of `columns` that the connector knows without reading rows (a file's
+  /// partition_by): it leaves out what holds no row for which this is true.
+  expr::node_ptr split_filter = nullptr;
 };
 /// One term of ORDER BY: a column of the rows at hand. Text is ordered by its bytes.
 struct order_term {

@@ -113,6 +113,11 @@ struct spec_checker {
         return bad(n, "generated column \"" + s.columns->fields[s.physical_columns + i].name +
                           "\" has another type than its expression");
     }
+    if (s.split_filter) {
+      WEIR_TRY(check_expr(n, s.split_filter, *s.columns, s.physical_columns, "condition on files"));
+      if (s.split_filter->type.id != type_id::boolean)
+        return bad(n, "condition on files is " + to_string(s.split_filter->type) + ", not boolean");
+    }
     if (s.watermark_delay_us < 0) return bad(n, "watermark_delay is negative");
     if (s.idle_timeout_us < 0) return bad(n, "idle_timeout is negative");
     return {};

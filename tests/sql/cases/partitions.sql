@@ -1,0 +1,21 @@
+-- CASE what a filter says of columns from folders' names is asked of files
+CREATE TABLE p (day date, v int, k text) WITH (connector = 'file', path = 'p', format = 'csv', partition_by = 'day, k');
+INSERT INTO o SELECT k, v FROM p WHERE day >= '2020-01-01' AND v > 1 AND (k = 'a' OR day = '2020-02-02') AND k || v = 'a1'
+-- PLAN
+sink file o (csv)
+  project k, v::bigint AS n
+    filter ((((day >= '2020-01-01'::date) AND (v > 1)) AND ((k = 'a') OR (day = '2020-02-02'::date))) AND ((k || v) = 'a1'))
+      source file p (csv): day, v, k; files where ((day >= '2020-01-01'::date) AND ((k = 'a') OR (day = '2020-02-02'::date)))
+
+-- CASE two readers: each filters for itself
+CREATE TABLE p (day date, v int) WITH (connector = 'file', path = 'p', format = 'csv', partition_by = 'day');
+INSERT INTO hole SELECT 'a', v FROM p WHERE day = '2020-01-01';
+INSERT INTO hole SELECT 'b', v FROM p WHERE day = '2020-01-02'
+-- PLAN
+
+-- CASE what partition_by may name
+CREATE TABLE p (day date, v int) WITH (connector = 'file', path = 'p', format = 'csv', partition_by = 'dy');
+SELECT * FROM p;
+CREATE TABLE q (day date) WITH (connector = 'file', path = 'p', format = 'csv', partition_by = 'day');
+SELECT * FROM q
+-- ERRORS
