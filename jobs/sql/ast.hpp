@@ -33,6 +33,7 @@ struct from_item {
   bool lateral = false;              // it may read what stands before it
   syntax call;                       // function
   bool ordinality = false;           // function: WITH ORDINALITY
+  bool whole = false;                // function: composite elements stay one column
   std::string alias;                 // or empty
   std::vector<std::string> columns;  // AS alias (columns)
   uint32_t location = 0;

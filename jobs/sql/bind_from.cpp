@@ -16,7 +16,7 @@ namespace {
 /// Functions that give several rows per row, by what flat_map calls them.
 struct row_function {
   std::string_view name, function;
-  size_t arguments;
+  size_t arguments;         // 0: those of the scalar function of this name, whose array is unnested
   std::string_view column;  // what PostgreSQL calls its column; empty: as the function
 };
 constexpr std::array row_functions = {
@@ -24,6 +24,7 @@ constexpr std::array row_functions = {
     row_function{"words", "words", 1, ""},
     row_function{"lines", "lines", 1, ""},
     row_function{"unnest", "unnest", 1, ""},
+    row_function{"generate_series", "unnest", 0, ""},
     row_function{"json_array_elements", "unnest", 1, "value"},
     row_function{"jsonb_array_elements", "unnest", 1, "value"},
 };
@@ -149,7 +150,7 @@ std::optional<rows> query_binder::item(const from_item& f, const context& c, con
     report(errc::unknown_name,
            f.call.name + "() is not a function for FROM" + nearest_hint(f.call.name, names) +
                " (there are TUMBLE, HOP, CUMULATE, SESSION, string_to_table, words, lines, "
-               "unnest, json_array_elements)",
+               "unnest, generate_series, json_array_elements)",
            f.call.location);
     return {};
   }
@@ -217,7 +218,7 @@ std::optional<rows> query_binder::flat_map(rows in, const from_item& f, const co
   const auto& s = f.call;
   const auto& known = *find_row_function(s.name);
   const auto& types = types_of(in.from);
-  if (s.args.size() != known.arguments || !s.is_plain_call()) {
+  if ((known.arguments && s.args.size() != known.arguments) || !s.is_plain_call()) {
     report(errc::parse,
            s.name + " takes " + (known.arguments == 1 ? "one argument" : "a text and a delimiter") +
                (s.name == "unnest" && s.args.size() > 1 ? "; unnest each array by itself" : ""),
@@ -228,8 +229,10 @@ std::optional<rows> query_binder::flat_map(rows in, const from_item& f, const co
   expr::binder b(script_.text(), names);
   planner::flat_map_def def;
   def.function = known.function;
-  auto argument = b.bind(s.args[0]);
-  if (!argument) return report(argument.err(), s.args[0].location), std::nullopt;
+  // A scope refuses calls that give rows; this one's array is a scalar.
+  names.allow_series(known.arguments == 0 ? &s : nullptr);
+  auto argument = b.bind(known.arguments == 0 ? s : s.args[0]);
+  if (!argument) return report(argument.err(), s.location), std::nullopt;
   def.argument = b.settle(std::move(*argument)).n;
   if (known.arguments == 2) {
     if (s.args[1].kind != expr::syntax_kind::text || s.args[1].text.empty()) {
@@ -243,7 +246,7 @@ std::optional<rows> query_binder::flat_map(rows in, const from_item& f, const co
   def.ordinality = f.ordinality;
   const auto& from = def.argument->type;
   const data_type item = from.id == type_id::list ? from.fields->front().type : data_type();
-  const bool expand = item.id == type_id::struct_;  // a column for each field
+  const bool expand = item.id == type_id::struct_ && !f.whole;  // a column for each field
   // The columns that it gives, as they are called.
   column_name made;
   made.table = f.alias.empty() ? s.name : f.alias;

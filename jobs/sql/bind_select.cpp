@@ -35,8 +35,9 @@ bool query_binder::comparable(const data_type& type, uint32_t location) {
 std::string column_title(const syntax& s) {
   using k = expr::syntax_kind;
   if (s.kind == k::column) return s.name;
-  if (s.kind == k::function) return s.name;
+  if (s.kind == k::function) return s.text.empty() ? s.name : s.text;
   if (s.kind == k::special) {
+    if (s.name == "coalesce" && s.text == "array") return s.text;  // ARRAY (SELECT ...)
     if (s.name == "coalesce" || s.name == "greatest" || s.name == "least" || s.name == "nullif")
       return s.name;
     if (s.name == "case") {

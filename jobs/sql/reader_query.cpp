@@ -1,6 +1,7 @@
 // Queries: SELECT, VALUES, set operations, what FROM lists.
 #include "jobs/sql/query_binder.hpp"
 #include "jobs/sql/reader.hpp"
+#include "jobs/sql/row_rewrites.hpp"
 #include "jobs/sql/subquery_syntax.hpp"
 
 namespace weir::sql {
@@ -32,50 +33,21 @@ std::string shape_of(expr::json_node n) {
 
 }  // namespace
 
-result<std::shared_ptr<const void>> reader::read_query(json select_node, uint32_t location) {
+result<std::shared_ptr<const void>> reader::read_query(json select_node, uint32_t location,
+                                                       bool gather) {
   if (!has_key(select_node, "SelectStmt")) return refuse("this subquery", location);
   WEIR_ASSIGN(auto q, select(select_node["SelectStmt"], 1));
   auto named = std::make_shared<query>(*q);
-  named->shape = shape_of(select_node);
-  return std::shared_ptr<const void>(std::move(named));
-}
-
-result<query_ptr> reader::select(json body, int depth) {
-  if (depth > expr::nesting_max)
-    return error_at(errc::unsupported, "the query nests too deeply", sql(), place_of(body));
-  WEIR_TRY(only(body, {"distinctClause", "targetList", "fromClause", "whereClause", "groupClause",
-                       "havingClause", "valuesLists", "withClause", "all", "larg", "rarg",
-                       "sortClause", "limitCount", "limitOffset", "windowClause"}));
-  auto q = std::make_shared<query>();
-  q->location = place_of(body);
-  if (has_key(body, "withClause")) WEIR_TRY(with_clause(body["withClause"], *q, depth));
-  const auto op = text_at(body, "op");
-  simdjson::dom::array rows;
-  if (op != "SETOP_NONE") {
-    q->what = query::kind::set_operation;
-    q->set = op == "SETOP_UNION"       ? query::set_kind::unite
-             : op == "SETOP_INTERSECT" ? query::set_kind::intersect
-                                       : query::set_kind::except;
-    q->all = has_key(body, "all");
-    WEIR_ASSIGN(q->left, select(body["larg"], depth + 1));
-    WEIR_ASSIGN(q->right, select(body["rarg"], depth + 1));
-    // With a right side in parentheses this is where the operation's second half begins.
-    q->location = q->right->location;
-  } else if (!body["valuesLists"].get(rows)) {
-    q->what = query::kind::values;
-    for (json row : rows) {
-      WEIR_ASSIGN(auto values, expressions(row["List"]["items"]));
-      if (!q->rows.empty() && values.size() != q->rows[0].size())
-        return error_at(errc::parse, "VALUES lists must all be the same length", sql(),
-                        place_of(row));
-      q->rows.push_back(std::move(values));
-    }
-  } else {
-    WEIR_TRY(select_clauses(body, *q, depth));
-    move_outer_conditions(*q);
+  if (gather) {
+    bool several = false;
+    auto all = gathered(*q, several);
+    if (!all && several)
+      return error_at(errc::type_mismatch, "subquery must return only one column", sql(), location);
+    if (!all) return refuse("ARRAY (SELECT * ...)", location, "name its column");
+    *named = std::move(*all);
   }
-  WEIR_TRY(limits(body, *q));
-  return query_ptr(std::move(q));
+  named->shape = (gather ? "ARRAY " : "") + shape_of(select_node);
+  return std::shared_ptr<const void>(std::move(named));
 }
 
 namespace {
@@ -121,6 +93,48 @@ void join_to_functions(std::vector<from_item>& items) {
 
 }  // namespace
 
+result<query_ptr> reader::select(json body, int depth) {
+  if (depth > expr::nesting_max)
+    return error_at(errc::unsupported, "the query nests too deeply", sql(), place_of(body));
+  WEIR_TRY(only(body, {"distinctClause", "targetList", "fromClause", "whereClause", "groupClause",
+                       "havingClause", "valuesLists", "withClause", "all", "larg", "rarg",
+                       "sortClause", "limitCount", "limitOffset", "windowClause"}));
+  auto q = std::make_shared<query>();
+  q->location = place_of(body);
+  if (has_key(body, "withClause")) WEIR_TRY(with_clause(body["withClause"], *q, depth));
+  const auto op = text_at(body, "op");
+  simdjson::dom::array rows;
+  if (op != "SETOP_NONE") {
+    q->what = query::kind::set_operation;
+    q->set = op == "SETOP_UNION"       ? query::set_kind::unite
+             : op == "SETOP_INTERSECT" ? query::set_kind::intersect
+                                       : query::set_kind::except;
+    q->all = has_key(body, "all");
+    WEIR_ASSIGN(q->left, select(body["larg"], depth + 1));
+    WEIR_ASSIGN(q->right, select(body["rarg"], depth + 1));
+    // With a right side in parentheses this is where the operation's second half begins.
+    q->location = q->right->location;
+  } else if (!body["valuesLists"].get(rows)) {
+    q->what = query::kind::values;
+    for (json row : rows) {
+      WEIR_ASSIGN(auto values, expressions(row["List"]["items"]));
+      if (!q->rows.empty() && values.size() != q->rows[0].size())
+        return error_at(errc::parse, "VALUES lists must all be the same length", sql(),
+                        place_of(row));
+      q->rows.push_back(std::move(values));
+    }
+  } else {
+    WEIR_TRY(select_clauses(body, *q, depth));
+  }
+  WEIR_TRY(limits(body, *q));
+  if (q->what == query::kind::select) {
+    move_row_functions(*q);
+    join_to_functions(q->from);
+    move_outer_conditions(*q);
+  }
+  return query_ptr(std::move(q));
+}
+
 status reader::select_clauses(json body, query& q, int depth) {
   simdjson::dom::array list;
   if (!body["distinctClause"].get(list)) {
@@ -142,7 +156,6 @@ status reader::select_clauses(json body, query& q, int depth) {
       WEIR_ASSIGN(auto f, from(item, depth));
       q.from.push_back(std::move(f));
     }
-  join_to_functions(q.from);
   if (has_key(body, "whereClause")) {
     WEIR_ASSIGN(q.where, syntax_reader::read(body["whereClause"]));
   }

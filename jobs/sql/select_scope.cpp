@@ -69,7 +69,7 @@ std::optional<result<bound>> select_scope::call(const syntax& s, binder& b) {
                   "there is no aggregate function " + s.name + "()" +
                       nearest_hint(s.name, planner::aggregate_names()),
                   s.location);
-  if (is_table_function(s.name))
+  if (is_table_function(s.name) && &s != series_)
     return b.fail(errc::unsupported, s.name + "() gives rows; write it in FROM", s.location);
   return {};
 }

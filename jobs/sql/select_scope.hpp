@@ -67,6 +67,8 @@ class select_scope final : public expr::scope {
   select_scope(const rows& in, const schema& types, std::vector<aggregate_call>& calls)
       : in_(in), types_(types), clause_("HAVING"), calls_(&calls) {}
 
+  /// This call of a function that gives rows is bound, as the array of them.
+  void allow_series(const expr::syntax* s) { series_ = s; }
   /// Window functions are allowed too: see window_calls.
   void allow(window_calls& w) { windows_ = &w; }
 
@@ -90,6 +92,7 @@ class select_scope final : public expr::scope {
   const subquery_values* subqueries_ = nullptr;
   std::vector<std::vector<expr::node_ptr>>* groupings_ = nullptr;
   window_calls* windows_ = nullptr;
+  const expr::syntax* series_ = nullptr;
   bool inside_ = false;         // an aggregate's arguments
   bool inside_window_ = false;  // a window function's
 };

@@ -284,9 +284,9 @@ result<bound> binder::bind_function(const syntax& s) {
                                                    "current_timestamp_n",
                                                    "localtimestamp_n"};
   static constexpr std::string_view aggregates[] = {
-      "count",      "sum",      "avg",      "min",    "max",    "string_agg",
-      "array_agg",  "bool_and", "bool_or",  "every",  "stddev", "stddev_samp",
-      "stddev_pop", "variance", "var_samp", "var_pop"};
+      "count",     "sum",         "avg",        "min",      "max",      "string_agg",
+      "array_agg", "json_agg",    "jsonb_agg",  "bool_and", "bool_or",  "every",
+      "stddev",    "stddev_samp", "stddev_pop", "variance", "var_samp", "var_pop"};
   if (auto special = scope_.call(s, *this)) return std::move(*special);
   if (!s.is_plain_call())
     return fail(errc::unsupported,

@@ -301,6 +301,27 @@ result<bound> binder::array_call(const std::string& name, std::vector<bound> arg
   return bound{call(name, type, std::move(nodes), location)};
 }
 
+/// json_build_object('name', value, ...): the JSON of a row whose fields have these names.
+result<bound> binder::bind_json_object(const syntax& s, std::vector<bound>& args) {
+  if (args.empty() || args.size() % 2 != 0)
+    return fail(errc::invalid_argument, s.name + " takes names and values in turn", s.location);
+  data_type type(type_id::struct_);
+  auto fields = std::make_shared<std::vector<field>>();
+  std::vector<node_ptr> values;
+  for (size_t i = 0; i < args.size(); i += 2) {
+    const auto& name = *args[i].n;
+    if (name.kind != node_kind::literal || name.literal.null || name.type.id != type_id::string)
+      return fail(errc::unsupported, "a name in " + s.name + " must be a text literal",
+                  begin_of(s.args[i]));
+    auto value = settle(std::move(args[i + 1]));
+    fields->push_back({name.literal.s, value.n->type});
+    values.push_back(value.n);
+  }
+  type.fields = std::move(fields);
+  auto row = call("()", type, std::move(values), s.location);
+  return bound{call("row_to_json", type_id::json, {std::move(row)}, s.location)};
+}
+
 std::optional<result<bound>> binder::bind_array_function(const syntax& s,
                                                          std::vector<bound>& args) {
   struct known {
@@ -329,6 +350,33 @@ std::optional<result<bound>> binder::bind_array_function(const syntax& s,
       if (!a.unknown && a.n->type.id != type_id::string) return result<bound>(no_function(s, args));
     return finish(list_of(type_id::string), std::vector<data_type>(3, type_id::string));
   }
+  if (s.name == "generate_series" && (args.size() == 2 || args.size() == 3)) {
+    // The rows of this name's function in FROM, as an array.
+    auto any_of = [&args](type_id a, type_id b) {
+      return std::any_of(args.begin(), args.begin() + 2, [a, b](const bound& x) {
+        return !x.unknown && (x.n->type.id == a || x.n->type.id == b);
+      });
+    };
+    const data_type item =
+        any_of(type_id::timestamp, type_id::date) ? type_id::timestamp
+        : any_of(type_id::int64, type_id::int64) ||
+                (args.size() == 3 && !args[2].unknown && args[2].n->type.id == type_id::int64)
+            ? type_id::int64
+            : type_id::int32;
+    const bool times = item.id == type_id::timestamp;
+    if (times && args.size() == 2) return result<bound>(no_function(s, args));
+    auto fits = [](const bound& a, const data_type& wanted) {
+      return a.unknown || context_of(a.n->type.id, wanted.id) == cast_context::implicit ||
+             a.n->type == wanted;
+    };
+    std::vector<data_type> wanted(2, item);
+    wanted.push_back(times ? data_type(type_id::interval) : item);
+    for (size_t i = 0; i < args.size(); ++i)
+      if (!fits(args[i], wanted[i])) return result<bound>(no_function(s, args));
+    return finish(list_of(item), wanted);
+  }
+  if (s.name == "json_build_object" || s.name == "jsonb_build_object")
+    return bind_json_object(s, args);
   if (s.name == "trim_array" && args.size() == 2 && is_list(args[0]))
     return finish(args[0].n->type, {args[0].n->type, type_id::int32});
   return {};

@@ -73,6 +73,7 @@ class binder {
   std::optional<result<bound>> operate_nested(std::string_view name, std::vector<bound>& args,
                                               uint32_t location);
   result<bound> array_call(const std::string& name, std::vector<bound> args, uint32_t location);
+  result<bound> bind_json_object(const syntax&, std::vector<bound>& args);
   std::optional<result<bound>> bind_array_function(const syntax&, std::vector<bound>& args);
   result<data_type> common_of(const data_type&, const data_type&, std::string_view what,
                               uint32_t location) const;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "runtime/column/text.hpp"
+#include "runtime/expr/datetime.hpp"
 #include "runtime/expr/nested.hpp"
 #include "runtime/expr/utf8.hpp"
 
@@ -233,6 +234,63 @@ void from_string(run& r, const instruction& in) {
   });
 }
 
+// A row's series is an array before it is rows: what is more is most likely a mistake.
+constexpr uint64_t series_items_max = 1'000'000;
+
+int sign_of(int64_t v) {
+  return (v > 0) - (v < 0);
+}
+/// As PostgreSQL orders intervals: months have 30 days, days 24 hours.
+int sign_of(const interval_value& v) {
+  constexpr int64_t day = 86'400'000'000;
+  const auto us = static_cast<int128>(v.months * int64_t{30} + v.days) * day + v.micros;
+  return (us > 0) - (us < 0);
+}
+/// Items begin, begin + step ... up to `end`, in the way `next` counts; NULL where an argument is.
+template <class T, class Step, class Next>
+void series(run& r, const instruction& in, Step step_of, Next next) {
+  build_rows(r, in, [&](uint32_t row, column_builder& out) {
+    const auto from = at_row(r, in.args[0], row), to = at_row(r, in.args[1], row);
+    const auto by = in.args.size() > 2 ? at_row(r, in.args[2], row) : value_at{};
+    if (!from.valid || !to.valid || (in.args.size() > 2 && !by.valid)) return out.append_null();
+    const auto step = step_of(by);
+    const int direction = sign_of(step);
+    if (direction == 0) {
+      r.fail(in, row, {errc::invalid_argument, "step size cannot equal zero"});
+      return out.append_null();
+    }
+    const T end = to.c->data<T>()[to.i];
+    uint64_t items = 0;
+    std::optional<T> at = from.c->data<T>()[from.i];
+    // What is beyond the type's range ends a series, too.
+    for (; at && (direction > 0 ? *at <= end : *at >= end); at = next(*at, step)) {
+      if (++items > series_items_max) {
+        r.fail(in, row,
+               {errc::overflow, "generate_series gives more than " +
+                                    std::to_string(series_items_max) + " rows for one row"});
+        break;
+      }
+      out.child(0).append(*at);
+    }
+    out.append_list();
+  });
+}
+template <class T>
+void number_series(run& r, const instruction& in) {
+  series<T>(
+      r, in, [](const value_at& by) { return by.c ? int64_t{by.c->data<T>()[by.i]} : int64_t{1}; },
+      [](T at, int64_t step) -> std::optional<T> {
+        T sum;
+        if (__builtin_add_overflow(at, step, &sum)) return {};
+        return sum;
+      });
+}
+void time_series(run& r, const instruction& in) {
+  series<int64_t>(
+      r, in, [](const value_at& by) { return by.c->data<interval_value>()[by.i]; },
+      [](int64_t at, const interval_value& step) { return add(at, step); });
+}
+
 }  // namespace
 
 void register_arrays(catalog& c) {
@@ -261,6 +319,12 @@ void register_arrays(catalog& c) {
   c.add("array_to_string", {list, s, s}, s, to_string, by_rows);
   c.add("string_to_array", {s, s}, list, from_string, by_rows);
   c.add("string_to_array", {s, s, s}, list, from_string, by_rows);
+  constexpr auto i8 = type_id::int64, ts = type_id::timestamp;
+  c.add("generate_series", {i4, i4}, list, number_series<int32_t>, by_rows);
+  c.add("generate_series", {i4, i4, i4}, list, number_series<int32_t>, by_rows);
+  c.add("generate_series", {i8, i8}, list, number_series<int64_t>, by_rows);
+  c.add("generate_series", {i8, i8, i8}, list, number_series<int64_t>, by_rows);
+  c.add("generate_series", {ts, ts, type_id::interval}, list, time_series, by_rows);
 }
 
 }  // namespace weir::expr

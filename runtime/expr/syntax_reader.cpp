@@ -339,6 +339,17 @@ result<syntax> syntax_reader::function(json_node body, syntax s, int depth) {
     s.filter.push_back(std::move(condition));
   }
   if (has_key(body, "args")) WEIR_TRY(read_args(body["args"], s, depth));
+  if ((s.name == "json_agg" || s.name == "jsonb_agg") && !s.over) {
+    // The JSON of the array of the same values.
+    syntax json;
+    json.kind = syntax_kind::function;
+    json.name = "to_json";
+    json.text = s.name;  // what PostgreSQL calls the column
+    json.location = s.location;
+    s.name = "array_agg";
+    json.args.push_back(std::move(s));
+    return json;
+  }
   return s;
 }
 
@@ -372,25 +383,37 @@ result<syntax> syntax_reader::case_expr(json_node body, syntax s, int depth) {
 result<syntax> syntax_reader::subquery(json_node body, syntax s, int depth) {
   s.kind = syntax_kind::subquery;
   auto type = text_at(body, "subLinkType");
-  s.name = type == "EXISTS_SUBLINK" ? "EXISTS"
-           : type == "ALL_SUBLINK"  ? "ALL"
-           : type == "EXPR_SUBLINK" ? ""
-                                    : "ANY";
-  if (type == "ARRAY_SUBLINK" || type == "MULTIEXPR_SUBLINK")
-    return refuse("ARRAY (SELECT ...)", s.location);
+  const bool array = type == "ARRAY_SUBLINK";
+  s.name = type == "EXISTS_SUBLINK"          ? "EXISTS"
+           : type == "ALL_SUBLINK"           ? "ALL"
+           : type == "EXPR_SUBLINK" || array ? ""
+                                             : "ANY";
+  if (type == "MULTIEXPR_SUBLINK") return refuse("this subquery", s.location);
   simdjson::dom::array names;
   if (s.name == "ANY" && body["operName"].get(names)) s.name = "IN";
   if (!body["operName"].get(names))
     for (json_node n : names) s.text = text_at(n["String"], "sval");
-  WEIR_ASSIGN(s.query, read_query(body["subselect"], s.location));
+  WEIR_ASSIGN(s.query, read_query(body["subselect"], s.location, array));
   if (has_key(body, "testexpr")) {
     WEIR_ASSIGN(auto test, read(body["testexpr"], depth + 1));
     s.args.push_back(std::move(test));
   }
-  return s;
+  if (!array) return s;
+  // Without a row the array is empty.
+  syntax out, empty;
+  empty.kind = syntax_kind::text;
+  empty.text = "{}";
+  empty.location = s.location;
+  out.kind = syntax_kind::special;
+  out.name = "coalesce";
+  out.text = "array";  // what PostgreSQL calls the column
+  out.location = s.location;
+  out.args.push_back(std::move(s));
+  out.args.push_back(std::move(empty));
+  return out;
 }
 
-result<std::shared_ptr<const void>> syntax_reader::read_query(json_node, uint32_t location) {
+result<std::shared_ptr<const void>> syntax_reader::read_query(json_node, uint32_t location, bool) {
   return refuse("a subquery", location);
 }
 
