@@ -279,6 +279,24 @@ std::optional<planner::relation> query_binder::group(const query& q, rows& in,
 
   std::set<std::string> taken{"window_start", "window_end"};
   for (const auto& key : def.keys) taken.insert(key.name);
+  for (const auto& read : subqueries.read) {
+    const bool is_key = std::any_of(def.keys.begin(), def.keys.end(), [&read](const auto& key) {
+      return planner::bare_column(key.value) == read.column;
+    });
+    const auto column = std::find_if(in.columns.begin(), in.columns.end(),
+                                     [&read](const auto& k) { return k.index == read.column; });
+    // What is of a query further outside is one value for all groups.
+    const bool from_outside = std::any_of(in.columns.begin(), in.columns.end(), [&](const auto& k) {
+      return k.index == read.column && k.outer;
+    });
+    if (is_key || from_outside || column == in.columns.end()) continue;
+    ok = report(errc::invalid_argument,
+                "subquery uses ungrouped column \"" +
+                    (column->table.empty() ? "" : column->table + '.') + column->name +
+                    "\" from outer query; group by it, or aggregate in a subquery of FROM",
+                read.location);
+  }
+  if (!ok) return {};
   for (auto k : subqueries.keys) {
     auto n = planner::column_ref(types, k);
     if (std::none_of(def.keys.begin(), def.keys.end(), [&n](const planner::named_expr& key) {

@@ -230,8 +230,10 @@ std::optional<rows> query_binder::select(const query& q, const context& given) {
     out = without_hidden(std::move(*out), part(c, "columns"));
   if (!out) return {};
   out->single |= about.single;
-  // The one row that there is even over nothing is not behind itself.
-  if (!q.offset) out->when_empty = std::move(about.when_empty);
+  // The one row that there is even over nothing is not behind itself, nor left out.
+  const auto bounds = limits ? bounds_of(q) : std::pair<uint64_t, uint64_t>(UINT64_MAX, 0);
+  if (bounds && bounds->first > 0 && bounds->second == 0)
+    out->when_empty = std::move(about.when_empty);
   return out;
 }
 

@@ -100,6 +100,12 @@ bool query_binder::attach(const syntax& s, rows& in, const context& c, subquery_
         values[s.query.get()] = same;
         return true;
       }
+  if (!s.args.empty() && has_window(s.args[0]))
+    return report(errc::unsupported,
+                  "a window function left of " + s.name +
+                      " (SELECT ...) is not supported; compute it in a subquery of FROM and ask of "
+                      "its column",
+                  s.args[0].location);
   auto inner = subquery(s, in, c);
   if (!inner) return false;
   if (s.name.empty()) return attach_value(s, std::move(*inner), in, c, values);
@@ -140,7 +146,10 @@ bool query_binder::attach_grouped(const syntax& s, rows& in, const context& c,
     out.later.push_back({&s, std::move(*inner)});
     return true;
   }
-  for (const auto& x : inner->correlated) out.keys.push_back(x.outer);
+  for (const auto& x : inner->correlated) {
+    out.keys.push_back(x.outer);
+    out.read.push_back({x.outer, s.location});
+  }
   const auto columns = types_of(in.from).size();
   const bool ok = s.name.empty() ? attach_value(s, std::move(*inner), in, c, out.values)
                                  : attach_exists(s, std::move(*inner), in, c, out.values);
@@ -261,12 +270,6 @@ bool query_binder::attach_in(const syntax& s, rows inner, rows& in, const contex
   auto counts = counted(inner, c);
   auto once = marked(inner, {inner.columns[0].index}, true, c);
   if (!counts || !once) return false;
-  if (has_window(s.args[0]))
-    return report(errc::unsupported,
-                  "a window function left of " + s.name +
-                      " (SELECT ...) is not supported; compute it in a subquery of FROM and ask of "
-                      "its column",
-                  s.args[0].location);
   select_scope names(in, types_of(in.from), "here");
   names.know(values);
   auto x = expr::binder(script_.text(), names).bind(s.args[0]);

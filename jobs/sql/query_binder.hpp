@@ -67,6 +67,10 @@ struct clause_subqueries {
   subquery_values values;
   std::vector<later> later;
   std::vector<uint32_t> keys;  // columns of the input that are the same for a whole group
+  struct outer_column {
+    uint32_t column, location;
+  };
+  std::vector<outer_column> read;  // of the query, by its subqueries: must be keys
   std::vector<std::vector<expr::node_ptr>> groupings;  // arguments of GROUPING()
 };
 

@@ -4,6 +4,7 @@
 
 #include "jobs/plan/aggregate_call.hpp"
 #include "jobs/sql/nodes.hpp"
+#include "jobs/sql/query_binder.hpp"
 
 namespace weir::sql {
 
@@ -75,6 +76,15 @@ void collect_from(const from_item& f, std::vector<const syntax*>& out) {
   for (const auto& side : f.sides) collect_from(side, out);
 }
 
+/// Whether an item of ORDER BY, GROUP BY or DISTINCT ON is the name of a column of the result.
+bool names_result(const syntax& s, const query& q) {
+  if (s.kind != k::column || !s.qualifier.empty()) return false;
+  if (q.what != query::kind::select) return true;
+  return std::any_of(q.targets.begin(), q.targets.end(), [&s](const target& t) {
+    return !t.star && s.name == (t.alias.empty() ? column_title(t.value) : t.alias);
+  });
+}
+
 }  // namespace
 
 void collect(const query& q, std::vector<const syntax*>& out) {
@@ -83,9 +93,13 @@ void collect(const query& q, std::vector<const syntax*>& out) {
   for (const auto& f : q.from) collect_from(f, out);
   if (q.where) collect(*q.where, out);
   if (q.having) collect(*q.having, out);
-  for (const auto& g : q.group_by) collect(g, out);
-  for (const auto& d : q.distinct_on) collect(d, out);
-  for (const auto& o : q.order_by) collect(o.value, out);
+  // A name that the query has itself is none of the query outside.
+  auto collect_item = [&](const syntax& s) {
+    if (!names_result(s, q)) collect(s, out);
+  };
+  for (const auto& g : q.group_by) collect_item(g);
+  for (const auto& d : q.distinct_on) collect_item(d);
+  for (const auto& o : q.order_by) collect_item(o.value);
   for (const auto& row : q.rows)
     for (const auto& v : row) collect(v, out);
   if (q.left) collect(*q.left, out);

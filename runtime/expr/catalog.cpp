@@ -9,6 +9,7 @@ const catalog& catalog::get() {
   static const catalog filled = [] {
     catalog c;
     register_arithmetic(c);
+    register_division(c);
     register_decimal(c);
     register_compare(c);
     register_logic(c);

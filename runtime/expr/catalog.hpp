@@ -34,6 +34,10 @@ struct function_entry {
   scale_rule rule = scale_rule::none;
 };
 
+/// What programs call a decimal times an integer that was cast to decimal(38, 0). Nobody can write
+/// it.
+inline constexpr std::string_view decimal_times_integer = "* integer";
+
 class catalog {
  public:
   static const catalog& get();
@@ -60,6 +64,7 @@ class catalog {
 };
 
 void register_arithmetic(catalog&);
+void register_division(catalog&);
 void register_decimal(catalog&);
 void register_compare(catalog&);
 void register_logic(catalog&);

@@ -270,6 +270,17 @@ result<uint32_t> code_builder::emit_call(const node_ptr& n, int slot, int depth)
   if (n->function == "in") return emit_in(n, slot, depth);
   if (n->function == "is distinct") return emit_distinct(n, slot, depth);
   std::vector<uint32_t> args;
+  if (n->function == "*" && n->type.id == type_id::decimal && n->args.size() == 2)
+    for (size_t k : {0, 1}) {
+      const auto& a = *n->args[k];
+      const bool whole =
+          a.kind == node_kind::call && a.function == "cast" && a.type.scale == 0 &&
+          (a.args[0]->type.id == type_id::int64 || a.args[0]->type.id == type_id::int32);
+      if (!whole || n->args[1 - k]->type.scale != n->type.scale) continue;
+      WEIR_ASSIGN(uint32_t decimal, emit_any(n->args[1 - k], slot, depth + 1));
+      WEIR_ASSIGN(uint32_t integer, emit_any(a.args[0], slot, depth + 1));
+      return emit_function(n, decimal_times_integer, {decimal, integer}, slot);
+    }
   for (const auto& a : n->args) {
     WEIR_ASSIGN(uint32_t r, emit_any(a, slot, depth + 1));
     args.push_back(r);

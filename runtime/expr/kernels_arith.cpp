@@ -1,4 +1,4 @@
-// + - * / % and unary minus over int32, int64 and float64, with PostgreSQL's errors.
+// + - * and unary minus over int32, int64 and float64, / over float64, with PostgreSQL's errors.
 #include <cmath>
 #include <limits>
 
@@ -104,24 +104,6 @@ void multiply_int64(run& r, const instruction& in) {
 }
 
 template <class T>
-struct div_int {
-  using fallible = void;
-  static bool overflows(T a, T b) { return b == -1 && a == std::numeric_limits<T>::min(); }
-  static T apply(T a, T b) { return b == 0 || overflows(a, b) ? 0 : static_cast<T>(a / b); }
-  static T bad(T a, T b, T) { return -static_cast<T>(b == 0 || overflows(a, b)); }
-  static error why(T, T b) {
-    if (b == 0) return {errc::division_by_zero, "division by zero"};
-    return out_of_range<T>();
-  }
-};
-template <class T>
-struct mod_int {
-  using fallible = void;
-  static T apply(T a, T b) { return b == 0 || b == -1 ? 0 : static_cast<T>(a % b); }
-  static T bad(T, T b, T) { return -static_cast<T>(b == 0); }
-  static error why(T, T) { return {errc::division_by_zero, "division by zero"}; }
-};
-template <class T>
 struct negate_int {
   using fallible = void;
   static T apply(T a) { return static_cast<T>(0 - static_cast<wide_unsigned<T>>(a)); }
@@ -192,8 +174,6 @@ template <class T>
 void add_integers(catalog& c, type_id t) {
   c.add("+", {t, t}, t, dense2<add_int<T>, T, T, T>, flag_dense);
   c.add("-", {t, t}, t, dense2<sub_int<T>, T, T, T>, flag_dense);
-  c.add("/", {t, t}, t, dense2<div_int<T>, T, T, T>, flag_dense);
-  c.add("%", {t, t}, t, dense2<mod_int<T>, T, T, T>, flag_dense);
   c.add("-", {t}, t, dense1<negate_int<T>, T, T>, flag_dense);
   c.add("abs", {t}, t, dense1<abs_int<T>, T, T>, flag_dense);
 }

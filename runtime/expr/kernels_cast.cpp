@@ -57,6 +57,25 @@ int128 integer_to_decimal(row_scope& row, int128 v) {
   row.fail(errc::overflow, "numeric field overflow");
   return 0;
 }
+template <class T>
+using integer_row = decltype([](row_scope& r, T v) -> int128 { return integer_to_decimal(r, v); });
+
+template <class T>
+void cast_integer(run& r, const instruction& in) {
+  const int scale = r.type_of(in.target).scale;
+  // 19 digits and as many zeros are 38.
+  if (scale > 19) return row_kernel<integer_row<T>>(r, in);
+  const int128 factor = power_of_ten(scale);
+  reg& t = r.at(in.target);
+  auto* __restrict out = r.values<int128>(t, r.rows);
+  const auto* x = r.col(in.args[0]).data<T>();
+  if (scale == 0)
+    for (size_t i = 0; i < r.rows; ++i) out[i] = x[i];
+  else
+    for (size_t i = 0; i < r.rows; ++i) out[i] = factor * x[i];
+  r.strict_validity(in);
+  r.publish(t);
+}
 int64_t decimal_to_integer(row_scope& row, decimal_value v, int64_t low, int64_t high,
                            std::string_view name) {
   int128 r = divide_rounded(v.v, v.scale);
@@ -84,8 +103,8 @@ void register_casts(catalog& c) {
   c.add("cast", {f8}, i8, dense1<round_float<int64_t>, int64_t, double>, flag_dense);
   c.add("cast", {date}, ts, dense1<date_to_timestamp, int64_t, int32_t>, flag_dense);
   c.add("cast", {ts}, date, dense1<timestamp_to_date, int32_t, int64_t>, free);
-  c.row("cast", {i4}, dec, [](row_scope& r, int32_t v) { return integer_to_decimal(r, v); });
-  c.row("cast", {i8}, dec, [](row_scope& r, int64_t v) { return integer_to_decimal(r, v); });
+  c.add("cast", {i4}, dec, cast_integer<int32_t>, flag_dense);
+  c.add("cast", {i8}, dec, cast_integer<int64_t>, flag_dense);
   c.row("cast", {f8}, dec, [](row_scope& r, double v) -> int128 {
     if (auto d = decimal_of_float(v, r.result_scale())) return *d;
     r.fail(errc::overflow, std::isfinite(v) ? "numeric field overflow"

@@ -1,5 +1,6 @@
 // Arithmetic over decimal(38, scale). The binder brings both sides of + - % to one scale.
 #include "runtime/expr/catalog.hpp"
+#include "runtime/expr/dense.hpp"
 #include "runtime/expr/numeric.hpp"
 
 namespace weir::expr {
@@ -46,6 +47,60 @@ int128 floored(decimal_value v, bool up) {
   return q;
 }
 
+using product_of_rows = decltype([](row_scope& r, decimal_value a, decimal_value b) {
+  return or_overflow(r, multiply(a.v, b.v, a.scale + b.scale - r.result_scale()));
+});
+template <class T>
+using product_with_integer = decltype([](row_scope& r, decimal_value a, T b) {
+  return or_overflow(r, multiply(a.v, b, 0));
+});
+
+int64_t low(int128 v) {
+  return static_cast<int64_t>(v);
+}
+int64_t low(int64_t v) {
+  return v;
+}
+/// Not 0 when the value has more than 64 bits.
+uint64_t beyond_64(int128 v) {
+  return static_cast<uint64_t>(v >> 64) ^ static_cast<uint64_t>(low(v) >> 63);
+}
+uint64_t beyond_64(int64_t) {
+  return 0;
+}
+
+/// Products of values of 64 bits, which have 38 digits at most: one multiplication. False when some
+/// value has more.
+template <class A, class B>
+bool multiply_small(run& r, const instruction& in) {
+  reg& t = r.at(in.target);
+  int128* __restrict out = r.values<int128>(t, r.rows);
+  uint64_t large = 0;
+  with_operands<A, B>(r, in, [&](auto a, auto b) {
+    for (size_t i = 0; i < r.rows; ++i) {
+      const A x = a[i];
+      const B y = b[i];
+      large |= beyond_64(x) | beyond_64(y);
+      const int128 product = static_cast<int128>(low(x)) * low(y);
+      std::memcpy(static_cast<void*>(out + i), &product, sizeof product);
+    }
+  });
+  if (large) return false;
+  r.strict_validity(in);
+  r.publish(t);
+  return true;
+}
+void multiply_decimals(run& r, const instruction& in) {
+  const int digits = r.type_of(in.args[0]).scale + r.type_of(in.args[1]).scale;
+  if (digits != r.type_of(in.target).scale || !multiply_small<int128, int128>(r, in))
+    row_kernel<product_of_rows>(r, in);
+}
+/// decimal * integer::decimal, without making the latter.
+template <class T>
+void times_integer(run& r, const instruction& in) {
+  if (!multiply_small<int128, T>(r, in)) row_kernel<product_with_integer<T>>(r, in);
+}
+
 }  // namespace
 
 void register_decimal(catalog& c) {
@@ -65,12 +120,9 @@ void register_decimal(catalog& c) {
         return or_overflow(r, __builtin_sub_overflow(a.v, b.v, &v) ? std::nullopt : fitting(v));
       },
       scale_rule::common);
-  c.row(
-      "*", {d, d}, d,
-      [](row_scope& r, dec a, dec b) {
-        return or_overflow(r, multiply(a.v, b.v, a.scale + b.scale - r.result_scale()));
-      },
-      scale_rule::product);
+  c.add("*", {d, d}, d, multiply_decimals, flag_dense, scale_rule::product);
+  c.add(decimal_times_integer, {d, type_id::int64}, d, times_integer<int64_t>, flag_dense);
+  c.add(decimal_times_integer, {d, i4}, d, times_integer<int32_t>, flag_dense);
   c.row(
       "/", {d, d}, d, [](row_scope& r, dec a, dec b) { return divided(r, a, b); },
       scale_rule::quotient);

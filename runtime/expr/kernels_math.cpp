@@ -175,10 +175,6 @@ void register_integers(catalog& c, type_id t) {
   c.add(">>", {t, i4}, t, dense2<shift_right<T>, T, T, int32_t>, flag_infallible);
   c.row("gcd", {t, t}, t, wrap<greatest_divisor<T>>{});
   c.row("lcm", {t, t}, t, wrap<least_multiple<T>>{});
-  c.row("mod", {t, t}, t, [](row_scope& r, T a, T b) -> T {
-    if (b == 0) r.fail(errc::division_by_zero, "division by zero");
-    return b == 0 || b == -1 ? 0 : static_cast<T>(a % b);
-  });
 }
 
 }  // namespace

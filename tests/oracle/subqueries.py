@@ -1,11 +1,13 @@
 """Random subqueries as values and conditions: EXISTS, IN, ANY, ALL and scalar ones, often correlated."""
-from scalars import KINDS, Scope
+from scalars import ITEMS, KINDS, Scope
 
 
 class Subqueries:
     def subquery_value(self, kind: str, scope: Scope, _depth: int) -> str:
         """One row by aggregation; its aggregates read what is inside only."""
         self.subqueries_left -= 1
+        if kind in ITEMS and self.c.chance(60):
+            return self.gathered(kind, scope)
         text, inner = self.sources(0, scope)
         where = self.where(inner, 0)
         held, self.subqueries_left = self.subqueries_left, 0
@@ -18,6 +20,18 @@ class Subqueries:
             larger = self.value(kind, Scope([(call, kind)], scope, []), 1)
             call = larger if call in larger else call  # without an aggregate it would give many rows
         return f"(SELECT {call} AS c0 FROM {text}{where}{having})"
+
+    def gathered(self, kind: str, scope: Scope) -> str:
+        """ARRAY (SELECT ...), in an order that is certain."""
+        down = self.c.pick(["", " DESC", " NULLS FIRST"])
+        if self.c.chance(40):
+            text, _ = self.query(-1, scope, [ITEMS[kind]])
+            return f"ARRAY(SELECT c0 FROM ({text}) AS {self.alias()} ORDER BY c0{down})"
+        text, inner = self.sources(0, scope)
+        where = self.where(inner, 0)
+        value = self.value(ITEMS[kind], Scope(inner.atoms), 0)
+        limit = f" LIMIT {1 + self.c.below(3)}" if self.c.chance(30) else ""
+        return f"ARRAY(SELECT {self.c.pick(['', 'DISTINCT '])}{value} AS c0 FROM {text}{where} ORDER BY c0{down}{limit})"
 
     def subquery_condition(self, scope: Scope, depth: int) -> str:
         self.subqueries_left -= 1

@@ -6,17 +6,22 @@ class Windows:
     def with_windows(self, scope: Scope) -> Scope:
         """What can be read, and some window functions over it."""
         atoms = list(scope.atoms)
-        for _ in range(1 + self.c.below(2)):
-            atoms.append(self.window(scope))
-        return Scope(atoms, scope.outer, scope.shared)
-
-    def window(self, scope: Scope) -> tuple:
         texts = [t for t, _ in scope.atoms]
         part = f"PARTITION BY {self.c.pick(texts)} " if self.c.chance(70) else ""
-        direction = lambda: self.c.pick(["", " DESC", " NULLS FIRST", " DESC NULLS LAST"])
         first = self.c.below(len(texts))
-        everything = ", ".join(t + direction() for t in texts[first:] + texts[:first])
-        whole = f"{part}ORDER BY {everything}"
+        everything = ", ".join(t + self.direction() for t in texts[first:] + texts[:first])
+        # Rows that are equal in all columns are numbered in any order, but in the same one by all: which of them has a
+        # value of one window beside that of another is open.
+        for _ in range(1 + self.c.below(2)):
+            atoms.append(self.window(scope, part, f"{part}ORDER BY {everything}"))
+        return Scope(atoms, scope.outer, scope.shared)
+
+    def direction(self) -> str:
+        return self.c.pick(["", " DESC", " NULLS FIRST", " DESC NULLS LAST"])
+
+    def window(self, scope: Scope, part: str, whole: str) -> tuple:
+        texts = [t for t, _ in scope.atoms]
+        direction = self.direction
         some = f"{part}ORDER BY {self.c.pick(texts)}{direction()}"  # ties are peers: for what treats peers alike
         text, kind = self.c.pick(scope.atoms)
         frame = self.c.pick(["", " ROWS BETWEEN 2 PRECEDING AND CURRENT ROW", " ROWS BETWEEN UNBOUNDED PRECEDING AND 1 FOLLOWING",

@@ -295,3 +295,27 @@ job.sql:7:25: error: a window function left of IN (SELECT ...) is not supported;
 job.sql:8:34: error: IN (SELECT ...) beside aggregates is not supported; put the groups into a subquery of FROM and ask in its WHERE
    8 | INSERT INTO b SELECT k, count(*) IN (SELECT n FROM o) FROM t GROUP BY k
      |                                  ^
+
+-- CASE what groups do not have
+SELECT k FROM t GROUP BY k HAVING EXISTS (SELECT 1 FROM o WHERE o.n = t.v);
+SELECT count(*), (SELECT max(n) FROM o WHERE o.k = t.k) FROM t
+-- ERRORS
+
+-- CASE windows left of subqueries that give one row
+SELECT count(*) OVER (PARTITION BY k) <> ALL (SELECT min(n) FROM o) FROM t
+-- ERRORS
+
+-- CASE arrays of queries, and functions that give rows
+SELECT ARRAY(SELECT * FROM t);
+SELECT ARRAY(SELECT k, v FROM t);
+SELECT ARRAY(VALUES (1, 2));
+SELECT *, unnest('{1,2}'::int[]) FROM t;
+SELECT unnest('{1}'::int[]), unnest('{2}'::int[]) FROM t;
+SELECT unnest('{1}'::int[]) + 1 FROM t;
+SELECT k, unnest('{1}'::int[]), count(*) FROM t GROUP BY k;
+SELECT * FROM generate_series(1.5, 2);
+SELECT * FROM generate_series(timestamp '2020-01-01', timestamp '2020-01-02');
+SELECT json_build_object('a', 1, 'b');
+SELECT json_build_object(k, 1) FROM t;
+SELECT json_agg(v) OVER (ORDER BY ts) FROM t
+-- ERRORS

@@ -1,0 +1,26 @@
+-- ARRAY (SELECT ...), functions that give rows in the select list, generate_series.
+CREATE TABLE t (k text, v int, a int[]);
+CREATE TABLE o (k text, n int);
+INSERT INTO t VALUES ('a', 1, '{1,2}'), ('b', 2, '{}'), ('c', NULL, NULL), ('a', 3, '{7,NULL}');
+INSERT INTO o VALUES ('a', 1), ('a', 2), ('b', 2), ('a', NULL), (NULL, 2), ('a', 2);
+SELECT k AS c0, ARRAY(SELECT n FROM o WHERE o.k = t.k ORDER BY n DESC) AS c1 FROM t;
+SELECT k AS c0, ARRAY(SELECT DISTINCT n FROM o WHERE o.k = t.k ORDER BY n) AS c1 FROM t;
+SELECT k AS c0, ARRAY(SELECT n FROM o WHERE o.k = t.k ORDER BY n NULLS FIRST LIMIT 2) AS c1 FROM t;
+SELECT k AS c0, ARRAY(SELECT o.k FROM o WHERE o.n >= t.v GROUP BY o.k ORDER BY count(*), o.k) AS c1 FROM t;
+SELECT k AS c0 FROM t WHERE 2 = ANY (ARRAY(SELECT n FROM o WHERE o.k = t.k));
+SELECT k AS c0 FROM t WHERE v IS NOT NULL AND a = ARRAY(SELECT n FROM o WHERE o.k = 'x');
+SELECT ARRAY(SELECT n FROM o UNION SELECT v FROM t ORDER BY 1) AS c0, ARRAY(VALUES (1), (2)) AS c1;
+SELECT ARRAY(SELECT n FROM o WHERE n > 5) AS c0;
+SELECT k AS c0, count(*) AS c1, ARRAY(SELECT n FROM o WHERE o.k = t.k ORDER BY 1) AS c2 FROM t GROUP BY k;
+SELECT k AS c0, ARRAY(SELECT e * 2 FROM unnest('{3,1,2}'::int[]) AS e ORDER BY e) AS c1 FROM t;
+SELECT k AS c0, unnest(a) AS c1 FROM t;
+SELECT k AS c0, unnest(a) AS c1 FROM t WHERE v < 3 ORDER BY 2 DESC LIMIT 1;
+SELECT DISTINCT unnest(a) AS c0 FROM t;
+SELECT k AS c0, generate_series(1, v) AS c1 FROM t;
+SELECT k AS c0, g AS c1 FROM t, generate_series(v, 5, 2) AS g;
+SELECT k AS c0, g AS c1 FROM t LEFT JOIN LATERAL generate_series(2, v) AS g ON true;
+SELECT g AS c0 FROM generate_series(9223372036854775800, 9223372036854775807, 5) AS g;
+SELECT g AS c0 FROM generate_series(2147483640, 2147483647, 5) AS g;
+SELECT g AS c0, n AS c1 FROM generate_series(timestamp '2024-01-31', timestamp '2024-05-02', interval '1 month') WITH ORDINALITY AS g (g, n);
+SELECT g AS c0 FROM generate_series(timestamp '2024-01-31 10:00', timestamp '2024-01-30', interval '-6 hours') AS g;
+SELECT sum(g) AS c0 FROM generate_series(1, 100) AS g;
