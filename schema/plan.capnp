@@ -166,6 +166,7 @@ struct TopN {
   emit @8 :UInt8;
   windowEndKey @9 :UInt32;  # 1 + index in keys; 0 = none
   lastArrived @10 :Bool;
+  preselect @11 :Bool;
 }
 
 struct FlatMap {

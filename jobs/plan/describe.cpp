@@ -99,10 +99,13 @@ struct describer {
     return out;
   }
   std::string operator()(const top_n_spec& s) const {
-    if (s.last_arrived) return "the last row written per " + join_columns(s.keys, in[0]);
-    std::string out =
+    if (s.last_arrived)
+      return (s.preselect ? "preselect the last row per " : "the last row written per ") +
+             join_columns(s.keys, in[0]);
+    std::string out = s.preselect ? "preselect " : "";
+    out +=
         s.function != rank_function::row_number || s.with_ties ? "top ranks " : "top ";
-    if (s.with_ties) out = "top with ties ";
+    if (s.with_ties) out = s.preselect ? "preselect top with ties " : "top with ties ";
     const bool all = s.limit > UINT64_MAX - s.offset || s.limit == UINT64_MAX;
     if (all && s.offset == 0)
       out = "sort";
@@ -116,7 +119,7 @@ struct describer {
     if (!s.order.empty()) out += " by " + order_text(s.order, in[0]);
     if (!s.keys.empty()) out += " per " + join_columns(s.keys, in[0]);
     if (s.with_number) out += ", numbered";
-    if (s.emit == emit_mode::final_only)
+    if (s.emit == emit_mode::final_only && !s.preselect)
       out += s.window_end_key ? "; once per window" : "; once, at the end";
     return out;
   }

@@ -54,6 +54,7 @@ class expander {
     apply_state_ttls(plan_, ttls);
     spread_error_policies(plan_);
     drop_exchanges(plan_);
+    add_preselections(plan_);
     WEIR_TRY(validate(plan_));
     return std::move(plan_);
   }

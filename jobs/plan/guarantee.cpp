@@ -201,6 +201,7 @@ state_info state_of(const physical_plan& plan, operator_index i) {
     return {state_bound::bounded,
             l->cache_us ? "the whole table in each task, not older than its cache"
                         : "the whole table in each task, as it was when the task started"};
+  if (const auto* t = std::get_if<top_n_spec>(&n.spec); t && t->preselect) return {};
   if (const auto* t = std::get_if<top_n_spec>(&n.spec)) return of_top_n(*t, in[0], n.state_ttl_us);
   if (const auto* o = std::get_if<over_spec>(&n.spec)) return of_over(*o, in[0], n.state_ttl_us);
   if (const auto* c = std::get_if<custom_spec>(&n.spec))

@@ -72,10 +72,13 @@ void tidy(std::vector<logical_node>& nodes) {
 }
 
 void rewrite(std::vector<logical_node>& nodes) {
-  // A condition that went through a projection may read constants now: folded once more.
+  // Joins with highest values are looked for before filters go to one side of them only, and again
+  // where those of WHERE have become theirs. A condition that went through a projection may read
+  // constants now: folded once more.
   for (auto* rule :
-       {fold_constants, share_equal_nodes, simplify_outer_joins, push_down_filters, order_joins,
-        refresh_changes, ranks_to_top_n, fold_constants, merge_projections, slice_windows}) {
+       {fold_constants, share_equal_nodes, simplify_outer_joins, max_joins_to_ranks,
+        push_down_filters, order_joins, max_joins_to_ranks, refresh_changes, ranks_to_top_n,
+        fold_constants, merge_projections, slice_windows}) {
     tidy(nodes);
     rule(nodes);
   }

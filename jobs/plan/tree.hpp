@@ -28,6 +28,9 @@ void order_joins(std::vector<logical_node>&);
 /// A condition that bounds row_number(), rank() or dense_rank() from above keeps the first rows of
 /// each partition: no other need be numbered.
 void ranks_to_top_n(std::vector<logical_node>&);
+/// Rows that are joined with the highest or lowest value of their own group are those of the first
+/// rank: no row that is not among the best so far need be held for the join.
+void max_joins_to_ranks(std::vector<logical_node>&);
 /// A projection over a projection that nothing else reads becomes one, unless an expression would
 /// be written more than once by it.
 void merge_projections(std::vector<logical_node>&);
@@ -39,6 +42,9 @@ void tidy(std::vector<logical_node>&);
 
 /// Hash exchanges between operators whose rows already lie by those keys become forward edges.
 void drop_exchanges(physical_plan&);
+/// In front of exchanges to first rows (top_n) of input that only grows: of each batch only those
+/// rows go on that can be among them.
+void add_preselections(physical_plan&);
 
 /// The tree with every column i replaced by columns[i].
 expr::node_ptr substitute(const expr::node_ptr&, const std::vector<named_expr>& columns);

@@ -32,7 +32,7 @@ bool keyed(const operator_node& n) {
   if (const auto* a = std::get_if<aggregate_spec>(&n.spec))
     return a->stage != aggregate_spec::phase::partial && !a->keys.empty();
   if (const auto* c = std::get_if<custom_spec>(&n.spec)) return !c->keys.empty();
-  if (const auto* t = std::get_if<top_n_spec>(&n.spec)) return !t->keys.empty();
+  if (const auto* t = std::get_if<top_n_spec>(&n.spec)) return !t->keys.empty() && !t->preselect;
   if (const auto* o = std::get_if<over_spec>(&n.spec)) return !o->keys.empty();
   return std::holds_alternative<distinct_spec>(n.spec);
 }

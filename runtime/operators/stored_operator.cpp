@@ -62,9 +62,10 @@ void to_bytes(data_type& t) {
 /// Whether an operator keeps rows, keys or values.
 bool keeps_values(const operator_spec& s) {
   if (const auto* w = std::get_if<window_spec>(&s)) return holds_rows(*w);
+  if (const auto* t = std::get_if<top_n_spec>(&s)) return !t->preselect;
   return std::holds_alternative<aggregate_spec>(s) || std::holds_alternative<distinct_spec>(s) ||
          std::holds_alternative<settle_spec>(s) || std::holds_alternative<join_spec>(s) ||
-         std::holds_alternative<top_n_spec>(s) || std::holds_alternative<over_spec>(s);
+         std::holds_alternative<over_spec>(s);
 }
 
 bool reads_nested(const aggregate_spec& s) {

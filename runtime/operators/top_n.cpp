@@ -337,9 +337,12 @@ result<operator_ptr> make_top_1(const top_n_spec&, const schema_ptr& input, sche
 
 result<operator_ptr> make_keep_last(const top_n_spec&, const schema_ptr& input, schema_ptr output,
                                     int64_t ttl_us);
+// In preselect.cpp.
+result<operator_ptr> make_preselect(const top_n_spec&, const schema_ptr& input);
 
 result<operator_ptr> make_top_n(const top_n_spec& s, const schema_ptr& input, schema_ptr output,
                                 int64_t ttl_us) {
+  if (s.preselect) return make_preselect(s, input);
   if (s.last_arrived) return make_keep_last(s, input, std::move(output), ttl_us);
   const bool numbers =
       !s.input_has_changes && s.function == rank_function::row_number && !s.with_ties;

@@ -385,6 +385,7 @@ result<operator_spec> get_top_n(wire::TopN::Reader r) {
   WEIR_ASSIGN(s.emit, enumerator(r.getEmit(), emit_mode::final_only, "emit mode"));
   if (auto w = r.getWindowEndKey()) s.window_end_key = w - 1;
   s.last_arrived = r.getLastArrived();
+  s.preselect = r.getPreselect();
   return operator_spec(std::move(s));
 }
 

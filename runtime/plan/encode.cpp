@@ -291,6 +291,7 @@ struct spec_encoder {
     o.setEmit(static_cast<uint8_t>(s.emit));
     o.setWindowEndKey(s.window_end_key ? *s.window_end_key + 1 : 0);
     o.setLastArrived(s.last_arrived);
+    o.setPreselect(s.preselect);
   }
 };
 

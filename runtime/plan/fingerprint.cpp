@@ -226,6 +226,7 @@ struct state_of {
     h.add(uint64_t{s.input_has_changes});
     if (!s.input_has_changes) add_window(h, s, at(in, 0));
     if (s.last_arrived) h.add(uint64_t{1});
+    if (s.preselect) h.add(std::string_view("preselect"));
   }
   void operator()(const over_spec& s) const {
     const auto& type = at(in, 0);
@@ -379,12 +380,12 @@ uint64_t fingerprint(const physical_plan& plan) {
 }
 
 bool keeps_state(const operator_node& n) noexcept {
+  if (const auto* t = std::get_if<top_n_spec>(&n.spec)) return !t->preselect;
   return std::holds_alternative<source_spec>(n.spec) || std::holds_alternative<sink_spec>(n.spec) ||
          std::holds_alternative<aggregate_spec>(n.spec) ||
          std::holds_alternative<distinct_spec>(n.spec) ||
          std::holds_alternative<join_spec>(n.spec) || std::holds_alternative<settle_spec>(n.spec) ||
-         std::holds_alternative<top_n_spec>(n.spec) || std::holds_alternative<over_spec>(n.spec) ||
-         std::holds_alternative<custom_spec>(n.spec) ||
+         std::holds_alternative<over_spec>(n.spec) || std::holds_alternative<custom_spec>(n.spec) ||
          (std::holds_alternative<window_spec>(n.spec) && holds_rows(std::get<window_spec>(n.spec)));
 }
 

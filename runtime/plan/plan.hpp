@@ -185,6 +185,9 @@ struct top_n_spec {
   std::optional<uint32_t> window_end_key;
   /// There is no order: of the rows of a key that stand, the one that came last (limit 1).
   bool last_arrived = false;
+  /// In front of the exchange of such an operator over appended rows: of each batch those rows that
+  /// can still be among the first of their partition, as they came. Keeps nothing, numbers nothing.
+  bool preselect = false;
 };
 
 /// semi and anti: the left rows that have a partner, or none. as_of: the newest right row whose

@@ -268,6 +268,8 @@ struct spec_checker {
         (!s.order.empty() || s.function != rank_function::row_number || s.offset != 0 ||
          s.limit != 1 || s.with_ties || s.with_number || s.emit != emit_mode::changes))
       return bad(n, "the row that came last is one, has no order and is given as it changes");
+    if (s.preselect && (s.with_number || s.input_has_changes))
+      return bad(n, "preselects rows that change, or numbers them");
     if (n.output->size() != in[0]->size() + s.with_number)
       return bad(n, "output is not the input" + std::string(s.with_number ? " and a number" : ""));
     for (size_t i = 0; i < in[0]->size(); ++i)
@@ -421,7 +423,7 @@ bool needs_key_partitioning(const operator_node& n) {
   if (const auto* c = std::get_if<custom_spec>(&n.spec)) return !c->keys.empty();
   if (const auto* w = std::get_if<window_spec>(&n.spec)) return !w->keys.empty();
   if (const auto* j = std::get_if<join_spec>(&n.spec)) return !j->left.keys.empty();
-  if (const auto* t = std::get_if<top_n_spec>(&n.spec)) return !t->keys.empty();
+  if (const auto* t = std::get_if<top_n_spec>(&n.spec)) return !t->keys.empty() && !t->preselect;
   if (const auto* o = std::get_if<over_spec>(&n.spec)) return !o->keys.empty();
   return std::holds_alternative<distinct_spec>(n.spec) ||
          std::holds_alternative<settle_spec>(n.spec);
@@ -430,7 +432,7 @@ bool needs_key_partitioning(const operator_node& n) {
 /// All rows must meet in one place.
 bool runs_once(const operator_node& n) {
   if (const auto* j = std::get_if<join_spec>(&n.spec)) return j->left.keys.empty();
-  if (const auto* t = std::get_if<top_n_spec>(&n.spec)) return t->keys.empty();
+  if (const auto* t = std::get_if<top_n_spec>(&n.spec)) return t->keys.empty() && !t->preselect;
   if (const auto* o = std::get_if<over_spec>(&n.spec)) return o->keys.empty();
   const auto* a = std::get_if<aggregate_spec>(&n.spec);
   return a && (a->keys.empty() || all_windows(*a)) && a->stage != aggregate_spec::phase::partial;

@@ -77,6 +77,18 @@ def queries(r: random.Random) -> list:
                 f"GROUP BY k, number")
     best = f"SELECT * FROM (SELECT window_end, k, n, row_number() OVER (PARTITION BY window_end ORDER BY n DESC, k) AS place " \
            f"FROM (SELECT window_start, window_end, k, count(*) AS n FROM %s GROUP BY window_start, window_end, k) c) p WHERE place <= 2"
+    key, more_keys = r.choice([("", ""), (", k", " AND a.k = m.k")])
+    high = r.choice(["max", "min"])
+    highest = (f"SELECT a.window_end, a.k, a.v, a.t FROM %s a JOIN (SELECT window_start, window_end{key}, {high}(v) AS high "
+               f"FROM %s GROUP BY window_start, window_end{key}) m ON a.window_start = m.window_start "
+               f"AND a.window_end = m.window_end AND a.v = m.high{more_keys}")
+    most = (f"SELECT a.window_end, a.k, a.n FROM %s a JOIN (SELECT window_start, window_end, max(n) AS high FROM %s "
+            f"GROUP BY window_start, window_end) m ON a.window_start = m.window_start AND a.window_end = m.window_end "
+            f"AND a.n >= m.high")
+    counts = "(SELECT window_start, window_end, k, count(*) AS n FROM %s GROUP BY window_start, window_end, k) "
+    hops = (f"(SELECT *, {bin_of(s(slide))} - i * {s(slide)} AS window_start, "
+            f"{bin_of(s(slide))} - i * {s(slide)} + {s(hop)} AS window_end "
+            f"FROM e, generate_series(0, {hop // slide}) AS i) x WHERE window_end > t")
     return [
         (f"{names} FROM TUMBLE(e, t, {s(size)}) {groups}", f"{names} FROM {windows_of % 'e'} x {groups}"),
         (f"{names} FROM HOP(e, t, {s(slide)}, {s(hop)}) {groups}",
@@ -93,6 +105,9 @@ def queries(r: random.Random) -> list:
         (as_of, as_of),
         (over, over),
         (best % f"TUMBLE(e, t, {s(size)})", best % (windows_of % "e" + "x")),
+        (highest % ((f"TUMBLE(e, t, {s(size)})",) * 2), highest % (windows_of[:-4] % "e", windows_of % "e" + "x")),
+        (most % (counts % f"HOP(e, t, {s(slide)}, {s(hop)})", counts % f"HOP(e, t, {s(slide)}, {s(hop)})" + "y"),
+         most % (counts % hops, counts % hops + "y")),
     ]
 
 

@@ -273,3 +273,31 @@ sink stdout
         [k] source file t.csv (csv): k, v
         [k] source file o (csv): k, n
       [n, k] source file f (csv): k, n
+
+-- CASE rows joined with the highest value of their group are its first rank
+SELECT a.k, a.v, m.high FROM TUMBLE(t, ts, INTERVAL '1 h') a
+  JOIN (SELECT window_start, window_end, max(v) AS high FROM TUMBLE(t, ts, INTERVAL '1 h')
+        GROUP BY window_start, window_end) m
+  ON a.window_start = m.window_start AND a.window_end = m.window_end AND a.v = m.high
+-- PLAN
+
+-- CASE and with the lowest, the groups first, as changes; what else is asked comes after
+SELECT a.v, m.k FROM (SELECT k, min(d) AS low FROM t GROUP BY k) m
+  JOIN t a ON m.k IS NOT DISTINCT FROM a.k AND m.low >= a.d AND a.v > length(m.k)
+-- PLAN
+
+-- CASE the highest of all, asked in WHERE
+SELECT t.k FROM t, (SELECT max(v) AS high FROM t) m WHERE t.v = m.high
+-- PLAN
+
+-- CASE not the highest of the same rows
+SELECT a.k FROM t a JOIN (SELECT k, max(v) AS high FROM t WHERE v > 1 GROUP BY k) m ON a.k = m.k AND a.v = m.high
+-- PLAN
+
+-- CASE not of all keys of the group
+SELECT a.k FROM t a JOIN (SELECT k, d, max(v) AS high FROM t GROUP BY k, d) m ON a.k = m.k AND a.v = m.high
+-- PLAN
+
+-- CASE not where more of the group is read
+SELECT a.k, m.n FROM t a JOIN (SELECT k, max(v) AS high, count(*) AS n FROM t GROUP BY k) m ON a.k = m.k AND a.v = m.high
+-- PLAN
