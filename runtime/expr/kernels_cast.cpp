@@ -58,7 +58,9 @@ int128 integer_to_decimal(row_scope& row, int128 v) {
   return 0;
 }
 template <class T>
-using integer_row = decltype([](row_scope& r, T v) -> int128 { return integer_to_decimal(r, v); });
+struct integer_row {
+  int128 operator()(row_scope& r, T v) const { return integer_to_decimal(r, v); }
+};
 
 template <class T>
 void cast_integer(run& r, const instruction& in) {

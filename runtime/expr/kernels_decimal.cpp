@@ -47,26 +47,24 @@ int128 floored(decimal_value v, bool up) {
   return q;
 }
 
-using product_of_rows = decltype([](row_scope& r, decimal_value a, decimal_value b) {
-  return or_overflow(r, multiply(a.v, b.v, a.scale + b.scale - r.result_scale()));
-});
+struct product_of_rows {
+  int128 operator()(row_scope& r, decimal_value a, decimal_value b) const {
+    return or_overflow(r, multiply(a.v, b.v, a.scale + b.scale - r.result_scale()));
+  }
+};
 template <class T>
-using product_with_integer = decltype([](row_scope& r, decimal_value a, T b) {
-  return or_overflow(r, multiply(a.v, b, 0));
-});
+struct product_with_integer {
+  int128 operator()(row_scope& r, decimal_value a, T b) const {
+    return or_overflow(r, multiply(a.v, b, 0));
+  }
+};
 
-int64_t low(int128 v) {
-  return static_cast<int64_t>(v);
-}
-int64_t low(int64_t v) {
-  return v;
-}
 /// Not 0 when the value has more than 64 bits.
-uint64_t beyond_64(int128 v) {
-  return static_cast<uint64_t>(v >> 64) ^ static_cast<uint64_t>(low(v) >> 63);
-}
-uint64_t beyond_64(int64_t) {
-  return 0;
+template <class T>
+uint64_t beyond_64(T v) {
+  if constexpr (sizeof(T) < 16) return 0;
+  return static_cast<uint64_t>(static_cast<int128>(v) >> 64) ^
+         static_cast<uint64_t>(static_cast<int64_t>(v) >> 63);
 }
 
 /// Products of values of 64 bits, which have 38 digits at most: one multiplication. False when some
@@ -81,7 +79,7 @@ bool multiply_small(run& r, const instruction& in) {
       const A x = a[i];
       const B y = b[i];
       large |= beyond_64(x) | beyond_64(y);
-      const int128 product = static_cast<int128>(low(x)) * low(y);
+      const int128 product = static_cast<int128>(static_cast<int64_t>(x)) * static_cast<int64_t>(y);
       std::memcpy(static_cast<void*>(out + i), &product, sizeof product);
     }
   });
