@@ -1,0 +1,348 @@
+#!/usr/bin/env python3
+"""Faults of a cluster on real processes in network namespaces, from a seed: kill -9, SIGSTOP, links cut both ways or
+one way, a full disk, restarts, of any node and of several one after the other, while four idempotent producers
+(acks=all), two transactional writers, groups of consumers and a copier work on topics of three replicas of which two
+have to be in sync. Afterwards the clients' journals are compared with the topics: nothing acknowledged is lost, nothing
+is there twice, order is kept, transactions are whole or invisible, offsets of groups never ran backwards, and no two
+readers saw different records at one offset (the anomalies that Jepsen's Kafka workload looks for). Prints the seed.
+
+Usage: cluster_campaign_test.py WEIR [--rounds N] [--nodes N] [--seed S] [--faults NAME,...] [--keep FOLDER]
+"""
+import argparse
+import ctypes
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import net  # noqa: E402
+from broker_verify import COPIES, LOAD, TRANSACTIONS, Verifier  # noqa: E402
+
+PARTITIONS = 4
+ROLES = [("producer", 4), ("writer", 2), ("member", 4), ("copier", 1), ("observer", 1)]
+READY_SECONDS_MAX = 30
+HEALTHY_SECONDS_MAX = 60
+CLIENTS_END_SECONDS_MAX = 180
+DISK_BYTES = 700 << 20
+KAFKA, PEERS, HTTP = 9092, 9100, 8080
+CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 1 << 18
+SETTINGS = {"offsets.topic.num.partitions": 4, "transaction.state.log.num.partitions": 4,
+            "group.initial.rebalance.delay.ms": 100, "min.insync.replicas": 2}
+FAULTS = ("kill", "pause", "cut", "cut_one_way", "isolate", "full_disk", "restart", "kill_two")
+
+
+def own_mounts() -> None:
+    """Disks of the nodes are small file systems that nobody else sees and that go with this process."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWNS) != 0 or \
+            libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None) != 0:
+        raise SystemExit(f"no mounts of its own: {os.strerror(ctypes.get_errno())}")
+
+
+class Node:
+    def __init__(self, cluster, name: str):
+        self.cluster, self.name = cluster, name
+        self.ip = cluster.network.address(name)
+        self.dir = cluster.dir / name
+        self.dir.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(self.dir)],
+                       check=True)
+        self.log = cluster.dir / f"{name}.log"
+        self.process, self.paused = None, False
+
+    def start(self, wait: bool = True) -> None:
+        assert self.process is None
+        others = [f"{self.cluster.network.address(n)}:{PEERS}" for n in self.cluster.names
+                  if n != self.name]
+        command = [self.cluster.weir, "node", "--data-dir", str(self.dir / "data"), "--name", self.name,
+                   "--kafka", f"{self.ip}:{KAFKA}", "--peers", f"{self.ip}:{PEERS}", "--http",
+                   f"{self.ip}:{HTTP}"]
+        # The first one begins the cluster; who has been in it knows it from its disk.
+        if self.name != self.cluster.names[0] or (self.dir / "data" / "cluster-id").exists():
+            command += ["--join", ",".join(others)]
+        for name, value in SETTINGS.items():
+            command += ["--broker-config", f"{name}={value}"]
+        with open(self.log, "ab") as log:
+            self.process = self.cluster.network.start(self.name, command, stdout=subprocess.PIPE,
+                                                      stderr=log)
+        if wait:
+            self.wait_ready()
+
+    def wait_ready(self) -> None:
+        until = time.monotonic() + READY_SECONDS_MAX
+        os.set_blocking(self.process.stdout.fileno(), False)
+        out = b""
+        while not out.endswith(b"\n"):
+            if self.process.poll() is not None:
+                raise SystemExit(f"{self.name} ended with {self.process.returncode}:\n{self.said()}")
+            if time.monotonic() > until:
+                raise SystemExit(f"{self.name} is not ready:\n{self.said()}")
+            out += self.process.stdout.read() or b""
+            time.sleep(0.005)
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")[-3000:] if self.log.exists() else ""
+
+    def kill(self) -> None:
+        code = self.process.poll()
+        if code is not None:
+            raise SystemExit(f"{self.name} ended by itself with {code}:\n{self.said()}")
+        self.process.send_signal(signal.SIGKILL)
+        self.ended()
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(READY_SECONDS_MAX)
+        if code != 0:
+            raise SystemExit(f"{self.name} stopped with {code}:\n{self.said()}")
+        self.ended()
+
+    def ended(self) -> None:
+        self.process.wait()
+        self.process.stdout.close()
+        self.process = None
+
+    def pause(self, on: bool) -> None:
+        self.process.send_signal(signal.SIGSTOP if on else signal.SIGCONT)
+
+    def fill(self, on: bool) -> None:
+        ballast = self.dir / "ballast"
+        if not on:
+            return ballast.unlink(missing_ok=True)
+        disk = os.statvfs(self.dir)
+        with open(ballast, "wb") as f:
+            try:
+                os.posix_fallocate(f.fileno(), 0, disk.f_bavail * disk.f_frsize)
+            except OSError:
+                pass  # somebody was faster: it is full
+
+
+class Cluster:
+    def __init__(self, weir: str, nodes: int, folder):
+        self.weir = str(pathlib.Path(weir).resolve())
+        self.own_folder = folder is None
+        self.dir = pathlib.Path(folder or tempfile.mkdtemp(prefix="weir-campaign-"))
+        self.dir.mkdir(parents=True, exist_ok=True)
+        self.names = [f"n{i + 1}" for i in range(nodes)]
+        self.network = net.Network([*self.names, "client"])
+        self.nodes = {n: Node(self, n) for n in self.names}
+        self.address = ",".join(f"{n.ip}:{KAFKA}" for n in self.nodes.values())
+
+    def start(self) -> float:
+        began = time.monotonic()
+        first, *rest = self.nodes.values()
+        first.start()
+        for n in rest:
+            n.start(wait=False)
+        for n in rest:
+            n.wait_ready()
+        return time.monotonic() - began
+
+    def state(self):
+        """What some node says of the cluster; None: nobody answers."""
+        for n in self.nodes.values():
+            done = self.network.run("client", ["curl", "-sf", "-m", "2", f"http://{n.ip}:{HTTP}/cluster"],
+                                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            if done.returncode == 0:
+                return json.loads(done.stdout)
+        return None
+
+    def wait_healthy(self) -> float:
+        """Until every node lives and every replica is in sync."""
+        began = time.monotonic()
+        state = None
+        while time.monotonic() - began < HEALTHY_SECONDS_MAX:
+            state = self.state()
+            if state and all(n["alive"] for n in state["nodes"]) and \
+                    state["partitions"]["under_replicated"] == 0 and \
+                    state["partitions"]["leaderless"] == 0:
+                return time.monotonic() - began
+            time.sleep(0.1)
+        logs = "".join(f"\n{n.name}:\n{n.said()}" for n in self.nodes.values())
+        raise SystemExit(f"not healthy after {HEALTHY_SECONDS_MAX} s: {state}{logs}")
+
+    def create(self, topics: dict) -> None:
+        from confluent_kafka.admin import AdminClient, NewTopic
+        with self.network.inside("client"):
+            admin = AdminClient({"bootstrap.servers": self.address})
+            made = admin.create_topics([NewTopic(name, PARTITIONS, min(3, len(self.names)), config=config)
+                                        for name, config in topics.items()])
+            for future in made.values():
+                future.result(30)
+
+    def close(self) -> None:
+        for n in self.nodes.values():
+            if n.process is not None:
+                n.process.kill()
+                n.process.wait()
+        self.network.close()
+        for n in self.nodes.values():
+            subprocess.run(["umount", "-l", str(n.dir)], check=False)
+        if self.own_folder:
+            shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class Campaign:
+    def __init__(self, cluster: Cluster, chance: random.Random):
+        self.cluster, self.chance = cluster, chance
+        self.told = []
+
+    def node(self) -> Node:
+        return self.chance.choice(list(self.cluster.nodes.values()))
+
+    def hold(self) -> None:
+        time.sleep(self.chance.choice((0.3, 1.0, 2.0, 5.0)) * self.chance.uniform(0.5, 1.0))
+
+    def round(self, fault: str) -> None:
+        node = self.node()
+        other = self.chance.choice([n for n in self.cluster.nodes.values() if n is not node])
+        self.told.append(f"{fault} {node.name}")
+        getattr(self, fault)(node, other)
+
+    def kill(self, node: Node, _) -> None:
+        node.kill()
+        self.hold()
+        node.start()
+
+    def kill_two(self, node: Node, other: Node) -> None:
+        node.kill()
+        time.sleep(self.chance.uniform(0, 1.0))
+        other.kill()
+        self.hold()
+        other.start(wait=False)
+        time.sleep(self.chance.uniform(0, 1.0))
+        node.start(wait=False)
+        other.wait_ready()
+        node.wait_ready()
+
+    def restart(self, node: Node, _) -> None:
+        node.stop()
+        self.hold()
+        node.start()
+
+    def pause(self, node: Node, _) -> None:
+        node.pause(True)
+        self.hold()
+        node.pause(False)
+
+    def cut(self, node: Node, other: Node) -> None:
+        self.cluster.network.cut(node.name, other.name)
+        self.hold()
+        self.cluster.network.heal()
+
+    def cut_one_way(self, node: Node, other: Node) -> None:
+        self.cluster.network.cut(node.name, other.name, one_way=True)
+        self.hold()
+        self.cluster.network.heal()
+
+    def isolate(self, node: Node, _) -> None:
+        self.cluster.network.isolate(node.name)
+        self.hold()
+        self.cluster.network.heal()
+
+    def full_disk(self, node: Node, _) -> None:
+        node.fill(True)
+        self.hold()
+        node.fill(False)
+
+
+def start_clients(cluster: Cluster, folder: pathlib.Path, seed: int) -> list:
+    here = pathlib.Path(__file__).resolve().parent
+    clients = []
+    for role, count in ROLES:
+        for number in range(count):
+            with open(folder / f"{role}{number}.err", "ab") as err:
+                clients.append((role, number, cluster.network.start(
+                    "client", [sys.executable, str(here / "broker_clients.py"), role, str(number),
+                               cluster.address, str(folder), str(seed)], stderr=err)))
+    return clients
+
+
+def look_after(clients: list, folder: pathlib.Path) -> None:
+    for role, number, process in clients:
+        if process.poll() not in (None, 0):
+            raise SystemExit(f"{role}{number} ended with {process.returncode}: "
+                             f"{(folder / f'{role}{number}.err').read_text()[-1500:]}")
+
+
+def finish(clients: list, folder: pathlib.Path) -> None:
+    """Producers first, then those who read what they wrote, then the observer's last look."""
+    signals = {"producer": "STOP", "writer": "STOP", "member": "READ", "copier": "READ",
+               "observer": "DONE"}
+    until = time.monotonic() + CLIENTS_END_SECONDS_MAX
+    for role, number, process in clients:
+        (folder / signals[role]).touch()
+        try:
+            process.wait(max(1.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            raise SystemExit(f"{role}{number} does not come to its end")
+    look_after(clients, folder)
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("weir")
+    arguments.add_argument("--rounds", type=int, default=20)
+    arguments.add_argument("--nodes", type=int, default=3)
+    arguments.add_argument("--seed", type=int, default=int(time.time()))
+    arguments.add_argument("--faults", default=",".join(FAULTS))
+    arguments.add_argument("--keep", help="a folder for everything, which stays")
+    a = arguments.parse_args()
+    net.skip_unless_permitted()
+    own_mounts()
+    print(f"seed {a.seed}", flush=True)
+    chance = random.Random(a.seed)
+    cluster = Cluster(a.weir, a.nodes, a.keep)
+    clients = []
+    try:
+        folder = cluster.dir / "journals"
+        folder.mkdir()
+        print(f"{a.nodes} nodes ready after {cluster.start():.2f} s", flush=True)
+        small = {"segment.bytes": str(1 << 20), "min.insync.replicas": "2"}
+        cluster.create({LOAD: small, TRANSACTIONS: small, COPIES: small})
+        clients = start_clients(cluster, folder, a.seed)
+        time.sleep(2)  # they come up
+        campaign = Campaign(cluster, chance)
+        healed = []
+        for n in range(a.rounds):
+            campaign.round(chance.choice(a.faults.split(",")))
+            look_after(clients, folder)
+            # Sometimes the next fault meets a cluster that has not recovered from the last.
+            if chance.random() < 0.6:
+                healed.append(cluster.wait_healthy())
+                time.sleep(chance.uniform(0.2, 1.0))
+            print(f"round {n + 1}: {campaign.told[-1]}", flush=True)
+        cluster.wait_healthy()
+        finish(clients, folder)
+        if healed:
+            print(f"{a.rounds} rounds; healthy {sorted(healed)[len(healed) // 2]:.1f} s after a fault in "
+                  f"the median, {max(healed):.1f} s at most", flush=True)
+        with cluster.network.inside("client"):
+            ok = Verifier(cluster.address, folder, PARTITIONS).run()
+        complaints = [f"{n.name}: {line}" for n in cluster.nodes.values()
+                      for line in n.log.read_text(errors="replace").splitlines()
+                      if " lost" in line or "damaged" in line]
+        if complaints:
+            sys.exit(f"nodes report damage: {complaints[:5]}")
+        sys.exit(0 if ok else 1)
+    except BaseException:
+        for n in cluster.nodes.values():
+            print(f"--- {n.name}\n{n.said()}", file=sys.stderr)
+        raise
+    finally:
+        for _, _, process in clients:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        cluster.close()
+
+
+if __name__ == "__main__":
+    main()
