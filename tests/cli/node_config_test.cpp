@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <fstream>
+#include <random>
 
 #include "cluster/cli/config/config_file.hpp"
 #include "cluster/cli/config/node_config.hpp"
@@ -111,6 +112,38 @@ TEST_CASE("config files: TOML") {
   CHECK(refused("[a\n") == "n.toml:1: expected ']' after the table's name");
   CHECK(refused("= 1\n") == "n.toml:1: expected a key");
   CHECK(refused("a = 1\n\na = 2\n") == "n.toml:3: a is already set in line 1");
+}
+
+TEST_CASE("config files: damaged text is an error or other entries, never more") {
+  const std::string toml =
+      "# a node\nname = \"n#7\"\njoin = [ 'a:1',\n \"b:2\", ]\n[broker_config]\n\"log.x\" = 1_0\n";
+  const std::string yaml = "name: n7\njoin: [a:1, b:2]\nbroker_config:\n  log.x: 'a,b'\n";
+  const std::string characters("#\"'[]{}=.,:\\\n\r\t \0ax1", 21);
+  std::mt19937 random(7);
+  auto pick = [&random](size_t n) {
+    return std::uniform_int_distribution<size_t>(0, n - 1)(random);
+  };
+  size_t refused = 0;
+  for (int round = 0; round < 20'000; ++round) {
+    std::string text = round % 2 ? toml : yaml;
+    for (size_t i = 0, n = 1 + pick(4); i < n; ++i) {
+      const auto at = pick(text.size());
+      if (pick(3) == 0)
+        text.erase(at, 1 + pick(5));
+      else
+        text.insert(at, 1, characters[pick(characters.size())]);
+      if (text.empty()) text = "#";
+    }
+    auto parsed = round % 2 ? parse_config_toml(text, "n") : parse_config_yaml(text, "n");
+    const int lines = 1 + static_cast<int>(std::count(text.begin(), text.end(), '\n'));
+    if (!parsed) {
+      ++refused;
+      CHECK_MESSAGE(parsed.err().message.starts_with("n:"), parsed.err().message);
+      continue;
+    }
+    for (const auto& e : *parsed) CHECK((e.line >= 1 && e.line <= lines));
+  }
+  CHECK(refused > 5'000);
 }
 
 TEST_CASE("addresses") {
