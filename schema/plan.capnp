@@ -60,6 +60,9 @@ struct JoinSide {
   retainUs @3 :Int64;
   hasChanges @4 :Bool;
   stays @5 :Bool;
+  endsByColumn @6 :Bool;
+  lateColumn @7 :UInt32;   # 1 + the column; 0 = none
+  onePartner @8 :Bool;
 }
 
 struct Join {
@@ -167,6 +170,8 @@ struct TopN {
   windowEndKey @9 :UInt32;  # 1 + index in keys; 0 = none
   lastArrived @10 :Bool;
   preselect @11 :Bool;
+  timeColumn @12 :UInt32;  # 1 + the column; 0 = none
+  retainUs @13 :Int64;
 }
 
 struct FlatMap {

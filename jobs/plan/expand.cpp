@@ -8,6 +8,7 @@
 #include "jobs/plan/error_policies.hpp"
 #include "jobs/plan/growth.hpp"
 #include "jobs/plan/joins.hpp"
+#include "jobs/plan/key_ends.hpp"
 #include "jobs/plan/lookups.hpp"
 #include "jobs/plan/needs.hpp"
 #include "jobs/plan/split_filters.hpp"
@@ -628,6 +629,8 @@ class expander {
     wanted.resize(columns);
     for (auto k : n.top.keys) wanted[k] = true;
     for (const auto& t : n.top.order) wanted[t.column] = true;
+    const auto end = end_of_partitions(nodes_, n);
+    if (end) wanted[end->column] = true;
     auto in = reduced(n, wanted);
     WEIR_TRY(check_kept_rows(
         *in.type, n.top.last_arrived ? "One row per PRIMARY KEY" : "ORDER BY with a limit"));
@@ -643,6 +646,10 @@ class expander {
     s.with_number = !n.top.number_name.empty() && needs_[i][columns];
     s.input_has_changes = nodes_[n.inputs[0].node].emits_changes;
     if (n.final_only) s.emit = emit_mode::final_only;
+    if (end) {
+      s.time_column = in.map[end->column];
+      s.retain_us = end->retain_us;
+    }
     auto type = std::make_shared<schema>(*in.type);
     type->event_time.reset();
     if (n.top.by_window) {
@@ -733,6 +740,8 @@ class expander {
     if (life) {
       side.time_column = e.map[life->column];
       side.retain_us = life->retain_us;
+      side.ends_by_column = life->by_column;
+      if (life->late) side.late_column = e.map[*life->late];
     }
     const auto changes = side.has_changes = at(in.op).emits_changes;
     if (plain && s.columns.size() == in.type->size()) {
@@ -762,8 +771,12 @@ class expander {
       if (const auto c = bare_column(k.left)) wanted[0][*c] = true;
       if (const auto c = bare_column(k.right)) wanted[1][*c] = true;
     }
-    if (parts.left) wanted[0][parts.left->column] = true;
-    if (parts.right) wanted[1][parts.right->column] = true;
+    for (size_t s : {0, 1}) {
+      const auto& life = s == 0 ? parts.left : parts.right;
+      if (!life) continue;
+      wanted[s][life->column] = true;
+      if (life->late) wanted[s][*life->late] = true;
+    }
     return wanted;
   }
 
@@ -791,6 +804,8 @@ class expander {
       return c < lefts ? left.map[c] : left_columns + right.map[c - lefts];
     };
     read_condition(parts, s, physical);
+    s.left.one_partner = has_one_partner(nodes_, n, false);
+    s.right.one_partner = has_one_partner(nodes_, n, true);
     auto e = join_result(i, s.output, physical);
     const auto left_keys = s.left.keys, right_keys = s.right.keys;
     const auto parallelism = left_keys.empty() ? 1 : n.parallelism;

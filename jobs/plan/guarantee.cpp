@@ -55,19 +55,29 @@ state_bound bound_by(int64_t ttl_us) {
   return ttl_us == 0 ? state_bound::unbounded : state_bound::bounded;
 }
 
-std::string kept_until(const join_side& s, int64_t ttl_us) {
-  if (!s.time_column) return stay(drops_untouched(s) ? ttl_us : 0);
-  if (s.retain_us < 0) return "until their window ends";
-  return "until the watermark is " + format_duration_us(s.retain_us) + " beyond";
+std::string until_beyond(int64_t retain_us, const std::string& column = {}) {
+  return "until the watermark is " + (retain_us == 0 ? "" : format_duration_us(retain_us) + " ") +
+         "beyond" + (column.empty() ? "" : " " + column);
 }
 
-state_info state_of_join(const join_spec& s, int64_t ttl_us) {
+std::string kept_until(join_side s, const schema_ptr& in, int64_t ttl_us) {
+  if (s.one_partner) {
+    s.one_partner = false;
+    return "until their one partner comes, else " + kept_until(std::move(s), in, ttl_us);
+  }
+  if (!s.time_column) return stay(drops_untouched(s) ? ttl_us : 0);
+  if (s.ends_by_column) return until_beyond(s.retain_us, in->fields[*s.time_column].name);
+  if (s.retain_us < 0) return "until their window ends";
+  return until_beyond(s.retain_us);
+}
+
+state_info state_of_join(const join_spec& s, const std::vector<schema_ptr>& in, int64_t ttl_us) {
   if (is_as_of(s.kind))
     return {
         state_bound::bounded,
         "left rows until the watermark has passed them; of each key the newest right row that it "
         "has passed, and younger ones"};
-  const auto left = kept_until(s.left, ttl_us), right = kept_until(s.right, ttl_us);
+  const auto left = kept_until(s.left, in[0], ttl_us), right = kept_until(s.right, in[1], ttl_us);
   const bool bounded = (s.left.time_column && s.right.time_column) || ttl_us != 0;
   return {bounded ? state_bound::bounded : state_bound::unbounded,
           left == right ? "the rows of both sides, " + left
@@ -158,7 +168,11 @@ state_info of_top_n(const top_n_spec& s, const schema_ptr& in, int64_t ttl_us) {
   if (s.function != rank_function::row_number || s.with_ties) rows += " and their peers";
   if (s.keys.empty())
     return {last == UINT64_MAX ? state_bound::unbounded : state_bound::bounded, rows};
-  return {bound_by(ttl_us), rows + " per key (" + key_names(s.keys, in) + "), " + stay(ttl_us)};
+  rows += " per key (" + key_names(s.keys, in) + "), ";
+  if (s.time_column)
+    return {state_bound::bounded,
+            rows + until_beyond(s.retain_us, in->fields[*s.time_column].name)};
+  return {bound_by(ttl_us), rows + stay(ttl_us)};
 }
 
 }  // namespace
@@ -196,7 +210,7 @@ state_info state_of(const physical_plan& plan, operator_index i) {
             "the rows of open sessions, freed when the watermark passes their end"};
   if (std::holds_alternative<distinct_spec>(n.spec))
     return {bound_by(n.state_ttl_us), "one entry per distinct row, " + stay(n.state_ttl_us)};
-  if (const auto* j = std::get_if<join_spec>(&n.spec)) return state_of_join(*j, n.state_ttl_us);
+  if (const auto* j = std::get_if<join_spec>(&n.spec)) return state_of_join(*j, in, n.state_ttl_us);
   if (const auto* l = std::get_if<lookup_spec>(&n.spec))
     return {state_bound::bounded,
             l->cache_us ? "the whole table in each task, not older than its cache"

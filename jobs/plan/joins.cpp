@@ -18,9 +18,9 @@ sides sides_of(const expr::node& e, uint32_t lefts) {
   return l && r ? sides::both : l ? sides::left : r ? sides::right : sides::none;
 }
 
-/// "time" or "time + interval" over one event-time column.
+/// "time" or "time + interval" over one column.
 struct moment {
-  bool right = false;
+  uint32_t column = 0;
   int64_t offset_us = 0;
 };
 
@@ -37,47 +37,56 @@ std::optional<int64_t> fixed_interval(const expr::node_ptr& given) {
   return us > INT64_MAX / 8 || us < INT64_MIN / 8 ? std::nullopt : std::optional(us);
 }
 
-std::optional<moment> moment_of(const expr::node_ptr& n, std::optional<uint32_t> left,
-                                std::optional<uint32_t> right) {
-  if (n->kind == expr::node_kind::column) {
-    if (n->column == left) return moment{false, 0};
-    if (n->column == right) return moment{true, 0};
-    return {};
-  }
+std::optional<moment> moment_of(const expr::node_ptr& n) {
+  if (n->kind == expr::node_kind::column && n->type.id == type_id::timestamp)
+    return moment{n->column, 0};
   if (n->kind != expr::node_kind::call || n->args.size() != 2 ||
       (n->function != "+" && n->function != "-"))
     return {};
-  auto base = moment_of(n->args[0], left, right);
+  auto base = moment_of(n->args[0]);
   const auto by = fixed_interval(n->args[1]);
   if (!base || !by) return {};
   base->offset_us += n->function == "+" ? *by : -*by;
   return base;
 }
 
-/// Bounds of left time - right time.
+/// Bounds of left time - right time; and of each side a column up to which, and how much farther,
+/// the other side's times may be.
 struct distance {
   std::optional<int64_t> least, most;
+  std::optional<moment> left_end, right_end;
   void at_least(int64_t v) { least = least ? std::max(*least, v) : v; }
   void at_most(int64_t v) { most = most ? std::min(*most, v) : v; }
 };
 
-void read_bound(const expr::node_ptr& e, std::optional<uint32_t> left,
+/// a + x <= b + y.
+void read_order(const moment& a, const moment& b, uint32_t lefts, std::optional<uint32_t> left,
+                std::optional<uint32_t> right, distance& d) {
+  if ((a.column < lefts) == (b.column < lefts)) return;
+  const int64_t by = b.offset_us - a.offset_us;
+  if (a.column == left) {
+    if (b.column == right)
+      d.at_most(by);
+    else if (!d.right_end)
+      d.right_end = moment{b.column - lefts, by};
+  } else if (a.column == right) {
+    if (b.column == left)
+      d.at_least(-by);
+    else if (!d.left_end)
+      d.left_end = moment{b.column, by};
+  }
+}
+
+void read_bound(const expr::node_ptr& e, uint32_t lefts, std::optional<uint32_t> left,
                 std::optional<uint32_t> right, distance& d) {
   if (e->kind != expr::node_kind::call || e->args.size() != 2) return;
   const auto& f = e->function;
   const bool up = f == "<" || f == "<=", down = f == ">" || f == ">=";
   if (!up && !down && f != "=") return;
-  const auto a = moment_of(e->args[0], left, right), b = moment_of(e->args[1], left, right);
-  if (!a || !b || a->right == b->right) return;
-  // a + x OP b + y: a - b OP y - x.
-  const int64_t by = b->offset_us - a->offset_us;
-  if (!a->right) {
-    if (!down) d.at_most(by);
-    if (!up) d.at_least(by);
-  } else {
-    if (!down) d.at_least(-by);
-    if (!up) d.at_most(-by);
-  }
+  const auto a = moment_of(e->args[0]), b = moment_of(e->args[1]);
+  if (!a || !b) return;
+  if (!down) read_order(*a, *b, lefts, left, right, d);
+  if (!up) read_order(*b, *a, lefts, left, right, d);
 }
 
 }  // namespace
@@ -113,7 +122,7 @@ join_parts analyze_join(const std::vector<logical_node>& nodes, const logical_no
   if (right->event_time) right_time = lefts + *right->event_time;
   distance d;
   for (const auto& part : all) {
-    read_bound(part, left->event_time, right_time, d);
+    read_bound(part, lefts, left->event_time, right_time, d);
     auto e = part;
     auto is_call = [&e](const char* name, size_t args) {
       return e->kind == expr::node_kind::call && e->function == name && e->args.size() == args;
@@ -164,6 +173,19 @@ join_parts analyze_join(const std::vector<logical_node>& nodes, const logical_no
   // A left row has its last partner when the right time is its own less the least distance.
   if (d.least) out.left = {*left->event_time, std::max<int64_t>(0, -*d.least)};
   if (d.most) out.right = {*right->event_time, std::max<int64_t>(0, *d.most)};
+  // Its event time says nothing, but another column. An end of a row that changes might come late.
+  auto by_column = [](const std::optional<moment>& end, const logical_node& side,
+                      std::optional<join_parts::lifetime>& life) {
+    if (life || !end || side.emits_changes) return;
+    life = {end->column, std::max<int64_t>(0, end->offset_us)};
+    life->by_column = true;
+  };
+  if (left->event_time && right->event_time) {
+    by_column(d.left_end, l, out.left);
+    by_column(d.right_end, r, out.right);
+    if (out.left && out.left->by_column && out.right) out.left->late = left->event_time;
+    if (out.right && out.right->by_column && out.left) out.right->late = right->event_time;
+  }
   return out;
 }
 

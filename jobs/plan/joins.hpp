@@ -22,6 +22,10 @@ struct join_parts {
   struct lifetime {
     uint32_t column = 0;  // of its side
     int64_t retain_us = 0;
+    /// The column is not the side's event time but one up to which partners come; rows are late by
+    /// `late` (join_side).
+    bool by_column = false;
+    std::optional<uint32_t> late = {};
   };
   std::vector<key> keys;
   expr::node_ptr condition;  // the rest, over both sides' columns; null: nothing

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "jobs/plan/joins.hpp"
+#include "jobs/plan/key_ends.hpp"
 
 namespace weir::planner {
 namespace {
@@ -111,6 +112,7 @@ class finder {
           if (mine[c]) need(n.inputs[0], c);
         for (auto k : n.top.keys) need(n.inputs[0], k);
         for (const auto& t : n.top.order) need(n.inputs[0], t.column);
+        if (const auto end = end_of_partitions(nodes_, n)) need(n.inputs[0], end->column);
         break;
       case kind::distinct:
       case kind::settle:
@@ -132,8 +134,12 @@ class finder {
     if (n.predicate)
       for (auto c : expr::columns_of(*n.predicate)) column(c);
     const auto parts = analyze_join(nodes_, n);
-    if (parts.left) need(n.inputs[0], parts.left->column);
-    if (parts.right) need(n.inputs[1], parts.right->column);
+    for (size_t s : {0, 1}) {
+      const auto& life = s == 0 ? parts.left : parts.right;
+      if (!life) continue;
+      need(n.inputs[s], life->column);
+      if (life->late) need(n.inputs[s], *life->late);
+    }
     for (auto r : n.inputs) {
       auto& theirs = needs_[r.node];
       if (r.port == 0 && std::find(theirs.begin(), theirs.end(), true) == theirs.end())

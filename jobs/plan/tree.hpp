@@ -25,6 +25,9 @@ void refresh_changes(std::vector<logical_node>&);
 /// Inner joins below each other go in an order in which each has equal columns, where there is one
 /// and the written one has joins without.
 void order_joins(std::vector<logical_node>&);
+/// Filters of a side that the other one's rows find by a key are asked behind the join: rows that
+/// have met the one partner that they can have need not be kept.
+void lift_filters(std::vector<logical_node>&);
 /// A condition that bounds row_number(), rank() or dense_rank() from above keeps the first rows of
 /// each partition: no other need be numbered.
 void ranks_to_top_n(std::vector<logical_node>&);

@@ -152,10 +152,7 @@ class asker {
 
   static bool of_scan(const logical_node& n, const columns& by) {
     if (n.table.options.at("connector") == "sequence") return by.count(0) != 0;
-    // Of a table whose changes are read, and of one that is looked up, the key is a promise.
-    if (n.table.primary_key.empty() ||
-        (!is_change_format(n.table.options) && !n.table.options.count("lookup")))
-      return false;
+    if (n.table.primary_key.empty()) return false;  // else it is a promise
     return std::all_of(n.table.primary_key.begin(), n.table.primary_key.end(),
                        [&](const std::string& k) {
                          const auto c = n.output->find(k);

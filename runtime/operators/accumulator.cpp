@@ -127,6 +127,43 @@ void merge_moments(uint64_t* w, int64_t n2, double sx2, double sxx2) {
   as_int(w) += n2;
 }
 
+/// Of shifted moments: sums of what may come and go in any order, so that they add up over parts.
+struct shifted_moments {
+  int64_t n;
+  double shift, sum, squares;
+  int64_t others;  // NaN and infinities
+
+  static shifted_moments load(const uint64_t* w) {
+    return {static_cast<int64_t>(w[0]), load_double(w + 1), load_double(w + 2), load_double(w + 3),
+            static_cast<int64_t>(w[4])};
+  }
+  void store(uint64_t* w) const {
+    as_int(w) = n;
+    store_double(w + 1, shift);
+    store_double(w + 2, sum);
+    store_double(w + 3, squares);
+    as_int(w + 4) = others;
+  }
+  bool nothing() const { return n == others && sum == 0 && squares == 0; }
+};
+
+void add_shifted(uint64_t* w, double v, int64_t weight) {
+  auto m = shifted_moments::load(w);
+  if (!std::isfinite(v)) {
+    m.n += weight;
+    m.others += weight;
+    m.store(w);
+    return;
+  }
+  // A value of the part: squares of what is near 0 keep their digits.
+  if (m.nothing()) m.shift = v;
+  const double d = v - m.shift, times = static_cast<double>(weight);
+  m.n += weight;
+  m.sum += times * d;
+  m.squares += times * d * d;
+  m.store(w);
+}
+
 double to_double(const column& c, uint32_t r) {
   switch (c.type.id) {
     case type_id::int32:
@@ -301,8 +338,14 @@ status accumulate(const accumulator& a, row_table& table, const accumulator_inpu
       return {};
     }
     case accumulator_kind::moments:
-      each(a, in,
-           [&](uint64_t* w, uint32_t r, auto weight) { add_moment(w, to_double(*c, r), weight); });
+      if (a.shifted())
+        each(a, in, [&](uint64_t* w, uint32_t r, auto weight) {
+          add_shifted(w, to_double(*c, r), weight);
+        });
+      else
+        each(a, in, [&](uint64_t* w, uint32_t r, auto weight) {
+          add_moment(w, to_double(*c, r), weight);
+        });
       return {};
     case accumulator_kind::pick:
       pick(a, table, in, *c);
@@ -369,8 +412,27 @@ status merge_partial(const accumulator& a, row_table& table, const accumulator_i
   return {};
 }
 
-void add_moments(uint64_t* w, const uint64_t* more) {
-  merge_moments(w, static_cast<int64_t>(more[0]), load_double(more + 1), load_double(more + 2));
+void add_moments(const accumulator& a, uint64_t* w, const uint64_t* more) {
+  if (!a.shifted()) {
+    merge_moments(w, static_cast<int64_t>(more[0]), load_double(more + 1), load_double(more + 2));
+    return;
+  }
+  auto m = shifted_moments::load(w), other = shifted_moments::load(more);
+  if (m.nothing()) m.shift = other.shift;
+  // (v - m.shift) = (v - other.shift) + by
+  const double by = other.shift - m.shift, n = static_cast<double>(other.n - other.others);
+  m.n += other.n;
+  m.others += other.others;
+  m.squares += other.squares + 2 * by * other.sum + n * by * by;
+  m.sum += other.sum + n * by;
+  m.store(w);
+}
+
+double deviations(const accumulator& a, const uint64_t* w) {
+  if (!a.shifted()) return load_double(w + 2);
+  const auto m = shifted_moments::load(w);
+  if (m.others != 0) return std::numeric_limits<double>::quiet_NaN();
+  return std::max(0.0, m.squares - m.sum * m.sum / static_cast<double>(m.n));
 }
 
 double float_sum(const accumulator& a, const uint64_t* w) {

@@ -18,11 +18,13 @@ enum class accumulator_kind : uint8_t {
   sum_wide,   // int128 sum of int64 or decimal, int64 values
   sum_float,  // float64 sum of finite values, int64 values; under changes also how many were NaN
               // and +-infinity, so that they can leave again
-  moments,    // int64 values, float64 sum, float64 sum of squared deviations (Youngs and Cramer)
-  pick,       // int64 seen, value: min, max, first, last
-  distinct,   // int64 distinct values
-  text,       // int64 values, string: string_agg
-  bools,      // int64 true, int64 false
+  moments,    // int64 values, float64 sum, float64 sum of squared deviations (Youngs and Cramer);
+            // shifted(): int64 values, float64 shift, sum and sum of squares of finite values less
+            // the shift, int64 others
+  pick,      // int64 seen, value: min, max, first, last
+  distinct,  // int64 distinct values
+  text,      // int64 values, string: string_agg
+  bools,     // int64 true, int64 false
 };
 
 struct accumulator {
@@ -37,8 +39,15 @@ struct accumulator {
   uint32_t at = 0;        // first word within the value part of a row
   uint32_t words = 0;
 
-  /// Plans one call and takes its words from `layout`. `keep_all`: rows may be retracted.
-  static result<accumulator> make(const aggregate_call&, bool keep_all, row_layout& layout);
+  /// Plans one call and takes its words from `layout`. `keep_all`: rows may be retracted;
+  /// `in_parts`: as the member.
+  static result<accumulator> make(const aggregate_call&, bool keep_all, row_layout& layout,
+                                  bool in_parts = false);
+  /// Of a part whose rows come and go there may be values when their number is 0 or less: then
+  /// deviations from the mean say nothing, and those from a value of the part are summed.
+  bool shifted() const noexcept {
+    return kind == accumulator_kind::moments && in_parts && weighted;
+  }
   /// Types of its columns between a partial and a merge stage.
   std::vector<data_type> partial_types() const;
   /// Whether those are the argument itself rather than a sum of rows.
@@ -79,7 +88,9 @@ bool partial_of_rows(const accumulator&, const column_ptr& argument, const colum
 /// The sum of a sum_float from its words, NaN and infinities included.
 double float_sum(const accumulator&, const uint64_t* words);
 /// The words of one `moments` added to those of another.
-void add_moments(uint64_t* words, const uint64_t* more);
+void add_moments(const accumulator&, uint64_t* words, const uint64_t* more);
+/// The sum of squared deviations of a `moments` from its words, of at least one value.
+double deviations(const accumulator&, const uint64_t* words);
 /// The word or words of a value of a fixed-width column.
 void accumulator_value(const column&, uint32_t row, uint64_t* out) noexcept;
 /// Orders two values of a type as SQL does: words of state rows.

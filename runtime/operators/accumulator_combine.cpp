@@ -93,7 +93,7 @@ status combine(const accumulator& a, uint64_t* w, const uint64_t* from) {
       if (a.weighted) add_specials(w + 2, from + 2);
       return {};
     case accumulator_kind::moments:
-      add_moments(w, from);
+      add_moments(a, w, from);
       return {};
     case accumulator_kind::pick:
       if (newer_wins(a, w, from)) std::memcpy(w, from, size_t{8} * a.words);

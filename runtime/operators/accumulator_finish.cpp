@@ -22,9 +22,6 @@ int128 load128(const uint64_t* w) {
   std::memcpy(&v, w, 16);
   return v;
 }
-double load_double(const uint64_t* w) {
-  return __builtin_bit_cast(double, *w);
-}
 
 /// sum / n with `shift` more (or fewer) digits, rounded half away from zero; nothing when it does
 /// not fit.
@@ -89,7 +86,7 @@ result<bool> finish_one(const accumulator& a, const uint64_t* w, uint64_t* out) 
     case accumulator_kind::moments: {
       const bool sample = a.function == fn::stddev_samp || a.function == fn::var_samp;
       if (n <= (sample ? 1 : 0)) return false;
-      const double v = load_double(w + 2) / static_cast<double>(sample ? n - 1 : n);
+      const double v = deviations(a, w) / static_cast<double>(sample ? n - 1 : n);
       put(a.function == fn::stddev_samp || a.function == fn::stddev_pop ? std::sqrt(v) : v);
       return true;
     }

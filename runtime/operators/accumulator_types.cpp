@@ -109,9 +109,10 @@ result<data_type> aggregate_result_type(fn f, const data_type* argument) {
   return no_such(f, argument);
 }
 
-result<accumulator> accumulator::make(const aggregate_call& call, bool keep_all,
-                                      row_layout& layout) {
+result<accumulator> accumulator::make(const aggregate_call& call, bool keep_all, row_layout& layout,
+                                      bool in_parts) {
   accumulator a;
+  a.in_parts = in_parts;
   a.function = call.function;
   const data_type* argument = call.argument ? &call.argument->type : nullptr;
   WEIR_ASSIGN(a.type, aggregate_result_type(call.function, argument));
@@ -148,6 +149,7 @@ result<accumulator> accumulator::make(const aggregate_call& call, bool keep_all,
       break;
     case accumulator_kind::moments:
       take(type_id::decimal);
+      if (a.shifted()) take(type_id::decimal);
       break;
     case accumulator_kind::pick:
       take(a.argument.id);

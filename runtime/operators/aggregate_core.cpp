@@ -50,8 +50,8 @@ result<std::unique_ptr<aggregate_core>> aggregate_core::make(const aggregate_spe
   // Value word 0: the group's total weight.
   if (core->weighted_) core->layout_.add_value(type_id::int64);
   for (const auto& c : s.calls) {
-    WEIR_ASSIGN(auto a, accumulator::make(c, s.input_has_changes, core->layout_));
-    a.in_parts = s.windows || s.stage == aggregate_spec::phase::partial;
+    const bool in_parts = s.windows || s.stage == aggregate_spec::phase::partial;
+    WEIR_ASSIGN(auto a, accumulator::make(c, s.input_has_changes, core->layout_, in_parts));
     core->calls_.push_back(std::move(a));
   }
   if (expires) core->layout_.add_stamp();
@@ -99,21 +99,26 @@ void aggregate_core::make_multisets() {
   places_.resize(n);
   if (spec_.stage == aggregate_spec::phase::partial) return;
   const bool ordered = spec_.window_end_key || spec_.windows || layout_.stamped;
+  uint32_t slots_of_next = 0;
   auto shares = [&](size_t i, size_t k) {
     const auto &x = spec_.calls[i].argument, &y = spec_.calls[k].argument;
-    return !ordered && calls_[k].multiset && calls_[i].kind == accumulator_kind::distinct &&
+    return !ordered && slots_of_next < value_multiset::presence_slots_max && calls_[k].multiset &&
+           calls_[i].kind == accumulator_kind::distinct &&
            calls_[k].kind == accumulator_kind::distinct && x && y && expr::same_tree(*x, *y);
   };
   for (size_t i = 0; i < n; ++i) {
     if (!calls_[i].multiset || places_[i].values) continue;
-    uint32_t slots = 1;
-    for (size_t k = i + 1; k < n; ++k)
-      if (!places_[k].values && shares(i, k)) places_[k].slot = slots++;
+    auto& slots = slots_of_next = 1;
+    std::vector<size_t> others;
+    for (size_t k = i + 1; k < n; ++k) {
+      if (places_[k].values || !shares(i, k)) continue;
+      places_[k].slot = slots++;
+      others.push_back(k);
+    }
     multisets_[i] = std::make_unique<value_multiset>(
         calls_[i], layout_, "values/" + std::to_string(i), ordered, slots, memory_);
     places_[i].values = multisets_[i].get();
-    for (size_t k = i + 1; k < n; ++k)
-      if (!places_[k].values && shares(i, k)) places_[k].values = multisets_[i].get();
+    for (auto k : others) places_[k].values = multisets_[i].get();
   }
 }
 
@@ -211,6 +216,57 @@ status aggregate_core::add_call(size_t i, const group_run& run, const int32_t* w
   return accumulate(a, *table_, in, argument);
 }
 
+/// Call i and those that share its values: one lookup where all of them read one column.
+void aggregate_core::add_presence(size_t i, const group_run& run, uint32_t value_word) {
+  const auto* values = places_[i].values;
+  const column* argument = call_inputs_[i].argument;
+  slots_.assign(run.n, 0);
+  counts_.clear();
+  std::vector<size_t> apart;
+  for (size_t k = i; k < calls_.size(); ++k) {
+    if (places_[k].values != values) continue;
+    counts_.push_back(value_word + calls_[k].at);
+    if (call_inputs_[k].argument != argument) {
+      apart.push_back(k);
+      continue;
+    }
+    mark_slots(k, run);
+  }
+  add_slots(i, run, value_word);
+  for (size_t k : apart) {
+    slots_.assign(run.n, 0);
+    mark_slots(k, run);
+    add_slots(k, run, value_word);
+  }
+}
+
+/// The rows that a call's FILTER lets through and that have a value.
+void aggregate_core::mark_slots(size_t i, const group_run& run) {
+  const column* argument = call_inputs_[i].argument;
+  const column* filter = call_inputs_[i].filter;
+  const auto* pass = filter ? filter->data<uint8_t>() : nullptr;
+  const uint64_t bit = uint64_t{1} << places_[i].slot;
+  for (size_t k = 0; k < run.n; ++k) {
+    const uint32_t r = run.at[k];
+    bool in_it = !argument->validity || argument->is_valid(r);
+    if (pass) in_it = in_it && pass[r] && filter->is_valid(r);
+    slots_[k] |= in_it ? bit : 0;
+  }
+}
+
+void aggregate_core::add_slots(size_t i, const group_run& run, uint32_t value_word) {
+  size_t n = 0;
+  for (size_t k = 0; k < run.n; ++k) {
+    some_at_[n] = run.at[k];
+    some_rows_[n] = run.rows[k];
+    slots_[n] = slots_[k];
+    n += slots_[n] != 0;
+  }
+  if (n == 0) return;
+  places_[i].values->add_presence({some_rows_.data(), some_at_.data(), n, nullptr, value_word},
+                                  slots_.data(), counts_.data(), *call_inputs_[i].argument);
+}
+
 status aggregate_core::add_run(const batch& b, const group_run& run) {
   // Pre-aggregation is in no snapshot.
   if (spec_.stage != aggregate_spec::phase::partial) table_->touch(run.ids, run.n);
@@ -225,6 +281,10 @@ status aggregate_core::add_run(const batch& b, const group_run& run) {
     }
   }
   for (size_t i = 0; i < calls_.size(); ++i) {
+    if (i < places_.size() && places_[i].values && places_[i].values->presence_only()) {
+      if (places_[i].slot == 0) add_presence(i, run, word);
+      continue;
+    }
     auto done = add_call(i, run, weights, word);
     if (!done) return done.err().at("aggregate \"" + spec_.calls[i].name + "\"");
   }

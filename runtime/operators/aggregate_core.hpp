@@ -72,6 +72,9 @@ class aggregate_core {
   const column* filter(size_t i) const { return call_inputs_[i].filter; }
   /// Adds one run to call i: takes out filtered and NULL rows.
   status add_call(size_t i, const group_run&, const int32_t* weights, uint32_t value_word);
+  void add_presence(size_t i, const group_run&, uint32_t value_word);
+  void mark_slots(size_t i, const group_run&);
+  void add_slots(size_t i, const group_run&, uint32_t value_word);
 
  private:
   struct call_input {
@@ -122,6 +125,8 @@ class aggregate_core {
   std::vector<uint64_t*> rows_;
   std::vector<uint32_t> some_at_, some_ids_;
   std::vector<uint64_t*> some_rows_;
+  std::vector<uint64_t> slots_;   // of the rows of a run: which calls see them
+  std::vector<uint32_t> counts_;  // by slot
 };
 
 template <class Before>

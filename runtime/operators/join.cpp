@@ -44,6 +44,8 @@ class join_operator final : public stream_operator {
     alone_[0] = k == join_kind::left || k == join_kind::full || !pairs_;
     alone_[1] = k == join_kind::right || k == join_kind::full;
     deferred_ = defers_unmatched(s);
+    leaves_[0] = s.left.one_partner;
+    leaves_[1] = s.right.one_partner;
   }
 
   status open(const operator_context& c) override {
@@ -115,6 +117,8 @@ class join_operator final : public stream_operator {
     while (input_) {
       WEIR_ASSIGN(const bool more, step());
       WEIR_TRY(out_.flush(out));
+      // What is left of a run looks at its keys.
+      if (at_ == run_) remove_met();
       if (!more) {
         input_.reset();
         // A part with every batch: when both inputs end at once it is not worth the work.
@@ -218,7 +222,7 @@ class join_operator final : public stream_operator {
       e.row = rows;
       e.weight = input_->weight(physical[i]);
       e.logical = next_ + i;
-      if (mine.key_of(rows, &keys_[keyed_.size() * key_stride])) {
+      if (!mine.matches_nothing(rows) && mine.key_of(rows, &keys_[keyed_.size() * key_stride])) {
         keyed_.push_back(run_);
         // Rows that are never looked at again need not be kept.
         if (e.weight != 0 && !forgets_[at_side_]) kept_.push_back(run_);
@@ -250,9 +254,13 @@ class join_operator final : public stream_operator {
     }
     state_->keys().upsert(keys_.data(), hashes_, n, ids_, rows_, added_);
     for (size_t i = 0; i < n; ++i) {
-      entries_[keyed_[i]].key = rows_[i];
-      entries_[keyed_[i]].key_id = ids_[i];
+      auto& e = entries_[keyed_[i]];
+      e.key = rows_[i];
+      e.key_id = ids_[i];
+      // Who has met the only partner needs no place.
+      e.passes = leaves_[at_side_] && key_of(e).first(other()) != none;
     }
+    if (leaves_[at_side_]) std::erase_if(kept_, [this](uint32_t i) { return entries_[i].passes; });
   }
 
   void find_rows() {
@@ -316,6 +324,7 @@ class join_operator final : public stream_operator {
         }
       }
       started_ = false;
+      note_met(e);
       if (alone_[at_side_] && !deferred_ && (k.total(other()) > 0) == semi_)
         single(at_side_, e.row, e.weight);
       if (e.passes) continue;
@@ -323,6 +332,19 @@ class join_operator final : public stream_operator {
       add_weight(e);
     }
     return true;
+  }
+
+  /// The other side's rows of the key will not meet another one: they leave when the output that
+  /// holds them has.
+  void note_met(const entry& e) {
+    if (!leaves_[other()] || !e.key) return;
+    for (uint32_t id = key_of(e).first(other()); id != none; id = partners().next(id))
+      met_.emplace_back(id, e.key_id);
+  }
+  void remove_met() {
+    for (auto [id, key_id] : met_)
+      if (partners().rows().alive(id)) state_->remove(other(), id, key_id);
+    met_.clear();
   }
 
   void add_weight(const entry& e) {
@@ -405,6 +427,7 @@ class join_operator final : public stream_operator {
       if (!e.passes) matches_of(at_side_, e.id) = matched_;
     }
     matched_ = 0;
+    note_met(e);
     if (e.passes) return;
     key_of(e).add(at_side_, e.weight);
     add_weight(e);
@@ -491,6 +514,7 @@ class join_operator final : public stream_operator {
   int stamped_side_[2] = {0, 1};  // by table of expiry_
   size_t stamped_sides_ = 0;
   bool pairs_ = true, semi_ = false, deferred_ = false;
+  bool leaves_[2] = {false, false};   // rows of the side have one partner at most
   bool forgets_[2] = {false, false};  // rows of the side are not kept: the other one has ended
   uint32_t forgotten_ = 0;            // rows up to which they were taken out
   bool alone_[2] = {false, false};  // rows of the side are (or are not) in the output by themselves
@@ -517,7 +541,8 @@ class join_operator final : public stream_operator {
   std::vector<candidate> candidates_;
   std::vector<const uint64_t*> mine_, theirs_;
   std::vector<uint8_t> accepted_;
-  int64_t matched_ = 0;  // weight of the partners of the entry at hand
+  std::vector<std::pair<uint32_t, uint32_t>> met_;  // rows of the other side, and their keys
+  int64_t matched_ = 0;                             // weight of the partners of the entry at hand
 
   std::vector<uint32_t> leaving_[2];
   size_t leaving_at_[2] = {0, 0};

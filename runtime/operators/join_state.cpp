@@ -50,7 +50,11 @@ result<std::unique_ptr<join_side_state>> join_side_state::make(const join_side& 
     out->time_null_ = uint64_t{1} << (32 + *s.time_column);
     // Rows of one window end together.
     if (s.retain_us >= 0 && !on_time)
-      out->granule_ = std::max(lifetime_part_min_us, s.retain_us / lifetime_parts);
+      out->lifetimes_ = row_lifetimes(std::max(lifetime_part_min_us, s.retain_us / lifetime_parts));
+    if (const auto late = s.ends_by_column ? s.late_column : s.time_column) {
+      out->late_word_ = 1 + out->codec_.word_of(*late);
+      out->late_null_ = uint64_t{1} << (32 + *late);
+    }
   }
   return out;
 }
@@ -97,54 +101,35 @@ void join_side_state::unlink(uint32_t id, join_key& key, int side) noexcept {
 
 std::optional<timestamp_us> join_side_state::last_use(const uint64_t* row) const noexcept {
   if (*row & time_null_) return {};
-  timestamp_us t;
-  if (__builtin_add_overflow(time_of(row), side_.retain_us, &t)) return watermark_end - 1;
-  return t;
+  return last_use_of(time_of(row), side_.retain_us);
 }
 
 bool join_side_state::is_late(const uint64_t* row, timestamp_us watermark) const noexcept {
-  if (!expires() || *row & time_null_ || watermark == watermark_none) return false;
+  if (!late_word_ || *row & late_null_ || watermark == watermark_none) return false;
   timestamp_us t;
   // A window's row is late once its window has closed, another one when its time has passed.
-  if (__builtin_add_overflow(time_of(row), std::min<int64_t>(side_.retain_us, 0), &t)) return false;
+  if (__builtin_add_overflow(static_cast<timestamp_us>(row[*late_word_]),
+                             std::min<int64_t>(side_.retain_us, 0), &t))
+    return false;
   return t < watermark;
 }
 
 void join_side_state::note_lifetime(uint32_t id) {
   if (!expires()) return;
-  const auto t = last_use(rows_->row(id));
-  if (!t) return;
-  // The bucket is named by the last moment that it covers.
-  const int64_t rest = *t % granule_;
-  const int64_t below = *t - (rest < 0 ? rest + granule_ : rest);
-  timestamp_us last;
-  if (__builtin_add_overflow(below, granule_ - 1, &last)) last = watermark_end - 1;
-  // Neighbours mostly expire together. Other entries may move when one is added.
-  if (!bucket_ || bucket_time_ != last) {
-    bucket_ = &expiring_[last];
-    bucket_time_ = last;
-  }
-  bucket_->push_back(id);
-  ++expiring_rows_;
+  if (const auto t = last_use(rows_->row(id))) lifetimes_.add(id, *t);
 }
 
 void join_side_state::take_expired(timestamp_us t, std::vector<uint32_t>& out) {
-  auto end = expiring_.lower_bound(t);
-  for (auto it = expiring_.begin(); it != end; ++it) {
-    expiring_rows_ -= it->second.size();
-    for (uint32_t id : it->second) {
-      // Numbers of rows that were erased meanwhile may be others' by now.
-      if (!rows_->alive(id)) continue;
-      const auto last = last_use(rows_->row(id));
-      if (last && *last < t) out.push_back(id);
-    }
-  }
-  expiring_.erase(expiring_.begin(), end);
-  bucket_ = nullptr;
+  lifetimes_.take(t, [&](uint32_t id) {
+    // Numbers of rows that were erased meanwhile may be others' by now.
+    if (!rows_->alive(id)) return;
+    const auto last = last_use(rows_->row(id));
+    if (last && *last < t) out.push_back(id);
+  });
 }
 
 size_t join_side_state::memory_bytes() const noexcept {
-  return rows_->memory_bytes() + expiring_rows_ * sizeof(uint32_t);
+  return rows_->memory_bytes() + lifetimes_.memory_bytes();
 }
 
 result<std::unique_ptr<join_state>> join_state::make(const join_spec& s, const schema_ptr& left,

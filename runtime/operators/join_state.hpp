@@ -3,12 +3,11 @@
 // Owned by one operator instance.
 #pragma once
 
-#include <absl/container/btree_map.h>
-
 #include <array>
 #include <optional>
 
 #include "runtime/operators/key_codec.hpp"
+#include "runtime/operators/row_lifetimes.hpp"
 #include "runtime/plan/plan.hpp"
 #include "runtime/state/row_table.hpp"
 
@@ -77,6 +76,10 @@ class join_side_state {
   bool expires() const noexcept { return side_.time_column.has_value(); }
   /// When the row must leave: once the watermark is beyond. Nothing for a row without time.
   std::optional<timestamp_us> last_use(const uint64_t* row) const noexcept;
+  /// Whether the row lacks the time that the condition asks of it, so that it has no partner.
+  bool matches_nothing(const uint64_t* row) const noexcept {
+    return expires() && side_.retain_us >= 0 && (*row & time_null_);
+  }
   /// Whether a row that comes now may have missed some of its partners.
   bool is_late(const uint64_t* row, timestamp_us watermark) const noexcept;
   void note_lifetime(uint32_t id);
@@ -103,11 +106,9 @@ class join_side_state {
   std::vector<uint64_t> null_row_;
   uint32_t time_word_ = 0;
   uint64_t time_null_ = 0;
-  int64_t granule_ = 1;  // rows expire together by this many microseconds
-  absl::btree_map<timestamp_us, std::vector<uint32_t>> expiring_;
-  std::vector<uint32_t>* bucket_ = nullptr;  // of expiring_: that of the row before
-  timestamp_us bucket_time_ = 0;
-  size_t expiring_rows_ = 0;
+  std::optional<uint32_t> late_word_;  // a row is late by its value; none: it never is
+  uint64_t late_null_ = 0;
+  row_lifetimes lifetimes_;
 };
 
 /// Both sides and the index.

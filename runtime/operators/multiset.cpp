@@ -1,6 +1,7 @@
 #include "runtime/operators/multiset.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "runtime/base/assert.hpp"
@@ -9,12 +10,12 @@
 namespace weir {
 namespace {
 
-row_layout layout_of(const row_layout& groups, const accumulator& a, uint32_t slots) {
+row_layout layout_of(const row_layout& groups, const accumulator& a, uint32_t values) {
   row_layout l;
   l.key_words = groups.key_words;
   l.key_strings = groups.key_strings;
   l.add_key(a.argument.id);
-  for (uint32_t i = 0; i < slots + 1; ++i) l.add_value(type_id::int64);
+  for (uint32_t i = 0; i < values; ++i) l.add_value(type_id::int64);
   return l;
 }
 
@@ -38,14 +39,15 @@ value_multiset::value_multiset(const accumulator& a, const row_layout& groups, s
       state_(std::move(state)),
       group_words_(groups.key_words),
       ordered_(ordered || a.kind != accumulator_kind::distinct),
+      presence_only_(!ordered_ && !a.weighted),
       slots_(slots),
-      table_(layout_of(groups, a, slots), memory),
+      table_(layout_of(groups, a, presence_only_ ? 1 : slots + 1), memory),
       index_(order{this}) {
   weir_assert(slots == 1 || !ordered_, "values in order are of one call");
+  weir_assert(!presence_only_ || slots <= presence_slots_max, "more calls than bits");
 }
 
-void value_multiset::add(const accumulator& call, uint32_t slot, const accumulator_input& in,
-                         const uint32_t* ids, const column& values) {
+void value_multiset::find_values(const accumulator_input& in, const column& values) {
   const uint32_t stride = 1 + table_.layout().key_words;
   keys_.resize(in.n * stride);
   hashes_.resize(in.n);
@@ -63,6 +65,29 @@ void value_multiset::add(const accumulator& call, uint32_t slot, const accumulat
   table_.hash(keys_.data(), in.n, hashes_.data());
   table_.upsert(keys_.data(), hashes_.data(), in.n, ids_.data(), rows_.data(), added_);
   for (uint32_t i : added_) row_table::set_group(rows_[i], row_table::group(in.rows[i]));
+}
+
+void value_multiset::add_presence(const accumulator_input& in, const uint64_t* slots,
+                                  const uint32_t* counts, const column& values) {
+  const uint32_t stride = 1 + table_.layout().key_words;
+  find_values(in, values);
+  // Most values have been seen, and are no change.
+  changed_.clear();
+  for (size_t i = 0; i < in.n; ++i)
+    if (slots[i] & ~rows_[i][stride]) changed_.push_back(ids_[i]);
+  table_.touch(changed_.data(), changed_.size());
+  for (size_t i = 0; i < in.n; ++i) {
+    uint64_t fresh = slots[i] & ~rows_[i][stride];
+    rows_[i][stride] |= fresh;
+    for (; fresh != 0; fresh &= fresh - 1) ++in.rows[i][counts[std::countr_zero(fresh)]];
+  }
+}
+
+void value_multiset::add(const accumulator& call, uint32_t slot, const accumulator_input& in,
+                         const uint32_t* ids, const column& values) {
+  weir_assert(!presence_only_, "values without weights");
+  const uint32_t stride = 1 + table_.layout().key_words;
+  find_values(in, values);
   table_.touch(ids_.data(), in.n);
   bool some_gone = false;
   for (size_t i = 0; i < in.n; ++i) {
@@ -205,6 +230,7 @@ status value_multiset::restore(const snapshot_reader& in, key_group_range range,
   table_.for_each([&](uint32_t id) {
     const uint64_t* row = table_.row(id);
     const uint64_t* words = row + 1 + table_.layout().key_words;
+    if (presence_only_) return;
     arrivals_ = std::max(arrivals_, static_cast<int64_t>(words[slots_]));
     if (!ordered_ || !bad.ok()) return;
     std::memcpy(key.data(), row, 8 * key.size());

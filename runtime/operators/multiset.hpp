@@ -22,6 +22,14 @@ class value_multiset {
   /// Adds (or, by weight, takes away) values for the call of a slot; `ids` are the groups' rows.
   void add(const accumulator& call, uint32_t slot, const accumulator_input&, const uint32_t* ids,
            const column& values);
+  /// Of count(DISTINCT) over rows that are only appended, where it is enough to know which calls
+  /// have seen a value: a bit per slot, in one lookup for all of them.
+  bool presence_only() const noexcept { return presence_only_; }
+  static constexpr uint32_t presence_slots_max = 64;
+  /// `slots`: bits of the calls that see row i, none of them 0; `counts`: by slot, the word of a
+  /// group's row that counts its values.
+  void add_presence(const accumulator_input&, const uint64_t* slots, const uint32_t* counts,
+                    const column& values);
   /// Brings the result words of a group up to date.
   void refresh(row_table& groups, uint32_t id);
   /// Whether no value of the group is present (of an ordered multiset).
@@ -66,6 +74,8 @@ class value_multiset {
     bool operator()(entry a, group_only b) const noexcept { return a.group < b.group; }
     bool operator()(group_only a, entry b) const noexcept { return a.group < b.group; }
   };
+  /// The rows of values, added where they are new; their groups are set.
+  void find_values(const accumulator_input&, const column& values);
   /// One value's weight of slot 0 changes, in order; whether it is 0 now.
   bool apply(uint64_t* group_row, uint32_t value_word, uint32_t group, uint32_t id, uint64_t* words,
              int64_t weight);
@@ -83,9 +93,9 @@ class value_multiset {
   const accumulator& a_;
   std::string state_;
   uint32_t group_words_;
-  bool ordered_;
+  bool ordered_, presence_only_;
   uint32_t slots_;
-  row_table table_;  // value words: weight by slot, arrival
+  row_table table_;  // value words: weight by slot, arrival; or bits by slot
   absl::btree_set<entry, order> index_;
   absl::btree_set<std::pair<uint32_t, uint32_t>> owed_;  // group, value: weight below 0
   int64_t arrivals_ = 0;
@@ -95,7 +105,7 @@ class value_multiset {
   };
   std::vector<weighted_value> moving_;
   std::vector<uint64_t> keys_;
-  std::vector<uint32_t> hashes_, ids_, added_;
+  std::vector<uint32_t> hashes_, ids_, added_, changed_;
   std::vector<uint64_t*> rows_;
   std::string text_;
 };

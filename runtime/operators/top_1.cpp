@@ -7,6 +7,7 @@
 #include "runtime/column/builder.hpp"
 #include "runtime/column/hash.hpp"
 #include "runtime/operators/builtin.hpp"
+#include "runtime/operators/key_ends.hpp"
 #include "runtime/operators/row_order.hpp"
 #include "runtime/operators/state_expiry.hpp"
 #include "runtime/state/row_table.hpp"
@@ -33,7 +34,8 @@ class top_1_operator final : public stream_operator {
         layout_(std::move(layout)),
         output_(std::move(output)),
         with_number_(s.with_number),
-        expiry_(ttl_us) {
+        expiry_(ttl_us),
+        ends_(s.time_column, s.retain_us) {
     schema of_values;
     std::vector<order_term> terms;
     for (auto c : columns_.values) of_values.fields.push_back(rows.fields[c]);
@@ -44,6 +46,14 @@ class top_1_operator final : public stream_operator {
       terms.push_back(t);
     }
     order_ = row_order(terms, of_values, value_codec_);
+    if (s.time_column) {
+      const auto place = columns_.place[*s.time_column];
+      const auto keys_size = static_cast<uint32_t>(columns_.keys.size());
+      end_is_key_ = place < keys_size;
+      end_word_ =
+          1 + (end_is_key_ ? key_codec_.word_of(place) : value_codec_.word_of(place - keys_size));
+      end_null_ = uint64_t{1} << (32 + (end_is_key_ ? place : place - keys_size));
+    }
     value_stride_ = 1 + value_codec_.words();
     encoded_.resize(run_max * (1 + std::max(key_codec_.words(), value_codec_.words())));
     one_.resize(2 * value_stride_);
@@ -57,11 +67,15 @@ class top_1_operator final : public stream_operator {
     return {};
   }
   status restore(const snapshot_reader& in) override {
-    return table_->restore(in, first_state, context_.groups);
+    WEIR_TRY(table_->restore(in, first_state, context_.groups));
+    WEIR_TRY(ends_.restore(in, context_.groups));
+    if (ends_.on()) table_->for_each([this](uint32_t id) { note_end(id); });
+    return {};
   }
 
   status process_batch(uint16_t, const batch_ptr& in, collector& out) override {
-    const batch& b = *in;
+    const auto kept = ends_.keep(in, context_);
+    const batch& b = *kept;
     expiry_.begin_batch();
     key_columns_.clear();
     value_columns_.clear();
@@ -72,7 +86,16 @@ class top_1_operator final : public stream_operator {
       compete(b, begin, std::min<uint32_t>(run_max, b.rows - begin), hashes);
     if (!winners_.empty()) replace(b, out);
     table_->end_batch();
-    charge_.set(winner_of_.capacity() * 4);
+    charge_.set(winner_of_.capacity() * 4 + ends_.memory_bytes());
+    return {};
+  }
+
+  status on_watermark(timestamp_us t, collector&) override {
+    ends_.advance(t, [this](uint32_t id) {
+      if (!table_->alive(id)) return;
+      if (const auto end = end_of(id); end && ends_.over(*end)) table_->erase(id);
+    });
+    table_->end_batch();
     return {};
   }
 
@@ -87,6 +110,7 @@ class top_1_operator final : public stream_operator {
 
   status snapshot_begin(snapshot_writer& w) override {
     table_->snapshot_begin(w);
+    ends_.snapshot(w, context_.groups);
     return {};
   }
   result<bool> snapshot_continue(snapshot_writer& w, size_t budget) override {
@@ -162,6 +186,17 @@ class top_1_operator final : public stream_operator {
 
   static constexpr uint32_t none = UINT32_MAX;
 
+  /// What stands in the column by which keys end.
+  std::optional<timestamp_us> end_of(uint32_t id) const {
+    const auto* row = table_->row(id);
+    const auto* part = end_is_key_ ? row : value(row);
+    if (*part & end_null_) return {};
+    return static_cast<timestamp_us>(part[end_word_]);
+  }
+  void note_end(uint32_t id) {
+    if (const auto end = end_of(id)) ends_.add(id, *end);
+  }
+
   const uint64_t* value(const uint64_t* row) const { return row + 1 + layout_.key_words; }
   void encode_one(uint32_t row, uint64_t* to) const {
     value_codec_.encode(value_columns_, &row, 1, to);
@@ -196,6 +231,9 @@ class top_1_operator final : public stream_operator {
         if (n == run_max) store(std::exchange(n, 0));
       }
     if (n != 0) store(n);
+    if (ends_.on())
+      for (const auto& w : winners_)
+        if (w.fresh) note_end(w.id);
     emit(out);
     for (const auto& w : winners_) winner_of_[w.id] = none;
     winners_.clear();
@@ -265,6 +303,10 @@ class top_1_operator final : public stream_operator {
   const schema_ptr output_;
   const bool with_number_;
   state_expiry expiry_;
+  key_ends ends_;
+  bool end_is_key_ = false;  // where the column stands by which they end: its word and NULL
+  uint32_t end_word_ = 0;
+  uint64_t end_null_ = 0;
   row_order order_;  // of the values
   size_t value_stride_ = 0;
   operator_context context_;

@@ -16,7 +16,8 @@ top_n_operator::top_n_operator(top_n_spec s, schema_ptr output,
       final_(spec_.emit == emit_mode::final_only),
       owned_(std::move(rows)),
       rows_(*owned_),
-      changes_(std::move(output), rows_.codec(), spec_.with_number) {}
+      changes_(std::move(output), rows_.codec(), spec_.with_number),
+      ends_(spec_.time_column, spec_.retain_us) {}
 
 status top_n_operator::open(const operator_context& c) {
   context_ = c;
@@ -31,16 +32,29 @@ status top_n_operator::restore(const snapshot_reader& in) {
   WEIR_TRY(
       rows_.restore(in, [this](uint32_t id, uint32_t partition) { restore_row(id, partition); }));
   if (final_) WEIR_TRY(progress_.restore(in, context_.groups));
+  WEIR_TRY(ends_.restore(in, context_.groups));
   auto& partitions = rows_.partitions();
   partitions.for_each([&](uint32_t p) {
     settle(p);
     if (windows_) windows_->add(p, partitions.row(p));
+    if (ends_.on()) note_end(p);
   });
   return {};
 }
 
+std::optional<timestamp_us> top_n_operator::end_of(uint32_t partition) const {
+  const uint32_t id = some_row(partition);
+  const auto* row = id == row_table::none ? nullptr : rows_.row(id);
+  if (!row || *row >> (32 + *spec_.time_column) & 1) return {};
+  return static_cast<timestamp_us>(row[1 + rows_.codec().word_of(*spec_.time_column)]);
+}
+
+void top_n_operator::note_end(uint32_t partition) {
+  if (const auto end = end_of(partition)) ends_.add(partition, *end);
+}
+
 status top_n_operator::process_batch(uint16_t, const batch_ptr& in, collector& out) {
-  auto kept = in;
+  auto kept = ends_.keep(in, context_);
   if (windows_)
     kept = progress_.drop_late(in, spec_.keys[*spec_.window_end_key], *context_.memory,
                                context_.metrics);
@@ -51,13 +65,33 @@ status top_n_operator::process_batch(uint16_t, const batch_ptr& in, collector& o
     auto& r = rows_.at_hand();
     if (windows_)
       for (uint32_t i : rows_.new_partitions()) windows_->add(r.partitions[i], r.partition_rows[i]);
+    if (ends_.on())
+      for (uint32_t i : rows_.new_partitions()) added_.push_back(r.partitions[i]);
     add_run(b);
   }
   emit_changes(out);
+  // Their rows are there now.
+  for (uint32_t p : added_)
+    if (rows_.partitions().alive(p)) note_end(p);
+  added_.clear();
   return {};
 }
 
 status top_n_operator::on_watermark(timestamp_us t, collector&) {
+  ends_.advance(t, [this](uint32_t p) {
+    if (!rows_.partitions().alive(p)) return;
+    const auto end = end_of(p);
+    if (!end || !ends_.over(*end)) return;
+    if (final_)
+      leaving_.push_back(p);
+    else
+      drop(p, gone_);
+  });
+  if (!final_ && ends_.on()) {
+    for (uint32_t id : gone_) rows_.table().erase(id);
+    gone_.clear();
+    rows_.end_batch();
+  }
   if (!final_ || t <= progress_.watermark()) return {};
   if (t == watermark_end) {
     leaving_.clear();

@@ -4,6 +4,7 @@
 
 #include "runtime/operators/aggregate_windows.hpp"
 #include "runtime/operators/builtin.hpp"
+#include "runtime/operators/key_ends.hpp"
 #include "runtime/operators/partitioned_rows.hpp"
 #include "runtime/operators/row_changes.hpp"
 
@@ -33,7 +34,10 @@ class top_n_operator : public stream_operator {
   result<bool> drain(collector&) override;
   status snapshot_begin(snapshot_writer& w) override {
     rows_.snapshot_begin(w);
-    if (final_) progress_.snapshot(w, context_.groups);
+    if (final_)
+      progress_.snapshot(w, context_.groups);
+    else
+      ends_.snapshot(w, context_.groups);
     return {};
   }
   result<bool> snapshot_continue(snapshot_writer& w, size_t budget) override {
@@ -97,8 +101,13 @@ class top_n_operator : public stream_operator {
   state_charge charge_;
   std::vector<touched> touched_;
   std::vector<top_entry> before_, after_, entered_;
-  std::vector<uint32_t> gone_;
+  std::vector<uint32_t> gone_, added_;
 
+  /// What stands in the column by which partitions end.
+  std::optional<timestamp_us> end_of(uint32_t partition) const;
+  void note_end(uint32_t partition);
+
+  key_ends ends_;
   std::optional<window_index> windows_;
   window_progress progress_;
   std::vector<uint32_t> leaving_;  // partitions whose rows are on their way out

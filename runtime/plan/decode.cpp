@@ -278,6 +278,9 @@ result<join_side> get_join_side(wire::JoinSide::Reader r) {
   s.retain_us = r.getRetainUs();
   s.has_changes = r.getHasChanges();
   s.stays = r.getStays();
+  s.ends_by_column = r.getEndsByColumn();
+  if (auto c = r.getLateColumn()) s.late_column = c - 1;
+  s.one_partner = r.getOnePartner();
   return s;
 }
 
@@ -386,6 +389,8 @@ result<operator_spec> get_top_n(wire::TopN::Reader r) {
   if (auto w = r.getWindowEndKey()) s.window_end_key = w - 1;
   s.last_arrived = r.getLastArrived();
   s.preselect = r.getPreselect();
+  if (auto c = r.getTimeColumn()) s.time_column = c - 1;
+  s.retain_us = r.getRetainUs();
   return operator_spec(std::move(s));
 }
 

@@ -131,6 +131,9 @@ void put(wire::JoinSide::Builder b, const join_side& s) {
   b.setRetainUs(s.retain_us);
   b.setHasChanges(s.has_changes);
   b.setStays(s.stays);
+  b.setEndsByColumn(s.ends_by_column);
+  b.setLateColumn(s.late_column ? *s.late_column + 1 : 0);
+  b.setOnePartner(s.one_partner);
 }
 
 void put(wire::WindowShape::Builder b, const window_shape& s) {
@@ -292,6 +295,8 @@ struct spec_encoder {
     o.setWindowEndKey(s.window_end_key ? *s.window_end_key + 1 : 0);
     o.setLastArrived(s.last_arrived);
     o.setPreselect(s.preselect);
+    o.setTimeColumn(one_more(s.time_column));
+    o.setRetainUs(s.retain_us);
   }
 };
 

@@ -207,8 +207,11 @@ struct state_of {
     h.add(type);
     h.add_columns(s.keys, type);
     for (bool safe : s.null_safe) h.add(uint64_t{safe});
-    h.add(uint64_t{s.time_column ? *s.time_column + 1 : 0});
-    h.add(static_cast<uint64_t>(s.retain_us));
+    // What ends rows by a column is part of the condition.
+    const bool by_time = s.time_column && !s.ends_by_column;
+    h.add(uint64_t{by_time ? *s.time_column + 1 : 0});
+    h.add(static_cast<uint64_t>(by_time ? s.retain_us : 0));
+    if (s.one_partner) h.add(uint64_t{1});
   }
   void operator()(const join_spec& s) const {
     h.add(uint64_t{static_cast<uint8_t>(s.kind)});
@@ -216,6 +219,9 @@ struct state_of {
     add_side(s.right, at(in, 1));
     h.add_columns(s.condition_columns, nullptr);
     h.add(s.condition, nullptr);
+    // Rows without a partner have been given already, or have not.
+    if (defers_unmatched(s) && (s.left.ends_by_column || s.right.ends_by_column))
+      h.add(uint64_t{1});
   }
   void operator()(const top_n_spec& s) const {
     h.add(at(in, 0));
@@ -313,10 +319,16 @@ struct results_of {
   void operator()(const top_n_spec& s) const {
     add_window(h, s, at(in, 0));
     h.add(uint64_t{s.with_number});
+    // What ends keys follows from the join above them; that they end changes no result in time.
+    if (s.time_column) h.add(static_cast<uint64_t>(s.retain_us));
   }
   void operator()(const over_spec&) const {}
 
-  void operator()(const join_spec& s) const { h.add_columns(s.output, nullptr); }
+  void operator()(const join_spec& s) const {
+    h.add_columns(s.output, nullptr);
+    for (const auto* side : {&s.left, &s.right})
+      if (side->ends_by_column) h.add(static_cast<uint64_t>(side->retain_us));
+  }
   void operator()(const lookup_spec& s) const {
     h.add(uint64_t{static_cast<uint8_t>(s.kind)});
     h.add(std::string_view(s.table.connector));

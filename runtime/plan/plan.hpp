@@ -188,6 +188,11 @@ struct top_n_spec {
   /// In front of the exchange of such an operator over appended rows: of each batch those rows that
   /// can still be among the first of their partition, as they came. Keeps nothing, numbers nothing.
   bool preselect = false;
+  /// A column of the input, the same in all rows of a key, of which none comes when the watermark
+  /// is beyond it and retain_us: the key's state goes then, and with final_only its rows leave.
+  /// Rows that come later all the same are counted and dropped. Of appended rows.
+  std::optional<uint32_t> time_column = {};
+  int64_t retain_us = 0;
 };
 
 /// semi and anti: the left rows that have a partner, or none. as_of: the newest right row whose
@@ -210,6 +215,14 @@ struct join_side {
   /// later can match it. Below 0: the column is a window's end, which no row reaches.
   std::optional<uint32_t> time_column;
   int64_t retain_us = 0;
+  /// `time_column` is not the row's event time but some other one, up to which its partners come.
+  /// Then rows whose `late_column` the watermark has passed may have missed partners, and are late;
+  /// none: no row is.
+  bool ends_by_column = false;
+  std::optional<uint32_t> late_column = {};
+  /// A row has one partner at most, for ever (a PRIMARY KEY of the other side is among the equal
+  /// columns): it need not be kept once that one is there. Of inner joins.
+  bool one_partner = false;
   bool has_changes = false;  // weights other than +1 may arrive
   /// The operator's state_ttl is not for its rows: they are a table that was read to its end.
   bool stays = false;

@@ -270,6 +270,12 @@ struct spec_checker {
       return bad(n, "the row that came last is one, has no order and is given as it changes");
     if (s.preselect && (s.with_number || s.input_has_changes))
       return bad(n, "preselects rows that change, or numbers them");
+    if (s.time_column) {
+      WEIR_TRY(check_columns(n, {*s.time_column}, *in[0], "time"));
+      if (in[0]->fields[*s.time_column].type.id != type_id::timestamp || s.retain_us < 0 ||
+          s.keys.empty() || s.input_has_changes || s.last_arrived || s.window_end_key)
+        return bad(n, "keys end by a time, of rows that are appended");
+    }
     if (n.output->size() != in[0]->size() + s.with_number)
       return bad(n, "output is not the input" + std::string(s.with_number ? " and a number" : ""));
     for (size_t i = 0; i < in[0]->size(); ++i)
@@ -311,6 +317,13 @@ struct spec_checker {
       if (type.fields[*s.time_column].type.id != type_id::timestamp)
         return bad(n, std::string(what) + " expires by a column that is no timestamp");
     }
+    if (s.ends_by_column && (!s.time_column || s.retain_us < 0 || s.has_changes))
+      return bad(n, std::string(what) + " ends by a column and has none, or changes");
+    if (s.late_column) {
+      WEIR_TRY(check_columns(n, {*s.late_column}, type, what));
+      if (!s.ends_by_column || type.fields[*s.late_column].type.id != type_id::timestamp)
+        return bad(n, std::string(what) + " is late by a column that is no event time");
+    }
     return {};
   }
   status operator()(const join_spec& s) const {
@@ -322,7 +335,11 @@ struct spec_checker {
     for (size_t k = 0; k < s.left.keys.size(); ++k)
       if (!(in[0]->fields[s.left.keys[k]].type == in[1]->fields[s.right.keys[k]].type))
         return bad(n, "key " + std::to_string(k + 1) + " has different types on its sides");
+    if ((s.left.one_partner || s.right.one_partner) && s.kind != join_kind::inner)
+      return bad(n, "only rows of an inner join leave with their partner");
     if (is_as_of(s.kind)) {
+      if (s.left.ends_by_column || s.right.ends_by_column)
+        return bad(n, "an as-of join's rows leave by their event times");
       if (!s.left.time_column || !s.right.time_column || s.condition)
         return bad(n, "an as-of join asks for the times of both sides and nothing else");
       if (s.left.has_changes || s.right.has_changes)

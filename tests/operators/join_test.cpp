@@ -303,3 +303,165 @@ TEST_CASE("a side whose partner has ended is looked up and not kept") {
       CHECK(op.op->state_bytes() <= kept);
     }
 }
+
+TEST_CASE("a side whose rows end by a column of theirs leaves when the watermark is beyond it") {
+  // left.t <= right.t <= left.until
+  const auto lots = std::make_shared<schema>(
+      *columns({{"id", "bigint"}, {"t", "timestamp"}, {"until", "timestamp"}}));
+  const auto bids = columns({{"lot", "bigint"}, {"t", "timestamp"}});
+  for (auto kind : {join_kind::inner, join_kind::left}) {
+    join_spec j;
+    j.kind = kind;
+    j.left.keys = j.right.keys = {0};
+    j.left.time_column = 2;
+    j.left.ends_by_column = true;
+    j.left.late_column = 1;
+    j.right.time_column = 1;
+    j.condition_columns = {1, 2, 4};
+    j.condition = bind("b BETWEEN a AND u",
+                       *columns({{"a", "timestamp"}, {"u", "timestamp"}, {"b", "timestamp"}}));
+    j.output = {0, 4};
+    const operator_node node{"op",  "join", j, columns({{"id", "bigint"}, {"b", "timestamp"}}),
+                             false, 0};
+    instance op(node, {lots, bids});
+    op.push(rows(lots, {{"1", "2020-01-01 00:00:10", "2020-01-01 00:00:20"},
+                        {"2", "2020-01-01 00:00:10", "2020-01-01 00:01:00"},
+                        {"3", "2020-01-01 00:00:10", "NULL"},
+                        {"4", "2020-01-01 00:00:10", "2020-01-01 00:00:05"}}),
+            0);
+    op.push(rows(bids, {{"1", "2020-01-01 00:00:20"},
+                        {"2", "2020-01-01 00:00:21"},
+                        {"3", "2020-01-01 00:00:21"},
+                        {"4", "2020-01-01 00:00:10"}}),
+            1);
+    // A row whose bound is NULL has no partner, and is told so at once.
+    lines pairs{"1,2020-01-01 00:00:20", "2,2020-01-01 00:00:21"};
+    if (kind == join_kind::left) pairs.insert(pairs.begin(), "3,NULL");
+    auto all = op.out.all();
+    std::sort(all.begin(), all.end());
+    std::sort(pairs.begin(), pairs.end());
+    CHECK(all == pairs);
+    op.out.clear();
+    const auto t = [](int64_t s) { return 1'577'836'800'000'000 + s * 1'000'000; };
+    op.watermark(t(30));
+    // Beyond their end: the first one had a partner, the last one never could.
+    CHECK(op.out.all() == (kind == join_kind::left ? lines{"4,NULL"} : lines{}));
+    op.out.clear();
+    chunk_list_writer w(pool(), epoch(1), "op", 0);
+    op.snapshot(w);
+    const auto chunks = w.take();
+    instance again(node, {lots, bids});
+    again.restore(chunks);
+    for (auto* o : {&op, &again}) {
+      o->push(rows(lots, {{"5", "2020-01-01 00:00:29", "2020-01-01 00:10:00"},
+                          {"6", "2020-01-01 00:00:30", "2020-01-01 00:00:40"}}),
+              0);
+      CHECK(o->metrics.late_rows == 1);  // by when it began, not by its end
+      o->push(rows(bids, {{"1", "2020-01-01 00:00:30"},
+                          {"2", "2020-01-01 00:01:00"},
+                          {"5", "2020-01-01 00:00:40"},
+                          {"6", "2020-01-01 00:00:40"}}),
+              1);
+      CHECK(o->out.all() == lines{"2,2020-01-01 00:01:00", "6,2020-01-01 00:00:40"});
+      o->out.clear();
+      o->end();
+      CHECK(o->out.all() == lines{});
+    }
+  }
+}
+
+TEST_CASE("rows with one partner at most leave with it") {
+  const auto people = columns({{"id", "bigint"}, {"name", "text"}});
+  const auto orders = columns({{"person", "bigint"}, {"what", "text"}});
+  for (bool condition : {false, true}) {
+    join_spec j;  // orders on the left
+    j.left.keys = j.right.keys = {0};
+    j.left.one_partner = true;
+    j.output = {1, 3};
+    if (condition) {
+      j.condition_columns = {3};
+      j.condition = bind("n <> 'nobody'", *columns({{"n", "text"}}));
+    }
+    const operator_node node{"op",  "join", j, columns({{"what", "text"}, {"name", "text"}}),
+                             false, 0};
+    std::mt19937_64 g(condition ? 3 : 4);
+    std::vector<std::pair<int64_t, std::string>> there[2];
+    std::vector<state_chunk> durable;
+    uint32_t parallelism = 2;
+    std::vector<std::unique_ptr<instance>> ops;
+    auto deploy = [&] {
+      ops.clear();
+      for (uint32_t i = 0; i < parallelism; ++i)
+        ops.push_back(std::make_unique<instance>(node, std::vector{orders, people},
+                                                 range_of_subtask(128, parallelism, i)));
+    };
+    deploy();
+    output out;
+    auto push = [&](uint16_t port, const std::vector<std::pair<int64_t, std::string>>& some) {
+      std::vector<std::vector<std::string>> cells;
+      for (const auto& [k, text] : some) cells.push_back({std::to_string(k), text});
+      there[port].insert(there[port].end(), some.begin(), some.end());
+      const auto b = rows(port == 0 ? orders : people, cells);
+      const uint32_t keys[] = {0};
+      auto parts = partition(b, hash_keys(*b, keys, pool()), parallelism, 128, pool());
+      for (uint32_t i = 0; i < parallelism; ++i)
+        if (parts[i]) ops[i]->push(parts[i], port);
+      for (auto& o : ops) {
+        for (auto& made : o->out.batches) out.batches.push_back(made);
+        o->out.clear();
+      }
+    };
+    auto check = [&] {
+      lines want;
+      std::map<std::string, int64_t> sum;
+      for (const auto& [k, what] : there[0])
+        for (const auto& [id, name] : there[1])
+          if (k == id && (!condition || name != "nobody")) ++sum[what + ',' + name];
+      for (auto& [text, n] : sum) want.push_back(n == 1 ? text : std::to_string(n) + ": " + text);
+      REQUIRE(out.net() == want);
+    };
+    int64_t newest = 0;
+    for (uint64_t e = 1; e <= 12; ++e) {
+      std::vector<std::pair<int64_t, std::string>> some;
+      for (int i = 0; i < 40; ++i)  // some for people who are yet to come, some twice
+        some.emplace_back(static_cast<int64_t>(g()) % (newest + 10),
+                          "order " + std::to_string(g() % 30) + " of something long");
+      for (auto& s : some) s.first = std::abs(s.first);
+      push(0, some);
+      check();
+      some.clear();
+      for (int i = 0; i < 10; ++i, ++newest)
+        some.emplace_back(newest, newest % 3 == 0 ? "nobody" : "somebody with a long name");
+      push(1, some);
+      check();
+      // All that is kept is those who may be asked for.
+      if (e % 3 == 0) {
+        std::vector<std::unique_ptr<chunk_list_writer>> writers;
+        for (uint32_t i = 0; i < parallelism; ++i) {
+          chunk_list_writer w(pool(), epoch(e), "op", i);
+          ops[i]->snapshot(w);
+          REQUIRE(ops[i]->op->on_epoch_complete(epoch(e)).ok());
+          for (auto& c : w.take()) durable.push_back(std::move(c));
+        }
+        parallelism = 1 + static_cast<uint32_t>(e / 3) % 3;
+        deploy();
+        for (auto& o : ops) o->restore(durable);
+      }
+    }
+    const auto kept = [&] {
+      size_t bytes = 0;
+      for (auto& o : ops) bytes += o->op->state_bytes();
+      return bytes;
+    };
+    const auto before = kept();
+    for (int n = 0; n < 50; ++n) {
+      std::vector<std::pair<int64_t, std::string>> some;
+      for (int i = 0; i < 40; ++i)
+        some.emplace_back(static_cast<int64_t>(g() % static_cast<uint64_t>(newest)),
+                          "order " + std::to_string(g()) + " of something long");
+      push(0, some);
+    }
+    check();
+    CHECK(kept() == before);
+  }
+}

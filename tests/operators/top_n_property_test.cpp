@@ -331,6 +331,117 @@ TEST_CASE("the first rows of a window leave once, when the watermark reaches its
   }
 }
 
+TEST_CASE("keys that end with a time of theirs leave when the watermark is beyond it") {
+  auto in =
+      columns({{"id", "bigint"}, {"until", "timestamp"}, {"price", "bigint"}, {"who", "text"}});
+  // One row per key, some of them, those with their peers.
+  for (int form : {0, 1, 2})
+    for (auto emit : {emit_mode::changes, emit_mode::final_only})
+      for (uint32_t time_is_key : {0, 1}) {
+        CAPTURE(form);
+        top_n_spec s;
+        s.keys = {0};
+        if (time_is_key) s.keys.push_back(1);
+        s.order = {{2, true, false}};
+        s.limit = form == 0 ? 1 : 2;
+        if (form == 2) s.function = rank_function::rank;
+        s.emit = emit;
+        s.time_column = 1;
+        s.retain_us = 5'000'000;
+        const operator_node node{"op", "top", s, in, emit == emit_mode::changes, 0};
+        auto op = std::make_unique<instance>(node, std::vector{in});
+        const bool final = emit == emit_mode::final_only;
+        const std::string ten = "2000-01-01 01:00:10", hour = "2000-01-01 02:00:00";
+        op->push(rows(in, {{"1", ten, "5", "somebody with a long name"}, {"2", hour, "7", "b"}}));
+        op->push(rows(in, {{"1", ten, "6", "c"}, {"1", ten, "4", "d"}}));
+        op->push(rows(in, {{"3", ten, "1", "e"}}));
+        lines early{"1," + ten + ",6,c", "3," + ten + ",1,e"};
+        if (form != 0) early.insert(early.begin(), "1," + ten + ",5,somebody with a long name");
+        lines late{"2," + hour + ",7,b"};
+        lines both = early;
+        both.insert(both.end(), late.begin(), late.end());
+        std::sort(both.begin(), both.end());
+        CHECK(op->out.net() == (final ? lines{} : both));
+        op->out.clear();
+        constexpr timestamp_us end = 946'688'415'000'000;  // 01:00:15
+        op->watermark(end);
+        CHECK(op->out.batches.empty());
+        op->push(rows(in, {{"3", ten, "0", "f"}}));  // just in time
+        if (form != 0) early.insert(early.begin() + 2, "3," + ten + ",0,f");
+        CHECK(op->metrics.late_rows == 0);
+        chunk_list_writer w(pool(), epoch(1), "op", 0);
+        op->snapshot(w);
+        REQUIRE(op->op->on_epoch_complete(epoch(1)).ok());
+        auto chunks = w.take();
+        auto again = std::make_unique<instance>(node, std::vector{in});
+        again->restore(chunks);
+        for (auto* o : {&op, &again}) {
+          (*o)->out.clear();
+          (*o)->watermark(end + 200'000);
+          std::sort(early.begin(), early.end());
+          CHECK((*o)->out.net() == (final ? early : lines{}));
+          for (auto& b : (*o)->out.batches) CHECK(!b->weights);
+          (*o)->out.clear();
+          // A new key takes a place that became free; its rows are its own.
+          (*o)->push(rows(in, {{"1", ten, "9", "late"}, {"4", hour, "2", "g"}}));
+          CHECK((*o)->metrics.late_rows == 1);
+          if (!final) CHECK((*o)->out.all() == lines{"4," + hour + ",2,g"});
+          chunk_list_writer second(pool(), epoch(2), "op", 0);
+          (*o)->snapshot(second);
+          auto more = second.take();
+          auto all = chunks;
+          for (auto& c : more) all.push_back(std::move(c));
+          instance third(node, {in});
+          third.restore(all);
+          third.push(rows(in, {{"2", hour, "8", "h"}, {"3", ten, "100", "late"}}));
+          CHECK(third.metrics.late_rows == 1);
+          third.end();
+          lines rest{"2," + hour + ",8,h"};
+          if (form != 0) rest.insert(rest.begin(), "2," + hour + ",7,b");
+          rest.push_back("4," + hour + ",2,g");
+          if (!final)
+            rest = form == 0 ? lines{"-1: 2," + hour + ",7,b", "2," + hour + ",8,h"}
+                             : lines{"2," + hour + ",8,h"};
+          auto got = third.out.net();
+          std::sort(got.begin(), got.end());
+          std::sort(rest.begin(), rest.end());
+          CHECK(got == rest);
+        }
+      }
+}
+
+TEST_CASE("keys that come and end for ever take no more than those that are open") {
+  auto in = columns({{"id", "bigint"}, {"until", "timestamp"}, {"price", "bigint"}});
+  for (uint64_t limit : {1, 3}) {
+    top_n_spec s;
+    s.keys = {0};
+    s.order = {{2, false, false}};
+    s.limit = limit;
+    s.time_column = 1;
+    const operator_node node{"op", "top", s, in, true, 0};
+    instance op(node, {in});
+    size_t early = 0;
+    for (int64_t e = 1; e <= 100; ++e) {
+      column_builder id(type_id::int64, pool()), until(type_id::timestamp, pool()),
+          price(type_id::int64, pool());
+      for (int64_t i = 0; i < 2000; ++i) {  // two rows of a key
+        id.append(e * 1000 + i / 2);
+        until.append((e + i / 2 % 7) * 1'000'000);
+        price.append(i);
+      }
+      op.push(make_batch(in, {id.finish(), until.finish(), price.finish()}));
+      op.watermark(e * 1'000'000);
+      chunk_list_writer w(pool(), epoch(static_cast<uint64_t>(e)), "op", 0);
+      op.snapshot(w);
+      REQUIRE(op.op->on_epoch_complete(epoch(static_cast<uint64_t>(e))).ok());
+      op.out.clear();
+      if (e == 20) early = op.op->state_bytes();
+    }
+    CHECK(op.op->state_bytes() <= early + early / 4);
+    CHECK(op.metrics.late_rows == 0);
+  }
+}
+
 TEST_CASE("once, at the end, all rows leave in order") {
   auto in = columns({{"v", "bigint"}});
   top_n_spec s;

@@ -344,3 +344,45 @@ TEST_CASE("slices that were added up in front of an exchange give the same windo
         trial(seed, shape, kind::sums, changes, true).run();
       }
 }
+
+TEST_CASE("variances of cumulating windows whose slices take back as many values as they add") {
+  const auto in = columns({{"v", "double precision"}, {"slice", "timestamp"}});
+  const auto second = [](int64_t s) { return time_text(1'577'836'800'000'000 + s * 1'000'000); };
+  for (double shift : {0.0, 1e9}) {
+    CAPTURE(shift);
+    auto spec = aggregate(in, {1}, {{fn::var_pop, "v"}, {fn::var_samp, "v"}, {fn::stddev_pop, "v"}},
+                          emit_mode::final_only, true);
+    spec.windows = window_shape{window_kind::cumulate, 12'000'000, 3'000'000};
+    spec.window_end_key = 0;
+    const auto node = node_of(spec, in);
+    auto op = std::make_unique<instance>(node, std::vector{in});
+    auto value = [shift](double v) {
+      char out[40];
+      *format_float64(out, v + shift) = 0;
+      return std::string(out);
+    };
+    auto push = [&](int64_t slice, std::vector<std::pair<double, int32_t>> values) {
+      std::vector<std::vector<std::string>> cells;
+      std::vector<int32_t> weights;
+      for (auto [v, w] : values) {
+        cells.push_back({value(v), second(slice)});
+        weights.push_back(w);
+      }
+      op->push(rows(in, cells, weights));
+    };
+    push(3, {{10, 1}, {5, 1}});
+    push(6, {{10, -1}, {20, 1}});                  // as many: 5 and 20
+    push(9, {{5, -1}, {20, -1}, {1, 1}, {4, 1}});  // 1 and 4
+    chunk_list_writer w(pool(), epoch(1), "op", 0);
+    op->snapshot(w);
+    op = std::make_unique<instance>(node, std::vector{in});
+    op->restore(w.take());
+    push(12, {{4, -1}, {1, -1}, {7, 1}});  // one less: 7
+    op->end();
+    const auto start = second(0);
+    CHECK(op->out.all() == lines{start + "," + second(3) + ",6.25,12.5,2.5",
+                                 start + "," + second(6) + ",56.25,112.5,7.5",
+                                 start + "," + second(9) + ",2.25,4.5,1.5",
+                                 start + "," + second(12) + ",0,NULL,0"});
+  }
+}

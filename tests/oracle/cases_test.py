@@ -42,8 +42,8 @@ class Case:
                 db.run(f"CREATE TEMP VIEW result AS {s}")
                 self.queries.append(Query(f"q{len(self.queries)}", s, self.kinds(db, "result")))
                 db.run("DROP VIEW result")
-        self.tables = [Table(name, columns, [tuple(fields(l)) for l in db.query(f"SELECT * FROM {name}").splitlines()])
-                       for name, columns in self.tables]
+        self.tables = [Table(name, columns, [tuple(fields(l)) for l in db.query(f"SELECT * FROM {name}").splitlines()],
+                             key=self.key(db, name)) for name, columns in self.tables]
         self.answers = [parse(db.query(q.text), q.kinds) for q in self.queries]
 
     def kinds(self, db, relation: str, named=False) -> list:
@@ -51,6 +51,10 @@ class Case:
                         f"WHERE attrelid = '{relation}'::regclass AND attnum > 0 ORDER BY attnum")
         pairs = [tuple(l.split(",")) for l in text.splitlines()]
         return [(n, TYPES[t]) for n, t in pairs] if named else [TYPES[t] for _, t in pairs]
+
+    def key(self, db, table: str) -> list:
+        return db.query("SELECT attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) "
+                        f"WHERE i.indrelid = '{table}'::regclass AND i.indisprimary ORDER BY attnum").split()
 
     def run(self, folder: Folder) -> list:
         """What is wrong."""

@@ -57,13 +57,14 @@ def json_row(columns: list, row) -> str:
 
 class Table:
     """Rows are tuples of CSV texts. With `history` Weir reads a stream of changes of which they are what stands: lists,
-    one for each row that was ever there, of the row's values in turn, None where it is gone."""
+    one for each row that was ever there, of the row's values in turn, None where it is gone. `key`: the columns of its
+    PRIMARY KEY, if it has one."""
 
-    def __init__(self, name: str, columns: list, rows: list, history=None):
-        self.name, self.columns, self.rows, self.history = name, columns, rows, history
+    def __init__(self, name: str, columns: list, rows: list, history=None, key=()):
+        self.name, self.columns, self.rows, self.history, self.key = name, columns, rows, history, key
 
     def with_rows(self, rows: list):
-        return Table(self.name, self.columns, rows)
+        return Table(self.name, self.columns, rows, key=self.key)
 
     def records(self) -> int:
         return sum(len(h) for h in self.history) if self.history else len(self.rows)
@@ -85,7 +86,8 @@ class Table:
 
     def weir(self, options: str) -> str:
         form, kind = ("debezium_json", "json") if self.history else ("csv", "csv")
-        return (f"CREATE TABLE {self.name} ({self.definition()}) WITH (connector = 'file', "
+        key = f", PRIMARY KEY ({', '.join(self.key)})" if self.key else ""
+        return (f"CREATE TABLE {self.name} ({self.definition()}{key}) WITH (connector = 'file', "
                 f"path = '{self.name}_*.{kind}', format = '{form}'{options});\n")
 
     def write(self, folder, files: int) -> None:

@@ -22,6 +22,8 @@ import time
 from postgres import Server
 
 EPOCH = datetime.datetime(2024, 3, 1)
+# Until when a row is open: NULL, in the past, or some time later.
+COLUMNS = "k int, v int, t timestamp, until timestamp GENERATED ALWAYS AS (t + v * interval '7 seconds') STORED"
 
 
 class Table:
@@ -40,7 +42,7 @@ class Table:
         return "".join(f"{k},{v},{t.isoformat(sep=' ')}\n" for k, v, t in self.read)
 
     def weir(self, rate: int) -> str:
-        return (f"CREATE TABLE {self.name} (k int, v int, t timestamp) WITH (connector = 'file', "
+        return (f"CREATE TABLE {self.name} ({COLUMNS}, PRIMARY KEY (t)) WITH (connector = 'file', "
                 f"path = '{self.name}.csv', format = 'csv', event_time = 't', "
                 f"watermark_delay = '{self.disorder + 1} seconds'{f', rate = {rate}' if rate else ''});\n")
 
@@ -64,6 +66,10 @@ def queries(r: random.Random) -> list:
               f"ON a.k = b.k AND a.window_start = b.window_start AND a.window_end = b.window_end{more}")
     interval = (f"SELECT a.k, a.v, a.t, b.v AS w, b.t AS u FROM e a {kind} f b "
                 f"ON a.k = b.k AND a.t BETWEEN b.t - {s(before)} AND b.t + {s(after)}{more}")
+    open_rows = f"ON a.k = b.k AND b.t BETWEEN a.t - {s(r.choice([0, 0, 2]))} AND a.until + {s(r.choice([0, 0, 20]))}{more}"
+    until = f"SELECT a.k, a.v, a.t, b.v AS w, b.t AS u FROM e a {kind} f b {open_rows}"
+    winners = (f"SELECT * FROM (SELECT a.t, a.k, b.v AS w, b.t AS u, row_number() OVER (PARTITION BY a.t ORDER BY b.v DESC, b.t) AS "
+               f"place FROM e a JOIN f b {open_rows}) p WHERE place <= {r.choice([1, 2])}")
     as_of = (f"SELECT a.k, a.v, a.t, b.v AS w, b.t AS u FROM e a {r.choice(['LEFT JOIN', 'JOIN'])} LATERAL "
              f"(SELECT * FROM f WHERE f.k = a.k AND f.t {r.choice(['<=', '<'])} a.t ORDER BY f.t DESC LIMIT 1) b ON true")
     over = (f"SELECT k, v, t, lag(v) OVER w AS l, count(*) OVER w AS n, "
@@ -102,6 +108,8 @@ def queries(r: random.Random) -> list:
         (joined % (f"TUMBLE(e, t, {s(size)})", f"TUMBLE(f, t, {s(size)})"),
          joined % (windows_of[:-4] % "e", windows_of[:-4] % "f")),
         (interval, interval),
+        (until, until),
+        (winners, winners),
         (as_of, as_of),
         (over, over),
         (best % f"TUMBLE(e, t, {s(size)})", best % (windows_of % "e" + "x")),
@@ -134,13 +142,14 @@ def script(weir: str, db, seed: int) -> tuple:
     try:
         text = "".join(t.weir(600 if killed else 0) for t in tables)
         for i, (mine, _) in enumerate(pairs):
-            text += f"CREATE TABLE q{i} WITH (connector = 'file', path = 'out/q{i}', format = 'csv') AS\n  {mine};\n"
+            final = ", emit = 'final'" if "place FROM e a" in mine else ""
+            text += f"CREATE TABLE q{i} WITH (connector = 'file', path = 'out/q{i}', format = 'csv'{final}) AS\n  {mine};\n"
         (folder / "job.sql").write_text(text)
         for t in tables:
             (folder / f"{t.name}.csv").write_text(t.text())
-            db.run(f"DROP TABLE IF EXISTS {t.name}; CREATE TABLE {t.name} (k int, v int, t timestamp)")
+            db.run(f"DROP TABLE IF EXISTS {t.name}; CREATE TABLE {t.name} ({COLUMNS})")
             values = ", ".join(f"({k or 'NULL'}, {v if v != '' else 'NULL'}, '{at.isoformat()}')" for k, v, at in t.rows)
-            db.run(f"INSERT INTO {t.name} VALUES {values}")
+            db.run(f"INSERT INTO {t.name} (k, v, t) VALUES {values}")
         if killed:
             run_killed(weir, folder, r)
         done = subprocess.run([weir, "run", "job.sql", "--quiet", "-p", str(r.randrange(1, 4)), "--data-dir", "data"],

@@ -479,3 +479,69 @@ TEST_CASE("the state fingerprint changes when state could not be reused") {
     CHECK(keeps_state(p.operators[6]));
   }
 }
+
+TEST_CASE("what ends state by a column survives the wire, and is checked") {
+  physical_plan p;
+  auto in = make_schema(
+      {{"id", type_id::int64}, {"t", type_id::timestamp}, {"until", type_id::timestamp}});
+  source_spec s;
+  s.connector = "file";
+  s.columns = in;
+  s.table_columns = {"id", "t", "until"};
+  s.physical_columns = 3;
+  add(p, "a", s, in);
+  add(p, "b", s, in);
+  join_spec j;
+  j.left.keys = j.right.keys = {0};
+  j.left.time_column = 2;
+  j.left.retain_us = 5;
+  j.left.ends_by_column = true;
+  j.left.late_column = 1;
+  j.right.time_column = 1;
+  j.right.one_partner = true;
+  j.output = {0, 2};
+  add(p, "j", j, make_schema({{"id", type_id::int64}, {"until", type_id::timestamp}}));
+  top_n_spec top;
+  top.keys = {0};
+  top.time_column = 1;
+  top.retain_us = 7;
+  add(p, "top", top, p.operators[2].output);
+  connect(p, 0, 2, exchange_kind::hash, {0});
+  connect(p, 1, 2, exchange_kind::hash, {0});
+  p.edges.back().to_port = 1;
+  connect(p, 2, 3, exchange_kind::hash, {0});
+  auto back = decode_plan(encode_plan(p));
+  REQUIRE_MESSAGE(back.ok(), back.err().message);
+  CHECK(fingerprint(*back) == fingerprint(p));
+  const auto& k = std::get<join_spec>(back->operators[2].spec);
+  CHECK((k.left.ends_by_column && k.left.late_column == 1u && !k.left.one_partner));
+  CHECK((!k.right.ends_by_column && !k.right.late_column && k.right.one_partner));
+  const auto& t = std::get<top_n_spec>(back->operators[3].spec);
+  CHECK((t.time_column == 1u && t.retain_us == 7));
+
+  // Rows are kept as before, as far as they were: an end of a row by its column is in the
+  // condition.
+  auto ends = p.operators[2];
+  std::get<join_spec>(ends.spec).left.time_column.reset();
+  std::get<join_spec>(ends.spec).left.ends_by_column = false;
+  const auto inputs = input_schemas(p, operator_index(2));
+  CHECK(state_fingerprint(ends, inputs) == state_fingerprint(p.operators[2], inputs));
+  auto partner = p.operators[2];
+  std::get<join_spec>(partner.spec).right.one_partner = false;
+  CHECK(state_fingerprint(partner, inputs) != state_fingerprint(p.operators[2], inputs));
+
+  auto refused = [&p](auto change) {
+    auto q = p;
+    change(std::get<join_spec>(q.operators[2].spec), std::get<top_n_spec>(q.operators[3].spec));
+    return !validate(q).ok();
+  };
+  CHECK(refused([](join_spec& x, top_n_spec&) { x.left.has_changes = true; }));
+  CHECK(refused([](join_spec& x, top_n_spec&) { x.left.late_column = 0; }));
+  CHECK(refused([](join_spec& x, top_n_spec&) { x.left.late_column = 9; }));
+  CHECK(refused([](join_spec& x, top_n_spec&) { x.right.late_column = 1; }));
+  CHECK(refused([](join_spec& x, top_n_spec&) { x.kind = join_kind::left; }));
+  CHECK(refused([](join_spec&, top_n_spec& x) { x.time_column = 0; }));
+  CHECK(refused([](join_spec&, top_n_spec& x) { x.time_column = 2; }));
+  CHECK(refused([](join_spec&, top_n_spec& x) { x.input_has_changes = true; }));
+  CHECK(refused([](join_spec&, top_n_spec& x) { x.keys.clear(); }));
+}

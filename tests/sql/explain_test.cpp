@@ -210,3 +210,89 @@ TEST_CASE("a join grows on the sides that endless input reaches") {
            "INTERVAL '1 hour' AND o.at + INTERVAL '1 hour'");
   CHECK(r.messages == "");
 }
+
+TEST_CASE("state by a key ends with the rows of a join that the key tells") {
+  auto lots = [](const std::string& key) {
+    return "CREATE TABLE lot (id bigint" + key +
+           ", at timestamp, until timestamp, kind int) WITH (connector = 'file', path = 'l.csv', "
+           "format = 'csv', event_time = 'at', follow = true);\n"
+           "CREATE TABLE bid (lot bigint, price int, at timestamp) WITH (connector = 'file', path "
+           "= 'b.csv', format = 'csv', event_time = 'at', follow = true);\n";
+  };
+  auto winners = [](const std::string& by, const std::string& bound, const std::string& key) {
+    return "SELECT id, price FROM (SELECT l.id, b.price, l.until, row_number() OVER (PARTITION "
+           "BY " +
+           by +
+           " ORDER BY b.price DESC) AS n FROM lot AS l JOIN bid AS b ON l.id = b.lot AND b.at "
+           "BETWEEN " +
+           bound + key + ") AS r WHERE n = 1";
+  };
+  const std::string until = "l.at - INTERVAL '1 minute' AND l.until + INTERVAL '5 seconds'";
+  auto r = load(lots(" PRIMARY KEY") + winners("l.id", until, ""));
+  REQUIRE_MESSAGE(r.made, r.messages);
+  auto text = planner::explain_text(r.made->plan);
+  CHECK_MESSAGE(contains(text,
+                         "the first 1 row per key (id), until the watermark is 1m 05s beyond "
+                         "until"),
+                text);
+  CHECK_MESSAGE(contains(text,
+                         "the left rows, until the watermark is 5s beyond until; the right "
+                         "rows, until their one partner comes, else until the watermark is 1m "
+                         "00s beyond"),
+                text);
+  CHECK(r.messages == "");
+
+  // The other side's column is the same; so is the bound itself as a part of the key.
+  for (auto* by : {"b.lot", "l.kind, b.lot"}) {
+    r = load(lots(" PRIMARY KEY") + winners(by, until, ""));
+    CHECK_MESSAGE(r.messages == "", r.messages);
+  }
+  r = load(lots("") + winners("l.id, l.until", until, ""));
+  CHECK_MESSAGE(r.messages == "", r.messages);
+  r = load(lots("") + winners("l.id, l.at", "l.at AND l.at + INTERVAL '1 hour'", ""));
+  CHECK_MESSAGE(r.messages == "", r.messages);
+
+  // Another row of the key may yet come, or rows of the past.
+  for (const auto& script :
+       {lots("") + winners("l.id", until, ""), lots(" PRIMARY KEY") + winners("l.kind", until, ""),
+        lots(" PRIMARY KEY") + winners("b.price", until, "")}) {
+    r = load(script);
+    CHECK_MESSAGE(contains(r.messages, "the top-N keeps the first 1 row per key"), r.messages);
+  }
+  r = load(
+      lots(" PRIMARY KEY") +
+      "SELECT id, price FROM (SELECT l.id, b.price, row_number() OVER (PARTITION BY l.id ORDER "
+      "BY b.price) AS n FROM lot AS l JOIN bid AS b ON l.id = b.lot AND b.at <= l.until) AS r "
+      "WHERE n = 1");
+  CHECK_MESSAGE(contains(r.messages, "the join keeps the rows of its right side"), r.messages);
+  CHECK_MESSAGE(contains(r.messages, "the top-N keeps"), r.messages);
+}
+
+TEST_CASE("a filter of a side that is found by its key is asked behind the join") {
+  const std::string tables =
+      "CREATE TABLE p (id bigint PRIMARY KEY, name text, kind int) WITH (connector = 'file', path "
+      "= "
+      "'p.csv', format = 'csv', follow = true);\n"
+      "CREATE TABLE o (p bigint, what text) WITH (connector = 'file', path = 'o.csv', format = "
+      "'csv', follow = true);\n";
+  auto r = load(tables + "SELECT o.what, p.name FROM o JOIN p ON o.p = p.id WHERE p.kind = 3");
+  REQUIRE_MESSAGE(r.made, r.messages);
+  auto text = planner::explain_text(r.made->plan);
+  CHECK_MESSAGE(contains(text, "join on p = id and where"), text);
+  CHECK_MESSAGE(contains(text,
+                         "the left rows, until their one partner comes, else kept for ever; "
+                         "the right rows, kept for ever"),
+                text);
+  CHECK_MESSAGE(contains(text, "filter") == false, text);
+  // Of the key alone, of a table without one, and where each has one partner, it stays in front.
+  for (const auto& query :
+       {std::string("SELECT o.what, p.name FROM o JOIN p ON o.p = p.id WHERE p.id < 9"),
+        std::string("SELECT a.id, p.name FROM p AS a JOIN p ON a.id = p.id WHERE p.kind = 3"),
+        std::string("SELECT o.what, p.name FROM o JOIN p ON o.p = p.kind WHERE p.name = 'x'"),
+        std::string("SELECT o.what, p.name FROM o LEFT JOIN p ON o.p = p.id AND p.kind = 3")}) {
+    r = load(tables + query);
+    REQUIRE_MESSAGE(r.made, r.messages);
+    text = planner::explain_text(r.made->plan);
+    CHECK_MESSAGE(contains(text, "filter"), text);
+  }
+}

@@ -9,7 +9,7 @@ CREATE TABLE bid (
         splits = '${SPLITS:-}', full_events = '${FULL_EVENTS:-}');
 
 CREATE TABLE auction (
-  id bigint, item_name text, description text, initial_bid bigint, reserve bigint, date_time timestamp,
+  id bigint PRIMARY KEY, item_name text, description text, initial_bid bigint, reserve bigint, date_time timestamp,
   expires timestamp, seller bigint, category bigint, extra text
 ) WITH (connector = 'nexmark', event_time = 'date_time', events = '${EVENTS:-1000000}',
         event_rate = '${EVENT_RATE:-}', seed = '${SEED:-}', rate = '${RATE:-}',
