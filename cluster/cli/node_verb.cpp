@@ -42,6 +42,13 @@ class running_node {
     std::error_code made;
     std::filesystem::create_directories(options_.data_dir, made);
     if (made) return error{errc::io, "cannot make " + options_.data_dir + ": " + made.message()};
+    if (std::filesystem::exists(options_.data_dir + "/streams/catalog"))
+      return error{
+          errc::version_mismatch,
+          options_.data_dir +
+              " was written by an earlier build, which kept its topics in streams/catalog; "
+              "this one would not see them: use another folder, and copy the topics over by "
+              "`weir topic consume` and `produce` with the old build"};
     membership_options m;
     m.data_dir = options_.data_dir;
     m.name = options_.name;
@@ -51,6 +58,9 @@ class running_node {
     m.seeds = options_.join;
     m.build = "weir " WEIR_VERSION;
     m.log = log;
+    WEIR_ASSIGN(const auto settings,
+                kafka::broker_config::make({options_.settings.begin(), options_.settings.end()}));
+    m.watch.rebuild_delay_ms = static_cast<uint64_t>(settings.number("replica.rebuild.delay.ms"));
     WEIR_ASSIGN(members_, membership::bind(std::move(m)));
     cluster_options c;
     c.node.name = options_.name;

@@ -29,6 +29,7 @@ status membership::join(file_system& files, io_executor& io,
                          static_cast<uint16_t>(std::atoi(address().c_str() + at + 1))});
   s.seeds = options_.seeds;
   s.build = options_.build;
+  s.watch = options_.watch;
   s.log = options_.log;
   WEIR_ASSIGN(service_,
               meta::metadata_service::open(std::move(s), files, *peers_,

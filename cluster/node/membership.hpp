@@ -19,6 +19,7 @@ struct membership_options {
   std::string advertised;              // HOST:PORT that other nodes are told; empty: as it listens
   std::vector<std::string> seeds;      // listeners for nodes of others; empty: begins a cluster
   std::string build;
+  meta::watch_options watch;
   std::function<void(std::string)> log;  // any thread
 };
 

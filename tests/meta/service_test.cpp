@@ -134,6 +134,31 @@ TEST_CASE("watch: what balances is proposed, and nothing when all is even") {
   CHECK(w.balance(60, c.state).empty());
 }
 
+TEST_CASE(
+    "watch: replicas of a node that is gone for long are made anew elsewhere, some at a time") {
+  nodes c(4);
+  create_topic t;
+  t.name = "orders";
+  t.id = uuid_of(99);
+  t.assignment.assign(5, {node_id{1}, node_id{2}, node_id{3}});
+  REQUIRE(c.state.apply({{}, 0, t}).reply.ok());
+  c.fence(3);
+  leader_watch w({.balance_interval_ms = 10, .moves_max = 3, .rebuild_delay_ms = 1000});
+  w.begin(0);
+  CHECK(w.due(100, c.state).empty());
+  CHECK(w.balance(1000, c.state).empty());
+  auto moves = w.balance(1101, c.state);
+  REQUIRE(moves.size() == 3);
+  for (size_t i = 0; i < moves.size(); ++i) {
+    const auto& m = std::get<reassign_partition>(moves[i]);
+    CHECK(m.partition == static_cast<int32_t>(i));
+    CHECK(m.target == std::vector<node_id>{node_id{1}, node_id{2}, node_id{4}});
+    CHECK(c.state.apply({{}, 0, m}).reply.ok());
+  }
+  // They are on the move: no more than that at a time.
+  CHECK(w.balance(1200, c.state).empty());
+}
+
 TEST_CASE("lanes: a request is repeated under its number until it is answered") {
   command_lanes lanes(2);
   std::vector<std::string> ends;

@@ -103,7 +103,9 @@ class consensus_node::core {
       s.data = machine_.snapshot();
       snapshot_ = applied_;
       const auto trailing = std::max<log_index>(1, options_.snapshot_trailing);
-      batch_.push_back(put_snapshot{std::move(s), applied_ > trailing ? applied_ - trailing : 1});
+      batch_.emplace_back(
+          std::in_place_type<put_snapshot>,
+          put_snapshot{std::move(s), applied_ > trailing ? applied_ - trailing : 1});
       return;
     }
     if (waiting_.empty()) return;
@@ -119,7 +121,7 @@ class consensus_node::core {
       waiting_.pop_front();
     }
     if (!entries.entries.empty()) {
-      batch_.push_back(std::move(entries));
+      batch_.emplace_back(std::in_place_type<put_entries>, std::move(entries));
       return;
     }
     // Confirmations alone: this server is its own majority.

@@ -11,6 +11,7 @@ void leader_watch::begin(uint64_t now_ms) {
   began_ms_ = balanced_ms_ = now_ms;
   balanced_at_ = UINT64_MAX;
   heard_.clear();
+  gone_since_.clear();
 }
 
 void leader_watch::heard(server_id who, uint64_t now_ms) {
@@ -25,6 +26,12 @@ uint64_t leader_watch::silent_for(server_id who, uint64_t now_ms) const {
 
 std::vector<command> leader_watch::due(uint64_t now_ms, const cluster_state& state) {
   std::vector<command> out;
+  std::erase_if(gone_since_, [&](const auto& g) {
+    const auto* n = state.find_node(g.first);
+    return !n || !n->fenced;
+  });
+  for (const auto& [id, n] : state.nodes())
+    if (n.fenced) gone_since_.try_emplace(id, now_ms);
   for (const auto& [id, n] : state.nodes())
     if (!n.fenced && silent_for(server_of(n.identity), now_ms) > options_.silence_max_ms)
       out.push_back(fence_node{id, n.epoch});
@@ -34,11 +41,12 @@ std::vector<command> leader_watch::due(uint64_t now_ms, const cluster_state& sta
 std::vector<command> leader_watch::balance(uint64_t now_ms, const cluster_state& state) {
   if (now_ms < balanced_ms_ + options_.balance_interval_ms) return {};
   balanced_ms_ = now_ms;
-  if (balanced_at_ == state.applied() || state.nodes().size() < 2) return {};
+  if (state.nodes().size() < 2) return {};
   uint32_t moving = 0;
   for (const auto& [id, t] : state.topics())
     for (const auto& p : t.partitions) moving += p.reassigning() ? 1 : 0;
-  std::vector<command> out;
+  auto out = rebuild(now_ms, state, options_.moves_max - std::min(moving, options_.moves_max));
+  if (!out.empty() || balanced_at_ == state.applied()) return out;
   auto trial = state;
   auto useful = [&trial](command c) { return trial.apply({{}, 0, std::move(c)}).reply.number > 0; };
   if (moving < options_.moves_max) {
@@ -48,6 +56,42 @@ std::vector<command> leader_watch::balance(uint64_t now_ms, const cluster_state&
   balance_leaders leaders{options_.moves_max};
   if (useful(leaders)) out.push_back(leaders);
   if (out.empty()) balanced_at_ = state.applied();
+  return out;
+}
+
+std::vector<command> leader_watch::rebuild(uint64_t now_ms, const cluster_state& state,
+                                           uint32_t room) const {
+  auto is_lost = [&](node_id n) {
+    auto it = gone_since_.find(n);
+    return it != gone_since_.end() && now_ms >= it->second + options_.rebuild_delay_ms;
+  };
+  if (std::none_of(gone_since_.begin(), gone_since_.end(),
+                   [&](const auto& g) { return is_lost(g.first); }))
+    return {};
+  std::vector<node_load> loads;
+  for (const auto& [id, n] : state.nodes())
+    if (!n.fenced && !n.draining) loads.push_back({id, n.rack, state.burden_of(id).replicas, 0});
+  std::vector<command> out;
+  for (const auto& [id, t] : state.topics())
+    for (size_t i = 0; i < t.partitions.size() && out.size() < room; ++i) {
+      const auto& p = t.partitions[i];
+      // Without a live copy there is nothing to copy from.
+      if (p.reassigning() || p.leader == no_node) continue;
+      auto target = p.replicas;
+      bool moves = false;
+      for (auto& r : target) {
+        if (!is_lost(r)) continue;
+        std::vector<node_id> keep;
+        for (auto k : target)
+          if (k != r) keep.push_back(k);
+        const auto to = place_replica(loads, keep, state.nodes());
+        if (to == no_node) continue;
+        r = to;
+        moves = true;
+        for (auto& l : loads) l.replicas += l.id == to ? 1 : 0;
+      }
+      if (moves) out.push_back(reassign_partition{id, static_cast<int32_t>(i), std::move(target)});
+    }
   return out;
 }
 

@@ -17,7 +17,8 @@ struct watch_options {
   unsigned voters_max = 5;                 // odd
   uint64_t voter_silence_max_ms = 10'000;  // then another one takes its vote
   uint64_t balance_interval_ms = 5'000;
-  uint32_t moves_max = 8;  // partitions that move at the same time
+  uint32_t moves_max = 8;               // partitions that move at the same time
+  uint64_t rebuild_delay_ms = 600'000;  // then the replicas of a node that is gone are made anew
 };
 
 struct membership_change {
@@ -44,12 +45,15 @@ class leader_watch {
 
  private:
   uint64_t silent_for(server_id, uint64_t now_ms) const;
+  /// Moves of replicas off nodes that are gone for long; at most `room` of them.
+  std::vector<command> rebuild(uint64_t now_ms, const cluster_state&, uint32_t room) const;
 
   watch_options options_;
   uint64_t began_ms_ = 0;
   uint64_t balanced_ms_ = 0;
   uint64_t balanced_at_ = UINT64_MAX;  // applied() then: without news there is nothing to do
   std::map<server_id, uint64_t> heard_;
+  std::map<node_id, uint64_t> gone_since_;  // nodes that are given up, as this leader saw it
 };
 
 }  // namespace weir::meta

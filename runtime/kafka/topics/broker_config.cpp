@@ -20,8 +20,7 @@ constexpr value_rule int64_from(int64_t low) {
 }
 
 constexpr int64_t segment_bytes_min = 1 << 20;  // as for every topic's segment.bytes
-// One node keeps one copy; what asks for more is refused at the start, not at the first topic.
-constexpr value_rule one_replica{config_type::int32, 1, 1};
+constexpr value_rule copies{config_type::int32, 1, 32};
 
 // What is not a topic's default. Defaults are Kafka's, except where one node makes them senseless
 // (replication factors) and where the documentation says so.
@@ -33,7 +32,8 @@ constexpr broker_config_definition own[] = {
     {"broker.rack", string, nullptr, "Where this node stands."},
     {"connections.max.idle.ms", int64_from(-1), "600000",
      "A connection that is idle for so long is closed."},
-    {"default.replication.factor", one_replica, "1", "Copies of each partition by default."},
+    {"default.replication.factor", copies, "3",
+     "Copies of each partition by default; never more than there are nodes."},
     {"delete.topic.enable", boolean, "true", "Whether topics can be deleted."},
     {"fetch.max.bytes", int32_from(1024), "57671680", "The most bytes in one Fetch answer."},
     {"group.consumer.assignors",
@@ -61,6 +61,10 @@ constexpr broker_config_definition own[] = {
     {"log.dirs", string, nullptr, "The folder of all data."},
     {"log.retention.check.interval.ms", int64_from(1), "300000",
      "How often segments are checked for what retention drops."},
+    {"replica.rebuild.delay.ms", int64_from(0), "600000",
+     "A node that is gone for so long has its replicas rebuilt on others; of the node that leads "
+     "the "
+     "metadata."},
     {"log.verify.on.start", boolean, "false",
      "Whether every record's checksum is verified when its partition is opened; damaged ones are "
      "set "
@@ -83,7 +87,7 @@ constexpr broker_config_definition own[] = {
     {"offsets.retention.minutes", int32_from(1), "10080",
      "How long an empty group's committed offsets are kept."},
     {"offsets.topic.num.partitions", int32_from(1), "50", "Partitions of __consumer_offsets."},
-    {"offsets.topic.replication.factor", one_replica, "1", "Copies of __consumer_offsets."},
+    {"offsets.topic.replication.factor", copies, "3", "Copies of __consumer_offsets."},
     {"offsets.topic.segment.bytes", int32_from(segment_bytes_min), "104857600",
      "Segments of __consumer_offsets."},
     {"process.roles", {config_type::list}, "broker,controller", "What this node does: everything."},
@@ -101,8 +105,7 @@ constexpr broker_config_definition own[] = {
      "min.insync.replicas of __transaction_state."},
     {"transaction.state.log.num.partitions", int32_from(1), "50",
      "Partitions of __transaction_state."},
-    {"transaction.state.log.replication.factor", one_replica, "1",
-     "Copies of __transaction_state."},
+    {"transaction.state.log.replication.factor", copies, "3", "Copies of __transaction_state."},
     {"transaction.state.log.segment.bytes", int32_from(segment_bytes_min), "104857600",
      "Segments of __transaction_state."},
     {"transactional.id.expiration.ms", int32_from(1), "604800000",
