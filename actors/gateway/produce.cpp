@@ -1,6 +1,7 @@
 // Produce: each partition's batch goes to its actor; the answer leaves when all are durable.
 #include "actors/gateway/broker.hpp"
 #include "runtime/kafka/protocol/messages/data.hpp"
+#include "runtime/log/record_batch.hpp"
 
 namespace weir {
 namespace {
@@ -51,7 +52,7 @@ class pending_produce final : public append_waiter,
         else if (topic->internal)
           refuse(at, error_code::invalid_topic_exception);
         else
-          send(actors_[at] = actor, at);
+          begin(actor, at);
       }
     }
     if (silent_) request_->send(answer::nothing());
@@ -90,11 +91,25 @@ class pending_produce final : public append_waiter,
     question.producer_epoch = r.producer_epoch;
     question.topic = topics_[t]->name;
     question.partition = body_->topic_data[t].partition_data[i].index;
-    verifier_->verify(std::move(question), [self = shared_from_this(), slot, to = actors_[slot],
-                                            guard = r.verification](error_code e) {
-      if (e == error_code::none) return self->send(to, slot, guard);
+    const transaction_verifier::line line{topics_[t]->id, question.partition, r.producer_id};
+    verifier_->ask(line, std::move(question), after_verification(slot, r.verification));
+  }
+  transaction_verifier::resume after_verification(uint32_t slot, uint64_t guard) {
+    return [self = shared_from_this(), slot, guard](error_code e) {
+      if (e == error_code::none) return self->send(self->actors_[slot], slot, guard);
       self->refuse(slot, transaction_verifier::produce_error(e));
-    });
+    };
+  }
+  /// At once, or behind those of its producer that wait for the coordinator.
+  void begin(const partition_actor& to, uint32_t slot) {
+    actors_[slot] = to;
+    auto [t, i] = places_[slot];
+    const auto& p = body_->topic_data[t].partition_data[i];
+    if (body_->transactional_id && p.records.bytes.size() >= record_batch_header_bytes) {
+      const auto producer = record_batch_view(p.records.bytes).producer_id();
+      if (verifier_->hold({topics_[t]->id, p.index, producer}, after_verification(slot, 0))) return;
+    }
+    send(to, slot);
   }
   void send(const partition_actor& to, uint32_t slot, uint64_t verification = 0) {
     auto [t, i] = places_[slot];
