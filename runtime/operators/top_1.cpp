@@ -1,6 +1,7 @@
 // top_n with one row per partition over rows that are only appended (DISTINCT ON, ROW_NUMBER() =
 // 1): a table from the partition's key to the other columns. A batch's rows compete among
 // themselves first, so that a key is written once per batch.
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -158,10 +159,10 @@ class top_1_operator final : public stream_operator {
       winner_of_.resize(table_->rows_end(), none);
     }
     order_.words(value_columns_, at_, n, words_);
-    size_t next_added = 0;
+    std::fill_n(added_at_, n, false);
+    for (uint32_t i : added_) added_at_[i] = true;  // in no order: keys may share a hash
     for (uint32_t i = 0; i < n; ++i) {
-      const bool fresh = next_added < added_.size() && added_[next_added] == i;
-      next_added += fresh;
+      const bool fresh = added_at_[i];
       auto& place = winner_of_[ids_[i]];
       if (place != none) {
         auto& w = winners_[place];
@@ -320,6 +321,7 @@ class top_1_operator final : public stream_operator {
   std::vector<uint32_t> added_, winner_at_, ids_to_touch_;
   uint32_t at_[run_max], key_hashes_[run_max], ids_[run_max];
   uint64_t words_[run_max];
+  bool added_at_[run_max];  // of the run: its key was new
   uint64_t* rows_[run_max];
   std::vector<const uint64_t*> keys_out_, values_out_;
   std::vector<int32_t> weights_out_;

@@ -49,6 +49,9 @@ void compare(uint64_t seed, const top_n_spec& s) {
   CAPTURE(seed);
   CAPTURE(s.limit);
   CAPTURE(s.offset);
+  CAPTURE(s.keys.size());
+  if (!s.keys.empty()) CAPTURE(s.keys[0]);
+  CAPTURE(s.order[0].column);
   CAPTURE(static_cast<int>(s.function));
   std::mt19937_64 g(seed);
   const auto in = input();

@@ -294,6 +294,22 @@ TEST_CASE("one row per key, with keys that come again in a batch") {
   CHECK(op.out.net() == lines{"1,4,a text of more than twelve bytes,1", "2,1,x,1"});
 }
 
+TEST_CASE("one row per key where keys share a hash: NULL is 1 to it") {
+  auto in = columns({{"k", "bigint"}, {"l", "bigint"}, {"v", "bigint"}});
+  top_n_spec s;
+  s.keys = {0, 1};
+  s.order = {{2, false, false}};
+  instance op({"op", "top", s, in, true, 0}, {in});
+  op.push(rows(in, {{"1", "5", "2"},
+                    {"NULL", "5", "3"},
+                    {"7", "5", "1"},
+                    {"1", "6", "4"},
+                    {"NULL", "6", "4"},
+                    {"1", "5", "3"},
+                    {"NULL", "5", "1"}}));
+  CHECK(op.out.net() == lines{"1,5,2", "1,6,4", "7,5,1", "NULL,5,1", "NULL,6,4"});
+}
+
 TEST_CASE("the first rows of a window leave once, when the watermark reaches its end") {
   auto in = columns({{"w", "timestamp"}, {"v", "bigint"}});
   for (auto f : {rank_function::row_number, rank_function::rank}) {

@@ -61,7 +61,7 @@ TEST_CASE("first rows are chosen in front of the exchange, in the chain of what 
                        ok(expr::bind("tip > 0", *j.schema_of(ok(j.source(rides()))))),
                        {"tipped", "", 0}));
   CHECK(j.plan(j.top(r, {0})) ==
-        "0 x2: source/rides -> tipped -> top/columns -> top/preselect | hash to 1.0\n"
+        "0 x2: source/rides -> tipped -> top/preselect | hash to 1.0\n"
         "1 x2: top -> sink/out\n");
 }
 
@@ -69,11 +69,7 @@ TEST_CASE("so are the first of all rows, wherever they come from side by side") 
   job j;
   CHECK(j.plan(j.top(ok(j.source(rides())), {})) ==
         "0 x2: source/rides -> top/preselect | rebalance to 1.0\n"
-        "1 x1: top | rebalance to 2.0\n"
-        "2 x2: sink/out\n");
-  job one(1);
-  CHECK(one.plan(one.top(ok(one.source(rides())), {})) ==
-        "0 x1: source/rides -> top -> sink/out\n");
+        "1 x1: top -> sink/out\n");
 }
 
 TEST_CASE("rows that others read too, that may be taken back or are all wanted go on whole") {

@@ -73,7 +73,8 @@ SELECT k, v FROM (SELECT *, row_number() OVER (PARTITION BY k ORDER BY v DESC) A
 sink stdout
   changes: project k, v
     changes: top 3 by v DESC per k
-      [k] source file t.csv (csv): k, v
+      [k] preselect top 3 by v DESC per k
+        source file t.csv (csv): k, v
 
 -- CASE numbers that are read, other conditions stay, those on keys go below
 SELECT * FROM (SELECT k, v, dense_rank() OVER (PARTITION BY k ORDER BY v) AS rn FROM t) s WHERE rn BETWEEN 2 AND 3 AND v > 1 AND k <> 'x'
@@ -82,8 +83,9 @@ sink stdout
   changes: project k, v, "dense_rank()" AS rn
     changes: filter (v > 1)
       changes: top ranks 2 to 3 (dense) by v per k, numbered
-        [k] filter (k <> 'x')
-          source file t.csv (csv): k, v
+        [k] preselect top ranks 2 to 3 (dense) by v per k
+          filter (k <> 'x')
+            source file t.csv (csv): k, v
 
 -- CASE one row per key
 SELECT k, v, d FROM (SELECT *, row_number() OVER (PARTITION BY k ORDER BY ts DESC) AS rn FROM t) s WHERE 1 = rn
@@ -91,7 +93,8 @@ SELECT k, v, d FROM (SELECT *, row_number() OVER (PARTITION BY k ORDER BY ts DES
 sink stdout
   changes: project k, v, d
     changes: top 1 by ts DESC per k
-      [k] source file t.csv (csv): k, v, d, ts
+      [k] preselect top 1 by ts DESC per k
+        source file t.csv (csv): k, v, d, ts
 
 -- CASE a bound from below numbers all
 SELECT k, v FROM (SELECT k, v, rank() OVER (PARTITION BY k ORDER BY v) AS rn FROM t) s WHERE rn > 2
@@ -142,9 +145,10 @@ sink stdout
     changes: join on k = for k
       [k] source file o (csv): k
       [for k] changes: top 2 by v DESC per for k
-        [for k] project v, k AS for k
-          filter (k = k)
-            source file t.csv (csv): k, v
+        [for k] preselect top 2 by v DESC per for k
+          project v, k AS for k
+            filter (k = k)
+              source file t.csv (csv): k, v
 
 -- CASE what windows may not
 SELECT k FROM t WHERE row_number() OVER () = 1;

@@ -280,24 +280,70 @@ SELECT a.k, a.v, m.high FROM TUMBLE(t, ts, INTERVAL '1 h') a
         GROUP BY window_start, window_end) m
   ON a.window_start = m.window_start AND a.window_end = m.window_end AND a.v = m.high
 -- PLAN
+sink stdout
+  project k, v, v AS high
+    top ranks 1 by v DESC NULLS LAST per window_start, window_end; once per window
+      [window_start, window_end] preselect top ranks 1 by v DESC NULLS LAST per window_start, window_end
+        project k, v, window_start, window_end
+          filter (window_end IS NOT NULL)
+            tumbling windows of 1h 00m over ts
+              filter (v IS NOT NULL)
+                source file t.csv (csv): k, v, ts; event time ts, up to 0s out of order
 
 -- CASE and with the lowest, the groups first, as changes; what else is asked comes after
 SELECT a.v, m.k FROM (SELECT k, min(d) AS low FROM t GROUP BY k) m
   JOIN t a ON m.k IS NOT DISTINCT FROM a.k AND m.low >= a.d AND a.v > length(m.k)
 -- PLAN
+sink stdout
+  changes: project v, k
+    changes: filter (v > length(k))
+      changes: top ranks 1 by d per k
+        [k] preselect top ranks 1 by d per k
+          filter (d IS NOT NULL)
+            source file t.csv (csv): k, v, d
 
 -- CASE the highest of all, asked in WHERE
 SELECT t.k FROM t, (SELECT max(v) AS high FROM t) m WHERE t.v = m.high
 -- PLAN
+sink stdout
+  changes: project k
+    changes: top ranks 1 by v DESC NULLS LAST
+      preselect top ranks 1 by v DESC NULLS LAST
+        filter (v IS NOT NULL)
+          source file t.csv (csv): k, v
 
 -- CASE not the highest of the same rows
 SELECT a.k FROM t a JOIN (SELECT k, max(v) AS high FROM t WHERE v > 1 GROUP BY k) m ON a.k = m.k AND a.v = m.high
 -- PLAN
+sink stdout
+  changes: project k
+    changes: join on k = k and v = max(v)
+      [k, v] source file t.csv (csv): k, v
+      [k, max(v)] changes: aggregate max(v) by k
+        [k] pre-aggregate max(v) by k
+          filter (v > 1)
+            source file t.csv (csv): k, v (see above)
 
 -- CASE not of all keys of the group
 SELECT a.k FROM t a JOIN (SELECT k, d, max(v) AS high FROM t GROUP BY k, d) m ON a.k = m.k AND a.v = m.high
 -- PLAN
+sink stdout
+  changes: project k
+    changes: join on k = k and v = max(v)
+      [k, v] project k, v
+        source file t.csv (csv): k, v, d
+      [k, max(v)] changes: project k, max(v)
+        changes: aggregate max(v) by k, d
+          [k, d] pre-aggregate max(v) by k, d
+            source file t.csv (csv): k, v, d (see above)
 
 -- CASE not where more of the group is read
 SELECT a.k, m.n FROM t a JOIN (SELECT k, max(v) AS high, count(*) AS n FROM t GROUP BY k) m ON a.k = m.k AND a.v = m.high
 -- PLAN
+sink stdout
+  changes: project k, "count(*)" AS n
+    changes: join on k = k and v = max(v)
+      [k, v] source file t.csv (csv): k, v
+      [k, max(v)] changes: aggregate max(v), count(*) by k
+        [k] pre-aggregate max(v), count(*) by k
+          source file t.csv (csv): k, v (see above)
