@@ -1,10 +1,12 @@
 // Fetch: asks all partitions at once, those of the request or of its session; when they have too
 // little, waits at their ends until they have more or the client's time is over. Records leave as
-// parts of files.
+// parts of files. Followers fetch by the same requests, over the listener for nodes: up to the ends
+// of the logs, and what they ask for says what they have.
 #include <random>
 
 #include "actors/gateway/broker.hpp"
 #include "actors/gateway/fetch_desk.hpp"
+#include "actors/gateway/leadership.hpp"
 #include "runtime/kafka/protocol/messages/data.hpp"
 
 namespace weir {
@@ -19,17 +21,23 @@ class pending_fetch final : public fetch_waiter,
                             public std::enable_shared_from_this<pending_fetch> {
  public:
   pending_fetch(request_ptr r, std::shared_ptr<kafka::fetch_request> body, quota_desk& quotas,
-                std::shared_ptr<fetch_desk> desk, kafka::fetch_sessions::begun session)
+                std::shared_ptr<fetch_desk> desk, kafka::fetch_sessions::begun session,
+                std::shared_ptr<directory_board> board)
       : request_(std::move(r)),
         body_(std::move(body)),
         quotas_(quotas),
         desk_(std::move(desk)),
         session_(std::move(session)),
+        board_(std::move(board)),
         timer_(request_->from().executor()) {}
 
   void start(const topic_directory& topics) {
     bool by_id = request_->version() >= 13;
     slots_.reserve(session_.targets.size());
+    const auto& state = body_->replica_state;
+    const int32_t replica = request_->version() >= 15 ? state.replica_id : body_->replica_id;
+    replica_ = replica >= 0;
+    const auto near = nodes_near(topics);
     kafka::topic_ptr topic;
     const kafka::fetch_target* before = nullptr;
     for (const auto& t : session_.targets) {
@@ -45,10 +53,23 @@ class pending_fetch final : public fetch_waiter,
                                                   : kafka::isolation::read_uncommitted;
       s.query.current_leader_epoch = p.current_leader_epoch;
       s.query.last_fetched_epoch = p.last_fetched_epoch;
+      s.query.leader_only = request_->version() < 11;
+      s.query.near = near;
+      if (replica_) {
+        s.query.replica = replica;
+        s.query.incarnation = state.replica_epoch;
+        s.query.replica_log_start = p.log_start_offset;
+        s.query.note_position = true;
+        // Only who comes by the nodes' own listener is believed to be one.
+        if (!request_->from_node()) {
+          s.now.error = error_code::topic_authorization_failed;
+          continue;
+        }
+      }
       if (topic) s.actor = topics.partition(topic->id, p.partition);
       if (!s.actor)
         s.now.error =
-            by_id && !topic ? error_code::unknown_topic_id : error_code::unknown_topic_or_partition;
+            by_id && !topic ? error_code::unknown_topic_id : no_replica_error(topic, p.partition);
     }
     left_ = 1;
     for (const auto& s : slots_) left_ += s.actor ? 1 : 0;
@@ -79,9 +100,19 @@ class pending_fetch final : public fetch_waiter,
     bool triggered = false;  // it has more than `now` says, and was asked for it
   };
 
+  /// KIP-392: for a consumer that says where it is, the nodes there.
+  std::shared_ptr<const std::vector<int32_t>> nodes_near(const topic_directory& topics) const {
+    if (replica_ || body_->rack_id.empty()) return nullptr;
+    auto near = std::make_shared<std::vector<int32_t>>();
+    for (const auto& n : *topics.nodes())
+      if (n.alive && n.rack == body_->rack_id) near->push_back(n.id);
+    return near->empty() ? nullptr : near;
+  }
+
   void ask(uint32_t i, bool wait) {
     fetch_message m;
     m.query = slots_[i].query;
+    slots_[i].query.note_position = false;  // it is noted once, when the request comes
     m.wait = wait;
     m.slot = i;
     m.waiter = shared_from_this();
@@ -99,7 +130,9 @@ class pending_fetch final : public fetch_waiter,
   bool enough() const {
     uint64_t bytes = 0;
     for (const auto& s : slots_) {
-      if (s.now.error != error_code::none || s.now.diverging) return true;
+      if (s.now.error != error_code::none || s.now.diverging || s.now.news ||
+          s.now.preferred_replica != kafka::no_node)
+        return true;
       bytes += s.now.read.bytes;
     }
     return body_->max_wait_ms <= 0 || slots_.empty() ||
@@ -143,6 +176,7 @@ class pending_fetch final : public fetch_waiter,
     uint64_t sent = 0;
     std::unique_lock lock(desk_->m, std::defer_lock);
     if (session_.session_id != 0) lock.lock();
+    leader_hints hints(board_->get());
     const kafka::fetch_target* before = nullptr;  // the last one in the answer
     for (size_t i = 0; i < slots_.size(); ++i) {
       const auto& t = session_.targets[i];
@@ -152,6 +186,10 @@ class pending_fetch final : public fetch_waiter,
       const bool records = bytes > 0 && (!any || bytes <= budget);
       if (session_.session_id != 0 && !desk_->sessions.report(session_, t, news_of(s.now, records)))
         continue;
+      // A node asks for all that it follows, always, and hears of what is new.
+      if (replica_ && !records && s.now.error == error_code::none && !s.now.diverging &&
+          !s.now.news)
+        continue;
       if (!before || !same_topic(*before, t)) {
         auto& topic = out.responses.emplace_back();
         topic.topic = t.topic;
@@ -160,6 +198,10 @@ class pending_fetch final : public fetch_waiter,
       before = &t;
       auto& o = out.responses.back().partitions.emplace_back();
       fill(o, t.want.partition, s.now);
+      if (tells_leader(o.error_code) && request_->version() >= 12)
+        hints.tell(request_->version() >= 13 ? hints.directory().catalog().find(t.topic_id)
+                                             : hints.directory().catalog().find(t.topic),
+                   o.partition_index, o.current_leader);
       if (!records) continue;
       any = true;
       budget -= std::min(budget, bytes);
@@ -169,7 +211,9 @@ class pending_fetch final : public fetch_waiter,
       parts.push_back(std::move(s.now.read.slices));
     }
     if (lock.owns_lock()) lock.unlock();
-    out.throttle_time_ms = quotas_.charge(kafka::quota_kind::fetch, *request_, sent);
+    if (request_->version() >= 16) hints.endpoints(out.node_endpoints);
+    // Copies are throttled by who makes them.
+    if (!replica_) out.throttle_time_ms = quotas_.charge(kafka::quota_kind::fetch, *request_, sent);
     request_->answer(out, std::move(parts));
   }
   static bool same_topic(const kafka::fetch_target& a, const kafka::fetch_target& b) {
@@ -181,7 +225,7 @@ class pending_fetch final : public fetch_waiter,
     n.high_watermark = a.high_watermark;
     n.log_start_offset = a.log_start_offset;
     n.records = records;
-    n.diverging = a.diverging.has_value();
+    n.diverging = a.diverging.has_value() || a.preferred_replica != kafka::no_node;
     return n;
   }
   void fill(kafka::fetch_response::partition& o, int32_t number, const kafka::fetch_answer& a) {
@@ -191,6 +235,7 @@ class pending_fetch final : public fetch_waiter,
     o.last_stable_offset = a.last_stable_offset;
     o.log_start_offset = a.log_start_offset;
     o.records = kafka::record_bytes(kafka::bytes_view());
+    o.preferred_read_replica = a.preferred_replica;
     if (a.diverging) o.diverging_epoch = {a.diverging->epoch, a.diverging->end_offset};
     if (body_->isolation_level != 1) return;
     auto& aborted = o.aborted_transactions.emplace();
@@ -202,6 +247,8 @@ class pending_fetch final : public fetch_waiter,
   quota_desk& quotas_;
   std::shared_ptr<fetch_desk> desk_;
   kafka::fetch_sessions::begun session_;
+  std::shared_ptr<directory_board> board_;
+  bool replica_ = false;  // a follower's
   boost::asio::steady_timer timer_;
   std::vector<slot_state> slots_;
   std::atomic<size_t> left_{0};
@@ -232,7 +279,8 @@ void broker::fetch(const request_ptr& request) {
     out.error_code = session.error;
     return request->answer(out);
   }
-  std::make_shared<pending_fetch>(request, std::move(body), quotas_, fetches_, std::move(session))
+  std::make_shared<pending_fetch>(request, std::move(body), quotas_, fetches_, std::move(session),
+                                  storage_.board())
       ->start(*storage_.directory());
 }
 

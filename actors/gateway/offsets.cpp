@@ -1,6 +1,7 @@
 // Requests about offsets and producers of partitions: ListOffsets, OffsetForLeaderEpoch,
 // DeleteRecords, DescribeProducers.
 #include "actors/gateway/broker.hpp"
+#include "actors/gateway/leadership.hpp"
 #include "actors/gateway/partition_questions.hpp"
 #include "runtime/kafka/protocol/messages/data.hpp"
 #include "runtime/kafka/protocol/messages/topics.hpp"
@@ -33,7 +34,7 @@ class pending_offsets final : public offset_waiter,
         auto at = slot++;
         kafka::offset_answer refused;
         auto to = topics.partition(t.name, p.partition_index);
-        if (!to) refused.error = error_code::unknown_topic_or_partition;
+        if (!to) refused.error = no_replica_error(topics.catalog().find(t.name), p.partition_index);
         if (p.timestamp < kafka::offset_latest_tiered) refused.error = error_code::invalid_request;
         if (refused.error != error_code::none) {
           found(at, std::move(refused));
@@ -43,6 +44,7 @@ class pending_offsets final : public offset_waiter,
         m.timestamp_ms = p.timestamp;
         m.level = body_->isolation_level == 1 ? kafka::isolation::read_committed
                                               : kafka::isolation::read_uncommitted;
+        if (body_->replica_id >= 0 && request_->from_node()) m.level = kafka::isolation::replica;
         m.current_leader_epoch = p.current_leader_epoch;
         m.waiter = shared_from_this();
         m.slot = at;
@@ -55,6 +57,9 @@ class pending_offsets final : public offset_waiter,
     auto [t, i] = places_[slot];
     auto& out = response_.topics[t].partitions[i];
     out.error_code = a.error;
+    // KIP-207: older clients know another word for it.
+    if (a.error == error_code::offset_not_available && request_->version() < 5)
+      out.error_code = error_code::leader_not_available;
     out.timestamp = a.timestamp_ms;
     out.offset = a.offset;
     out.leader_epoch = a.leader_epoch;
@@ -103,8 +108,9 @@ void broker::offset_for_leader_epoch(const request_ptr& request) {
       auto* out = &topics[t].partitions[i];
       auto q = in.partitions[i];
       out->partition = q.partition;
+      const auto missing = no_replica_error(directory->catalog().find(in.topic), q.partition);
       visit_partition(
-          directory->partition(in.topic, q.partition),
+          directory->partition(in.topic, q.partition), missing,
           [a, out, q](kafka::partition& p) {
             auto [e, end] = p.offset_for_leader_epoch(q.current_leader_epoch, q.leader_epoch);
             out->error_code = e;
@@ -148,7 +154,9 @@ void broker::delete_records(const request_ptr& request) {
       }
       visit_partition(
           directory->partition(in.name, out->partition_index),
-          [a, out, offset = in.partitions[i].offset](kafka::partition& p) {
+          no_replica_error(known, out->partition_index),
+          [a, out, refused, offset = in.partitions[i].offset](kafka::partition& p) {
+            if (!p.leads()) return refused(error_code::not_leader_or_follower);
             auto d = p.delete_records(offset);
             out->error_code = d.error;
             out->low_watermark = d.low_watermark;
@@ -177,7 +185,12 @@ void broker::describe_producers(const request_ptr& request) {
       out->partition_index = in.partition_indexes[i];
       visit_partition(
           directory->partition(in.name, out->partition_index),
+          no_replica_error(directory->catalog().find(in.name), out->partition_index),
           [a, out](kafka::partition& p) {
+            if (!p.leads()) {
+              out->error_code = error_code::not_leader_or_follower;
+              return a->parts->done();
+            }
             for (const auto& d : p.describe_producers())
               out->active_producers.push_back({d.producer_id, d.producer_epoch, d.last_sequence,
                                                d.last_timestamp_ms, d.coordinator_epoch,

@@ -26,10 +26,12 @@ struct partition_answer {
   }
 };
 
-/// Runs `visit` over the open partition and lets `refused` say that there is none.
-inline void visit_partition(const partition_actor& to, std::function<void(kafka::partition&)> visit,
+/// Runs `visit` over the open partition and lets `refused` say that there is none; `missing`: why
+/// there is no actor.
+inline void visit_partition(const partition_actor& to, kafka::error_code missing,
+                            std::function<void(kafka::partition&)> visit,
                             std::function<void(kafka::error_code)> refused) {
-  if (!to) return refused(kafka::error_code::unknown_topic_or_partition);
+  if (!to) return refused(missing);
   caf::anon_send(to, visit_message{[visit = std::move(visit), refused = std::move(refused)](
                                        kafka::partition* p, const error*) {
                    if (p)
@@ -37,6 +39,13 @@ inline void visit_partition(const partition_actor& to, std::function<void(kafka:
                    else
                      refused(kafka::error_code::kafka_storage_error);
                  }});
+}
+
+/// Where a null actor is a partition that does not exist.
+inline void visit_partition(const partition_actor& to, std::function<void(kafka::partition&)> visit,
+                            std::function<void(kafka::error_code)> refused) {
+  visit_partition(to, kafka::error_code::unknown_topic_or_partition, std::move(visit),
+                  std::move(refused));
 }
 
 }  // namespace weir

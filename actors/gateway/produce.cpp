@@ -1,5 +1,7 @@
-// Produce: each partition's batch goes to its actor; the answer leaves when all are durable.
+// Produce: each partition's batch goes to its actor; the answer leaves when all are durable, here
+// (acks = 1) or on all in-sync replicas (acks = -1).
 #include "actors/gateway/broker.hpp"
+#include "actors/gateway/leadership.hpp"
 #include "runtime/kafka/protocol/messages/data.hpp"
 #include "runtime/log/record_batch.hpp"
 
@@ -12,8 +14,12 @@ class pending_produce final : public append_waiter,
                               public std::enable_shared_from_this<pending_produce> {
  public:
   pending_produce(request_ptr r, std::shared_ptr<kafka::produce_request> body,
-                  std::shared_ptr<const transaction_verifier> verifier, int32_t throttle_ms)
-      : request_(std::move(r)), body_(std::move(body)), verifier_(std::move(verifier)) {
+                  std::shared_ptr<const transaction_verifier> verifier, int32_t throttle_ms,
+                  std::shared_ptr<directory_board> board)
+      : request_(std::move(r)),
+        body_(std::move(body)),
+        verifier_(std::move(verifier)),
+        board_(std::move(board)) {
     response_.throttle_time_ms = throttle_ms;
     response_.responses.reserve(body_->topic_data.size());
     for (const auto& t : body_->topic_data) {
@@ -48,7 +54,7 @@ class pending_produce final : public append_waiter,
         }
         auto actor = topics.partition(topic->id, p.index);
         if (!actor)
-          refuse(at, error_code::unknown_topic_or_partition);
+          refuse(at, no_replica_error(topic, p.index));
         else if (topic->internal)
           refuse(at, error_code::invalid_topic_exception);
         else
@@ -63,6 +69,7 @@ class pending_produce final : public append_waiter,
     if (r.verification != 0) return verify(slot, r);
     auto& out = place(slot);
     out.error_code = r.error;
+    if (tells_leader(r.error)) moved_ = true;
     out.base_offset = r.error == error_code::none ? r.base_offset : -1;
     out.log_append_time_ms = r.log_append_time_ms;
     out.log_start_offset = r.log_start_offset;
@@ -80,6 +87,7 @@ class pending_produce final : public append_waiter,
     auto& out = place(slot);
     out.error_code = e;
     out.base_offset = -1;
+    if (tells_leader(e)) moved_ = true;
     done();
   }
   /// The first batch of a transaction here: when the coordinator knows of it, it is sent again.
@@ -122,10 +130,25 @@ class pending_produce final : public append_waiter,
     m.verification = verification;
     m.waiter = shared_from_this();
     m.slot = slot;
+    m.acks = static_cast<int8_t>(body_->acks);
+    m.timeout_ms = std::max(body_->timeout_ms, 0);
     caf::anon_send(to, std::move(m));
   }
   void done() {
-    if (left_.fetch_sub(1) == 1 && !silent_) request_->answer(response_);
+    if (left_.fetch_sub(1) != 1 || silent_) return;
+    if (moved_.load() && request_->version() >= 10) tell_leaders();
+    request_->answer(response_);
+  }
+  /// Where the partitions are now that are not led from here.
+  void tell_leaders() {
+    leader_hints hints(board_->get());
+    const auto& catalog = hints.directory().catalog();
+    for (auto& t : response_.responses) {
+      auto topic = request_->version() >= 13 ? catalog.find(t.topic_id) : catalog.find(t.name);
+      for (auto& p : t.partition_responses)
+        if (tells_leader(p.error_code)) hints.tell(topic, p.index, p.current_leader);
+    }
+    hints.endpoints(response_.node_endpoints);
   }
 
   request_ptr request_;
@@ -136,6 +159,8 @@ class pending_produce final : public append_waiter,
   std::vector<kafka::topic_ptr> topics_;
   std::vector<partition_actor> actors_;  // of slots
   bool silent_ = false;
+  std::shared_ptr<directory_board> board_;
+  std::atomic<bool> moved_{false};  // a partition is led elsewhere
   std::atomic<size_t> left_{0};
 };
 
@@ -164,7 +189,8 @@ void broker::produce(const request_ptr& request) {
     for (const auto& p : t.partition_data) bytes += p.records.bytes.size();
   const auto throttle_ms = quotas_.charge(kafka::quota_kind::produce, *request, bytes);
   bool silent = body->acks == 0;
-  std::make_shared<pending_produce>(request, std::move(body), coordinators_.verifier(), throttle_ms)
+  std::make_shared<pending_produce>(request, std::move(body), coordinators_.verifier(), throttle_ms,
+                                    storage_.board())
       ->start(*storage_.directory(), silent);
 }
 

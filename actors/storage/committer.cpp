@@ -46,10 +46,11 @@ committer_actor::behavior_type committer(committer_actor::stateful_pointer<commi
   self->state.seed = std::move(seed);
   return {
       [self](wake_atom) { self->state.round(); },
-      [self](drop_atom, const std::shared_ptr<log_id>& id) {
+      [self](drop_atom, const std::shared_ptr<log_id>& id) -> bool {
         self->state.round();  // nothing of it may be written after it is forgotten
-        if (auto s = self->state.seed.commits->forget(*id); !s)
-          self->state.seed.log(s.err().message);
+        auto s = self->state.seed.commits->forget(*id);
+        if (!s) self->state.seed.log(s.err().message);
+        return s.ok();
       },
       [self](close_atom) -> std::string {
         self->state.round();

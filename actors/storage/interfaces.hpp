@@ -15,6 +15,7 @@
 #include "actors/interfaces.hpp"
 #include "runtime/kafka/partition/partition.hpp"
 #include "runtime/kafka/partition/role.hpp"
+#include "runtime/kafka/replication/fetch_plan.hpp"
 
 namespace weir {
 
@@ -66,6 +67,11 @@ struct append_message {
   uint32_t slot = 0;
   /// The leadership in which it may be appended; in another one: NOT_LEADER_OR_FOLLOWER. -1: any.
   int32_t leader_epoch = -1;
+  /// -1: answered when all in-sync replicas have it, refused when they are too few; 1, 0: when it
+  /// is durable here.
+  int8_t acks = -1;
+  /// Of waiting for other replicas: then REQUEST_TIMED_OUT, and it may come to be all the same.
+  int32_t timeout_ms = 30'000;
 };
 struct marker_message {
   int64_t producer_id = -1;
@@ -118,6 +124,17 @@ struct looked_up_message {
   std::shared_ptr<result<timestamp_offset>> found;
 };
 
+/// A replica fetcher's: what this partition's leader has answered.
+struct copied_message {
+  kafka::fetched_partition news;  // its batches point into what `owner` holds
+  std::shared_ptr<const void> owner;
+};
+/// The cluster's metadata has answered a proposal.
+struct in_sync_answer_message {
+  uint64_t proposal = 0;
+  kafka::error_code answer = kafka::error_code::none;
+};
+
 /// What a partition asks of the cluster's metadata. Implemented where the metadata is known
 /// (cluster/node); thread-safe.
 class replication_port {
@@ -133,6 +150,7 @@ class replication_port {
 };
 
 using tick_atom = caf::atom_constant<caf::atom("tick")>;
+using replica_tick_atom = caf::atom_constant<caf::atom("repltick")>;
 using config_atom = caf::atom_constant<caf::atom("config")>;
 using removed_atom = caf::atom_constant<caf::atom("removed")>;
 using remove_atom = caf::atom_constant<caf::atom("remove")>;
@@ -160,6 +178,10 @@ using partition_actor = caf::typed_actor<
     caf::reacts_to<looked_up_message>, caf::reacts_to<compaction_message>,
     // Topics actor: its place in the cluster changed.
     caf::reacts_to<kafka::partition_role>,
+    // Replica fetchers: what its leader said. The metadata: what became of a proposal. Itself: look
+    // after followers that are silent and answers that are late.
+    caf::reacts_to<copied_message>, caf::reacts_to<in_sync_answer_message>,
+    caf::reacts_to<replica_tick_atom>,
     // Topics actor: a changed configuration; look after retention and compaction.
     caf::reacts_to<config_atom, partition_settings>, caf::reacts_to<tick_atom>,
     // Topics actor: the topic is deleted; everything of it goes. Answered when the files are gone.
@@ -169,6 +191,18 @@ using partition_actor = caf::typed_actor<
     // Topics actor: the node stops. Answered with the partition's record for the clean stop, which
     // is without summary when there is none to write.
     caf::replies_to<close_atom>::with<clean_partition>>;
+
+/// Copies partitions from their leaders; actors/storage/replica_fetcher. Thread-safe.
+class replica_source {
+ public:
+  virtual ~replica_source() = default;
+  /// The partition is read from `leader` from here on; `later`: after a pause, for something went
+  /// wrong. News comes as copied_message; after batches, a diverging epoch and OFFSET_OUT_OF_RANGE
+  /// nothing more comes until this is called again.
+  virtual void follow(const kafka::fetch_position&, int32_t self, int32_t leader,
+                      const std::string& address, const partition_actor& who, bool later) = 0;
+  virtual void forget(const log_id&) = 0;
+};
 
 /// Writes of all partitions of a node on their way to the committer. Partitions push, the committer
 /// takes everything at once: one message and one round for all who wait.
@@ -194,8 +228,8 @@ class commit_queue {
 using committer_actor = caf::typed_actor<
     // Partitions: the queue has writes.
     caf::reacts_to<wake_atom>,
-    // Partitions: a log is gone.
-    caf::reacts_to<drop_atom, std::shared_ptr<log_id>>,
+    // Partitions: a log is gone, or is going to be cut. Answered when nothing is kept of it.
+    caf::replies_to<drop_atom, std::shared_ptr<log_id>>::with<bool>,
     // The node stops: everything is durable when it is answered. Empty: done.
     caf::replies_to<close_atom>::with<std::string>>;
 
@@ -212,6 +246,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::compaction_message)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::read_done_message)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::looked_up_message)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::kafka::partition_role)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::copied_message)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::in_sync_answer_message)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::partition_settings)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::clean_partition)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<weir::log_id>)

@@ -1,6 +1,7 @@
-// One partition as an actor: opens its log when it is first asked for something, stages appends for
-// the committer and answers them when they are durable, reads, wakes those who wait for records,
-// looks after retention and compaction. Never blocks: what does runs on the I/O executor.
+// One partition as an actor: opens its log when it is first asked for something (at once when other
+// nodes have it too), stages appends for the committer and answers them when they are durable,
+// reads, wakes those who wait for records, looks after retention and compaction, leads followers or
+// copies from its leader. Never blocks: what does runs on the I/O executor.
 #pragma once
 
 #include <atomic>
@@ -21,6 +22,7 @@ struct partition_seed {
   uint64_t owner = 0;
   kafka::partition_role role;             // at the start; newer ones come as messages
   replication_port* cluster = nullptr;    // null: a partition that nobody copies
+  replica_source* replicas = nullptr;     // null: it follows nobody
   clean_partition clean;                  // of the last clean stop; no summary: there was none
   bool verify = false;                    // all checksums, whatever the last stop said
   std::optional<commit_point> committed;  // as the committer found it

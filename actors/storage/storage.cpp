@@ -41,6 +41,9 @@ status stream_storage::open(file_system& files, io_executor& io, const clock& ti
   p.queue = std::move(queue);
   p.committer = committer_;
   p.files = files_.get();
+  replicas_ =
+      std::make_unique<replica_fetchers>(replica_options_of(*options_.config, time, options_.log));
+  p.replicas = replicas_.get();
   p.io = &io;
   p.verify = options_.config->flag("log.verify.on.start");
   p.time = &time;
@@ -52,6 +55,7 @@ status stream_storage::open(file_system& files, io_executor& io, const clock& ti
 
 status stream_storage::close() {
   if (!topics_) return {};
+  replicas_->stop();
   caf::scoped_actor self(system_);
   auto no_answer = [](const caf::error& e) {
     return error{errc::timeout, "stream storage does not end: " + caf::to_string(e)};

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "actors/storage/replica_fetcher.hpp"
 #include "actors/storage/topics.hpp"
 
 namespace weir {
@@ -57,6 +58,7 @@ class stream_storage {
   std::shared_ptr<gauge_board> gauges_ = std::make_shared<gauge_board>();
   std::shared_ptr<latency_histogram> syncs_ = std::make_shared<latency_histogram>();
   std::atomic<int32_t> controller_{-1};
+  std::unique_ptr<replica_fetchers> replicas_;
   committer_actor committer_;
   topics_actor topics_;
 };

@@ -121,7 +121,7 @@ struct truncation {
 enum class isolation : int8_t {
   read_uncommitted = 0,
   read_committed = 1,
-  replica = 2,  // a follower's: up to the log's end
+  replica = 2,  // up to the log's end: a follower's, and a coordinator's that takes over
 };
 
 struct fetch_query {
@@ -151,7 +151,8 @@ struct fetch_answer {
   int64_t log_start_offset = -1;
   log_read read;
   std::vector<aborted_transaction> aborted;  // by first_offset; with read_committed only
-  std::optional<epoch_end> diverging;        // then there are no records
+  /// Then there are no records. With OFFSET_OUT_OF_RANGE, to a follower: where the log ends.
+  std::optional<epoch_end> diverging;
   /// KIP-392: read there instead; then there are no records.
   int32_t preferred_replica = no_node;
   /// A follower has not heard of this high watermark yet: the answer does not wait for records.

@@ -37,10 +37,15 @@ fetch_answer partition::fetch(const fetch_query& query) {
                                                 : error_code::not_leader_or_follower;
     return out;
   }
+  // A follower beyond the bounds needs them; Kafka's asks for them by ListOffsets.
+  const auto tell_bounds = [this, follower, &out] {
+    if (follower) out.diverging = epoch_end{std::max(epochs_.latest(), 0), log_end_offset()};
+  };
   if (query.last_fetched_epoch >= 0) {
     const epoch_end end = epochs_.end_of(query.last_fetched_epoch, log_end_offset());
     if (end.epoch < 0 || query.offset < out.log_start_offset) {
       out.error = error_code::offset_out_of_range;
+      tell_bounds();
       return out;
     }
     if (end.epoch < query.last_fetched_epoch || end.end_offset < query.offset) {
@@ -51,6 +56,7 @@ fetch_answer partition::fetch(const fetch_query& query) {
   // Between the high watermark and the end there is nothing for a consumer yet.
   if (query.offset < out.log_start_offset || query.offset > log_end_offset()) {
     out.error = error_code::offset_out_of_range;
+    tell_bounds();
     return out;
   }
   if (follower) {
@@ -71,9 +77,9 @@ fetch_answer partition::fetch(const fetch_query& query) {
     out.preferred_replica = leader_->preferred_of(*query.near, query.offset);
     if (out.preferred_replica != no_node) return out;
   }
-  const int64_t limit = follower                                   ? log_end_offset()
-                        : query.level == isolation::read_committed ? out.last_stable_offset
-                                                                   : out.high_watermark;
+  const int64_t limit = follower || query.level == isolation::replica ? log_end_offset()
+                        : query.level == isolation::read_committed    ? out.last_stable_offset
+                                                                      : out.high_watermark;
   if (query.offset >= limit) return out;
   const read_request request{query.offset, query.bytes_max, limit, query.whole_first};
   auto read = log_->try_read(request);

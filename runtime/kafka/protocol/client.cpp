@@ -20,24 +20,24 @@ namespace {
 
 using steady = std::chrono::steady_clock;
 
-// Waits until the socket can be read or written. 0, or an errno (ETIMEDOUT).
-int wait_for(int socket, short events, steady::time_point deadline) {
+// Waits until the socket can be read or written. 0, or an errno (ETIMEDOUT, ECANCELED).
+int wait_for(int socket, short events, steady::time_point deadline, int cancel) {
   for (;;) {
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(deadline - steady::now()).count();
-    pollfd p{socket, events, 0};
-    const int n = ::poll(&p, 1, static_cast<int>(std::max<int64_t>(left, 0)));
-    if (n > 0) return 0;
+    pollfd p[2] = {{socket, events, 0}, {cancel, POLLIN, 0}};
+    const int n = ::poll(p, 2, static_cast<int>(std::max<int64_t>(left, 0)));
+    if (n > 0) return p[1].revents != 0 ? ECANCELED : 0;
     if (n == 0) return ETIMEDOUT;
     if (errno != EINTR) return errno;
   }
 }
 
 // 0, or an errno.
-int connect_within(int socket, const addrinfo& to, steady::time_point deadline) {
+int connect_within(int socket, const addrinfo& to, steady::time_point deadline, int cancel) {
   if (::connect(socket, to.ai_addr, to.ai_addrlen) == 0) return 0;
   if (errno != EINPROGRESS) return errno;
-  if (const int e = wait_for(socket, POLLOUT, deadline)) return e;
+  if (const int e = wait_for(socket, POLLOUT, deadline, cancel)) return e;
   int e = 0;
   socklen_t size = sizeof e;
   if (::getsockopt(socket, SOL_SOCKET, SO_ERROR, &e, &size) != 0) return errno;
@@ -68,7 +68,7 @@ result<client> client::connect(const std::string& host, uint16_t port, client_op
       last = errno;
       continue;
     }
-    last = connect_within(s, *a, deadline);
+    last = connect_within(s, *a, deadline, options.cancel_fd);
     if (last == 0) {
       // Without it, small requests wait for the acknowledgement of the one before. A socket that
       // refuses it still works.
@@ -124,7 +124,8 @@ status client::send_bytes(bytes_view bytes) {
     if (n >= 0) {
       bytes = bytes.subspan(static_cast<size_t>(n));
     } else if (errno == EAGAIN) {
-      if (const int e = wait_for(socket_, POLLOUT, deadline)) return failed("cannot send", e);
+      if (const int e = wait_for(socket_, POLLOUT, deadline, options_.cancel_fd))
+        return failed("cannot send", e);
     } else if (errno != EINTR) {
       return failed("cannot send", errno);
     }
@@ -142,7 +143,8 @@ status client::receive_exactly(std::byte* to, size_t size) {
       close();
       return error(errc::io, address_ + ": the broker closed the connection");
     } else if (errno == EAGAIN) {
-      if (const int e = wait_for(socket_, POLLIN, deadline)) return failed("cannot receive", e);
+      if (const int e = wait_for(socket_, POLLIN, deadline, options_.cancel_fd))
+        return failed("cannot receive", e);
     } else if (errno != EINTR) {
       return failed("cannot receive", errno);
     }

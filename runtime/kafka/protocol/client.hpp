@@ -14,6 +14,8 @@ struct client_options {
   int timeout_ms = 30'000;  ///< Of one send or receive; above the longest poll that is asked for.
   /// An answer that claims more is refused.
   size_t response_bytes_max = 256 << 20;
+  /// A descriptor that ends every wait with an error once it can be read (an eventfd); -1: none.
+  int cancel_fd = -1;
 };
 
 class client {
@@ -66,6 +68,9 @@ class client {
 
   /// The highest version of an API that both sides know; errc::unsupported if there is none.
   result<int16_t> version_of(api_key);
+
+  /// The bytes of the last answer, for who keeps record_bytes longer than until the next call.
+  std::vector<std::byte> take_bytes() noexcept { return std::exchange(in_, {}); }
 
   /// As it is, without a length in front: what tests of a broker's bounds need.
   status send_bytes(bytes_view);

@@ -125,12 +125,11 @@ std::vector<fetched_partition> fetch_plan::take(const planned& sent, const fetch
       f.error = p.error_code;
       f.high_watermark = p.high_watermark;
       f.log_start = p.log_start_offset;
+      if (p.diverging_epoch.epoch >= 0)
+        f.diverging = epoch_end{p.diverging_epoch.epoch, p.diverging_epoch.end_offset};
       if (f.error == error_code::none) {
         e.errors = 0;
-        if (p.diverging_epoch.epoch >= 0)
-          f.diverging = epoch_end{p.diverging_epoch.epoch, p.diverging_epoch.end_offset};
-        else if (!p.records.null)
-          f.batches = p.records.bytes;
+        if (!f.diverging && !p.records.null) f.batches = p.records.bytes;
         if (options_.throttle_bytes_per_s > 0 && !e.at.in_sync)
           tokens_ -= static_cast<int64_t>(f.batches.size());
       } else if (f.error != error_code::offset_out_of_range) {

@@ -56,7 +56,7 @@ struct fetched_partition {
   bytes_view batches;  // of the answer
   int64_t high_watermark = -1;
   int64_t log_start = -1;
-  std::optional<epoch_end> diverging;
+  std::optional<epoch_end> diverging;  // with OFFSET_OUT_OF_RANGE: the leader's end
 };
 
 class fetch_plan {

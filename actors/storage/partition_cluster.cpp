@@ -1,0 +1,236 @@
+// A partition's place in the cluster: changes of role, what waits for other replicas, the in-sync
+// set, copying from the leader. Nothing of this runs for a partition without followers.
+#include "actors/storage/partition_state.hpp"
+
+namespace weir {
+namespace {
+
+using kafka::error_code;
+
+// How often a leader looks for followers that are silent and for answers that are late, while there
+// may be some.
+constexpr auto look_interval = std::chrono::milliseconds(250);
+// For the committer to finish its round and a checkpoint of its journal.
+constexpr auto forget_timeout = std::chrono::seconds(60);
+
+}  // namespace
+
+/// Others rely on it, whether somebody asks or not.
+bool partition_state::has_to_open() const {
+  return seed_.role.self != kafka::no_node && seed_.role.replicas.size() > 1;
+}
+
+void partition_state::handle(const kafka::partition_role& r) {
+  if (r.version < seed_.role.version || r.leader_epoch < seed_.role.leader_epoch) return;
+  seed_.role = r;
+  if (failure_ || closing_) return;
+  if (!partition_ || opening_) {
+    if (!opening_ && has_to_open()) open();
+    return;  // it is told when it is open
+  }
+  const bool led = partition_->leads();
+  const auto before = partition_->high_watermark();
+  const auto in_sync = [](const kafka::partition_role& x) {
+    return std::find(x.in_sync.begin(), x.in_sync.end(), x.self) != x.in_sync.end();
+  };
+  const auto& known = partition_->role();
+  const bool same_leader = known.leader_epoch == r.leader_epoch &&
+                           known.leader_address == r.leader_address && in_sync(known) == in_sync(r);
+  partition_->set_role(r, now_ms());
+  if (led && !partition_->leads()) refuse_all(error_code::not_leader_or_follower);
+  moved_from(before);
+  wake_readers();
+  show();
+  look_after_followers();
+  if (!(same_leader && following_ && r.follows())) follow();
+}
+
+/// Those whose fate the new leader decides.
+void partition_state::refuse_all(error_code e) {
+  auto refused = std::exchange(appends_, {});
+  for (auto& a : std::exchange(replicating_, {})) refused.push_back(std::move(a));
+  for (auto& a : refused) {
+    if (!a.waiter) continue;
+    append_reply reply;
+    reply.error = e;
+    reply.message = seed_.settings.partition.name + " is led by another node";
+    a.waiter->appended(a.slot, std::move(reply));
+  }
+}
+
+void partition_state::answer(waiting_append& a) {
+  if (a.waiter) a.waiter->appended(a.slot, std::move(a.reply));
+}
+
+void partition_state::wait_for_replicas(waiting_append a) {
+  if (a.acks != -1) return answer(a);
+  a.deadline_ms = a.timeout_ms == INT32_MAX ? INT64_MAX : now_ms() + a.timeout_ms;
+  replicating_.push_back(std::move(a));
+}
+
+void partition_state::moved_from(int64_t before) {
+  const auto end = partition_->high_watermark();
+  while (!replicating_.empty() && replicating_.front().end_offset <= end) {
+    auto a = std::move(replicating_.front());
+    replicating_.pop_front();
+    // Kafka's: it is on all that are in sync, but those have become too few meanwhile.
+    if (!partition_->enough_in_sync()) {
+      a.reply.error = error_code::not_enough_replicas_after_append;
+      a.reply.message = seed_.settings.partition.name + ": too few replicas are in sync";
+    }
+    answer(a);
+  }
+  if (end <= before) return;
+  wake_readers();
+  show();
+}
+
+void partition_state::look_after_followers() {
+  if (!partition_->replicated() || !partition_->leads()) return;
+  if (seed_.cluster) {
+    if (auto p = partition_->propose(now_ms())) {
+      auto me = caf::actor_cast<partition_actor>(self_);
+      seed_.cluster->alter_in_sync(seed_.id, p->leader_epoch, p->version, std::move(p->in_sync),
+                                   [me, number = p->number](error_code e) {
+                                     caf::anon_send(me, in_sync_answer_message{number, e});
+                                   });
+    }
+  }
+  if (ticking_ || (replicating_.empty() && !partition_->waits_for_time(now_ms()))) return;
+  ticking_ = true;
+  self_->delayed_send(self_, look_interval, replica_tick_atom::value);
+}
+
+void partition_state::replica_tick() {
+  ticking_ = false;
+  if (failure_ || !partition_ || opening_) return;
+  const auto before = partition_->high_watermark();
+  const auto now = now_ms();
+  partition_->look(now);
+  moved_from(before);
+  std::deque<waiting_append> left;
+  for (auto& a : replicating_) {
+    if (a.deadline_ms > now) {
+      left.push_back(std::move(a));
+      continue;
+    }
+    a.reply.error = error_code::request_timed_out;
+    a.reply.message = seed_.settings.partition.name + ": not all in-sync replicas have it yet";
+    answer(a);
+  }
+  replicating_ = std::move(left);
+  look_after_followers();
+}
+
+void partition_state::handle(const in_sync_answer_message& m) {
+  if (failure_ || !partition_ || opening_) return;  // then the next role or tick goes on
+  const auto before = partition_->high_watermark();
+  partition_->answered(m.proposal, m.answer, now_ms());
+  moved_from(before);
+  look_after_followers();
+}
+
+// ---- Copying. ----
+
+/// Tells the fetchers where it reads on; not while what is here may still change.
+void partition_state::follow(bool later) {
+  if (!seed_.replicas || closing_ || opening_ || cut_) return;
+  const auto& role = partition_->role();
+  if (!role.follows() || role.leader_address.empty()) {
+    if (std::exchange(following_, false)) seed_.replicas->forget(seed_.id);
+    return;
+  }
+  if (under_way()) return;
+  const auto at = partition_->position();
+  const bool in_sync =
+      std::find(role.in_sync.begin(), role.in_sync.end(), role.self) != role.in_sync.end();
+  seed_.replicas->follow(
+      {seed_.id, role.leader_epoch, at.offset, at.last_epoch, at.log_start, in_sync}, role.self,
+      role.leader, role.leader_address, caf::actor_cast<partition_actor>(self_), later);
+  following_ = true;
+  copy_failed_ = false;
+}
+
+void partition_state::handle(copied_message& m) {
+  if (failure_ || closing_) return;
+  if (!ready(m)) return;
+  const auto& news = m.news;
+  // With a newer role the fetchers were told anew, or are when nothing is under way.
+  if (!partition_->role().follows() || news.leader_epoch != partition_->role().leader_epoch) return;
+  if (under_way()) return;
+  if (news.offset != partition_->log_end_offset()) return follow();
+  const auto before = partition_->high_watermark();
+  if (news.error == error_code::offset_out_of_range) {
+    // Kafka's: longer than the leader's, it is cut there; behind its start, it begins there.
+    if (news.diverging && news.diverging->end_offset < news.offset)
+      return cut({news.diverging->end_offset,
+                  news.diverging->end_offset < partition_->log_start_offset()});
+    if (news.log_start > news.offset) return cut({news.log_start, true});
+    return follow(true);
+  }
+  if (news.error != error_code::none) return;
+  if (news.diverging) return cut(partition_->truncation_for(*news.diverging));
+  auto copied = partition_->copy(news.batches, m.owner, news.leader_epoch, now_ms());
+  partition_->followed(news.leader_epoch, news.high_watermark, news.log_start);
+  const bool staged = !copied.writes.empty();
+  for (auto& w : copied.writes) push(std::move(w));
+  moved_from(before);
+  if (copied.error != error_code::none) {
+    seed_.log(copied.message);
+    copy_failed_ = true;
+    // The leader's first batch begins in front of this log, which has none.
+    if (copied.error == error_code::offset_out_of_range && !staged &&
+        partition_->log().size_bytes() == 0)
+      return cut({partition_->log_end_offset(), true});
+  }
+  if (!staged && (!news.batches.empty() || copy_failed_)) follow(copy_failed_);
+}
+
+/// Cuts the log when nothing else is under way; until then and meanwhile messages wait.
+void partition_state::cut(const kafka::truncation& how) {
+  if (cut_) return;
+  cut_ = how;
+  if (!how.restart && how.offset < partition_->high_watermark())
+    seed_.log(seed_.settings.partition.name + ": is cut at offset " + std::to_string(how.offset) +
+              " below its high watermark " + std::to_string(partition_->high_watermark()));
+  begin_cut();
+}
+
+void partition_state::begin_cut() {
+  if (opening_ || compacting_ || under_way()) return;  // their ends call again
+  opening_ = true;
+  do_chores();
+  auto go_on = [this](bool forgotten) {
+    if (failure_) return;
+    auto me = caf::actor_cast<partition_actor>(self_);
+    kafka::partition_open_options again;
+    again.log.owner = seed_.owner;
+    again.role = seed_.role;
+    again.leader_epoch = seed_.role.leader_epoch;
+    again.now_ms = now_ms();
+    seed_.io->submit(
+        lane_, [me, forgotten, how = *cut_, again = std::move(again),
+                p = std::make_shared<std::unique_ptr<kafka::partition>>(std::move(partition_)),
+                files = seed_.files, id = seed_.id, folder = seed_.folder,
+                settings = seed_.settings, log = seed_.log]() mutable {
+          status s = forgotten ? (*p)->truncate(how, again.now_ms)
+                               : status(errc::io, "the commit point cannot be removed");
+          auto opened = std::make_shared<result<std::unique_ptr<kafka::partition>>>(std::move(*p));
+          if (!s) {
+            // What is in memory may not be what is in the files any more.
+            log(settings.partition.name + ": cannot be cut: " + s.err().message);
+            opened->value().reset();
+            *opened =
+                kafka::partition::open(*files, id, folder, settings.log, settings.partition, again);
+          }
+          caf::anon_send(me, opened_message{std::move(opened)});
+        });
+  };
+  self_
+      ->request(seed_.committer, forget_timeout, drop_atom::value,
+                std::make_shared<log_id>(seed_.id))
+      .then([go_on](bool forgotten) { go_on(forgotten); },
+            [go_on](const caf::error&) { go_on(false); });
+}
+
+}  // namespace weir

@@ -1,0 +1,123 @@
+// The inside of a partition's actor, shared by its source files only: partition.cpp (opening,
+// appending, reading, keeping, ending) and partition_cluster.cpp (its place in the cluster). Lives
+// on whatever thread the actor runs.
+#pragma once
+
+#include <deque>
+
+#include "actors/storage/partition.hpp"
+
+namespace weir {
+
+struct waiting_append {
+  int64_t end_offset;
+  std::shared_ptr<append_waiter> waiter;
+  uint32_t slot;
+  append_reply reply;
+  uint64_t bytes = 0;  // of a batch that is staged, not of a repeated one
+  int8_t acks = -1;
+  int32_t timeout_ms = 0;
+  int64_t deadline_ms = 0;  // once it waits for other replicas
+};
+
+class partition_state {
+ public:
+  static inline const char* name = "weir.partition";
+  using pointer = partition_actor::stateful_pointer<partition_state>;
+
+  void init(pointer self, partition_seed seed);
+
+  void handle(append_message&);
+  void handle(marker_message&);
+  void handle(fetch_message&);
+  void handle(offset_message&);
+  void handle(visit_message&);
+  void handle(commit_message_of_log&);
+  void handle(opened_message&);
+  void handle(read_done_message&);
+  void handle(looked_up_message&);
+  void handle(compaction_message&);
+  void configure(const partition_settings&);
+  void tick();
+  caf::result<clean_partition> close();
+  caf::result<bool> remove();
+  void removed(bool ok);
+
+  // partition_cluster.cpp
+  void handle(const kafka::partition_role&);
+  void handle(copied_message&);
+  void handle(const in_sync_answer_message&);
+  void replica_tick();
+
+ private:
+  static constexpr size_t prune_min = 64;
+  static constexpr auto relaxed = std::memory_order_relaxed;
+
+  /// Whether the partition can be used now; else `message` waits until it can.
+  template <class Message>
+  bool ready(Message& message) {
+    if (partition_ && !opening_) return true;
+    if (!failure_) {
+      waiting_.push_back([this, m = std::move(message)]() mutable { handle(m); });
+      if (!opening_) open();
+    }
+    return false;
+  }
+  void open();
+  void report_recovery();
+  void settle(kafka::produce_outcome, std::shared_ptr<append_waiter>, uint32_t slot, int8_t acks,
+              int32_t timeout_ms);
+  void push(log_write);
+  void refuse(const std::shared_ptr<append_waiter>&, uint32_t slot);
+  void durable();
+  void deliver(const fetch_message&, kafka::fetch_answer);
+  void read_later(fetch_message&, kafka::fetch_answer);
+  void wake_readers();
+  void prune_readers();
+  void do_chores();
+  void begin_compaction();
+  void step(std::shared_ptr<compaction_job>);
+  void finish_close();
+  void fail(error why);
+  void show();
+  int64_t now_ms() const { return seed_.time->now() / 1000; }
+  /// Something is staged that the committer has not reported on.
+  bool under_way() const {
+    return partition_->log().staged_end_offset() > partition_->log_end_offset();
+  }
+
+  // partition_cluster.cpp
+  bool has_to_open() const;
+  void refuse_all(kafka::error_code);
+  void answer(waiting_append&);
+  void wait_for_replicas(waiting_append);
+  /// What a follower's fetch, a role or time has moved, if it is more than `before`.
+  void moved_from(int64_t before);
+  void look_after_followers();
+  void follow(bool later = false);
+  void cut(const kafka::truncation&);
+  void begin_cut();
+
+  pointer self_ = nullptr;
+  partition_seed seed_;
+  uint64_t lane_ = 0;
+  std::unique_ptr<kafka::partition> partition_;
+  bool opening_ = false;  // or its log is being cut: messages wait
+  std::optional<error> failure_;
+  std::vector<std::function<void()>> waiting_;  // messages that came before it was open
+  std::deque<waiting_append> appends_;          // by end_offset
+  std::vector<fetch_message> readers_;          // at the end of the log
+  size_t prune_at_ = prune_min;
+  bool compacting_ = false;
+  int64_t next_retention_ms_ = 0;
+  std::optional<caf::typed_response_promise<clean_partition>> closing_;
+  std::optional<caf::typed_response_promise<bool>> removing_;
+  // Its place in the cluster.
+  std::deque<waiting_append> replicating_;  // durable here, wait for the high watermark
+  std::optional<kafka::truncation> cut_;    // to be done, or being done
+  bool following_ = false;                  // the fetchers know it
+  bool copy_failed_ = false;
+  bool ticking_ = false;
+};
+
+}  // namespace weir

@@ -1,0 +1,320 @@
+// The world around the nodes: time, network, metadata, what goes wrong, and the judge.
+#include <algorithm>
+
+#include "sim.hpp"
+
+namespace weir::kafka::sim {
+
+namespace {
+
+constexpr int64_t ms = 1000;
+constexpr int64_t run_us = 4000 * ms;
+constexpr int64_t heal_us = 6000 * ms;
+
+bool contains(const std::vector<int32_t>& v, int32_t n) {
+  return std::find(v.begin(), v.end(), n) != v.end();
+}
+
+/// What must be the same wherever a batch stands below a high watermark: all of it.
+std::string text_of(record_batch_view b) {
+  const auto bytes = b.bytes();
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+}  // namespace
+
+cluster::cluster(uint64_t seed, bool tell) : random_(seed), tell_(tell) {
+  const auto count = static_cast<int32_t>(3 + roll(3));
+  meta_.leader = 0;
+  meta_.leader_epoch = 1;
+  meta_.version = 1;
+  meta_.min_in_sync = 1 + static_cast<int32_t>(roll(2));
+  loss_ = static_cast<int>(roll(3) * 30);
+  doubled_ = static_cast<int>(roll(3) * 30);
+  delay_max_us_ = roll(4) == 0 ? 40 * ms : 3 * ms;
+  for (int32_t i = 0; i < count; ++i) {
+    nodes_.push_back(std::make_unique<node>(*this, i, random_()));
+    nodes_.back()->skew_ms = static_cast<int64_t>(roll(2000)) - 1000;
+    nodes_.back()->start();
+    meta_.replicas.push_back(i);
+  }
+  meta_.in_sync = meta_.replicas;
+  for (int i = 0; i < 4; ++i) {
+    auto c = std::make_unique<client>();
+    c->pid = 10 + i;
+    c->transactional = i == 3;
+    c->acks = i == 2 ? 1 : -1;
+    clients_.push_back(std::move(c));
+  }
+}
+
+void broken(const std::string& what) {
+  std::fprintf(stderr, "BROKEN: %s\n", what.c_str());
+  std::fflush(stderr);
+  std::abort();
+}
+
+void cluster::say(const std::string& text) {
+  if (tell_) std::printf("%8.3f %s\n", static_cast<double>(now_) / 1e6, text.c_str());
+}
+
+void cluster::after(int64_t us, std::function<void()> f) {
+  events_.push({now_ + us, next_event_++, std::move(f)});
+}
+
+void cluster::send(int32_t from, int32_t to, std::function<void()> f) {
+  const auto delay = [this] { return static_cast<int64_t>(roll(delay_max_us_)) + 50; };
+  if (!quiet_) {
+    if (cut_.contains({from, to}) || roll(1000) < static_cast<uint64_t>(loss_)) return;
+    if (roll(1000) < static_cast<uint64_t>(doubled_)) after(delay() * 5, f);
+  }
+  after(delay(), std::move(f));
+}
+
+// ---- The metadata: node -1 on the network. ----
+
+void cluster::change(partition_role next) {
+  if (next.leader != meta_.leader) {
+    ++next.leader_epoch;
+    ++elections;
+  }
+  ++next.version;
+  meta_ = std::move(next);
+  if (tell_) {
+    std::string in;
+    for (int32_t n : meta_.in_sync) in += " " + std::to_string(n);
+    say("version " + std::to_string(meta_.version) + ": leader " + std::to_string(meta_.leader) +
+        " in epoch " + std::to_string(meta_.leader_epoch) + ", in sync" + in);
+  }
+  tell_roles();
+}
+
+/// Meant for the process that runs now: one that was started later asks again.
+void cluster::tell_roles() {
+  for (auto& n : nodes_)
+    send(-1, n->id(), [&to = *n, role = meta_, life = n->incarnation()]() mutable {
+      role.self = to.id();
+      role.leader_address = "sim";
+      if (to.incarnation() == life) to.take_role(role);
+    });
+}
+
+void cluster::alter(int32_t from, uint64_t incarnation, int32_t leader_epoch, int32_t version,
+                    std::vector<int32_t> in_sync, uint64_t proposal) {
+  auto answer = [this, from, incarnation, proposal](error_code e) {
+    send(-1, from, [this, from, incarnation, proposal, e] {
+      if (at(from).up() && at(from).incarnation() == incarnation)
+        at(from).alter_answered(proposal, e);
+    });
+  };
+  send(from, -1, [this, from, leader_epoch, version, in_sync = std::move(in_sync), answer] {
+    if (meta_.leader != from || fenced_.contains(from))
+      return answer(error_code::not_leader_or_follower);
+    if (meta_.leader_epoch != leader_epoch) return answer(error_code::fenced_leader_epoch);
+    if (meta_.version != version) return answer(error_code::invalid_update_version);
+    for (int32_t n : in_sync)
+      if (fenced_.contains(n)) return answer(error_code::ineligible_replica);
+    SIM_CHECK(contains(in_sync, from), "a leader leaves the in-sync set");
+    auto next = meta_;
+    next.in_sync = in_sync;
+    change(std::move(next));
+    answer(error_code::none);
+  });
+  // Who gets no answer in time is told so.
+  after(150 * ms, [this, from, incarnation, proposal] {
+    if (at(from).up() && at(from).incarnation() == incarnation)
+      at(from).alter_answered(proposal, error_code::request_timed_out);
+  });
+}
+
+/// Whoever is fenced leads nothing and is in no in-sync set but one that it is alone in.
+void cluster::elect() {
+  auto next = meta_;
+  std::erase_if(next.in_sync,
+                [&](int32_t n) { return fenced_.contains(n) && next.in_sync.size() > 1; });
+  if (next.in_sync.empty()) next.in_sync = {meta_.in_sync.back()};
+  if (next.leader == no_node || !contains(next.in_sync, next.leader) ||
+      fenced_.contains(next.leader)) {
+    next.leader = no_node;
+    for (int32_t n : next.in_sync)
+      if (!fenced_.contains(n)) next.leader = n;
+  }
+  if (!(next == meta_)) change(std::move(next));
+}
+
+// ---- What goes wrong. ----
+
+void cluster::trouble() {
+  if (quiet_) return;
+  after(static_cast<int64_t>(roll(150)) * ms, [this] { trouble(); });
+  auto& n = *nodes_[roll(nodes_.size())];
+  switch (roll(10)) {
+    case 0:
+    case 1:
+    case 2: {
+      if (!n.up()) break;
+      say("node " + std::to_string(n.id()) + " crashes");
+      n.crash();
+      ++crashes;
+      // The metadata notices, unless it is back sooner.
+      after(static_cast<int64_t>(20 + roll(100)) * ms, [this, &n] {
+        if (n.up()) return;
+        fenced_.insert(n.id());
+        elect();
+      });
+      after(static_cast<int64_t>(10 + roll(400)) * ms, [this, &n] {
+        if (n.up()) return;
+        n.start();
+        say("node " + std::to_string(n.id()) + " starts");
+        after(5 * ms, [this, &n] {
+          fenced_.erase(n.id());
+          elect();
+          tell_roles();
+        });
+      });
+      break;
+    }
+    case 3:
+    case 4: {  // a link, one way or both
+      const auto a = n.id();
+      const auto b = static_cast<int32_t>(roll(nodes_.size() + 1)) - 1;
+      if (a == b) break;
+      cut_.insert({a, b});
+      const bool both = roll(2) == 0;
+      if (both) cut_.insert({b, a});
+      after(static_cast<int64_t>(roll(500)) * ms, [this, a, b] {
+        cut_.erase({a, b});
+        cut_.erase({b, a});
+      });
+      break;
+    }
+    case 5: {  // taken for dead though it lives, and goes on for a while
+      if (!n.up()) break;
+      fenced_.insert(n.id());
+      elect();
+      after(static_cast<int64_t>(roll(300)) * ms, [this, &n] {
+        if (!n.up()) return;
+        fenced_.erase(n.id());
+        elect();
+      });
+      break;
+    }
+    case 6: {  // leadership is moved
+      if (meta_.leader == no_node || fenced_.contains(n.id()) || !contains(meta_.in_sync, n.id()))
+        break;
+      auto next = meta_;
+      next.leader = n.id();
+      if (!(next == meta_)) change(std::move(next));
+      break;
+    }
+    case 7:
+      n.skew_ms += static_cast<int64_t>(roll(200));
+      break;
+    default:
+      break;
+  }
+}
+
+void cluster::beat() {
+  for (auto& n : nodes_) n->tick();
+  tell_roles();
+  after(20 * ms, [this] { beat(); });
+}
+
+// ---- The judge. ----
+
+void cluster::judge(int32_t id, record_batch_view batch) {
+  auto [it, fresh] = truth_.try_emplace(batch.base_offset(), seen_batch{text_of(batch)});
+  SIM_CHECK(fresh || it->second.what == text_of(batch),
+            "node " + std::to_string(id) + " has another batch at offset " +
+                std::to_string(batch.base_offset()) + " below its high watermark");
+}
+
+void cluster::acknowledged(const client& c, const client::sent& s, verdict v) {
+  if (c.acks != -1) return;
+  ++acknowledged_batches;
+  SIM_CHECK(truth_.contains(v.base_offset),
+            "acknowledged at offset " + std::to_string(v.base_offset) + " and not committed");
+  auto [it, fresh] = acknowledged_.try_emplace(s.value, v.base_offset);
+  SIM_CHECK(fresh || it->second == v.base_offset, s.value + " was acknowledged at two offsets");
+}
+
+void cluster::run() {
+  tell_roles();
+  beat();
+  trouble();
+  for (auto& c : clients_) step(*c);
+  while (!events_.empty() && now_ < run_us + heal_us) {
+    auto e = events_.top();
+    events_.pop();
+    now_ = e.at;
+    if (!quiet_ && now_ > run_us) {
+      say("everything heals");
+      quiet_ = true;
+      cut_.clear();
+      for (auto& n : nodes_)
+        if (!n->up()) n->start();
+      fenced_.clear();
+      elect();
+    }
+    e.run();
+  }
+  check_end();
+}
+
+void cluster::check_end() {
+  for (const auto& c : clients_)
+    SIM_CHECK(c->open.empty() && !c->marking,
+              "producer " + std::to_string(c->pid) + " does not come to an end");
+  SIM_CHECK(meta_.in_sync.size() == nodes_.size(), "not all replicas come back in sync");
+  auto& leader = *at(meta_.leader).held();
+  std::vector<producer_description> producers = leader.describe_producers();
+  for (auto& n : nodes_) {
+    auto& p = *n->held();
+    const auto who = "node " + std::to_string(n->id());
+    SIM_CHECK(p.log_end_offset() == leader.log_end_offset(), who + " ends elsewhere");
+    SIM_CHECK(p.high_watermark() == p.log_end_offset(), who + " does not know that all is there");
+    SIM_CHECK(p.last_stable_offset() == leader.last_stable_offset(), who + " has another LSO");
+    const auto theirs = p.describe_producers();
+    SIM_CHECK(theirs.size() == producers.size(), who + " knows other producers");
+    for (size_t i = 0; i < theirs.size(); ++i)
+      SIM_CHECK(
+          theirs[i].producer_id == producers[i].producer_id &&
+              theirs[i].producer_epoch == producers[i].producer_epoch &&
+              theirs[i].last_sequence == producers[i].last_sequence &&
+              theirs[i].transaction_first_offset == producers[i].transaction_first_offset,
+          who + " knows something else of producer " + std::to_string(producers[i].producer_id));
+  }
+  // The whole of the log: each batch once, in its producer's order, the acknowledged where it was
+  // said.
+  std::map<int64_t, int32_t> next_sequence;
+  std::map<std::string, int64_t> at_offset;
+  int64_t offset = 0;
+  record_reader reader;
+  for (const auto& [base, seen] : truth_) {
+    SIM_CHECK(base == offset, "there is a gap in front of offset " + std::to_string(base));
+    auto b =
+        verify_batch(std::as_bytes(std::span(seen.what)), {batch_origin::log, segment_bytes_max});
+    SIM_CHECK(b.ok(), "a batch does not verify");
+    offset = b->next_offset();
+    if (b->is_control() || !b->has_producer()) continue;
+    SIM_CHECK(b->base_sequence() == next_sequence[b->producer_id()],
+              "producer " + std::to_string(b->producer_id()) + " has sequence " +
+                  std::to_string(b->base_sequence()) + " at offset " + std::to_string(base) +
+                  " where " + std::to_string(next_sequence[b->producer_id()]) + " is the next");
+    next_sequence[b->producer_id()] += b->record_count();
+    SIM_CHECK(reader.open(*b).ok(), "a batch cannot be read");
+    record r;
+    auto more = reader.next(r);
+    SIM_CHECK(more.ok() && *more, "a batch has no record");
+    at_offset[{reinterpret_cast<const char*>(r.value->data()), r.value->size()}] = base;
+  }
+  SIM_CHECK(offset == leader.log_end_offset(), "not all of the log was compared");
+  for (const auto& [value, at_base] : acknowledged_) {
+    auto found = at_offset.find(value);
+    SIM_CHECK(found != at_offset.end(), value + " was acknowledged and is lost");
+    SIM_CHECK(found->second == at_base, value + " is not where it was acknowledged");
+  }
+}
+
+}  // namespace weir::kafka::sim
