@@ -1,21 +1,20 @@
-// A process as one node of a cluster: it publishes its actors, joins the coordinator (or is it) and
-// connects to the other nodes. Used by one thread.
+// The actors of a process as one node of a cluster: the node's tasks and store, and the keeper of
+// jobs, published for other nodes' keepers. Used by one thread.
 #pragma once
 
 #include <memory>
 #include <string>
-#include <vector>
 
-#include "actors/coordinator.hpp"
+#include "actors/job_keeper.hpp"
 
 namespace weir {
 
 struct cluster_options {
   node_options node;
   std::string host = "127.0.0.1";
-  uint16_t port = 0;  // where actors are published; 0 = a free one
-  std::string join;   // HOST:PORT of the coordinator; empty: this node coordinates
-  std::string http;   // HOST:PORT of this node's HTTP listener, for others to know
+  uint16_t port = 0;                   // where the keeper is published; 0 = a free one
+  std::shared_ptr<job_ledger> ledger;  // may not know this node yet
+  std::function<void(std::string)> log;
 };
 
 /// A node of a cluster, in this process.
@@ -27,12 +26,13 @@ class cluster_node {
   uint16_t port() const noexcept { return port_; }
   caf::actor_system& system() { return node_->system(); }
   task_environment environment() { return node_->environment(); }
-  const coordinator_actor& coordinator() const { return coordinator_; }
-  /// Tells the coordinator where this node's HTTP and Kafka listeners are (kafka: may be empty).
-  status join(const std::string& http, const std::string& kafka = {});
-  /// Jobs take their last snapshot (on the coordinator's node), actors end, the store is closed.
-  /// What is left then is CAF's own: its destructor waits for whatever still holds an actor, such
-  /// as time-outs of requests to lost nodes, so a process that is about to end skips it (_exit).
+  const job_keeper_actor& keeper() const { return keeper_; }
+  /// The masters of jobs on this node take a last snapshot and give their leases up, for some
+  /// seconds at most. While the ledger and the other nodes are still there.
+  void hand_off();
+  /// Actors end, the store is closed. What is left then is CAF's own: its destructor waits for
+  /// whatever still holds an actor, such as time-outs of requests to lost nodes, so a process that
+  /// is about to end skips it (_exit).
   void close();
 
  private:
@@ -41,10 +41,8 @@ class cluster_node {
 
   cluster_options options_;
   std::unique_ptr<node_process> node_;
-  std::shared_ptr<node_registry> registry_;
-  coordinator_actor coordinator_;
+  job_keeper_actor keeper_;
   uint16_t port_ = 0;
-  std::vector<node_actor> peers_;  // keeps the direct connections to other nodes
 };
 
 }  // namespace weir

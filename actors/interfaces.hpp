@@ -45,8 +45,6 @@ struct commit_message;
 struct operation_reply;
 struct begin_message;
 struct seed_message;
-struct join_message;
-struct join_reply;
 struct submit_message;
 struct submit_reply;
 struct cluster_report;
@@ -162,20 +160,6 @@ using job_keeper_actor = caf::typed_actor<
     // these processes. `false`: from a client, to be told to all nodes.
     caf::replies_to<quiesce_atom, bool>::with<operation_reply>>;
 
-/// The node that coordinates a cluster: its members and its jobs.
-using coordinator_actor = caf::typed_actor<
-    // A node that starts: who it is and how others reach it.
-    caf::replies_to<join_message>::with<join_reply>,
-    // Any node's HTTP listener: a job to run, and questions about jobs.
-    caf::replies_to<submit_message>::with<submit_reply>,
-    caf::replies_to<describe_atom, std::string>::with<job_report>,
-    caf::replies_to<stop_atom, std::string>::with<operation_reply>,
-    caf::replies_to<list_atom>::with<cluster_report>,
-    // A job's master: it has ended.
-    caf::reacts_to<ended_atom, job_report>,
-    // Its own node, which ends: answered when every job has taken its last snapshot.
-    caf::replies_to<close_atom>::with<operation_reply>>;
-
 struct connect_message {
   uint32_t attempt = 0;
   uint64_t token = 0;
@@ -262,24 +246,6 @@ struct job_answer {
 /// Local: runs in the actor that gets it.
 struct call_message {
   std::function<void()> run;
-};
-struct join_message {
-  std::string name;
-  uint32_t pid = 0;
-  std::string http;   // HOST:PORT
-  std::string kafka;  // HOST:PORT that Kafka clients use; empty: no such listener
-  uint16_t port = 0;  // where its node actor is published, on loopback or `host`
-  std::string host;
-  node_actor node;
-  store_actor store;
-};
-struct peer_address {
-  std::string name, host;
-  uint16_t port = 0;
-};
-struct join_reply {
-  std::string error;
-  std::vector<peer_address> peers;
 };
 struct submit_message {
   std::vector<char> plan;
@@ -381,19 +347,6 @@ typename I::result_type inspect(I& f, seed_message& x) {
   return f(caf::meta::type_name("seed"), x.job, x.token, x.copies, chunks);
 }
 template <class I>
-typename I::result_type inspect(I& f, join_message& x) {
-  return f(caf::meta::type_name("join"), x.name, x.pid, x.http, x.kafka, x.port, x.host, x.node,
-           x.store);
-}
-template <class I>
-typename I::result_type inspect(I& f, peer_address& x) {
-  return f(caf::meta::type_name("peer_address"), x.name, x.host, x.port);
-}
-template <class I>
-typename I::result_type inspect(I& f, join_reply& x) {
-  return f(caf::meta::type_name("join_reply"), x.error, x.peers);
-}
-template <class I>
 typename I::result_type inspect(I& f, submit_message& x) {
   return f(caf::meta::type_name("submit"), x.plan, x.snapshot_interval_us);
 }
@@ -483,9 +436,6 @@ CAF_ADD_TYPE_ID(weir, (weir::load_reply))
 CAF_ADD_TYPE_ID(weir, (weir::latest_reply))
 CAF_ADD_TYPE_ID(weir, (weir::begin_message))
 CAF_ADD_TYPE_ID(weir, (weir::seed_message))
-CAF_ADD_TYPE_ID(weir, (weir::join_message))
-CAF_ADD_TYPE_ID(weir, (weir::join_reply))
-CAF_ADD_TYPE_ID(weir, (weir::peer_address))
 CAF_ADD_TYPE_ID(weir, (weir::submit_message))
 CAF_ADD_TYPE_ID(weir, (weir::submit_reply))
 CAF_ADD_TYPE_ID(weir, (weir::node_report))
@@ -494,7 +444,6 @@ CAF_ADD_TYPE_ID(weir, (weir::task_actor))
 CAF_ADD_TYPE_ID(weir, (weir::job_actor))
 CAF_ADD_TYPE_ID(weir, (weir::store_actor))
 CAF_ADD_TYPE_ID(weir, (weir::node_actor))
-CAF_ADD_TYPE_ID(weir, (weir::coordinator_actor))
 CAF_ADD_TYPE_ID(weir, (weir::hello_message))
 CAF_ADD_TYPE_ID(weir, (weir::job_request))
 CAF_ADD_TYPE_ID(weir, (weir::job_answer))

@@ -152,6 +152,9 @@ void job_state_actor::load_from_ledger() {
     auto m = decode_job_manifest(text);
     if (!m) return coordinator_->restored(m.err(), now());
     manifest_ = std::move(*m);
+    // A new master's first start is a restart of the job, too.
+    if (newest_number_ == 0 && coordinator_->restarts() == 0)
+      restarts_before_ = manifest_.restarts + (seed_.token > 1 ? 1 : 0);
   }
   place();
   for (const auto& p : placements_)
@@ -636,6 +639,7 @@ void job_state_actor::commit(epoch_summary s) {
   whole->job = seed_.id;
   job_manifest about;
   about.number = e.value;
+  about.restarts = restarts_before_ + coordinator_->restarts();
   about.finished = m.finished;
   about.fingerprint = m.fingerprint;
   about.pools = checksum_of_pools(m.split_pools);
@@ -889,7 +893,7 @@ job_report job_state_actor::report() const {
   r.completed_at = coordinator_->completed_at();
   r.started_at = started_at_;
   r.now = now();
-  r.restarts = coordinator_->restarts();
+  r.restarts = restarts_before_ + coordinator_->restarts();
   r.input_weight = coordinator_->input_weight();
   r.bounded = coordinator_->bounded();
   r.last_epoch_error = coordinator_->last_epoch_error();

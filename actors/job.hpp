@@ -142,6 +142,7 @@ class job_state_actor : public coordinator_port {
   std::vector<size_t> slots_;          // by subtask: index of its node
   std::map<size_t, int32_t> copies_;   // by node: id of the one that has its part's copy
   bool completing_ = false;            // the ledger was asked and has not answered
+  uint32_t restarts_before_ = 0;       // this master
   uint64_t newest_number_ = 0;         // the last epoch that it has answered for
   std::string newest_manifest_;
   job_manifest manifest_;                     // of the epoch that was restored

@@ -704,15 +704,33 @@ caf::result<job_answer> job_keeper_state::ask_ended(const job_request& r, const 
   if (r.what != job_request::verb::describe && r.what != job_request::verb::logs) return a;
   auto here = std::find_if(ended_.begin(), ended_.end(),
                            [&job](const auto& x) { return x.first == job.id; });
-  if (here == ended_.end()) {
-    // The node that had its master last may remember more.
-    auto p = peers_.find(job.master);
-    if (r.forwarded || p == peers_.end() || !p->second.about.keeper) return a;
-    return ask_peer(r, job);
+  if (here != ended_.end()) {
+    auto promise = self_->make_response_promise<job_answer>();
+    master m{0, here->second, true, false};
+    ask_master(r, job, m, promise);
+    return promise;
   }
+  if (r.forwarded) return a;
+  // The node that had its master last remembers more than the ledger.
+  auto asked = std::make_shared<size_t>(0);
+  auto best = std::make_shared<job_answer>(a);
+  std::vector<job_keeper_actor> others;
+  for (const auto& [id, p] : peers_)
+    if (p.about.keeper) others.push_back(p.about.keeper);
+  if (others.empty()) return a;
   auto promise = self_->make_response_promise<job_answer>();
-  master m{0, here->second, true, false};
-  ask_master(r, job, m, promise);
+  *asked = others.size();
+  auto answered = [promise, asked, best]() mutable {
+    if (--*asked == 0) promise.deliver(std::move(*best));
+  };
+  for (const auto& other : others)
+    self_->request(other, describe_timeout, job_request{r.what, job.id, true})
+        .then(
+            [best, answered](job_answer& theirs) mutable {
+              if (!theirs.report.tasks.empty() || !theirs.lines.empty()) *best = std::move(theirs);
+              answered();
+            },
+            [answered](const caf::error&) mutable { answered(); });
   return promise;
 }
 
@@ -723,14 +741,10 @@ caf::result<job_answer> job_keeper_state::ask_peer(job_request r, const ledger_j
   r.job = job.id;
   r.forwarded = true;
   auto timeout = r.what == job_request::verb::savepoint ? savepoint_timeout : describe_timeout;
-  auto instead = refused(unreachable(job.name));
-  if (has_ended(job.state)) {
-    instead = job_answer{};
-    instead.report = report_of(job);
-  }
+  auto away = refused(unreachable(job.name));
   self_->request(p->second.about.keeper, timeout, r)
       .then([promise](job_answer& a) mutable { promise.deliver(std::move(a)); },
-            [promise, instead](const caf::error&) mutable { promise.deliver(instead); });
+            [promise, away](const caf::error&) mutable { promise.deliver(away); });
   return promise;
 }
 

@@ -23,6 +23,7 @@ bool get_number(std::string_view& in, T& value) {
 std::string encode_job_manifest(const job_manifest& m) {
   std::string out(magic);
   put_text(out, std::to_string(m.number));
+  put_text(out, std::to_string(m.restarts));
   put_text(out, m.finished ? "1" : "0");
   put_text(out, std::to_string(m.fingerprint));
   put_text(out, std::to_string(m.pools));
@@ -46,8 +47,8 @@ result<job_manifest> decode_job_manifest(std::string_view in) {
   in.remove_prefix(magic.size());
   job_manifest m;
   uint32_t finished = 0, parts = 0, slots = 0;
-  if (!get_number(in, m.number) || !get_number(in, finished) || !get_number(in, m.fingerprint) ||
-      !get_number(in, m.pools) || !get_number(in, parts))
+  if (!get_number(in, m.number) || !get_number(in, m.restarts) || !get_number(in, finished) ||
+      !get_number(in, m.fingerprint) || !get_number(in, m.pools) || !get_number(in, parts))
     return damaged;
   m.finished = finished != 0;
   for (; parts > 0; --parts) {

@@ -2,9 +2,10 @@
 // them. Small however large the job is; everything else (operators, split pools, state) lies in the
 // nodes' stores, with every part. A plain value.
 //
-// As text: "WEIRMAN1", then length-prefixed texts (runtime/flow/split_list.hpp): epoch, whether the
-// input was processed to its end, plan fingerprint, CRC-32C of the split pools, number of parts and
-// for each its name, writer, holder of the copy; number of slots and for each the node.
+// As text: "WEIRMAN1", then length-prefixed texts (runtime/flow/split_list.hpp): epoch, restarts,
+// whether the input was processed to its end, plan fingerprint, CRC-32C of the split pools, number
+// of parts and for each its name, writer, holder of the copy; number of slots and for each the
+// node.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +25,7 @@ struct job_manifest {
     friend bool operator==(const part&, const part&) = default;
   };
   uint64_t number = 0;
+  uint32_t restarts = 0;  // of the job so far, under all masters
   bool finished = false;
   uint64_t fingerprint = 0;
   uint32_t pools = 0;  // checksum_of_pools()

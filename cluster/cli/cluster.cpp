@@ -31,6 +31,8 @@ using namespace std::chrono_literals;
 
 // A node that is not ready by then has failed; its log says why.
 constexpr auto ready_limit = 20s;
+// The jobs' last snapshots, when the cluster stops.
+constexpr auto last_snapshot_limit = 10s;
 // After SIGTERM a node gets this long before SIGKILL.
 constexpr auto stop_limit = 20s;
 // A process that is killed may have writes under way in the kernel.
@@ -238,10 +240,19 @@ int cluster_up(const cluster_verb_options& o) {
 
 int cluster_down(const cluster_verb_options& o) {
   std::vector<std::pair<std::string, uint32_t>> running;
+  std::vector<std::string> answering;
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(o.data_dir, ignored))
-    if (auto n = read_running_node(std::filesystem::absolute(entry.path()).string()))
+    if (auto n = read_running_node(std::filesystem::absolute(entry.path()).string())) {
       running.emplace_back(std::filesystem::absolute(entry.path()).string(), n->pid);
+      answering.push_back(n->http);
+    }
+  // Jobs take their last snapshot while all tasks live. Where nobody answers they continue from the
+  // one before.
+  for (const auto& http : answering)
+    if (auto r = http::http_call(http, "POST", "/cluster/quiesce", "", last_snapshot_limit);
+        r && r->status == 200)
+      break;
   // All at once: one after the other, each would be taken for lost by those that are left.
   std::sort(running.begin(), running.end(),
             [](const auto& a, const auto& b) { return a.first < b.first; });
@@ -383,7 +394,7 @@ int job_ls(const cluster_verb_options& o) {
 
 int job_describe(const cluster_verb_options& o) {
   std::string answer;
-  if (int code = call(o, "GET", "/jobs/" + o.id, "", answer)) return code;
+  if (int code = call(o, "GET", "/jobs/" + http::escape(o.id), "", answer)) return code;
   if (o.output == "json")
     std::fputs(answer.c_str(), stdout);
   else
@@ -393,7 +404,41 @@ int job_describe(const cluster_verb_options& o) {
 
 int job_stop(const cluster_verb_options& o) {
   std::string answer;
-  return call(o, "POST", "/jobs/" + o.id + "/stop", "", answer);
+  return call(o, "POST", "/jobs/" + http::escape(o.id) + "/stop", "", answer);
+}
+
+int job_cancel(const cluster_verb_options& o) {
+  std::string answer;
+  return call(o, "POST", "/jobs/" + http::escape(o.id) + "/cancel", "", answer);
+}
+
+int job_savepoint(const cluster_verb_options& o) {
+  std::string answer;
+  if (int code = call(o, "POST", "/jobs/" + http::escape(o.id) + "/savepoint", "", answer))
+    return code;
+  if (o.output == "json") {
+    std::fputs(answer.c_str(), stdout);
+    return exit_ok;
+  }
+  simdjson::dom::parser parser;
+  uint64_t epoch = 0;
+  if (parser.parse(answer)["epoch"].get(epoch)) return fail("not an answer: " + answer);
+  std::printf("%" PRIu64 "\n", epoch);
+  return exit_ok;
+}
+
+int job_logs(const cluster_verb_options& o) {
+  std::string answer;
+  if (int code = call(o, "GET", "/jobs/" + http::escape(o.id) + "/logs", "", answer)) return code;
+  if (o.output == "json") {
+    std::fputs(answer.c_str(), stdout);
+    return exit_ok;
+  }
+  simdjson::dom::parser parser;
+  simdjson::dom::array lines;
+  if (parser.parse(answer)["lines"].get(lines)) return fail("not an answer: " + answer);
+  for (auto l : lines) std::printf("%s\n", text_of(l).c_str());
+  return exit_ok;
 }
 
 }  // namespace weir::cli

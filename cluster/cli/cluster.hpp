@@ -53,5 +53,8 @@ int job_submit(const cluster_verb_options&);
 int job_ls(const cluster_verb_options&);
 int job_describe(const cluster_verb_options&);
 int job_stop(const cluster_verb_options&);
+int job_cancel(const cluster_verb_options&);
+int job_savepoint(const cluster_verb_options&);
+int job_logs(const cluster_verb_options&);
 
 }  // namespace weir::cli

@@ -253,8 +253,11 @@ struct cluster_verbs {
     client(add(*job, "ls", "all jobs", job_ls));
     auto* describe = add(*job, "describe", "state, epochs, tasks of a job", job_describe);
     auto* stop = add(*job, "stop", "a last snapshot, commits, the end", job_stop);
-    for (auto* verb : {describe, stop}) {
-      verb->add_option("ID", options.id, "the job's id")->required();
+    auto* cancel = add(*job, "cancel", "the end at once, without a snapshot", job_cancel);
+    auto* savepoint = add(*job, "savepoint", "a snapshot now; prints its epoch", job_savepoint);
+    auto* logs = add(*job, "logs", "what the job's master has said last", job_logs);
+    for (auto* verb : {describe, stop, cancel, savepoint, logs}) {
+      verb->add_option("ID", options.id, "the job's id or name")->required();
       client(verb);
     }
   }

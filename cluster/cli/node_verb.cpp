@@ -67,6 +67,9 @@ class running_node {
     c.node.data_dir = options_.data_dir;
     c.node.memory_bytes = options_.memory_bytes;
     c.host = host_of(members_->address());
+    // The members outlive the actors.
+    c.ledger = std::shared_ptr<job_ledger>(std::shared_ptr<void>(), &members_->ledger());
+    c.log = log;
     WEIR_ASSIGN(actors_, cluster_node::start(c));
     endpoint_options e;
     e.folder = options_.data_dir + "/streams";
@@ -100,7 +103,6 @@ class running_node {
     if (!members_->attach(kafka_->storage(), kafka_->requests(), attach_limit))
       return error{errc::timeout, "the topics are not open in time"};
     kafka_->serve();
-    WEIR_TRY(actors_->join(http_->address(), kafka_->address()));
     watch();
     answers_->set_ready();
     answers_ready_ = true;
@@ -114,6 +116,7 @@ class running_node {
   /// In the order in which one needs the other.
   void close() {
     http_.reset();
+    if (actors_ && answers_ready_) actors_->hand_off();
     if (members_ && answers_ready_) members_->leave(leave_limit);
     if (members_) members_->detach();
     if (kafka_)

@@ -54,7 +54,8 @@ http_response api::answer(const http_request& r) {
                             (why.empty() ? std::string() : "; " + why));
   }
   const std::string first = t->path.empty() ? "" : t->path[0];
-  if (first == "cluster" && (t->path.size() > 1 || r.method != "GET"))
+  const bool stops = first == "cluster" && t->path.size() == 2 && t->path[1] == "quiesce";
+  if (first == "cluster" && !stops && (t->path.size() > 1 || r.method != "GET"))
     return answer_cluster(impl_->members, r, *t);
   if (first == "cluster" || first == "jobs") return answer_jobs(impl_->node, impl_->members, r, *t);
   if (first == "topics") {

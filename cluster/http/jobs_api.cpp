@@ -7,16 +7,31 @@
 namespace weir::http {
 namespace {
 
-constexpr auto request_timeout = std::chrono::seconds(10);
+// Longer than the keeper's own limits: it knows more about what went wrong.
+constexpr auto request_timeout = std::chrono::seconds(70);
 
 std::string unreachable(const caf::error& e) {
-  return "the coordinator does not answer: " + caf::to_string(e);
+  return "the node does not answer: " + caf::to_string(e);
+}
+
+http_response problem_of(uint8_t code, const std::string& text) {
+  switch (static_cast<errc>(code)) {
+    case errc::timeout:
+      return problem(503, text);
+    case errc::not_found:
+      return problem(404, text);
+    case errc::cancelled:
+    case errc::already_exists:
+      return problem(409, text);
+    default:
+      return problem(400, text);
+  }
 }
 
 http_response list(cluster_node& node, membership& members) {
   caf::scoped_actor self(node.system());
   http_response out;
-  self->request(node.coordinator(), request_timeout, list_atom::value)
+  self->request(node.keeper(), request_timeout, list_atom::value)
       .receive(
           [&](const cluster_report& c) {
             out.body = "{" + cluster_json(members) + ", \"jobs\": " + to_json(c) + "}\n";
@@ -34,41 +49,71 @@ http_response submit(cluster_node& node, const http_request& r, const target& t)
   m.snapshot_interval_us = *interval;
   caf::scoped_actor self(node.system());
   http_response out;
-  self->request(node.coordinator(), request_timeout, m)
+  self->request(node.keeper(), request_timeout, m)
       .receive(
           [&](const submit_reply& reply) {
             if (reply.error.empty())
               out.body = "{\"id\": " + json_string(reply.id) + "}\n";
             else
-              out = problem(400, reply.error);
+              out = problem_of(reply.code, reply.error);
           },
           [&](const caf::error& e) { out = problem(503, unreachable(e)); });
   return out;
 }
 
-http_response describe(cluster_node& node, const std::string& id) {
-  caf::scoped_actor self(node.system());
-  http_response out;
-  self->request(node.coordinator(), request_timeout, describe_atom::value, id)
-      .receive([&](const job_report& j) { out.body = to_json(j) + "\n"; },
-               [&](const caf::error& e) {
-                 out = e == caf::sec::invalid_argument ? problem(404, "there is no job " + id)
-                                                       : problem(503, unreachable(e));
-               });
-  return out;
+std::string to_json(const std::vector<std::string>& lines) {
+  std::string out = "{\"lines\": [";
+  for (const auto& l : lines)
+    out += (l.data() == lines.front().data() ? "" : ", ") + json_string(l);
+  return out + "]}\n";
 }
 
-http_response stop(cluster_node& node, const std::string& id) {
+http_response ask(cluster_node& node, job_request::verb what, const std::string& job) {
   caf::scoped_actor self(node.system());
   http_response out;
-  self->request(node.coordinator(), request_timeout, stop_atom::value, id)
+  self->request(node.keeper(), request_timeout, job_request{what, job, false})
       .receive(
-          [&](const operation_reply& reply) {
-            out = reply.error.empty() ? http_response{200, "{}\n", "application/json"}
-                                      : problem(404, reply.error);
+          [&](const job_answer& a) {
+            if (!a.error.empty()) {
+              out = problem_of(a.code, a.error);
+              return;
+            }
+            switch (what) {
+              case job_request::verb::describe:
+                out.body = to_json(a.report) + "\n";
+                return;
+              case job_request::verb::logs:
+                out.body = to_json(a.lines);
+                return;
+              case job_request::verb::savepoint:
+                out.body = "{\"epoch\": " + std::to_string(a.epoch) + "}\n";
+                return;
+              default:
+                out.body = "{}\n";
+            }
           },
           [&](const caf::error& e) { out = problem(503, unreachable(e)); });
   return out;
+}
+
+/// The whole cluster is about to stop.
+http_response quiesce(cluster_node& node) {
+  caf::scoped_actor self(node.system());
+  http_response out;
+  self->request(node.keeper(), request_timeout, quiesce_atom::value, false)
+      .receive([&](const operation_reply&) { out.body = "{}\n"; },
+               [&](const caf::error& e) { out = problem(503, unreachable(e)); });
+  return out;
+}
+
+std::optional<job_request::verb> verb_of(const std::string& method, const std::string& name) {
+  using verb = job_request::verb;
+  if (method == "GET") return name == "logs" ? std::optional(verb::logs) : std::nullopt;
+  if (method != "POST") return std::nullopt;
+  if (name == "stop") return verb::stop;
+  if (name == "cancel") return verb::cancel;
+  if (name == "savepoint") return verb::savepoint;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -77,10 +122,16 @@ http_response answer_jobs(cluster_node& node, membership& members, const http_re
                           const target& t) {
   const auto& path = t.path;
   if (path.size() == 1 && r.method == "GET") return list(node, members);
+  if (path[0] == "cluster" && path.size() == 2 && path[1] == "quiesce" && r.method == "POST")
+    return quiesce(node);
   if (path[0] == "jobs") {
     if (path.size() == 1 && r.method == "POST") return submit(node, r, t);
-    if (path.size() == 2 && r.method == "GET") return describe(node, path[1]);
-    if (path.size() == 3 && path[2] == "stop" && r.method == "POST") return stop(node, path[1]);
+    if (path.size() == 2 && r.method == "GET")
+      return ask(node, job_request::verb::describe, path[1]);
+    if (path.size() == 2 && r.method == "DELETE")
+      return ask(node, job_request::verb::remove, path[1]);
+    if (path.size() == 3)
+      if (auto what = verb_of(r.method, path[2])) return ask(node, *what, path[1]);
   }
   return problem(405, r.method + " is not for this path");
 }

@@ -1,4 +1,4 @@
-// /cluster and /jobs: every node forwards to the coordinator. Handlers block; any thread.
+// /cluster and /jobs: every node answers for all jobs. Handlers block; any thread.
 #pragma once
 
 #include "actors/cluster.hpp"

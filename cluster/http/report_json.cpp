@@ -52,6 +52,7 @@ std::string to_json(const job_report& j) {
   return "{\"id\": " + json_string(j.id) + ", \"name\": " + json_string(j.name) +
          ", \"state\": " + json_string(shown_state(static_cast<job_state>(j.state))) +
          ", \"error\": " + (j.error.empty() ? "null" : json_string(j.error)) +
+         ", \"master\": " + (j.master.empty() ? "null" : json_string(j.master)) +
          number("epoch", j.completed_epoch) + number("restarts", j.restarts) +
          ", \"tasks\": " + list(j.tasks) + "}";
 }
