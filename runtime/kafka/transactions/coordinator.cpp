@@ -59,12 +59,17 @@ status transaction_coordinator::restore(std::string_view key,
 void transaction_coordinator::loaded(int64_t now_ms, transaction_effects& out) {
   s_->loaded = true;
   s_->next_look_ms = now_ms + s_->options.expiration_interval_ms;
+  std::vector<transaction_ref*> unfinished;
   for (transaction_ref& entry : s_->transactions) {
     if (entry.second.now.preparing())
-      s_->send_markers(entry, now_ms, out);
+      unfinished.push_back(&entry);
     else
       s_->arm(entry, now_ms);
   }
+  // The table's order differs from run to run; what follows from a log does not.
+  std::sort(unfinished.begin(), unfinished.end(),
+            [](const auto* a, const auto* b) { return a->first < b->first; });
+  for (auto* entry : unfinished) s_->send_markers(*entry, now_ms, out);
   s_->schedule_wake(out);
 }
 

@@ -54,13 +54,24 @@ void cluster::run_until(int64_t ms) {
   now_ = ms;
 }
 
-/// As a leader does: in its own view it leads, in this epoch. Whether that is so shows later.
 void cluster::append(int n, const log_name& name, int32_t epoch, std::vector<log_entry> entries,
+                     append_done done) {
+  if (epoch == any_epoch) return arrive(n, name, epoch, std::move(entries), std::move(done));
+  auto& last = arrivals_[{n, name, epoch}];
+  last = std::max(last, now_ + static_cast<int64_t>(draw(chance(0.05) ? 400 : 3)));
+  at(last, [this, n, name, epoch, life = nodes_[static_cast<size_t>(n)].life,
+            entries = std::move(entries), done = std::move(done)] {
+    if (nodes_[static_cast<size_t>(n)].life == life) arrive(n, name, epoch, entries, done);
+  });
+}
+
+/// As a leader does: in its own view it leads, in this epoch. Whether that is so shows later.
+void cluster::arrive(int n, const log_name& name, int32_t epoch, std::vector<log_entry> entries,
                      append_done done) {
   auto& node = nodes_[static_cast<size_t>(n)];
   auto& log = logs_.at(name);
   const auto& view = node.view.at(name);
-  if (mistakes_.write_in_any_epoch) epoch = view.epoch;
+  if (epoch == any_epoch || mistakes_.write_in_any_epoch) epoch = view.epoch;
   if (view.leader != n || view.epoch != epoch) {
     ++refused_deposed;
     return done(error_code::not_leader_or_follower);
@@ -111,7 +122,7 @@ void cluster::change_leader(const log_name& name, int to) {
     after(static_cast<int64_t>(draw(200)), [this, name, end = log.entries.size(),
                                             epoch = log.now.epoch] { commit(name, end, epoch); });
   for (int n = 0; n < node_count; ++n)
-    after(static_cast<int64_t>(draw(chance(0.1) ? 3'000 : 100)),
+    after(static_cast<int64_t>(draw(chance(0.2) ? 3'000 : 100)),
           [this, n, name, v = log.now] { tell(n, name, v); });
 }
 
@@ -162,6 +173,12 @@ void cluster::move_leader() {
   if (!nodes_[static_cast<size_t>(to)].up) to = -1;
   if (to >= 0 && chance(0.1)) to = -1;
   change_leader(it->first, to);
+  // Often one change comes with the next.
+  if (chance(0.3))
+    after(static_cast<int64_t>(draw(300)), [this, name = it->first] {
+      const auto next = static_cast<int>(draw(node_count));
+      if (nodes_[static_cast<size_t>(next)].up) change_leader(name, next);
+    });
   if (to < 0)
     after(static_cast<int64_t>(draw(1'000)), [this, name = it->first] {
       if (logs_.at(name).now.leader >= 0) return;
@@ -443,7 +460,7 @@ void cluster::write_markers(int n, const tenure& t, const transaction_markers& m
       if (!std::exchange(*answered, true)) f();
     };
     after(request_timeout_ms, [once, lost] { once(lost); });
-    if (leader != n && lose()) continue;
+    if (leader != n && (lose() || (!calm_ && chance(0.1)))) continue;
     after(leader == n ? 0 : delay(), [this, to = leader, n, items = items, finish, once] {
       if (!nodes_[static_cast<size_t>(to)].up) return;
       handle_markers(to, markers_request(items),
@@ -490,7 +507,7 @@ void cluster::handle_markers(int n, const write_txn_markers_request& q,
         e.commit = m.transaction_result;
         e.coordinator_epoch = m.coordinator_epoch;
         ++p->left;
-        append(n, name, nodes_[static_cast<size_t>(n)].view.at(name).epoch, {e},
+        append(n, name, any_epoch, {e},
                [this, n, offsets, e, p, done, code = &part.error_code,
                 number = name.number](error_code told) {
                  *code = told;
@@ -645,7 +662,7 @@ void cluster::to_partition(int to, const log_name& name, log_entry e, append_don
   after(delay(), [this, to, name, e, finish] {
     auto& node = nodes_[static_cast<size_t>(to)];
     if (!node.up) return;
-    append(to, name, node.view.at(name).epoch, {e}, [this, finish](error_code code) {
+    append(to, name, any_epoch, {e}, [this, finish](error_code code) {
       if (lose()) return;
       after(delay(), [finish, code] { finish(code); });
     });
@@ -657,7 +674,7 @@ const group* cluster::find_group(const std::string& id) {
   const auto& l = logs_.at(name).now;
   if (l.leader < 0) return nullptr;
   auto& node = nodes_[static_cast<size_t>(l.leader)];
-  if (!node.groups_here.serving(name.number)) return nullptr;
+  if (node.groups_here.serving(name.number) != tenure{name.number, l.epoch}) return nullptr;
   auto& groups = node.groups.at(name.number).groups;
   auto it = groups.find(id);
   return it == groups.end() ? nullptr : it->second.get();
@@ -667,8 +684,8 @@ transaction_coordinator* cluster::find_coordinator(int32_t partition) {
   const auto& l = logs_.at({kind::states, partition}).now;
   if (l.leader < 0) return nullptr;
   auto& node = nodes_[static_cast<size_t>(l.leader)];
-  return node.states_here.serving(partition) ? node.states.at(partition).coordinator.get()
-                                             : nullptr;
+  const bool serves = node.states_here.serving(partition) == tenure{partition, l.epoch};
+  return serves ? node.states.at(partition).coordinator.get() : nullptr;
 }
 
 }  // namespace weir::kafka::sim

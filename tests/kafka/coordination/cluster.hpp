@@ -53,6 +53,8 @@ struct leader_view {
   int leader = -1;
   int32_t epoch = 0;
 };
+/// Of appends that are not of a tenure: whoever leads in whatever epoch.
+inline constexpr int32_t any_epoch = -1;
 
 /// A partition as it really is; nodes may think otherwise for a while.
 struct sim_log {
@@ -142,7 +144,7 @@ class cluster {
   void crash();
 
   const sim_log& log(const log_name& n) const { return logs_.at(n); }
-  /// The group in its home, if that serves.
+  /// The group in its rightful home, if that serves.
   const group* find_group(const std::string& id);
   transaction_coordinator* find_coordinator(int32_t partition);
   const std::shared_ptr<fake_topics>& topics() const { return topics_; }
@@ -169,7 +171,9 @@ class cluster {
   void change_leader(const log_name&, int to);
   void tell(int n, const log_name&, leader_view);
   void follow(int n, kind);
+  /// A message to the partition's actor: from one tenure they arrive in their order.
   void append(int n, const log_name&, int32_t epoch, std::vector<log_entry>, append_done);
+  void arrive(int n, const log_name&, int32_t epoch, std::vector<log_entry>, append_done);
   void commit(const log_name&, size_t end, int32_t epoch);
   void load_groups(int n, uint64_t life, tenure, size_t end);
   void load_states(int n, uint64_t life, tenure, size_t end);
@@ -198,6 +202,7 @@ class cluster {
   std::shared_ptr<fake_topics> topics_;
   group_options group_options_;
   std::map<std::tuple<kind, int32_t, int32_t>, int> speakers_;
+  std::map<std::tuple<int, log_name, int32_t>, int64_t> arrivals_;  // the last of each tenure
   reply_token next_token_ = 1;
   int64_t next_block_ = 0;
 };

@@ -97,6 +97,8 @@ class world {
     producers.back()->start();
   }
   void run();
+  /// What a rightful home shows never runs backwards.
+  void look();
   void check_transactions();
   void check_offsets();
   void check_groups();
@@ -108,6 +110,7 @@ class world {
   std::map<int, fate> fates;
   std::set<std::pair<int64_t, int16_t>> given;
   std::map<std::pair<std::string, int32_t>, int64_t> drawn, acknowledged;  // positions
+  std::map<std::pair<std::string, int32_t>, int64_t> seen;
   std::set<std::pair<std::string, int32_t>> committing;
   int transactions = 0;
   int64_t sink_position = 0;
@@ -447,6 +450,7 @@ void world::run() {
       if (c.chance(0.02) && producers.size() < 14)
         add_producer(static_cast<int>(c.draw(application_count)));
     });
+  for (int64_t t = 0; t < chaos_ms; t += 10) c.at(begin + t, [this] { look(); });
   c.run_until(begin + chaos_ms);
   c.calm();
   stopping = true;
@@ -454,6 +458,20 @@ void world::run() {
   check_transactions();
   check_offsets();
   check_groups();
+}
+
+void world::look() {
+  for (const std::string id : {"g0", "g1", "g2"}) {
+    const auto* g = c.find_group(id);
+    if (!g) continue;
+    std::map<int32_t, int64_t> now;
+    for (const auto& o : g->committed()) now[o.partition] = o.offset;
+    for (int32_t p = 0; p < 4; ++p) {
+      auto& last = seen[{id, p}];
+      c.expect(now[p] >= last, "an offset that was shown is taken back");
+      last = std::max(last, now[p]);
+    }
+  }
 }
 
 void world::check_transactions() {
