@@ -124,6 +124,8 @@ do_start() {
     [ -f "$config" ] || fail "no $config: configure first"
     if [ "$manager" = systemd ]; then
         as_root systemctl enable --quiet weir.service
+        # One that failed too often is started no more, until it is forgiven.
+        as_root systemctl reset-failed weir.service 2>/dev/null || true
         as_root systemctl start weir.service
         return
     fi

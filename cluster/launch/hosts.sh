@@ -192,8 +192,12 @@ settings_of() {
         [data_dir]=$data_dir
     )
     [ "$manager" = process ] || values[data_dir]=$(host_data_dir "$name")
-    mapfile -t keys < <(printf '%s\n' "${!given[@]}" | grep -E "^($name)?/" | sed 's|^[^/]*/||' | sort -u)
+    for key in "${!given[@]}"; do
+        case ${key%%/*} in "" | "$name") keys+=("${key#*/}") ;; esac
+    done
+    mapfile -t keys < <(printf '%s\n' ${keys[@]+"${keys[@]}"} | sort -u)
     for key in "${keys[@]}"; do
+        [ -n "$key" ] || continue
         [[ $own_keys != *" $key "* ]] || continue
         value=$(setting "$name" "$key" "")
         case $key in
