@@ -61,7 +61,7 @@ http_response submit(cluster_node& node, const http_request& r, const target& t)
   return out;
 }
 
-std::string to_json(const std::vector<std::string>& lines) {
+std::string lines_json(const std::vector<std::string>& lines) {
   std::string out = "{\"lines\": [";
   for (const auto& l : lines)
     out += (l.data() == lines.front().data() ? "" : ", ") + json_string(l);
@@ -83,7 +83,7 @@ http_response ask(cluster_node& node, job_request::verb what, const std::string&
                 out.body = to_json(a.report) + "\n";
                 return;
               case job_request::verb::logs:
-                out.body = to_json(a.lines);
+                out.body = lines_json(a.lines);
                 return;
               case job_request::verb::savepoint:
                 out.body = "{\"epoch\": " + std::to_string(a.epoch) + "}\n";

@@ -230,7 +230,7 @@ void messages(std::string_view in) {
   static constexpr reader all[] = {
       message<credit_message>, message<trigger_message>, message<epoch_outcome>,
       message<splits_message>, message<task_event>,      message<task_report>,
-      message<job_report>,     message<join_reply>,      message<submit_reply>,
+      message<job_report>,     message<job_answer>,      message<submit_reply>,
       message<cluster_report>, message<operation_reply>, message<load_message>};
   all[which % std::size(all)](system, bytes);
 }

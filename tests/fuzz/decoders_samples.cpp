@@ -131,6 +131,9 @@ std::vector<std::string> messages() {
   cluster_report cluster;
   cluster.nodes = {{"n1", "127.0.0.1:1", "127.0.0.1:2", 1}};
   cluster.jobs = {job};
+  job_answer answer;
+  answer.report = job;
+  answer.lines = {"a line"};
   load_message load;
   load.job = "job";
   load.tasks = {{1, {"op"}, 0, 128}};
@@ -138,7 +141,7 @@ std::vector<std::string> messages() {
           message(system, 4, task_event{1, 2, task_event::what::failed, 3, 4, 5, "why"}),
           message(system, 5, report),
           message(system, 6, job),
-          message(system, 7, join_reply{"", {{"n1", "h", 1}}}),
+          message(system, 7, answer),
           message(system, 9, cluster),
           message(system, 11, load)};
 }

@@ -142,6 +142,11 @@ TEST_CASE(
   t.id = uuid_of(99);
   t.assignment.assign(5, {node_id{1}, node_id{2}, node_id{3}});
   REQUIRE(c.state.apply({{}, 0, t}).reply.ok());
+  create_topic other;  // so that the fourth node has its share
+  other.name = "clicks";
+  other.id = uuid_of(98);
+  other.assignment.assign(5, {node_id{4}});
+  REQUIRE(c.state.apply({{}, 0, other}).reply.ok());
   c.fence(3);
   leader_watch w({.balance_interval_ms = 10, .moves_max = 3, .rebuild_delay_ms = 1000});
   w.begin(0);
