@@ -40,6 +40,32 @@ std::string listener(const meta::node_record& n, std::string_view name) {
   return {};
 }
 
+/// Jobs' ids in the usual form of UUIDs, 8-4-4-4-12 hexadecimal digits: they are typed by people.
+std::string id_text(const kafka::uuid& id) {
+  constexpr char digits[] = "0123456789abcdef";
+  std::string out;
+  for (size_t i = 0; i < id.bytes.size(); ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) out += '-';
+    out += digits[id.bytes[i] >> 4];
+    out += digits[id.bytes[i] & 15];
+  }
+  return out;
+}
+std::optional<kafka::uuid> parse_id(std::string_view text) {
+  kafka::uuid id;
+  size_t digit = 0;
+  for (char c : text) {
+    if (c == '-') continue;
+    int v = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    if (v < 0 || digit == 2 * id.bytes.size()) return std::nullopt;
+    auto& b = id.bytes[digit / 2];
+    b = static_cast<uint8_t>(digit % 2 ? b | v : v << 4);
+    ++digit;
+  }
+  if (digit != 2 * id.bytes.size() || id_text(id) != text) return std::nullopt;
+  return id;
+}
+
 ledger_node node_of(const meta::node_record& n) {
   ledger_node o;
   o.id = n.id.value;
@@ -56,7 +82,7 @@ ledger_node node_of(const meta::node_record& n) {
 
 ledger_job job_of(const meta::job_record& j) {
   ledger_job o;
-  o.id = j.id.to_string();
+  o.id = id_text(j.id);
   o.name = j.name;
   o.plan = j.plan;
   o.snapshot_interval_us = j.snapshot_interval_us;
@@ -106,13 +132,13 @@ void metadata_ledger::observe(const meta::cluster_state& s, const meta::change_s
   }
   if (everything) {
     next->jobs.clear();
-    for (const auto& [id, j] : s.jobs()) next->jobs.emplace(id.to_string(), job_of(j));
+    for (const auto& [id, j] : s.jobs()) next->jobs.emplace(id_text(id), job_of(j));
   } else {
     for (const auto& id : c.jobs) {
       if (const auto* j = s.find_job(id))
-        next->jobs.insert_or_assign(id.to_string(), job_of(*j));
+        next->jobs.insert_or_assign(id_text(id), job_of(*j));
       else
-        next->jobs.erase(id.to_string());
+        next->jobs.erase(id_text(id));
     }
   }
   std::vector<std::shared_ptr<std::function<void()>>> told;
@@ -174,14 +200,14 @@ void metadata_ledger::run(meta::command c, ledger_done done) {
 }
 
 void metadata_ledger::submit_job(ledger_job j, ledger_done done) {
-  const auto id = kafka::uuid::parse(j.id);
+  const auto id = parse_id(j.id);
   if (!id) return done(error{errc::invalid_argument, "'" + j.id + "' is not an id"});
   run(meta::submit_job{*id, j.name, j.plan, j.snapshot_interval_us}, std::move(done));
 }
 
 void metadata_ledger::acquire_master(const std::string& job,
                                      std::function<void(result<uint64_t>)> done) {
-  const auto id = kafka::uuid::parse(job);
+  const auto id = parse_id(job);
   if (!id) return done(no_such_job(job));
   const auto here = service_->stand();
   service_->submit(meta::acquire_master{*id, here.node, here.epoch},
@@ -193,14 +219,14 @@ void metadata_ledger::acquire_master(const std::string& job,
 }
 
 void metadata_ledger::release_master(const std::string& job, uint64_t token, ledger_done done) {
-  const auto id = kafka::uuid::parse(job);
+  const auto id = parse_id(job);
   if (!id) return done(no_such_job(job));
   run(meta::release_master{*id, meta::fencing_token{token}}, std::move(done));
 }
 
 void metadata_ledger::complete_epoch(const std::string& job, uint64_t token, uint64_t number,
                                      std::string manifest, ledger_done done) {
-  const auto id = kafka::uuid::parse(job);
+  const auto id = parse_id(job);
   if (!id) return done(no_such_job(job));
   run(meta::complete_epoch{*id, meta::fencing_token{token}, epoch{number}, std::move(manifest)},
       std::move(done));
@@ -208,7 +234,7 @@ void metadata_ledger::complete_epoch(const std::string& job, uint64_t token, uin
 
 void metadata_ledger::end_job(const std::string& job, uint64_t token, job_state how,
                               std::string why, ledger_done done) {
-  const auto id = kafka::uuid::parse(job);
+  const auto id = parse_id(job);
   if (!id) return done(no_such_job(job));
   const auto phase = phase_of(how);
   if (!phase) return done(error{errc::invalid_argument, "a job does not end like that"});
@@ -216,7 +242,7 @@ void metadata_ledger::end_job(const std::string& job, uint64_t token, job_state 
 }
 
 void metadata_ledger::delete_job(const std::string& job, ledger_done done) {
-  const auto id = kafka::uuid::parse(job);
+  const auto id = parse_id(job);
   if (!id) return done(no_such_job(job));
   run(meta::delete_job{*id}, std::move(done));
 }
