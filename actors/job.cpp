@@ -714,30 +714,32 @@ void job_state_actor::drop_old_parts() {
 /// known before anything else is done with it.
 void job_state_actor::complete_in_ledger(epoch e, std::string manifest) {
   completing_ = true;
-  auto self = caf::actor_cast<job_actor>(self_);
+  auto me = caf::actor_cast<job_actor>(self_);
   seed_.ledger->complete_epoch(
-      seed_.id, seed_.token, e.value, manifest, [this, self, e, manifest](status s) {
-        caf::anon_send(self, call_message{[this, e, manifest, s] {
-                         if (over_) return;
-                         if (!s && s.err().code == errc::cancelled) return stop_acting();
-                         if (!s && s.err().code == errc::timeout) {
-                           auto me = caf::actor_cast<job_actor>(self_);
-                           self_->delayed_send(me, load_retry_interval,
-                                               call_message{[this, e, manifest] {
-                                                 if (!over_) complete_in_ledger(e, manifest);
-                                               }});
-                           return;
-                         }
-                         completing_ = false;
-                         if (!s) return coordinator_->commit_failed(e, s.err(), now());
-                         newest_number_ = e.value;
-                         newest_manifest_ = manifest;
-                         manifest_.slots = decode_job_manifest(manifest)->slots;
-                         drop_old_parts();
-                         coordinator_->committed(e, now());
-                         answer_savepoints();
-                       }});
+      seed_.id, seed_.token, e.value, manifest, [this, me, e, manifest](status s) {
+        caf::anon_send(me, call_message{[this, e, manifest, s] { answered(e, manifest, s); }});
       });
+}
+
+void job_state_actor::answered(epoch e, const std::string& manifest, const status& s) {
+  if (over_) return;
+  if (!s && s.err().code == errc::cancelled) return stop_acting();
+  if (!s && s.err().code == errc::timeout) {
+    self_->delayed_send(self_, load_retry_interval, call_message{[this, e, manifest] {
+                          if (!over_) complete_in_ledger(e, manifest);
+                        }});
+    return;
+  }
+  completing_ = false;
+  if (!s) return coordinator_->commit_failed(e, s.err(), now());
+  newest_number_ = e.value;
+  newest_manifest_ = manifest;
+  manifest_.slots = decode_job_manifest(manifest)->slots;
+  drop_old_parts();
+  coordinator_->committed(e, now());
+  answer_savepoints();
+  // Nodes that came while the job was starting are looked at once it stands.
+  if (commits_until_drop_ == 0) refresh();
 }
 
 void job_state_actor::refresh() {

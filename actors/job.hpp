@@ -83,6 +83,7 @@ class job_state_actor : public coordinator_port {
   std::vector<store_actor> copies_of(size_t node);
   void load_from_ledger();
   void complete_in_ledger(epoch, std::string manifest);
+  void answered(epoch, const std::string& manifest, const status&);
   void stop_acting();
   void refresh();
   caf::result<job_answer> savepoint();

@@ -166,3 +166,54 @@ TEST_CASE_FIXTURE(fixture, "control messages and reports") {
   CHECK(round_trip(trigger_message{8, 7}).completed == 7);
   CHECK(round_trip(epoch_outcome{8, true}).complete);
 }
+
+TEST_CASE_FIXTURE(fixture, "the token of a tenure is in every message that changes something") {
+  constexpr uint64_t token = UINT64_MAX;
+  CHECK(round_trip(trigger_message{8, 7, token}).token == token);
+  CHECK(round_trip(epoch_outcome{8, true, token}).token == token);
+  CHECK(round_trip(splits_message{"abc", true, false, token}).token == token);
+  CHECK(round_trip(release_watermark_message{token}).token == token);
+  CHECK(round_trip(chunks_message{"j", 1, {}, token}).token == token);
+  connect_message connect;
+  connect.token = token;
+  CHECK(round_trip(connect).token == token);
+  deploy_message deploy;
+  deploy.token = token;
+  CHECK(round_trip(deploy).token == token);
+  commit_message commit;
+  commit.token = token;
+  CHECK(round_trip(commit).token == token);
+  auto begin = round_trip(begin_message{"j@1.0.1-1", 9, 8, token, {}});
+  CHECK(begin.token == token);
+  CHECK(begin.completed == 8);
+  auto seed = round_trip(seed_message{"j@1.0.1-1", {chunk(5, "abc")}, {}, token});
+  CHECK(seed.token == token);
+  CHECK(text_of(seed.chunks.at(0)) == "abc");
+}
+
+TEST_CASE_FIXTURE(fixture, "what keepers say to each other") {
+  auto h = round_trip(hello_message{3, 9, "n3", 4711, {}, {}, {}});
+  CHECK(h.id == 3);
+  CHECK(h.epoch == 9);
+  CHECK(h.name == "n3");
+  CHECK(h.pid == 4711);
+  auto r = round_trip(job_request{job_request::verb::logs, "carriers", true});
+  CHECK(r.what == job_request::verb::logs);
+  CHECK(r.job == "carriers");
+  CHECK(r.forwarded);
+  job_answer a;
+  a.error = "why";
+  a.code = 5;
+  a.report.master = "n2";
+  a.epoch = 6;
+  a.lines = {"one", ""};
+  auto b = round_trip(a);
+  CHECK(b.error == "why");
+  CHECK(b.code == 5);
+  CHECK(b.report.master == "n2");
+  CHECK(b.epoch == 6);
+  CHECK(b.lines == a.lines);
+  load_reply l;
+  l.about.split_pools["source"] = "pool";
+  CHECK(round_trip(l).about.split_pools == l.about.split_pools);
+}

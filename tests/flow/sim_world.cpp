@@ -113,6 +113,14 @@ void world::fail_task(uint32_t i) {
   coordinator_->task_failed(task_id{i}, tasks_[i]->attempt_, {errc::user_code, "simulated"}, now());
 }
 
+void world::lose_node() {
+  std::vector<task_id> gone;
+  for (uint32_t i = 0; i < tasks_.size(); ++i)
+    if (outside_.random.one_in(2)) gone.push_back(task_id{i});
+  kill(gone);
+  coordinator_->node_lost(coordinator_->whole_attempt(), {errc::timeout, "simulated"}, now());
+}
+
 bool world::step() {
   std::vector<std::function<void()>> possible;
   timestamp_us next = watermark_end;

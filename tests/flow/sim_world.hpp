@@ -40,6 +40,11 @@ class world final : public coordinator_port {
   /// One task fails.
   void fail_task(uint32_t index);
   void stop() { coordinator_->stop(clock_.now()); }
+  /// A node is gone with some of the tasks: whatever they have said and are told is lost.
+  void lose_node();
+  /// The tasks are to run elsewhere.
+  void move() { coordinator_->move(clock_.now()); }
+  void savepoint() { coordinator_->savepoint(clock_.now()); }
   /// One random thing happens, or time moves on. False when nothing is left that could happen.
   bool step();
 

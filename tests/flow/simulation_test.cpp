@@ -21,7 +21,7 @@ struct totals {
 
 void fault(random_job& job, world& w) {
   auto& r = job.out.random;
-  switch (r.between(0, 4)) {
+  switch (r.between(0, 7)) {
     case 0:
     case 1:
       if (w.tasks() != 0)
@@ -29,6 +29,15 @@ void fault(random_job& job, world& w) {
       break;
     case 2:
       w.stop();
+      break;
+    case 5:
+      w.lose_node();
+      break;
+    case 6:
+      w.move();
+      break;
+    case 7:
+      w.savepoint();
       break;
     default:
       w.crash();
