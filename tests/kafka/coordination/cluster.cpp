@@ -27,6 +27,7 @@ cluster::cluster(uint64_t seed, mistakes m) : random_(seed), mistakes_(m), nodes
   topics_ = std::make_shared<fake_topics>();
   topics_->add("m", 4);
   topics_->add("t", data_count);
+  topics_->add("s", application_count);
   group_options_.consumer_session_timeout_ms = 6'000;
   std::vector<log_name> names;
   for (int32_t i = 0; i < homes_count; ++i) {
@@ -71,6 +72,7 @@ void cluster::arrive(int n, const log_name& name, int32_t epoch, std::vector<log
   auto& node = nodes_[static_cast<size_t>(n)];
   auto& log = logs_.at(name);
   const auto& view = node.view.at(name);
+  const auto of_tenure = epoch;
   if (epoch == any_epoch || mistakes_.write_in_any_epoch) epoch = view.epoch;
   if (view.leader != n || view.epoch != epoch) {
     ++refused_deposed;
@@ -80,12 +82,14 @@ void cluster::arrive(int n, const log_name& name, int32_t epoch, std::vector<log
     log.limbo.push_back({n, node.life, epoch, 0, std::move(done)});
     return;
   }
+  if (of_tenure != any_epoch) expect(of_tenure == epoch, "a write of a tenure that is over counts");
   for (const auto& e : entries)
     if (const auto refused = log.check(e); refused != error_code::none) return done(refused);
   for (auto& e : entries) {
     log.note(e);
     log.entries.push_back(std::move(e));
   }
+  log.changed_ms = now_;
   const auto end = log.entries.size();
   log.waits.push_back({n, node.life, epoch, end, std::move(done)});
   after(static_cast<int64_t>(draw(chance(0.2) ? 400 : 40)),
@@ -96,6 +100,7 @@ void cluster::commit(const log_name& name, size_t end, int32_t epoch) {
   auto& log = logs_.at(name);
   if (log.now.epoch != epoch) return;
   log.committed = std::max(log.committed, end);
+  log.changed_ms = now_;
   while (!log.waits.empty() && log.waits.front().end <= log.committed) {
     auto w = std::move(log.waits.front());
     log.waits.pop_front();
@@ -160,9 +165,10 @@ void cluster::follow(int n, kind what) {
   for (const auto& t : c.begun) {
     const auto end = logs_.at({what, t.partition}).entries.size();
     if (groups) node.groups[t.partition].of = t;
-    after(static_cast<int64_t>(draw(100)), [this, n, groups, life = node.life, t, end] {
-      groups ? load_groups(n, life, t, end) : load_states(n, life, t, end);
-    });
+    after(static_cast<int64_t>(draw(chance(0.2) ? 1'500 : 100)),
+          [this, n, groups, life = node.life, t, end] {
+            groups ? load_groups(n, life, t, end) : load_states(n, life, t, end);
+          });
   }
 }
 
@@ -459,6 +465,10 @@ void cluster::write_markers(int n, const tenure& t, const transaction_markers& m
     const auto once = [answered](const auto& f) {
       if (!std::exchange(*answered, true)) f();
     };
+    if (leader != n && !calm_ && chance(0.2)) {  // no connection at this moment
+      after(delay(), lost);
+      continue;
+    }
     after(request_timeout_ms, [once, lost] { once(lost); });
     if (leader != n && (lose() || (!calm_ && chance(0.1)))) continue;
     after(leader == n ? 0 : delay(), [this, to = leader, n, items = items, finish, once] {

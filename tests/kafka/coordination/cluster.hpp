@@ -27,8 +27,9 @@
 namespace weir::kafka::sim {
 
 inline constexpr int node_count = 4;
-inline constexpr int32_t homes_count = 3;  // partitions of each of the internal topics
-inline constexpr int32_t data_count = 4;   // partitions of the topic "t"
+inline constexpr int32_t homes_count = 3;    // partitions of each of the internal topics
+inline constexpr int32_t data_count = 4;     // partitions of the topic "t"
+inline constexpr int application_count = 5;  // that commit positions of "s", each of its own
 inline constexpr int64_t request_timeout_ms = 1'500;
 
 enum class kind : uint8_t { offsets, states, data };
@@ -61,6 +62,7 @@ struct sim_log {
   leader_view now;
   std::vector<log_entry> entries;
   size_t committed = 0;
+  int64_t changed_ms = 0;
   struct waiting {
     int node;
     uint64_t life;
