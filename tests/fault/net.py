@@ -17,10 +17,15 @@ is missing; tests call skip_unless_permitted() first.
 """
 import contextlib
 import ctypes
+import heapq
 import os
 import pathlib
+import random
+import select
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -29,6 +34,9 @@ CLONE_NEWNET = 0x40000000
 SUBNET = "10.87.0"  # within the namespaces only: nothing of it can leave them
 HOSTS_MAX = 200
 KILL_SECONDS = 20
+RELAY_FRAMES_MAX = 10_000  # that wait; further ones are lost
+ETH_P_ALL, SOL_PACKET, SO_RCVBUFFORCE = 3, 263, 33  # of Linux; Python has no names for them
+PACKET_ADD_MEMBERSHIP, PACKET_MR_PROMISC, PACKET_OUTGOING, PACKET_VNET_HDR = 1, 1, 4, 15
 SKIPPED = 77  # SKIP_RETURN_CODE in CMakeLists.txt
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -75,6 +83,46 @@ def kill_all_in(spaces: set) -> None:
         time.sleep(0.01)
 
 
+def relay(near: str, far: str, ms: float, jitter_ms: float) -> None:
+    """The way of a kernel without netem: carries frames between two devices, those from `near` later. Frames keep what the
+    kernel has put off (checksums, segments of 64 KiB): virtio's header in front of each says so."""
+    sockets = []
+    for name in (near, far):
+        s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+        s.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
+        s.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
+        s.bind((name, ETH_P_ALL))
+        s.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP,
+                     struct.pack("iHH8s", socket.if_nametoindex(name), PACKET_MR_PROMISC, 0, b""))
+        s.setblocking(False)
+        sockets.append(s)
+    from_host, from_switch = sockets
+    print("ready", flush=True)
+    waiting, number = [], 0
+    while True:
+        timeout = max(0, waiting[0][0] - time.monotonic()) if waiting else None
+        readable, _, _ = select.select(sockets, [], [], timeout)
+        for s in readable:
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    frame, about = s.recvfrom(1 << 17)
+                    if about[2] == PACKET_OUTGOING:
+                        continue  # what this relay has sent itself
+                    if s is from_switch:
+                        send(from_host, frame)
+                    elif len(waiting) < RELAY_FRAMES_MAX:
+                        late = ms + random.uniform(-jitter_ms, jitter_ms)
+                        heapq.heappush(waiting, (time.monotonic() + max(0, late) / 1000, number, frame))
+                        number += 1
+        while waiting and waiting[0][0] <= time.monotonic():
+            send(from_switch, heapq.heappop(waiting)[2])
+
+
+def send(s: socket.socket, frame: bytes) -> None:
+    with contextlib.suppress(BlockingIOError):  # a full queue loses frames, as those of switches do
+        s.send(frame)
+
+
 def keep(count: int) -> None:
     """The keeper: makes `count` namespaces, says their descriptors, waits for the end of its input."""
     os.setsid()
@@ -106,6 +154,7 @@ class Network:
         self.hosts = list(hosts)
         self.addresses = dict(hosts) if isinstance(hosts, dict) else {
             h: f"{SUBNET}.{i + 1}" for i, h in enumerate(hosts)}
+        self.relays = {}  # by host: its process
         self.lost = {}  # (from, to) -> share of packets that is dropped, 0 to 1
         missing = [p for p in ("ip", "nft", "nsenter") if not shutil.which(p)]
         if missing:
@@ -152,6 +201,8 @@ class Network:
     def close(self) -> None:
         """Kills what runs on the hosts and takes the network away."""
         self.keeper.communicate(timeout=2 * KILL_SECONDS)
+        for process in self.relays.values():
+            process.communicate()
 
     # Hosts
 
@@ -225,12 +276,40 @@ class Network:
                     "add chain inet weir input { type filter hook input priority -300; }\n" + rules)
 
     def delay(self, host: str, ms: float, jitter_ms: float = 0) -> None:
-        """What the host sends takes so much longer; 0 ends it. NotAvailable without netem."""
-        self._shape(host, f"netem delay {ms}ms {jitter_ms}ms".split() if ms else [],
-                    "delay: this kernel has no netem (CONFIG_NET_SCH_NETEM)")
+        """What the host sends takes so much longer; 0 ends it. By netem, or where the kernel has none by a relay
+        process at the switch, whose own time of some 0.1 ms comes on top."""
+        self._end_relay(host)
+        try:
+            self._shape(host, f"netem delay {ms}ms {jitter_ms}ms".split() if ms else [],
+                        "delay: this kernel has no netem (CONFIG_NET_SCH_NETEM)")
+        except NotAvailable:
+            self._relay(host, ms, jitter_ms)
+
+    def _relay(self, host: str, ms: float, jitter_ms: float) -> None:
+        i = self.hosts.index(host)
+        self._command(self.switch, ["ip", "-batch", "-"],
+                      f"link add d{i} type veth peer name r{i}\nlink set p{i} nomaster\n"
+                      f"link set d{i} master br0 up\nlink set r{i} up\n")
+        process = subprocess.Popen(
+            ["nsenter", f"--net={self.switch}", "--", sys.executable, __file__, "--relay", f"p{i}", f"r{i}",
+             str(ms), str(jitter_ms)], stdout=subprocess.PIPE)
+        self.relays[host] = process
+        if process.stdout.readline() != b"ready\n":
+            self._end_relay(host)
+            raise NotAvailable("delay: no netem, and the relay does not start")
+
+    def _end_relay(self, host: str) -> None:
+        process = self.relays.pop(host, None)
+        if not process:
+            return
+        process.kill()
+        process.communicate()
+        i = self.hosts.index(host)
+        self._command(self.switch, ["ip", "-batch", "-"], f"link del d{i}\nlink set p{i} master br0\n")
 
     def limit(self, host: str, mbit: float) -> None:
-        """What the host sends goes at that rate at most, queued for up to a second; 0 ends it."""
+        """What the host sends goes at that rate at most, queued for up to a second; 0 ends it. Takes the place of a delay by
+        netem: a host has one or the other."""
         self._shape(host, f"tbf rate {mbit}mbit burst 64k latency 1s".split() if mbit else [],
                     "limit: this kernel has no token bucket (CONFIG_NET_SCH_TBF)")
 
@@ -281,3 +360,5 @@ def not_available() -> dict:
 if __name__ == "__main__":
     if len(sys.argv) == 3 and sys.argv[1] == "--keep":
         keep(int(sys.argv[2]))
+    elif len(sys.argv) == 6 and sys.argv[1] == "--relay":
+        relay(sys.argv[2], sys.argv[3], float(sys.argv[4]), float(sys.argv[5]))
