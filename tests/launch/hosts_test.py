@@ -6,6 +6,7 @@ Usage: hosts_test.py WEIR [--seeds]
 --seeds: the cluster as hosts.sh configures it, each node joining all others. Without: the first node coordinates and is not
 restarted, by `join` in the inventory.
 """
+import http.server
 import json
 import os
 import pathlib
@@ -13,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 
@@ -140,6 +142,37 @@ def check_rolling_restart(h: Hosts) -> None:
     assert changed == chosen, changed
 
 
+def check_under_replicated(h: Hosts) -> None:
+    """What a rolling restart waits for, of any form of GET /cluster that has the numbers."""
+    answers = {'{"nodes": []}': "unknown", '{"under_replicated": 0}': "0",
+               '{"nodes": [{"id": "n1", "under_replicated_partitions": 2}, '
+               '{"under_replicated_partitions":3, "port": 7}]}': "5"}
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            text = h.answer if self.path == "/cluster" else "ready"
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_):
+            pass
+
+    with h.network.inside("admin"):
+        server = http.server.ThreadingHTTPServer((h.network.address("admin"), 8080), Answer)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    for h.answer, expected in answers.items():
+        done = h.network.run(
+            "admin", ["bash", SCRIPT.with_name("host.sh"), "lacking", "n1", "weir", "process",
+                      f"{h.network.address('admin')}:8080"],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60,
+            env={**os.environ, "HOME": str(h.ssh.home)})
+        assert (done.returncode, done.stdout) == (0, expected + "\n"), (h.answer, done.stdout)
+    server.shutdown()
+    server.server_close()
+    shutil.rmtree(h.ssh.home / "weir", ignore_errors=True)
+
+
 def check_a_node_that_cannot_start(h: Hosts) -> None:
     h.call("--only", "n2", "stop")
     h.write_inventory(of_n2=f"kafka={h.network.address('n1')}:9092")  # an address of another host
@@ -187,7 +220,7 @@ def main() -> None:
     skip_without_ssh()
     h = Hosts(sys.argv[1], "--seeds" in sys.argv[2:])
     try:
-        for check in (check_usage, check_install, check_configure, check_start, check_rolling_restart,
+        for check in (check_under_replicated, check_usage, check_install, check_configure, check_start, check_rolling_restart,
                       check_a_node_that_cannot_start, check_a_host_that_is_cut_off, check_stop):
             began = time.monotonic()
             check(h)
