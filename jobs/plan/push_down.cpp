@@ -5,6 +5,7 @@
 #include "jobs/plan/needs.hpp"
 #include "jobs/plan/tree.hpp"
 #include "runtime/expr/expr.hpp"
+#include "runtime/expr/make_node.hpp"
 
 namespace weir::planner {
 namespace {
@@ -75,6 +76,13 @@ bool moves_through(const logical_node& n, const expr::node_ptr& condition, expr:
   return false;
 }
 
+/// Whether rows may be wrong by the condition: it is asked where it stands, and of no other rows.
+bool checks(const expr::node& n) {
+  return n.function == expr::check_function ||
+         std::any_of(n.args.begin(), n.args.end(),
+                     [](const expr::node_ptr& a) { return checks(*a); });
+}
+
 class pusher {
  public:
   explicit pusher(std::vector<logical_node>& nodes) : nodes_(nodes) {}
@@ -95,7 +103,7 @@ class pusher {
       // A step with a parallelism of its own stays where it was put. Others that read the same
       // rows need all of them.
       if (nodes_[f].step.parallelism || consumers[f] == 0 || consumers[in.node] != 1 ||
-          in.port != 0)
+          in.port != 0 || checks(*nodes_[f].predicate))
         return;
       if (nodes_[in.node].what == kind::filter) {
         merge(f, in.node);

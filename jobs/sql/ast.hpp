@@ -100,6 +100,17 @@ struct column_clause {
   data_type type;
   bool zoned = false;  // timestamp with time zone
   std::optional<syntax> generated;
+  std::optional<syntax> default_value;
+};
+/// What rows of a table must be.
+struct constraint_clause {
+  enum class kind : uint8_t { not_null, length, check };
+  kind what = kind::check;
+  std::string column;  // not_null and length, and the one that a check stands behind; or empty
+  std::string called;  // CONSTRAINT name; or empty
+  std::optional<syntax> condition;  // check
+  int32_t length = 0;               // characters at most
+  uint32_t location = 0;
 };
 /// An option of WITH (...), its value as text.
 struct option {
@@ -117,6 +128,8 @@ struct create_table {
   name called;
   std::vector<column_clause> columns;
   std::vector<name> primary_key;
+  std::vector<constraint_clause> constraints;
+  bool if_not_exists = false;
   std::vector<option> options;
   query_ptr as;  // CREATE TABLE ... AS
   std::vector<std::string> as_columns;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "jobs/plan/joins.hpp"
 #include "jobs/sql/nodes.hpp"
 #include "jobs/sql/query_binder.hpp"
 #include "jobs/sql/subquery_syntax.hpp"
@@ -196,7 +197,27 @@ std::optional<rows> query_binder::relation(const name& n, const context& c) {
     k.zoned = i < d.zoned.size() && d.zoned[i];
     out.columns.push_back(std::move(k));
   }
+  if (d.constraints.empty()) return out;
+  std::vector<uint32_t> columns;
+  for (const auto& k : out.columns) columns.push_back(k.index);
+  auto checked = constrained(out.from, columns, d, {}, n.location);
+  if (!checked) return {};
+  out.from = *checked;
   return out;
+}
+
+std::optional<planner::relation> query_binder::constrained(planner::relation from,
+                                                           const std::vector<uint32_t>& columns,
+                                                           const definition& d,
+                                                           planner::step_options o,
+                                                           uint32_t location) {
+  std::vector<expr::node_ptr> all;
+  for (const auto& must : d.constraints) all.push_back(expr::remap_columns(must, columns));
+  auto condition = planner::join_and(std::move(all));
+  o.what = expr::to_sql(*condition, types_of(from));
+  auto made = builder_.filter(from, std::move(condition), std::move(o));
+  if (!made) return report(made.err().code, made.err().message, location), std::nullopt;
+  return *made;
 }
 
 std::optional<rows> query_binder::view(definition& d, const context& c) {

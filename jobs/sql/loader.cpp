@@ -243,7 +243,7 @@ std::optional<planner::table_def> loader::table_of(const create_table& t, defini
     d.zoned.push_back(c.zoned);
   }
   for (const auto& key : t.primary_key) def.primary_key.push_back(key.text);
-  bool ok = generated_columns(t, def);
+  bool ok = generated_columns(t, def) && constraints(t, d);
   for (const auto& o : t.options) {
     // rate = '${RATE:-}' without --set RATE: as if the option were not there.
     if (o.value.empty() && script_.substituted_at(o.value_location + 1)) continue;
@@ -267,6 +267,7 @@ std::optional<planner::table_def> loader::table_of(const create_table& t, defini
 }
 
 void loader::run(const create_table& t) {
+  if (t.if_not_exists && queries_->definitions.contains(t.called.text)) return;
   definition d;
   d.options = t.options;
   auto def = table_of(t, d);

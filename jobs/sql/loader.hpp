@@ -56,6 +56,8 @@ class loader {
 
   std::optional<planner::table_def> table_of(const create_table&, definition&);
   bool generated_columns(const create_table&, planner::table_def&);
+  /// DEFAULT, NOT NULL, CHECK and lengths.
+  bool constraints(const create_table&, definition&);
   bool define(const name&, definition);
   /// What INSERTs of one table write; one sink takes all of it.
   struct written {

@@ -21,6 +21,8 @@ struct definition {
   name called;
   planner::table_def table;  // of a table: without the options of the SQL front end itself
   std::vector<bool> zoned;   // by column of `table`
+  std::vector<expr::node_ptr> defaults;     // the same; null: NULL
+  std::vector<expr::node_ptr> constraints;  // over those columns: true or an error of the row
   std::vector<option> options;
   bool final_rows = false;  // option emit = 'final'
   query_ptr body;           // of a view
@@ -88,6 +90,12 @@ class query_binder {
                               planner::step_options,
                               const std::function<std::string(size_t, const data_type&)>& what);
   planner::step_options named(const std::string& id) { return {id.empty() ? id : unique(id)}; }
+
+  /// The rows, of which `columns` are the table's in its order, with its constraints asked of them.
+  std::optional<planner::relation> constrained(planner::relation,
+                                               const std::vector<uint32_t>& columns,
+                                               const definition&, planner::step_options,
+                                               uint32_t location);
 
   std::map<std::string, definition> definitions;
   /// Where the clause stands that makes a step emit changes, by node.

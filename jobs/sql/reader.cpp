@@ -257,10 +257,24 @@ result<std::vector<option>> reader::options(json_list list) {
 status reader::constraint(json body, create_table& t, column_clause* c) {
   const auto kind = text_at(body, "contype");
   const auto at = location_of(body);
-  if (kind == "CONSTR_NOTNULL" || kind == "CONSTR_NULL") {
-    if (kind == "CONSTR_NULL") return {};
-    return refuse("NOT NULL", at,
-                  "columns of streams may be NULL; filter with WHERE ... IS NOT NULL");
+  if (kind == "CONSTR_NULL") return {};
+  constraint_clause must;
+  must.called = text_at(body, "conname");
+  must.location = at;
+  if (c) must.column = c->called.text;
+  if (kind == "CONSTR_NOTNULL" && c) {
+    must.what = constraint_clause::kind::not_null;
+    t.constraints.push_back(std::move(must));
+    return {};
+  }
+  if (kind == "CONSTR_CHECK") {
+    WEIR_ASSIGN(must.condition, syntax_reader::read(body["raw_expr"]));
+    t.constraints.push_back(std::move(must));
+    return {};
+  }
+  if (kind == "CONSTR_DEFAULT" && c) {
+    WEIR_ASSIGN(c->default_value, syntax_reader::read(body["raw_expr"]));
+    return {};
   }
   if (kind == "CONSTR_PRIMARY") {
     if (!t.primary_key.empty())
@@ -276,9 +290,10 @@ status reader::constraint(json body, create_table& t, column_clause* c) {
     return {};
   }
   constexpr std::pair<std::string_view, std::string_view> names[] = {
-      {"CONSTR_DEFAULT", "DEFAULT"},   {"CONSTR_CHECK", "CHECK"},
-      {"CONSTR_UNIQUE", "UNIQUE"},     {"CONSTR_FOREIGN", "REFERENCES"},
-      {"CONSTR_IDENTITY", "IDENTITY"}, {"CONSTR_EXCLUSION", "EXCLUDE"},
+      {"CONSTR_UNIQUE", "UNIQUE"},
+      {"CONSTR_FOREIGN", "REFERENCES"},
+      {"CONSTR_IDENTITY", "IDENTITY"},
+      {"CONSTR_EXCLUSION", "EXCLUDE"},
   };
   for (auto [key, text] : names)
     if (kind == key) return refuse(text, at);
@@ -290,7 +305,16 @@ result<column_clause> reader::column(json body, create_table& t) {
   c.called = {std::string(text_at(body, "colname")), location_of(body)};
   for (const auto& key : {"raw_default", "collClause"})
     if (has_key(body, key)) WEIR_TRY(only(body, {}));
-  WEIR_ASSIGN(c.type, type(body["typeName"], c.zoned));
+  int32_t length = 0;
+  WEIR_ASSIGN(c.type, type(body["typeName"], c.zoned, &length));
+  if (length > 0) {
+    constraint_clause must;
+    must.what = constraint_clause::kind::length;
+    must.column = c.called.text;
+    must.length = length;
+    must.location = c.called.location;
+    t.constraints.push_back(std::move(must));
+  }
   simdjson::dom::array constraints;
   if (!body["constraints"].get(constraints))
     for (json k : constraints) WEIR_TRY(constraint(k["Constraint"], t, &c));
@@ -298,8 +322,9 @@ result<column_clause> reader::column(json body, create_table& t) {
 }
 
 result<create_table> reader::create(json body) {
-  WEIR_TRY(only(body, {"relation", "tableElts", "options"}));
+  WEIR_TRY(only(body, {"relation", "tableElts", "options", "if_not_exists"}));
   create_table t;
+  t.if_not_exists = has_key(body, "if_not_exists");
   WEIR_ASSIGN(t.called, relation(body["relation"]));
   simdjson::dom::array elements;
   if (!body["tableElts"].get(elements))

@@ -57,7 +57,8 @@ class reader final : public expr::syntax_reader {
   status constraint(json body, create_table&, column_clause*);
   result<std::vector<option>> options(json_list list);
   result<name> relation(json body);
-  result<data_type> type(json body, bool& zoned);
+  /// `length`: where varchar(n) is allowed, its n.
+  result<data_type> type(json body, bool& zoned, int32_t* length = nullptr);
   result<create_type> composite(json body);
   const data_type* type_named(std::string_view) const override;
 

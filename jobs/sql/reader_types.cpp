@@ -15,7 +15,7 @@ std::string in_quotes(std::string_view s) {
 
 }  // namespace
 
-result<data_type> reader::type(json body, bool& zoned) {
+result<data_type> reader::type(json body, bool& zoned, int32_t* length) {
   WEIR_TRY(only(body, {"names", "typmods", "typemod", "arrayBounds"}));
   const auto at = location_of(body);
   auto names = names_of(body["names"]);
@@ -34,7 +34,16 @@ result<data_type> reader::type(json body, bool& zoned) {
       const json c = m["A_Const"];
       list += (list.empty() ? "" : ",") + integer_at(location_of(c));
     }
-    text += '(' + list + ')';
+    // A length is what values must keep to, not another type.
+    const bool bounded = length && text == "varchar" && mods.size() == 1 &&
+                         !has_key(body, "arrayBounds") && list.size() < 9;
+    if (bounded)
+      *length = static_cast<int32_t>(std::strtol(list.c_str(), nullptr, 10));
+    else
+      text += '(' + list + ')';
+    if (bounded && *length < 1)
+      return error_at(errc::invalid_argument, "length for type varchar must be at least 1", sql(),
+                      at);
   }
   auto t = parse_type(text);
   if (const auto* made = type_named(text)) t = *made;

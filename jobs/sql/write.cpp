@@ -62,8 +62,10 @@ std::optional<rows> loader::arranged(rows in, const definition& d,
     auto from = std::find(targets.begin(), targets.end(), i);
     const auto k = static_cast<uint32_t>(from - targets.begin());
     plain = plain && k == i;
+    const auto otherwise =
+        i < d.defaults.size() && d.defaults[i] ? d.defaults[i] : null_of(all[i].type);
     columns.push_back({all[i].name, from == targets.end()
-                                        ? null_of(all[i].type)
+                                        ? otherwise
                                         : planner::column_ref(*builder_->schema_of(in.from), k)});
     if (!all[i].value) physical.fields.push_back({all[i].name, all[i].type});
   }
@@ -105,7 +107,7 @@ std::optional<rows> loader::assigned(rows in, const definition& d, std::vector<u
          given > wanted ? in.columns[wanted].location : into.location);
     return {};
   }
-  // Without a list of columns the rest of them is NULL, as in PostgreSQL.
+  // Without a list of columns the rest of them has its default, as in PostgreSQL.
   targets.resize(given);
   std::vector<data_type> types;
   for (auto i : targets) types.push_back(d.table.columns[i].type);
@@ -187,6 +189,14 @@ void loader::write(definition& d, const name& into, const std::vector<name>& col
     auto settled = builder_->settle(r->from, queries_->named("sink/" + d.table.name + "/final"));
     if (!settled) return fail(settled.err().code, settled.err().message, into.location), void();
     r->from = *settled;
+  }
+  if (!d.constraints.empty()) {
+    std::vector<uint32_t> places;
+    for (const auto& k : r->columns) places.push_back(k.index);
+    auto checked = queries_->constrained(
+        r->from, places, d, queries_->named("sink/" + d.table.name + "/checked"), into.location);
+    if (!checked) return;
+    r->from = *checked;
   }
   if (!takes(*r, table, into.location)) return;
   auto known = std::find_if(written_.begin(), written_.end(),

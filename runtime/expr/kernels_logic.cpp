@@ -4,6 +4,7 @@
 
 #include "runtime/expr/code.hpp"
 #include "runtime/expr/dense.hpp"
+#include "runtime/expr/make_node.hpp"
 #include "runtime/expr/nested.hpp"
 
 namespace weir::expr {
@@ -55,6 +56,23 @@ void logic2(run& r, const instruction& in) {
 struct not_op {
   static uint8_t apply(uint8_t a) { return a ^ 1; }
 };
+
+/// True, unless the condition is false: then the row is wrong in the way that the text says.
+void check(run& r, const instruction& in) {
+  reg& t = r.at(in.target);
+  std::memset(r.values<uint8_t>(t, r.rows), 1, r.rows);
+  const reg& condition = r.at(in.args[0]);
+  const reg& message = r.at(in.args[1]);
+  const auto* holds = condition.c->data<uint8_t>();
+  r.for_each_row(in, [&](uint32_t row) {
+    const uint32_t i = condition.constant ? 0 : row;
+    if (holds[i] != 0 || !condition.c->is_valid(i)) return;
+    r.fail(in, row,
+           {errc::invalid_argument, std::string(message.c->view(message.constant ? 0 : row))});
+  });
+  r.no_nulls(t);
+  r.publish(t);
+}
 
 enum class test { null, not_null, is_true, not_true, is_false, not_false };
 template <test kind>
@@ -234,6 +252,7 @@ void register_logic(catalog& c) {
   constexpr auto free = flag_infallible | flag_non_strict;
   c.add("and", {b, b}, b, logic2<true>, free);
   c.add("or", {b, b}, b, logic2<false>, free);
+  c.add(check_function, {b, type_id::string}, b, check, flag_any | flag_non_strict);
   c.add("not", {b}, b, dense1<not_op, uint8_t, uint8_t>, flag_infallible);
   c.add("is true", {b}, b, test_kernel<test::is_true>, free);
   c.add("is not true", {b}, b, test_kernel<test::not_true>, free);

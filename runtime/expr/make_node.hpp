@@ -10,6 +10,9 @@
 
 namespace weir::expr {
 
+/// check_function(condition, message): true, or an error of the row where the condition is false.
+inline constexpr std::string_view check_function = "@check";
+
 /// `location` is where in the text errors point to.
 inline node_ptr make_call(std::string function, const data_type& type, std::vector<node_ptr> args,
                           uint32_t location = 0) {

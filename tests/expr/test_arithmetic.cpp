@@ -90,9 +90,9 @@ TEST_CASE("integers by constants: quotients and remainders are exact") {
     }
   }
   const auto b = numbers({5, INT64_MIN}, type_id::int64);
-  CHECK(evaluate("x / 0", b) == std::vector<std::string>{"ERROR: division by zero"});
-  CHECK(evaluate("x % 0", b) == std::vector<std::string>{"ERROR: division by zero"});
-  CHECK(evaluate("x / -1::bigint", b) == std::vector<std::string>{"ERROR: bigint out of range"});
+  CHECK(evaluate("x / 0", b)[0].starts_with("ERROR: division by zero"));
+  CHECK(evaluate("x % 0", b)[0].starts_with("ERROR: division by zero"));
+  CHECK(evaluate("x / -1::bigint", b)[0].starts_with("ERROR: bigint out of range"));
   CHECK(evaluate("x % -1", b) == std::vector<std::string>{"0", "0"});
   CHECK(evaluate("x / NULL::bigint", b) == std::vector<std::string>{"NULL", "NULL"});
 }

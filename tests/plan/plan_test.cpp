@@ -121,6 +121,28 @@ TEST_CASE("what is dropped, what came last and what is looked up survive the wir
   CHECK(validate(p).err().message.find("not looked up by a full join") != std::string::npos);
 }
 
+TEST_CASE("a source's condition on files: on the wire, in the fingerprint, checked") {
+  physical_plan p;
+  auto in = make_schema({{"day", type_id::date}, {"b", type_id::boolean}});
+  source_spec src;
+  src.connector = "file";
+  src.columns = in;
+  src.physical_columns = 2;
+  add(p, "in", src, in);
+  const auto without = fingerprint(p);
+  std::get<source_spec>(p.operators[0].spec).split_filter = column(in, 1);
+  REQUIRE(why(p) == "valid");
+  auto back = decode_plan(encode_plan(p));
+  REQUIRE(back.ok());
+  const auto& got = std::get<source_spec>(back->operators[0].spec).split_filter;
+  REQUIRE(got);
+  CHECK(got->column == 1);
+  CHECK(fingerprint(*back) == fingerprint(p));
+  CHECK(fingerprint(p) != without);
+  std::get<source_spec>(p.operators[0].spec).split_filter = column(in, 0);
+  CHECK(why(p).find("condition on files is date, not boolean") != std::string::npos);
+}
+
 TEST_CASE("windows of every kind survive the wire form, and what makes windows of slices") {
   physical_plan p;
   auto in =

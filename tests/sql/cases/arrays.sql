@@ -209,7 +209,7 @@ job.sql:28:37: error: unequal number of entries in row expressions
 job.sql:29:29: error: array_append(integer, integer) does not exist
   29 | INSERT INTO hole SELECT id, array_append(id, 1) FROM a;
      |                             ^
-job.sql:30:29: error: unnest() gives rows; write it in FROM
+job.sql:30:29: error: column "n" is of type bigint but expression is of type text; write CAST(... AS bigint)
   30 | INSERT INTO hole SELECT id, unnest(tags) FROM a;
      |                             ^
 job.sql:31:39: error: unnest takes one argument; unnest each array by itself
@@ -239,7 +239,7 @@ job.sql:38:33: error: function sum(text[]) does not exist
 job.sql:39:29: error: array_agg with OVER is not supported; count, sum, avg, min, max, bool_and, bool_or and the window functions are
   39 | INSERT INTO hole SELECT id, array_agg(id) OVER (ORDER BY id) FROM a;
      |                             ^
-job.sql:40:29: error: ARRAY (SELECT ...) is not supported in a scalar expression
+job.sql:40:29: error: column "n" is of type bigint but expression is of type int[]; write CAST(... AS bigint)
   40 | INSERT INTO hole SELECT id, ARRAY(SELECT id FROM a) FROM a;
      |                             ^
 job.sql:41:29: error: column "n" is of type bigint but expression is of type text[]; write CAST(... AS bigint)

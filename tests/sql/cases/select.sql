@@ -157,15 +157,16 @@ job.sql:2:1: error: a second SELECT without INSERT: a job has one standard outpu
 
 -- CASE functions of FROM elsewhere
 SELECT words(k) FROM t
--- ERRORS
-job.sql:1:8: error: words() gives rows; write it in FROM
-   1 | SELECT words(k) FROM t
-     |        ^
+-- PLAN
+sink stdout
+  project "words()" AS words
+    flat_map words(k) AS words()
+      source file t.csv (csv): k
 
 -- CASE functions that FROM does not know
 SELECT 1 FROM wordz('x')
 -- ERRORS
-job.sql:1:15: error: wordz() is not a function for FROM; did you mean "words"? (there are TUMBLE, HOP, CUMULATE, SESSION, string_to_table, words, lines, unnest, json_array_elements)
+job.sql:1:15: error: wordz() is not a function for FROM; did you mean "words"? (there are TUMBLE, HOP, CUMULATE, SESSION, string_to_table, words, lines, unnest, generate_series, json_array_elements)
    1 | SELECT 1 FROM wordz('x')
      |               ^
 
