@@ -64,9 +64,8 @@ class Node:
         command = [self.cluster.weir, "node", "--data-dir", str(self.dir / "data"), "--name", self.name,
                    "--kafka", f"{self.ip}:{KAFKA}", "--peers", f"{self.ip}:{PEERS}", "--http",
                    f"{self.ip}:{HTTP}"]
-        # The first one begins the cluster; who has been in it knows it from its disk.
-        if self.name != self.cluster.names[0] or (self.dir / "data" / "cluster-id").exists():
-            command += ["--join", ",".join(others)]
+        # All name each other: of those that start for the first time one begins the cluster.
+        command += ["--join", ",".join(others)]
         for name, value in SETTINGS.items():
             command += ["--broker-config", f"{name}={value}"]
         with open(self.log, "ab") as log:
@@ -137,11 +136,9 @@ class Cluster:
 
     def start(self) -> float:
         began = time.monotonic()
-        first, *rest = self.nodes.values()
-        first.start()
-        for n in rest:
+        for n in self.nodes.values():
             n.start(wait=False)
-        for n in rest:
+        for n in self.nodes.values():
             n.wait_ready()
         return time.monotonic() - began
 

@@ -26,6 +26,8 @@ constexpr auto membership_interval_ms = 200;
 // A change of who votes that is not done by then is asked for again.
 constexpr uint64_t membership_limit_ms = 5'000;
 constexpr auto tick_interval = 50ms;
+// Nodes that begin a cluster together have said within this time that they have none.
+constexpr uint64_t together_limit_ms = 2'000;
 
 uint64_t now_ms() {
   return static_cast<uint64_t>(
@@ -242,13 +244,15 @@ class metadata_service::impl {
                         options_.build + "), the one that joins speaks " +
                         std::to_string(q.format) + " (" + q.build +
                         "): start the same program on all nodes");
-    if (!q.cluster.is_zero() && q.cluster != cluster_)
+    if (!q.cluster.is_zero() && !cluster_.is_zero() && q.cluster != cluster_)
       return refuse(error_code::inconsistent_cluster_id, "the node belongs to cluster " +
                                                              q.cluster.to_string() + ", this is " +
                                                              cluster_.to_string());
     if (who == 0 || who == self_)
       return refuse(error_code::invalid_request, "a node cannot join itself");
     learn(who, q.address);
+    // It waits for a cluster as well.
+    if (cluster_.is_zero()) return refuse(error_code::coordinator_not_available, "");
     if (!node_ || !node_->leads()) {
       out.leader = address_of_leader();
       return refuse(error_code::not_controller, "");
@@ -447,6 +451,7 @@ class metadata_service::impl {
     q.build = options_.build;
     auto to = options_.seeds;
     if (!leader_hint_.empty()) to.push_back(leader_hint_);
+    std::erase(options_.seeds, options_.address);
     for (const auto& a : to)
       if (a != options_.address)
         peers_.call(a, q, 0, message_timeout, [this, a](result<kafka::node_join_response> r) {
@@ -456,10 +461,19 @@ class metadata_service::impl {
   void joined(const std::string& from, const result<kafka::node_join_response>& r) {
     if (!joins_) return;
     if (!r) return complain("cannot join by " + from + ": " + r.err().message);
-    learn(static_cast<server_id>(r->server), from);
+    const auto who = static_cast<server_id>(r->server);
+    if (who == self_) {  // a list of all nodes has this one, too
+      std::erase(options_.seeds, from);
+      return;
+    }
+    learn(who, from);
+    if (r->error_code != error_code::coordinator_not_available) waiting_too_.erase(from);
     switch (r->error_code) {
       case error_code::none:
         break;
+      case error_code::coordinator_not_available:
+        waiting_too_[from] = {who, now_ms()};
+        return begin_together();
       case error_code::not_controller:
         if (!r->leader.empty()) leader_hint_ = r->leader;
         return;
@@ -479,6 +493,31 @@ class metadata_service::impl {
     complain(s.err().message);
     cluster_ = {};
     joins_ = true;
+  }
+  /// Nodes that start for the first time and name each other: when all of them are there and none
+  /// has a cluster, the one with the smallest id begins it. With one of them missing nobody does,
+  /// for that one may know a cluster.
+  void begin_together() {
+    // With an id and no log it began once and was cut off.
+    if (!cluster_.is_zero() && node_ && node_->last_index() > 0) return;
+    const auto now = now_ms();
+    for (const auto& s : options_.seeds) {
+      auto it = waiting_too_.find(s);
+      if (it == waiting_too_.end() || now > it->second.second + together_limit_ms) return;
+      if (it->second.first < self_) return;
+    }
+    const auto id = cluster_.is_zero() ? kafka::random_uuid() : cluster_;
+    node_.reset();
+    auto s = keep_cluster_identity(files_, options_.data_dir, id);
+    if (s) s = consensus_node::bootstrap(*store_, {{self_, options_.address, server_role::voter}});
+    if (s) {
+      cluster_ = id;
+      s = start_consensus();
+    }
+    if (!s) return complain(s.err().message);
+    joins_ = false;
+    problem_.clear();
+    log("this node begins the cluster " + id.to_string());
   }
   void complain(std::string why) {
     if (problem_ == why) return;
@@ -625,6 +664,8 @@ class metadata_service::impl {
   ticket next_ticket_ = 1;
   std::map<server_id, std::string> addresses_;  // where servers are now
   std::string leader_hint_;                     // while the consensus does not know
+  // Seeds that have no cluster either: who they are, and when they said so.
+  std::map<std::string, std::pair<server_id, uint64_t>> waiting_too_;
   std::deque<pending_change> changes_;
   bool changing_ = false, led_ = false;
   uint64_t changing_since_ = 0, members_at_ = 0;
