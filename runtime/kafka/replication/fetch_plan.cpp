@@ -43,10 +43,11 @@ void fetch_plan::back_off(entry& e, int64_t now_ms) {
   ++e.errors;
 }
 
-/// A second's worth may be saved up.
+/// A second's worth may be saved up; what was overdrawn is waited for.
 void fetch_plan::refill(int64_t now_ms) {
   const auto rate = static_cast<int64_t>(options_.throttle_bytes_per_s);
-  const int64_t passed = std::clamp<int64_t>(now_ms - refilled_ms_, 0, 1000);
+  constexpr int64_t passed_max_ms = 3'600'000;  // the first time, and so that nothing overflows
+  const int64_t passed = std::clamp<int64_t>(now_ms - refilled_ms_, 0, passed_max_ms);
   if (rate == 0 || passed * rate < 1000) return;
   tokens_ = std::min(rate, tokens_ + passed * rate / 1000);
   refilled_ms_ = now_ms;

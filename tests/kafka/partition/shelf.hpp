@@ -51,6 +51,7 @@ class shelf {
     partition_open_options o;
     o.now_ms = now_ms;
     o.leader_epoch = leader_epoch;
+    o.role = role;
     o.log.committed = committer->point(id);
     o.log.clean_summary = std::exchange(clean_summary, {});
     o.clean_state = std::exchange(clean_state, {});
@@ -159,6 +160,7 @@ class shelf {
   log_config log_options;
   partition_config config;
   int32_t leader_epoch = 0;
+  partition_role role;  // at the next opening
   int64_t now_ms = 1'700'000'000'000;
   std::unique_ptr<file_cache> cache;
   std::unique_ptr<group_commit> committer;

@@ -115,7 +115,6 @@ struct client {
     int records = 1;
     std::string value;  // of the first record; others have a suffix
     bool answered = false;
-    uint64_t attempt = 0;
   };
   std::deque<sent> open;  // not answered, in order
   int32_t next_sequence = 0;
@@ -168,7 +167,7 @@ class cluster {
   void change(partition_role next);
   void tell_roles();
   void step(client&);
-  void send_batch(client&, client::sent&);
+  void send_open(client&);
   void send_marker(client&);
   void check_end();
 

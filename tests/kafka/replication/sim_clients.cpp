@@ -6,10 +6,10 @@ namespace weir::kafka::sim {
 
 namespace {
 
-constexpr int64_t ms = 1000;
+constexpr int64_t one_ms = 1000;
 constexpr size_t in_flight_max = 3;
 constexpr int32_t client_node = -2;  // on the network; its links are never cut
-constexpr int64_t patience_us = 500 * ms;
+constexpr int64_t patience_us = 500 * one_ms;
 
 std::span<const std::byte> bytes_of(const std::string& s) {
   return std::as_bytes(std::span(s));
@@ -18,7 +18,7 @@ std::span<const std::byte> bytes_of(const std::string& s) {
 }  // namespace
 
 void cluster::step(client& c) {
-  after(static_cast<int64_t>(1 + roll(12)) * ms, [this, &c] { step(c); });
+  after(static_cast<int64_t>(1 + roll(12)) * one_ms, [this, &c] { step(c); });
   if (c.marking) return;
   if (c.transactional && c.in_transaction > 0 && c.open.empty() && (quiet_ || roll(3) == 0)) {
     c.ending = roll(3) > 0;
@@ -33,58 +33,59 @@ void cluster::step(client& c) {
   c.next_sequence += s.records;
   if (c.transactional) ++c.in_transaction;
   c.open.push_back(std::move(s));
-  send_batch(c, c.open.back());
+  send_open(c);
 }
 
-void cluster::send_batch(client& c, client::sent& s) {
-  record_batch_options o;
-  if (c.acks == -1) {  // with less, what is lost at an election would leave a gap for ever
-    o.producer_id = c.pid;
-    o.producer_epoch = 0;
-    o.base_sequence = s.sequence;
-  }
-  o.transactional = c.transactional;
-  record_batch_builder b(o);
-  for (int i = 0; i < s.records; ++i) {
-    // Of a length that fills segments.
-    const auto value = i == 0 ? s.value : s.value + std::string(50 + roll(100), 'x');
-    b.add(1'700'000'000'000 + s.sequence + i, std::nullopt, bytes_of(value));
-  }
-  auto batch = b.build();
-  SIM_CHECK(batch.ok(), "a batch cannot be built");
-  const auto attempt = s.attempt = ++c.attempt;
-  const auto sequence = s.sequence;
+/// All that is not answered, in order, as one connection carries them: a later batch never comes
+/// without those before it.
+void cluster::send_open(client& c) {
+  const auto attempt = ++c.attempt;
   const auto to = c.believes;
-  auto done = [this, &c, attempt, sequence](verdict v) {
-    if (c.open.empty()) return;
+  auto batches = std::make_shared<std::vector<std::pair<int32_t, std::vector<std::byte>>>>();
+  for (const auto& s : c.open) {
+    if (s.answered) continue;
+    record_batch_options o;
+    o.transactional = c.transactional;
+    if (c.acks == -1) {  // with less, what is lost at an election would leave a gap for ever
+      o.producer_id = c.pid;
+      o.producer_epoch = 0;
+      o.base_sequence = s.sequence;
+    }
+    record_batch_builder b(o);
+    for (int i = 0; i < s.records; ++i) {
+      // Of a length that fills segments.
+      const auto value = i == 0 ? s.value : s.value + std::string(50 + roll(100), 'x');
+      b.add(1'700'000'000'000 + s.sequence + i, std::nullopt, bytes_of(value));
+    }
+    auto batch = b.build();
+    SIM_CHECK(batch.ok(), "a batch cannot be built");
+    batches->emplace_back(s.sequence, std::move(*batch));
+  }
+  auto again = [this, &c, attempt] {
+    if (c.attempt != attempt || c.open.empty()) return;
+    c.believes = meta_.leader >= 0 && roll(2) == 0 ? meta_.leader
+                                                   : static_cast<int32_t>(roll(nodes_.size()));
+    const auto next = ++c.attempt;
+    after(10 * one_ms, [this, &c, next] {
+      if (c.attempt == next && !c.open.empty()) send_open(c);
+    });
+  };
+  auto done = [this, &c, again](int32_t sequence, verdict v) {
     for (auto& open : c.open) {
-      if (open.sequence != sequence || open.answered) continue;
-      if (v.error == error_code::none) {
-        acknowledged(c, open, v);
-        open.answered = true;
-        break;
-      }
-      if (open.attempt != attempt) return;
-      // Whatever it was: all that is not answered comes again, in order, elsewhere.
-      SIM_CHECK(v.error != error_code::invalid_producer_epoch, "a producer is fenced by nobody");
-      c.believes = static_cast<int32_t>(roll(2) == 0 && meta_.leader >= 0
-                                            ? static_cast<uint64_t>(meta_.leader)
-                                            : roll(nodes_.size()));
-      const auto first = ++c.attempt;
-      for (auto& again : c.open) again.attempt = first;
-      after(10 * ms, [this, &c, first] {
-        for (auto& again : c.open)
-          if (!again.answered && again.attempt >= first) send_batch(c, again);
-      });
-      return;
+      if (open.sequence != sequence || open.answered || v.error != error_code::none) continue;
+      acknowledged(c, open, v);
+      open.answered = true;
     }
     while (!c.open.empty() && c.open.front().answered) c.open.pop_front();
+    if (v.error != error_code::none) again();
   };
-  send(client_node, to, [this, to, bytes = std::move(*batch), acks = c.acks, done] {
-    at(to).produce(bytes, acks,
-                   [this, to, done](verdict v) { send(to, client_node, [done, v] { done(v); }); });
+  send(client_node, to, [this, to, batches, acks = c.acks, done] {
+    for (const auto& [sequence, bytes] : *batches)
+      at(to).produce(bytes, acks, [this, to, done, n = sequence](verdict v) {
+        send(to, client_node, [done, n, v] { done(n, v); });
+      });
   });
-  after(patience_us, [done] { done({error_code::request_timed_out, -1}); });
+  after(patience_us, again);
 }
 
 void cluster::send_marker(client& c) {
@@ -99,7 +100,7 @@ void cluster::send_marker(client& c) {
     }
     c.believes = meta_.leader >= 0 ? meta_.leader : static_cast<int32_t>(roll(nodes_.size()));
     ++c.attempt;
-    after(10 * ms, [this, &c] { send_marker(c); });
+    after(10 * one_ms, [this, &c] { send_marker(c); });
   };
   send(client_node, to, [this, to, pid = c.pid, commit = *c.ending, done] {
     at(to).mark(pid, 0, commit,

@@ -50,7 +50,7 @@ cluster::cluster(uint64_t seed, bool tell) : random_(seed), tell_(tell) {
 
 void broken(const std::string& what) {
   std::fprintf(stderr, "BROKEN: %s\n", what.c_str());
-  std::fflush(stderr);
+  std::fflush(nullptr);
   std::abort();
 }
 
@@ -107,19 +107,23 @@ void cluster::alter(int32_t from, uint64_t incarnation, int32_t leader_epoch, in
         at(from).alter_answered(proposal, e);
     });
   };
-  send(from, -1, [this, from, leader_epoch, version, in_sync = std::move(in_sync), answer] {
-    if (meta_.leader != from || fenced_.contains(from))
-      return answer(error_code::not_leader_or_follower);
-    if (meta_.leader_epoch != leader_epoch) return answer(error_code::fenced_leader_epoch);
-    if (meta_.version != version) return answer(error_code::invalid_update_version);
-    for (int32_t n : in_sync)
-      if (fenced_.contains(n)) return answer(error_code::ineligible_replica);
-    SIM_CHECK(contains(in_sync, from), "a leader leaves the in-sync set");
-    auto next = meta_;
-    next.in_sync = in_sync;
-    change(std::move(next));
-    answer(error_code::none);
-  });
+  send(
+      from, -1,
+      [this, from, incarnation, leader_epoch, version, in_sync = std::move(in_sync), answer] {
+        // A process that was replaced is not heard any more: what it asks for its successor does
+        // not know of.
+        if (meta_.leader != from || fenced_.contains(from) || at(from).incarnation() != incarnation)
+          return answer(error_code::not_leader_or_follower);
+        if (meta_.leader_epoch != leader_epoch) return answer(error_code::fenced_leader_epoch);
+        if (meta_.version != version) return answer(error_code::invalid_update_version);
+        for (int32_t n : in_sync)
+          if (fenced_.contains(n)) return answer(error_code::ineligible_replica);
+        SIM_CHECK(contains(in_sync, from), "a leader leaves the in-sync set");
+        auto next = meta_;
+        next.in_sync = in_sync;
+        change(std::move(next));
+        answer(error_code::none);
+      });
   // Who gets no answer in time is told so.
   after(150 * ms, [this, from, incarnation, proposal] {
     if (at(from).up() && at(from).incarnation() == incarnation)
