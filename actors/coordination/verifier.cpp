@@ -32,35 +32,6 @@ void transaction_verifier::verify(kafka::verify_item item, done d) const {
   if (!asked) d(error_code::not_coordinator);
 }
 
-bool transaction_verifier::hold(const line& l, resume r) const {
-  std::lock_guard lock(lines_->mutex);
-  auto it = lines_->open.find(l);
-  if (it == lines_->open.end()) return false;
-  it->second.push_back(std::move(r));
-  return true;
-}
-
-void transaction_verifier::ask(const line& l, kafka::verify_item item, resume r) const {
-  {
-    std::lock_guard lock(lines_->mutex);
-    auto& waiting = lines_->open[l];
-    waiting.push_back(std::move(r));
-    if (waiting.size() > 1) return;
-  }
-  verify(std::move(item), [all = lines_, l](error_code e) {
-    std::deque<resume> waiting;
-    {
-      std::lock_guard lock(all->mutex);
-      waiting = std::move(all->open.extract(l).mapped());
-      // Under the lock, for they only hand on: nobody gets in between those who waited.
-      if (e == error_code::none)
-        for (const auto& w : waiting) w(e);
-    }
-    if (e != error_code::none)
-      for (const auto& w : waiting) w(e);
-  });
-}
-
 error_code transaction_verifier::produce_error(error_code e) noexcept {
   switch (e) {
     case error_code::coordinator_load_in_progress:

@@ -3,7 +3,6 @@
 #include "actors/gateway/broker.hpp"
 #include "actors/gateway/leadership.hpp"
 #include "runtime/kafka/protocol/messages/data.hpp"
-#include "runtime/log/record_batch.hpp"
 
 namespace weir {
 namespace {
@@ -13,13 +12,9 @@ using kafka::error_code;
 class pending_produce final : public append_waiter,
                               public std::enable_shared_from_this<pending_produce> {
  public:
-  pending_produce(request_ptr r, std::shared_ptr<kafka::produce_request> body,
-                  std::shared_ptr<const transaction_verifier> verifier, int32_t throttle_ms,
+  pending_produce(request_ptr r, std::shared_ptr<kafka::produce_request> body, int32_t throttle_ms,
                   std::shared_ptr<directory_board> board)
-      : request_(std::move(r)),
-        body_(std::move(body)),
-        verifier_(std::move(verifier)),
-        board_(std::move(board)) {
+      : request_(std::move(r)), body_(std::move(body)), board_(std::move(board)) {
     response_.throttle_time_ms = throttle_ms;
     response_.responses.reserve(body_->topic_data.size());
     for (const auto& t : body_->topic_data) {
@@ -32,8 +27,6 @@ class pending_produce final : public append_waiter,
         places_.emplace_back(response_.responses.size() - 1, i);
       }
     }
-    topics_.resize(body_->topic_data.size());
-    actors_.resize(places_.size());
     left_ = places_.size() + 1;
   }
 
@@ -45,7 +38,6 @@ class pending_produce final : public append_waiter,
       const auto& in = body_->topic_data[t];
       bool by_id = request_->version() >= 13;
       auto topic = by_id ? topics.catalog().find(in.topic_id) : topics.catalog().find(in.name);
-      topics_[t] = topic;
       for (const auto& p : in.partition_data) {
         auto at = slot++;
         if (!topic) {
@@ -58,7 +50,7 @@ class pending_produce final : public append_waiter,
         else if (topic->internal)
           refuse(at, error_code::invalid_topic_exception);
         else
-          begin(actor, at);
+          send(actor, p.records, at);
       }
     }
     if (silent_) request_->send(answer::nothing());
@@ -66,7 +58,6 @@ class pending_produce final : public append_waiter,
   }
 
   void appended(uint32_t slot, append_reply r) override {
-    if (r.verification != 0) return verify(slot, r);
     auto& out = place(slot);
     out.error_code = r.error;
     if (tells_leader(r.error)) moved_ = true;
@@ -90,44 +81,12 @@ class pending_produce final : public append_waiter,
     if (tells_leader(e)) moved_ = true;
     done();
   }
-  /// The first batch of a transaction here: when the coordinator knows of it, it is sent again.
-  void verify(uint32_t slot, const append_reply& r) {
-    auto [t, i] = places_[slot];
-    kafka::verify_item question;
-    question.transactional_id = body_->transactional_id.value_or("");
-    question.producer_id = r.producer_id;
-    question.producer_epoch = r.producer_epoch;
-    question.topic = topics_[t]->name;
-    question.partition = body_->topic_data[t].partition_data[i].index;
-    const transaction_verifier::line line{topics_[t]->id, question.partition, r.producer_id};
-    verifier_->ask(line, std::move(question), after_verification(slot, r.verification));
-  }
-  transaction_verifier::resume after_verification(uint32_t slot, uint64_t guard) {
-    return [self = shared_from_this(), slot, guard](error_code e) {
-      if (e == error_code::none) return self->send(self->actors_[slot], slot, guard);
-      self->refuse(slot, transaction_verifier::produce_error(e));
-    };
-  }
-  /// At once, or behind those of its producer that wait for the coordinator.
-  void begin(const partition_actor& to, uint32_t slot) {
-    actors_[slot] = to;
-    auto [t, i] = places_[slot];
-    const auto& p = body_->topic_data[t].partition_data[i];
-    if (body_->transactional_id && p.records.bytes.size() >= record_batch_header_bytes) {
-      const auto producer = record_batch_view(p.records.bytes).producer_id();
-      if (verifier_->hold({topics_[t]->id, p.index, producer}, after_verification(slot, 0))) return;
-    }
-    send(to, slot);
-  }
-  void send(const partition_actor& to, uint32_t slot, uint64_t verification = 0) {
-    auto [t, i] = places_[slot];
-    const auto& records = body_->topic_data[t].partition_data[i].records;
+  void send(const partition_actor& to, const kafka::record_bytes& records, uint32_t slot) {
     append_message m;
     // The frame is this request's own: the partition patches offsets into it.
     auto* bytes = const_cast<std::byte*>(records.bytes.data());
     m.batch = {bytes, records.null ? 0 : records.bytes.size()};
     m.owner = request_->frame();
-    m.verification = verification;
     m.waiter = shared_from_this();
     m.slot = slot;
     m.acks = static_cast<int8_t>(body_->acks);
@@ -154,10 +113,7 @@ class pending_produce final : public append_waiter,
   request_ptr request_;
   std::shared_ptr<kafka::produce_request> body_;
   kafka::produce_response response_;
-  std::shared_ptr<const transaction_verifier> verifier_;
   std::vector<std::pair<size_t, size_t>> places_;  // of a slot: topic and partition
-  std::vector<kafka::topic_ptr> topics_;
-  std::vector<partition_actor> actors_;  // of slots
   bool silent_ = false;
   std::shared_ptr<directory_board> board_;
   std::atomic<bool> moved_{false};  // a partition is led elsewhere
@@ -189,8 +145,7 @@ void broker::produce(const request_ptr& request) {
     for (const auto& p : t.partition_data) bytes += p.records.bytes.size();
   const auto throttle_ms = quotas_.charge(kafka::quota_kind::produce, *request, bytes);
   bool silent = body->acks == 0;
-  std::make_shared<pending_produce>(request, std::move(body), coordinators_.verifier(), throttle_ms,
-                                    storage_.board())
+  std::make_shared<pending_produce>(request, std::move(body), throttle_ms, storage_.board())
       ->start(*storage_.directory(), silent);
 }
 

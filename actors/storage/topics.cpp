@@ -272,7 +272,6 @@ partition_settings settings_of(const kafka::topic_info& t, int32_t partition,
   p.timestamp_after_max_ms = s.timestamp_after_max_ms;
   out.codec = codec_of(s.compression);
   out.retention_check_ms = config.number(retention_check);
-  p.verify_transactions = config.flag("transaction.partition.verification.enable");
   p.producer_expiration_ms = config.number("producer.id.expiration.ms");
   p.replica_lag_ms_max = config.number("replica.lag.time.max.ms");
   return out;
