@@ -114,6 +114,10 @@ TEST_CASE("plans with ordered partitions that do not hold together are refused")
     std::get<top_n_spec>(p.operators[2].spec).keys.clear();
     CHECK(why() == "plan: top_n \"top\": a top_n without keys has parallelism 2, not 1");
   }
+  SUBCASE("a preselection that numbers") {
+    std::get<top_n_spec>(p.operators[2].spec).preselect = true;
+    CHECK(why() == "plan: top_n \"top\": preselects rows that change, or numbers them");
+  }
   SUBCASE("an argument of no column") {
     std::get<over_spec>(p.operators[3].spec).calls[0].argument = 9;
     CHECK(why() == "plan: over \"over\": argument names column 9 of 3");
@@ -122,6 +126,41 @@ TEST_CASE("plans with ordered partitions that do not hold together are refused")
     std::get<over_spec>(p.operators[3].spec).time_column = 0;
     CHECK(why() == "plan: over \"over\": its rows do not leave in order of event time");
   }
+}
+
+TEST_CASE("a preselection stands anywhere, keeps nothing and travels with the plan") {
+  auto p = ordered_plan();
+  auto& top = p.operators[2];
+  auto& spec = std::get<top_n_spec>(top.spec);
+  CHECK(keeps_state(top));
+  CHECK(takes_state_ttl(top.spec));
+  const auto before = fingerprint(p);
+  spec.preselect = true;
+  CHECK_FALSE(keeps_state(top));
+  CHECK_FALSE(takes_state_ttl(top.spec));
+  CHECK(fingerprint(p) != before);
+  // Without its number, which those behind it read.
+  spec.with_number = false;
+  top.output = p.operators[1].output;
+  auto& over = std::get<over_spec>(p.operators[3].spec);
+  over.calls[0].otherwise.reset();
+  auto wide = std::make_shared<schema>(*p.operators[3].output);
+  wide->fields.erase(wide->fields.begin() + 2);
+  p.operators[3].output = wide;
+  auto& sink = std::get<sink_spec>(p.operators[4].spec);
+  sink.columns = wide;
+  sink.order.clear();
+  REQUIRE_MESSAGE(validate(p).ok(), validate(p).err().message);
+  // Any exchange may be in front of it: it chooses among what is there.
+  for (auto& e : p.edges)
+    if (e.to.value == 2) {
+      e.exchange = exchange_kind::rebalance;
+      e.keys.clear();
+    }
+  CHECK(validate(p).ok());
+  auto q = decode_plan(encode_plan(p));
+  REQUIRE(q.ok());
+  CHECK(std::get<top_n_spec>(q->operators[2].spec).preselect);
 }
 
 TEST_CASE("state of ordered partitions is kept as far as it can serve") {
