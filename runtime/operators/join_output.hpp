@@ -32,6 +32,18 @@ class join_output {
   memory_pool* memory_ = nullptr;
   std::vector<const uint64_t*> left_, right_;
   std::vector<int64_t> weights_;
+
+  /// The different rows of one side of a batch, and which of them each pair has.
+  struct repeated {
+    std::vector<const uint64_t*> rows;
+    buffer_ref places;  // uint32 by pair
+  };
+  /// Nothing where most pairs have rows of their own.
+  bool find_repeated(const std::vector<const uint64_t*>& pairs, repeated& out);
+  column_ptr dictionary_column(const key_codec&, uint32_t k, const repeated&,
+                               const std::vector<const uint64_t*>& pairs) const;
+  repeated repeated_[2];
+  std::vector<std::pair<const uint64_t*, uint32_t>> slots_;
 };
 
 /// Columns of pairs: column i is one of the left rows (i < left's columns) or of the right ones.

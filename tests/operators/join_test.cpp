@@ -282,6 +282,25 @@ TEST_CASE("an interval join forgets rows that nothing can match, and counts late
   CHECK(op.out.all() == lines{"3,NULL"});
 }
 
+TEST_CASE("a row without a time has no partner in an interval, and is told so at once") {
+  const auto in = columns({{"n", "bigint"}, {"t", "timestamp"}});
+  join_spec j;
+  j.kind = join_kind::full;
+  j.left.time_column = j.right.time_column = 1;
+  j.left.retain_us = j.right.retain_us = 1'000'000;
+  j.condition_columns = {1, 3};
+  j.condition = bind("b BETWEEN a - interval '1 second' AND a + interval '1 second'",
+                     *columns({{"a", "timestamp"}, {"b", "timestamp"}}));
+  j.output = {0, 2};
+  instance op({"op", "join", j, columns({{"l", "bigint"}, {"r", "bigint"}}), false, 0}, {in, in});
+  op.push(rows(in, {{"1", "NULL"}, {"2", "2020-01-01 00:00:00"}}), 0);
+  op.push(rows(in, {{"3", "NULL"}, {"4", "2020-01-01 00:00:01"}}), 1);
+  CHECK(op.out.all() == lines{"1,NULL", "NULL,3", "2,4"});
+  op.out.clear();
+  op.end();
+  CHECK(op.out.all() == lines{});
+}
+
 TEST_CASE("a side whose partner has ended is looked up and not kept") {
   const auto in = input();
   for (auto kind : {join_kind::inner, join_kind::left, join_kind::semi, join_kind::anti})
@@ -464,4 +483,52 @@ TEST_CASE("rows with one partner at most leave with it") {
     check();
     CHECK(kept() == before);
   }
+}
+
+TEST_CASE("rows that end and rows that have met their partner take no more than what is open") {
+  const auto lots = columns({{"id", "bigint"}, {"t", "timestamp"}, {"until", "timestamp"}});
+  const auto bids = columns({{"lot", "bigint"}, {"t", "timestamp"}, {"what", "text"}});
+  join_spec j;
+  j.left.keys = j.right.keys = {0};
+  j.left.time_column = 2;
+  j.left.ends_by_column = true;
+  j.left.late_column = 1;
+  j.right.time_column = 1;
+  j.right.one_partner = true;
+  j.condition_columns = {1, 2, 4};
+  j.condition = bind("b BETWEEN a AND u",
+                     *columns({{"a", "timestamp"}, {"u", "timestamp"}, {"b", "timestamp"}}));
+  j.output = {0, 5};
+  const operator_node node{"op",  "join", j, columns({{"id", "bigint"}, {"what", "text"}}),
+                           false, 0};
+  instance op(node, {lots, bids});
+  constexpr int64_t s = 1'000'000, each = 500;
+  size_t early = 0, pairs = 0;
+  for (int64_t e = 1; e <= 100; ++e) {
+    column_builder id(type_id::int64, pool()), t(type_id::timestamp, pool()),
+        until(type_id::timestamp, pool());
+    column_builder lot(type_id::int64, pool()), at(type_id::timestamp, pool()),
+        what(type_id::string, pool());
+    for (int64_t i = 0; i < each; ++i) {
+      id.append(e * each + i);
+      t.append(e * s);
+      until.append((e + 2) * s);
+      // Of a lot that is open and of one that comes with the next batch.
+      lot.append((e + i % 2) * each + i);
+      at.append((e + i % 2) * s);
+      what.append("a text of more than twelve bytes");
+    }
+    op.push(make_batch(bids, {lot.finish(), at.finish(), what.finish()}), 1);
+    op.push(make_batch(lots, {id.finish(), t.finish(), until.finish()}), 0);
+    op.watermark(e * s);
+    chunk_list_writer w(pool(), epoch(static_cast<uint64_t>(e)), "op", 0);
+    op.snapshot(w);
+    REQUIRE(op.op->on_epoch_complete(epoch(static_cast<uint64_t>(e))).ok());
+    for (auto& b : op.out.batches) pairs += b->rows;
+    op.out.clear();
+    if (e == 20) early = op.op->state_bytes();
+  }
+  CHECK(pairs == 100 * each - each / 2);
+  CHECK(op.metrics.late_rows == 0);
+  CHECK(op.op->state_bytes() <= early + early / 4);
 }
