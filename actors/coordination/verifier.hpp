@@ -32,6 +32,7 @@ class transaction_verifier {
   std::shared_ptr<directory_board> board_;
   std::shared_ptr<guard<state_homes>> here_;
   std::string topic_;  // where transactional ids live
+  std::shared_ptr<remote_coordination> remote_;
 };
 
 }  // namespace weir

@@ -2,9 +2,7 @@
 """cluster/launch/hosts.sh over real sshd on three hosts in network namespaces: install, configure, start, status,
 rolling-restart, stop, and what it says when something is wrong.
 
-Usage: hosts_test.py WEIR [--seeds]
---seeds: the cluster as hosts.sh configures it, each node joining all others. Without: the first node coordinates and is not
-restarted, by `join` in the inventory.
+Usage: hosts_test.py WEIR
 """
 import http.server
 import json
@@ -28,11 +26,10 @@ HOSTS = ["n1", "n2", "n3"]
 
 
 class Hosts:
-    def __init__(self, weir: str, seeds: bool):
+    def __init__(self, weir: str):
         self.weir = str(pathlib.Path(weir).resolve())
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="weir-hosts-"))
         self.network = net.Network([*HOSTS, "admin"])
-        self.seeds = seeds
         self.ssh = SshHosts(self.network, HOSTS, self.dir)
         self.inventory = self.dir / "hosts"
         self.write_inventory()
@@ -43,8 +40,7 @@ class Hosts:
         lines = ["# three hosts of one machine: folders of their own", "manager=process memory=256MiB",
                  "broker_config.log.retention.hours=24", extra]
         for host in HOSTS:
-            join = "" if self.seeds else f"join={'' if host == 'n1' else a('n1') + ':9094'}"
-            lines.append(f"{host} root@{a(host)} prefix={self.dir}/{host} rack=r{host[1]} {join} "
+            lines.append(f"{host} root@{a(host)} prefix={self.dir}/{host} rack=r{host[1]} "
                          + (of_n2 if host == "n2" else ""))
         self.inventory.write_text("\n".join(lines) + "\n")
 
@@ -101,7 +97,7 @@ def check_configure(h: Hosts) -> None:
         stdout=subprocess.PIPE, check=True).stdout)
     settings = {s["name"]: s["value"] for s in shown if s["origin"].startswith("file ")}
     a = h.network.address
-    join = f"{a('n1')}:9094,{a('n3')}:9094" if h.seeds else f"{a('n1')}:9094"
+    join = f"{a('n1')}:9094,{a('n3')}:9094"
     assert settings == {
         "name": "n2", "rack": "r2", "data_dir": "data", "memory": "256MiB", "join": join,
         "peers": f"{a('n2')}:9094", "kafka": f"{a('n2')}:9092", "http": f"{a('n2')}:8080",
@@ -109,8 +105,7 @@ def check_configure(h: Hosts) -> None:
 
 
 def check_start(h: Hosts) -> None:
-    order = [] if h.seeds else ["--one-by-one"]
-    text = h.call(*order, "start")
+    text = h.call("start")
     assert text == "".join(f"{host}: ready\n" for host in HOSTS), text
     assert h.status() == [(host, "running", "yes") for host in HOSTS]
     nodes = h.get("n3", "/cluster")["nodes"]
@@ -134,12 +129,11 @@ def check_rolling_restart(h: Hosts) -> None:
     h.call("start")
     before["n3"] = h.pid("n3")
 
-    chosen = HOSTS if h.seeds else ["n2", "n3"]
-    text = h.call("--only", ",".join(chosen), "rolling-restart")
-    assert text == "".join(f"{host}: restarted\n" for host in chosen), text
+    text = h.call("rolling-restart")
+    assert text == "".join(f"{host}: restarted\n" for host in HOSTS), text
     assert h.status() == [(host, "running", "yes") for host in HOSTS]
     changed = [host for host in HOSTS if h.pid(host) != before[host]]
-    assert changed == chosen, changed
+    assert changed == HOSTS, changed
 
 
 def check_under_replicated(h: Hosts) -> None:
@@ -218,7 +212,7 @@ def check_usage(h: Hosts) -> None:
 def main() -> None:
     net.skip_unless_permitted()
     skip_without_ssh()
-    h = Hosts(sys.argv[1], "--seeds" in sys.argv[2:])
+    h = Hosts(sys.argv[1])
     try:
         for check in (check_under_replicated, check_usage, check_install, check_configure, check_start, check_rolling_restart,
                       check_a_node_that_cannot_start, check_a_host_that_is_cut_off, check_stop):
