@@ -150,19 +150,28 @@ class finder {
   void needs_of_over(const logical_node& n, std::vector<bool>& mine) {
     if (std::find(mine.begin(), mine.end(), true) == mine.end()) mine[0] = true;
     const auto columns = output_of(nodes_, n.inputs[0])->size();
-    bool any = false;
+    bool any = false, reads = false;
     for (uint32_t c = 0; c < mine.size(); ++c) {
       if (!mine[c]) continue;
       if (c < columns) {
+        reads = true;
         need(n.inputs[0], c);
         continue;
       }
       any = true;
       const auto& call = n.over.calls[c - columns];
-      for (auto column : {call.argument, call.otherwise, call.filter})
-        if (column) need(n.inputs[0], *column);
+      for (auto column : {call.argument, call.otherwise, call.filter}) {
+        if (!column) continue;
+        reads = true;
+        need(n.inputs[0], *column);
+      }
     }
     if (!any) return;
+    // Rows are kept in an order, of which there is none without columns.
+    if (!reads && n.over.keys.empty() && n.over.order.empty()) {
+      mine[0] = true;
+      need(n.inputs[0], 0);
+    }
     for (auto k : n.over.keys) need(n.inputs[0], k);
     for (const auto& t : n.over.order) need(n.inputs[0], t.column);
   }
