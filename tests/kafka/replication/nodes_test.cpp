@@ -57,7 +57,7 @@ class peer_door final : public request_handler {
 
 class group;
 
-class test_node final : public replication_port {
+class test_node final : public metadata_port {
  public:
   test_node(group& g, int32_t id) : group_(g), id_(id) {}
   void start();
@@ -68,6 +68,14 @@ class test_node final : public replication_port {
   partition_actor partition() const { return storage_->directory()->partition(topic_id(), 0); }
   void alter_in_sync(const log_id&, int32_t leader_epoch, int32_t version,
                      std::vector<int32_t> in_sync, std::function<void(error_code)> done) override;
+  /// Nobody makes topics here.
+  void change(std::vector<kafka::topic_command>, std::chrono::milliseconds,
+              std::function<void(const kafka::api_error&)> done) override {
+    done({error_code::invalid_request, "there is one topic"});
+  }
+  void allocate_producer_ids(uint32_t, std::function<void(result<int64_t>)> done) override {
+    done(int64_t{1000} * (id_ + 1));
+  }
 
   /// High watermark and log end.
   std::pair<int64_t, int64_t> ends() const {
@@ -157,21 +165,31 @@ void test_node::start() {
   auto shared = std::make_shared<const kafka::broker_config>(*config);
   auto log = [](const std::string&) {};
   auto made =
-      stream_storage::start(*group_.system, *files_, *io_, time_, {dir_.path(), shared, log, this});
+      stream_storage::start(*group_.system, *files_, *io_, time_, {dir_.path(), shared, this, log});
   REQUIRE(made.ok());
   auto storage = std::move(*made);
-  if (!storage->directory()->catalog().find(topic_name)) {
-    std::promise<kafka::api_error> done;
-    topic_change_message m;
-    kafka::create_topic_command c;
-    c.name = topic_name;
-    c.id = topic_id();
-    m.commands.push_back(c);
-    m.done = [&done](const kafka::api_error& e) { done.set_value(e); };
-    caf::anon_send(storage->topics(), std::move(m));
-    const auto answer = done.get_future().get();
-    REQUIRE(answer.ok());
+  auto topic = std::make_shared<kafka::topic_info>();
+  topic->name = topic_name;
+  topic->id = topic_id();
+  {
+    std::lock_guard lock(group_.m);
+    const auto& r = group_.role;
+    auto& p = topic->partitions.emplace_back();
+    p.leader = r.leader;
+    p.leader_epoch = r.leader_epoch;
+    p.version = r.version;
+    p.replicas = r.replicas;
+    p.in_sync = r.in_sync;
+    topic->configs["min.insync.replicas"] = std::to_string(r.min_in_sync);
   }
+  std::promise<void> published;
+  topic_news_message news;
+  news.everything = true;
+  news.topics.push_back(std::move(topic));
+  news.self = id_;
+  news.published = [&published] { published.set_value(); };
+  caf::anon_send(storage->topics(), std::move(news));
+  published.get_future().wait();
   kafka::node_facts facts;
   facts.node_id = id_;
   facts.host = "127.0.0.1";
