@@ -40,7 +40,7 @@ std::string encode_job_manifest(const job_manifest& m) {
 
 result<job_manifest> decode_job_manifest(std::string_view in) {
   const error damaged{errc::corrupt, "the manifest of the job's newest epoch is damaged"};
-  if (!in.starts_with("WEIRMAN")) return damaged;
+  if (in.size() < magic.size() || !in.starts_with("WEIRMAN")) return damaged;
   if (!in.starts_with(magic))
     return error{errc::version_mismatch,
                  "the manifest of the job's newest epoch is of another version of weir"};

@@ -22,7 +22,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr int64_t rows = 90'000;
+constexpr int64_t rows = 30'000;
 constexpr int64_t keys = 97;
 constexpr auto deadline = 60s;
 
@@ -217,7 +217,7 @@ struct fixture {
 }  // namespace
 
 TEST_CASE_FIXTURE(fixture, "a job runs on all nodes and is known at each of them") {
-  auto id = submit(2, counting_job("plain", folder / "out", 60'000));
+  auto id = submit(2, counting_job("plain", folder / "out", 4'000));
   wait_for_epoch(id, 2);
   std::set<std::string> used;
   auto report = ask_job(3, job_request::verb::describe, "plain").report;
@@ -246,7 +246,7 @@ TEST_CASE_FIXTURE(fixture, "a job runs on all nodes and is known at each of them
 
 TEST_CASE_FIXTURE(fixture,
                   "the loss of any node, the master's too, costs no row and doubles none") {
-  auto id = submit(1, counting_job("lost", folder / "out", 12'000));
+  auto id = submit(1, counting_job("lost", folder / "out", 1'000));
   wait_for_epoch(id, 3);
   auto token = job(id).token;
   auto master = job(id).master;
@@ -270,7 +270,7 @@ TEST_CASE_FIXTURE(fixture,
 }
 
 TEST_CASE_FIXTURE(fixture, "a master that is given up while it works is fenced") {
-  auto id = submit(1, counting_job("fenced", folder / "out", 20'000));
+  auto id = submit(1, counting_job("fenced", folder / "out", 1'500));
   wait_for_epoch(id, 2);
   auto master = job(id).master;
   auto token = job(id).token;
@@ -284,7 +284,7 @@ TEST_CASE_FIXTURE(fixture, "a master that is given up while it works is fenced")
 }
 
 TEST_CASE_FIXTURE(fixture, "a node that is drained gives its tasks and masters away") {
-  auto id = submit(1, counting_job("drained", folder / "out", 15'000));
+  auto id = submit(1, counting_job("drained", folder / "out", 1'500));
   wait_for_epoch(id, 2);
   auto master = job(id).master;
   world.drain(master, true);
@@ -303,7 +303,7 @@ TEST_CASE_FIXTURE(fixture, "a node that is drained gives its tasks and masters a
 
 TEST_CASE_FIXTURE(fixture,
                   "a node that ends hands its masters on, and a cluster that stops goes on later") {
-  auto id = submit(1, counting_job("handed", folder / "out", 15'000));
+  auto id = submit(1, counting_job("handed", folder / "out", 1'500));
   wait_for_epoch(id, 2);
   auto master = job(id).master;
   auto token = job(id).token;
