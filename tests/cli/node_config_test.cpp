@@ -247,5 +247,5 @@ TEST_CASE("settings: weir up has defaults of its own") {
   CHECK(one.value.count("join") == 0);
   auto node = resolve({}, {});
   CHECK(node.options.data_dir.empty());
-  CHECK(node.options.kafka.empty());
+  CHECK(node.options.kafka == "127.0.0.1:0");
 }
