@@ -103,8 +103,7 @@ struct describer {
       return (s.preselect ? "preselect the last row per " : "the last row written per ") +
              join_columns(s.keys, in[0]);
     std::string out = s.preselect ? "preselect " : "";
-    out +=
-        s.function != rank_function::row_number || s.with_ties ? "top ranks " : "top ";
+    out += s.function != rank_function::row_number || s.with_ties ? "top ranks " : "top ";
     if (s.with_ties) out = s.preselect ? "preselect top with ties " : "top with ties ";
     const bool all = s.limit > UINT64_MAX - s.offset || s.limit == UINT64_MAX;
     if (all && s.offset == 0)

@@ -97,7 +97,8 @@ bool takes_state_ttl(const operator_spec& spec) noexcept {
   if (const auto* j = std::get_if<join_spec>(&spec))
     return !is_as_of(j->kind) && (drops_untouched(j->left) || drops_untouched(j->right));
   if (const auto* t = std::get_if<top_n_spec>(&spec))
-    return !t->preselect && t->emit == emit_mode::changes && (!t->keys.empty() || t->input_has_changes);
+    return !t->preselect && t->emit == emit_mode::changes &&
+           (!t->keys.empty() || t->input_has_changes);
   if (const auto* o = std::get_if<over_spec>(&spec))
     return !o->keys.empty() && (o->emit == emit_mode::changes || o->time_column);
   return std::holds_alternative<distinct_spec>(spec);
