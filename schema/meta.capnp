@@ -130,7 +130,7 @@ struct CompleteEpoch {
   job @0 :Data;
   token @1 :UInt64;
   number @2 :UInt64;
-  manifest @3 :Text;
+  manifest @3 :Data;
 }
 
 struct EndJob {

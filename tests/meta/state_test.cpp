@@ -426,3 +426,12 @@ TEST_CASE("answers survive the wire") {
   CHECK_FALSE(decode_answer("").ok());
   CHECK_FALSE(decode_answer("12345678").ok());
 }
+
+TEST_CASE("commands: a manifest's bytes come back as they were, zeros among them") {
+  complete_epoch c;
+  c.number = epoch{3};
+  c.manifest = std::string("a\0b\0", 4);
+  auto back = decode_request(encode_request({{}, 0, c}));
+  REQUIRE(back.ok());
+  CHECK(std::get<complete_epoch>(back->what).manifest == c.manifest);
+}

@@ -124,7 +124,7 @@ struct encoder {
     b.setJob(wire_bytes(c.job));
     b.setToken(c.token.value);
     b.setNumber(c.number.value);
-    b.setManifest(c.manifest);
+    b.setManifest(wire_bytes(std::string_view(c.manifest)));
   }
   void operator()(const end_job& c) {
     auto b = out.initEndJob();
@@ -254,7 +254,7 @@ result<command> read_command(w::Request::Command::Reader r) {
     case c::COMPLETE_EPOCH: {
       auto b = r.getCompleteEpoch();
       return command(complete_epoch{wire_uuid(b.getJob()), fencing_token(b.getToken()),
-                                    epoch(b.getNumber()), text(b.getManifest())});
+                                    epoch(b.getNumber()), std::string(wire_view(b.getManifest()))});
     }
     case c::END_JOB: {
       auto b = r.getEndJob();
