@@ -635,6 +635,8 @@ const ledger_job* job_keeper_state::resolve(const std::string& what) const {
 caf::result<job_answer> job_keeper_state::request(const job_request& r) {
   view_ = seed_.ledger->view();
   const auto* job = resolve(r.job);
+  // Who was asked on its behalf by a node that knows it has just started and does not know it yet.
+  if (!job && r.forwarded) return refused(unreachable(r.job));
   if (!job) return refused({errc::not_found, "there is no job '" + r.job + "'"});
   if (auto mine = masters_.find(job->id); mine != masters_.end()) {
     auto promise = self_->make_response_promise<job_answer>();

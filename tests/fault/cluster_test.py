@@ -55,6 +55,14 @@ class Cluster:
     def describe(self, job_id: str) -> dict:
         return json.loads(self.call("job", "describe", job_id, "-o", "json"))
 
+    def answers(self, job_id: str) -> bool:
+        done = subprocess.run([self.weir, "job", "describe", job_id, "-o", "json"],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60,
+                              env=self.environment())
+        if done.returncode != 0 and b"is away at the moment" not in done.stderr:
+            raise SystemExit(f"describe {job_id}: {done.stderr.decode()}{self.logs()}")
+        return done.returncode == 0
+
     def kill(self, node: str) -> None:
         """The node dies; commands go to another one from now on."""
         os.kill(self.nodes[node]["pid"], signal.SIGKILL)
@@ -153,6 +161,8 @@ def main() -> None:
             time.sleep(0.05)
         cluster.down()
         cluster.up()
+        # Right after the start nobody may have taken the job up yet.
+        cluster.until("the job has a master", lambda: cluster.answers(job))
         after = cluster.describe(job)
         if after["state"] not in ("starting", "running"):
             raise SystemExit(f"{job} is {after} after cluster up")

@@ -28,6 +28,8 @@ constexpr uint64_t membership_limit_ms = 5'000;
 constexpr auto tick_interval = 50ms;
 // Nodes that begin a cluster together have said within this time that they have none.
 constexpr uint64_t together_limit_ms = 2'000;
+// An answer whose effect is not seen here by then is told all the same: this node is behind.
+constexpr uint64_t seen_limit_ms = 2'000;
 
 uint64_t now_ms() {
   return static_cast<uint64_t>(
@@ -122,8 +124,27 @@ class metadata_service::impl {
   // ---- This node's own commands. ----
 
   void submit(command c, answer_callback done, std::chrono::milliseconds limit) {
-    lanes_.submit(std::move(c), now_ms() + static_cast<uint64_t>(limit.count()), std::move(done));
+    lanes_.submit(std::move(c), now_ms() + static_cast<uint64_t>(limit.count()),
+                  [this, done = std::move(done)](result<answer> a) {
+                    // What is answered can be seen here: who asks at once is not told otherwise.
+                    const auto index = std::exchange(answer_index_, 0);
+                    if (!a || !node_ || node_->applied_index() >= index) return done(std::move(a));
+                    unseen_.push_back({index, now_ms() + seen_limit_ms, done, std::move(*a)});
+                  });
     send_commands();
+  }
+  void tell_seen() {
+    const auto now = now_ms();
+    std::deque<unseen_answer> seen;
+    for (auto it = unseen_.begin(); it != unseen_.end();) {
+      if (node_ && node_->applied_index() < it->index && now < it->until_ms) {
+        ++it;
+        continue;
+      }
+      seen.push_back(std::move(*it));
+      it = unseen_.erase(it);
+    }
+    for (auto& s : seen) s.done(std::move(s.what));
   }
   void leave(std::chrono::milliseconds limit, std::function<void()> done) {
     leaving_ = true;
@@ -174,7 +195,9 @@ class metadata_service::impl {
       return lanes_.outcome(
           a, error{errc::invalid_argument, "the leader refuses: " + r->error_message.value_or("")},
           now_ms());
+    answer_index_ = static_cast<log_index>(r->index);
     lanes_.outcome(a, decode_answer(r->answer), now_ms());
+    answer_index_ = 0;
   }
   /// Nothing: ask again.
   static std::optional<result<answer>> answer_of(const proposal_reply& r) {
@@ -213,8 +236,9 @@ class metadata_service::impl {
     const auto t = next_ticket_++;
     switch (node_->propose(t, q.command)) {
       case admission::accepted:
-        proposals_[t] = [reply](const proposal_reply& r) {
+        proposals_[t] = [this, reply](const proposal_reply& r) {
           kafka::node_command_response a;
+          a.index = node_ ? static_cast<int64_t>(node_->applied_index()) : 0;
           if (r.outcome == proposal_outcome::done)
             a.answer = r.reply;
           else
@@ -303,6 +327,12 @@ class metadata_service::impl {
   }
 
  private:
+  struct unseen_answer {
+    log_index index;
+    uint64_t until_ms;
+    answer_callback done;
+    answer what;
+  };
   struct pending_change {
     server_id which;
     std::string address;
@@ -331,6 +361,7 @@ class metadata_service::impl {
       pump();
     }
     lanes_.stop();
+    for (auto& u : std::exchange(unseen_, {})) u.done(std::move(u.what));
     proposals_.clear();
     node_.reset();
   }
@@ -401,6 +432,7 @@ class metadata_service::impl {
     }
     note_standing();
     publish();
+    tell_seen();
   }
   void publish() {
     if (!registered_) return;
@@ -666,6 +698,8 @@ class metadata_service::impl {
   std::string leader_hint_;                     // while the consensus does not know
   // Seeds that have no cluster either: who they are, and when they said so.
   std::map<std::string, std::pair<server_id, uint64_t>> waiting_too_;
+  log_index answer_index_ = 0;  // of the answer that is being handed on; 0: this node's own
+  std::deque<unseen_answer> unseen_;
   std::deque<pending_change> changes_;
   bool changing_ = false, led_ = false;
   uint64_t changing_since_ = 0, members_at_ = 0;
