@@ -73,9 +73,10 @@ void commit_points::touch(uint32_t slot) {
   dirty_pages_.push_back(page);
 }
 
-void commit_points::set(const log_id& id, const commit_point& p) {
+bool commit_points::set(const log_id& id, const commit_point& p) {
   auto it = slots_.find(id);
-  if (it == slots_.end()) {
+  const bool is_first = it == slots_.end();
+  if (is_first) {
     if (free_.empty()) {
       const auto first = static_cast<uint32_t>(bytes_.size() / slot_bytes);
       bytes_.resize(bytes_.size() + page_bytes);
@@ -97,6 +98,7 @@ void commit_points::set(const log_id& id, const commit_point& p) {
   s.crc = crc_of(s);
   std::memcpy(bytes_.data() + it->second * slot_bytes, &s, sizeof s);
   touch(it->second);
+  return is_first;
 }
 
 void commit_points::erase(const log_id& id) {

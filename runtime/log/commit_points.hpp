@@ -20,7 +20,9 @@ class commit_points {
   static result<std::unique_ptr<commit_points>> open(file_system&, const std::string& path);
 
   std::optional<commit_point> find(const log_id&) const;
-  void set(const log_id&, const commit_point&);
+  /// True: it is the first of this partition. Without any point recovery takes more for
+  /// acknowledged than was; so the first one is to be synced.
+  bool set(const log_id&, const commit_point&);
   void erase(const log_id&);
   /// Writes the slots that changed.
   status write();

@@ -205,6 +205,7 @@ void group_commit::state::reserve(file_round& f) {
 }
 
 void group_commit::state::conclude(std::vector<commit_outcome>& outcomes) {
+  bool first_points = false;
   for (auto& f : files) {
     auto& st = *f.lane;
     // A file is committed when it and all files in front of it are.
@@ -213,7 +214,8 @@ void group_commit::state::conclude(std::vector<commit_outcome>& outcomes) {
       st.tail = f.file;
       st.tail_begin = f.last_begin;
       st.tail_end = f.end;
-      points->set(st.lane->id, {f.end_offset, f.segment_base, f.end, f.high_watermark});
+      first_points |=
+          points->set(st.lane->id, {f.end_offset, f.segment_base, f.end, f.high_watermark});
       continue;
     }
     if (f.written) st.damaged.push_back({f.file, f.begin});
@@ -224,7 +226,9 @@ void group_commit::state::conclude(std::vector<commit_outcome>& outcomes) {
     if (st->failed) ++stats.failures;
     outcomes.push_back({st->lane, st->committed_end, st->failed});
   }
-  if (!points->write()) ++stats.point_failures;
+  status written = points->write();
+  if (written && first_points) written = points->sync();
+  if (!written) ++stats.point_failures;
 }
 
 status group_commit::forget(const log_id& id) {

@@ -63,9 +63,9 @@ class partition_log {
                                int32_t leader_epoch, int64_t now_ms);
   /// For followers: batches as their leader has them, with its offsets and leader epochs. Takes as
   /// many from the front as go into one segment's file, at least one, and takes them off
-  /// `batches`: call again until it is empty. Offsets may leave gaps (compaction, damage). An empty log
-  /// takes its first offset from them: it may lie before the log's start, within the first batch.
-  /// errc::invalid_argument when they do not follow what is staged.
+  /// `batches`: call again until it is empty. Offsets may leave gaps (compaction, damage). An empty
+  /// log takes its first offset from them: it may lie before the log's start, within the first
+  /// batch. errc::invalid_argument when they do not follow what is staged.
   result<staged_batches> stage_copied(std::span<const std::byte>& batches,
                                       std::shared_ptr<const void> owner, int64_t now_ms);
   /// As the committer reported.

@@ -63,7 +63,9 @@ void cluster::after(int64_t us, std::function<void()> f) {
 }
 
 void cluster::send(int32_t from, int32_t to, std::function<void()> f) {
-  const auto delay = [this] { return static_cast<int64_t>(roll(delay_max_us_)) + 50; };
+  // At the end who is far behind has to come back in bounded time.
+  const int64_t slowest = quiet_ ? ms : delay_max_us_;
+  const auto delay = [this, slowest] { return static_cast<int64_t>(roll(slowest)) + 50; };
   if (!quiet_) {
     if (cut_.contains({from, to}) || roll(1000) < static_cast<uint64_t>(loss_)) return;
     if (roll(1000) < static_cast<uint64_t>(doubled_)) after(delay() * 5, f);
