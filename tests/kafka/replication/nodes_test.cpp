@@ -105,7 +105,9 @@ class test_node final : public metadata_port {
 /// The nodes and their metadata.
 class group {
  public:
-  group() {
+  /// `lag`: replica.lag.time.max.ms. Large where nobody is to be taken out, however slow the
+  /// machine.
+  explicit group(std::string lag = "60000") : lag_ms(std::move(lag)) {
     config.add_message_types<caf::id_block::weir>();
     config.set("scheduler.max-threads", size_t{2});
     system = std::make_unique<caf::actor_system>(config);
@@ -150,6 +152,7 @@ class group {
   }
   test_node& at(int32_t i) { return *nodes[static_cast<size_t>(i)]; }
 
+  const std::string lag_ms;
   caf::actor_system_config config;
   std::unique_ptr<caf::actor_system> system;
   std::mutex m;
@@ -158,7 +161,7 @@ class group {
 };
 
 void test_node::start() {
-  auto config = kafka::broker_config::make({{"replica.lag.time.max.ms", "700"},
+  auto config = kafka::broker_config::make({{"replica.lag.time.max.ms", group_.lag_ms},
                                             {"replica.fetch.backoff.ms", "100"},
                                             {"node.id", std::to_string(id_)}});
   REQUIRE(config.ok());
@@ -351,7 +354,7 @@ TEST_CASE("records that all in-sync replicas have are acknowledged, and follower
 }
 
 TEST_CASE("a follower that is gone leaves the in-sync set, and comes back with everything") {
-  group g;
+  group g("3000");
   REQUIRE(eventually([&] { return produce(g.at(0), {"a"}).error == error_code::none; }));
   g.at(2).stop();
   // Waits for the follower until the leader has it taken out.
