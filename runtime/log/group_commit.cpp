@@ -214,8 +214,9 @@ void group_commit::state::conclude(std::vector<commit_outcome>& outcomes) {
       st.tail = f.file;
       st.tail_begin = f.last_begin;
       st.tail_end = f.end;
-      first_points |=
+      const bool first =
           points->set(st.lane->id, {f.end_offset, f.segment_base, f.end, f.high_watermark});
+      first_points = first_points || (first && f.sync);
       continue;
     }
     if (f.written) st.damaged.push_back({f.file, f.begin});
