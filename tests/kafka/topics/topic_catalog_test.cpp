@@ -254,4 +254,3 @@ TEST_CASE("catalog: widening a topic of several generations touches the newest o
   CHECK(p[4].generation == 1);
   CHECK(p[4].keys == key_range{0xc0000000, UINT32_MAX});
 }
-

@@ -115,7 +115,8 @@ TEST_CASE("partition reassignments: nowhere to go") {
     request.topics[0].partitions.resize(1);
     request.topics[0].partitions[0].partition_index = r.partition;
     request.topics[0].partitions[0].replicas = r.replicas;
-    auto response = answer_alter_partition_reassignments(request, c.catalog, c.node, c.facts(1)).response;
+    auto response =
+        answer_alter_partition_reassignments(request, c.catalog, c.node, c.facts(1)).response;
     CHECK(outcome(response) == "NONE");
     CHECK(outcome(response.responses.at(0).partitions.at(0)) == r.expected);
     check_wire(response);
