@@ -22,7 +22,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr int64_t rows = 30'000;
+constexpr int64_t rows = 18'000;
 constexpr int64_t keys = 97;
 constexpr auto deadline = 60s;
 
