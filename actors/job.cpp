@@ -746,15 +746,23 @@ void job_state_actor::refresh() {
   if (over_ || !seed_.ledger) return;
   auto now_there = seed_.nodes();
   bool moves = false;
+  std::string lost;
   for (auto& p : placements_) {
     auto it = std::find_if(now_there.begin(), now_there.end(),
                            [&p](const placement& x) { return x.id == p.id && x.node == p.node; });
     if (it == now_there.end()) {
+      if (p.store) lost = p.name;
       p.store = store_actor();  // gets no copies any more; the end of its tasks is told by them
       continue;
     }
     moves |= it->draining && !p.draining;
     p.draining = it->draining;
+  }
+  // Who was asked for state or given tasks may never answer: not waited for, but begun anew.
+  if (!lost.empty() && (collecting_ || !deployments_.empty())) {
+    collecting_.reset();
+    return coordinator_->node_lost(coordinator_->whole_attempt(),
+                                   {errc::internal, "node " + lost + " is given up"}, now());
   }
   for (auto& x : now_there) {
     bool known = std::any_of(placements_.begin(), placements_.end(), [&x](const placement& p) {
@@ -805,8 +813,11 @@ void job_state_actor::abort(epoch e) {
     self_->send(seed_.home, abort_atom::value, seed_.id, e.value, uint64_t{0});
     return;
   }
+  // Whether an epoch that the ledger was asked for is given up is the ledger's word: until it has
+  // answered, the stores keep what they have of it.
+  if (completing_) return;
   for (size_t n = 0; n < placements_.size(); ++n)
-    if (has_part(n))
+    if (has_part(n) && placements_[n].store)
       self_->send(placements_[n].store, abort_atom::value, part_key(n), e.value, seed_.token);
 }
 
