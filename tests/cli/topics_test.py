@@ -117,7 +117,7 @@ def test_json_keys_and_copies(c):
 
 def test_positions(c):
     n = Node(c)
-    n.verb("topic", "create", "t")
+    n.verb("topic", "create", "t", "--set", "retention.ms=-1")  # its records are of 2023
     n.verb("topic", "produce", "t", "--format", "records", stdin="".join(
         json.dumps({"value": str(i), "timestamp": 1_700_000_000_000 + i * 1000}) + "\n" for i in range(10)).encode())
     def read(position):

@@ -118,13 +118,13 @@ INSERT INTO out SELECT n FROM t;
     case.expect(0, "job", "submit", "own.sql", *where)
     deadline = time.monotonic() + 60
     while len(consume(case, node)) < 2:
-        assert time.monotonic() < deadline, case.run("job", "describe", "own-1", *where).out
+        assert time.monotonic() < deadline, case.run("job", "describe", "own", *where).out
         time.sleep(0.1)
     assert sorted(r["value"] for r in consume(case, node)) == ["x", "y"]
     # Tasks report once a second.
-    while '"dead_letters":2' not in case.expect(0, "job", "describe", "own-1", "-o", "json",
+    while '"dead_letters":2' not in case.expect(0, "job", "describe", "own", "-o", "json",
                                                 *where).out.replace(" ", ""):
-        assert time.monotonic() < deadline, case.run("job", "describe", "own-1", *where).out
+        assert time.monotonic() < deadline, case.run("job", "describe", "own", *where).out
         time.sleep(0.1)
 
 
