@@ -37,7 +37,7 @@ struct group_state {
     call.client_id = m.client_id;
     call.client_host = m.client_host;
     call.now_ms = now();
-    call.fresh_id = random_uuid();
+    call.fresh_id = kafka::random_uuid();
     waiting.emplace(call.token, asker{std::move(m.answer), std::move(m.refuse)});
     kafka::group_effects out;
     m.work(group(), call, out);

@@ -1,7 +1,5 @@
 #include "actors/coordination/state_topic.hpp"
 
-#include <sys/random.h>
-
 #include <future>
 
 #include "runtime/kafka/topics/admin/topics.hpp"
@@ -61,23 +59,11 @@ append_reply no_such_partition(const std::string& topic, int32_t partition) {
 
 }  // namespace
 
-kafka::uuid random_uuid() {
-  kafka::uuid u;
-  size_t have = 0;
-  while (have < u.bytes.size()) {
-    auto n = ::getrandom(u.bytes.data() + have, u.bytes.size() - have, 0);
-    if (n > 0) have += static_cast<size_t>(n);
-  }
-  u.bytes[6] = static_cast<uint8_t>((u.bytes[6] & 0x0f) | 0x40);
-  u.bytes[8] = static_cast<uint8_t>((u.bytes[8] & 0x3f) | 0x80);
-  return u;
-}
-
 void state_topic::ensure(std::function<void(const kafka::api_error&)> done) {
   if (partitions() > 0) return done({});
   kafka::request_facts facts;
   facts.now_ms = now_ms();
-  facts.new_id = random_uuid;
+  facts.new_id = kafka::random_uuid;
   topic_change_message m;
   m.limit = ensure_limit;
   m.commands.push_back(kafka::internal_topic(name_, node_, facts));

@@ -15,9 +15,6 @@
 
 namespace weir {
 
-/// 16 random bytes of the system, as a version 4 UUID.
-kafka::uuid random_uuid();
-
 /// What is known when an append is over.
 using append_done = std::function<void(append_reply)>;
 

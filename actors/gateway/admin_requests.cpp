@@ -44,7 +44,7 @@ void settle(const topics_actor& topics, const request_ptr& request,
 
 kafka::request_facts broker::facts_of(const request_ptr& request) const {
   const auto directory = storage_.directory();
-  return {request->version(), time_.now() / 1000, random_uuid, directory->nodes(),
+  return {request->version(), time_.now() / 1000, kafka::random_uuid, directory->nodes(),
           storage_.controller()};
 }
 

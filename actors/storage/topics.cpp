@@ -127,12 +127,13 @@ class topics_state {
     auto list = std::make_shared<std::vector<partition_actor>>();
     if (auto old = directory_.partitions(t.id)) *list = *old;
     list->resize(t.partitions.size());
+    const auto min_in_sync = min_in_sync_of(t);
     bool made = false;
     for (size_t i = 0; i < t.partitions.size(); ++i) {
       auto& actor = (*list)[i];
       const bool here = has_replica(t.partitions[i]);
       if (here && !actor) {
-        actor = make_partition(t, static_cast<int32_t>(i));
+        actor = make_partition(t, static_cast<int32_t>(i), min_in_sync);
         made = true;
       } else if (!here && actor) {
         drop_partition({t.id.bytes, static_cast<int32_t>(i)}, actor);
@@ -153,7 +154,10 @@ class topics_state {
   bool has_replica(const kafka::partition_info& p) const {
     return std::find(p.replicas.begin(), p.replicas.end(), directory_.self()) != p.replicas.end();
   }
-  kafka::partition_role role_of(const kafka::topic_info& t, size_t i) const {
+  int32_t min_in_sync_of(const kafka::topic_info& t) const {
+    return kafka::resolve_topic_settings(t.configs, *seed_.config).min_insync_replicas;
+  }
+  kafka::partition_role role_of(const kafka::topic_info& t, size_t i, int32_t min_in_sync) const {
     const auto& p = t.partitions[i];
     kafka::partition_role r;
     r.self = directory_.self();
@@ -162,7 +166,7 @@ class topics_state {
     r.version = p.version;
     r.replicas = p.replicas;
     r.in_sync = p.in_sync;
-    r.min_in_sync = kafka::resolve_topic_settings(t.configs, *seed_.config).min_insync_replicas;
+    r.min_in_sync = min_in_sync;
     // Internal topics are made before there are as many nodes as their default asks for.
     if (t.internal)
       r.min_in_sync = std::min(r.min_in_sync, static_cast<int32_t>(p.replicas.size()));
@@ -173,20 +177,21 @@ class topics_state {
   void tell_roles(const kafka::topic_info& t, const kafka::topic_info* before) {
     auto list = directory_.partitions(t.id);
     if (!list) return;
+    const auto min_in_sync = min_in_sync_of(t);
     for (size_t i = 0; i < list->size(); ++i) {
       if (!(*list)[i]) continue;
       if (before && i < before->partitions.size() &&
           before->partitions[i].version == t.partitions[i].version)
         continue;
-      caf::anon_send((*list)[i], role_of(t, i));
+      caf::anon_send((*list)[i], role_of(t, i, min_in_sync));
     }
   }
-  partition_actor make_partition(const kafka::topic_info& t, int32_t i) {
+  partition_actor make_partition(const kafka::topic_info& t, int32_t i, int32_t min_in_sync) {
     auto s = seed_.partition;
     s.id = {t.id.bytes, i};
     s.folder = seed_.folder + "/" + t.name + "." + t.id.to_string() + "/" + std::to_string(i);
     s.settings = settings_of(t, i, *seed_.config);
-    s.role = role_of(t, static_cast<size_t>(i));
+    s.role = role_of(t, static_cast<size_t>(i), min_in_sync);
     s.cluster = seed_.metadata;
     s.owner = seed_.registry->add();
     s.gauges = seed_.gauges->add(s.id);

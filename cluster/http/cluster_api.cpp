@@ -20,12 +20,6 @@ std::string field(const char* name, uint64_t value) {
   return ", \"" + std::string(name) + "\": " + std::to_string(value);
 }
 
-std::string listener(const meta::node_record& n, std::string_view name) {
-  for (const auto& e : n.endpoints)
-    if (e.listener == name) return e.host + ":" + std::to_string(e.port);
-  return {};
-}
-
 std::string state_json(const meta::cluster_state& s, const meta::standing& here) {
   std::string out = "\"cluster\": " + json_string(here.cluster.to_string()) + ", \"nodes\": [";
   bool first = true;
@@ -37,8 +31,9 @@ std::string state_json(const meta::cluster_state& s, const meta::standing& here)
     const auto load = s.burden_of(id);
     out += std::string(first ? "" : ", ") + "{\"id\": " + json_string(n.name) +
            field("node", static_cast<uint64_t>(id.value)) + text_field("rack", n.rack) +
-           text_field("http", listener(n, "http")) + text_field("kafka", listener(n, "kafka")) +
-           text_field("peers", listener(n, "peers")) + field("alive", !n.fenced) +
+           text_field("http", meta::address_of(n, "http")) +
+           text_field("kafka", meta::address_of(n, "kafka")) +
+           text_field("peers", meta::address_of(n, "peers")) + field("alive", !n.fenced) +
            field("draining", n.draining) + field("votes", votes) +
            field("coordinates", server == here.leader) +
            field("replicas", uint64_t{load.replicas}) + field("leaders", uint64_t{load.leaders}) +

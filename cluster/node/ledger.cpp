@@ -34,12 +34,6 @@ std::optional<meta::job_phase> phase_of(job_state s) {
   }
 }
 
-std::string listener(const meta::node_record& n, std::string_view name) {
-  for (const auto& e : n.endpoints)
-    if (e.listener == name) return e.host + ":" + std::to_string(e.port);
-  return {};
-}
-
 /// Jobs' ids in the usual form of UUIDs, 8-4-4-4-12 hexadecimal digits: they are typed by people.
 std::string id_text(const kafka::uuid& id) {
   constexpr char digits[] = "0123456789abcdef";
@@ -72,9 +66,9 @@ ledger_node node_of(const meta::node_record& n) {
   o.epoch = n.epoch.value;
   o.name = n.name;
   o.rack = n.rack;
-  o.actors = listener(n, "actors");
-  o.http = listener(n, "http");
-  o.kafka = listener(n, "kafka");
+  o.actors = meta::address_of(n, "actors");
+  o.http = meta::address_of(n, "http");
+  o.kafka = meta::address_of(n, "kafka");
   o.alive = !n.fenced;
   o.draining = n.draining;
   return o;
@@ -173,7 +167,7 @@ void metadata_ledger::store_file(std::string content,
     if (s)
       for (const auto& [id, n] : s->nodes())
         if (id != self && !n.fenced && nodes.size() + 1 < copies_wanted)
-          nodes.push_back(listener(n, "peers"));
+          nodes.push_back(meta::address_of(n, "peers"));
     const auto copies = std::min(nodes.size() + 1, size_t{2});
     files_->store(std::move(content), std::move(nodes), copies, std::move(done));
   });
@@ -186,7 +180,7 @@ void metadata_ledger::read_file(const std::string& hash,
     std::vector<std::string> nodes;
     if (s)
       for (const auto& [id, n] : s->nodes())
-        if (id != self && !n.fenced) nodes.push_back(listener(n, "peers"));
+        if (id != self && !n.fenced) nodes.push_back(meta::address_of(n, "peers"));
     files_->read(hash, std::move(nodes), std::move(done));
   });
 }

@@ -9,11 +9,6 @@ namespace {
 
 using kafka::api_error;
 using kafka::error_code;
-using std::chrono::steady_clock;
-
-// This node follows the log a moment behind the leader; what is not seen by then was undone by
-// somebody else.
-constexpr auto visible_limit = std::chrono::seconds(5);
 
 std::vector<int32_t> numbers(const std::vector<meta::node_id>& ids) {
   std::vector<int32_t> out;
@@ -32,12 +27,6 @@ std::vector<int32_t> without(const std::vector<meta::node_id>& a,
   for (auto n : a)
     if (std::find(b.begin(), b.end(), n) == b.end()) out.push_back(n.value);
   return out;
-}
-
-std::string endpoint_text(const meta::node_record& n, std::string_view listener) {
-  for (const auto& e : n.endpoints)
-    if (e.listener == listener) return e.host + ":" + std::to_string(e.port);
-  return {};
 }
 
 /// What Kafka's clients are told of a refused command.
@@ -69,12 +58,7 @@ api_error to_api_error(const error& e) {
   return {error_code::request_timed_out, e.message};
 }
 
-struct translation {
-  meta::command command;
-  std::function<bool(const meta::cluster_state&)> visible;
-};
-
-translation translate(const kafka::create_topic_command& c) {
+meta::command translate(const kafka::create_topic_command& c) {
   meta::create_topic t;
   t.name = c.name;
   t.id = c.id;
@@ -83,32 +67,22 @@ translation translate(const kafka::create_topic_command& c) {
   t.created_ms = c.created_ms;
   t.configs = c.configs;
   for (const auto& a : c.assignment) t.assignment.push_back(ids_of(a));
-  return {std::move(t), [id = c.id](const auto& s) { return s.find_topic(id) != nullptr; }};
+  return t;
 }
-translation translate(const kafka::delete_topic_command& c) {
-  return {meta::delete_topic{c.id}, [id = c.id](const auto& s) { return !s.find_topic(id); }};
+meta::command translate(const kafka::delete_topic_command& c) {
+  return meta::delete_topic{c.id};
 }
-translation translate(const kafka::alter_topic_command& c) {
-  return {meta::alter_topic{c.id, c.configs}, [c](const meta::cluster_state& s) {
-            const auto* t = s.find_topic(c.id);
-            return !t || t->configs == c.configs;
-          }};
+meta::command translate(const kafka::alter_topic_command& c) {
+  return meta::alter_topic{c.id, c.configs};
 }
-translation translate(const kafka::add_partitions_command& c) {
-  return {meta::add_partitions{c.id, c.partitions}, [c](const meta::cluster_state& s) {
-            const auto* t = s.find_topic(c.id);
-            return !t || t->partitions.size() >= static_cast<size_t>(c.partitions);
-          }};
+meta::command translate(const kafka::add_partitions_command& c) {
+  return meta::add_partitions{c.id, c.partitions};
 }
-translation translate(const kafka::reassign_partition_command& c) {
-  return {meta::reassign_partition{c.id, c.partition, ids_of(c.replicas)},
-          [](const auto&) { return true; }};
+meta::command translate(const kafka::reassign_partition_command& c) {
+  return meta::reassign_partition{c.id, c.partition, ids_of(c.replicas)};
 }
-translation translate(const kafka::elect_leader_command& c) {
-  return {meta::elect_leader{c.id, c.partition, meta::no_node}, [c](const meta::cluster_state& s) {
-            const auto* p = s.find_partition(c.id, c.partition);
-            return !p || p->leader == p->replicas.front();
-          }};
+meta::command translate(const kafka::elect_leader_command& c) {
+  return meta::elect_leader{c.id, c.partition, meta::no_node};
 }
 
 }  // namespace
@@ -151,8 +125,8 @@ node_list nodes_of(const meta::cluster_state& s) {
         e.host = p.host;
         e.port = p.port;
       }
-    e.peers = endpoint_text(n, "peers");
-    e.http = endpoint_text(n, "http");
+    e.peers = meta::address_of(n, "peers");
+    e.http = meta::address_of(n, "http");
     e.alive = !n.fenced;
     e.draining = n.draining;
   }
@@ -181,8 +155,6 @@ void metadata_bridge::detach() {
   auto over = done->get_future();
   service_->ask([this, done](const meta::cluster_state*) {
     topics_ = topics_actor();
-    for (auto& w : std::exchange(waiting_, {}))
-      w.done({error_code::request_timed_out, "the node stops"});
     done->set_value();
   });
   // A service that has stopped asks nobody any more.
@@ -213,7 +185,6 @@ void metadata_bridge::observe(const meta::cluster_state& s, const meta::change_s
     }
   }
   if (everything || m.nodes || !m.topics.empty() || !m.deleted.empty()) tell(std::move(m));
-  check_waiting(s);
 }
 
 // ---- Commands. ----
@@ -246,52 +217,24 @@ void metadata_bridge::change(std::vector<kafka::topic_command> commands,
 }
 
 void metadata_bridge::step(std::shared_ptr<chain> c) {
-  if (c->at == c->commands.size()) return c->done({});
-  const auto& command = c->commands[c->at];
-  auto t = std::visit([](const auto& k) { return translate(k); }, command);
+  if (c->at == c->commands.size()) return told(std::move(c->done));
   service_->submit(
-      std::move(t.command),
-      [this, c, seen = std::move(t.visible)](result<meta::answer> a) mutable {
+      std::visit([](const auto& k) { return translate(k); }, c->commands[c->at]),
+      [this, c](const result<meta::answer>& a) {
         if (!a) return c->done(to_api_error(a.err()));
         if (!a->ok()) return c->done(refusal_of(*a, c->commands[c->at]));
         ++c->at;
-        wait_visible(std::move(seen), [this, c](const api_error& e) {
-          if (!e.ok()) return c->done(e);
-          step(c);
-        });
+        step(c);
       },
       c->limit);
 }
 
-/// On the service's thread.
-void metadata_bridge::wait_visible(visible seen, done_callback done) {
-  waiting_.push_back({std::move(seen), steady_clock::now() + visible_limit, std::move(done)});
-  // Behind what this round of the service still tells storage.
-  service_->ask([this](const meta::cluster_state* s) {
-    if (s) check_waiting(*s);
-  });
-}
-
-void metadata_bridge::check_waiting(const meta::cluster_state& s) {
-  const auto now = steady_clock::now();
-  std::deque<waiting> over;
-  for (auto it = waiting_.begin(); it != waiting_.end();) {
-    if (!it->seen(s) && now < it->until) {
-      ++it;
-      continue;
-    }
-    over.push_back(std::move(*it));
-    it = waiting_.erase(it);
-  }
-  for (auto& w : over) {
-    // Storage takes its messages in order: when it has this one, it has all before.
-    topic_news_message m;
-    m.published = [done = std::move(w.done)] { done({}); };
-    if (topics_)
-      tell(std::move(m));
-    else
-      m.published();
-  }
+/// Storage takes its messages in order: when it has this one, it has the news of all before.
+void metadata_bridge::told(done_callback done) {
+  if (!topics_) return done({});
+  topic_news_message m;
+  m.published = [done = std::move(done)] { done({}); };
+  tell(std::move(m));
 }
 
 void metadata_bridge::alter_in_sync(const log_id& id, int32_t leader_epoch, int32_t version,

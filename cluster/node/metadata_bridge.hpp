@@ -3,7 +3,6 @@
 // service's thread, the port's calls come from any.
 #pragma once
 
-#include <deque>
 #include <functional>
 #include <set>
 
@@ -25,7 +24,7 @@ class metadata_bridge final : public metadata_port {
   /// Storage is told from now on; returns when it has everything, false when that takes longer
   /// than `limit`.
   bool attach(const topics_actor&, std::chrono::milliseconds limit);
-  /// No more news; what waits is answered.
+  /// No more news.
   void detach();
 
   /// The service's observer.
@@ -40,25 +39,15 @@ class metadata_bridge final : public metadata_port {
 
  private:
   using done_callback = std::function<void(const kafka::api_error&)>;
-  /// Whether the state shows a command's effect.
-  using visible = std::function<bool(const meta::cluster_state&)>;
   struct chain;
 
   void step(std::shared_ptr<chain>);
-  void wait_visible(visible, done_callback);
-  void check_waiting(const meta::cluster_state&);
+  void told(done_callback);
   void tell(topic_news_message);
-
-  struct waiting {
-    visible seen;
-    std::chrono::steady_clock::time_point until;
-    done_callback done;
-  };
 
   meta::metadata_service* service_ = nullptr;
   // On the service's thread.
   topics_actor topics_;
-  std::deque<waiting> waiting_;
 };
 
 }  // namespace weir

@@ -150,16 +150,6 @@ class consensus_node::core {
 consensus_node::consensus_node(std::unique_ptr<core> c) : core_(std::move(c)) {}
 consensus_node::~consensus_node() = default;
 
-status consensus_node::bootstrap(log_store& store, const configuration& servers) {
-  WEIR_ASSIGN(stored_log present, store.load());
-  if (present.term != 0 || present.snapshot || !present.entries.empty())
-    return {errc::already_exists,
-            "the log of the metadata is not empty: this server has a cluster"};
-  if (servers.empty()) return {errc::invalid_argument, "a cluster begins with a server"};
-  return store.write(
-      {put_vote{1, 0}, put_entries{1, {{1, entry_type::change, encode_configuration(servers)}}}});
-}
-
 result<std::unique_ptr<consensus_node>> consensus_node::start(const node_options& options,
                                                               log_store& store,
                                                               replicated_machine& machine,

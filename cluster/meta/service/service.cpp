@@ -124,13 +124,13 @@ class metadata_service::impl {
   // ---- This node's own commands. ----
 
   void submit(command c, answer_callback done, std::chrono::milliseconds limit) {
-    lanes_.submit(std::move(c), now_ms() + static_cast<uint64_t>(limit.count()),
-                  [this, done = std::move(done)](result<answer> a) {
-                    // What is answered can be seen here: who asks at once is not told otherwise.
-                    const auto index = std::exchange(answer_index_, 0);
-                    if (!a || !node_ || node_->applied_index() >= index) return done(std::move(a));
-                    unseen_.push_back({index, now_ms() + seen_limit_ms, done, std::move(*a)});
-                  });
+    lanes_.submit(
+        std::move(c), now_ms() + static_cast<uint64_t>(limit.count()),
+        [this, done = std::move(done)](result<answer> a) {
+          if (!a) return done(std::move(a));
+          // What is answered can be seen here, and the observer was told of it.
+          unseen_.push_back({answer_index_, now_ms() + seen_limit_ms, done, std::move(*a)});
+        });
     send_commands();
   }
   void tell_seen() {
@@ -359,6 +359,7 @@ class metadata_service::impl {
       lead();
       send_commands();
       pump();
+      tell_seen();
     }
     lanes_.stop();
     for (auto& u : std::exchange(unseen_, {})) u.done(std::move(u.what));
@@ -432,7 +433,6 @@ class metadata_service::impl {
     }
     note_standing();
     publish();
-    tell_seen();
   }
   void publish() {
     if (!registered_) return;

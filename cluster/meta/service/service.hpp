@@ -69,7 +69,8 @@ class metadata_service {
   void stop();
 
   /// Carries a command to the leader and repeats it until it is answered. errc::timeout: nobody
-  /// answered in time; it may have happened. `done` is called once, on the service's thread.
+  /// answered in time; it may have happened. `done` is called once, on the service's thread, when
+  /// the command is applied here too and the observer was told.
   void submit(command, answer_callback done,
               std::chrono::milliseconds limit = std::chrono::seconds(30));
   /// Gives up this node's place, so that others lead at once what it led; `done` is called when

@@ -57,6 +57,12 @@ std::vector<node_load> cluster_state::candidates() const {
   return out;
 }
 
+std::string address_of(const node_record& n, std::string_view listener) {
+  for (const auto& e : n.endpoints)
+    if (e.listener == listener) return e.host + ":" + std::to_string(e.port);
+  return {};
+}
+
 answer cluster_state::run(const register_node& c) {
   if (answer bad = check_shape(c); !bad.ok()) return bad;
   for (const auto& [id, n] : nodes_)

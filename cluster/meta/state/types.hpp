@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -42,6 +43,9 @@ struct node_record {
   bool draining = false;
   friend bool operator==(const node_record&, const node_record&) = default;
 };
+
+/// HOST:PORT of one of a node's listeners; empty: it has none of that name.
+std::string address_of(const node_record&, std::string_view listener);
 
 /// Invariants: replicas are distinct; the in-sync set is a part of them, in their order, and never
 /// empty; the leader is none or a live member of it; a fenced node is in sync only if it is alone
