@@ -634,7 +634,7 @@ void job_state_actor::commit(epoch_summary s) {
   if (!seed_.parts) return commit_home(std::move(m));
   // Every node's part with its copy first, then the manifest of the whole at home.
   m.token = seed_.token;
-  auto left = std::make_shared<size_t>(0);
+  auto left = parts_to_commit_ = std::make_shared<size_t>(0);
   auto whole = std::make_shared<commit_message>(m);
   whole->job = seed_.id;
   job_manifest about;
@@ -714,6 +714,7 @@ void job_state_actor::drop_old_parts() {
 /// known before anything else is done with it.
 void job_state_actor::complete_in_ledger(epoch e, std::string manifest) {
   completing_ = true;
+  parts_to_commit_.reset();
   auto me = caf::actor_cast<job_actor>(self_);
   seed_.ledger->complete_epoch(
       seed_.id, seed_.token, e.value, manifest, [this, me, e, manifest](status s) {
@@ -816,6 +817,8 @@ void job_state_actor::abort(epoch e) {
   // Whether an epoch that the ledger was asked for is given up is the ledger's word: until it has
   // answered, the stores keep what they have of it.
   if (completing_) return;
+  // Parts that are durable all the same do not make it one that is asked for.
+  if (parts_to_commit_) *std::exchange(parts_to_commit_, nullptr) = SIZE_MAX;
   for (size_t n = 0; n < placements_.size(); ++n)
     if (has_part(n) && placements_[n].store)
       self_->send(placements_[n].store, abort_atom::value, part_key(n), e.value, seed_.token);

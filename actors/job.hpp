@@ -143,8 +143,10 @@ class job_state_actor : public coordinator_port {
   std::vector<size_t> slots_;          // by subtask: index of its node
   std::map<size_t, int32_t> copies_;   // by node: id of the one that has its part's copy
   bool completing_ = false;            // the ledger was asked and has not answered
-  uint32_t restarts_before_ = 0;       // this master
-  uint64_t newest_number_ = 0;         // the last epoch that it has answered for
+  // Of the epoch that is being committed: how many are not durable yet; SIZE_MAX: it was given up.
+  std::shared_ptr<size_t> parts_to_commit_;
+  uint32_t restarts_before_ = 0;  // this master
+  uint64_t newest_number_ = 0;    // the last epoch that it has answered for
   std::string newest_manifest_;
   job_manifest manifest_;                     // of the epoch that was restored
   std::vector<state_chunk> collected_;        // parts: every chunk of the restored epoch
