@@ -64,6 +64,13 @@ class Client:
         return self.ask(host, SILENCE_SECONDS) is None
 
 
+def until(holds) -> None:
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline, "not within 10 s"
+        time.sleep(0.01)
+
+
 def test_hosts_have_addresses_of_their_own_and_nothing_else():
     outside = socket.if_nameindex()
     with net.Network(["a", "b", "c"]) as network:
@@ -243,9 +250,9 @@ def test_kill_reaches_all_of_a_host_and_no_other():
         network.run("a", ["sh", "-c", "setsid sleep 1000 >/dev/null 2>&1 & :"])
         here = network.start("a", ["sleep", "1000"])
         there = network.start("b", ["sleep", "1000"])
-        while len(network.processes("a")) < 2:
-            time.sleep(0.01)
-        assert here.pid in network.processes("a") and there.pid in network.processes("b")
+        # A process is started before it enters its host, and the daemon's shell is on the host until it has gone.
+        until(lambda: here.pid in network.processes("a") and len(network.processes("a")) == 2)
+        until(lambda: network.processes("b") == [there.pid])
         network.kill("a")
         assert here.wait(timeout=5) == -signal.SIGKILL and network.processes("a") == []
         assert there.poll() is None
@@ -270,8 +277,7 @@ def victim() -> None:
     network = net.Network(["a", "b"])
     network.run("b", ["sh", "-c", "setsid sleep 1000 >/dev/null 2>&1 & :"])
     child = network.start("a", ["sleep", "1000"])
-    while not network.processes("b") or not network.processes("a"):
-        time.sleep(0.01)
+    until(lambda: len(network.processes("b")) == 1 and network.processes("a") == [child.pid])
     print(network.keeper.pid, child.pid, *network.processes("b"), flush=True)
     time.sleep(1000)
 
