@@ -25,6 +25,7 @@ class cluster_node {
 
   uint16_t port() const noexcept { return port_; }
   caf::actor_system& system() { return node_->system(); }
+  const data_exchange* exchange() const { return node_->exchange(); }
   task_environment environment() { return node_->environment(); }
   const job_keeper_actor& keeper() const { return keeper_; }
   /// The masters of jobs on this node take a last snapshot and give their leases up, for some

@@ -36,8 +36,15 @@ using keep_atom = caf::atom_constant<caf::atom("keep")>;
 using refresh_atom = caf::atom_constant<caf::atom("refresh")>;
 using quiesce_atom = caf::atom_constant<caf::atom("quiesce")>;
 using savepoint_atom = caf::atom_constant<caf::atom("savepoint")>;
+using pin_atom = caf::atom_constant<caf::atom("pin")>;
 using logs_atom = caf::atom_constant<caf::atom("logs")>;
+using lacks_atom = caf::atom_constant<caf::atom("lacks")>;
 
+struct ledger_view;
+struct cut_off_message;
+struct adopt_message;
+struct adopted_task;
+struct adopt_reply;
 struct connect_message;
 struct deploy_message;
 struct deploy_reply;
@@ -53,6 +60,8 @@ struct load_reply;
 struct latest_reply;
 struct discovered_message;
 struct call_message;
+struct sweep_message;
+struct import_message;
 struct hello_message;
 struct job_request;
 struct job_answer;
@@ -60,15 +69,21 @@ struct job_answer;
 /// One parallel instance of a chain of operators. Owns a stream_task; one actor per task, never per
 /// key or record. Spawned by its node, driven by its job master and by other tasks.
 using task_actor = caf::typed_actor<
-    // Task -> task: rows, watermarks, barriers of one channel, in order.
+    // Task -> task: rows, watermarks, barriers of one channel, in order. Of a task of another
+    // process the exchange of rows (actors/data) says it.
     caf::reacts_to<stream_message>,
     // Task -> task, back: permission to send more.
     caf::reacts_to<credit_message>,
+    // Exchange of rows: what another process's tasks send is lost from here on.
+    caf::reacts_to<cut_off_message>,
     // Job master: the other ends of its channels and the state to restore. Answered by a
     // task_event (opened or failed).
     caf::reacts_to<connect_message>,
     // Job master: every task is open, work may begin. The token of its tenure.
     caf::reacts_to<start_atom, uint64_t>,
+    // Node: the job has a new master, to whom the task belongs from now on; what becomes of the
+    // epochs that it knows is in the message. Answers how it stands.
+    caf::replies_to<adopt_message>::with<adopted_task>,
     // Job master -> source task: start the barrier of an epoch.
     caf::reacts_to<trigger_message>,
     // Job master: the epoch is durable, or was given up.
@@ -99,8 +114,9 @@ using job_actor = caf::typed_actor<
     caf::replies_to<wait_atom>::with<job_report>,
     // Anyone: a last epoch, commits, the end. cancel: at once.
     caf::reacts_to<stop_atom>, caf::reacts_to<cancel_atom>,
-    // Anyone: an epoch begins now; answered with its number when it is complete.
-    caf::replies_to<savepoint_atom>::with<job_answer>,
+    // Anyone: an epoch begins now; answered with its number when it is complete. `true`: it is kept
+    // until somebody drops it.
+    caf::replies_to<savepoint_atom, bool>::with<job_answer>,
     // Anyone: what the master has said last, oldest first.
     caf::replies_to<logs_atom>::with<job_answer>,
     // Its keeper: the nodes have changed.
@@ -119,8 +135,18 @@ using store_actor = caf::typed_actor<
     caf::reacts_to<seed_message>,
     // Job master, keeper: only these parts of the job are needed from now on (token).
     caf::reacts_to<keep_atom, std::string, std::vector<std::string>, uint64_t>,
+    // Its keeper: what the cluster knows; parts that nobody needs by this go.
+    caf::reacts_to<sweep_message>,
+    // Its keeper: which of these parts it does not have, whole, as of these epochs.
+    caf::replies_to<lacks_atom, std::vector<std::string>,
+                    std::vector<uint64_t>>::with<std::vector<std::string>>,
+    // Its keeper: a part of an epoch that is kept, as another store gave it.
+    caf::replies_to<import_message>::with<operation_reply>,
     // Job master: make this node's part of the epoch durable.
     caf::replies_to<commit_message>::with<operation_reply>,
+    // Job master: this part of a complete epoch is set aside as a job of its own (savepoint_job()),
+    // untouched by what comes later (part, number, token).
+    caf::replies_to<pin_atom, std::string, uint64_t, uint64_t>::with<operation_reply>,
     // Job master: what a restart continues from.
     caf::replies_to<latest_atom, std::string>::with<latest_reply>,
     // Node: the chunks that its tasks restore.
@@ -133,11 +159,19 @@ using node_actor = caf::typed_actor<
     // Job master: spawn these tasks of a plan (not started yet). The job's tasks of older tenures
     // end.
     caf::replies_to<deploy_message>::with<deploy_reply>,
+    // Job master that has just begun: the job's tasks here are its own from now on; answers which
+    // there are and how they stand. Masters before it are refused from then on.
+    caf::replies_to<adopt_message>::with<adopt_reply>,
+    // Job master that is to place tasks of this job: threads that run tasks here, bytes that these
+    // may hold, and the number of other jobs' tasks.
+    caf::replies_to<load_atom, std::string>::with<uint32_t, uint64_t, uint32_t>,
     // Job master, keeper: the job's tasks of tenures before this one, and of this one those of
     // earlier attempts, are over: they end.
     caf::reacts_to<fence_atom, std::string, uint64_t, uint32_t>,
     // Its own keeper: the cluster has given this node up: all tasks end.
-    caf::reacts_to<close_atom>>;
+    caf::reacts_to<close_atom>,
+    // Itself: a library that tasks need is here, or cannot be had, as a call.
+    caf::reacts_to<call_message>>;
 
 /// Keeps this node's share of the cluster's jobs: connections to the actors of all nodes that live,
 /// and the masters of those jobs whose leases this node holds. One per node, driven by the ledger.
@@ -160,6 +194,31 @@ using job_keeper_actor = caf::typed_actor<
     // these processes. `false`: from a client, to be told to all nodes.
     caf::replies_to<quiesce_atom, bool>::with<operation_reply>>;
 
+struct adopt_message {
+  std::string job;
+  uint64_t token = 0;
+  uint64_t completed = 0;  // the newest complete epoch: newer ones were given up
+  job_actor master;
+};
+struct adopted_task {
+  uint32_t task = 0, attempt = 0;
+  bool runs = false;  // it was started and has not failed; else nothing below is told
+  std::string store_job;
+  task_actor handle;
+  uint64_t newest = 0;  // epoch: task_standing
+  bool ended = false;
+  // Sources: source_standing.
+  std::vector<std::string> handed;
+  std::string given;  // split_list.hpp
+  uint64_t newest_order = 0;
+  std::string stream;
+  bool reads = false, waiting = false, told_last = false, held = false;
+};
+struct adopt_reply {
+  std::string error;
+  uint8_t code = 0;
+  std::vector<adopted_task> tasks;
+};
 struct connect_message {
   uint32_t attempt = 0;
   uint64_t token = 0;
@@ -168,6 +227,7 @@ struct connect_message {
   std::string store_job;              // key of the job, or of this node's part of it
   std::vector<uint32_t> channels;     // of the task, both directions
   std::vector<task_actor> receivers;  // the other end of each
+  std::vector<std::string> places;    // where its process takes rows (actors/data); empty: here
   bool continues = false;             // from an epoch, whether this task has state in it or not
   std::vector<state_chunk> restored;
 };
@@ -206,6 +266,8 @@ struct commit_message {
   std::map<std::string, std::string> split_pools;
   std::vector<std::string> parts;  // of which the epoch consists; empty: only this store's
   uint64_t token = 0;
+  /// To a copy: what it was sent of the epoch; UINT64_MAX: not told.
+  uint64_t chunks = UINT64_MAX, bytes = UINT64_MAX;
 };
 struct begin_message {
   std::string job;  // "job", or "job@part"
@@ -229,19 +291,42 @@ struct hello_message {
   node_actor node;
   store_actor store;
   job_keeper_actor keeper;
+  std::string rows;  // where its tasks get rows from others: data_exchange::address()
 };
 struct job_request {
-  enum class verb : uint8_t { describe, stop, cancel, savepoint, logs, remove };
+  enum class verb : uint8_t {
+    describe,
+    stop,
+    cancel,
+    savepoint,
+    logs,
+    remove,
+    examine_savepoint,  // what a job would start from
+    drop_savepoint
+  };
   verb what = verb::describe;
   std::string job;         // id or name
   bool forwarded = false;  // by another node's keeper: answer or refuse, do not ask on
+  uint64_t epoch = 0;      // of savepoints; examine: 0 for the newest
 };
 struct job_answer {
   std::string error;  // empty: done
   uint8_t code = 0;   // errc; timeout: the job's master is away at the moment
   job_report report;
-  uint64_t epoch = 0;              // savepoint
+  uint64_t epoch = 0;              // savepoint, examine
   std::vector<std::string> lines;  // logs
+  // examine
+  std::vector<char> plan;              // encode_plan() of the job that made it
+  std::vector<std::string> in_flight;  // edges (edge_keys()) with rows that were on their way
+};
+/// Local: a connection to another process is over.
+struct cut_off_message {
+  uint8_t code = 0;  // errc
+  std::string text;
+};
+/// Local.
+struct sweep_message {
+  std::shared_ptr<const ledger_view> known;
 };
 /// Local: runs in the actor that gets it.
 struct call_message {
@@ -250,6 +335,8 @@ struct call_message {
 struct submit_message {
   std::vector<char> plan;
   int64_t snapshot_interval_us = 1'000'000;
+  std::string origin;  // it starts from an epoch of this job: its id
+  uint64_t origin_epoch = 0;
 };
 struct submit_reply {
   std::string error;
@@ -297,12 +384,19 @@ struct latest_reply {
   std::vector<operator_entry> operators;            // whose state the epoch has
   std::vector<std::string> warnings;                // damaged epochs that were passed over
   std::vector<std::string> parts;  // of which the epoch consists, when several nodes have it
+  int64_t began = 0, ended = 0;    // the epoch
 };
 struct load_reply {
   std::string error;
   uint8_t code = 0;
   std::vector<std::vector<state_chunk>> chunks;  // per task of the request
   latest_reply about;
+};
+/// Local.
+struct import_message {
+  std::string part;
+  uint64_t number = 0;
+  load_reply from;  // all chunks of the part, and what the epoch is
 };
 /// Local to the job master's process.
 struct discovered_message {
@@ -312,10 +406,24 @@ struct discovered_message {
 };
 
 template <class I>
+typename I::result_type inspect(I& f, adopt_message& x) {
+  return f(caf::meta::type_name("adopt"), x.job, x.token, x.completed, x.master);
+}
+template <class I>
+typename I::result_type inspect(I& f, adopted_task& x) {
+  return f(caf::meta::type_name("adopted_task"), x.task, x.attempt, x.runs, x.store_job, x.handle,
+           x.newest, x.ended, x.handed, x.given, x.newest_order, x.stream, x.reads, x.waiting,
+           x.told_last, x.held);
+}
+template <class I>
+typename I::result_type inspect(I& f, adopt_reply& x) {
+  return f(caf::meta::type_name("adopt_reply"), x.error, x.code, x.tasks);
+}
+template <class I>
 typename I::result_type inspect(I& f, connect_message& x) {
   flat_chunks restored{x.restored};
   return f(caf::meta::type_name("connect"), x.attempt, x.token, x.master, x.store, x.store_job,
-           x.channels, x.receivers, x.continues, restored);
+           x.channels, x.receivers, x.places, x.continues, restored);
 }
 template <class I>
 typename I::result_type inspect(I& f, deploy_message& x) {
@@ -335,7 +443,7 @@ template <class I>
 typename I::result_type inspect(I& f, commit_message& x) {
   return f(caf::meta::type_name("commit"), x.job, x.plan_name, x.fingerprint, x.key_groups, x.mode,
            x.operators, x.plan, x.number, x.began, x.ended, x.finished, x.split_pools, x.parts,
-           x.token);
+           x.token, x.chunks, x.bytes);
 }
 template <class I>
 typename I::result_type inspect(I& f, begin_message& x) {
@@ -348,7 +456,8 @@ typename I::result_type inspect(I& f, seed_message& x) {
 }
 template <class I>
 typename I::result_type inspect(I& f, submit_message& x) {
-  return f(caf::meta::type_name("submit"), x.plan, x.snapshot_interval_us);
+  return f(caf::meta::type_name("submit"), x.plan, x.snapshot_interval_us, x.origin,
+           x.origin_epoch);
 }
 template <class I>
 typename I::result_type inspect(I& f, submit_reply& x) {
@@ -379,7 +488,8 @@ typename I::result_type inspect(I& f, load_message& x) {
 template <class I>
 typename I::result_type inspect(I& f, latest_reply& x) {
   return f(caf::meta::type_name("latest_reply"), x.error, x.code, x.found, x.number, x.finished,
-           x.fingerprint, x.plan, x.split_pools, x.begun_splits, x.operators, x.warnings, x.parts);
+           x.fingerprint, x.plan, x.split_pools, x.begun_splits, x.operators, x.warnings, x.parts,
+           x.began, x.ended);
 }
 template <class I>
 typename I::result_type inspect(I& f, load_reply& x) {
@@ -399,22 +509,22 @@ typename I::result_type inspect(I& f, load_reply& x) {
 }
 template <class I>
 typename I::result_type inspect(I& f, hello_message& x) {
-  return f(caf::meta::type_name("hello"), x.id, x.epoch, x.name, x.pid, x.node, x.store, x.keeper);
+  return f(caf::meta::type_name("hello"), x.id, x.epoch, x.name, x.pid, x.node, x.store, x.keeper,
+           x.rows);
 }
 template <class I>
 typename I::result_type inspect(I& f, job_request& x) {
-  return f(caf::meta::type_name("job_request"), x.what, x.job, x.forwarded);
+  return f(caf::meta::type_name("job_request"), x.what, x.job, x.forwarded, x.epoch);
 }
 template <class I>
 typename I::result_type inspect(I& f, job_answer& x) {
-  return f(caf::meta::type_name("job_answer"), x.error, x.code, x.report, x.epoch, x.lines);
+  return f(caf::meta::type_name("job_answer"), x.error, x.code, x.report, x.epoch, x.lines, x.plan,
+           x.in_flight);
 }
 
 }  // namespace weir
 
 CAF_BEGIN_TYPE_ID_BLOCK(weir, first_custom_type_id)
-CAF_ADD_TYPE_ID(weir, (weir::stream_message))
-CAF_ADD_TYPE_ID(weir, (weir::credit_message))
 CAF_ADD_TYPE_ID(weir, (weir::trigger_message))
 CAF_ADD_TYPE_ID(weir, (weir::epoch_outcome))
 CAF_ADD_TYPE_ID(weir, (weir::splits_message))
@@ -448,7 +558,15 @@ CAF_ADD_TYPE_ID(weir, (weir::hello_message))
 CAF_ADD_TYPE_ID(weir, (weir::job_request))
 CAF_ADD_TYPE_ID(weir, (weir::job_answer))
 CAF_ADD_TYPE_ID(weir, (weir::job_keeper_actor))
+CAF_ADD_TYPE_ID(weir, (weir::adopt_message))
+CAF_ADD_TYPE_ID(weir, (weir::adopted_task))
+CAF_ADD_TYPE_ID(weir, (weir::adopt_reply))
 CAF_END_TYPE_ID_BLOCK(weir)
 
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::stream_message)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::credit_message)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::cut_off_message)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::discovered_message)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::call_message)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::sweep_message)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::import_message)

@@ -1,13 +1,11 @@
 #include "actors/job_keeper.hpp"
 
 #include <unistd.h>
+#include <caf/openssl/all.hpp>
 
 #include <algorithm>
-#include <map>
-#include <mutex>
-#include <random>
-#include <set>
 
+#include "actors/job_keeper_state.hpp"
 #include "actors/reach.hpp"
 
 namespace weir {
@@ -18,8 +16,6 @@ using namespace std::chrono_literals;
 constexpr auto probe_limit = 1s;
 constexpr auto connect_timeout = 10s;
 constexpr auto hello_timeout = 3s;
-constexpr auto describe_timeout = 5s;
-constexpr auto savepoint_timeout = 60s;
 // The last snapshot of a job whose master is handed on, and of all jobs before the cluster stops;
 // what takes longer is cut off, which costs no more than a crash.
 constexpr auto hand_off_timeout = 4s;
@@ -37,172 +33,55 @@ constexpr int64_t take_up_again_us = 1'000'000;
 constexpr int64_t quiesce_limit_us = 60'000'000;
 // Masters of ended jobs that are kept for questions.
 constexpr size_t ended_max = 50;
-
-error unreachable(const std::string& name) {
-  return {errc::timeout, "the master of job " + name +
-                             " is away at the moment; another node takes the job over, ask again"};
-}
-
-job_answer refused(const error& e) {
-  job_answer a;
-  a.error = e.message;
-  a.code = static_cast<uint8_t>(e.code);
-  return a;
-}
-
-job_report report_of(const ledger_job& j) {
-  job_report r;
-  r.id = j.id;
-  r.name = j.name;
-  r.state = static_cast<uint8_t>(j.state);
-  r.error = j.error;
-  r.completed_epoch = j.newest;
-  return r;
-}
-
-std::string random_uuid() {
-  std::random_device chance;
-  char text[40];
-  uint32_t a = chance(), b = chance(), c = chance(), d = chance();
-  std::snprintf(text, sizeof text, "%08x-%04x-4%03x-%04x-%04x%08x", a, b >> 16, b & 0xfff,
-                0x8000 | (c >> 16 & 0x3fff), c & 0xffff, d);
-  return text;
-}
-
-/// Nodes that live and are connected; shared with the jobs' masters, which run on other threads.
-class node_table {
- public:
-  void set(std::vector<placement> list) {
-    std::lock_guard lock(mutex_);
-    list_ = std::move(list);
-  }
-  std::vector<placement> get() const {
-    std::lock_guard lock(mutex_);
-    return list_;
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::vector<placement> list_;
-};
+constexpr auto clean_up_interval = 5min;
 
 bool same(const placement& a, const placement& b) {
   return a.id == b.id && a.node == b.node && a.draining == b.draining && a.rack == b.rack;
 }
 
-class job_keeper_state {
- public:
-  static inline const char* name = "weir.keeper";
-  using self_pointer = job_keeper_actor::stateful_pointer<job_keeper_state>;
-
-  job_keeper_actor::behavior_type start(self_pointer, keeper_seed);
-  ~job_keeper_state();
-
- private:
-  struct peer {
-    hello_message about;  // keeper: none while it is not connected
-    bool connecting = false;
-    timestamp_us retry_at = 0;
-  };
-  struct master {
-    uint64_t token = 0;
-    job_actor handle;
-    bool stop_asked = false;  // by a user, not because the cluster stops
-    bool handing_off = false;
-  };
-  using view_ptr = std::shared_ptr<const ledger_view>;
-  using reply_promise = caf::typed_response_promise<operation_reply>;
-  using answer_promise = caf::typed_response_promise<job_answer>;
-
-  timestamp_us now() const { return seed_.environment.time->now(); }
-  void log(const std::string& text) const {
-    if (seed_.log) seed_.log(text);
-  }
-  /// For callbacks that come on other threads: runs `f` in this actor.
-  template <class F>
-  auto later(F f) {
-    return [me = caf::actor_cast<job_keeper_actor>(self_), f](auto... x) {
-      caf::anon_send(me, call_message{[f, ... x = std::move(x)]() mutable { f(std::move(x)...); }});
-    };
-  }
-
-  void refresh();
-  void give_up();
-  void meet_peers();
-  void connect(const ledger_node&);
-  void say_hello(int32_t id, uint64_t epoch, const job_keeper_actor&);
-  hello_message hello() const;
-  void accept(const hello_message&);
-  void connect_failed(int32_t id);
-  void publish_table();
-  void look_after_jobs();
-  void forget_gone_jobs();
-  bool has_master(const ledger_job&) const;
-  std::vector<int32_t> candidates() const;
-  void look_for_master(const ledger_job&, size_t rank);
-  void acquire(const ledger_job&);
-  void take_up(const std::string& id, uint64_t token);
-  void run(const std::string& id, uint64_t token, const std::string& plan);
-  void give_back(const std::string& id, uint64_t token, const std::string& why);
-  void drop_master(const std::string& id);
-  void hand_off(const std::string& id);
-  void ended(job_report);
-  void end_in_ledger(const std::string& id, uint64_t token, job_state, const std::string& error);
-  void down(const caf::down_msg&);
-  void tick_soon();
-  bool stops() const { return closing_ || now() < quiesced_until_; }
-
-  caf::result<submit_reply> submit(const submit_message&);
-  const ledger_job* resolve(const std::string& id_or_name) const;
-  caf::result<job_answer> request(const job_request&);
-  void ask_master(const job_request&, const ledger_job&, master&, answer_promise);
-  caf::result<job_answer> ask_ended(const job_request&, const ledger_job&);
-  caf::result<job_answer> ask_peer(job_request, const ledger_job&);
-  caf::result<job_answer> without_master(const job_request&, const ledger_job&);
-  caf::result<cluster_report> list();
-  caf::result<operation_reply> close();
-  caf::result<operation_reply> quiesce(bool forwarded);
-  void answer_waiting();
-
-  self_pointer self_ = nullptr;
-  keeper_seed seed_;
-  std::shared_ptr<void> listening_;
-  std::shared_ptr<node_table> table_ = std::make_shared<node_table>();
-  view_ptr view_ = std::make_shared<ledger_view>();
-  uint64_t epoch_ = 0;  // of this node, as far as its jobs and tasks are concerned
-  std::map<int32_t, peer> peers_;
-  std::map<std::string, master> masters_;                 // by job
-  std::vector<std::pair<std::string, job_actor>> ended_;  // oldest first
-  std::set<std::string> acquiring_, fenced_;              // by job
-  std::map<std::string, timestamp_us> masterless_since_;
-  std::map<std::string, timestamp_us> not_before_;  // no attempt to take up the job
-  bool ticking_ = false;
-  bool closing_ = false;
-  timestamp_us quiesced_until_ = 0;
-  std::vector<reply_promise> waiting_;  // until there is no master here
-};
+}  // namespace
 
 // -- nodes -----------------------------------------------------------------------------------
 
 void job_keeper_state::refresh() {
-  auto before = std::exchange(view_, seed_.ledger->view());
+  auto before = std::exchange(acted_on_, seed_.ledger->view());
+  view_ = acted_on_;
   auto me = view_->nodes.find(view_->self);
   bool alive = me != view_->nodes.end() && me->second.alive;
   if (epoch_ != 0 && (view_->self_epoch != epoch_ || !alive)) give_up();
-  if (alive && view_->self_epoch != 0 && me->second.epoch == view_->self_epoch)
-    epoch_ = view_->self_epoch;
-  for (const auto& [id, job] : before->jobs)
-    if (!view_->jobs.contains(id)) {
+  if (alive && view_->self_epoch != 0 && me->second.epoch == view_->self_epoch) {
+    // What was removed while this node was down or cut off is told by nobody.
+    if (std::exchange(epoch_, view_->self_epoch) != view_->self_epoch) sweep_store();
+  }
+  bool fewer = false;
+  for (const auto& [id, job] : before->jobs) {
+    auto still = view_->jobs.find(id);
+    fewer |=
+        still == view_->jobs.end() || (has_ended(still->second.state) && !has_ended(job.state));
+    for (const auto& [number, manifest] : job.savepoints)
+      if (still == view_->jobs.end() || !still->second.savepoints.contains(number))
+        self_->send(seed_.here.store, keep_atom::value, savepoint_job(id, number),
+                    std::vector<std::string>(), uint64_t{0});
+    if (still == view_->jobs.end()) {
       // Deleted: nothing of it is needed any more.
       self_->send(seed_.here.node, fence_atom::value, id, job.token + 1, uint32_t{0});
       self_->send(seed_.here.store, keep_atom::value, id, std::vector<std::string>(),
                   job.token + 1);
       fenced_.erase(id);
     }
+  }
+  auto lives = [](const ledger_view& v) {
+    std::set<int32_t> out;
+    for (const auto& [id, node] : v.nodes)
+      if (node.alive) out.insert(id);
+    return out;
+  };
+  if (fewer || lives(*before) != lives(*view_)) seed_.ledger->look_after_files();
   forget_gone_jobs();
   meet_peers();
   publish_table();
   look_after_jobs();
+  if (view_->nodes.size() < before->nodes.size()) look_after_copies();
 }
 
 /// The cluster has given this node up: others do its work, whatever it still has is over.
@@ -240,16 +119,16 @@ void job_keeper_state::connect(const ledger_node& node) {
   auto where = split_address(node.actors);
   if (!where) return log("node " + node.name + ": " + where.err().message);
   p.connecting = true;
-  auto probed = later([this, id = node.id, epoch = node.epoch, where = *where](status s) {
+  auto probed = later([this, id = node.id, life = node.epoch, where = *where](status s) {
     if (!s) return connect_failed(id);
     self_
         ->request(seed_.connector, connect_timeout, caf::connect_atom::value, where.host,
                   where.port)
         .then(
-            [this, id, epoch](const caf::node_id&, caf::strong_actor_ptr& found,
-                              const std::set<std::string>&) {
+            [this, id, life](const caf::node_id&, caf::strong_actor_ptr& found,
+                             const std::set<std::string>&) {
               if (!found) return connect_failed(id);
-              say_hello(id, epoch, caf::actor_cast<job_keeper_actor>(found));
+              say_hello(id, life, caf::actor_cast<job_keeper_actor>(found));
             },
             [this, id](const caf::error&) { connect_failed(id); });
   });
@@ -271,16 +150,17 @@ hello_message job_keeper_state::hello() const {
           static_cast<uint32_t>(::getpid()),
           seed_.here.node,
           seed_.here.store,
-          caf::actor_cast<job_keeper_actor>(self_)};
+          caf::actor_cast<job_keeper_actor>(self_),
+          seed_.here.rows};
 }
 
-void job_keeper_state::say_hello(int32_t id, uint64_t epoch, const job_keeper_actor& keeper) {
+void job_keeper_state::say_hello(int32_t id, uint64_t life, const job_keeper_actor& keeper) {
   self_->request(keeper, hello_timeout, hello())
       .then(
-          [this, id, epoch](const hello_message& h) {
+          [this, id, life](const hello_message& h) {
             peers_[id].connecting = false;
             // Somebody else at that address, or a life of the node that the ledger does not mean.
-            if (h.id != id || h.epoch != epoch) return connect_failed(id);
+            if (h.id != id || h.epoch != life) return connect_failed(id);
             accept(h);
           },
           [this, id](const caf::error&) { connect_failed(id); });
@@ -308,7 +188,8 @@ void job_keeper_state::publish_table() {
       auto p = peers_.find(id);
       if (p == peers_.end() || !p->second.about.keeper || p->second.about.epoch != node.epoch)
         continue;
-      where = {node.name, p->second.about.node, p->second.about.store, -1, {}, false};
+      where = {node.name, p->second.about.node, p->second.about.store, -1, {},
+               false,     p->second.about.rows};
     }
     where.id = id;
     where.rack = node.rack;
@@ -339,6 +220,19 @@ void job_keeper_state::down(const caf::down_msg& m) {
       tick_soon();
       return;
     }
+}
+
+/// The store's parts of jobs and savepoints that nobody needs.
+void job_keeper_state::sweep_store() {
+  self_->send(seed_.here.store, sweep_message{view_});
+}
+
+/// Now and then: files that were too young when their jobs ended, or came for none; what a master
+/// that died has left of a savepoint.
+void job_keeper_state::clean_up() {
+  seed_.ledger->look_after_files();
+  if (epoch_ != 0) sweep_store();
+  self_->delayed_send(self_, clean_up_interval, call_message{[this] { clean_up(); }});
 }
 
 void job_keeper_state::tick_soon() {
@@ -490,7 +384,6 @@ void job_keeper_state::run(const std::string& id, uint64_t token, const std::str
   seed.options.interval_us = job->second.snapshot_interval_us;
   seed.nodes = [table = table_] { return table->get(); };
   seed.home = seed_.here.store;
-  seed.parts = true;
   seed.ledger = seed_.ledger;
   seed.token = token;
   seed.master = seed_.here.name;
@@ -541,7 +434,7 @@ void job_keeper_state::hand_off(const std::string& id) {
                                    answer_waiting();
                                  }));
   };
-  self_->request(it->second.handle, hand_off_timeout, savepoint_atom::value)
+  self_->request(it->second.handle, hand_off_timeout, savepoint_atom::value, false)
       .then([release](const job_answer&) { release(); },
             [release](const caf::error&) { release(); });
 }
@@ -585,229 +478,7 @@ void job_keeper_state::end_in_ledger(const std::string& id, uint64_t token, job_
       }));
 }
 
-// -- requests --------------------------------------------------------------------------------
-
-caf::result<submit_reply> job_keeper_state::submit(const submit_message& m) {
-  auto promise = self_->make_response_promise<submit_reply>();
-  auto refuse = [promise](const error& e) mutable {
-    submit_reply r;
-    r.error = e.message;
-    r.code = static_cast<uint8_t>(e.code);
-    promise.deliver(std::move(r));
-  };
-  auto plan = decode_plan(std::as_bytes(std::span(m.plan)));
-  auto graph = plan ? build_task_graph(*plan) : result<task_graph>(plan.err());
-  if (!graph) {
-    refuse(graph.err());
-    return promise;
-  }
-  if (stops()) {
-    refuse({errc::cancelled, "the cluster is about to stop"});
-    return promise;
-  }
-  ledger_job job;
-  job.id = random_uuid();
-  job.name = plan->name;
-  job.snapshot_interval_us = m.snapshot_interval_us;
-  seed_.ledger->store_file({m.plan.begin(), m.plan.end()},
-                           later([this, promise, refuse, job](result<std::string> hash) mutable {
-                             if (!hash) return refuse(hash.err());
-                             job.plan = *hash;
-                             seed_.ledger->submit_job(
-                                 job, later([promise, refuse, id = job.id](status s) mutable {
-                                   if (!s) return refuse(s.err());
-                                   submit_reply r;
-                                   r.id = id;
-                                   promise.deliver(std::move(r));
-                                 }));
-                           }));
-  return promise;
-}
-
-const ledger_job* job_keeper_state::resolve(const std::string& what) const {
-  if (auto it = view_->jobs.find(what); it != view_->jobs.end()) return &it->second;
-  const ledger_job* found = nullptr;
-  for (const auto& [id, j] : view_->jobs)
-    if (j.name == what && (!found || !has_ended(j.state))) found = &j;
-  return found;
-}
-
-caf::result<job_answer> job_keeper_state::request(const job_request& r) {
-  view_ = seed_.ledger->view();
-  const auto* job = resolve(r.job);
-  // Who was asked on its behalf by a node that knows it has just started and does not know it yet.
-  if (!job && r.forwarded) return refused(unreachable(r.job));
-  if (!job) return refused({errc::not_found, "there is no job '" + r.job + "'"});
-  if (auto mine = masters_.find(job->id); mine != masters_.end()) {
-    auto promise = self_->make_response_promise<job_answer>();
-    ask_master(r, *job, mine->second, promise);
-    return promise;
-  }
-  if (r.what == job_request::verb::remove) {
-    if (!has_ended(job->state))
-      return refused(
-          {errc::invalid_argument, "job " + job->name + " has not ended: stop it first"});
-    auto promise = self_->make_response_promise<job_answer>();
-    seed_.ledger->delete_job(job->id, later([promise](status s) mutable {
-                               promise.deliver(s ? job_answer{} : refused(s.err()));
-                             }));
-    return promise;
-  }
-  if (has_ended(job->state)) return ask_ended(r, *job);
-  if (has_master(*job) && job->master != view_->self && !r.forwarded) return ask_peer(r, *job);
-  return without_master(r, *job);
-}
-
-void job_keeper_state::ask_master(const job_request& r, const ledger_job& job, master& m,
-                                  answer_promise promise) {
-  auto away = [promise, name = job.name](const caf::error&) mutable {
-    promise.deliver(refused(unreachable(name)));
-  };
-  switch (r.what) {
-    case job_request::verb::describe:
-      self_->request(m.handle, describe_timeout, describe_atom::value)
-          .then(
-              [promise](job_report& report) mutable {
-                job_answer a;
-                a.report = std::move(report);
-                promise.deliver(std::move(a));
-              },
-              away);
-      return;
-    case job_request::verb::logs:
-      self_->request(m.handle, describe_timeout, logs_atom::value)
-          .then([promise](job_answer& a) mutable { promise.deliver(std::move(a)); }, away);
-      return;
-    case job_request::verb::savepoint:
-      self_->request(m.handle, savepoint_timeout, savepoint_atom::value)
-          .then([promise](job_answer& a) mutable { promise.deliver(std::move(a)); }, away);
-      return;
-    case job_request::verb::stop:
-      m.stop_asked = true;
-      self_->send(m.handle, stop_atom::value);
-      break;
-    case job_request::verb::cancel:
-      m.stop_asked = true;
-      self_->send(m.handle, cancel_atom::value);
-      break;
-    case job_request::verb::remove:
-      promise.deliver(
-          refused({errc::invalid_argument, "job " + job.name + " has not ended: stop it first"}));
-      return;
-  }
-  promise.deliver(job_answer{});
-}
-
-caf::result<job_answer> job_keeper_state::ask_ended(const job_request& r, const ledger_job& job) {
-  if (r.what == job_request::verb::savepoint)
-    return refused({errc::cancelled, "job " + job.name + " has ended"});
-  job_answer a;
-  a.report = report_of(job);
-  if (r.what != job_request::verb::describe && r.what != job_request::verb::logs) return a;
-  auto here = std::find_if(ended_.begin(), ended_.end(),
-                           [&job](const auto& x) { return x.first == job.id; });
-  if (here != ended_.end()) {
-    auto promise = self_->make_response_promise<job_answer>();
-    master m{0, here->second, true, false};
-    ask_master(r, job, m, promise);
-    return promise;
-  }
-  if (r.forwarded) return a;
-  // The node that had its master last remembers more than the ledger.
-  auto asked = std::make_shared<size_t>(0);
-  auto best = std::make_shared<job_answer>(a);
-  std::vector<job_keeper_actor> others;
-  for (const auto& [id, p] : peers_)
-    if (p.about.keeper) others.push_back(p.about.keeper);
-  if (others.empty()) return a;
-  auto promise = self_->make_response_promise<job_answer>();
-  *asked = others.size();
-  auto answered = [promise, asked, best]() mutable {
-    if (--*asked == 0) promise.deliver(std::move(*best));
-  };
-  for (const auto& other : others)
-    self_->request(other, describe_timeout, job_request{r.what, job.id, true})
-        .then(
-            [best, answered](job_answer& theirs) mutable {
-              if (!theirs.report.tasks.empty() || !theirs.lines.empty()) *best = std::move(theirs);
-              answered();
-            },
-            [answered](const caf::error&) mutable { answered(); });
-  return promise;
-}
-
-caf::result<job_answer> job_keeper_state::ask_peer(job_request r, const ledger_job& job) {
-  auto p = peers_.find(job.master);
-  if (p == peers_.end() || !p->second.about.keeper) return without_master(r, job);
-  auto promise = self_->make_response_promise<job_answer>();
-  r.job = job.id;
-  r.forwarded = true;
-  auto timeout = r.what == job_request::verb::savepoint ? savepoint_timeout : describe_timeout;
-  auto away = refused(unreachable(job.name));
-  self_->request(p->second.about.keeper, timeout, r)
-      .then([promise](job_answer& a) mutable { promise.deliver(std::move(a)); },
-            [promise, away](const caf::error&) mutable { promise.deliver(away); });
-  return promise;
-}
-
-caf::result<job_answer> job_keeper_state::without_master(const job_request& r,
-                                                         const ledger_job& job) {
-  if (r.what == job_request::verb::cancel && !r.forwarded) {
-    auto promise = self_->make_response_promise<job_answer>();
-    seed_.ledger->end_job(job.id, 0, job_state::stopped, "", later([promise](status s) mutable {
-                            promise.deliver(s ? job_answer{} : refused(s.err()));
-                          }));
-    return promise;
-  }
-  if (r.what == job_request::verb::describe && !r.forwarded) {
-    // It is on its way to another master.
-    job_answer a;
-    a.report = report_of(job);
-    a.report.state = static_cast<uint8_t>(job_state::restarting);
-    return a;
-  }
-  return refused(unreachable(job.name));
-}
-
-caf::result<cluster_report> job_keeper_state::list() {
-  view_ = seed_.ledger->view();
-  auto report = std::make_shared<cluster_report>();
-  for (const auto& [id, n] : view_->nodes) {
-    node_report r;
-    r.name = n.name;
-    r.http = n.http;
-    r.kafka = n.kafka;
-    r.alive = n.alive;
-    r.draining = n.draining;
-    if (id == view_->self) {
-      r.pid = static_cast<uint32_t>(::getpid());
-      r.coordinates = view_->leads;
-    } else if (auto p = peers_.find(id); p != peers_.end()) {
-      r.pid = p->second.about.pid;
-    }
-    report->nodes.push_back(std::move(r));
-  }
-  auto left = std::make_shared<size_t>(view_->jobs.size());
-  if (*left == 0) return *report;
-  auto promise = self_->make_response_promise<cluster_report>();
-  for (const auto& [id, j] : view_->jobs) report->jobs.push_back(report_of(j));
-  auto me = caf::actor_cast<job_keeper_actor>(self_);
-  size_t at = 0;
-  for (const auto& [id, j] : view_->jobs) {
-    self_->request(me, describe_timeout, job_request{job_request::verb::describe, id, false})
-        .then(
-            [promise, report, left, at](job_answer& a) mutable {
-              if (a.error.empty()) report->jobs[at] = std::move(a.report);
-              if (--*left == 0) promise.deliver(std::move(*report));
-            },
-            // What the ledger says stands for a job that does not answer.
-            [promise, report, left](const caf::error&) mutable {
-              if (--*left == 0) promise.deliver(std::move(*report));
-            });
-    ++at;
-  }
-  return promise;
-}
+// -- the end ---------------------------------------------------------------------------------
 
 caf::result<operation_reply> job_keeper_state::close() {
   closing_ = true;
@@ -868,6 +539,8 @@ job_keeper_actor::behavior_type job_keeper_state::start(self_pointer self, keepe
       caf::anon_send(caf::actor_cast<caf::actor>(strong), refresh_atom::value);
   });
   self_->send(self_, refresh_atom::value);
+  clean_up();
+  look_after_copies();
   return {
       [this](const hello_message& h) {
         accept(h);
@@ -888,8 +561,6 @@ job_keeper_actor::behavior_type job_keeper_state::start(self_pointer self, keepe
   };
 }
 
-}  // namespace
-
 job_keeper_actor spawn_job_keeper(caf::actor_system& system, keeper_seed seed) {
   return system.spawn([](job_keeper_state::self_pointer self,
                          keeper_seed s) { return self->state.start(self, std::move(s)); },
@@ -898,7 +569,9 @@ job_keeper_actor spawn_job_keeper(caf::actor_system& system, keeper_seed seed) {
 
 result<uint16_t> publish_job_keeper(caf::actor_system& system, const job_keeper_actor& keeper,
                                     const std::string& host, uint16_t port) {
-  auto got = system.middleman().publish(keeper, port, host.c_str(), true);
+  auto got = system.has_openssl_manager()
+                 ? caf::openssl::publish(keeper, port, host.c_str(), true)
+                 : system.middleman().publish(keeper, port, host.c_str(), true);
   if (!got)
     return error{errc::io, "cannot publish on " + host + ":" + std::to_string(port) + ": " +
                                caf::to_string(got.error())};

@@ -8,11 +8,14 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "runtime/base/result.hpp"
 #include "runtime/flow/coordinator.hpp"
+#include "runtime/kafka/protocol/types.hpp"
 
 namespace weir {
 
@@ -40,8 +43,22 @@ struct ledger_job {
   int32_t master = -1;                   // node that holds the lease; -1: nobody
   uint64_t master_epoch = 0;             // that node's epoch when it got it
   uint64_t token = 0;                    // of the newest tenure; grows
+  std::vector<std::string> libraries;    // hashes of the operator libraries that its plan names
+  std::string origin;                    // it starts from an epoch of this job; empty: afresh
+  uint64_t origin_epoch = 0;
+  std::map<uint64_t, std::string> savepoints;  // epochs that are kept, with their manifests
   friend bool operator==(const ledger_job&, const ledger_job&) = default;
 };
+
+/// Under which name stores keep a savepoint of a job.
+inline std::string savepoint_job(const std::string& job, uint64_t number) {
+  return job + "+" + std::to_string(number);
+}
+
+/// Ids of jobs in the usual form of UUIDs, 8-4-4-4-12 hexadecimal digits: they are typed by people.
+std::string job_id_text(const kafka::uuid&);
+/// Nothing for anything else.
+std::optional<kafka::uuid> parse_job_id(std::string_view);
 
 /// Never changes; a newer one replaces it.
 struct ledger_view {
@@ -68,7 +85,19 @@ class job_ledger {
   virtual void store_file(std::string content, std::function<void(result<std::string> hash)>) = 0;
   /// From this node's disk or another node that has it. errc::not_found.
   virtual void read_file(const std::string& hash, std::function<void(result<std::string>)>) = 0;
+  /// Where the file lies on this node's disk, with the content that its hash names; it is fetched
+  /// from another node when it is not there. errc::not_found: no node that is up has it.
+  virtual void local_file(const std::string& hash,
+                          std::function<void(result<std::string> path)>) = 0;
+  /// Removes this node's files that no job needs any more; those that came only now may be of a job
+  /// that is being submitted. Brings those here that are needed and that this node is one of two to
+  /// have, now that others are gone.
+  virtual void look_after_files() = 0;
 
+  /// The node that leads each partition of a topic of this cluster, by partition; -1: nobody at the
+  /// moment. Empty: there is no such topic.
+  virtual void partition_leaders(const std::string& topic,
+                                 std::function<void(std::vector<int32_t>)>) = 0;
   virtual void submit_job(ledger_job, ledger_done) = 0;
   /// This node asks to be the master: when the job runs and nobody (who is alive) holds the lease,
   /// or it holds it itself (a new tenure). The token fences all older tenures.
@@ -81,6 +110,14 @@ class job_ledger {
   virtual void end_job(const std::string& job, uint64_t token, job_state, std::string error,
                        ledger_done) = 0;
   virtual void delete_job(const std::string& job, ledger_done) = 0;
+  /// The epoch is kept until it is dropped.
+  virtual void keep_savepoint(const std::string& job, uint64_t token, uint64_t number,
+                              std::string manifest, ledger_done) = 0;
+  virtual void drop_savepoint(const std::string& job, uint64_t number, ledger_done) = 0;
 };
+
+/// Whose turn a node is to have a thing that needs a new place, lower ones first: the same for all
+/// who ask.
+uint32_t turn_of(const std::string& thing, int32_t node);
 
 }  // namespace weir

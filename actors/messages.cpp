@@ -2,20 +2,9 @@
 
 #include <cstring>
 
-#include "runtime/column/codec.hpp"
 #include "runtime/flow/split_list.hpp"
 
 namespace weir {
-
-std::vector<char> encode_rows(const batch_ptr& rows) {
-  // Bytes over a socket are not this process's batches: their own pool, without a limit.
-  static memory_pool wire_pool;
-  auto message = encode_batch(rows, wire_pool, {.checksum = false});
-  weir_assert(message.ok(), "batches of the engine are far below the format's limits");
-  std::vector<char> bytes(message->bytes);
-  message->copy_to(reinterpret_cast<std::byte*>(bytes.data()));
-  return bytes;
-}
 
 std::vector<char> flatten(const std::vector<state_chunk>& chunks) {
   std::string out;

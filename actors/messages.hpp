@@ -16,14 +16,14 @@
 
 namespace weir {
 
-/// A channel_message under way. Between processes `encoded` has the rows until the receiver, which
-/// knows the channel's schema, decodes them.
+/// A channel_message under way to a task. From another process (actors/data) `encoded` has the rows
+/// until the task, which knows the channel's schema, decodes them. Never leaves the process.
 struct stream_message {
   channel_message body;
-  std::vector<char> encoded;
+  buffer_ref encoded;
 };
-std::vector<char> encode_rows(const batch_ptr&);
 
+/// Never leaves the process.
 struct credit_message {
   uint32_t channel = 0;
   uint64_t bytes = 0;
@@ -51,14 +51,22 @@ struct release_watermark_message {
 
 /// From a task to its job master.
 struct task_event {
-  enum class what : uint8_t { opened, acknowledged, committed, need_splits, ended, failed };
+  enum class what : uint8_t {
+    opened,
+    acknowledged,
+    committed,
+    need_splits,
+    ended,
+    failed,
+    cut_off,  // a connection to another task's process is over
+  };
   uint32_t task = 0;
   uint32_t attempt = 0;
   what kind = what::opened;
   uint64_t number = 0;  // epoch
   int64_t stall_ns = 0;
-  uint8_t code = 0;  // failed: errc
-  std::string text;  // failed
+  uint8_t code = 0;  // failed, cut_off: errc
+  std::string text;  // failed, cut_off
 };
 
 /// Counters of one operator of one task.
@@ -69,7 +77,7 @@ struct operator_report {
 };
 struct task_report {
   uint32_t task = 0, attempt = 0, chain = 0, subtask = 0;
-  std::string node;
+  std::string node, placed;  // where it is, and why there
   uint64_t busy_ns = 0, backpressured_ns = 0, idle_ns = 0;
   int64_t watermark = INT64_MIN;
   int64_t at_ns = 0;               // the node's monotonic clock, when these numbers were true
@@ -96,14 +104,12 @@ struct job_report {
   uint64_t input_weight = 0;  // of all splits of bounded sources: bytes or rows
   bool bounded = true;
   std::string last_epoch_error;
-  std::string master;  // name of the node that has the job's master; empty: nobody at the moment
+  std::string master;     // name of the node that has the job's master; empty: nobody at the moment
+  std::string waits_for;  // what the job, or the epoch under way, waits for; empty: nothing
   std::vector<task_report> tasks;
+  std::vector<uint64_t> savepoints;  // epochs that are kept
 };
 
-template <class I>
-typename I::result_type inspect(I& f, credit_message& x) {
-  return f(caf::meta::type_name("credit"), x.channel, x.bytes, x.batches);
-}
 template <class I>
 typename I::result_type inspect(I& f, trigger_message& x) {
   return f(caf::meta::type_name("trigger"), x.number, x.completed, x.token);
@@ -134,25 +140,17 @@ typename I::result_type inspect(I& f, operator_report& x) {
 template <class I>
 typename I::result_type inspect(I& f, task_report& x) {
   return f(caf::meta::type_name("task_report"), x.task, x.attempt, x.chain, x.subtask, x.node,
-           x.busy_ns, x.backpressured_ns, x.idle_ns, x.watermark, x.at_ns, x.stalls_ns,
+           x.placed, x.busy_ns, x.backpressured_ns, x.idle_ns, x.watermark, x.at_ns, x.stalls_ns,
            x.operators);
 }
 template <class I>
 typename I::result_type inspect(I& f, job_report& x) {
   return f(caf::meta::type_name("job_report"), x.id, x.name, x.state, x.error, x.completed_epoch,
            x.completed_at, x.started_at, x.now, x.restarts, x.input_weight, x.bounded,
-           x.last_epoch_error, x.master, x.tasks);
+           x.last_epoch_error, x.master, x.waits_for, x.tasks, x.savepoints);
 }
 
 /// Flat forms of what carries buffers.
-template <class I>
-typename I::result_type inspect(I& f, stream_message& x) {
-  if constexpr (I::reads_state)
-    if (x.body.rows && x.encoded.empty()) x.encoded = encode_rows(x.body.rows);
-  auto& b = x.body;
-  return f(caf::meta::type_name("stream_message"), b.channel.value, b.sequence, b.kind, b.unaligned,
-           b.value, b.completed.value, b.bytes, x.encoded);
-}
 std::vector<char> flatten(const std::vector<state_chunk>&);
 bool unflatten(const std::vector<char>&, std::vector<state_chunk>&);
 /// A list of chunks within a message, while that is inspected.

@@ -1,6 +1,7 @@
 #include "actors/node.hpp"
 
 #include <caf/io/all.hpp>
+#include <caf/openssl/all.hpp>
 
 #include <stdlib.h>
 
@@ -9,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <thread>
 
 #include "actors/store.hpp"
@@ -26,6 +28,8 @@ constexpr size_t max_throughput = 8;
 constexpr uint64_t window_bytes_min = 256u << 10;
 constexpr uint64_t window_bytes_max = 4u << 20;
 constexpr uint32_t window_batches = 16;
+// A task answers between two slices of its work.
+constexpr auto adopt_timeout = std::chrono::seconds(3);
 // For a commit that is under way when the node ends.
 constexpr auto store_close_timeout = std::chrono::seconds(10);
 
@@ -38,9 +42,14 @@ struct node_state {
   };
   std::string node_name;
   task_environment environment;
+  data_exchange* exchange = nullptr;
   std::map<std::string, std::vector<running_task>> running;  // by job
   /// Of each job: the highest tenure of a master that was heard of; lower ones are refused.
   std::map<std::string, uint64_t> tokens;
+  /// And the tenure and attempt below which tasks are over.
+  std::map<std::string, std::pair<uint64_t, uint32_t>> fenced;
+  library_source libraries;
+  uint64_t life = 0;  // counts how often the cluster has given the node up
 
   void gone(const caf::actor_addr& address) {
     for (auto& [job, tasks] : running)
@@ -63,32 +72,65 @@ void end_tasks(node_pointer self, const std::string& job, F which) {
 void fence(node_pointer self, const std::string& job, uint64_t token, uint32_t attempt) {
   auto& newest = self->state.tokens[job];
   newest = std::max(newest, token);
+  auto& over = self->state.fenced[job];
+  over = std::max(over, std::pair(token, attempt));
   end_tasks(self, job, [token, attempt](const auto& t) {
     return std::pair(t.token, t.attempt) < std::pair(token, attempt);
   });
 }
 
-deploy_reply deploy(node_pointer self, const deploy_message& m) {
-  deploy_reply reply;
-  auto refuse = [&reply](const error& e) {
-    reply.code = static_cast<uint8_t>(e.code);
-    reply.error = e.message;
-    reply.tasks.clear();
-    return reply;
-  };
+/// The tasks of the job here belong to the master that asks; each says how it stands.
+caf::result<adopt_reply> adopt(node_pointer self, const adopt_message& m) {
   if (m.token < self->state.tokens[m.job])
-    return refuse({errc::cancelled, "the job has a newer master"});
+    return adopt_reply{"the job has a newer master", static_cast<uint8_t>(errc::cancelled), {}};
   self->state.tokens[m.job] = m.token;
-  auto plan = decode_plan(std::as_bytes(std::span(m.plan)));
-  if (!plan) return refuse(plan.err());
-  auto shared_plan = std::make_shared<const physical_plan>(std::move(*plan));
+  auto running = self->state.running.find(m.job);
+  if (running == self->state.running.end()) return adopt_reply{};
+  auto promise = self->make_response_promise<adopt_reply>();
+  auto left = std::make_shared<size_t>(running->second.size());
+  auto reply = std::make_shared<adopt_reply>();
+  auto one_less = [promise, left, reply]() mutable {
+    if (--*left == 0) promise.deliver(std::move(*reply));
+  };
+  for (auto& t : running->second) {
+    t.token = m.token;
+    self->request(t.handle, adopt_timeout, m)
+        .then(
+            [reply, one_less](adopted_task& a) mutable {
+              reply->tasks.push_back(std::move(a));
+              one_less();
+            },
+            // It has just ended, or is stuck: not one that goes on.
+            [one_less](const caf::error&) mutable { one_less(); });
+  }
+  return promise;
+}
+
+deploy_reply refuse_deployment(const error& e) {
+  deploy_reply reply;
+  reply.code = static_cast<uint8_t>(e.code);
+  reply.error = e.message;
+  return reply;
+}
+
+deploy_reply spawn_tasks(node_pointer self, const deploy_message& m, physical_plan plan) {
+  // While libraries were fetched another master may have spoken.
+  if (m.token < self->state.tokens[m.job])
+    return refuse_deployment({errc::cancelled, "the job has a newer master"});
+  deploy_reply reply;
+  auto shared_plan = std::make_shared<const physical_plan>(std::move(plan));
   auto graph = build_task_graph(*shared_plan);
-  if (!graph) return refuse(graph.err());
+  if (!graph) return refuse_deployment(graph.err());
   auto shared_graph = std::make_shared<const task_graph>(std::move(*graph));
   for (auto id : m.tasks)
     if (id >= shared_graph->tasks.size())
-      return refuse({errc::invalid_argument, "the plan has no task " + std::to_string(id)});
-  end_tasks(self, m.job, [&m](const auto& t) { return t.token < m.token; });
+      return refuse_deployment(
+          {errc::invalid_argument, "the plan has no task " + std::to_string(id)});
+  // Also what these tasks replace, should it still be there.
+  std::set<uint32_t> replaced(m.tasks.begin(), m.tasks.end());
+  end_tasks(self, m.job, [&m, &replaced](const auto& t) {
+    return t.token < m.token || (replaced.contains(t.task) && t.attempt < m.attempt);
+  });
   for (auto id : m.tasks) {
     task_seed seed;
     seed.job = m.job;
@@ -100,6 +142,7 @@ deploy_reply deploy(node_pointer self, const deploy_message& m) {
     seed.attempt = attempt_id{m.attempt};
     seed.token = m.token;
     seed.environment = self->state.environment;
+    seed.exchange = self->state.exchange;
     seed.window = {m.window_bytes, m.window_batches};
     seed.alignment_limit_us = m.alignment_limit_us;
     auto task = spawn_task(self->system(), std::move(seed));
@@ -110,6 +153,74 @@ deploy_reply deploy(node_pointer self, const deploy_message& m) {
   return reply;
 }
 
+/// A deployment that waits for libraries of its plan.
+struct waiting_deployment {
+  deploy_message message;
+  physical_plan plan;
+  caf::typed_response_promise<deploy_reply> promise;
+  size_t left = 0;
+  uint64_t life = 0;  // node_state::life when it was asked for
+  bool refused = false;
+};
+
+void library_came(node_pointer self, const std::shared_ptr<waiting_deployment>& d,
+                  const std::string& content, const result<std::string>& path) {
+  if (d->refused) return;
+  auto refuse = [&d](const error& e) {
+    d->refused = true;
+    d->promise.deliver(refuse_deployment(e));
+  };
+  for (auto& n : d->plan.operators)
+    if (auto* c = std::get_if<custom_spec>(&n.spec); c && c->content == content) {
+      // What is not there now may be once a node is back: not a fault of the job.
+      if (!path)
+        return refuse({errc::timeout, "operator library " + c->library + " of \"" + n.id +
+                                          "\" cannot be had: " + path.err().message});
+      c->local = *path;
+    }
+  if (--d->left != 0) return;
+  if (d->life != self->state.life)
+    return refuse({errc::cancelled, "the cluster had given the node up meanwhile"});
+  // Newer attempts may have been deployed, or this one may be over, while libraries came.
+  const auto& m = d->message;
+  const auto fenced = self->state.fenced.find(m.job);
+  bool over = fenced != self->state.fenced.end() && std::pair(m.token, m.attempt) < fenced->second;
+  if (const auto running = self->state.running.find(m.job); running != self->state.running.end())
+    for (const auto& t : running->second)
+      over |= t.attempt > m.attempt &&
+              std::find(m.tasks.begin(), m.tasks.end(), t.task) != m.tasks.end();
+  if (over) return refuse({errc::io, "a newer attempt runs already"});
+  d->promise.deliver(spawn_tasks(self, d->message, std::move(d->plan)));
+}
+
+caf::result<deploy_reply> deploy(node_pointer self, const deploy_message& m) {
+  if (m.token < self->state.tokens[m.job])
+    return refuse_deployment({errc::cancelled, "the job has a newer master"});
+  self->state.tokens[m.job] = m.token;
+  auto plan = decode_plan(std::as_bytes(std::span(m.plan)));
+  if (!plan) return refuse_deployment(plan.err());
+  std::set<std::string> contents;
+  for (const auto& n : plan->operators)
+    if (const auto* c = std::get_if<custom_spec>(&n.spec); c && !c->content.empty())
+      contents.insert(c->content);
+  if (contents.empty()) return spawn_tasks(self, m, std::move(*plan));
+  if (!self->state.libraries)
+    return refuse_deployment({errc::unsupported, "this process cannot fetch operator libraries"});
+  auto d = std::make_shared<waiting_deployment>();
+  d->message = m;
+  d->plan = std::move(*plan);
+  d->promise = self->make_response_promise<deploy_reply>();
+  d->left = contents.size();
+  d->life = self->state.life;
+  auto me = caf::actor_cast<node_actor>(self);
+  for (const auto& content : contents)
+    self->state.libraries(content, [self, me, d, content](const result<std::string>& path) {
+      caf::anon_send(
+          me, call_message{[self, d, content, path] { library_came(self, d, content, path); }});
+    });
+  return d->promise;
+}
+
 }  // namespace
 
 credit window_for(size_t memory_bytes, size_t channels) {
@@ -117,24 +228,43 @@ credit window_for(size_t memory_bytes, size_t channels) {
   return {std::clamp(share, window_bytes_min, window_bytes_max), window_batches};
 }
 
-node_actor spawn_node(caf::actor_system& system, std::string name, task_environment environment) {
+credit_budget::limits rows_in_flight(size_t memory_bytes) {
+  return {memory_bytes / 4, memory_bytes / 8};
+}
+
+node_actor spawn_node(caf::actor_system& system, std::string name, task_environment environment,
+                      data_exchange* exchange, library_source libraries) {
   return system.spawn(
-      [](node_pointer self, std::string n, task_environment e) -> node_actor::behavior_type {
+      [](node_pointer self, std::string n, task_environment e, data_exchange* x,
+         library_source l) -> node_actor::behavior_type {
+        self->state.libraries = std::move(l);
         self->state.node_name = std::move(n);
         self->state.environment = e;
+        self->state.exchange = x;
         self->set_down_handler([self](const caf::down_msg& m) { self->state.gone(m.source); });
         return {
             [self](const deploy_message& m) { return deploy(self, m); },
+            [self](const adopt_message& m) { return adopt(self, m); },
+            [self](load_atom,
+                   const std::string& but_not) -> caf::result<uint32_t, uint64_t, uint32_t> {
+              uint32_t tasks = 0;
+              for (const auto& [job, running] : self->state.running)
+                if (job != but_not) tasks += static_cast<uint32_t>(running.size());
+              return {static_cast<uint32_t>(self->system().scheduler().num_workers()),
+                      uint64_t{self->state.environment.memory->limit()}, tasks};
+            },
             [self](fence_atom, const std::string& job, uint64_t token, uint32_t attempt) {
               fence(self, job, token, attempt);
             },
             [self](close_atom) {
+              ++self->state.life;
               for (const auto& [job, tasks] : self->state.running)
                 for (const auto& t : tasks) self->send_exit(t.handle, caf::exit_reason::kill);
             },
+            [](const call_message& m) { m.run(); },
         };
       },
-      std::move(name), environment);
+      std::move(name), environment, exchange, std::move(libraries));
 }
 
 node_process::node_process(node_options o)
@@ -180,11 +310,28 @@ status node_process::open() {
     // A node that is cut off or stopped is noticed after three silent seconds.
     config_->set("middleman.heartbeat-interval", caf::timespan(std::chrono::seconds(1)));
     config_->set("middleman.connection-timeout", caf::timespan(std::chrono::seconds(3)));
+    if (const auto& tls = options_.peers_tls; !tls.empty()) {
+      config_->load<caf::openssl::manager>();
+      config_->openssl_certificate = tls.certificate;
+      config_->openssl_key = tls.key;
+      config_->openssl_cafile = tls.authority;
+    }
+    data_options rows;
+    rows.host = options_.rows_host;
+    rows.build = options_.build;
+    rows.memory = &memory_;
+    rows.limits = rows_in_flight(options_.memory_bytes);
+    rows.checksum = options_.rows_checksum;
+    WEIR_ASSIGN(rows.tls, tls_context::load(options_.peers_tls));
+    rows.log = options_.log;
+    WEIR_ASSIGN(exchange_, data_exchange::open(std::move(rows)));
+    placement_.rows = exchange_->address();
   }
   system_ = std::make_unique<caf::actor_system>(*config_);
   placement_.name = options_.name;
   placement_.store = spawn_store(*system_, std::move(store));
-  placement_.node = spawn_node(*system_, options_.name, environment());
+  placement_.node =
+      spawn_node(*system_, options_.name, environment(), exchange_.get(), options_.libraries);
   return {};
 }
 

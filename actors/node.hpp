@@ -9,11 +9,17 @@
 #include <memory>
 #include <string>
 
+#include "actors/data/exchange.hpp"
 #include "actors/interfaces.hpp"
 #include "actors/job.hpp"
 #include "runtime/flow/task_builder.hpp"
+#include "runtime/io/tls.hpp"
 
 namespace weir {
+
+/// Gives the path of a library of custom operators by the hash of its content, on any thread, once.
+using library_source =
+    std::function<void(const std::string& content, std::function<void(result<std::string> path)>)>;
 
 struct node_options {
   std::string name = "local";
@@ -22,7 +28,14 @@ struct node_options {
   unsigned scheduler_threads = 0;  // 0 = cores
   unsigned io_threads = 2;
   bool network = false;  // actors of other processes can be reached
+  tls_files peers_tls;   // then: under TLS, if there are files
+  // With network: where this node takes rows from tasks of others.
+  std::string rows_host = "127.0.0.1";
+  std::string build;  // what others are told when they cannot talk to this one
+  bool rows_checksum = false;
+  std::function<void(std::string)> log;  // any thread
   std::string log_level = "warn";
+  library_source libraries;  // none: plans name operator libraries by their paths
 };
 
 struct job_options {
@@ -35,8 +48,13 @@ struct job_options {
 /// keep batches flowing and latency low.
 credit window_for(size_t memory_bytes, size_t channels);
 
-/// Spawns the node actor.
-node_actor spawn_node(caf::actor_system&, std::string name, task_environment);
+/// What a node's tasks may have from other processes before credit is held back: as much as the
+/// windows of one job may take of the memory budget, half of it from one process.
+credit_budget::limits rows_in_flight(size_t memory_bytes);
+
+/// Spawns the node actor. `exchange`: for rows from and to other processes; may be null.
+node_actor spawn_node(caf::actor_system&, std::string name, task_environment,
+                      data_exchange* exchange, library_source libraries = {});
 
 class node_process {
  public:
@@ -53,6 +71,8 @@ class node_process {
   memory_pool& memory() { return memory_; }
   const placement& self() const { return placement_; }
   task_environment environment();
+  /// Null without network.
+  const data_exchange* exchange() const { return exchange_.get(); }
 
  private:
   explicit node_process(node_options);
@@ -63,6 +83,7 @@ class node_process {
   system_clock clock_;
   std::unique_ptr<file_system> files_;
   std::unique_ptr<io_executor> io_;
+  std::unique_ptr<data_exchange> exchange_;  // tasks use it to their end
   std::unique_ptr<caf::actor_system_config> config_;
   std::unique_ptr<caf::actor_system> system_;
   placement placement_;

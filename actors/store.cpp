@@ -4,7 +4,11 @@
 #include <map>
 #include <set>
 
+#include "actors/job_ledger.hpp"
+#include "actors/job_manifest.hpp"
+#include "runtime/column/text.hpp"
 #include "runtime/flow/source_driver.hpp"
+#include "runtime/flow/task_snapshot.hpp"
 #include "runtime/plan/plan.hpp"
 #include "runtime/snapshot/checksum.hpp"
 #include "runtime/snapshot/memory_snapshot.hpp"
@@ -15,27 +19,57 @@ namespace {
 
 // Folding reads this much per step, so that chunks of the next epoch wait at most some 10 ms.
 constexpr size_t fold_step_bytes = 8u << 20;
-// Key under which a manifest keeps a source's split pool.
+// Keys under which a manifest keeps a source's split pool, and the tenure of the master that set a
+// savepoint's part aside.
 constexpr std::string_view pool_prefix = "splits:";
+constexpr const char* tenure_key = "tenure";
 
 struct store_state {
   static inline const char* name = "weir.store";
   std::shared_ptr<snapshot_store> store;
-  /// Of each job: the epoch under way. Chunks of others come too late: numbers are not used again.
+  /// Of each job: the epoch under way. Chunks of older ones come too late: numbers are not used
+  /// again.
   std::map<std::string, uint64_t> under_way;
+  /// Chunks of a newer one, of which the master's word has not come yet: that and the barriers take
+  /// different connections. Of each job those of the newest epoch, until its word comes, or that of
+  /// a later one.
+  std::map<std::string, std::pair<uint64_t, std::vector<chunks_message>>> early;
   /// Chunks that could not be staged: the epoch's commit has to fail.
   std::map<std::pair<std::string, uint64_t>, error> damaged;
   bool folding = false;
   /// Stores of other nodes that get a copy of all that is written for a job's part here.
   std::map<std::string, std::vector<store_actor>> copies;
+  /// Copies whose end or loss is told, and commits that wait for them: a request that was lost with
+  /// a connection is never answered.
+  std::set<caf::actor_addr> watched;
+  struct copying {
+    caf::actor_addr copy;
+    std::function<void(const operation_reply&)> answer;
+  };
+  std::map<uint64_t, copying> copying_by_number;
+  uint64_t next_copying = 0;
+  /// Bytes that copies of a job's part were sent since its last epoch was complete.
+  std::map<std::string, uint64_t> copied_bytes;
   /// What a part starts from, until its first epoch is durable.
   std::map<std::string, std::vector<state_chunk>> seeds;
+  /// Of each part: how much of the epoch under way tasks have given, not counting what it starts
+  /// from.
+  struct given {
+    uint64_t chunks = 0, bytes = 0;
+  };
+  std::map<std::string, given> taken;
   /// Of each job: the highest tenure of a master that was heard of; lower ones are refused.
   std::map<std::string, uint64_t> tokens;
 };
 
-// A copy that does not answer fails the epoch, not the node.
-constexpr auto copy_timeout = std::chrono::seconds(60);
+// A copy that does not answer fails the epoch, not the node. How long it may take follows from what
+// it has to write: a question that was lost with a link must not hold the job up for long.
+constexpr auto copy_timeout = std::chrono::seconds(15);
+constexpr uint64_t copy_bytes_per_second = 10u << 20;
+
+std::chrono::seconds copy_limit(uint64_t bytes) {
+  return copy_timeout + std::chrono::seconds(bytes / copy_bytes_per_second);
+}
 
 snapshot_key key_of(const std::string& job) {
   auto at = job.find('@');
@@ -56,8 +90,52 @@ operation_reply reply_of(const status& s) {
   return {s.err().message, static_cast<uint8_t>(s.err().code)};
 }
 
+uint64_t bytes_of(const std::vector<state_chunk>& chunks) {
+  uint64_t n = 0;
+  for (const auto& c : chunks) n += c.bytes.size();
+  return n;
+}
+
+/// The part's epoch as one of a job of its own: what the store forgets of the part from now on is
+/// no matter to it.
+status pin(store_state& state, const std::string& part, epoch number, uint64_t token) {
+  const auto key = key_of(part);
+  const snapshot_key kept{savepoint_job(key.job, number.value), key.node};
+  if (!state.store->epochs(kept).empty()) return {};
+  WEIR_ASSIGN(auto manifest, state.store->manifest(key, number));
+  WEIR_ASSIGN(auto all, state.store->load_all(key, number));
+  std::erase_if(all, [number](const state_chunk& c) {
+    return is_edge_state(c.operator_id) && c.written != number;
+  });
+  WEIR_ASSIGN(auto chunks, as_import(std::move(all), number));
+  manifest.key = kept;
+  manifest.metadata[tenure_key] = std::to_string(token);
+  for (auto& o : manifest.operators) o.states.clear();
+  auto done = state.store->put(kept, number, std::move(chunks));
+  if (done) done = state.store->commit(std::move(manifest));
+  if (!done) state.store->abort(kept, number);
+  return done;
+}
+
+/// Whose state an epoch has, and which splits nobody read, in the manifest's form.
+template <class Epoch>
+void note_operators(snapshot_manifest& manifest, const Epoch& e) {
+  for (const auto& o : e.operators)
+    manifest.operators.push_back({o.id, o.name, o.parallelism, o.state_fingerprint, {}});
+  for (const auto& [id, text] : e.split_pools)
+    manifest.metadata[std::string(pool_prefix) + id] = text;
+}
+
 operation_reply commit(store_state& state, const commit_message& m) {
   auto key = key_of(m.job);
+  const auto here = std::exchange(state.taken[m.job], {});
+  if (m.chunks != UINT64_MAX && (here.chunks != m.chunks || here.bytes != m.bytes))
+    state.damaged.emplace(
+        std::pair(m.job, m.number),
+        error{errc::timeout, "of " + std::to_string(m.chunks) + " chunks with " +
+                                 std::to_string(m.bytes) + " bytes that were sent " +
+                                 std::to_string(here.chunks) + " with " +
+                                 std::to_string(here.bytes) + " came"});
   if (auto it = state.damaged.find({m.job, m.number}); it != state.damaged.end()) {
     auto cause = it->second;
     state.damaged.erase(it);
@@ -76,11 +154,9 @@ operation_reply commit(store_state& state, const commit_message& m) {
   manifest.ended_us = m.ended;
   manifest.finished = m.finished;
   manifest.parts = m.parts;
-  for (const auto& o : m.operators)
-    manifest.operators.push_back({o.id, o.name, o.parallelism, o.state_fingerprint, {}});
-  for (const auto& [id, text] : m.split_pools)
-    manifest.metadata[std::string(pool_prefix) + id] = text;
-  auto done = state.store->commit(std::move(manifest));
+  note_operators(manifest, m);
+  // With what it starts from, an epoch has all that the part consists of.
+  auto done = state.store->commit(std::move(manifest), state.seeds.contains(m.job));
   if (done) state.seeds.erase(m.job);
   return reply_of(done);
 }
@@ -91,22 +167,59 @@ void stage(store_state& state, const std::string& job, uint64_t number,
   if (!s) state.damaged.emplace(std::pair(job, number), s.err());
 }
 
+/// To the newest complete epoch: of several parts some may have become durable in an epoch that was
+/// given up. A part whose first epoch that was keeps it: what its tasks write next covers the same
+/// changes.
+void go_back(store_state& state, const snapshot_key& key, const begin_message& m, bool begins) {
+  auto fail = [&](const error& e) { state.damaged.emplace(std::pair(m.job, m.number), e); };
+  auto s = state.store->rewind(key, epoch{m.completed});
+  // What a deployment of the same name left behind has no epoch.
+  if (!s && s.err().code == errc::not_found && begins) s = state.store->drop(key);
+  if (!s && s.err().code != errc::not_found) return fail(s.err());
+  // What tasks write from now on is changes since the newest complete epoch: without that, it must
+  // not look as if there was one.
+  const auto epochs = state.store->epochs(key);
+  const bool lacks =
+      epochs.empty() ? m.completed != 0
+                     : epochs.front().value <= m.completed && epochs.back().value != m.completed;
+  if (lacks && !begins)
+    fail({errc::not_found,
+          "part " + m.job + " lacks epoch " + std::to_string(m.completed) + ", which is complete"});
+}
+
 void begin(store_state& state, const begin_message& m) {
-  state.under_way[m.job] = m.number;
-  // Of several parts some may have become durable in an epoch that was given up. A part whose
-  // first epoch that was keeps it: what its tasks write next covers the same changes.
+  auto [before, first] = state.under_way.emplace(m.job, m.number);
+  // The master that began it is gone.
+  if (!first && before->second != m.number)
+    state.store->abort(key_of(m.job), epoch{before->second});
+  before->second = m.number;
+  state.taken.erase(m.job);
   auto key = key_of(m.job);
-  if (!key.node.empty())
-    if (auto s = state.store->rewind(key, epoch{m.completed});
-        !s && s.err().code != errc::not_found)
-      state.damaged.emplace(std::pair(m.job, m.number), s.err());
   auto seed = state.seeds.find(m.job);
+  if (!key.node.empty()) go_back(state, key, m, seed != state.seeds.end());
   if (seed == state.seeds.end()) return;
   auto chunks = as_import(seed->second, epoch{m.number});
   if (chunks)
     stage(state, m.job, m.number, std::move(*chunks));
   else
     state.damaged.emplace(std::pair(m.job, m.number), chunks.err());
+}
+
+void hold_early(store_state& state, chunks_message m) {
+  auto& [number, held] = state.early[m.job];
+  if (m.number < number) return;
+  if (m.number > number) held.clear();
+  number = m.number;
+  held.push_back(std::move(m));
+}
+
+std::vector<chunks_message> take_early(store_state& state, const std::string& job,
+                                       uint64_t number) {
+  auto it = state.early.find(job);
+  if (it == state.early.end() || it->second.first > number) return {};
+  auto held = std::move(it->second);
+  state.early.erase(it);
+  return held.first == number ? std::move(held.second) : std::vector<chunks_message>();
 }
 
 /// Adds what the manifest of `number` says.
@@ -117,6 +230,8 @@ status describe_epoch(store_state& state, const snapshot_key& key, epoch number,
   reply.number = number.value;
   reply.finished = manifest.finished;
   reply.parts = manifest.parts;
+  reply.began = manifest.started_us;
+  reply.ended = manifest.ended_us;
   reply.fingerprint = manifest.fingerprint;
   reply.plan.assign(manifest.plan.begin(), manifest.plan.end());
   for (const auto& o : manifest.operators)
@@ -192,17 +307,46 @@ void seed_copies(store_actor::stateful_pointer<store_state> self, const begin_me
   for (const auto& other : m.copies) {
     if (std::find(known.begin(), known.end(), other) != known.end()) continue;
     if (auto seed = state.seeds.find(m.job); seed != state.seeds.end()) {
+      state.copied_bytes[m.job] += bytes_of(seed->second);
       self->send(other, seed_message{m.job, seed->second, {}, m.token});
       continue;
     }
     if (state.store->epochs(key).empty()) continue;
     auto all = state.store->load_all(key, state.store->epochs(key).back());
-    if (all)
+    // Rows that were on their way in an epoch before are not in the ones to come.
+    if (all) std::erase_if(*all, [](const state_chunk& c) { return is_edge_state(c.operator_id); });
+    if (all) {
+      state.copied_bytes[m.job] += bytes_of(*all);
       self->send(other, seed_message{m.job, std::move(*all), {}, m.token});
-    else
+    } else {
       state.damaged.emplace(std::pair(m.job, m.number), all.err());
+    }
   }
   known = m.copies;
+  for (const auto& other : known)
+    if (state.watched.insert(other.address()).second) self->monitor(other);
+}
+
+/// A copy is out of reach: what was on its way to it may be lost. It begins anew when it is there
+/// again, and epochs that it was to have a part in are not complete.
+void lose_copy(store_state& state, const caf::actor_addr& copy) {
+  state.watched.erase(copy);
+  const error lost{errc::timeout, "the node with the copy is out of reach"};
+  for (auto& [job, copies] : state.copies) {
+    if (std::erase_if(copies, [&](const store_actor& a) { return a.address() == copy; }) == 0)
+      continue;
+    auto it = state.under_way.find(job);
+    if (it == state.under_way.end()) continue;
+    auto durable = state.store->epochs(key_of(job));
+    if (durable.empty() || durable.back().value < it->second)
+      state.damaged.emplace(std::pair(job, it->second), lost);
+  }
+  auto all = std::exchange(state.copying_by_number, {});
+  for (auto& [number, c] : all)
+    if (c.copy == copy)
+      c.answer({lost.message, static_cast<uint8_t>(lost.code)});
+    else
+      state.copying_by_number.emplace(number, std::move(c));
 }
 
 /// Forgets what is under way of parts of `job` that `which` accepts, and their epochs.
@@ -215,36 +359,127 @@ void drop_parts(store_state& state, const std::string& job, F which) {
     });
   };
   forget(state.under_way);
+  forget(state.early);
   forget(state.seeds);
+  forget(state.taken);
   forget(state.copies);
+  forget(state.copied_bytes);
   // What cannot be dropped is only a matter of space.
   for (const auto& key : state.store->jobs())
     if (key.job == job && which(key.node)) (void)state.store->drop(key);
+}
+
+/// Whether every chunk of the part's epoch is here. Their bytes are checked when they are used.
+bool is_whole(const store_state& state, const std::string& part, uint64_t number) {
+  const auto key = key_of(part);
+  // What came later was complete at some nodes only, and never will be.
+  (void)state.store->rewind(key, epoch{number});
+  const auto epochs = state.store->epochs(key);
+  if (epochs.empty() || epochs.back().value != number) return false;
+  const auto sound = state.store->newest_sound(key, false);
+  return sound && sound->number.value == number;
+}
+
+/// A part of an epoch that is kept, from another store, in place of whatever is here of it.
+status import_part(store_state& state, import_message& m) {
+  if (is_whole(state, m.part, m.number)) return {};
+  const auto& about = m.from.about;
+  WEIR_ASSIGN(auto plan, decode_plan(std::as_bytes(std::span(about.plan))));
+  const epoch number{m.number};
+  std::vector<state_chunk> all;
+  for (auto& list : m.from.chunks)
+    for (auto& c : list)
+      if (!is_edge_state(c.operator_id) || c.written == number) all.push_back(std::move(c));
+  WEIR_ASSIGN(auto chunks, as_import(std::move(all), number));
+  snapshot_manifest manifest;
+  manifest.key = key_of(m.part);
+  manifest.number = number;
+  manifest.job_name = plan.name;
+  manifest.fingerprint = about.fingerprint;
+  manifest.plan.assign(about.plan.begin(), about.plan.end());
+  manifest.key_groups = plan.key_groups;
+  manifest.mode = static_cast<uint8_t>(plan.mode);
+  manifest.started_us = about.began;
+  manifest.ended_us = about.ended;
+  manifest.finished = about.finished;
+  manifest.parts = about.parts;
+  note_operators(manifest, about);
+  const auto key = manifest.key;
+  WEIR_TRY(state.store->drop(key));
+  auto done = state.store->put(key, number, std::move(chunks));
+  if (done) done = state.store->commit(std::move(manifest));
+  if (!done) state.store->abort(key, number);
+  return done;
+}
+
+/// A part of savepoint "JOB+N": whether `job` may still need it.
+bool is_kept(const store_state& state, const snapshot_key& part, const ledger_job& job) {
+  const auto number = parse_int64(std::string_view(part.job).substr(job.id.size() + 1));
+  if (number && job.savepoints.contains(static_cast<uint64_t>(*number))) return true;
+  if (has_ended(job.state)) return false;
+  // Its master may be about to have it noted, unless that tenure is over.
+  const auto epochs = state.store->epochs(part);
+  const auto manifest = state.store->manifest(part, epochs.back());
+  if (!manifest) return false;
+  const auto text = manifest->metadata.find(tenure_key);
+  const auto tenure = text == manifest->metadata.end() ? std::nullopt : parse_int64(text->second);
+  return tenure && static_cast<uint64_t>(*tenure) >= job.token;
+}
+
+/// Whether a part that lies here is needed by what the cluster knows.
+bool is_needed(const store_state& state, const snapshot_key& part, const ledger_view& known) {
+  const auto id = part.job.substr(0, part.job.find('+'));
+  const auto job = known.jobs.find(id);
+  // One that was heard of in this life may be too new to be known; should it be gone, that is told.
+  if (job == known.jobs.end()) return state.tokens.contains(id);
+  if (id != part.job) return is_kept(state, part, job->second);
+  if (!has_ended(job->second.state)) return true;  // its master says which parts it needs
+  if (job->second.newest == 0) return false;
+  const auto last = decode_job_manifest(job->second.manifest);
+  return !last || std::any_of(last->parts.begin(), last->parts.end(),
+                              [&part](const auto& p) { return p.name == part.node; });
+}
+
+void sweep(store_state& state, const ledger_view& known) {
+  for (const auto& part : state.store->jobs())
+    // Jobs of one process are nobody's in the cluster.
+    if (!part.node.empty() && !is_needed(state, part, known))
+      drop_parts(state, part.job, [&part](const std::string& name) { return name == part.node; });
 }
 
 store_actor::behavior_type store_behavior(store_actor::stateful_pointer<store_state> self,
                                           std::shared_ptr<snapshot_store> store) {
   self->state.store = std::move(store);
   auto* state = &self->state;
+  self->set_down_handler([state](const caf::down_msg& m) { lose_copy(*state, m.source); });
+  auto take = [self, state](chunks_message& m) {
+    auto it = state->under_way.find(m.job);
+    const bool begun = it != state->under_way.end();
+    if ((begun && m.number < it->second) || is_over(*state, m.job, m.token)) return;
+    if (!begun || m.number > it->second) return hold_early(*state, std::move(m));
+    for (const auto& other : state->copies[m.job]) {
+      state->copied_bytes[m.job] += bytes_of(m.chunks);
+      self->send(other, m);
+    }
+    auto& taken = state->taken[m.job];
+    taken.chunks += m.chunks.size();
+    taken.bytes += bytes_of(m.chunks);
+    stage(*state, m.job, m.number, std::move(m.chunks));
+  };
   return {
-      [self, state](chunks_message& m) {
-        if (auto it = state->under_way.find(m.job);
-            it == state->under_way.end() || it->second != m.number)
-          return;
-        if (is_over(*state, m.job, m.token)) return;
-        for (const auto& other : state->copies[m.job]) self->send(other, m);
-        stage(*state, m.job, m.number, std::move(m.chunks));
-      },
-      [self, state](const begin_message& m) {
+      [take](chunks_message& m) { take(m); },
+      [self, state, take](const begin_message& m) {
         if (is_over(*state, m.job, m.token)) return;
         begin(*state, m);
         seed_copies(self, m);
         for (const auto& other : m.copies)
           self->send(other, begin_message{m.job, m.number, m.completed, m.token, {}});
+        for (auto& chunks : take_early(*state, m.job, m.number)) take(chunks);
       },
       [self, state](abort_atom a, const std::string& job, uint64_t number, uint64_t token) {
         if (is_over(*state, job, token)) return;
         state->damaged.erase({job, number});
+        state->taken.erase(job);
         if (auto it = state->under_way.find(job);
             it != state->under_way.end() && it->second == number)
           state->under_way.erase(it);
@@ -253,8 +488,8 @@ store_actor::behavior_type store_behavior(store_actor::stateful_pointer<store_st
       },
       [self, state](seed_message& m) {
         if (is_over(*state, m.job, m.token)) return;
-        // A part is new: what a deployment of the same name left behind has no epoch.
-        (void)state->store->drop(key_of(m.job));
+        // Epochs that are here stay until the one that begins with this is durable: it may be the
+        // only copy that a complete epoch has.
         for (const auto& other : m.copies)
           self->send(other, seed_message{m.job, m.chunks, {}, m.token});
         state->copies[m.job] = m.copies;
@@ -262,16 +497,32 @@ store_actor::behavior_type store_behavior(store_actor::stateful_pointer<store_st
       },
       [state](keep_atom, const std::string& job, const std::vector<std::string>& parts,
               uint64_t token) {
-        if (is_over(*state, job, token)) return;
+        // Savepoints have no master.
+        if (job.find('+') == std::string::npos && is_over(*state, job, token)) return;
         drop_parts(*state, job, [&parts](const std::string& part) {
           return std::find(parts.begin(), parts.end(), part) == parts.end();
         });
       },
+      [state](const sweep_message& m) { sweep(*state, *m.known); },
+      [state](lacks_atom, std::vector<std::string>& parts, const std::vector<uint64_t>& numbers) {
+        size_t at = 0;
+        std::erase_if(parts, [&](const std::string& p) {
+          const auto number = at < numbers.size() ? numbers[at] : 0;
+          ++at;
+          return is_whole(*state, p, number);
+        });
+        return std::move(parts);
+      },
+      [state](import_message& m) { return reply_of(import_part(*state, m)); },
       [self, state](const commit_message& m) -> caf::result<operation_reply> {
         if (is_over(*state, m.job, m.token))
           return operation_reply{"the job has a newer master",
                                  static_cast<uint8_t>(errc::cancelled)};
         auto here = [self, state](const commit_message& what) {
+          // While the copy was written another master may have begun another epoch.
+          if (auto it = state->under_way.find(what.job);
+              it == state->under_way.end() || it->second != what.number)
+            return operation_reply{"the epoch was given up", static_cast<uint8_t>(errc::timeout)};
           auto reply = commit(*state, what);
           if (!std::exchange(state->folding, true)) self->send(self, fold_atom::value);
           return reply;
@@ -280,24 +531,41 @@ store_actor::behavior_type store_behavior(store_actor::stateful_pointer<store_st
         if (copies.empty()) return here(m);
         // The copy first, over the same connection that its chunks took.
         auto promise = self->make_response_promise<operation_reply>();
-        self->request(copies.front(), copy_timeout, m)
-            .then(
-                [state, promise, here, m](const operation_reply& r) mutable {
-                  if (r.error.empty()) {
-                    promise.deliver(here(m));
-                    return;
-                  }
-                  state->store->abort(key_of(m.job), epoch{m.number});
-                  promise.deliver(
-                      operation_reply{"the copy on another node failed: " + r.error, r.code});
-                },
-                [state, promise, m](const caf::error& e) mutable {
-                  state->store->abort(key_of(m.job), epoch{m.number});
-                  promise.deliver(
-                      operation_reply{"the copy on another node failed: " + caf::to_string(e),
-                                      static_cast<uint8_t>(errc::timeout)});
-                });
+        const auto number = state->next_copying++;
+        state->copying_by_number[number] = {
+            copies.front().address(), [state, promise, here, m](const operation_reply& r) mutable {
+              if (r.error.empty()) {
+                state->copied_bytes.erase(m.job);
+                promise.deliver(here(m));
+                return;
+              }
+              state->store->abort(key_of(m.job), epoch{m.number});
+              const bool lacks = r.code == static_cast<uint8_t>(errc::not_found);
+              if (lacks) state->copies.erase(m.job);  // it gets the whole with the next epoch
+              promise.deliver(
+                  operation_reply{"the copy on another node failed: " + r.error,
+                                  lacks ? static_cast<uint8_t>(errc::timeout) : r.code});
+            }};
+        auto answer = [state, number](const operation_reply& r) {
+          auto waiting = state->copying_by_number.extract(number);
+          if (!waiting.empty()) waiting.mapped().answer(r);
+        };
+        auto to_copy = m;
+        to_copy.chunks = state->taken[m.job].chunks;
+        to_copy.bytes = state->taken[m.job].bytes;
+        self->request(copies.front(), copy_limit(state->copied_bytes[m.job]), std::move(to_copy))
+            .then([answer](const operation_reply& r) { answer(r); },
+                  [state, number, copy = copies.front().address()](const caf::error&) {
+                    // What else was on its way to it may be lost, too: it begins anew.
+                    if (state->copying_by_number.contains(number)) lose_copy(*state, copy);
+                  });
         return promise;
+      },
+      [state](pin_atom, const std::string& part, uint64_t number, uint64_t token) {
+        if (is_over(*state, part, token))
+          return operation_reply{"the job has a newer master",
+                                 static_cast<uint8_t>(errc::cancelled)};
+        return reply_of(pin(*state, part, epoch{number}, token));
       },
       [state](latest_atom, const std::string& job) { return latest(*state, job); },
       [state](const load_message& m) { return load(*state, m); },

@@ -12,7 +12,8 @@
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("weir::wire");
 
-const batchFormatVersion :UInt16 = 1;
+const batchFormatVersion :UInt16 = 2;
+# The newest. A message says the lowest that suffices: 1 without narrowed columns, else 2.
 
 struct Batch {
   formatVersion @0 :UInt16;
@@ -40,4 +41,9 @@ struct Column {
   dictionary @4 :Column;
   children @5 :List(Column);
   # List: the items. Struct: one per field.
+  narrow @6 :UInt8;
+  # int64, timestamp, decimal: 0 = values as they are; 1, 2, 4, 8 (decimal only) = values are base
+  # plus unsigned numbers of so many bytes; 255 = all are base, and there are no values. Of at most
+  # 65536 values, since they take more memory than bytes on the wire.
+  base @7 :Int64;
 }

@@ -48,6 +48,9 @@ struct Request {
     dropHome @24 :Home;
     allocateProducerIds @25 :AllocateProducerIds;
     setClusterConfig @26 :Config;
+    alterClientQuotas @27 :Data;  # runtime/kafka/quotas: encode_alteration
+    keepSavepoint @28 :CompleteEpoch;
+    dropSavepoint @29 :CompleteEpoch;  # job and number
   }
 }
 
@@ -95,6 +98,7 @@ struct AlterInSync {
   leaderEpoch @3 :Int32;
   version @4 :Int32;
   inSync @5 :List(Int32);
+  epochs @6 :List(UInt64);  # of the nodes in inSync, as the leader knows them; 0: unknown
 }
 
 struct ReassignPartition {
@@ -114,6 +118,9 @@ struct SubmitJob {
   name @1 :Text;
   plan @2 :Text;
   snapshotIntervalUs @3 :Int64;
+  libraries @4 :List(Text);
+  origin @5 :Data;          # zero or absent: it starts afresh
+  originEpoch @6 :UInt64;
 }
 
 struct AcquireMaster {

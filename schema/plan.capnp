@@ -210,6 +210,7 @@ struct Custom {
   parameters @2 :List(Option);
   keys @3 :List(UInt32);
   sideOutputs @4 :List(Schema);
+  content @5 :Text;        # SHA-256 of the library, hexadecimal; empty: it is found by its path
 }
 
 struct Tumble {

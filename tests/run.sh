@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Sets up, builds and runs the tests: bash tests/run.sh [PRESET] [ctest arguments]
-# PRESET is release (default), debug, asan or tsan. Without arguments for ctest the long suites are left out
+# PRESET is release (default), debug, asan, ubsan or tsan. Without arguments for ctest the long suites are left out
 # (they are those of -L slow). Works in a fresh clone from any directory.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 preset=release
-case "${1:-}" in release | debug | asan | tsan) preset=$1; shift ;; esac
+case "${1:-}" in release | debug | asan | ubsan | tsan) preset=$1; shift ;; esac
 if [ $# -eq 0 ]; then
     set -- -LE slow
-    case $preset in asan | tsan) set -- -LE 'slow|release-only' ;; esac
+    case $preset in asan | ubsan | tsan) set -- -LE 'slow|release-only' ;; esac
 fi
 
 bash cluster/launch/setup.sh

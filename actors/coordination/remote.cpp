@@ -14,8 +14,11 @@ constexpr auto verify_timeout = std::chrono::milliseconds(3'000);
 
 }  // namespace
 
-remote_coordination::remote_coordination(std::shared_ptr<directory_board> board)
-    : board_(std::move(board)), guard_(std::make_shared<guard<remote_coordination>>(this)) {
+remote_coordination::remote_coordination(std::shared_ptr<directory_board> board,
+                                         tls_context_ptr tls)
+    : board_(std::move(board)),
+      tls_(std::move(tls)),
+      guard_(std::make_shared<guard<remote_coordination>>(this)) {
   using kafka::marker_item, kafka::verify_item;
   const auto lost = [](size_t n) {
     return std::vector<error_code>(n, error_code::network_exception);
@@ -60,7 +63,11 @@ void remote_coordination::call(
   kafka::peer_client* client = nullptr;
   {
     std::lock_guard lock(mutex_);
-    if (!client_) client_ = std::make_unique<kafka::peer_client>();
+    if (!client_) {
+      kafka::peer_client_options o;
+      o.tls = tls_;
+      client_ = std::make_unique<kafka::peer_client>(std::move(o));
+    }
     client = client_.get();
   }
   const auto timeout =

@@ -15,7 +15,7 @@ class remote_coordination {
  public:
   using done = std::function<void(kafka::error_code)>;
 
-  explicit remote_coordination(std::shared_ptr<directory_board>);
+  remote_coordination(std::shared_ptr<directory_board>, tls_context_ptr);
   ~remote_coordination() { close(); }
   /// What is under way and what still comes ends with NETWORK_EXCEPTION.
   void close();
@@ -30,6 +30,7 @@ class remote_coordination {
             std::function<void(result<typename Request::response_type>)>);
 
   std::shared_ptr<directory_board> board_;
+  const tls_context_ptr tls_;
   std::shared_ptr<guard<remote_coordination>> guard_;
   std::shared_ptr<outbox<kafka::marker_item>> markers_;
   std::shared_ptr<outbox<kafka::verify_item>> questions_;

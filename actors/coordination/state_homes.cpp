@@ -42,6 +42,7 @@ void state_homes::stop() {
     std::lock_guard lock(mutex_);
     stopping_ = true;
     waiting_.clear();
+    leaderless_.clear();
   }
   work_.notify_all();
   if (loader_.joinable()) loader_.join();
@@ -129,8 +130,44 @@ void state_homes::tell_waiting() {
       due.push_back(std::move(w.second));
       return true;
     });
+    auto led = take_led();
+    std::move(led.begin(), led.end(), std::back_inserter(due));
   }
   for (const auto& f : due) f();
+}
+
+bool state_homes::are_led(const std::vector<int32_t>& partitions) const {
+  const auto directory = topic_->directory();
+  return std::all_of(partitions.begin(), partitions.end(), [&](int32_t p) {
+    const auto leader = directory->leader(topic_->name(), p);
+    const auto* node = directory->node(leader);
+    return leader >= 0 && (leader == directory->self() || (node && node->alive));
+  });
+}
+
+std::vector<std::function<void()>> state_homes::take_led() {
+  std::vector<std::function<void()>> due;
+  const auto now = clock_type::now();
+  std::erase_if(leaderless_, [&](auto& w) {
+    if (w.until > now && !are_led(w.partitions)) return false;
+    due.push_back(std::move(w.then));
+    return true;
+  });
+  return due;
+}
+
+void state_homes::when_led(std::vector<int32_t> partitions, std::chrono::milliseconds limit,
+                           std::function<void()> then) {
+  {
+    std::lock_guard lock(mutex_);
+    if (stopping_) return;
+    if (!are_led(partitions)) {
+      leaderless_.push_back({std::move(partitions), clock_type::now() + limit, std::move(then)});
+      work_.notify_all();
+      return;
+    }
+  }
+  then();
 }
 
 void state_homes::follow() {
@@ -164,27 +201,30 @@ void state_homes::follow() {
 void state_homes::run() {
   for (;;) {
     job next;
+    std::vector<std::function<void()>> due;
     {
       std::unique_lock lock(mutex_);
       for (;;) {
         if (stopping_) return;
+        if (due = take_led(); !due.empty()) break;
         std::erase_if(jobs_, [this](const job& j) { return !tenures_.lasts(j.of); });
-        if (jobs_.empty()) {
-          work_.wait(lock);
-          continue;
-        }
         auto first = std::min_element(jobs_.begin(), jobs_.end(),
                                       [](const job& a, const job& b) { return a.due < b.due; });
-        if (const auto due = first->due; due > clock_type::now()) {
-          work_.wait_until(lock, due);
-          continue;
+        if (first != jobs_.end() && first->due <= clock_type::now()) {
+          next = std::move(*first);
+          jobs_.erase(first);
+          break;
         }
-        next = std::move(*first);
-        jobs_.erase(first);
-        break;
+        auto until = first == jobs_.end() ? clock_type::time_point::max() : first->due;
+        for (const auto& w : leaderless_) until = std::min(until, w.until);
+        if (until == clock_type::time_point::max())
+          work_.wait(lock);
+        else
+          work_.wait_until(lock, until);
       }
     }
-    attempt(std::move(next));
+    for (const auto& f : due) f();
+    if (due.empty()) attempt(std::move(next));
   }
 }
 

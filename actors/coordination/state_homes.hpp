@@ -38,6 +38,10 @@ class state_homes {
   void reach_all(std::function<void(kafka::error_code)> then);
   /// Makes the topic if it is absent, and waits until all of it is read that is led here.
   void when_read(std::function<void(kafka::error_code)> then);
+  /// Calls when all of these partitions have a leader that lives, or the limit is over; at once if
+  /// they have.
+  void when_led(std::vector<int32_t> partitions, std::chrono::milliseconds limit,
+                std::function<void()> then);
   /// Of a partition that is served here.
   std::optional<kafka::tenure> tenure_of(int32_t partition) const;
   state_topic& topic() const noexcept { return *topic_; }
@@ -79,6 +83,14 @@ class state_homes {
   void run();  // the loader
   void attempt(job);
   void tell_waiting();
+  struct leader_wait {
+    std::vector<int32_t> partitions;
+    clock_type::time_point until;
+    std::function<void()> then;
+  };
+  bool are_led(const std::vector<int32_t>&) const;
+  /// Under the lock: those that have waited for leaders long enough, or have them.
+  std::vector<std::function<void()>> take_led();
   /// Of one partition, or of all of them.
   using scope = std::optional<int32_t>;
   bool loads(scope) const;  // under the lock
@@ -95,6 +107,7 @@ class state_homes {
   std::deque<job> jobs_;
   std::condition_variable work_;
   std::vector<std::pair<scope, std::function<void()>>> waiting_;
+  std::vector<leader_wait> leaderless_;
   std::atomic<bool> stopping_{false};
   std::thread loader_;
 };

@@ -64,6 +64,7 @@ void state_topic::ensure(std::function<void(const kafka::api_error&)> done) {
   kafka::request_facts facts;
   facts.now_ms = now_ms();
   facts.new_id = kafka::random_uuid;
+  facts.nodes = storage_.directory()->nodes();
   topic_change_message m;
   m.limit = ensure_limit;
   m.commands.push_back(kafka::internal_topic(name_, node_, facts));

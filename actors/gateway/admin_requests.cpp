@@ -80,14 +80,25 @@ void broker::find_coordinator(const request_ptr& request) {
   if (body->key_type < 0 || body->key_type > 1)
     return request->answer(kafka::answer_find_coordinator(*body, {}, facts));
   auto& homes = coordinators_.homes_of(body->key_type == 1);
-  // The topic first: without it nothing has a home. That a home is being read does not matter here.
-  homes.reach_all([this, request, body, facts, &homes](error_code e) {
+  const auto answer = [this, request, body, facts, &homes](error_code e) {
     const auto place = [&](std::string_view key) {
       if (e == error_code::coordinator_not_available)
         return kafka::coordinator_place{{e, ""}, -1, "", -1};
       return place_of_leader(homes.topic().name(), homes.partition_of(key));
     };
     request->answer(kafka::answer_find_coordinator(*body, place, facts));
+  };
+  // The topic first: without it nothing has a home. That a home is being read does not matter here.
+  homes.reach_all([answer, body, &homes](error_code e) {
+    if (e == error_code::coordinator_not_available) return answer(e);
+    // While a home changes hands the answer waits for the next one: librdkafka asks three times in
+    // a row for the coordinator of a group whose offsets are part of a transaction, and never
+    // again.
+    constexpr auto leader_wait = std::chrono::milliseconds(3'000);
+    std::vector<int32_t> partitions;
+    for (const auto& key : body->coordinator_keys) partitions.push_back(homes.partition_of(key));
+    if (partitions.empty()) partitions.push_back(homes.partition_of(body->key));  // below version 4
+    homes.when_led(std::move(partitions), leader_wait, [answer, e] { answer(e); });
   });
 }
 

@@ -1,7 +1,6 @@
 #include "actors/gateway/connection.hpp"
 
-#include <sys/sendfile.h>
-#include <sys/socket.h>
+#include <poll.h>
 
 #include <cerrno>
 #include <cstring>
@@ -29,9 +28,15 @@ bool would_block() {
 
 }  // namespace
 
-connection::connection(socket s, request_handler& h, std::shared_ptr<request_memory> memory,
-                       const connection_limits& limits, uint64_t id)
-    : socket_(std::move(s)), handler_(h), memory_(std::move(memory)), limits_(limits), id_(id) {
+connection::connection(socket s, const tls_context_ptr& tls, request_handler& h,
+                       std::shared_ptr<request_memory> memory, const connection_limits& limits,
+                       uint64_t id)
+    : socket_(std::move(s)),
+      channel_(socket_.native_handle(), tls, byte_channel::role::server),
+      handler_(h),
+      memory_(std::move(memory)),
+      limits_(limits),
+      id_(id) {
   boost::system::error_code e;
   socket_.set_option(asio::ip::tcp::no_delay(true), e);
   socket_.non_blocking(true, e);
@@ -85,11 +90,14 @@ bool connection::may_read() const {
 void connection::wait_readable() {
   if (reading_ || !may_read() || muted()) return;
   reading_ = true;
-  socket_.async_wait(socket::wait_read, [self = shared_from_this()](boost::system::error_code e) {
+  auto go_on = [self = shared_from_this()](boost::system::error_code e) {
     self->reading_ = false;
     if (e) return self->close();
     self->read();
-  });
+  };
+  // What TLS holds already does not make the socket readable.
+  if (channel_.pending()) return asio::post(socket_.get_executor(), [go_on] { go_on({}); });
+  socket_.async_wait(read_waits_for_write_ ? socket::wait_write : socket::wait_read, go_on);
 }
 
 void connection::read() {
@@ -103,7 +111,8 @@ void connection::read() {
     }
     auto into =
         direct ? frame_->bytes().subspan(frame_have_, frame_->granted() - frame_have_) : scratch();
-    auto n = ::recv(socket_.native_handle(), into.data(), std::min(into.size(), turn_bytes), 0);
+    auto n = channel_.read(into.first(std::min(into.size(), turn_bytes)));
+    read_waits_for_write_ = n < 0 && channel_.waits_for() == POLLOUT;
     if (n < 0 && would_block()) break;
     if (n <= 0) return close();  // the client's end, or its reset
     turn += static_cast<size_t>(n);
@@ -230,7 +239,7 @@ void connection::write() {
       if (file ? write_file(a) : write_memory(a)) continue;
       if (!open_) return;
       writing_ = true;
-      socket_.async_wait(socket::wait_write,
+      socket_.async_wait(channel_.waits_for() == POLLIN ? socket::wait_read : socket::wait_write,
                          [self = shared_from_this()](boost::system::error_code e) {
                            self->writing_ = false;
                            if (e) return self->close();
@@ -249,8 +258,8 @@ void connection::write() {
 bool connection::write_memory(const answer& a) {
   bool more = hole_ < a.holes.size();
   auto end = more ? a.holes[hole_].position : a.memory.size();
-  auto n = ::send(socket_.native_handle(), a.memory.data() + memory_sent_, end - memory_sent_,
-                  MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+  auto n = channel_.write(
+      std::as_bytes(std::span(a.memory)).subspan(memory_sent_, end - memory_sent_), more);
   if (n < 0) {
     if (!would_block()) close();
     return false;
@@ -275,9 +284,8 @@ bool connection::write_file(const answer& a) {
     }
     sending_ = std::move(*file);
   }
-  auto offset = static_cast<off_t>(slice.position + slice_sent_);
-  auto n = ::sendfile(socket_.native_handle(), sending_->descriptor(), &offset,
-                      std::min<uint64_t>(slice.bytes - slice_sent_, send_bytes_max));
+  auto n = channel_.write_file(sending_->descriptor(), slice.position + slice_sent_,
+                               std::min<uint64_t>(slice.bytes - slice_sent_, send_bytes_max));
   if (n <= 0) {
     if (n == 0 || !would_block()) close();  // 0: the file is shorter than its index says
     return false;

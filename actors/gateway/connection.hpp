@@ -18,6 +18,7 @@
 #include "actors/gateway/answer.hpp"
 #include "actors/gateway/request_memory.hpp"
 #include "runtime/base/result.hpp"
+#include "runtime/io/tls.hpp"
 
 namespace weir {
 
@@ -56,8 +57,8 @@ struct connection_limits {
 class connection : public std::enable_shared_from_this<connection> {
  public:
   using socket = boost::asio::ip::tcp::socket;
-  connection(socket, request_handler&, std::shared_ptr<request_memory>, const connection_limits&,
-             uint64_t id);
+  connection(socket, const tls_context_ptr&, request_handler&, std::shared_ptr<request_memory>,
+             const connection_limits&, uint64_t id);
 
   /// Begins to read. On the listener's thread, once.
   void start();
@@ -110,6 +111,7 @@ class connection : public std::enable_shared_from_this<connection> {
   bool muted() const;
 
   socket socket_;
+  byte_channel channel_;
   request_handler& handler_;
   std::shared_ptr<request_memory> memory_;
   const connection_limits& limits_;
@@ -121,6 +123,7 @@ class connection : public std::enable_shared_from_this<connection> {
 
   // Reading.
   bool reading_ = false;  // a wait for readability is under way
+  bool read_waits_for_write_ = false;
   std::array<std::byte, 4> size_bytes_{};
   size_t size_have_ = 0;
   frame_ptr frame_;  // under way

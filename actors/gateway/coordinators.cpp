@@ -26,7 +26,7 @@ coordinators::coordinators(caf::actor_system& system, stream_storage& storage,
                            kafka::node_facts node, const clock& time,
                            std::function<void(std::string)> log,
                            std::shared_ptr<producer_id_source> ids)
-    : remote_(std::make_shared<remote_coordination>(storage.board())) {
+    : remote_(std::make_shared<remote_coordination>(storage.board(), storage.peers_tls())) {
   const auto& config = storage.config();
   auto offsets = std::make_shared<state_topic>(storage, node, time, "__consumer_offsets");
   auto states = std::make_shared<state_topic>(storage, node, time, "__transaction_state");

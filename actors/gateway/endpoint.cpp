@@ -44,11 +44,6 @@ class cluster_producer_ids final : public producer_id_source {
   metadata_port& metadata_;
 };
 
-std::string host_name() {
-  char name[HOST_NAME_MAX + 1] = {};
-  return ::gethostname(name, HOST_NAME_MAX) == 0 ? name : "localhost";
-}
-
 }  // namespace
 
 result<std::unique_ptr<kafka_endpoint>> kafka_endpoint::bind(const task_environment& e,
@@ -71,9 +66,8 @@ status kafka_endpoint::listen(const task_environment& e) {
                                connections_possible());
   l.connections_per_host_max = static_cast<size_t>(facts_.config.number("max.connections.per.ip"));
   WEIR_ASSIGN(listener_, listener::open(std::move(l)));
-  facts_.host = listener_->host();
+  facts_.host = listener_->reachable_host();
   facts_.port = listener_->port();
-  if (facts_.host == "0.0.0.0" || facts_.host == "::") facts_.host = host_name();
   if (!o.advertised.empty()) {
     auto at = o.advertised.rfind(':');
     auto port =
@@ -103,11 +97,11 @@ status kafka_endpoint::open(caf::actor_system& system, const task_environment& e
   if (!o.rack.empty()) o.config["broker.rack"] = o.rack;
   WEIR_ASSIGN(facts_.config, kafka::broker_config::make(o.config));
   storage_options s{o.folder, std::make_shared<const kafka::broker_config>(facts_.config),
-                    &metadata, o.log};
+                    &metadata, o.peers_tls, o.log};
   WEIR_ASSIGN(storage_, stream_storage::start(system, *e.files, *e.io, *e.time, std::move(s)));
   coordinators_ = std::make_unique<coordinators>(system, *storage_, facts_, *e.time, o.log,
                                                  std::make_shared<cluster_producer_ids>(metadata));
-  WEIR_ASSIGN(quotas_, quota_desk::open(*e.files, *e.io, o.folder, facts_.config));
+  WEIR_ASSIGN(quotas_, quota_desk::open(*e.files, metadata, o.folder, facts_.config, o.log));
   broker_ = std::make_unique<broker>(*storage_, *coordinators_, *quotas_, facts_, *e.time);
   return {};
 }

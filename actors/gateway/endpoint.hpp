@@ -15,6 +15,7 @@ struct endpoint_options {
   std::string address = "127.0.0.1:9092";  // HOST:PORT to listen on; port 0: a free one
   std::string advertised;                  // HOST:PORT that clients are told; empty: as `address`
   std::string rack;
+  tls_context_ptr peers_tls;             // to other nodes; null: in the clear
   kafka::config_map config;              // node settings by Kafka's broker names
   std::function<void(std::string)> log;  // any thread
 };

@@ -1,5 +1,8 @@
 #include "actors/gateway/listener.hpp"
 
+#include <limits.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <functional>
@@ -50,8 +53,8 @@ struct listener::impl {
       }
       if (connections.size() >= options.connections_max) sweep();
       if (connections.size() < options.connections_max && host_may_connect(socket)) {
-        auto c = std::make_shared<connection>(std::move(socket), *handler, memory, options.limits,
-                                              next_id);
+        auto c = std::make_shared<connection>(std::move(socket), options.tls, *handler, memory,
+                                              options.limits, next_id);
         connections.emplace(next_id++, c);
         count.store(connections.size(), std::memory_order_relaxed);
         c->start();
@@ -180,6 +183,12 @@ listener::~listener() {
 const std::string& listener::host() const noexcept {
   return impl_->host;
 }
+std::string listener::reachable_host() const {
+  if (host() != "0.0.0.0" && host() != "::") return host();
+  char name[HOST_NAME_MAX + 1] = {};
+  return ::gethostname(name, HOST_NAME_MAX) == 0 ? name : "localhost";
+}
+
 uint16_t listener::port() const noexcept {
   return impl_->port;
 }

@@ -17,6 +17,7 @@ struct listener_options {
   size_t connections_per_host_max = SIZE_MAX;
   size_t request_memory_bytes = 256u << 20;  // of all requests that are not yet answered
   connection_limits limits;
+  tls_context_ptr tls;  // null: in the clear
 };
 
 class listener {
@@ -29,6 +30,8 @@ class listener {
   void stop();
 
   const std::string& host() const noexcept;
+  /// What others are told: the machine's name where it listens on all addresses.
+  std::string reachable_host() const;
   uint16_t port() const noexcept;
   boost::asio::io_context& context() noexcept;
   size_t connections() const noexcept;

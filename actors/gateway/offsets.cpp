@@ -152,17 +152,20 @@ void broker::delete_records(const request_ptr& request) {
         refused(error_code::invalid_topic_exception);
         continue;
       }
-      visit_partition(
-          directory->partition(in.name, out->partition_index),
-          no_replica_error(known, out->partition_index),
-          [a, out, refused, offset = in.partitions[i].offset](kafka::partition& p) {
-            if (!p.leads()) return refused(error_code::not_leader_or_follower);
-            auto d = p.delete_records(offset);
-            out->error_code = d.error;
-            out->low_watermark = d.low_watermark;
-            a->parts->done();
-          },
-          refused);
+      const auto to = directory->partition(in.name, out->partition_index);
+      if (!to) {
+        refused(no_replica_error(known, out->partition_index));
+        continue;
+      }
+      delete_records_message m;
+      m.offset = in.partitions[i].offset;
+      m.timeout_ms = body->timeout_ms;
+      m.done = [a, out](kafka::delete_records_answer d) {
+        out->error_code = d.error;
+        out->low_watermark = d.low_watermark;
+        a->parts->done();
+      };
+      caf::anon_send(to, std::move(m));
     }
   }
   a->parts->begun();

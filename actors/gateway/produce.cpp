@@ -13,8 +13,12 @@ class pending_produce final : public append_waiter,
                               public std::enable_shared_from_this<pending_produce> {
  public:
   pending_produce(request_ptr r, std::shared_ptr<kafka::produce_request> body, int32_t throttle_ms,
-                  std::shared_ptr<directory_board> board)
-      : request_(std::move(r)), body_(std::move(body)), board_(std::move(board)) {
+                  std::shared_ptr<directory_board> board,
+                  std::shared_ptr<const transaction_verifier> verifier)
+      : request_(std::move(r)),
+        body_(std::move(body)),
+        board_(std::move(board)),
+        verifier_(std::move(verifier)) {
     response_.throttle_time_ms = throttle_ms;
     response_.responses.reserve(body_->topic_data.size());
     for (const auto& t : body_->topic_data) {
@@ -36,12 +40,12 @@ class pending_produce final : public append_waiter,
     uint32_t slot = 0;
     for (size_t t = 0; t < body_->topic_data.size(); ++t) {
       const auto& in = body_->topic_data[t];
-      bool by_id = request_->version() >= 13;
-      auto topic = by_id ? topics.catalog().find(in.topic_id) : topics.catalog().find(in.name);
+      auto topic = find(topics.catalog(), in);
       for (const auto& p : in.partition_data) {
         auto at = slot++;
         if (!topic) {
-          refuse(at, by_id ? error_code::unknown_topic_id : error_code::unknown_topic_or_partition);
+          refuse(at,
+                 by_id() ? error_code::unknown_topic_id : error_code::unknown_topic_or_partition);
           continue;
         }
         auto actor = topics.partition(topic->id, p.index);
@@ -58,6 +62,7 @@ class pending_produce final : public append_waiter,
   }
 
   void appended(uint32_t slot, append_reply r) override {
+    if (r.verification != 0) return verify(slot, r);
     auto& out = place(slot);
     out.error_code = r.error;
     if (tells_leader(r.error)) moved_ = true;
@@ -70,6 +75,12 @@ class pending_produce final : public append_waiter,
   }
 
  private:
+  bool by_id() const noexcept { return request_->version() >= 13; }
+  /// Of a request or a response.
+  template <class Named>
+  kafka::topic_ptr find(const kafka::topic_catalog& catalog, const Named& topic) const {
+    return by_id() ? catalog.find(topic.topic_id) : catalog.find(topic.name);
+  }
   kafka::produce_response::partition& place(uint32_t slot) {
     auto [t, i] = places_[slot];
     return response_.responses[t].partition_responses[i];
@@ -81,8 +92,34 @@ class pending_produce final : public append_waiter,
     if (tells_leader(e)) moved_ = true;
     done();
   }
-  void send(const partition_actor& to, const kafka::record_bytes& records, uint32_t slot) {
+  /// The first batch of a transaction in its partition: whether the transaction has it is asked of
+  /// the coordinator, so that a batch that comes late opens none that nobody ends (KIP-890).
+  void verify(uint32_t slot, const append_reply& r) {
+    const auto [t, i] = places_[slot];
+    const auto& in = body_->topic_data[t];
+    const auto directory = board_->get();
+    const auto topic = find(directory->catalog(), in);
+    kafka::verify_item item;
+    item.transactional_id = body_->transactional_id.value_or("");
+    item.producer_id = r.producer_id;
+    item.producer_epoch = r.producer_epoch;
+    item.topic = topic ? topic->name : in.name;
+    item.partition = in.partition_data[i].index;
+    const auto to = topic ? directory->partition(topic->id, item.partition) : partition_actor();
+    // The partition is gone, and with it what waits there.
+    if (!to) return refuse(slot, error_code::not_leader_or_follower);
+    verifier_->verify(std::move(item), [me = shared_from_this(), to, slot,
+                                        verification = r.verification](error_code e) {
+      const auto [topic_at, at] = me->places_[slot];
+      me->send(to, me->body_->topic_data[topic_at].partition_data[at].records, slot, verification,
+               transaction_verifier::produce_error(e));
+    });
+  }
+  void send(const partition_actor& to, const kafka::record_bytes& records, uint32_t slot,
+            uint64_t verification = 0, error_code verified = error_code::none) {
     append_message m;
+    m.verification = verification;
+    m.verified = verified;
     // The frame is this request's own: the partition patches offsets into it.
     auto* bytes = const_cast<std::byte*>(records.bytes.data());
     m.batch = {bytes, records.null ? 0 : records.bytes.size()};
@@ -103,7 +140,7 @@ class pending_produce final : public append_waiter,
     leader_hints hints(board_->get());
     const auto& catalog = hints.directory().catalog();
     for (auto& t : response_.responses) {
-      auto topic = request_->version() >= 13 ? catalog.find(t.topic_id) : catalog.find(t.name);
+      auto topic = find(catalog, t);
       for (auto& p : t.partition_responses)
         if (tells_leader(p.error_code)) hints.tell(topic, p.index, p.current_leader);
     }
@@ -116,6 +153,7 @@ class pending_produce final : public append_waiter,
   std::vector<std::pair<size_t, size_t>> places_;  // of a slot: topic and partition
   bool silent_ = false;
   std::shared_ptr<directory_board> board_;
+  std::shared_ptr<const transaction_verifier> verifier_;
   std::atomic<bool> moved_{false};  // a partition is led elsewhere
   std::atomic<size_t> left_{0};
 };
@@ -145,7 +183,8 @@ void broker::produce(const request_ptr& request) {
     for (const auto& p : t.partition_data) bytes += p.records.bytes.size();
   const auto throttle_ms = quotas_.charge(kafka::quota_kind::produce, *request, bytes);
   bool silent = body->acks == 0;
-  std::make_shared<pending_produce>(request, std::move(body), throttle_ms, storage_.board())
+  std::make_shared<pending_produce>(request, std::move(body), throttle_ms, storage_.board(),
+                                    coordinators_.verifier())
       ->start(*storage_.directory(), silent);
 }
 

@@ -15,46 +15,36 @@ std::optional<double> rate_from(const kafka::broker_config& config, std::string_
 }  // namespace
 
 struct quota_desk::state {
-  state(file_system& f, io_executor& i, std::string p, kafka::quota_rates otherwise)
-      : files(f), io(i), lane(i.new_lane()), path(std::move(p)), quotas(otherwise) {}
+  state(metadata_port& m, kafka::quota_rates otherwise) : metadata(m), quotas(otherwise) {}
 
-  /// On the executor, one after the other.
-  void change(const request_ptr& request, const kafka::alter_client_quotas_request& body) {
-    auto change = kafka::alter_quotas(quotas.get(), body);
-    if (change.after) {
-      if (auto s = atomic_write_file(files, path, kafka::encode_quotas(*change.after)); !s) {
-        for (auto& e : change.response.entries) {
-          e.error_code = kafka::error_code::kafka_storage_error;
-          e.error_message = s.err().message;
-        }
-      } else {
-        quotas.set(std::move(*change.after));
-      }
-    }
-    request->answer(change.response);
-  }
-
-  file_system& files;
-  io_executor& io;
-  const uint64_t lane;
-  const std::string path;
+  metadata_port& metadata;
   kafka::client_quotas quotas;
 };
 
-quota_desk::quota_desk(std::shared_ptr<state> s) : s_(std::move(s)) {}
-quota_desk::~quota_desk() = default;
+quota_desk::quota_desk(std::shared_ptr<state> s) : s_(std::move(s)) {
+  s_->metadata.watch_quotas([s = s_](const kafka::quota_map& q) { s->quotas.set(q); });
+}
+quota_desk::~quota_desk() {
+  s_->metadata.watch_quotas(nullptr);
+}
 
-result<std::unique_ptr<quota_desk>> quota_desk::open(file_system& files, io_executor& io,
+result<std::unique_ptr<quota_desk>> quota_desk::open(file_system& files, metadata_port& metadata,
                                                      const std::string& folder,
-                                                     const kafka::broker_config& config) {
-  auto s = std::make_shared<state>(files, io, folder + "/quotas",
+                                                     const kafka::broker_config& config,
+                                                     std::function<void(std::string)> log) {
+  auto s = std::make_shared<state>(metadata,
                                    kafka::quota_rates{rate_from(config, "quota.producer.default"),
                                                       rate_from(config, "quota.consumer.default")});
-  auto text = read_whole_file(files, s->path, file_bytes_max);
+  const std::string path = folder + "/quotas";
+  auto text = read_whole_file(files, path, file_bytes_max);
   if (text) {
-    auto found = kafka::decode_quotas(*text);
-    if (!found) return std::move(found).err().at("'" + s->path + "'");
-    s->quotas.set(*std::move(found));
+    if (auto found = kafka::decode_alteration(*text); !found)
+      return std::move(found).err().at("'" + path + "'");
+    metadata.alter_quotas(*std::move(text), [&files, path, log](const kafka::api_error& e) {
+      status moved = e.code == kafka::error_code::none ? files.remove(path)
+                                                       : status(errc::cancelled, e.message);
+      if (!moved) log("the quotas in '" + path + "' are not taken over: " + moved.err().message);
+    });
   } else if (text.err().code != errc::not_found) {
     return std::move(text).err();
   }
@@ -79,7 +69,24 @@ int32_t quota_desk::charge(kafka::quota_kind kind, const client_request& request
 void quota_desk::alter(const request_ptr& request) {
   auto body = decode_body<kafka::alter_client_quotas_request>(*request);
   if (!body) return;
-  s_->io.submit(s_->lane, [s = s_, request, body] { s->change(request, *body); });
+  // What is wrong with an entry is said of that entry; the others go together.
+  auto change = kafka::alter_quotas(s_->quotas.get(), *body);
+  if (!change.after) return request->answer(change.response);
+  kafka::alter_client_quotas_request good;
+  for (size_t i = 0; i < body->entries.size(); ++i)
+    if (change.response.entries[i].error_code == kafka::error_code::none)
+      good.entries.push_back(body->entries[i]);
+  s_->metadata.alter_quotas(
+      kafka::encode_alteration(good),
+      [request, response = std::move(change.response)](const kafka::api_error& e) mutable {
+        for (auto& entry : response.entries) {
+          if (e.code == kafka::error_code::none || entry.error_code != kafka::error_code::none)
+            continue;
+          entry.error_code = e.code;
+          entry.error_message = e.message;
+        }
+        request->answer(response);
+      });
 }
 
 void quota_desk::describe(const request_ptr& request) const {

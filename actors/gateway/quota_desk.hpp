@@ -1,6 +1,7 @@
-// The quotas of one node's clients with their file: charges requests, carries out requests about
-// quotas. Owned by the broker; any thread. A change holds when it is answered, and from then on
-// after a restart too.
+// The quotas of clients as the cluster's metadata has them: charges requests with what this node's
+// clients take, carries out requests about quotas. A change holds here when it is answered, soon
+// after on all nodes, and from then on. Each node has buckets of its own: a client that speaks to
+// three nodes gets three times its rate, as with Kafka. Any thread; the metadata outlives it.
 #pragma once
 
 #include <chrono>
@@ -8,7 +9,7 @@
 #include <string>
 
 #include "actors/gateway/client_request.hpp"
-#include "runtime/io/executor.hpp"
+#include "actors/storage/topics.hpp"
 #include "runtime/io/file.hpp"
 #include "runtime/kafka/quotas/client_quotas.hpp"
 #include "runtime/kafka/topics/broker_config.hpp"
@@ -17,10 +18,12 @@ namespace weir {
 
 class quota_desk {
  public:
-  /// Reads FOLDER/quotas; no file: no quotas. Blocks.
-  static result<std::unique_ptr<quota_desk>> open(file_system&, io_executor&,
+  /// Watches the metadata's quotas. FOLDER/quotas, where a node alone kept its own before, goes
+  /// into them. Blocks.
+  static result<std::unique_ptr<quota_desk>> open(file_system&, metadata_port&,
                                                   const std::string& folder,
-                                                  const kafka::broker_config&);
+                                                  const kafka::broker_config&,
+                                                  std::function<void(std::string)> log);
   ~quota_desk();
 
   /// Takes a request's bytes. Its connection is not read from until the time that is returned, for

@@ -46,9 +46,9 @@ committer_actor::behavior_type committer(committer_actor::stateful_pointer<commi
   self->state.seed = std::move(seed);
   return {
       [self](wake_atom) { self->state.round(); },
-      [self](drop_atom, const std::shared_ptr<log_id>& id) -> bool {
+      [self](drop_atom, const forget_message& m) -> bool {
         self->state.round();  // nothing of it may be written after it is forgotten
-        auto s = self->state.seed.commits->forget(*id);
+        auto s = self->state.seed.commits->forget(m.id, m.left);
         if (!s) self->state.seed.log(s.err().message);
         return s.ok();
       },

@@ -28,7 +28,7 @@ struct append_reply {
   int64_t log_append_time_ms = -1;
   int64_t log_start_offset = -1;
   /// Set with needs_verification: the transaction coordinator has to be asked, then the same append
-  /// is sent again with it.
+  /// is sent again with it and the answer, whatever it is: the producer's next batches wait.
   uint64_t verification = 0;
   int64_t producer_id = -1;
   int16_t producer_epoch = -1;
@@ -62,7 +62,10 @@ struct append_message {
   source from = source::client;
   std::span<std::byte> batch;
   std::shared_ptr<const void> owner;  // keeps `batch` alive
+  /// Of an append that is sent again: the one that was asked for, and what the coordinator says of
+  /// it, in the words that the producer is told.
   uint64_t verification = 0;
+  kafka::error_code verified = kafka::error_code::none;
   std::shared_ptr<append_waiter> waiter;  // null: nobody asks (acks = 0)
   uint32_t slot = 0;
   /// The leadership in which it may be appended; in another one: NOT_LEADER_OR_FOLLOWER. -1: any.
@@ -99,6 +102,17 @@ struct offset_message {
 /// `error` says why the partition cannot be opened, then the pointer is null.
 struct visit_message {
   std::function<void(kafka::partition*, const error*)> visit;
+};
+/// Kafka's DeleteRecords. Answered when nothing of it can come back: all that are in sync have it
+/// on their disks; or with REQUEST_TIMED_OUT, NOT_LEADER_OR_FOLLOWER.
+struct delete_records_message {
+  int64_t offset = 0;  // -1: the high watermark
+  int32_t timeout_ms = 0;
+  std::function<void(kafka::delete_records_answer)> done;
+};
+/// I/O executor: what the log wanted to be done up to this number is done, well or not.
+struct chores_done_message {
+  uint64_t number = 0;
 };
 /// The committer's news.
 struct commit_message_of_log {
@@ -143,10 +157,21 @@ class replication_port {
   /// The leader's word who is in sync from now on. `done` is called once, on any thread: with none
   /// when it is so (the new role follows as a message of its own, perhaps sooner); with
   /// INVALID_UPDATE_VERSION, FENCED_LEADER_EPOCH, NOT_LEADER_OR_FOLLOWER when a newer role exists,
-  /// which comes too; with REQUEST_TIMED_OUT when nobody answered: ask again, it may have happened.
-  virtual void alter_in_sync(const log_id&, int32_t leader_epoch, int32_t version,
-                             std::vector<int32_t> in_sync,
+  /// which comes too; with INELIGIBLE_REPLICA when one of them is not alive or has registered anew;
+  /// with REQUEST_TIMED_OUT when nobody answered: ask again, it may have happened.
+  virtual void alter_in_sync(const log_id&, const kafka::in_sync_proposal&,
                              std::function<void(kafka::error_code)> done) = 0;
+};
+
+/// A partition's log goes or is cut: group_commit::forget.
+struct forget_message {
+  log_id id;
+  std::optional<commit_point> left;
+};
+/// I/O executor: the commit point that a log will have when it is cut; void when that cannot be
+/// read.
+struct cut_point_message {
+  std::shared_ptr<result<std::optional<commit_point>>> left;
 };
 
 using tick_atom = caf::atom_constant<caf::atom("tick")>;
@@ -170,12 +195,13 @@ using partition_actor = caf::typed_actor<
     // Gateways: records to read, offsets to look up.
     caf::reacts_to<fetch_message>, caf::reacts_to<offset_message>,
     // Gateways, reports: anything else.
-    caf::reacts_to<visit_message>,
+    caf::reacts_to<visit_message>, caf::reacts_to<delete_records_message>,
     // Committer: what became of staged writes.
     caf::reacts_to<commit_message_of_log>,
     // I/O executor: work that blocked.
     caf::reacts_to<opened_message>, caf::reacts_to<read_done_message>,
     caf::reacts_to<looked_up_message>, caf::reacts_to<compaction_message>,
+    caf::reacts_to<cut_point_message>, caf::reacts_to<chores_done_message>,
     // Topics actor: its place in the cluster changed.
     caf::reacts_to<kafka::partition_role>,
     // Replica fetchers: what its leader said. The metadata: what became of a proposal. Itself: look
@@ -202,6 +228,8 @@ class replica_source {
   virtual void follow(const kafka::fetch_position&, int32_t self, int32_t leader,
                       const std::string& address, const partition_actor& who, bool later) = 0;
   virtual void forget(const log_id&) = 0;
+  /// This node was registered (anew): leaders are told so with each fetch from now on.
+  virtual void registered(int64_t registration) = 0;
 };
 
 /// Writes of all partitions of a node on their way to the committer. Partitions push, the committer
@@ -229,7 +257,7 @@ using committer_actor = caf::typed_actor<
     // Partitions: the queue has writes.
     caf::reacts_to<wake_atom>,
     // Partitions: a log is gone, or is going to be cut. Answered when nothing is kept of it.
-    caf::replies_to<drop_atom, std::shared_ptr<log_id>>::with<bool>,
+    caf::replies_to<drop_atom, forget_message>::with<bool>,
     // The node stops: everything is durable when it is answered. Empty: done.
     caf::replies_to<close_atom>::with<std::string>>;
 
@@ -250,4 +278,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::copied_message)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::in_sync_answer_message)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::partition_settings)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::clean_partition)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<weir::log_id>)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::forget_message)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::cut_point_message)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::delete_records_message)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::chores_done_message)

@@ -6,6 +6,9 @@
 #include "actors/storage/partition_state.hpp"
 
 namespace weir {
+
+using kafka::error_code;
+
 namespace {
 
 // A compaction reads and writes this much before others of the executor have their turn.
@@ -15,6 +18,15 @@ constexpr auto compaction_pause = std::chrono::milliseconds(20);
 // Of a node at the same time: each holds a map of keys.
 constexpr uint32_t compactions_max = 1;
 
+/// What a client's batch says of its producer, before anything of it is checked.
+std::optional<kafka::refused_batches::batch> idempotent_batch_of(const append_message& m) {
+  if (m.from != append_message::source::client || m.batch.size() < record_batch_header_bytes)
+    return std::nullopt;
+  const record_batch_view b(m.batch);
+  if (b.magic() != record_batch_magic || !b.has_producer()) return std::nullopt;
+  return kafka::refused_batches::batch{b.producer_id(), b.producer_epoch(), b.base_sequence()};
+}
+
 }  // namespace
 
 // ---- Opening. ----
@@ -23,6 +35,7 @@ void partition_state::init(pointer self, partition_seed seed) {
   self_ = self;
   seed_ = std::move(seed);
   lane_ = seed_.io->new_lane();
+  if (seed_.registry) seed_.registry->bind(seed_.owner, caf::actor_cast<partition_actor>(self_));
   if (!seed_.gauges) seed_.gauges = std::make_shared<partition_gauges>();
   if (has_to_open()) open();
 }
@@ -38,6 +51,7 @@ void partition_state::open() {
     options.log.clean_summary = seed_.clean.summary;
     options.clean_state = seed_.clean.extra;
   }
+  options.log.end_at_damage = ends_at_damage_ = seed_.role.refetches();
   options.leader_epoch = seed_.role.leader_epoch;
   options.role = seed_.role;
   options.now_ms = now_ms();
@@ -67,8 +81,11 @@ void partition_state::handle(opened_message& m) {
   }
   if (partition_ && !failure_) {
     const auto& lost = partition_->log().recovery().lost;
-    if (!was_cut && !lost.empty() && partition_->role().follows())
-      // What is lost here the leader has: from there on it is copied anew.
+    if (!was_cut && !lost.empty() && ends_at_damage_)
+      // The log has ended there already; its commit point has not.
+      cut({partition_->log_end_offset(), false});
+    else if (!was_cut && !lost.empty() && partition_->role().follows())
+      // It was to lead when it was opened. What is lost here the leader has.
       cut({lost.front().first_offset,
            partition_->log().segment_count() == 0 ||
                lost.front().first_offset < partition_->log_start_offset()});
@@ -100,7 +117,26 @@ void partition_state::handle(append_message& m) {
   if (failure_) return refuse(m.waiter, m.slot);
   if (!ready(m)) return;
   append_reply refused;
-  if (m.leader_epoch >= 0 && m.leader_epoch != seed_.role.leader_epoch) {
+  const auto batch = idempotent_batch_of(m);
+  if (batch && m.verification == 0)
+    if (auto held = held_.find(batch->producer_id); held != held_.end()) {
+      held->second.push_back(std::move(m));
+      return;
+    }
+  const auto behind =
+      batch ? refused_.behind(*batch,
+                              partition_->last_sequence(batch->producer_id, batch->producer_epoch),
+                              now_ms())
+            : kafka::error_code::none;
+  if (behind != kafka::error_code::none) {
+    refused.error = behind;
+    refused.message = seed_.settings.partition.name + ": a batch before this one was refused";
+  } else if (m.verified != kafka::error_code::none) {
+    refused.error = m.verified;
+    refused.message = seed_.settings.partition.name +
+                      " takes part in no open transaction of producer " +
+                      std::to_string(batch ? batch->producer_id : -1);
+  } else if (m.leader_epoch >= 0 && m.leader_epoch != seed_.role.leader_epoch) {
     refused.error = kafka::error_code::not_leader_or_follower;
     refused.message = seed_.settings.partition.name + ": leader epoch " +
                       std::to_string(m.leader_epoch) + " is over";
@@ -114,14 +150,33 @@ void partition_state::handle(append_message& m) {
     refused.message = s.err().message;
   }
   if (refused.error != kafka::error_code::none) {
+    if (batch && behind == kafka::error_code::none) refused_.note(*batch, refused.error, now_ms());
     seed_.gauges->refused.fetch_add(1, relaxed);
     if (m.waiter) m.waiter->appended(m.slot, std::move(refused));
+    if (batch && m.verification != 0) release_held(batch->producer_id);
     return;
   }
+  const auto verification = m.verification;
   auto outcome = m.from == append_message::source::client
                      ? partition_->produce(m.batch, m.owner, now_ms(), m.verification)
                      : partition_->append(m.batch, m.owner, now_ms());
+  if (outcome.what == kafka::produce_outcome::kind::needs_verification)
+    held_.try_emplace(outcome.producer_id);
+  else if (batch)
+    refused_.note(*batch, outcome.error, now_ms());
   settle(std::move(outcome), std::move(m.waiter), m.slot, m.acks, m.timeout_ms);
+  if (batch && verification != 0) release_held(batch->producer_id);
+}
+
+void partition_state::release_held(int64_t producer_id) {
+  auto held = held_.extract(producer_id);
+  if (held.empty()) return;
+  for (auto& m : held.mapped()) handle(m);
+}
+
+void partition_state::release_held() {
+  for (auto& [producer, held] : std::exchange(held_, {}))
+    for (auto& m : held) handle(m);
 }
 
 void partition_state::handle(marker_message& m) {
@@ -268,6 +323,7 @@ void partition_state::handle(fetch_message& m) {
   }
   if (position) {
     moved_from(before);
+    settle_deletions();
     look_after_followers();
   }
 }
@@ -362,11 +418,82 @@ void partition_state::tick() {
 }
 
 void partition_state::do_chores() {
-  for (auto& chore : partition_->take_chores())
+  auto chores = partition_->take_chores();
+  if (chores.empty()) return;
+  for (auto& chore : chores)
     seed_.io->submit(lane_, [chore = std::move(chore), log = seed_.log,
                              name_of = seed_.settings.partition.name] {
       if (auto s = chore(); !s) log(name_of + ": " + s.err().message);
     });
+  auto me = caf::actor_cast<partition_actor>(self_);
+  seed_.io->submit(lane_,
+                   [me, number = ++chores_] { caf::anon_send(me, chores_done_message{number}); });
+}
+
+void partition_state::handle(const chores_done_message& m) {
+  chores_done_ = m.number;
+  if (failure_ || !partition_ || opening_) return;
+  settle_deletions();
+  // Its leader waits for that.
+  if (following_ && partition_->log().durable_start_offset() != told_start_) follow();
+}
+
+void partition_state::handle(delete_records_message& m) {
+  kafka::delete_records_answer refused;
+  if (failure_) {
+    refused.error = error_code::kafka_storage_error;
+    refused.message = failure_->message;
+    return m.done(std::move(refused));
+  }
+  if (!ready(m)) return;
+  if (!partition_->leads()) {
+    refused.error = error_code::not_leader_or_follower;
+    return m.done(std::move(refused));
+  }
+  auto a = partition_->delete_records(m.offset);
+  if (a.error != error_code::none) return m.done(std::move(a));
+  do_chores();
+  show();
+  wake_readers();  // followers are told the log's start
+  const auto deadline = m.timeout_ms == INT32_MAX ? INT64_MAX : now_ms() + m.timeout_ms;
+  const auto offset = m.offset == -1 ? a.low_watermark : m.offset;
+  deletions_.push_back({offset, chores_, deadline, std::move(m.done)});
+  settle_deletions();
+  look_after_followers();
+}
+
+void partition_state::settle_deletions() {
+  if (deletions_.empty()) return;
+  const auto low = partition_->low_watermark();
+  const auto own = partition_->log().durable_start_offset();
+  const auto now = now_ms();
+  std::erase_if(deletions_, [&](waiting_deletion& d) {
+    kafka::delete_records_answer a;
+    a.low_watermark = low;
+    if (low < d.offset) {
+      if (own < d.offset && chores_done_ >= d.chores) {
+        a.error = error_code::kafka_storage_error;
+        a.message = seed_.settings.partition.name + ": the log's start could not be written";
+      } else if (d.deadline_ms <= now) {
+        a.error = error_code::request_timed_out;
+        a.message = seed_.settings.partition.name + ": not all in-sync replicas have deleted yet";
+      } else {
+        return false;
+      }
+      a.low_watermark = -1;
+    }
+    d.done(std::move(a));
+    return true;
+  });
+}
+
+void partition_state::refuse_deletions(error_code e, const std::string& message) {
+  for (auto& d : std::exchange(deletions_, {})) {
+    kafka::delete_records_answer a;
+    a.error = e;
+    a.message = message;
+    d.done(std::move(a));
+  }
 }
 
 void partition_state::begin_compaction() {
@@ -443,7 +570,7 @@ caf::result<bool> partition_state::remove() {
   removing_ = self_->make_response_promise<bool>();
   if (seed_.replicas) seed_.replicas->forget(seed_.id);
   // After this round of the committer nothing of the log is under way.
-  caf::anon_send(seed_.committer, drop_atom::value, std::make_shared<log_id>(seed_.id));
+  caf::anon_send(seed_.committer, drop_atom::value, forget_message{seed_.id, std::nullopt});
   std::shared_ptr<kafka::partition> gone = std::move(partition_);
   fail({errc::not_found, seed_.settings.partition.name + " was deleted"});
   auto me = caf::actor_cast<partition_actor>(self_);
@@ -464,6 +591,7 @@ caf::result<bool> partition_state::remove() {
 
 void partition_state::removed(bool ok) {
   removing_->deliver(ok);
+  if (seed_.registry) seed_.registry->remove(seed_.owner);
   self_->quit();
 }
 
@@ -472,6 +600,8 @@ void partition_state::fail(error why) {
   failure_ = std::move(why);
   for (auto& a : std::exchange(appends_, {})) refuse(a.waiter, a.slot);
   for (auto& a : std::exchange(replicating_, {})) refuse(a.waiter, a.slot);
+  refuse_deletions(error_code::kafka_storage_error, failure_->message);
+  release_held();
   for (auto& w : std::exchange(waiting_, {})) w();
   for (auto& r : std::exchange(readers_, {})) handle(r);
 }
@@ -498,8 +628,11 @@ partition_actor::behavior_type partition(partition_actor::stateful_pointer<parti
       [&s](fetch_message& m) { s.handle(m); },
       [&s](offset_message& m) { s.handle(m); },
       [&s](visit_message& m) { s.handle(m); },
+      [&s](delete_records_message& m) { s.handle(m); },
+      [&s](const chores_done_message& m) { s.handle(m); },
       [&s](commit_message_of_log& m) { s.handle(m); },
       [&s](opened_message& m) { s.handle(m); },
+      [&s](cut_point_message& m) { s.handle(m); },
       [&s](read_done_message& m) { s.handle(m); },
       [&s](looked_up_message& m) { s.handle(m); },
       [&s](compaction_message& m) { s.handle(m); },

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "actors/storage/committer.hpp"
 #include "actors/storage/gauges.hpp"
 #include "actors/storage/interfaces.hpp"
 #include "runtime/io/clock.hpp"
@@ -20,6 +21,8 @@ struct partition_seed {
   std::string folder;
   partition_settings settings;
   uint64_t owner = 0;
+  /// Where the committer finds it under this number, from before its first write on.
+  std::shared_ptr<partition_registry> registry;
   kafka::partition_role role;             // at the start; newer ones come as messages
   replication_port* cluster = nullptr;    // null: a partition that nobody copies
   replica_source* replicas = nullptr;     // null: it follows nobody

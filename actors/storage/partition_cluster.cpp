@@ -37,8 +37,14 @@ void partition_state::handle(const kafka::partition_role& r) {
   const bool same_leader = known.leader_epoch == r.leader_epoch &&
                            known.leader_address == r.leader_address && in_sync(known) == in_sync(r);
   partition_->set_role(r, now_ms());
-  if (led && !partition_->leads()) refuse_all(error_code::not_leader_or_follower);
+  if (led && !partition_->leads()) {
+    refuse_all(error_code::not_leader_or_follower);
+    release_held();
+    refuse_deletions(error_code::not_leader_or_follower,
+                     seed_.settings.partition.name + " is led by another node");
+  }
   moved_from(before);
+  settle_deletions();
   wake_readers();
   show();
   look_after_followers();
@@ -90,13 +96,14 @@ void partition_state::look_after_followers() {
   if (seed_.cluster) {
     if (auto p = partition_->propose(now_ms())) {
       auto me = caf::actor_cast<partition_actor>(self_);
-      seed_.cluster->alter_in_sync(seed_.id, p->leader_epoch, p->version, std::move(p->in_sync),
-                                   [me, number = p->number](error_code e) {
-                                     caf::anon_send(me, in_sync_answer_message{number, e});
-                                   });
+      seed_.cluster->alter_in_sync(seed_.id, *p, [me, number = p->number](error_code e) {
+        caf::anon_send(me, in_sync_answer_message{number, e});
+      });
     }
   }
-  if (ticking_ || (replicating_.empty() && !partition_->waits_for_time(now_ms()))) return;
+  if (ticking_ ||
+      (replicating_.empty() && deletions_.empty() && !partition_->waits_for_time(now_ms())))
+    return;
   ticking_ = true;
   self_->delayed_send(self_, look_interval, replica_tick_atom::value);
 }
@@ -119,6 +126,7 @@ void partition_state::replica_tick() {
     answer(a);
   }
   replicating_ = std::move(left);
+  settle_deletions();
   look_after_followers();
 }
 
@@ -127,6 +135,7 @@ void partition_state::handle(const in_sync_answer_message& m) {
   const auto before = partition_->high_watermark();
   partition_->answered(m.proposal, m.answer, now_ms());
   moved_from(before);
+  settle_deletions();
   look_after_followers();
 }
 
@@ -148,6 +157,7 @@ void partition_state::follow(bool later) {
       {seed_.id, role.leader_epoch, at.offset, at.last_epoch, at.log_start, in_sync}, role.self,
       role.leader, role.leader_address, caf::actor_cast<partition_actor>(self_), later);
   following_ = true;
+  told_start_ = at.log_start;
   copy_failed_ = false;
 }
 
@@ -174,6 +184,7 @@ void partition_state::handle(copied_message& m) {
   partition_->followed(news.leader_epoch, news.high_watermark, news.log_start);
   const bool staged = !copied.writes.empty();
   for (auto& w : copied.writes) push(std::move(w));
+  do_chores();  // its log may start where the leader's does
   moved_from(before);
   if (copied.error != error_code::none) {
     seed_.log(copied.message);
@@ -200,37 +211,54 @@ void partition_state::begin_cut() {
   if (opening_ || compacting_ || under_way()) return;  // their ends call again
   opening_ = true;
   do_chores();
-  auto go_on = [this](bool forgotten) {
-    if (failure_) return;
-    auto me = caf::actor_cast<partition_actor>(self_);
-    kafka::partition_open_options again;
-    again.log.owner = seed_.owner;
-    again.role = seed_.role;
-    again.leader_epoch = seed_.role.leader_epoch;
-    again.now_ms = now_ms();
-    seed_.io->submit(
-        lane_, [me, forgotten, how = *cut_, again = std::move(again),
-                p = std::make_shared<std::unique_ptr<kafka::partition>>(std::move(partition_)),
-                files = seed_.files, id = seed_.id, folder = seed_.folder,
-                settings = seed_.settings, log = seed_.log]() mutable {
-          status s = forgotten ? (*p)->truncate(how, again.now_ms)
-                               : status(errc::io, "the commit point cannot be removed");
-          auto opened = std::make_shared<result<std::unique_ptr<kafka::partition>>>(std::move(*p));
-          if (!s) {
-            // What is in memory may not be what is in the files any more.
-            log(settings.partition.name + ": cannot be cut: " + s.err().message);
-            opened->value().reset();
-            *opened =
-                kafka::partition::open(*files, id, folder, settings.log, settings.partition, again);
-          }
-          caf::anon_send(me, opened_message{std::move(opened)});
-        });
-  };
+  auto me = caf::actor_cast<partition_actor>(self_);
+  seed_.io->submit(lane_, [me, how = *cut_, p = partition_.get()] {
+    caf::anon_send(me, cut_point_message{std::make_shared<result<std::optional<commit_point>>>(
+                           p->point_for(how))});
+  });
+}
+
+void partition_state::handle(cut_point_message& m) {
+  if (failure_) return;
+  if (!*m.left) return finish_cut(m.left->err());
   self_
       ->request(seed_.committer, forget_timeout, drop_atom::value,
-                std::make_shared<log_id>(seed_.id))
-      .then([go_on](bool forgotten) { go_on(forgotten); },
-            [go_on](const caf::error&) { go_on(false); });
+                forget_message{seed_.id, **m.left})
+      .then(
+          [this](bool forgotten) {
+            finish_cut(forgotten ? status() : status(errc::io, "the commit point cannot be moved"));
+          },
+          [this](const caf::error&) {
+            finish_cut(status(errc::timeout, "the committer does not answer"));
+          });
+}
+
+/// Its commit point is where it will end, unless that failed.
+void partition_state::finish_cut(status moved) {
+  if (failure_) return;
+  auto me = caf::actor_cast<partition_actor>(self_);
+  kafka::partition_open_options again;
+  again.log.owner = seed_.owner;
+  again.log.end_at_damage = seed_.role.refetches();
+  again.role = seed_.role;
+  again.leader_epoch = seed_.role.leader_epoch;
+  again.now_ms = now_ms();
+  seed_.io->submit(
+      lane_, [me, moved = std::move(moved), how = *cut_, again = std::move(again),
+              p = std::make_shared<std::unique_ptr<kafka::partition>>(std::move(partition_)),
+              files = seed_.files, id = seed_.id, folder = seed_.folder, settings = seed_.settings,
+              log = seed_.log]() mutable {
+        status s = moved ? (*p)->truncate(how, again.now_ms) : moved;
+        auto opened = std::make_shared<result<std::unique_ptr<kafka::partition>>>(std::move(*p));
+        if (!s) {
+          // What is in memory may not be what is in the files any more.
+          log(settings.partition.name + ": cannot be cut: " + s.err().message);
+          opened->value().reset();
+          *opened =
+              kafka::partition::open(*files, id, folder, settings.log, settings.partition, again);
+        }
+        caf::anon_send(me, opened_message{std::move(opened)});
+      });
 }
 
 }  // namespace weir

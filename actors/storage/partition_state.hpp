@@ -6,6 +6,7 @@
 #include <deque>
 
 #include "actors/storage/partition.hpp"
+#include "runtime/kafka/partition/refused_batches.hpp"
 
 namespace weir {
 
@@ -20,6 +21,14 @@ struct waiting_append {
   int64_t deadline_ms = 0;  // once it waits for other replicas
 };
 
+/// A deletion that is not yet everywhere.
+struct waiting_deletion {
+  int64_t offset;
+  uint64_t chores;  // it is on this disk when so many are done
+  int64_t deadline_ms;
+  std::function<void(kafka::delete_records_answer)> done;
+};
+
 class partition_state {
  public:
   static inline const char* name = "weir.partition";
@@ -32,8 +41,11 @@ class partition_state {
   void handle(fetch_message&);
   void handle(offset_message&);
   void handle(visit_message&);
+  void handle(delete_records_message&);
+  void handle(const chores_done_message&);
   void handle(commit_message_of_log&);
   void handle(opened_message&);
+  void handle(cut_point_message&);
   void handle(read_done_message&);
   void handle(looked_up_message&);
   void handle(compaction_message&);
@@ -68,6 +80,9 @@ class partition_state {
   void settle(kafka::produce_outcome, std::shared_ptr<append_waiter>, uint32_t slot, int8_t acks,
               int32_t timeout_ms);
   void push(log_write);
+  /// Batches of a producer behind one whose transaction the coordinator is asked about.
+  void release_held(int64_t producer_id);
+  void release_held();  // all; when nothing is appended here any more
   void refuse(const std::shared_ptr<append_waiter>&, uint32_t slot);
   void durable();
   void deliver(const fetch_message&, kafka::fetch_answer);
@@ -75,6 +90,9 @@ class partition_state {
   void wake_readers();
   void prune_readers();
   void do_chores();
+  /// Answers deletions that are everywhere, or that are late.
+  void settle_deletions();
+  void refuse_deletions(kafka::error_code, const std::string& message);
   void begin_compaction();
   void step(std::shared_ptr<compaction_job>);
   void finish_close();
@@ -97,6 +115,7 @@ class partition_state {
   void follow(bool later = false);
   void cut(const kafka::truncation&);
   void begin_cut();
+  void finish_cut(status moved);
 
   pointer self_ = nullptr;
   partition_seed seed_;
@@ -106,8 +125,13 @@ class partition_state {
   std::optional<error> failure_;
   std::vector<std::function<void()>> waiting_;  // messages that came before it was open
   std::deque<waiting_append> appends_;          // by end_offset
-  std::vector<fetch_message> readers_;          // at the end of the log
+  kafka::refused_batches refused_;
+  std::map<int64_t, std::deque<append_message>> held_;  // by producer; see release_held()
+  std::vector<fetch_message> readers_;                  // at the end of the log
   size_t prune_at_ = prune_min;
+  std::vector<waiting_deletion> deletions_;
+  uint64_t chores_ = 0, chores_done_ = 0;  // rounds of them
+  int64_t told_start_ = 0;                 // the log's start that its leader is told
   bool compacting_ = false;
   int64_t next_retention_ms_ = 0;
   std::optional<caf::typed_response_promise<clean_partition>> closing_;
@@ -115,6 +139,7 @@ class partition_state {
   // Its place in the cluster.
   std::deque<waiting_append> replicating_;  // durable here, wait for the high watermark
   std::optional<kafka::truncation> cut_;    // to be done, or being done
+  bool ends_at_damage_ = false;             // it was opened so
   bool following_ = false;                  // the fetchers know it
   bool copy_failed_ = false;
   bool ticking_ = false;

@@ -46,8 +46,9 @@ result<host_and_port> parse_address(const std::string& text) {
 /// goes through the inbox.
 class replica_fetchers::leader_link {
  public:
-  leader_link(int32_t leader, int32_t self, const replica_fetcher_options& o)
-      : leader_(leader), options_(o), plan_(with_self(o.plan, self)) {
+  leader_link(int32_t leader, int32_t self, const replica_fetcher_options& o,
+              const std::atomic<int64_t>& incarnation)
+      : leader_(leader), options_(o), incarnation_(incarnation), plan_(with_self(o.plan, self)) {
     cancel_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (cancel_ < 0) options_.log("copying: no eventfd: requests are not cut short");
     thread_ = std::thread([this] { run(); });
@@ -170,6 +171,7 @@ class replica_fetchers::leader_link {
     o.connect_timeout_ms = connect_timeout_ms;
     o.timeout_ms = options_.timeout_ms + options_.plan.wait_ms_max;
     o.cancel_fd = cancel_;
+    o.tls = options_.tls;
     auto to = parse_address(address);
     auto made = to ? kafka::client::connect(to->host, to->port, std::move(o))
                    : result<kafka::client>(to.err());
@@ -198,6 +200,7 @@ class replica_fetchers::leader_link {
   void fetch(std::unique_lock<std::mutex>& lock, kafka::fetch_plan::planned& next) {
     if (std::chrono::steady_clock::now() < settle_until_)
       next.request.max_wait_ms = std::min(next.request.max_wait_ms, settling_wait_ms);
+    next.request.replica_state.replica_epoch = incarnation_.load();
     long_wait_ = next.request.max_wait_ms > settling_wait_ms;
     auto* client = client_.get();
     arm();
@@ -239,6 +242,7 @@ class replica_fetchers::leader_link {
 
   const int32_t leader_;
   const replica_fetcher_options& options_;
+  const std::atomic<int64_t>& incarnation_;
   // The thread's.
   kafka::fetch_plan plan_;
   std::map<log_id, partition_actor> actors_;
@@ -275,7 +279,7 @@ void replica_fetchers::follow(const kafka::fetch_position& at, int32_t self, int
     it->second = leader;
   }
   auto& link = links_[leader];
-  if (!link) link = std::make_unique<leader_link>(leader, self, options_);
+  if (!link) link = std::make_unique<leader_link>(leader, self, options_, incarnation_);
   link->follow(at, address, who, later);
 }
 
@@ -285,6 +289,10 @@ void replica_fetchers::forget(const log_id& id) {
   if (it == leader_of_.end() || stopped_) return;
   links_.at(it->second)->forget(id);
   leader_of_.erase(it);
+}
+
+void replica_fetchers::registered(int64_t registration) {
+  incarnation_.store(registration);
 }
 
 void replica_fetchers::stop() {
@@ -302,8 +310,6 @@ replica_fetcher_options replica_options_of(const kafka::broker_config& config, c
     return static_cast<int32_t>(config.number(name));
   };
   replica_fetcher_options o;
-  // A process that starts later has a larger one.
-  o.plan.incarnation = time.now();
   o.plan.wait_ms_max = number("replica.fetch.wait.max.ms");
   o.plan.bytes_min = number("replica.fetch.min.bytes");
   o.plan.partition_bytes_max = number("replica.fetch.max.bytes");

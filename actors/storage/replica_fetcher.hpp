@@ -4,6 +4,7 @@
 // says what it has durably by then. Owned by the node's storage; calls come from any thread.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -12,6 +13,7 @@
 
 #include "actors/storage/interfaces.hpp"
 #include "runtime/io/clock.hpp"
+#include "runtime/io/tls.hpp"
 #include "runtime/kafka/topics/broker_config.hpp"
 
 namespace weir {
@@ -20,6 +22,7 @@ struct replica_fetcher_options {
   kafka::fetch_plan_options plan;
   int32_t timeout_ms = 30'000;  // replica.socket.timeout.ms
   const clock* time = nullptr;
+  tls_context_ptr tls;                   // null: in the clear
   std::function<void(std::string)> log;  // any thread
 };
 /// From the node's settings: replica.fetch.*, replica.socket.timeout.ms,
@@ -35,12 +38,14 @@ class replica_fetchers final : public replica_source {
   void follow(const kafka::fetch_position&, int32_t self, int32_t leader,
               const std::string& address, const partition_actor& who, bool later) override;
   void forget(const log_id&) override;
+  void registered(int64_t registration) override;
   /// Ends all threads; from then on nothing is fetched. For once.
   void stop();
 
  private:
   class leader_link;
   replica_fetcher_options options_;
+  std::atomic<int64_t> incarnation_ = -1;
   std::mutex mutex_;
   bool stopped_ = false;
   std::map<int32_t, std::unique_ptr<leader_link>> links_;  // by leader

@@ -41,8 +41,9 @@ status stream_storage::open(file_system& files, io_executor& io, const clock& ti
   p.queue = std::move(queue);
   p.committer = committer_;
   p.files = files_.get();
-  replicas_ =
-      std::make_unique<replica_fetchers>(replica_options_of(*options_.config, time, options_.log));
+  auto copying = replica_options_of(*options_.config, time, options_.log);
+  copying.tls = options_.peers_tls;
+  replicas_ = std::make_unique<replica_fetchers>(std::move(copying));
   p.replicas = replicas_.get();
   p.io = &io;
   p.verify = options_.config->flag("log.verify.on.start");

@@ -18,6 +18,7 @@ struct storage_options {
   std::string folder;
   std::shared_ptr<const kafka::broker_config> config;
   metadata_port* metadata = nullptr;     // outlives the storage
+  tls_context_ptr peers_tls;             // to other nodes; null: in the clear
   std::function<void(std::string)> log;  // any thread
 };
 
@@ -38,6 +39,7 @@ class stream_storage {
   void set_controller(int32_t node) noexcept { controller_.store(node, std::memory_order_relaxed); }
   const kafka::broker_config& config() const { return *options_.config; }
   std::shared_ptr<const kafka::broker_config> config_ptr() const { return options_.config; }
+  const tls_context_ptr& peers_tls() const { return options_.peers_tls; }
   const std::string& folder() const { return options_.folder; }
   file_cache& files() { return *files_; }
   /// Calls of the committer so far; see group_commit_stats. Approximate while it runs.

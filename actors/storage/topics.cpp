@@ -60,6 +60,8 @@ class topics_state {
   /// Follows the metadata.
   void follow(const topic_news_message& m) {
     directory_.set_self(m.self);
+    if (m.self_epoch >= 0 && seed_.partition.replicas)
+      seed_.partition.replicas->registered(m.self_epoch);
     const bool moved = m.nodes && *m.nodes != *directory_.nodes();
     if (m.nodes) directory_.set_nodes(m.nodes);
     std::vector<kafka::topic_change> changes;
@@ -93,7 +95,7 @@ class topics_state {
     auto share = (all_.size() + rounds - 1) / rounds;
     for (size_t i = 0; i < share && !all_.empty(); ++i) {
       upkeep_ = (upkeep_ + 1) % all_.size();
-      caf::anon_send(all_[upkeep_].second, tick_atom::value);
+      caf::anon_send(all_[upkeep_], tick_atom::value);
     }
     self_->delayed_send(self_, upkeep_step, tick_atom::value);
   }
@@ -101,7 +103,7 @@ class topics_state {
   clean_partitions close() {
     caf::scoped_actor waiter(self_->system());
     auto records = std::make_shared<std::vector<clean_partition>>();
-    for (const auto& [id, actor] : all_) waiter->send(actor, close_atom::value);
+    for (const auto& actor : all_) waiter->send(actor, close_atom::value);
     auto until = std::chrono::steady_clock::now() + close_timeout;
     bool late = false;
     for (size_t i = 0; i < all_.size() && !late; ++i) {
@@ -197,17 +199,14 @@ class topics_state {
     s.gauges = seed_.gauges->add(s.id);
     if (auto it = clean_.find(s.id); it != clean_.end()) s.clean = std::move(it->second);
     s.committed = seed_.commits->point(s.id);
-    auto owner = s.owner;
-    auto actor = spawn_partition(self_->system(), std::move(s));
-    seed_.registry->bind(owner, actor);
-    all_.emplace_back(owner, actor);
-    return actor;
+    s.registry = seed_.registry;
+    all_.push_back(spawn_partition(self_->system(), std::move(s)));
+    return all_.back();
   }
   void drop_partition(const log_id& id, const partition_actor& p) {
     seed_.gauges->remove(id);
-    auto it = std::find_if(all_.begin(), all_.end(), [&](const auto& e) { return e.second == p; });
+    auto it = std::find(all_.begin(), all_.end(), p);
     if (it != all_.end()) {
-      seed_.registry->remove(it->first);
       *it = std::move(all_.back());
       all_.pop_back();
     }
@@ -225,7 +224,7 @@ class topics_state {
   topics_seed seed_;
   topic_directory directory_;
   std::map<log_id, clean_partition> clean_;  // until their partitions are made
-  std::vector<std::pair<uint64_t, partition_actor>> all_;
+  std::vector<partition_actor> all_;
   std::vector<topic_listener> listeners_;
   size_t upkeep_ = 0;
   std::chrono::milliseconds upkeep_interval_ = upkeep_interval_max;
@@ -277,6 +276,7 @@ partition_settings settings_of(const kafka::topic_info& t, int32_t partition,
   p.timestamp_after_max_ms = s.timestamp_after_max_ms;
   out.codec = codec_of(s.compression);
   out.retention_check_ms = config.number(retention_check);
+  p.verify_transactions = config.flag("transaction.partition.verification.enable");
   p.producer_expiration_ms = config.number("producer.id.expiration.ms");
   p.replica_lag_ms_max = config.number("replica.lag.time.max.ms");
   return out;

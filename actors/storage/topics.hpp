@@ -9,6 +9,7 @@
 #include "actors/storage/committer.hpp"
 #include "actors/storage/directory.hpp"
 #include "actors/storage/partition.hpp"
+#include "runtime/kafka/quotas/client_quotas.hpp"
 #include "runtime/kafka/topics/broker_config.hpp"
 
 namespace weir {
@@ -32,6 +33,13 @@ class metadata_port : public replication_port {
                       std::function<void(const kafka::api_error&)> done) = 0;
   /// A block of `count` producer ids, given to nobody else; the first of them.
   virtual void allocate_producer_ids(uint32_t count, std::function<void(result<int64_t>)> done) = 0;
+  /// Changes quotas of clients (kafka::encode_alteration) for all nodes, all of it or nothing;
+  /// `done` is called once, on any thread, when watchers here were told, or it is refused.
+  virtual void alter_quotas(std::string change,
+                            std::function<void(const kafka::api_error&)> done) = 0;
+  /// Called with the quotas as they are, soon, and after each change, on one thread; one at a time,
+  /// null: nobody any more.
+  virtual void watch_quotas(std::function<void(const kafka::quota_map&)>) = 0;
 };
 
 /// What changed in the metadata, since the last news.
@@ -42,6 +50,7 @@ struct topic_news_message {
   std::vector<kafka::uuid> deleted;
   node_list nodes;  // null: as before
   int32_t self = -1;
+  int64_t self_epoch = -1;          // of this node's registration; -1: not known
   std::function<void()> published;  // called when the directory has it
 };
 

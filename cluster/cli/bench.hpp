@@ -50,7 +50,8 @@ struct benchmark_info {
   const char* name;
   const char* workload;
   uint64_t rows;   // its own size; what it counts is in the workload
-  double seconds;  // of measuring, when it is run by name; of all together at most `seconds_in_all`
+  double seconds;  // of measuring, when it is run by name; of all together at most
+                   // `seconds_in_all`, negative: only by name
   double seconds_in_all;
   uint64_t rows_in_all;
   result<std::vector<bench_line>> (*run)(const bench_setup&);
@@ -69,5 +70,8 @@ result<std::vector<bench_line>> bench_restore(const bench_setup&);
 result<std::vector<bench_line>> bench_latency(const bench_setup&);
 result<std::vector<bench_line>> bench_kafka(const bench_setup&);
 result<std::vector<bench_line>> bench_log(const bench_setup&);
+result<std::vector<bench_line>> bench_cluster_keyed(const bench_setup&);
+result<std::vector<bench_line>> bench_cluster_wide(const bench_setup&);
+result<std::vector<bench_line>> bench_cluster_scale(const bench_setup&);
 
 }  // namespace weir::cli

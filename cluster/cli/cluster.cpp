@@ -16,11 +16,13 @@
 #include <thread>
 #include <vector>
 
-#include "cluster/cli/job_file.hpp"
+#include "cluster/cli/jobs/call.hpp"
 #include "cluster/cli/node_file.hpp"
 #include "cluster/cli/table.hpp"
+#include "cluster/cli/topics/node_call.hpp"
 #include "cluster/http/server.hpp"
 #include "cluster/http/target.hpp"
+#include "cluster/meta/service/watch.hpp"
 #include "runtime/column/json_text.hpp"
 #include "runtime/io/file.hpp"
 
@@ -31,6 +33,8 @@ using namespace std::chrono_literals;
 
 // A node that is not ready by then has failed; its log says why.
 constexpr auto ready_limit = 20s;
+// By then the nodes have given each other their votes, or are busy with something else.
+constexpr auto votes_limit = 10s;
 // The jobs' last snapshots, when the cluster stops.
 constexpr auto last_snapshot_limit = 10s;
 // After SIGTERM a node gets this long before SIGKILL.
@@ -39,11 +43,6 @@ constexpr auto stop_limit = 20s;
 constexpr auto kill_limit = 10s;
 constexpr auto poll_interval = 10ms;
 constexpr auto drain_interval = 200ms;
-
-int fail(const std::string& message) {
-  std::fprintf(stderr, "weir: %s\n", message.c_str());
-  return exit_failed;
-}
 
 std::string node_dir(const cluster_verb_options& o, uint32_t i) {
   return std::filesystem::absolute(o.data_dir).string() + "/n" + std::to_string(i);
@@ -138,6 +137,36 @@ bool wait_for_end(const std::string& dir, uint32_t pid, std::chrono::seconds lim
   return true;
 }
 
+/// Whether the cluster has as many votes as it is to have: with fewer, the loss of one node that
+/// votes can stop it.
+bool votes_are_spread(const std::string& json) {
+  simdjson::dom::parser parser;
+  simdjson::dom::array nodes;
+  auto parsed = parser.parse(json);
+  if (parsed.error() || parsed["nodes"].get(nodes)) return false;
+  unsigned alive = 0, votes = 0;
+  for (auto n : nodes) {
+    bool lives = false, is_voter = false, leaves = false;
+    if (n["alive"].get(lives) || n["votes"].get(is_voter) || n["draining"].get(leaves))
+      return false;
+    if (!lives || leaves) continue;
+    ++alive;
+    votes += is_voter ? 1 : 0;
+  }
+  return votes >= meta::voters_wanted(alive, meta::watch_options().voters_max);
+}
+
+/// A cluster that has just begun bears the death of any node when this returns. False: it does not.
+bool wait_votes(const node_file& any) {
+  const auto deadline = std::chrono::steady_clock::now() + votes_limit;
+  while (std::chrono::steady_clock::now() < deadline) {
+    auto r = http::http_call(any.http, "GET", "/cluster", "");
+    if (r && r->status == 200 && votes_are_spread(r->body)) return true;
+    std::this_thread::sleep_for(poll_interval);
+  }
+  return false;
+}
+
 void print_nodes(const std::vector<node_file>& nodes, const std::string& format) {
   if (format == "json") {
     std::string out = "{\"nodes\": [";
@@ -150,54 +179,6 @@ void print_nodes(const std::vector<node_file>& nodes, const std::string& format)
   }
   text_table t({"id", "pid", "kafka", "http"});
   for (const auto& n : nodes) t.add({n.name, std::to_string(n.pid), n.kafka, n.http});
-  t.print(format);
-}
-
-/// Calls a node; prints what it says or its error. Returns the exit code.
-int call(const cluster_verb_options& o, const std::string& method, const std::string& target,
-         const std::string& body, std::string& answer) {
-  if (o.cluster.empty()) {
-    std::fprintf(stderr,
-                 "weir: which cluster? --cluster HOST:PORT or WEIR_CLUSTER names the HTTP "
-                 "address of any node\n");
-    return exit_usage;
-  }
-  auto r = http::http_call(o.cluster, method, target, body);
-  if (!r) return fail(r.err().message);
-  answer = std::move(r->body);
-  if (r->status == 200) return exit_ok;
-  simdjson::dom::parser parser;
-  std::string_view text;
-  auto parsed = parser.parse(answer);
-  if (!parsed.error() && !parsed["error"].get(text)) return fail(std::string(text));
-  return fail("the node answers " + std::to_string(r->status) + ": " + answer);
-}
-
-std::string text_of(simdjson::dom::element e) {
-  if (e.is_string()) return std::string(std::string_view(e));
-  return simdjson::minify(e);
-}
-
-/// A task of every operator on every node, unless the job or the user says otherwise.
-uint32_t nodes_alive(const std::string& json) {
-  simdjson::dom::parser parser;
-  simdjson::dom::array nodes;
-  uint32_t n = 0;
-  auto parsed = parser.parse(json);
-  if (!parsed.error() && !parsed["nodes"].get(nodes))
-    for (auto node : nodes) n += text_of(node["alive"]) == "true" ? 1 : 0;
-  return std::max(1u, n);
-}
-
-void print_jobs(const std::string& json, const std::string& format) {
-  simdjson::dom::parser parser;
-  simdjson::dom::array jobs;
-  text_table t({"id", "name", "state", "epoch", "restarts", "error"});
-  auto parsed = parser.parse(json);
-  if (!parsed.error() && !parsed["jobs"].get(jobs))
-    for (auto j : jobs)
-      t.add({text_of(j["id"]), text_of(j["name"]), text_of(j["state"]), text_of(j["epoch"]),
-             text_of(j["restarts"]), j["error"].is_null() ? "" : text_of(j["error"])});
   t.print(format);
 }
 
@@ -234,6 +215,10 @@ int cluster_up(const cluster_verb_options& o) {
     if (!n) return fail(n.err().message);
     ready[s.number - 1] = *n;
   }
+  if (!wait_votes(ready.front()))
+    std::fprintf(stderr,
+                 "weir: the nodes are ready, but fewer of them vote than should: until they do, "
+                 "the loss of one can stop the cluster; see weir cluster status\n");
   print_nodes(ready, o.output);
   return exit_ok;
 }
@@ -347,98 +332,6 @@ int cluster_drain(const cluster_verb_options& o) {
 int cluster_forget(const cluster_verb_options& o) {
   std::string answer;
   return call(o, "DELETE", "/cluster/nodes/" + http::escape(o.id), "", answer);
-}
-
-int job_submit(const cluster_verb_options& o) {
-  jobs::job_settings settings;
-  settings.set = o.set;
-  settings.parallelism = o.parallelism;
-  std::string members;
-  if (int code = call(o, "GET", "/cluster", "", members)) return code;
-  settings.default_parallelism = nodes_alive(members);
-  auto job = load_job(std::filesystem::absolute(o.file).string(), settings);
-  if (!job) {
-    std::fprintf(stderr, "%s\n", job.err().message.c_str());
-    return exit_usage;
-  }
-  if (job->plan.operators.empty()) {
-    std::fprintf(stderr, "weir: %s only explains: weir run and weir plan show its plans\n",
-                 o.file.c_str());
-    return exit_usage;
-  }
-  auto bytes = encode_plan(job->plan);
-  std::string body(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  std::string answer;
-  const auto interval_us = o.snapshot_interval_us.value_or(
-      job->snapshot_interval_us.value_or(default_snapshot_interval_us));
-  auto target = "/jobs?interval_us=" + std::to_string(interval_us);
-  if (int code = call(o, "POST", target, body, answer)) return code;
-  if (o.output == "json") {
-    std::fputs(answer.c_str(), stdout);
-    return exit_ok;
-  }
-  simdjson::dom::parser parser;
-  std::string_view id;
-  auto parsed = parser.parse(answer);
-  if (parsed.error() || parsed["id"].get(id)) return fail("the node's answer has no id: " + answer);
-  std::printf("%.*s\n", static_cast<int>(id.size()), id.data());
-  return exit_ok;
-}
-
-int job_ls(const cluster_verb_options& o) {
-  std::string answer;
-  if (int code = call(o, "GET", "/cluster", "", answer)) return code;
-  print_jobs(answer, o.output);
-  return exit_ok;
-}
-
-int job_describe(const cluster_verb_options& o) {
-  std::string answer;
-  if (int code = call(o, "GET", "/jobs/" + http::escape(o.id), "", answer)) return code;
-  if (o.output == "json")
-    std::fputs(answer.c_str(), stdout);
-  else
-    print_jobs("{\"jobs\": [" + answer + "]}", o.output);
-  return exit_ok;
-}
-
-int job_stop(const cluster_verb_options& o) {
-  std::string answer;
-  return call(o, "POST", "/jobs/" + http::escape(o.id) + "/stop", "", answer);
-}
-
-int job_cancel(const cluster_verb_options& o) {
-  std::string answer;
-  return call(o, "POST", "/jobs/" + http::escape(o.id) + "/cancel", "", answer);
-}
-
-int job_savepoint(const cluster_verb_options& o) {
-  std::string answer;
-  if (int code = call(o, "POST", "/jobs/" + http::escape(o.id) + "/savepoint", "", answer))
-    return code;
-  if (o.output == "json") {
-    std::fputs(answer.c_str(), stdout);
-    return exit_ok;
-  }
-  simdjson::dom::parser parser;
-  uint64_t epoch = 0;
-  if (parser.parse(answer)["epoch"].get(epoch)) return fail("not an answer: " + answer);
-  std::printf("%" PRIu64 "\n", epoch);
-  return exit_ok;
-}
-
-int job_logs(const cluster_verb_options& o) {
-  std::string answer;
-  if (int code = call(o, "GET", "/jobs/" + http::escape(o.id) + "/logs", "", answer)) return code;
-  if (o.output == "json") {
-    std::fputs(answer.c_str(), stdout);
-    return exit_ok;
-  }
-  simdjson::dom::parser parser;
-  simdjson::dom::array lines;
-  if (parser.parse(answer)["lines"].get(lines)) return fail("not an answer: " + answer);
-  for (auto l : lines) std::printf("%s\n", text_of(l).c_str());
-  return exit_ok;
 }
 
 }  // namespace weir::cli

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cluster/cli/run.hpp"
+#include "runtime/io/tls.hpp"
 
 namespace weir::cli {
 
@@ -19,6 +20,7 @@ struct cluster_verb_options {
   std::vector<std::string> join;      // listeners for nodes of members; none: begins a cluster
   std::string peers = "127.0.0.1:0";  // HOST:PORT of the listener for nodes
   std::string advertised_peers;       // HOST:PORT that other nodes are told; empty: as it listens
+  tls_files peers_tls;                // between nodes
   std::string http = "127.0.0.1:0";
   std::string kafka = "127.0.0.1:0";  // HOST:PORT of the Kafka listener
   std::string advertised;  // HOST:PORT that Kafka's clients are told; empty: where it listens
@@ -32,6 +34,10 @@ struct cluster_verb_options {
   std::optional<uint32_t> parallelism;
   std::optional<int64_t> snapshot_interval_us;  // else the job's, else a second
   bool undo = false, wait = true;               // drain
+  std::string from_savepoint;                   // submit: JOB[:EPOCH]
+  bool drop_state = false;                      // submit
+  bool savepoint = false;                       // stop: waits for its last epoch
+  std::optional<uint64_t> remove;               // savepoint: the epoch to remove
   std::string output;
 };
 
@@ -56,5 +62,7 @@ int job_stop(const cluster_verb_options&);
 int job_cancel(const cluster_verb_options&);
 int job_savepoint(const cluster_verb_options&);
 int job_logs(const cluster_verb_options&);
+/// Forgets a job that has ended, with its savepoints.
+int job_delete(const cluster_verb_options&);
 
 }  // namespace weir::cli

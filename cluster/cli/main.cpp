@@ -249,14 +249,24 @@ struct cluster_verbs {
         ->add_option("--snapshot-interval", interval,
                      "between snapshots, at least 100ms; else the job's, else 1s")
         ->check(duration_check(100'000));
+    submit->add_option("--from-savepoint", options.from_savepoint,
+                       "JOB[:EPOCH]: start with the state of that job's savepoint, or of its end");
+    submit->add_flag("--drop-state", options.drop_state,
+                     "also when this job cannot use all of the savepoint");
     client(submit);
     client(add(*job, "ls", "all jobs", job_ls));
     auto* describe = add(*job, "describe", "state, epochs, tasks of a job", job_describe);
     auto* stop = add(*job, "stop", "a last snapshot, commits, the end", job_stop);
     auto* cancel = add(*job, "cancel", "the end at once, without a snapshot", job_cancel);
-    auto* savepoint = add(*job, "savepoint", "a snapshot now; prints its epoch", job_savepoint);
+    auto* savepoint =
+        add(*job, "savepoint", "a snapshot now, which is kept; prints its epoch", job_savepoint);
     auto* logs = add(*job, "logs", "what the job's master has said last", job_logs);
-    for (auto* verb : {describe, stop, cancel, savepoint, logs}) {
+    auto* remove =
+        add(*job, "delete", "forget a job that has ended, with its savepoints", job_delete);
+    stop->add_flag("--savepoint", options.savepoint,
+                   "wait for the end; prints the epoch that submit --from-savepoint starts from");
+    savepoint->add_option("--remove", options.remove, "remove the savepoint of this epoch instead");
+    for (auto* verb : {describe, stop, cancel, savepoint, logs, remove}) {
       verb->add_option("ID", options.id, "the job's id or name")->required();
       client(verb);
     }

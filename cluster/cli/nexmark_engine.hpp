@@ -49,7 +49,7 @@ class latency_probe {
 
 /// Generates the first events of `plan`'s sources into memory, and lets it read those over and over
 /// while this lives. What has state sees each lap as the next part of one stream: ids and times
-/// move on.
+/// move on, which is done ahead for all laps where memory allows, else when a batch is read.
 class memory_laps {
  public:
   static result<std::unique_ptr<memory_laps>> make(physical_plan& plan, uint32_t parallelism);

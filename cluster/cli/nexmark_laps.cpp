@@ -1,6 +1,8 @@
 // Nexmark's events from memory: a first lap is generated before the clock runs and replayed, so
-// that what is measured is the engine alone.
+// that what is measured is the engine alone. Later laps of what has state have columns of their
+// own, which are made ahead, too, where memory allows.
 #include <algorithm>
+#include <cstdio>
 
 #include "cluster/cli/nexmark_engine.hpp"
 #include "runtime/column/builder.hpp"
@@ -19,13 +21,18 @@ constexpr const char* connector = "bench_nexmark_laps";
 constexpr uint64_t lap_events_max = 3'000'000;
 constexpr uint64_t lap_events_unit = 15'000;
 constexpr uint64_t lead_events_max = 300'000;
+// What laps made ahead take at most: 200 M bids with three columns that move on. And of the memory
+// that is free, so that the job has its own.
+constexpr size_t ahead_bytes_max = size_t{6} << 30;
+constexpr size_t ahead_share = 3;
 
 /// One source's first lap.
 struct lap {
-  uint64_t events = 0;   // of a lap
-  uint64_t batches = 0;  // in all, over all laps
-  std::vector<batch_ptr> rows;
-  std::vector<timestamp_us> first_time;  // of each batch; empty when event time is not read
+  uint64_t events = 0;                   // of a lap
+  uint64_t batches = 0;                  // in all, over all laps
+  uint64_t length = 0;                   // batches of one lap
+  std::vector<batch_ptr> rows;           // of one lap, or of all
+  std::vector<timestamp_us> first_time;  // of a lap's batches; empty when event time is not read
   int64_t span_us = 0;
   std::vector<int64_t> shifts;  // by column: what a value grows by from lap to lap
   bool shifted = false;
@@ -57,6 +64,37 @@ column_ptr shifted(const column_ptr& c, int64_t by, memory_pool& pool) {
   const auto* from = c->data<int64_t>();
   for (uint32_t i = 0; i < c->length; ++i) to[i] = from[i] + by;
   return out;
+}
+
+/// Batch `number`, counted over all laps, made of the first lap's.
+batch_ptr moved_on(const lap& l, uint64_t number, memory_pool& pool) {
+  const auto& first = l.rows[number % l.length];
+  const auto laps = static_cast<int64_t>(number / l.length);
+  if (laps == 0 || !l.shifted) return first;
+  auto columns = first->columns;
+  for (size_t c = 0; c < columns.size(); ++c)
+    if (l.shifts[c] != 0) columns[c] = shifted(columns[c], laps * l.shifts[c], pool);
+  return with_columns(*first, first->type, std::move(columns));
+}
+
+size_t available_bytes() {
+  size_t kib = 0;
+  if (auto* f = std::fopen("/proc/meminfo", "r")) {
+    char line[256];
+    while (std::fgets(line, sizeof line, f) != nullptr)
+      if (std::sscanf(line, "MemAvailable: %zu kB", &kib) == 1) break;
+    std::fclose(f);
+  }
+  return kib << 10;
+}
+
+/// What the columns take that all laps but the first have of their own.
+size_t ahead_bytes(const lap& l) {
+  size_t n = 0;
+  for (const auto& b : l.rows)
+    for (size_t c = 0; c < b->columns.size(); ++c)
+      if (l.shifts[c] != 0) n += b->columns[c]->values.size();
+  return n / l.length * (l.batches - std::min(l.batches, l.length));
 }
 
 struct lap_split {
@@ -108,7 +146,7 @@ class lap_reader final : public source_reader {
                               [](const auto& a, const auto& b) { return a.next < b.next; });
     if (s == splits_.end()) return out;
     const auto now = context_.time->now();
-    const uint64_t n = lap_->rows.size();
+    const uint64_t n = lap_->length;
     if (!lead_->may_read(s->next * lap_->events / std::max<uint64_t>(n, 1), now)) {
       out.what = polled::state::pending;
       out.wake_at = now + 200;
@@ -144,14 +182,8 @@ class lap_reader final : public source_reader {
 
  private:
   batch_ptr rows_of(uint64_t number) const {
-    const auto& first = lap_->rows[number % lap_->rows.size()];
-    const auto laps = static_cast<int64_t>(number / lap_->rows.size());
-    if (laps == 0 || !lap_->shifted) return first;
-    auto columns = first->columns;
-    for (size_t c = 0; c < columns.size(); ++c)
-      if (lap_->shifts[c] != 0)
-        columns[c] = shifted(columns[c], laps * lap_->shifts[c], *context_.memory);
-    return with_columns(*first, first->type, std::move(columns));
+    if (number < lap_->rows.size()) return lap_->rows[number];
+    return moved_on(*lap_, number, *context_.memory);
   }
 
   lap_ptr lap_;
@@ -170,7 +202,7 @@ bool has_state(const physical_plan& plan) {
   });
 }
 
-result<lap_ptr> first_lap(const source_spec& given, bool stateful, memory_pool& pool) {
+result<std::shared_ptr<lap>> first_lap(const source_spec& given, bool stateful, memory_pool& pool) {
   auto l = std::make_shared<lap>();
   WEIR_ASSIGN(auto settings, nexmark::settings_of(given.options));
   if (!given.generated.empty())
@@ -205,15 +237,16 @@ result<lap_ptr> first_lap(const source_spec& given, bool stateful, memory_pool& 
     }
     if (p.what == polled::state::finished || (p.split_ended && p.rows)) break;
   }
-  l->batches = settings.events * l->rows.size() / l->events;
-  return lap_ptr(std::move(l));
+  l->length = l->rows.size();
+  l->batches = settings.events * l->length / l->events;
+  return l;
 }
 
 }  // namespace
 
 result<std::unique_ptr<memory_laps>> memory_laps::make(physical_plan& plan, uint32_t parallelism) {
   std::unique_ptr<memory_laps> out(new memory_laps());
-  auto laps = std::make_shared<std::map<std::string, lap_ptr>>();
+  auto laps = std::make_shared<std::map<std::string, std::shared_ptr<lap>>>();
   const bool stateful = has_state(plan);
   for (auto& node : plan.operators) {
     auto* source = std::get_if<source_spec>(&node.spec);
@@ -222,7 +255,14 @@ result<std::unique_ptr<memory_laps>> memory_laps::make(physical_plan& plan, uint
     source->connector = connector;
     source->options["lap"] = node.id;
   }
-  auto lap_of = [laps](const source_spec& s) { return laps->at(s.options.at("lap")); };
+  size_t bytes = 0;
+  if (stateful)
+    for (const auto& [_, l] : *laps) bytes += ahead_bytes(*l);
+  if (bytes > 0 && bytes <= std::min(ahead_bytes_max, available_bytes() / ahead_share))
+    for (auto& [_, l] : *laps)
+      while (l->rows.size() < l->batches)
+        l->rows.push_back(moved_on(*l, l->rows.size(), out->pool_));
+  auto lap_of = [laps](const source_spec& s) -> lap_ptr { return laps->at(s.options.at("lap")); };
   add_extra_connector(
       connector,
       {[lap_of, parallelism](const source_spec& s) -> result<std::unique_ptr<split_enumerator>> {

@@ -17,9 +17,13 @@ namespace {
 
 constexpr int64_t watch_interval_ms = 500;
 constexpr int64_t start_interval_ms = 10;
-// Opening what the metadata name: a node with many topics after a crash takes its time.
+// Topics and jobs have threads of their own for what blocks. Of the jobs some wait for other
+// machines (sinks' transactions, looks for partitions, connections), for many seconds where one is
+// cut off.
+constexpr unsigned topic_io_threads = 2, job_io_threads = 8;
 // For the others to lead what this node led; what takes longer they notice by themselves.
 constexpr auto leave_limit = std::chrono::seconds(2);
+// Opening what the metadata name: a node with many topics after a crash takes its time.
 constexpr auto attach_limit = std::chrono::minutes(5);
 
 meta::endpoint endpoint_of(std::string listener, const std::string& address) {
@@ -57,15 +61,25 @@ class running_node {
     m.advertised = options_.advertised_peers;
     m.seeds = options_.join;
     m.build = "weir " WEIR_VERSION;
+    WEIR_ASSIGN(const auto tls, tls_context::load(options_.peers_tls));
+    m.tls = tls;
     m.log = log;
     WEIR_ASSIGN(const auto settings,
                 kafka::broker_config::make({options_.settings.begin(), options_.settings.end()}));
     m.watch.rebuild_delay_ms = static_cast<uint64_t>(settings.number("replica.rebuild.delay.ms"));
+    m.watch.replicas_wanted = {
+        {"__consumer_offsets",
+         static_cast<uint16_t>(settings.number("offsets.topic.replication.factor"))},
+        {"__transaction_state",
+         static_cast<uint16_t>(settings.number("transaction.state.log.replication.factor"))}};
     WEIR_ASSIGN(members_, membership::bind(std::move(m)));
     cluster_options c;
     c.node.name = options_.name;
     c.node.data_dir = options_.data_dir;
     c.node.memory_bytes = options_.memory_bytes;
+    c.node.io_threads = job_io_threads;
+    c.node.peers_tls = options_.peers_tls;
+    c.node.build = "weir " WEIR_VERSION;
     c.host = host_of(members_->address());
     // The members outlive the actors.
     c.ledger = std::shared_ptr<job_ledger>(std::shared_ptr<void>(), &members_->ledger());
@@ -76,9 +90,10 @@ class running_node {
     e.address = options_.kafka;
     e.advertised = options_.advertised;
     e.rack = options_.rack;
+    e.peers_tls = tls;
     e.config.insert(options_.settings.begin(), options_.settings.end());
     e.log = log;
-    WEIR_ASSIGN(kafka_, kafka_endpoint::bind(actors_->environment(), std::move(e)));
+    WEIR_ASSIGN(kafka_, kafka_endpoint::bind(topics_environment(), std::move(e)));
     use_topic_cluster(kafka_->address());
     answers_ = std::make_unique<http::api>(
         *actors_, *kafka_, *members_,
@@ -86,7 +101,7 @@ class running_node {
     WEIR_ASSIGN(http_, http::http_server::start(
                            options_.http, [this](const auto& r) { return answers_->answer(r); },
                            [this](const auto& r) { return answers_->at_once(r); }));
-    auto environment = actors_->environment();
+    auto environment = topics_environment();
     return members_->join(
         *environment.files, *environment.io,
         {endpoint_of("kafka", kafka_->address()), endpoint_of("http", http_->address()),
@@ -98,7 +113,7 @@ class running_node {
   /// The cluster knows this node: it opens what is its.
   status open() {
     const auto who = members_->stand();
-    WEIR_TRY(kafka_->open(actors_->system(), actors_->environment(), members_->port(),
+    WEIR_TRY(kafka_->open(actors_->system(), topics_environment(), members_->port(),
                           who.cluster.to_string(), who.node.value));
     if (!members_->attach(kafka_->storage(), kafka_->requests(), attach_limit))
       return error{errc::timeout, "the topics are not open in time"};
@@ -126,9 +141,15 @@ class running_node {
   }
 
  private:
+  task_environment topics_environment() {
+    auto e = actors_->environment();
+    e.io = topic_io_.get();
+    return e;
+  }
   static void log(const std::string& text) { std::fprintf(stderr, "weir: %s\n", text.c_str()); }
 
   const cluster_verb_options& options_;
+  std::unique_ptr<io_executor> topic_io_ = make_thread_executor(topic_io_threads);
   std::unique_ptr<membership> members_;
   std::unique_ptr<cluster_node> actors_;
   std::unique_ptr<kafka_endpoint> kafka_;

@@ -4,6 +4,7 @@
 #include "cluster/http/cluster_api.hpp"
 #include "cluster/http/groups_api.hpp"
 #include "cluster/http/jobs_api.hpp"
+#include "cluster/http/libraries_api.hpp"
 #include "cluster/http/metrics.hpp"
 #include "cluster/http/records_api.hpp"
 #include "cluster/http/topics_api.hpp"
@@ -58,6 +59,7 @@ http_response api::answer(const http_request& r) {
   if (first == "cluster" && !stops && (t->path.size() > 1 || r.method != "GET"))
     return answer_cluster(impl_->members, r, *t);
   if (first == "cluster" || first == "jobs") return answer_jobs(impl_->node, impl_->members, r, *t);
+  if (first == "libraries") return answer_libraries(impl_->members, r, *t);
   if (first == "topics") {
     if (t->path.size() == 3 && t->path[2] == "records") {
       if (r.method == "POST") return impl_->records.append(t->path[1], r, *t);
@@ -70,12 +72,14 @@ http_response api::answer(const http_request& r) {
   if (first == "transactions") return answer_transactions(impl_->pool, r, *t);
   if (first == "metrics" && t->path.size() == 1) {
     if (r.method != "GET") return problem(405, r.method + " is not for this path");
-    return {200, metrics_text(&impl_->kafka, impl_->options),
+    return {200, metrics_text(impl_->kafka, impl_->node.exchange(), impl_->options),
             "text/plain; version=0.0.4; charset=utf-8"};
   }
-  return problem(404, "there is no /" + first +
-                          "; there are /cluster, /jobs, /topics, /groups, /transactions, /metrics, "
-                          "/healthz and /readyz");
+  return problem(
+      404,
+      "there is no /" + first +
+          "; there are /cluster, /jobs, /libraries, /topics, /groups, /transactions, /metrics, "
+          "/healthz and /readyz");
 }
 
 }  // namespace weir::http

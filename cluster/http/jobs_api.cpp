@@ -2,7 +2,9 @@
 
 #include "cluster/http/cluster_api.hpp"
 #include "cluster/http/report_json.hpp"
+#include "cluster/http/savepoints.hpp"
 #include "runtime/column/json_text.hpp"
+#include "runtime/column/text.hpp"
 
 namespace weir::http {
 namespace {
@@ -47,6 +49,17 @@ http_response submit(cluster_node& node, const http_request& r, const target& t)
   auto interval = t.number("interval_us", m.snapshot_interval_us, interval_min_us, interval_max_us);
   if (!interval) return problem(interval.err());
   m.snapshot_interval_us = *interval;
+  if (auto from = t.parameter("from")) {
+    auto number = t.number("epoch", 0, 0, INT64_MAX);
+    if (!number) return problem(number.err());
+    auto plan = decode_plan(std::as_bytes(std::span(m.plan)));
+    if (!plan) return problem(400, plan.err().message);
+    auto start = find_start(node, *from, static_cast<uint64_t>(*number), *plan,
+                            t.parameter("drop_state") == "true");
+    if (!start) return problem_of(static_cast<uint8_t>(start.err().code), start.err().message);
+    m.origin = start->job;
+    m.origin_epoch = start->epoch;
+  }
   caf::scoped_actor self(node.system());
   http_response out;
   self->request(node.keeper(), request_timeout, m)
@@ -68,10 +81,11 @@ std::string lines_json(const std::vector<std::string>& lines) {
   return out + "]}\n";
 }
 
-http_response ask(cluster_node& node, job_request::verb what, const std::string& job) {
+http_response ask(cluster_node& node, job_request::verb what, const std::string& job,
+                  uint64_t epoch = 0) {
   caf::scoped_actor self(node.system());
   http_response out;
-  self->request(node.keeper(), request_timeout, job_request{what, job, false})
+  self->request(node.keeper(), request_timeout, job_request{what, job, false, epoch})
       .receive(
           [&](const job_answer& a) {
             if (!a.error.empty()) {
@@ -130,6 +144,12 @@ http_response answer_jobs(cluster_node& node, membership& members, const http_re
       return ask(node, job_request::verb::describe, path[1]);
     if (path.size() == 2 && r.method == "DELETE")
       return ask(node, job_request::verb::remove, path[1]);
+    if (path.size() == 4 && path[2] == "savepoints" && r.method == "DELETE") {
+      auto number = parse_int64(path[3]);
+      if (!number || *number < 1)
+        return problem(400, "'" + path[3] + "' is not a savepoint's epoch");
+      return ask(node, job_request::verb::drop_savepoint, path[1], static_cast<uint64_t>(*number));
+    }
     if (path.size() == 3)
       if (auto what = verb_of(r.method, path[2])) return ask(node, *what, path[1]);
   }

@@ -239,15 +239,50 @@ void add_process(exposition& out) {
   }
 }
 
+// ---- Rows between nodes. ----
+
+void add_exchange(exposition& out, const data_counters& c) {
+  const struct {
+    const char* name;
+    const char* type;
+    const char* help;
+    uint64_t value;
+  } all[] = {
+      {"weir_data_links", "gauge", "Connections for rows with other nodes.", c.links},
+      {"weir_data_links_lost_total", "counter", "Connections for rows that are over.",
+       c.links_lost},
+      {"weir_data_bytes_out_total", "counter", "Bytes of rows and their frames to other nodes.",
+       c.bytes_out},
+      {"weir_data_bytes_in_total", "counter", "Bytes of rows and their frames from other nodes.",
+       c.bytes_in},
+      {"weir_data_messages_out_total", "counter", "Batches, barriers, credit to other nodes.",
+       c.messages_out},
+      {"weir_data_messages_in_total", "counter", "Batches, barriers, credit from other nodes.",
+       c.messages_in},
+      {"weir_data_writes_total", "counter", "System calls that wrote them.", c.writes},
+      {"weir_data_reads_total", "counter", "System calls that read them.", c.reads},
+      {"weir_data_queued_bytes", "gauge", "Under credit, and waiting for room in a connection.",
+       c.queued_bytes},
+      {"weir_data_in_flight_bytes", "gauge", "From other nodes, and not yet taken by a task.",
+       c.in_flight_bytes},
+      {"weir_data_channels_held_back", "gauge",
+       "Channels whose credit waits until less is in flight.", c.channels_held_back},
+  };
+  for (const auto& m : all) {
+    out.begin(m.name, m.type, m.help);
+    out.add("", static_cast<int64_t>(m.value));
+  }
+}
+
 }  // namespace
 
-std::string metrics_text(kafka_endpoint* kafka, const api_options& o) {
+std::string metrics_text(kafka_endpoint& kafka, const data_exchange* rows, const api_options& o) {
   exposition out;
   add_process(out);
-  if (!kafka) return out.take();
+  if (rows) add_exchange(out, rows->counters());
   out.begin("weir_connections", "gauge", "Open connections of Kafka clients.");
-  out.add("", static_cast<int64_t>(kafka->connections()));
-  auto directory = kafka->storage().directory();
+  out.add("", static_cast<int64_t>(kafka.connections()));
+  auto directory = kafka.storage().directory();
   const auto topics = directory->catalog().sorted();
   int64_t partitions = 0;
   for (const auto& t : topics) partitions += static_cast<int64_t>(t->partitions.size());
@@ -257,9 +292,9 @@ std::string metrics_text(kafka_endpoint* kafka, const api_options& o) {
   out.add("", partitions);
   add_histogram(out, "weir_fsync_seconds",
                 "Time of a group commit's sync, after which its records are acknowledged.",
-                kafka->storage().syncs());
-  add_partitions(out, *kafka, o);
-  add_groups(out, *kafka, o);
+                kafka.storage().syncs());
+  add_partitions(out, kafka, o);
+  add_groups(out, kafka, o);
   return out.take();
 }
 

@@ -8,7 +8,7 @@
 
 namespace weir::http {
 
-/// `kafka`: null for a node without topics.
-std::string metrics_text(kafka_endpoint* kafka, const api_options&);
+/// `rows`: the exchange of rows with other nodes; may be null.
+std::string metrics_text(kafka_endpoint&, const data_exchange* rows, const api_options&);
 
 }  // namespace weir::http

@@ -233,6 +233,7 @@ result<http_response> read_records(streams::brokers& b, const std::string& name,
     WEIR_ASSIGN(const bool more, reader.poll(static_cast<int32_t>(wait), take));
     if (!more || (n > 0 && n == before) || (n == 0 && now_ms() >= deadline)) break;
   }
+  if (n == 0) WEIR_TRY(reader.away());
   const auto next = json_list(reader.positions(), [](const auto& p) {
     return json_object().number("partition", p.first).number("offset", p.second).str();
   });

@@ -28,6 +28,12 @@ std::string to_json(const operator_report&);
 std::string to_json(const task_report&);
 using http::to_json;
 
+std::string numbers(const std::vector<uint64_t>& items) {
+  std::string out = "[";
+  for (auto i : items) out += (out.size() > 1 ? ", " : "") + std::to_string(i);
+  return out + "]";
+}
+
 template <class T>
 std::string list(const std::vector<T>& items) {
   std::string out = "[";
@@ -37,7 +43,8 @@ std::string list(const std::vector<T>& items) {
 
 std::string to_json(const task_report& t) {
   return "{\"task\": " + std::to_string(t.task) + number("subtask", t.subtask) +
-         ", \"node\": " + json_string(t.node) + number("busy_ns", t.busy_ns) +
+         number("attempt", t.attempt) + ", \"node\": " + json_string(t.node) +
+         ", \"placed\": " + json_string(t.placed) + number("busy_ns", t.busy_ns) +
          number("backpressured_ns", t.backpressured_ns) + number("idle_ns", t.idle_ns) +
          ", \"watermark_us\": " +
          (t.watermark == watermark_none || t.watermark == watermark_end
@@ -53,8 +60,9 @@ std::string to_json(const job_report& j) {
          ", \"state\": " + json_string(shown_state(static_cast<job_state>(j.state))) +
          ", \"error\": " + (j.error.empty() ? "null" : json_string(j.error)) +
          ", \"master\": " + (j.master.empty() ? "null" : json_string(j.master)) +
+         ", \"waits_for\": " + (j.waits_for.empty() ? "null" : json_string(j.waits_for)) +
          number("epoch", j.completed_epoch) + number("restarts", j.restarts) +
-         ", \"tasks\": " + list(j.tasks) + "}";
+         ", \"savepoints\": " + numbers(j.savepoints) + ", \"tasks\": " + list(j.tasks) + "}";
 }
 
 std::string to_json(const cluster_report& c) {

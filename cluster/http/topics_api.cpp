@@ -60,10 +60,6 @@ result<http_response> list(streams::brokers& b, const target& t) {
   if (t.parameter("internal") != "true")
     std::erase_if(all, [](const topic_facts& f) { return f.internal; });
   const bool sizes = t.parameter("sizes") == "true";
-  streams::partition_sizes bytes;
-  if (sizes) {
-    WEIR_ASSIGN(bytes, streams::sizes_of(b, all));
-  }
   std::vector<std::string> items;
   for (const auto& f : all) {
     json_object o;
@@ -72,12 +68,13 @@ result<http_response> list(streams::brokers& b, const target& t) {
         .number("replicas", static_cast<int64_t>(replicas_of(f)))
         .flag("internal", f.internal);
     if (sizes) {
-      const auto partitions = all_partitions(f);
+      const auto partitions = led_partitions(f);
+      WEIR_ASSIGN(auto bytes, streams::sizes_of(b, f, partitions));
       WEIR_ASSIGN(auto ends, offsets_at(b, f, partitions, streams::at_latest));
       WEIR_ASSIGN(auto starts, offsets_at(b, f, partitions, streams::at_earliest));
       int64_t records = 0, total = 0;
       for (size_t i = 0; i < ends.size(); ++i) records += ends[i].offset - starts[i].offset;
-      for (auto p : partitions) total += bytes[{f.name, p}];
+      for (auto [p, size] : bytes) total += size;
       o.number("records", records).number("bytes", total);
     }
     items.push_back(o.str());
@@ -152,23 +149,30 @@ std::map<int32_t, size_t> segments_of(stream_storage* storage, const topic_facts
 result<http_response> describe(streams::brokers& b, stream_storage* storage,
                                const std::string& name) {
   WEIR_ASSIGN(auto t, b.topic(name));
-  const auto partitions = all_partitions(t);
+  // Of partitions without a leader only the metadata is known.
+  const auto partitions = led_partitions(t);
   WEIR_ASSIGN(auto starts, offsets_at(b, t, partitions, streams::at_earliest));
   WEIR_ASSIGN(auto ends, offsets_at(b, t, partitions, streams::at_latest));
   WEIR_ASSIGN(auto stable, offsets_at(b, t, partitions, streams::at_latest, true));
-  WEIR_ASSIGN(auto sizes, streams::sizes_of(b, {t}));
-  WEIR_ASSIGN(auto producers, streams::producers_of(b, t));
+  WEIR_ASSIGN(auto sizes, streams::sizes_of(b, t, partitions));
+  WEIR_ASSIGN(auto producers, streams::producers_of(b, t, partitions));
   WEIR_ASSIGN(auto configs, streams::topic_configs(b, name));
   const auto segments = segments_of(storage, t);
   int64_t records = 0, bytes = 0;
   std::vector<std::string> rows;
-  for (size_t i = 0; i < t.partitions.size(); ++i) {
-    const auto& p = t.partitions[i];
+  size_t led = 0;
+  for (const auto& p : t.partitions) {
     int64_t known = 0, open = 0;
     for (const auto& x : producers)
       if (x.partition == p.index) ++known, open += x.transaction_start >= 0;
-    records += ends[i].offset - starts[i].offset;
-    bytes += sizes[{name, p.index}];
+    int64_t start = -1, end = -1, last_stable = -1, size = -1;
+    if (p.leader >= 0) {
+      start = starts[led].offset, end = ends[led].offset, last_stable = stable[led].offset;
+      size = sizes[p.index];
+      records += end - start;
+      bytes += size;
+      ++led;
+    }
     auto s = segments.find(p.index);
     rows.push_back(
         json_object()
@@ -176,10 +180,10 @@ result<http_response> describe(streams::brokers& b, stream_storage* storage,
             .known("leader", p.leader)
             .raw("replicas", int_list(p.replicas))
             .raw("in_sync", int_list(p.in_sync))
-            .number("start", starts[i].offset)
-            .number("end", ends[i].offset)
-            .number("stable", stable[i].offset)
-            .number("bytes", sizes[{name, p.index}])
+            .known("start", start)
+            .known("end", end)
+            .known("stable", last_stable)
+            .known("bytes", size)
             .known("segments", s == segments.end() ? -1 : static_cast<int64_t>(s->second))
             .number("producers", known)
             .number("open_transactions", open)

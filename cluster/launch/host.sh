@@ -105,11 +105,22 @@ do_install() {
 }
 
 do_configure() {
-    local problem
+    local problem file
     [ -x "$binary" ] || fail "no $binary: install first"
     if ! problem=$("$binary" node --config "$incoming/weir.yaml" --print-config 2>&1 >/dev/null); then
         fail "the settings are refused: $problem"
     fi
+    # The key is for the node alone, and there before the settings that name it.
+    for file in node.key node.pem authority.pem; do
+        [ -e "$incoming/$file" ] || continue
+        if [ "$manager" = systemd ]; then
+            as_root install -D -m 640 -g weir "$incoming/$file" "/etc/weir/$file.new"
+            as_root mv -f "/etc/weir/$file.new" "/etc/weir/$file"
+        else
+            chmod 600 "$incoming/$file"
+            mv -f "$incoming/$file" "$prefix/$file"
+        fi
+    done
     if [ "$manager" = systemd ]; then
         as_root install -D -m 644 "$incoming/weir.yaml" "$config.new"
         as_root mv -f "$config.new" "$config"

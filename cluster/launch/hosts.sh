@@ -51,7 +51,7 @@ declare -a names=()
 declare -A targets=() given=() # given[NAME/KEY], given[/KEY] for all
 
 # Settings of a node that hosts.sh makes itself, and keys of its own. All others are the node's, by their names.
-own_keys=" address ssh_port prefix manager peers_port kafka_port http_port "
+own_keys=" address ssh_port prefix manager certificates peers_port kafka_port http_port "
 
 read_inventory() {
     local line number=0 words word name
@@ -192,6 +192,14 @@ settings_of() {
         [data_dir]=$data_dir
     )
     [ "$manager" = process ] || values[data_dir]=$(host_data_dir "$name")
+    if [ -n "$(setting "$name" certificates "")" ]; then
+        # Relative ones: of the folder that the node runs in.
+        local folder=""
+        [ "${values[data_dir]}" = data ] || folder=/etc/weir/
+        values[peers_certificate]=${folder}node.pem
+        values[peers_key]=${folder}node.key
+        values[peers_authority]=${folder}authority.pem
+    fi
     for key in "${!given[@]}"; do
         case ${key%%/*} in "" | "$name") keys+=("${key#*/}") ;; esac
     done
@@ -225,12 +233,27 @@ host_data_dir() {
     fi
 }
 
+# Those of cluster/launch/certificates.sh, if the inventory has them.
+send_certificates() {
+    local name=$1 from file
+    from=$(setting "$name" certificates "")
+    [ -n "$from" ] || return 0
+    [[ $from = /* ]] || from=$(dirname "$inventory")/$from
+    for file in "$name.pem" "$name.key" authority.pem; do
+        [ -r "$from/$file" ] || fail "$name: cannot read $from/$file: certificates.sh makes it"
+    done
+    send "$name" "$from/$name.pem" node.pem
+    send "$name" "$from/$name.key" node.key
+    send "$name" "$from/authority.pem" authority.pem
+}
+
 do_configure() {
     local name
     for name in "${chosen[@]}"; do
         settings_of "$name" >"$work/settings"
         on "$name" begin
         send "$name" "$work/settings" weir.yaml
+        send_certificates "$name"
         on "$name" configure
     done
 }

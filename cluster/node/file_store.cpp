@@ -4,17 +4,16 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <filesystem>
+
+#include "runtime/plan/plan.hpp"
 
 namespace weir {
 namespace {
 
 constexpr size_t part_bytes = size_t{1} << 20;
-constexpr size_t hash_chars = 64;
 constexpr auto part_timeout = std::chrono::seconds(10);
-
-bool is_hash(const std::string& s) {
-  return s.size() == hash_chars && s.find_first_not_of("0123456789abcdef") == std::string::npos;
-}
 
 }  // namespace
 
@@ -45,16 +44,31 @@ bool file_store::is_ours(const kafka::uuid& c) const {
 }
 
 result<std::string> file_store::load(const std::string& hash) const {
-  if (!is_hash(hash)) return error{errc::invalid_argument, "'" + hash + "' is not a file's hash"};
+  if (!is_content_hash(hash))
+    return error{errc::invalid_argument, "'" + hash + "' is not a file's hash"};
   const auto path = folder_ + "/" + hash;
   WEIR_ASSIGN(auto content, read_whole_file(files_, path, job_file_bytes_max));
   if (content_hash(content) != hash) return error{errc::corrupt, path + " is damaged"};
   return content;
 }
 
+/// It is wanted now: a job that names it may be about to come.
+void file_store::touch(const std::string& hash) const {
+  std::error_code ignored;  // then it is a little older than it should be
+  std::filesystem::last_write_time(folder_ + "/" + hash,
+                                   std::filesystem::file_time_type::clock::now(), ignored);
+}
+
 status file_store::keep(const std::string& hash, const std::string& content) const {
-  if (load(hash)) return {};
+  if (load(hash)) {
+    touch(hash);
+    return {};
+  }
   WEIR_TRY(files_.create_directories(folder_));
+  // Code that this process runs is among them: nobody else may write there, or read it.
+  std::error_code e;
+  std::filesystem::permissions(folder_, std::filesystem::perms::owner_all, e);
+  if (e) return error{errc::io, "cannot close " + folder_ + " to others: " + e.message()};
   return atomic_write_file(files_, folder_ + "/" + hash, content);
 }
 
@@ -84,7 +98,7 @@ void file_store::store(std::string content, std::vector<std::string> nodes, size
     if (nodes.empty()) return finish();
     auto shared = std::make_shared<const std::string>(std::move(content));
     for (const auto& n : nodes)
-      give(n, shared, hash, 0, [r, n, finish](status s) {
+      offer(n, shared, hash, [r, n, finish](status s) {
         if (s) {
           r->have.fetch_add(1);
         } else {
@@ -94,6 +108,27 @@ void file_store::store(std::string content, std::vector<std::string> nodes, size
         if (r->left.fetch_sub(1) == 1) finish();
       });
   });
+}
+
+/// Gives it to a node, unless that has it.
+void file_store::offer(const std::string& address, std::shared_ptr<const std::string> content,
+                       const std::string& hash, std::function<void(status)> done) {
+  kafka::node_file_request q;
+  {
+    std::lock_guard lock(mutex_);
+    q.cluster = cluster_;
+  }
+  q.hash = hash;
+  q.offset = static_cast<int64_t>(content->size());
+  q.bytes_max = 1;
+  peers_.call(address, q, 0, part_timeout,
+              [this, address, content, hash,
+               done = std::move(done)](result<kafka::node_file_response> r) mutable {
+                if (r && r->error_code == kafka::error_code::none &&
+                    static_cast<size_t>(r->size) == content->size())
+                  return done({});
+                give(address, std::move(content), hash, 0, std::move(done));
+              });
 }
 
 void file_store::give(const std::string& address, std::shared_ptr<const std::string> content,
@@ -126,6 +161,55 @@ void file_store::read(const std::string& hash, std::vector<std::string> nodes, r
                if (auto here = load(hash)) return done(std::move(here));
                fetch(std::make_shared<std::string>(), hash, std::move(nodes), 0, std::move(done));
              });
+}
+
+void file_store::locate(const std::string& hash, std::vector<std::string> nodes,
+                        std::function<void(result<std::string>)> done) {
+  io_.submit(io_.new_lane(),
+             [this, hash, nodes = std::move(nodes), done = std::move(done)]() mutable {
+               const auto path = folder_ + "/" + hash;
+               if (load(hash)) {
+                 touch(hash);
+                 return done(path);
+               }
+               fetch(std::make_shared<std::string>(), hash, std::move(nodes), 0,
+                     [this, hash, path, done = std::move(done)](result<std::string> got) {
+                       if (!got) return done(got.err());
+                       if (auto s = keep(hash, *got); !s) return done(s.err());
+                       done(path);
+                     });
+             });
+}
+
+result<std::optional<std::string>> file_store::collect(const std::string& hash, size_t offset,
+                                                       size_t size, std::string_view part) {
+  return uploads_.take(hash, offset, size, part, std::chrono::steady_clock::now());
+}
+
+void file_store::look_after(std::set<std::string> needed, std::vector<std::string> here_too,
+                            std::vector<std::string> nodes) {
+  for (auto* files : {&coming_, &uploads_}) files->forget_idle(std::chrono::steady_clock::now());
+  io_.submit(io_.new_lane(), [this, needed = std::move(needed), here_too = std::move(here_too),
+                              nodes = std::move(nodes)] {
+    drop_unused(needed);
+    for (const auto& hash : here_too)
+      // Their content is checked when it is used. What nobody has now is looked for again.
+      if (!files_.stat(folder_ + "/" + hash)) locate(hash, nodes, [](const auto&) {});
+  });
+}
+
+void file_store::drop_unused(const std::set<std::string>& needed) {
+  auto all = files_.list(folder_);
+  if (!all) return;  // there are none yet
+  const auto now = std::chrono::duration_cast<std::chrono::microseconds>(
+                       std::chrono::system_clock::now().time_since_epoch())
+                       .count();
+  for (const auto& f : *all) {
+    const auto name = f.path.substr(f.path.rfind('/') + 1);
+    // Also what a crash left of a file that was being written.
+    if (!needed.contains(name) && f.modified_us + unused_file_age_us < now)
+      (void)files_.remove(f.path);  // it is tried again
+  }
 }
 
 void file_store::fetch(std::shared_ptr<std::string> so_far, const std::string& hash,
@@ -165,6 +249,20 @@ void file_store::fetch(std::shared_ptr<std::string> so_far, const std::string& h
               });
 }
 
+result<kafka::node_file_response> file_store::read_part(const kafka::node_file_request& q) const {
+  if (!is_content_hash(q.hash)) return error{errc::invalid_argument, "not a hash"};
+  WEIR_ASSIGN(auto file, files_.open_read(folder_ + "/" + q.hash));
+  WEIR_ASSIGN(auto size, file->size());
+  kafka::node_file_response out;
+  out.size = static_cast<int64_t>(size);
+  const auto from = std::min(static_cast<uint64_t>(q.offset), size);
+  out.content.resize(
+      std::min({static_cast<size_t>(q.bytes_max), part_bytes, static_cast<size_t>(size - from)}));
+  WEIR_ASSIGN(auto got, file->read(from, std::as_writable_bytes(std::span(out.content))));
+  out.content.resize(got);
+  return out;
+}
+
 void file_store::serve(const kafka::node_file_request& q,
                        std::function<void(kafka::node_file_response)> reply) {
   if (!is_ours(q.cluster) || q.offset < 0 || q.bytes_max <= 0) {
@@ -174,15 +272,14 @@ void file_store::serve(const kafka::node_file_request& q,
   }
   io_.submit(io_.new_lane(), [this, q, reply = std::move(reply)] {
     kafka::node_file_response out;
-    auto content = load(q.hash);
-    if (!content) {
+    // Who asks checks the whole; here only what it asks for is read.
+    auto found = read_part(q);
+    if (!found) {
       out.error_code = kafka::error_code::resource_not_found;
       return reply(out);
     }
-    out.size = static_cast<int64_t>(content->size());
-    const auto from = std::min(static_cast<size_t>(q.offset), content->size());
-    out.content = content->substr(from, std::min(static_cast<size_t>(q.bytes_max), part_bytes));
-    reply(out);
+    touch(q.hash);
+    reply(*found);
   });
 }
 
@@ -195,30 +292,14 @@ void file_store::take(kafka::node_store_file_request q,
     reply(out);
   };
   if (!is_ours(q.cluster)) return refuse("it is a node of another cluster");
-  if (!is_hash(q.hash) || q.size < 0 || static_cast<size_t>(q.size) > job_file_bytes_max)
-    return refuse("not a file");
-  std::string whole;
-  {
-    std::lock_guard lock(mutex_);
-    auto& file = coming_[q.hash];
-    if (q.offset == 0) file.clear();
-    if (static_cast<size_t>(q.offset) != file.size()) {
-      coming_.erase(q.hash);
-      return refuse("a part is missing: begin again");
-    }
-    file += q.content;
-    if (file.size() < static_cast<size_t>(q.size)) return reply(out);
-    whole = std::move(file);
-    coming_.erase(q.hash);
-  }
-  io_.submit(io_.new_lane(), [this, hash = q.hash, whole = std::move(whole), out,
+  if (q.offset < 0 || q.size < 0) return refuse("not a file");
+  auto whole = coming_.take(q.hash, static_cast<size_t>(q.offset), static_cast<size_t>(q.size),
+                            q.content, std::chrono::steady_clock::now());
+  if (!whole) return refuse(whole.err().message);
+  if (!*whole) return reply(out);
+  io_.submit(io_.new_lane(), [this, hash = q.hash, content = std::move(**whole), out,
                               reply = std::move(reply)]() mutable {
-    status s;
-    if (content_hash(whole) != hash)
-      s = error{errc::corrupt, "the file does not have its hash"};
-    else
-      s = keep(hash, whole);
-    if (!s) {
+    if (auto s = keep(hash, content); !s) {
       out.error_code = kafka::error_code::kafka_storage_error;
       out.error_message = s.err().message;
     }

@@ -4,11 +4,14 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "cluster/node/incoming_files.hpp"
 #include "runtime/io/executor.hpp"
 #include "runtime/io/file.hpp"
 #include "runtime/kafka/peers/peer_client.hpp"
@@ -16,6 +19,8 @@
 
 namespace weir {
 
+/// How long a file is kept that no job names.
+inline constexpr int64_t unused_file_age_us = 600'000'000;
 /// Longest file that jobs may bring.
 inline constexpr size_t job_file_bytes_max = size_t{256} << 20;
 
@@ -36,15 +41,35 @@ class file_store {
   void read(const std::string& hash, std::vector<std::string> nodes,
             std::function<void(result<std::string>)> done);
 
+  /// As read(), but gives the path here: a file with the hash's content lies there, which is
+  /// replaced or removed as a whole only.
+  void locate(const std::string& hash, std::vector<std::string> nodes,
+              std::function<void(result<std::string> path)> done);
+  /// A part of a file that a client brings: incoming_files::take().
+  result<std::optional<std::string>> collect(const std::string& hash, size_t offset, size_t size,
+                                             std::string_view part);
+  /// Removes all files but these, and those younger than unused_file_age_us: of a job that is being
+  /// submitted, they come before it.
+  /// Those of `here_too` that are not here are fetched from `nodes`.
+  void look_after(std::set<std::string> needed, std::vector<std::string> here_too,
+                  std::vector<std::string> nodes);
+
   // What other nodes ask.
   void serve(const kafka::node_file_request&, std::function<void(kafka::node_file_response)>);
   void take(kafka::node_store_file_request, std::function<void(kafka::node_store_file_response)>);
 
  private:
+  /// Room for two of the largest at the same time.
+  static constexpr incoming_files::limits incoming{job_file_bytes_max, 8, 2 * job_file_bytes_max};
   using read_callback = std::function<void(result<std::string>)>;
   bool is_ours(const kafka::uuid& cluster) const;
   result<std::string> load(const std::string& hash) const;
+  result<kafka::node_file_response> read_part(const kafka::node_file_request&) const;
   status keep(const std::string& hash, const std::string& content) const;
+  void touch(const std::string& hash) const;
+  void drop_unused(const std::set<std::string>& needed);
+  void offer(const std::string& address, std::shared_ptr<const std::string> content,
+             const std::string& hash, std::function<void(status)> done);
   void give(const std::string& address, std::shared_ptr<const std::string> content,
             const std::string& hash, size_t offset, std::function<void(status)> done);
   void fetch(std::shared_ptr<std::string> so_far, const std::string& hash,
@@ -56,7 +81,8 @@ class file_store {
   std::string folder_;
   mutable std::mutex mutex_;
   kafka::uuid cluster_;
-  std::map<std::string, std::string> coming_;  // files that are being given, by hash
+  incoming_files coming_{incoming};   // from other nodes
+  incoming_files uploads_{incoming};  // from clients
 };
 
 }  // namespace weir

@@ -1,10 +1,15 @@
 #include "cluster/node/ledger.hpp"
 
+#include <algorithm>
+#include <set>
+#include <tuple>
+
 namespace weir {
 namespace {
 
 // A file of a job has to outlive the loss of a node.
 constexpr size_t copies_wanted = 3;
+constexpr size_t copies_needed = 2;
 
 job_state state_of(meta::job_phase p) {
   switch (p) {
@@ -34,30 +39,24 @@ std::optional<meta::job_phase> phase_of(job_state s) {
   }
 }
 
-/// Jobs' ids in the usual form of UUIDs, 8-4-4-4-12 hexadecimal digits: they are typed by people.
-std::string id_text(const kafka::uuid& id) {
-  constexpr char digits[] = "0123456789abcdef";
-  std::string out;
-  for (size_t i = 0; i < id.bytes.size(); ++i) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) out += '-';
-    out += digits[id.bytes[i] >> 4];
-    out += digits[id.bytes[i] & 15];
-  }
-  return out;
+/// Where the other nodes that live take files and questions.
+std::vector<std::string> others(const meta::cluster_state* s, meta::node_id self) {
+  std::vector<std::string> nodes;
+  if (s)
+    for (const auto& [id, n] : s->nodes())
+      if (id != self && !n.fenced) nodes.push_back(meta::address_of(n, "peers"));
+  return nodes;
 }
-std::optional<kafka::uuid> parse_id(std::string_view text) {
-  kafka::uuid id;
-  size_t digit = 0;
-  for (char c : text) {
-    if (c == '-') continue;
-    int v = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-    if (v < 0 || digit == 2 * id.bytes.size()) return std::nullopt;
-    auto& b = id.bytes[digit / 2];
-    b = static_cast<uint8_t>(digit % 2 ? b | v : v << 4);
-    ++digit;
-  }
-  if (digit != 2 * id.bytes.size() || id_text(id) != text) return std::nullopt;
-  return id;
+
+/// Whether this node is one of those that are to have the file: the same for all nodes that ask.
+bool is_one_to_have(const ledger_view& v, const std::string& hash) {
+  std::vector<std::tuple<bool, uint32_t, int32_t>> order;
+  for (const auto& [id, n] : v.nodes)
+    if (n.alive) order.emplace_back(n.draining, turn_of(hash, id), id);
+  std::sort(order.begin(), order.end());
+  order.resize(std::min(order.size(), copies_needed));
+  return std::any_of(order.begin(), order.end(),
+                     [&v](const auto& n) { return std::get<2>(n) == v.self; });
 }
 
 ledger_node node_of(const meta::node_record& n) {
@@ -76,7 +75,7 @@ ledger_node node_of(const meta::node_record& n) {
 
 ledger_job job_of(const meta::job_record& j) {
   ledger_job o;
-  o.id = id_text(j.id);
+  o.id = job_id_text(j.id);
   o.name = j.name;
   o.plan = j.plan;
   o.snapshot_interval_us = j.snapshot_interval_us;
@@ -87,6 +86,10 @@ ledger_job job_of(const meta::job_record& j) {
   o.master = j.master.holder.value;
   o.master_epoch = j.master.holder_epoch.value;
   o.token = j.master.token.value;
+  o.libraries = j.libraries;
+  if (!j.origin.is_zero()) o.origin = job_id_text(j.origin);
+  o.origin_epoch = j.origin_epoch.value;
+  for (const auto& [number, manifest] : j.savepoints) o.savepoints[number.value] = manifest;
   return o;
 }
 
@@ -126,13 +129,13 @@ void metadata_ledger::observe(const meta::cluster_state& s, const meta::change_s
   }
   if (everything) {
     next->jobs.clear();
-    for (const auto& [id, j] : s.jobs()) next->jobs.emplace(id_text(id), job_of(j));
+    for (const auto& [id, j] : s.jobs()) next->jobs.emplace(job_id_text(id), job_of(j));
   } else {
     for (const auto& id : c.jobs) {
       if (const auto* j = s.find_job(id))
-        next->jobs.insert_or_assign(id_text(id), job_of(*j));
+        next->jobs.insert_or_assign(job_id_text(id), job_of(*j));
       else
-        next->jobs.erase(id_text(id));
+        next->jobs.erase(job_id_text(id));
     }
   }
   std::vector<std::shared_ptr<std::function<void()>>> told;
@@ -163,12 +166,9 @@ void metadata_ledger::store_file(std::string content,
   const auto self = service_->stand().node;
   service_->ask([this, self, content = std::move(content),
                  done = std::move(done)](const meta::cluster_state* s) mutable {
-    std::vector<std::string> nodes;
-    if (s)
-      for (const auto& [id, n] : s->nodes())
-        if (id != self && !n.fenced && nodes.size() + 1 < copies_wanted)
-          nodes.push_back(meta::address_of(n, "peers"));
-    const auto copies = std::min(nodes.size() + 1, size_t{2});
+    auto nodes = others(s, self);
+    nodes.resize(std::min(nodes.size(), copies_wanted - 1));
+    const auto copies = std::min(nodes.size() + 1, copies_needed);
     files_->store(std::move(content), std::move(nodes), copies, std::move(done));
   });
 }
@@ -177,11 +177,44 @@ void metadata_ledger::read_file(const std::string& hash,
                                 std::function<void(result<std::string>)> done) {
   const auto self = service_->stand().node;
   service_->ask([this, self, hash, done = std::move(done)](const meta::cluster_state* s) mutable {
-    std::vector<std::string> nodes;
-    if (s)
-      for (const auto& [id, n] : s->nodes())
-        if (id != self && !n.fenced) nodes.push_back(meta::address_of(n, "peers"));
-    files_->read(hash, std::move(nodes), std::move(done));
+    files_->read(hash, others(s, self), std::move(done));
+  });
+}
+
+void metadata_ledger::local_file(const std::string& hash,
+                                 std::function<void(result<std::string>)> done) {
+  const auto self = service_->stand().node;
+  service_->ask([this, self, hash, done = std::move(done)](const meta::cluster_state* s) mutable {
+    files_->locate(hash, others(s, self), std::move(done));
+  });
+}
+
+void metadata_ledger::partition_leaders(const std::string& topic,
+                                        std::function<void(std::vector<int32_t>)> done) {
+  service_->ask([topic, done = std::move(done)](const meta::cluster_state* s) {
+    std::vector<int32_t> leaders;
+    if (const auto* t = s ? s->find_topic(topic) : nullptr)
+      for (const auto& p : t->partitions) leaders.push_back(p.leader.value);
+    done(std::move(leaders));
+  });
+}
+
+void metadata_ledger::look_after_files() {
+  const auto here = view();
+  // Before the first news nothing is known of the jobs there are.
+  if (here->self_epoch == 0) return;
+  std::set<std::string> needed;
+  for (const auto& [id, j] : here->jobs) {
+    needed.insert(j.plan);
+    if (!has_ended(j.state)) needed.insert(j.libraries.begin(), j.libraries.end());
+  }
+  std::vector<std::string> here_too;
+  for (const auto& hash : needed)
+    if (is_one_to_have(*here, hash)) here_too.push_back(hash);
+  const auto self = service_->stand().node;
+  service_->ask([this, self, needed = std::move(needed),
+                 here_too = std::move(here_too)](const meta::cluster_state* s) mutable {
+    files_->look_after(std::move(needed), std::move(here_too), others(s, self));
   });
 }
 
@@ -194,14 +227,21 @@ void metadata_ledger::run(meta::command c, ledger_done done) {
 }
 
 void metadata_ledger::submit_job(ledger_job j, ledger_done done) {
-  const auto id = parse_id(j.id);
+  const auto id = parse_job_id(j.id);
   if (!id) return done(error{errc::invalid_argument, "'" + j.id + "' is not an id"});
-  run(meta::submit_job{*id, j.name, j.plan, j.snapshot_interval_us}, std::move(done));
+  meta::submit_job c{*id, j.name, j.plan, j.snapshot_interval_us, j.libraries};
+  if (!j.origin.empty()) {
+    const auto origin = parse_job_id(j.origin);
+    if (!origin) return done(no_such_job(j.origin));
+    c.origin = *origin;
+    c.origin_epoch = epoch{j.origin_epoch};
+  }
+  run(std::move(c), std::move(done));
 }
 
 void metadata_ledger::acquire_master(const std::string& job,
                                      std::function<void(result<uint64_t>)> done) {
-  const auto id = parse_id(job);
+  const auto id = parse_job_id(job);
   if (!id) return done(no_such_job(job));
   const auto here = service_->stand();
   service_->submit(meta::acquire_master{*id, here.node, here.epoch},
@@ -213,14 +253,14 @@ void metadata_ledger::acquire_master(const std::string& job,
 }
 
 void metadata_ledger::release_master(const std::string& job, uint64_t token, ledger_done done) {
-  const auto id = parse_id(job);
+  const auto id = parse_job_id(job);
   if (!id) return done(no_such_job(job));
   run(meta::release_master{*id, meta::fencing_token{token}}, std::move(done));
 }
 
 void metadata_ledger::complete_epoch(const std::string& job, uint64_t token, uint64_t number,
                                      std::string manifest, ledger_done done) {
-  const auto id = parse_id(job);
+  const auto id = parse_job_id(job);
   if (!id) return done(no_such_job(job));
   run(meta::complete_epoch{*id, meta::fencing_token{token}, epoch{number}, std::move(manifest)},
       std::move(done));
@@ -228,7 +268,7 @@ void metadata_ledger::complete_epoch(const std::string& job, uint64_t token, uin
 
 void metadata_ledger::end_job(const std::string& job, uint64_t token, job_state how,
                               std::string why, ledger_done done) {
-  const auto id = parse_id(job);
+  const auto id = parse_job_id(job);
   if (!id) return done(no_such_job(job));
   const auto phase = phase_of(how);
   if (!phase) return done(error{errc::invalid_argument, "a job does not end like that"});
@@ -236,9 +276,23 @@ void metadata_ledger::end_job(const std::string& job, uint64_t token, job_state 
 }
 
 void metadata_ledger::delete_job(const std::string& job, ledger_done done) {
-  const auto id = parse_id(job);
+  const auto id = parse_job_id(job);
   if (!id) return done(no_such_job(job));
   run(meta::delete_job{*id}, std::move(done));
+}
+
+void metadata_ledger::keep_savepoint(const std::string& job, uint64_t token, uint64_t number,
+                                     std::string manifest, ledger_done done) {
+  const auto id = parse_job_id(job);
+  if (!id) return done(no_such_job(job));
+  run(meta::keep_savepoint{*id, meta::fencing_token{token}, epoch{number}, std::move(manifest)},
+      std::move(done));
+}
+
+void metadata_ledger::drop_savepoint(const std::string& job, uint64_t number, ledger_done done) {
+  const auto id = parse_job_id(job);
+  if (!id) return done(no_such_job(job));
+  run(meta::drop_savepoint{*id, epoch{number}}, std::move(done));
 }
 
 }  // namespace weir

@@ -23,6 +23,10 @@ class metadata_ledger final : public job_ledger {
   std::shared_ptr<void> listen(std::function<void()>) override;
   void store_file(std::string content, std::function<void(result<std::string>)>) override;
   void read_file(const std::string& hash, std::function<void(result<std::string>)>) override;
+  void local_file(const std::string& hash, std::function<void(result<std::string>)>) override;
+  void look_after_files() override;
+  void partition_leaders(const std::string& topic,
+                         std::function<void(std::vector<int32_t>)>) override;
   void submit_job(ledger_job, ledger_done) override;
   void acquire_master(const std::string& job, std::function<void(result<uint64_t>)>) override;
   void release_master(const std::string& job, uint64_t token, ledger_done) override;
@@ -31,6 +35,9 @@ class metadata_ledger final : public job_ledger {
   void end_job(const std::string& job, uint64_t token, job_state, std::string error,
                ledger_done) override;
   void delete_job(const std::string& job, ledger_done) override;
+  void keep_savepoint(const std::string& job, uint64_t token, uint64_t number, std::string manifest,
+                      ledger_done) override;
+  void drop_savepoint(const std::string& job, uint64_t number, ledger_done) override;
 
  private:
   void run(meta::command, ledger_done);

@@ -6,8 +6,11 @@ namespace weir {
 
 result<std::unique_ptr<membership>> membership::bind(membership_options o) {
   std::unique_ptr<membership> m(new membership(std::move(o)));
-  WEIR_ASSIGN(m->endpoint_, peers_endpoint::bind(m->options_.listen, m->options_.advertised));
-  m->peers_ = std::make_unique<kafka::peer_client>();
+  WEIR_ASSIGN(m->endpoint_,
+              peers_endpoint::bind(m->options_.listen, m->options_.advertised, m->options_.tls));
+  kafka::peer_client_options peers;
+  peers.tls = m->options_.tls;
+  m->peers_ = std::make_unique<kafka::peer_client>(std::move(peers));
   return m;
 }
 

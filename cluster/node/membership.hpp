@@ -18,6 +18,7 @@ struct membership_options {
   std::string listen = "127.0.0.1:0";  // HOST:PORT of the listener for nodes
   std::string advertised;              // HOST:PORT that other nodes are told; empty: as it listens
   std::vector<std::string> seeds;      // listeners for nodes of others; empty: begins a cluster
+  tls_context_ptr tls;                 // between nodes; null: in the clear
   std::string build;
   meta::watch_options watch;
   std::function<void(std::string)> log;  // any thread

@@ -162,12 +162,15 @@ void metadata_bridge::detach() {
 }
 
 void metadata_bridge::tell(topic_news_message m) {
-  m.self = service_->stand().node.value;
+  const auto here = service_->stand();
+  m.self = here.node.value;
+  m.self_epoch = static_cast<int64_t>(here.epoch.value);
   if (topics_) caf::anon_send(topics_, std::move(m));
 }
 
 void metadata_bridge::observe(const meta::cluster_state& s, const meta::change_set& c,
                               bool everything) {
+  if (quotas_ && (everything || c.quotas)) quotas_(s.quotas());
   if (!topics_) return;
   topic_news_message m;
   m.everything = everything;
@@ -237,8 +240,7 @@ void metadata_bridge::told(done_callback done) {
   tell(std::move(m));
 }
 
-void metadata_bridge::alter_in_sync(const log_id& id, int32_t leader_epoch, int32_t version,
-                                    std::vector<int32_t> in_sync,
+void metadata_bridge::alter_in_sync(const log_id& id, const kafka::in_sync_proposal& p,
                                     std::function<void(error_code)> done) {
   const auto here = service_->stand();
   meta::alter_in_sync c;
@@ -246,9 +248,11 @@ void metadata_bridge::alter_in_sync(const log_id& id, int32_t leader_epoch, int3
   c.partition = id.partition;
   c.leader = here.node;
   c.leader_node_epoch = here.epoch;
-  c.leader_epoch = leader_epoch;
-  c.version = version;
-  c.in_sync = ids_of(in_sync);
+  c.leader_epoch = p.leader_epoch;
+  c.version = p.version;
+  c.in_sync = ids_of(p.in_sync);
+  for (auto i : p.incarnations)
+    c.epochs.push_back(meta::node_epoch(i < 0 ? 0 : static_cast<uint64_t>(i)));
   service_->submit(std::move(c), [done = std::move(done)](result<meta::answer> a) {
     using meta::verdict;
     if (!a) return done(error_code::request_timed_out);
@@ -257,6 +261,8 @@ void metadata_bridge::alter_in_sync(const log_id& id, int32_t leader_epoch, int3
         return done(error_code::none);
       case verdict::fenced:
         return done(error_code::fenced_leader_epoch);
+      case verdict::conflict:
+        return done(error_code::ineligible_replica);
       case verdict::not_found:
         return done(error_code::not_leader_or_follower);
       default:
@@ -274,6 +280,22 @@ void metadata_bridge::allocate_producer_ids(uint32_t count,
                      if (!a->ok()) return done(error{errc::cancelled, a->text});
                      done(static_cast<int64_t>(a->number));
                    });
+}
+
+void metadata_bridge::alter_quotas(std::string change, done_callback done) {
+  service_->submit(meta::alter_client_quotas{std::move(change)},
+                   [done = std::move(done)](const result<meta::answer>& a) {
+                     if (!a) return done(to_api_error(a.err()));
+                     if (!a->ok()) return done({error_code::invalid_request, a->text});
+                     done({});
+                   });
+}
+
+void metadata_bridge::watch_quotas(std::function<void(const kafka::quota_map&)> f) {
+  service_->ask([this, f = std::move(f)](const meta::cluster_state* s) mutable {
+    quotas_ = std::move(f);
+    if (quotas_ && s) quotas_(s->quotas());
+  });
 }
 
 }  // namespace weir

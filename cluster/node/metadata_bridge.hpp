@@ -32,10 +32,11 @@ class metadata_bridge final : public metadata_port {
 
   void change(std::vector<kafka::topic_command>, std::chrono::milliseconds limit,
               std::function<void(const kafka::api_error&)> done) override;
-  void alter_in_sync(const log_id&, int32_t leader_epoch, int32_t version,
-                     std::vector<int32_t> in_sync,
+  void alter_in_sync(const log_id&, const kafka::in_sync_proposal&,
                      std::function<void(kafka::error_code)> done) override;
   void allocate_producer_ids(uint32_t count, std::function<void(result<int64_t>)> done) override;
+  void alter_quotas(std::string change, std::function<void(const kafka::api_error&)> done) override;
+  void watch_quotas(std::function<void(const kafka::quota_map&)>) override;
 
  private:
   using done_callback = std::function<void(const kafka::api_error&)>;
@@ -48,6 +49,7 @@ class metadata_bridge final : public metadata_port {
   meta::metadata_service* service_ = nullptr;
   // On the service's thread.
   topics_actor topics_;
+  std::function<void(const kafka::quota_map&)> quotas_;
 };
 
 }  // namespace weir

@@ -1,18 +1,10 @@
 #include "cluster/node/peers_endpoint.hpp"
 
-#include <limits.h>
-#include <unistd.h>
-
 namespace weir {
 namespace {
 
 constexpr size_t request_bytes_max = size_t{256} << 20;
 constexpr size_t overlapping_max = 1'024;
-
-std::string host_name() {
-  char name[HOST_NAME_MAX + 1] = {};
-  return ::gethostname(name, HOST_NAME_MAX) == 0 ? name : "localhost";
-}
 
 /// Sends an answer to a request of a node.
 template <class Response>
@@ -39,17 +31,19 @@ void take(const request_ticket& t, const kafka::request_header& h, kafka::reader
 }  // namespace
 
 result<std::unique_ptr<peers_endpoint>> peers_endpoint::bind(const std::string& address,
-                                                             const std::string& advertised) {
+                                                             const std::string& advertised,
+                                                             const tls_context_ptr& tls) {
   std::unique_ptr<peers_endpoint> p(new peers_endpoint);
   listener_options l;
   l.address = address;
+  l.tls = tls;
   l.limits.request_bytes_max = l.limits.other_bytes_max = request_bytes_max;
   l.limits.overlapping_max = overlapping_max;
   l.request_memory_bytes = 2 * request_bytes_max;
   WEIR_ASSIGN(p->listener_, listener::open(std::move(l)));
-  auto host = p->listener_->host();
-  if (host == "0.0.0.0" || host == "::") host = host_name();
-  p->address_ = advertised.empty() ? host + ":" + std::to_string(p->listener_->port()) : advertised;
+  p->address_ = advertised;
+  if (advertised.empty())
+    p->address_ = p->listener_->reachable_host() + ":" + std::to_string(p->listener_->port());
   return p;
 }
 

@@ -17,9 +17,10 @@ namespace weir {
 class peers_endpoint final : public request_handler {
  public:
   /// Listens on HOST:PORT (port 0: a free one). `advertised`: what other nodes are told; empty: as
-  /// it listens. Nothing is answered before start().
+  /// it listens; `tls`: null: in the clear. Nothing is answered before start().
   static result<std::unique_ptr<peers_endpoint>> bind(const std::string& address,
-                                                      const std::string& advertised);
+                                                      const std::string& advertised,
+                                                      const tls_context_ptr&);
   ~peers_endpoint() override;
   const std::string& address() const noexcept { return address_; }
 

@@ -24,11 +24,70 @@ std::string partition_text(const std::string& topic, int32_t partition) {
   return "topic " + topic + ", partition " + std::to_string(partition);
 }
 
+/// What a leader said of one of the partitions that it was asked about.
+struct refusal {
+  int32_t partition;
+  error_code code;
+  std::optional<std::string> text;
+};
+
+/// Asks the leaders of a topic's partitions, `ask(client, partitions)` for each of them, which
+/// returns the partitions that were refused. What passes by itself (a leader has moved, a new one
+/// doesn't know yet that it is one, a connection broke) is asked again of the leaders that newer
+/// metadata names, for a while.
+template <class Ask>
+status ask_leaders(brokers& b, topic_facts t, std::vector<int32_t> partitions, const Ask& ask) {
+  constexpr auto retry_limit = std::chrono::seconds(10);
+  const auto deadline = std::chrono::steady_clock::now() + retry_limit;
+  for (;;) {
+    std::map<int32_t, std::vector<int32_t>> by_leader;
+    for (auto p : partitions) {
+      if (p < 0 || static_cast<size_t>(p) >= t.partitions.size())
+        return error{errc::not_found, partition_text(t.name, p) + ": there is none; it has " +
+                                          std::to_string(t.partitions.size())};
+      by_leader[t.partitions[static_cast<size_t>(p)].leader].push_back(p);
+    }
+    std::vector<int32_t> left;
+    status why;
+    bool broken = false;
+    for (const auto& [leader, list] : by_leader) {
+      auto node = b.node(leader);
+      auto answer = node ? ask(**node, list) : result<std::vector<refusal>>(node.err());
+      if (!answer && !is_of_transport(answer.err())) return answer.err();
+      if (!answer) {
+        why = answer.err();
+        broken = true;
+        left.insert(left.end(), list.begin(), list.end());
+        continue;
+      }
+      for (const auto& r : *answer) {
+        why = refused(r.code, partition_text(t.name, r.partition), r.text);
+        if (!kafka::is_retriable(r.code)) return why;
+        left.push_back(r.partition);
+      }
+    }
+    if (left.empty()) return {};
+    do {
+      if (std::chrono::steady_clock::now() > deadline) return why;
+      std::this_thread::sleep_for(retry_pause);
+    } while (broken && !b.reconnect());
+    WEIR_ASSIGN(t, b.topic(t.name));
+    partitions = std::move(left);
+  }
+}
+
 }  // namespace
 
 std::vector<int32_t> all_partitions(const topic_facts& t) {
   std::vector<int32_t> out;
   for (const auto& p : t.partitions) out.push_back(p.index);
+  return out;
+}
+
+std::vector<int32_t> led_partitions(const topic_facts& t) {
+  std::vector<int32_t> out;
+  for (const auto& p : t.partitions)
+    if (p.leader >= 0) out.push_back(p.index);
   return out;
 }
 
@@ -101,15 +160,8 @@ status alter_configs(brokers& b, const std::string& name,
 result<std::vector<offset_at>> offsets_at(brokers& b, const topic_facts& t,
                                           const std::vector<int32_t>& partitions,
                                           int64_t timestamp_ms, bool committed) {
-  std::map<int32_t, std::vector<int32_t>> by_leader;
-  for (auto p : partitions) {
-    if (p < 0 || static_cast<size_t>(p) >= t.partitions.size())
-      return error{errc::not_found, partition_text(t.name, p) + ": there is none; it has " +
-                                        std::to_string(t.partitions.size())};
-    by_leader[t.partitions[static_cast<size_t>(p)].leader].push_back(p);
-  }
   std::map<int32_t, offset_at> found;
-  for (const auto& [leader, list] : by_leader) {
+  const auto ask = [&](kafka::client& node, const auto& list) -> result<std::vector<refusal>> {
     kafka::list_offsets_request q;
     q.replica_id = -1;
     q.isolation_level = committed ? 1 : 0;
@@ -120,14 +172,17 @@ result<std::vector<offset_at>> offsets_at(brokers& b, const topic_facts& t,
       one.partition_index = p;
       one.timestamp = timestamp_ms;
     }
-    WEIR_ASSIGN(auto* node, b.node(leader));
-    WEIR_ASSIGN(auto a, node->request(q));
+    WEIR_ASSIGN(auto a, node.request(q));
+    std::vector<refusal> refused;
     for (const auto& topic : a.topics)
-      for (const auto& p : topic.partitions) {
-        WEIR_TRY(check(p.error_code, partition_text(t.name, p.partition_index)));
-        found[p.partition_index] = {p.partition_index, p.offset, p.timestamp};
-      }
-  }
+      for (const auto& p : topic.partitions)
+        if (p.error_code != error_code::none)
+          refused.push_back({p.partition_index, p.error_code, std::nullopt});
+        else
+          found[p.partition_index] = {p.partition_index, p.offset, p.timestamp};
+    return refused;
+  };
+  WEIR_TRY(ask_leaders(b, t, partitions, ask));
   std::vector<offset_at> out;
   for (auto p : partitions) {
     auto it = found.find(p);
@@ -140,68 +195,73 @@ result<std::vector<offset_at>> offsets_at(brokers& b, const topic_facts& t,
 
 result<std::map<int32_t, int64_t>> trim_topic(brokers& b, const topic_facts& t,
                                               const std::map<int32_t, int64_t>& before) {
-  std::map<int32_t, std::vector<std::pair<int32_t, int64_t>>> by_leader;
-  for (auto [p, offset] : before) {
-    if (p < 0 || static_cast<size_t>(p) >= t.partitions.size())
-      return error{errc::not_found, partition_text(t.name, p) + ": there is none; it has " +
-                                        std::to_string(t.partitions.size())};
-    by_leader[t.partitions[static_cast<size_t>(p)].leader].emplace_back(p, offset);
-  }
+  std::vector<int32_t> partitions;
+  for (auto [p, offset] : before) partitions.push_back(p);
   std::map<int32_t, int64_t> out;
-  for (const auto& [leader, list] : by_leader) {
+  const auto ask = [&](kafka::client& node, const auto& list) -> result<std::vector<refusal>> {
     kafka::delete_records_request q;
     auto& asked = q.topics.emplace_back();
     asked.name = t.name;
-    for (auto [p, offset] : list) asked.partitions.push_back({p, offset});
+    for (auto p : list) asked.partitions.push_back({p, before.at(p)});
     q.timeout_ms = admin_timeout_ms;
-    WEIR_ASSIGN(auto* node, b.node(leader));
-    WEIR_ASSIGN(auto a, node->request(q));
+    WEIR_ASSIGN(auto a, node.request(q));
+    std::vector<refusal> refused;
     for (const auto& topic : a.topics)
-      for (const auto& p : topic.partitions) {
-        WEIR_TRY(check(p.error_code, partition_text(t.name, p.partition_index)));
-        out[p.partition_index] = p.low_watermark;
-      }
-  }
+      for (const auto& p : topic.partitions)
+        if (p.error_code != error_code::none)
+          refused.push_back({p.partition_index, p.error_code, std::nullopt});
+        else
+          out[p.partition_index] = p.low_watermark;
+    return refused;
+  };
+  WEIR_TRY(ask_leaders(b, t, std::move(partitions), ask));
   return out;
 }
 
-result<partition_sizes> sizes_of(brokers& b, const std::vector<topic_facts>& topics) {
-  std::map<int32_t, std::map<std::string, std::vector<int32_t>>> by_leader;
-  for (const auto& t : topics)
-    for (const auto& p : t.partitions) by_leader[p.leader][t.name].push_back(p.index);
-  partition_sizes out;
-  for (const auto& [leader, asked] : by_leader) {
+result<std::map<int32_t, int64_t>> sizes_of(brokers& b, const topic_facts& t,
+                                            const std::vector<int32_t>& partitions) {
+  std::map<int32_t, int64_t> out;
+  const auto ask = [&](kafka::client& node, const auto& list) -> result<std::vector<refusal>> {
     kafka::describe_log_dirs_request q;
-    q.topics.emplace();
-    for (const auto& [name, partitions] : asked) q.topics->push_back({name, partitions});
-    WEIR_ASSIGN(auto* node, b.node(leader));
-    WEIR_ASSIGN(auto a, node->request(q));
+    q.topics.emplace().push_back({t.name, list});
+    WEIR_ASSIGN(auto a, node.request(q));
     for (const auto& r : a.results) {
       WEIR_TRY(check(r.error_code, "log folder " + r.log_dir));
-      for (const auto& t : r.topics)
-        for (const auto& p : t.partitions) out[{t.name, p.partition_index}] = p.partition_size;
+      for (const auto& topic : r.topics)
+        for (const auto& p : topic.partitions) out[p.partition_index] = p.partition_size;
     }
-  }
+    // A node says nothing of partitions that it doesn't hold.
+    std::vector<refusal> refused;
+    for (auto p : list)
+      if (!out.contains(p))
+        refused.push_back({p, error_code::not_leader_or_follower, std::nullopt});
+    return refused;
+  };
+  WEIR_TRY(ask_leaders(b, t, partitions, ask));
   return out;
 }
 
-result<std::vector<producer_facts>> producers_of(brokers& b, const topic_facts& t) {
-  std::map<int32_t, std::vector<int32_t>> by_leader;
-  for (const auto& p : t.partitions) by_leader[p.leader].push_back(p.index);
+result<std::vector<producer_facts>> producers_of(brokers& b, const topic_facts& t,
+                                                 const std::vector<int32_t>& partitions) {
   std::vector<producer_facts> out;
-  for (const auto& [leader, list] : by_leader) {
+  const auto ask = [&](kafka::client& node, const auto& list) -> result<std::vector<refusal>> {
     kafka::describe_producers_request q;
     q.topics.push_back({t.name, list});
-    WEIR_ASSIGN(auto* node, b.node(leader));
-    WEIR_ASSIGN(auto a, node->request(q));
+    WEIR_ASSIGN(auto a, node.request(q));
+    std::vector<refusal> refused;
     for (const auto& topic : a.topics)
       for (const auto& p : topic.partitions) {
-        WEIR_TRY(check(p.error_code, partition_text(t.name, p.partition_index), p.error_message));
+        if (p.error_code != error_code::none) {
+          refused.push_back({p.partition_index, p.error_code, p.error_message});
+          continue;
+        }
         for (const auto& x : p.active_producers)
           out.push_back({p.partition_index, x.producer_id, x.producer_epoch, x.last_sequence,
                          x.last_timestamp, x.current_txn_start_offset});
       }
-  }
+    return refused;
+  };
+  WEIR_TRY(ask_leaders(b, t, partitions, ask));
   return out;
 }
 

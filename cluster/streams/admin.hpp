@@ -1,6 +1,7 @@
 // Topics as administrators see them: made, described, changed, trimmed, deleted; offsets, sizes,
 // producers and transactions. Blocking calls over brokers, one thread. Errors are brokers' refusals
-// (brokers.hpp) or the transport's.
+// (brokers.hpp) or the transport's; what only the leaders of partitions know is asked for again for
+// ten seconds while leaders move.
 #pragma once
 
 #include <map>
@@ -47,15 +48,17 @@ result<std::vector<offset_at>> offsets_at(brokers&, const topic_facts&,
                                           const std::vector<int32_t>& partitions,
                                           int64_t timestamp_ms, bool committed = false);
 std::vector<int32_t> all_partitions(const topic_facts&);
+/// Those that have a leader: nobody answers for the others.
+std::vector<int32_t> led_partitions(const topic_facts&);
 
 /// Records below these offsets are gone, by partition; -1: all that there are. Returns the new
 /// starts. The first refusal is the error; others may have happened.
 result<std::map<int32_t, int64_t>> trim_topic(brokers&, const topic_facts&,
                                               const std::map<int32_t, int64_t>& before);
 
-/// Bytes by topic and partition.
-using partition_sizes = std::map<std::pair<std::string, int32_t>, int64_t>;
-result<partition_sizes> sizes_of(brokers&, const std::vector<topic_facts>&);
+/// Bytes by partition.
+result<std::map<int32_t, int64_t>> sizes_of(brokers&, const topic_facts&,
+                                            const std::vector<int32_t>& partitions);
 
 struct producer_facts {
   int32_t partition = 0;
@@ -65,7 +68,8 @@ struct producer_facts {
   int64_t last_timestamp_ms = -1;
   int64_t transaction_start = -1;  // offset; -1: none is open
 };
-result<std::vector<producer_facts>> producers_of(brokers&, const topic_facts&);
+result<std::vector<producer_facts>> producers_of(brokers&, const topic_facts&,
+                                                 const std::vector<int32_t>& partitions);
 
 struct transaction_facts {
   std::string id;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <thread>
 
 #include "runtime/kafka/protocol/messages/data.hpp"
 
@@ -97,8 +98,12 @@ result<brokers> brokers::connect(const std::string& address, kafka::client_optio
 
 status brokers::reconnect() {
   WEIR_ASSIGN(auto at, parse_address(address_));
-  WEIR_ASSIGN(auto c, kafka::client::connect(at.first, at.second, options_));
-  *first_ = std::move(c);
+  auto c = kafka::client::connect(at.first, at.second, options_);
+  for (auto n = nodes_.begin(); !c && n != nodes_.end(); ++n)
+    if (auto other = kafka::client::connect(n->second.first, n->second.second, options_))
+      c = std::move(other);
+  if (!c) return c.err();
+  *first_ = std::move(*c);
   others_.clear();
   return {};
 }
@@ -132,16 +137,24 @@ result<std::vector<topic_facts>> brokers::topics() {
 }
 
 result<topic_facts> brokers::topic(const std::string& name) {
-  kafka::metadata_request q;
-  auto& asked = q.topics.emplace().emplace_back();
-  asked.name = name;
-  q.allow_auto_topic_creation = false;
-  WEIR_ASSIGN(auto a, ask(q));
-  nodes_.clear();
-  for (const auto& b : a.brokers) nodes_[b.node_id] = {b.host, static_cast<uint16_t>(b.port)};
-  if (a.topics.empty()) return refused(error_code::unknown_topic_or_partition, "topic " + name);
-  WEIR_TRY(check(a.topics.front().error_code, "topic " + name));
-  return facts_of(a.topics.front());
+  // Another node than the one that created it may learn of a topic a heartbeat later.
+  constexpr auto news_limit = std::chrono::milliseconds(300);
+  const auto deadline = std::chrono::steady_clock::now() + news_limit;
+  for (;;) {
+    kafka::metadata_request q;
+    auto& asked = q.topics.emplace().emplace_back();
+    asked.name = name;
+    q.allow_auto_topic_creation = false;
+    WEIR_ASSIGN(auto a, ask(q));
+    nodes_.clear();
+    for (const auto& b : a.brokers) nodes_[b.node_id] = {b.host, static_cast<uint16_t>(b.port)};
+    const auto e =
+        a.topics.empty() ? error_code::unknown_topic_or_partition : a.topics.front().error_code;
+    if (e == error_code::none) return facts_of(a.topics.front());
+    if (e != error_code::unknown_topic_or_partition || std::chrono::steady_clock::now() > deadline)
+      return refused(e, "topic " + name);
+    std::this_thread::sleep_for(retry_pause);
+  }
 }
 
 }  // namespace weir::streams

@@ -4,6 +4,7 @@
 // where there is something, what to do.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <string>
@@ -36,6 +37,13 @@ inline status check(kafka::error_code e, const std::string& what,
   return refused(e, what, detail);
 }
 
+/// The connection failed, or what was asked for may be there in a moment: worth another try, with
+/// new connections and newer metadata.
+inline bool is_of_transport(const error& e) noexcept {
+  return e.code == errc::io || e.code == errc::timeout;
+}
+inline constexpr auto retry_pause = std::chrono::milliseconds(50);
+
 /// "HOST:PORT", also "[::1]:PORT". errc::invalid_argument.
 result<std::pair<std::string, uint16_t>> parse_address(const std::string& text);
 
@@ -57,7 +65,8 @@ class brokers {
   /// address that was given, whatever it says of itself (tunnels, containers).
   result<kafka::client*> node(int32_t id);
   const std::string& address() const noexcept { return address_; }
-  /// After the transport failed: all connections are made anew.
+  /// After the transport failed: all connections are made anew. When the address that was given
+  /// doesn't answer, another node takes its place.
   status reconnect();
 
   /// All topics by name; internal ones too.

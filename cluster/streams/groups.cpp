@@ -1,6 +1,8 @@
 #include "cluster/streams/groups.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include "cluster/streams/topic_reader.hpp"
 #include "runtime/kafka/protocol/messages/groups.hpp"
@@ -10,6 +12,9 @@ namespace weir::streams {
 namespace {
 
 using kafka::error_code;
+
+constexpr auto load_limit = std::chrono::seconds(10);
+constexpr auto load_look_interval = std::chrono::milliseconds(50);
 
 std::string group_text(const std::string& id) {
   return "group " + id;
@@ -90,16 +95,18 @@ status add_committed(brokers& b, const std::string& id,
   return {};
 }
 
-/// Ends and starts of the logs; partitions that are gone keep -1.
+/// Ends and starts of the logs; partitions that are gone or have no leader keep -1.
 status add_ends(brokers& b, std::vector<group_position>& positions) {
   std::map<std::string, std::vector<group_position*>> by_topic;
   for (auto& p : positions) by_topic[p.topic].push_back(&p);
+  WEIR_ASSIGN(const auto topics, b.topics());
   for (auto& [name, list] : by_topic) {
-    auto topic = b.topic(name);
-    if (!topic && topic.err().code == errc::not_found) continue;
-    if (!topic) return topic.err();
+    const auto topic = std::find_if(topics.begin(), topics.end(),
+                                    [&name](const auto& t) { return t.name == name; });
+    if (topic == topics.end()) continue;
     std::erase_if(list, [&](const group_position* p) {
-      return static_cast<size_t>(p->partition) >= topic->partitions.size();
+      const auto i = static_cast<size_t>(p->partition);
+      return i >= topic->partitions.size() || topic->partitions[i].leader < 0;
     });
     std::vector<int32_t> partitions;
     for (const auto* p : list) partitions.push_back(p->partition);
@@ -137,7 +144,16 @@ int64_t group_position::lag() const noexcept {
 }
 
 result<std::vector<listed_group>> groups(brokers& b) {
-  WEIR_ASSIGN(auto a, b.ask(kafka::list_groups_request{}));
+  // A node that has just started reads its groups first.
+  const auto until = std::chrono::steady_clock::now() + load_limit;
+  kafka::list_groups_response a;
+  for (;;) {
+    WEIR_ASSIGN(a, b.ask(kafka::list_groups_request{}));
+    if (a.error_code != error_code::coordinator_load_in_progress ||
+        std::chrono::steady_clock::now() > until)
+      break;
+    std::this_thread::sleep_for(load_look_interval);
+  }
   WEIR_TRY(check(a.error_code, "groups"));
   std::vector<listed_group> out;
   for (const auto& g : a.groups)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <thread>
 
 #include "runtime/kafka/protocol/messages/data.hpp"
 
@@ -72,6 +73,8 @@ int64_t topic_reader::high_watermark(int32_t partition) const {
 
 result<bool> topic_reader::poll(int32_t wait_ms, const record_visitor& visit) {
   bytes_ = 0;
+  away_ = {};
+  broken_ = false;
   std::map<int32_t, kafka::fetch_request> by_leader;
   for (const auto& [p, at] : positions_) {
     if (at.finished()) continue;
@@ -98,18 +101,50 @@ result<bool> topic_reader::poll(int32_t wait_ms, const record_visitor& visit) {
     std::rotate(partitions.begin(),
                 partitions.begin() + static_cast<ptrdiff_t>(round_ % partitions.size()),
                 partitions.end());
-    WEIR_ASSIGN(auto* node, brokers_.node(leader));
-    WEIR_ASSIGN(auto answer, node->request(q, fetch_version));
-    WEIR_TRY(check(answer.error_code, "topic " + topic_.name));
-    for (const auto& t : answer.responses)
-      for (const auto& p : t.partitions) {
-        WEIR_ASSIGN(const bool go_on, take(p, visit));
-        if (!go_on) return false;
-      }
+    auto go_on = fetch(leader, q, visit);
+    if (!go_on && is_of_transport(go_on.err())) {
+      away_ = go_on.err();
+      broken_ = true;
+    } else if (!go_on || !*go_on) {
+      return go_on;
+    }
   }
   ++round_;
+  if (!away_) {
+    WEIR_TRY(find_leaders());
+    return true;
+  }
+  away_since_.reset();
   if (bytes_ == 0) pass_over_nothing();
   return true;
+}
+
+result<bool> topic_reader::fetch(int32_t leader, const kafka::fetch_request& q,
+                                 const record_visitor& visit) {
+  WEIR_ASSIGN(auto* node, brokers_.node(leader));
+  WEIR_ASSIGN(auto answer, node->request(q, fetch_version));
+  WEIR_TRY(check(answer.error_code, "topic " + topic_.name));
+  for (const auto& t : answer.responses)
+    for (const auto& p : t.partitions) {
+      WEIR_ASSIGN(const bool go_on, take(p, visit));
+      if (!go_on) return false;
+    }
+  return true;
+}
+
+/// Before the next round; an error when leaders have been away for too long.
+status topic_reader::find_leaders() {
+  const auto now = std::chrono::steady_clock::now();
+  if (!away_since_) away_since_ = now;
+  if (now - *away_since_ >= std::chrono::milliseconds(options_.retry_ms)) return away_;
+  std::this_thread::sleep_for(retry_pause);
+  if (broken_ && !brokers_.reconnect()) return {};
+  auto newer = brokers_.topic(topic_.name);
+  if (!newer) return is_of_transport(newer.err()) ? status() : status(newer.err());
+  if (newer->id != topic_.id)
+    return error{errc::not_found, "topic " + topic_.name + " was deleted and made anew"};
+  topic_ = std::move(*newer);
+  return {};
 }
 
 /// Damage at the end of what is read leaves offsets without a batch: nothing is sent for them.
@@ -128,6 +163,10 @@ result<bool> topic_reader::take(const kafka::fetch_response_partition& p,
     return refused(p.error_code, here(),
                    "no such record; the log begins at " + std::to_string(p.log_start_offset) +
                        " and ends at " + std::to_string(p.high_watermark));
+  if (kafka::is_retriable(p.error_code) && p.error_code != error_code::corrupt_message) {
+    away_ = refused(p.error_code, here());
+    return true;
+  }
   WEIR_TRY(check(p.error_code, here()));
   at.high_watermark = p.high_watermark;
   at.readable_end = options_.read_committed ? p.last_stable_offset : p.high_watermark;

@@ -3,6 +3,7 @@
 // partition come in the order of their offsets. Errors name topic, partition and offset.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 
@@ -16,6 +17,8 @@ struct topic_reader_options {
   bool read_committed = true;
   int32_t partition_bytes_max = 4 << 20;  // of one partition in one fetch
   int32_t fetch_bytes_max = 32 << 20;     // of one fetch
+  /// Leaders that moved are found; none for longer than this is an error.
+  int32_t retry_ms = 10'000;
 };
 
 /// Called with each record; false ends the reading behind it. Views are valid during the call.
@@ -36,6 +39,8 @@ class topic_reader {
   /// Where reading goes on, by partition.
   std::map<int32_t, int64_t> positions() const;
   int64_t high_watermark(int32_t partition) const;
+  /// Why some partitions could not be read in the last round; ok: all were.
+  const status& away() const noexcept { return away_; }
 
  private:
   struct position {
@@ -45,6 +50,8 @@ class topic_reader {
     bool finished() const noexcept { return end && offset >= *end; }
   };
   void pass_over_nothing();
+  result<bool> fetch(int32_t leader, const kafka::fetch_request&, const record_visitor&);
+  status find_leaders();
   result<bool> take(const kafka::fetch_response_partition&, const record_visitor&);
   result<bool> take(int32_t partition, position&, record_batch_view, const record_visitor&);
 
@@ -55,6 +62,10 @@ class topic_reader {
   record_reader records_;
   size_t round_ = 0;
   size_t bytes_ = 0;  // of the round
+  /// Why some partitions couldn't be read in this round; whether a connection is the reason.
+  status away_;
+  bool broken_ = false;
+  std::optional<std::chrono::steady_clock::time_point> away_since_;
 };
 
 /// The timestamp of the first record at `offset` or behind it; nothing when there is none.

@@ -16,11 +16,6 @@ using steady = std::chrono::steady_clock;
 
 // The newest version of Produce that names topics, before KIP-890's second part.
 constexpr int16_t produce_version = 11;
-constexpr auto retry_pause = std::chrono::milliseconds(50);
-
-bool is_of_transport(const error& e) {
-  return e.code == errc::io || e.code == errc::timeout;
-}
 
 }  // namespace
 

@@ -109,12 +109,12 @@ bool query_binder::attach(const syntax& s, rows& in, const context& c, subquery_
   auto inner = subquery(s, in, c);
   if (!inner) return false;
   if (s.name.empty()) return attach_value(s, std::move(*inner), in, c, values);
+  if (s.name == "EXISTS") return attach_exists(s, std::move(*inner), in, c, values);
   if (!inner->when_empty.empty()) {
     auto value = attach_single(s, std::move(*inner), in, c, values);
     if (value) values[s.query.get()] = {value, false, false};
     return value != nullptr;
   }
-  if (s.name == "EXISTS") return attach_exists(s, std::move(*inner), in, c, values);
   return attach_in(s, std::move(*inner), in, c, values);
 }
 
@@ -245,6 +245,12 @@ std::optional<query_binder::one_row> query_binder::values_of(rows inner, rows& i
 
 bool query_binder::attach_exists(const syntax& s, rows inner, rows& in, const context& c,
                                  subquery_values& values) {
+  if (!inner.when_empty
+           .empty()) {  // a total: there is a row of it when there are none below it, too
+    auto value = attach_single(s, std::move(inner), in, c, values);
+    if (value) values[s.query.get()] = {value, false, false};
+    return value != nullptr;
+  }
   auto once = marked(std::move(inner), {}, true, c);
   if (!once || !left_join(in, *once, {}, c, s.location)) return false;
   const auto types = types_of(in.from);

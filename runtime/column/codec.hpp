@@ -14,13 +14,17 @@
 namespace weir {
 
 /// Limits of the format, checked on both sides.
-inline constexpr uint32_t wire_rows_max = 1u << 28;  // Cap'n Proto's Data ends at 512 MiB
-inline constexpr uint32_t wire_segments_max = 4096;  // beyond it, buffers are copied together
+inline constexpr uint32_t wire_rows_max = 1u << 28;    // Cap'n Proto's Data ends at 512 MiB
+inline constexpr uint32_t wire_narrow_max = 1u << 16;  // values of a narrowed column
+inline constexpr uint32_t wire_segments_max = 4096;    // beyond it, buffers are copied together
 
 struct encode_options {
   /// Costs one pass over the bytes (XXH3, some 30 GB/s) on each side; off where the transport or
   /// the store has its own.
   bool checksum = true;
+  /// Integers whose range is small go as differences in fewer bytes: a pass over them on each side,
+  /// for fewer bytes to move. Older builds cannot read it.
+  bool narrow = false;
 };
 
 /// An encoded batch: pieces to write one after the other (segment table first, then segments), all
@@ -44,6 +48,9 @@ result<wire_message> encode_batch(const batch_ptr& b, memory_pool& pool, encode_
 result<batch_ptr> decode_batch(std::span<const std::byte> message,
                                std::shared_ptr<const void> owner, const schema_ptr& type,
                                memory_pool& pool);
+/// From a buffer that has the whole message, 8-byte aligned: columns are parts of it, which is
+/// charged to its own pool already.
+result<batch_ptr> decode_batch(buffer_ref message, const schema_ptr& type, memory_pool& pool);
 /// From separate segments (without the table), each 8-byte aligned.
 result<batch_ptr> decode_segments(std::span<const std::span<const std::byte>> segments,
                                   std::shared_ptr<const void> owner, const schema_ptr& type,

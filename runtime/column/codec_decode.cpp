@@ -5,7 +5,7 @@
 
 #include "runtime/column/codec.hpp"
 #include "runtime/column/codec_internal.hpp"
-#include "runtime/column/scalar.hpp"
+#include "runtime/column/narrow.hpp"
 #include "runtime/column/validate.hpp"
 #include "schema/batch.capnp.h"
 
@@ -18,23 +18,49 @@ error corrupt(std::string what) {
 
 class decoder {
  public:
-  decoder(std::shared_ptr<const void> owner, memory_pool& pool)
-      : owner_(std::move(owner)), pool_(pool) {}
+  decoder(std::shared_ptr<const void> owner, buffer_ref whole, memory_pool& pool)
+      : owner_(std::move(owner)), whole_(std::move(whole)), pool_(pool) {}
 
   result<batch_ptr> decode(wire::Batch::Reader in, const schema_ptr& type);
 
  private:
+  result<buffer_ref> widen(wire::Column::Reader in, uint8_t bytes, type_id type, uint32_t length);
   result<column_ptr> decode(wire::Column::Reader in, const data_type& type, bool of_dictionary);
   buffer_ref take(capnp::Data::Reader data, size_t alignment = 8) {
     const std::span bytes(reinterpret_cast<const std::byte*>(data.begin()), data.size());
     if (reinterpret_cast<uintptr_t>(bytes.data()) % alignment != 0)
       return buffer::copy(pool_, bytes);
+    if (whole_ && !bytes.empty())
+      return whole_.slice(static_cast<size_t>(bytes.data() - whole_.data()), bytes.size());
     return buffer::wrap(bytes, owner_, &pool_);
   }
 
   std::shared_ptr<const void> owner_;
+  buffer_ref whole_;  // what the message lies in, instead of the owner
   memory_pool& pool_;
 };
+
+/// The values of a narrowed column as they were.
+result<buffer_ref> decoder::widen(wire::Column::Reader in, uint8_t bytes, type_id type,
+                                  uint32_t length) {
+  const bool decimal = type == type_id::decimal;
+  if (!decimal && !wire::is_int64(type)) return corrupt("a narrowed column of another type");
+  if (length > wire_narrow_max) return corrupt("a narrowed column of too many values");
+  const bool constant = bytes == wire::narrow_constant;
+  if (!constant && bytes != 1 && bytes != 2 && bytes != 4 && !(decimal && bytes == 8))
+    return corrupt("values of an impossible width");
+  const narrow_form form{constant ? uint8_t{0} : bytes, in.getBase()};
+  const capnp::Data::Reader values = in.getValues();
+  if (values.size() != size_t{length} * form.bytes)
+    return corrupt("narrowed values of another length than the column");
+  auto out = buffer::allocate(pool_, length * fixed_width(type));
+  const auto* from = reinterpret_cast<const std::byte*>(values.begin());
+  if (decimal)
+    widen_values(out.mutable_as<int128>(), from, length, form);
+  else
+    widen_values(out.mutable_as<int64_t>(), from, length, form);
+  return out;
+}
 
 // Every getter is called once: the traversal limit is the message's size.
 result<column_ptr> decoder::decode(wire::Column::Reader in, const data_type& type,
@@ -48,6 +74,10 @@ result<column_ptr> decoder::decode(wire::Column::Reader in, const data_type& typ
     if (of_dictionary) return corrupt("a dictionary with a dictionary");
     c->values = take(in.getValues());
     WEIR_ASSIGN(c->dictionary, decode(in.getDictionary(), type, true));
+    return c;
+  }
+  if (const uint8_t bytes = in.getNarrow(); bytes != 0) {
+    WEIR_ASSIGN(c->values, widen(in, bytes, type.id, c->length));
     return c;
   }
   if (fixed_width(type.id) != 0) {
@@ -70,11 +100,12 @@ result<column_ptr> decoder::decode(wire::Column::Reader in, const data_type& typ
 }
 
 result<batch_ptr> decoder::decode(wire::Batch::Reader in, const schema_ptr& type) {
-  if (in.getFormatVersion() != wire::BATCH_FORMAT_VERSION)
-    return error(errc::version_mismatch,
-                 "a batch of format version " + std::to_string(in.getFormatVersion()) +
-                     "; this build reads version " + std::to_string(wire::BATCH_FORMAT_VERSION) +
-                     ": run the same version on all nodes");
+  if (in.getFormatVersion() == 0 || in.getFormatVersion() > wire::BATCH_FORMAT_VERSION)
+    return error(errc::version_mismatch, "a batch of format version " +
+                                             std::to_string(in.getFormatVersion()) +
+                                             "; this build reads versions up to " +
+                                             std::to_string(wire::BATCH_FORMAT_VERSION) +
+                                             ": run the same version on all nodes");
   if (in.getSchemaFingerprint() != schema_fingerprint(*type))
     return error(errc::type_mismatch, "a batch of other column types than the channel's");
   auto b = std::make_shared<batch>();
@@ -109,11 +140,9 @@ result<batch_ptr> decoder::decode(wire::Batch::Reader in, const schema_ptr& type
   return b;
 }
 
-}  // namespace
-
-result<batch_ptr> decode_segments(std::span<const std::span<const std::byte>> segments,
-                                  std::shared_ptr<const void> owner, const schema_ptr& type,
-                                  memory_pool& pool) {
+result<batch_ptr> decode_from(std::span<const std::span<const std::byte>> segments,
+                              std::shared_ptr<const void> owner, buffer_ref whole,
+                              const schema_ptr& type, memory_pool& pool) {
   if (segments.size() < 2 || segments.size() > wire_segments_max)
     return corrupt(std::to_string(segments.size()) + " segments");
   uint64_t checksum = 0, h = 0, words = 0;
@@ -135,19 +164,17 @@ result<batch_ptr> decode_segments(std::span<const std::span<const std::byte>> se
   limits.nestingLimit = 48;
   try {
     capnp::SegmentArrayMessageReader reader(kj::arrayPtr(arrays.data(), arrays.size()), limits);
-    return decoder(std::move(owner), pool).decode(reader.getRoot<wire::Batch>(), type);
+    return decoder(std::move(owner), std::move(whole), pool)
+        .decode(reader.getRoot<wire::Batch>(), type);
   } catch (const kj::Exception& e) {
     return corrupt(e.getDescription().cStr());
   }
 }
 
-result<batch_ptr> decode_batch(std::span<const std::byte> message,
-                               std::shared_ptr<const void> owner, const schema_ptr& type,
-                               memory_pool& pool) {
-  if (reinterpret_cast<uintptr_t>(message.data()) % 8 != 0) {
-    auto copy = std::make_shared<buffer_ref>(buffer::copy(pool, message));
-    return decode_batch(copy->bytes(), copy, type, pool);
-  }
+/// `message` is 8-byte aligned; the owner keeps it alive, or it lies in `whole`.
+result<batch_ptr> decode_message(std::span<const std::byte> message,
+                                 std::shared_ptr<const void> owner, buffer_ref whole,
+                                 const schema_ptr& type, memory_pool& pool) {
   auto number = [&](size_t i) {
     uint32_t v;
     std::memcpy(&v, message.data() + i * 4, 4);
@@ -169,7 +196,28 @@ result<batch_ptr> decode_batch(std::span<const std::byte> message,
     at += bytes;
   }
   if (at != message.size()) return corrupt("bytes after its end");
-  return decode_segments(segments, std::move(owner), type, pool);
+  return decode_from(segments, std::move(owner), std::move(whole), type, pool);
+}
+
+}  // namespace
+
+result<batch_ptr> decode_segments(std::span<const std::span<const std::byte>> segments,
+                                  std::shared_ptr<const void> owner, const schema_ptr& type,
+                                  memory_pool& pool) {
+  return decode_from(segments, std::move(owner), {}, type, pool);
+}
+
+result<batch_ptr> decode_batch(std::span<const std::byte> message,
+                               std::shared_ptr<const void> owner, const schema_ptr& type,
+                               memory_pool& pool) {
+  if (reinterpret_cast<uintptr_t>(message.data()) % 8 != 0)
+    return decode_batch(buffer::copy(pool, message), type, pool);
+  return decode_message(message, std::move(owner), {}, type, pool);
+}
+
+result<batch_ptr> decode_batch(buffer_ref message, const schema_ptr& type, memory_pool& pool) {
+  const auto bytes = message.bytes();
+  return decode_message(bytes, nullptr, std::move(message), type, pool);
 }
 
 }  // namespace weir

@@ -9,6 +9,7 @@
 #include "runtime/column/codec.hpp"
 #include "runtime/column/codec_internal.hpp"
 #include "runtime/column/kernels.hpp"
+#include "runtime/column/narrow.hpp"
 #include "schema/batch.capnp.h"
 
 namespace weir {
@@ -34,7 +35,8 @@ struct message_owner {
 
 class encoder {
  public:
-  encoder(message_owner& owner, memory_pool& pool) : owner_(owner), pool_(pool) {}
+  encoder(message_owner& owner, memory_pool& pool, bool narrow)
+      : owner_(owner), pool_(pool), narrow_(narrow) {}
 
   void encode(wire::Column::Builder out, const column& c);
 
@@ -68,12 +70,16 @@ class encoder {
   }
 
   bool too_large = false;
+  bool narrowed = false;  // some column is
 
  private:
+  template <class T>
+  bool put_narrow(wire::Column::Builder out, const column& c);
   void put_offsets(wire::Column::Builder out, const column& c, uint32_t base);
 
   message_owner& owner_;
   memory_pool& pool_;
+  const bool narrow_;
   uint32_t references_ = 0;
 };
 
@@ -88,6 +94,22 @@ void encoder::put_offsets(wire::Column::Builder out, const column& c, uint32_t b
   put(
       offsets, 0, bytes, [&](uint32_t n) { return out.initOffsets(n); },
       [&](auto&& o) { out.adoptOffsets(kj::mv(o)); });
+}
+
+/// Writes the values as differences from the least one; false when that saves nothing.
+template <class T>
+bool encoder::put_narrow(wire::Column::Builder out, const column& c) {
+  const auto form = narrow_form_of(c.data<T>(), c.length);
+  if (!form) return false;
+  narrowed = true;
+  out.setNarrow(form->bytes == 0 ? wire::narrow_constant : form->bytes);
+  out.setBase(form->base);
+  if (form->bytes == 0) return true;
+  const size_t bytes = size_t{form->bytes} * c.length;
+  auto to = buffer::allocate(pool_, bytes);
+  narrow_values(to.mutable_as<std::byte>(), c.data<T>(), c.length, *form);
+  put_values(out, to, 0, bytes);
+  return true;
 }
 
 void encoder::encode(wire::Column::Builder out, const column& c) {
@@ -107,6 +129,10 @@ void encoder::encode(wire::Column::Builder out, const column& c) {
   if (c.dictionary) {
     put_values(out, c.values, 0, size_t{c.length} * sizeof(uint32_t));
     return encode(out.initDictionary(), *c.dictionary);
+  }
+  if (narrow_ && c.length != 0 && c.length <= wire_narrow_max) {
+    if (wire::is_int64(c.type.id) && put_narrow<int64_t>(out, c)) return;
+    if (c.type.id == type_id::decimal && put_narrow<int128>(out, c)) return;
   }
   if (const size_t width = fixed_width(c.type.id)) {
     put_values(out, c.values, 0, c.length * width);
@@ -190,9 +216,9 @@ result<wire_message> encode_batch(const batch_ptr& b, memory_pool& pool, encode_
   auto owner = std::make_shared<message_owner>(
       static_cast<uint32_t>(std::min<size_t>(first_words, 1 << 16)));
   owner->source = dense;
-  encoder e(*owner, pool);
+  encoder e(*owner, pool, options.narrow);
   auto root = owner->builder.initRoot<wire::Batch>();
-  root.setFormatVersion(wire::BATCH_FORMAT_VERSION);
+  root.setFormatVersion(1);
   root.setRows(dense->rows);
   root.setPhysicalRows(dense->physical_rows);
   root.setSchemaFingerprint(schema_fingerprint(*dense->type));
@@ -208,6 +234,7 @@ result<wire_message> encode_batch(const batch_ptr& b, memory_pool& pool, encode_
         dense->weights, 0, size_t{dense->physical_rows} * sizeof(int32_t),
         [&](uint32_t n) { return root.initWeights(n); },
         [&](auto&& o) { root.adoptWeights(kj::mv(o)); });
+  if (e.narrowed) root.setFormatVersion(wire::BATCH_FORMAT_VERSION);
   if (e.too_large)
     return error(errc::invalid_argument,
                  "a batch with a column of more than 512 MiB is too large for one message");

@@ -340,7 +340,10 @@ result<custom_description> describe_custom_operator(const custom_spec& spec,
 result<std::unique_ptr<stream_operator>> make_custom_operator(const custom_spec& spec,
                                                               const std::vector<schema_ptr>& inputs,
                                                               const operator_node& node) {
-  WEIR_ASSIGN(auto lib, custom::library::load(spec.library));
+  if (!spec.content.empty() && spec.local.empty())
+    return error(errc::internal, custom::place(spec) + ": its library was not fetched");
+  WEIR_ASSIGN(auto lib,
+              custom::library::load(spec.local.empty() ? spec.library : spec.local, spec.library));
   WEIR_ASSIGN(auto type, lib->find(spec.class_name));
   WEIR_ASSIGN(auto described, custom::describe(type, spec, inputs));
   WEIR_ASSIGN(auto keys, custom::keys_of_inputs(spec, inputs));

@@ -18,11 +18,13 @@ namespace {
 constexpr uint64_t classes_max = 10'000;
 }  // namespace
 
-result<std::shared_ptr<const library>> library::load(const std::string& path) {
+result<std::shared_ptr<const library>> library::load(const std::string& file,
+                                                     const std::string& name) {
+  const std::string& path = name.empty() ? file : name;
   std::error_code ec;
-  if (!std::filesystem::exists(path, ec))
+  if (!std::filesystem::exists(file, ec))
     return error(errc::not_found, "operator library " + path + " does not exist");
-  void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  void* handle = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!handle) {
     const char* why = dlerror();
     return error(errc::invalid_argument, "cannot load operator library " + path + ": " +

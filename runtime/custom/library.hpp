@@ -16,7 +16,9 @@ namespace weir::custom {
 
 class library {
  public:
-  static result<std::shared_ptr<const library>> load(const std::string& path);
+  /// `name`: how errors call it; empty: by its path.
+  static result<std::shared_ptr<const library>> load(const std::string& path,
+                                                     const std::string& name = {});
   ~library();
   library(const library&) = delete;
   library& operator=(const library&) = delete;

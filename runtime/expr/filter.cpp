@@ -50,9 +50,35 @@ result<bool> try_fuse(code_builder& builder, const node& n, filter_term& t) {
   return true;
 }
 
+result<bool> try_null_test(code_builder& builder, const node& n, filter_term& t) {
+  t.wants_null = n.function == "is null";
+  if (n.kind != node_kind::call || n.args.size() != 1 ||
+      !(t.wants_null || n.function == "is not null") || n.args[0]->kind != node_kind::column)
+    return false;
+  t.null_test = true;
+  WEIR_ASSIGN(t.a, builder.emit(n.args[0], 0));
+  return true;
+}
+
 void and_validity(const column& c, size_t rows, uint64_t* bits) {
   if (!c.validity) return;
   for (size_t w = 0; w < bitmap_words(rows); ++w) bits[w] &= load_word(c.validity.data(), w, rows);
+}
+
+void run_null_test(const column& c, bool wants_null, size_t rows, uint64_t* bits) {
+  if (!wants_null) return and_validity(c, rows, bits);
+  if (!c.validity) {
+    std::fill_n(bits, bitmap_words(rows), 0);
+    return;
+  }
+  for (size_t w = 0; w < bitmap_words(rows); ++w) bits[w] &= ~load_word(c.validity.data(), w, rows);
+}
+
+/// Whether every row passes, seen from the columns that have no NULLs.
+bool passes_whole(const filter_code& f, run& r) {
+  return f.all.states[0].all && std::all_of(f.terms.begin(), f.terms.end(), [&r](const auto& t) {
+           return t.null_test && !t.wants_null && !r.col(t.a).validity;
+         });
 }
 
 }  // namespace
@@ -66,8 +92,11 @@ result<std::unique_ptr<filter_code>> build_filter(const node_ptr& root, const sc
   int above = 0;
   for (const auto& n : conjuncts) {
     filter_term t;
-    WEIR_ASSIGN(bool fused, try_fuse(builder, *n, t));
-    if (!fused) {
+    WEIR_ASSIGN(bool direct, try_null_test(builder, *n, t));
+    if (!direct) {
+      WEIR_ASSIGN(direct, try_fuse(builder, *n, t));
+    }
+    if (!direct) {
       // run_filter() fills this slot with the rows that earlier terms left.
       t.slot = above = builder.new_slot(above, 0, slot_mode::all);
       t.begin = f->all.instructions.size();
@@ -82,6 +111,11 @@ result<std::unique_ptr<filter_code>> build_filter(const node_ptr& root, const sc
 
 void run_filter(filter_code& f, run& r, const batch& in, buffer_ref& selection, uint32_t& rows) {
   size_t n = in.physical_rows, words = bitmap_words(n);
+  if (passes_whole(f, r)) {
+    rows = static_cast<uint32_t>(n);
+    selection = {};
+    return;
+  }
   f.bits.resize(words);
   uint64_t* bits = f.bits.data();
   if (f.all.states[0].all) {
@@ -90,6 +124,10 @@ void run_filter(filter_code& f, run& r, const batch& in, buffer_ref& selection, 
     std::memcpy(bits, r.bits_of(0), words * 8);
   }
   for (const auto& t : f.terms) {
+    if (t.null_test) {
+      run_null_test(r.col(t.a), t.wants_null, n, bits);
+      continue;
+    }
     if (t.fused) {
       const reg& b = r.at(t.b);
       t.fused(r.col(t.a).values.data(), b.c->values.data(), b.constant, n, bits);

@@ -1,6 +1,7 @@
 // Predicates that become selections: the terms of a conjunction narrow one bitmap from left to
 // right. Comparisons of columns with constants or columns go straight to bits; other terms run as
-// instructions under the rows that are left. Owned by a program, as code is.
+// instructions under the rows that are left. Asking whether columns without NULLs are NULL costs
+// nothing. Owned by a program, as code is.
 #pragma once
 
 #include <memory>
@@ -17,6 +18,8 @@ using fused_kernel = void (*)(const std::byte* a, const std::byte* b, bool const
 fused_kernel find_fused(type_id, fused_compare);
 
 struct filter_term {
+  // IS [NOT] NULL of column a: decided by its validity alone
+  bool null_test = false, wants_null = false;
   // fused: registers of both sides
   fused_kernel fused = nullptr;
   uint32_t a = 0, b = 0;

@@ -120,7 +120,7 @@ node_ptr remap(const node_ptr& n, const std::vector<uint32_t>& mapping,
   return copy;
 }
 
-std::string quoted(std::string_view s) {
+std::string in_quotes(std::string_view s) {
   std::string r = "'";
   for (char c : s) {
     if (c == '\'') r += '\'';
@@ -151,7 +151,7 @@ std::string literal_sql(const node& n) {
     case type_id::int32:
       return to_text(v);
     case type_id::string:
-      return quoted(v.s);
+      return in_quotes(v.s);
     case type_id::decimal:
       if (v.type.scale > 0) return to_text(v);
       break;
@@ -161,7 +161,7 @@ std::string literal_sql(const node& n) {
     default:
       break;
   }
-  return quoted(to_text(v)) + "::" + to_string(n.type);
+  return in_quotes(to_text(v)) + "::" + to_string(n.type);
 }
 
 std::string sql_of(const node& n, const schema& input, int depth);

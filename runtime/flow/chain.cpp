@@ -305,7 +305,11 @@ status chain_runner::close() {
 
 size_t chain_runner::state_bytes() const {
   size_t n = 0;
-  for (const auto& m : members_) n += m.op->state_bytes();
+  for (const auto& m : members_) {
+    const size_t mine = m.op->state_bytes();
+    m.context.metrics->state_bytes.store(mine, std::memory_order_relaxed);
+    n += mine;
+  }
   return n;
 }
 

@@ -60,6 +60,7 @@ class chain_runner {
 
   size_t size() const noexcept { return members_.size(); }
   const operator_context& context(size_t i) const { return members_[i].context; }
+  /// Of all operators; each one's goes to its metrics.
   size_t state_bytes() const;
   /// "a, b": the operators with their state sizes, largest first; for the budget's error.
   std::string describe_state() const;

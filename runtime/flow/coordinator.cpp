@@ -118,9 +118,16 @@ void job_coordinator::restored(result<std::optional<restored_job>> r, timestamp_
 
 void job_coordinator::deployed(attempt_id a, std::map<task_id, std::vector<source_split>> begun,
                                timestamp_us now) {
+  bool alone = false;
   for (uint32_t r = 0; r < regions_.size(); ++r)
-    if (!regions_[r].up && regions_[r].attempt == a)
-      return region_deployed(r, std::move(begun), now);
+    if (!regions_[r].up && regions_[r].attempt == a) {
+      region_deployed(r, begun);
+      alone = true;
+    }
+  if (alone) {
+    if (stop_requested_ || ended_.size() == graph_.tasks.size()) begin_epoch(now);
+    return arm();
+  }
   if (a != whole_attempt_ || state_ == job_state::running || state_ == job_state::stopping) return;
   if (publish_only_) {
     // The job had finished; what its sinks had prepared is all that may be left to do.
@@ -166,7 +173,10 @@ void job_coordinator::discovered(operator_index op, result<discovery> d, timesta
 void job_coordinator::hand_out(operator_index op) {
   auto& pool = pools_.at(op.value);
   uint32_t chain = graph_.chain_of[op.value];
-  for (auto& a : pool.assign()) {
+  auto near = [this, chain](uint32_t subtask, const source_split& s) {
+    return port_.is_near(graph_.task_of(chain, subtask).id, s);
+  };
+  for (auto& a : pool.assign(near)) {
     auto id = graph_.task_of(chain, a.subtask).id;
     port_.assign(id, std::move(a));
   }
@@ -241,10 +251,33 @@ void job_coordinator::committed(epoch e, timestamp_us now) {
   }
   port_.tell_complete(e);
   // The sinks publish what the tasks before them had prepared when they are restored.
-  if (move_requested_ && !last) return restart_all(now, 0, " on other nodes");
+  if (move_requested_ && !last) {
+    move_now(now);
+    if (state_ == job_state::restarting) return;
+  }
   restart_regions(now);
   if (!last && (stop_requested_ || ended_.size() == graph_.tasks.size())) begin_epoch(now);
   arm();
+}
+
+std::string job_coordinator::names_of(const std::set<task_id>& tasks) const {
+  std::string who;
+  for (auto t : tasks) {
+    const auto& task = graph_.tasks[t.value];
+    who += (who.empty() ? "" : ", ") +
+           plan_.operators[graph_.chains[task.chain].operators.front().value].id + "[" +
+           std::to_string(task.subtask) + "]";
+  }
+  return who;
+}
+
+std::string job_coordinator::waits_for() const {
+  if (pending_ && !pending_->missing.empty())
+    return "epoch " + std::to_string(pending_->number.value) + ": acknowledgements of " +
+           names_of(pending_->missing);
+  if (final_epoch_ && !publishing_.empty())
+    return "publications of the last epoch by " + names_of(publishing_);
+  return {};
 }
 
 void job_coordinator::give_up_epoch(const std::string& why) {
@@ -304,8 +337,12 @@ void job_coordinator::fail(error e) {
 /// A region goes on alone from the newest complete epoch: only from one that its own tasks have
 /// written, since its splits and parts are found by subtask; and not when the job is about to end.
 bool job_coordinator::restarts_alone(uint32_t r) const {
-  return graph_.regions.size() > 1 && state_ == job_state::running && regions_[r].up &&
-         completed_ > deployed_from_ && !final_epoch_ && !(pending_ && pending_->last);
+  return regions_[r].up && may_restart_regions();
+}
+
+bool job_coordinator::may_restart_regions() const {
+  return graph_.regions.size() > 1 && state_ == job_state::running && completed_ > deployed_from_ &&
+         !final_epoch_ && !(pending_ && pending_->last);
 }
 
 void job_coordinator::task_failed(task_id t, attempt_id a, error e, timestamp_us now) {
@@ -323,7 +360,7 @@ void job_coordinator::task_failed(task_id t, attempt_id a, error e, timestamp_us
             std::to_string(graph_.regions[task.region].size()) + " of " +
             std::to_string(graph_.tasks.size()) + " tasks from epoch " +
             std::to_string(completed_.value) + " in " + std::to_string(backoff() / 1000) + " ms");
-  stop_region(task.region, now + backoff());
+  stop_region(task.region, attempt_id{++attempt_.value}, now + backoff());
   // An epoch that is being made durable becomes complete or not; the region waits for that.
   if (pending_ && !pending_->committing) give_up_epoch("a task failed");
   arm();
@@ -400,10 +437,132 @@ void job_coordinator::node_lost(attempt_id a, error e, timestamp_us now) {
   restart_all(now, options_.backoff_us, " on other nodes");
 }
 
+void job_coordinator::tasks_lost(const std::vector<task_id>& which, error e, timestamp_us now) {
+  if (has_ended(state_) || state_ == job_state::restarting || which.empty()) return;
+  port_.log("a node is lost: " + e.message);
+  failure_ = std::move(e);
+  std::set<uint32_t> lost;
+  std::set<uint32_t> attempts;  // that were being deployed: what starts together is lost together
+  for (auto t : which) {
+    uint32_t r = graph_.tasks[t.value].region;
+    lost.insert(r);
+    if (!regions_[r].up) attempts.insert(regions_[r].attempt.value);
+  }
+  for (uint32_t r = 0; r < regions_.size(); ++r)
+    if (!regions_[r].up && attempts.contains(regions_[r].attempt.value)) lost.insert(r);
+  if (!may_restart_regions() || lost.size() == regions_.size())
+    return restart_all(now, options_.backoff_us, " on other nodes");
+  ++restarts_total_;
+  size_t tasks = 0;
+  ++attempt_.value;
+  for (auto r : lost) {
+    tasks += graph_.regions[r].size();
+    stop_region(r, attempt_, now + options_.backoff_us);
+  }
+  port_.log("restart on other nodes of " + std::to_string(tasks) + " of " +
+            std::to_string(graph_.tasks.size()) + " tasks from epoch " +
+            std::to_string(completed_.value) + " in " + std::to_string(options_.backoff_us / 1000) +
+            " ms");
+  if (pending_ && (!pending_->committing || port_.may_give_up(pending_->number)))
+    give_up_epoch("a node is lost");
+  arm();
+}
+
+bool job_coordinator::taken_over(running_job found, timestamp_us now) {
+  found.from.begun.clear();
+  const bool any = std::any_of(found.regions.begin(), found.regions.end(),
+                               [](const auto& attempt) { return attempt.has_value(); });
+  if (!any || has_ended(state_) || !restore_pools(found.from)) return false;
+  std::vector<std::pair<uint32_t, split_pool::assignment>> handed;  // by operator
+  for (auto& [op, pool] : pools_) {
+    uint32_t chain = graph_.chain_of[op];
+    bool released = false;
+    for (uint32_t i = 0; i < graph_.chains[chain].parallelism; ++i) {
+      const auto& t = graph_.task_of(chain, i);
+      if (!found.regions[t.region]) {
+        pool.take_over_lost(i, found.begun[t.id]);
+        continue;
+      }
+      const auto& stands = found.sources.at(t.id);
+      pool.take_over(i, stands);
+      released |= !stands.held;
+    }
+    auto missed = pool.settle(released);
+    if (!missed) {
+      pools_.clear();
+      return false;
+    }
+    for (auto& a : *missed) handed.emplace_back(op, std::move(a));
+  }
+  completed_ = found.from.number;
+  completed_at_ = now;
+  next_ = epoch{std::max({next_.value, completed_.value + 1, found.newest.value + 1})};
+  attempt_ = found.attempt;
+  whole_attempt_ = attempt_;
+  ended_ = std::move(found.ended);
+  size_t lost = 0;
+  for (uint32_t r = 0; r < regions_.size(); ++r) {
+    if (found.regions[r]) {
+      regions_[r] = {*found.regions[r], true, watermark_end};
+      whole_attempt_ = std::min(whole_attempt_, *found.regions[r]);
+      continue;
+    }
+    lost += graph_.regions[r].size();
+    regions_[r] = {attempt_id{attempt_.value + 1}, false, now};
+    for (auto t : graph_.regions[r]) ended_.erase(t);
+  }
+  if (lost != 0) {
+    ++attempt_.value;
+    ++restarts_total_;
+  }
+  port_.log("taken over with " + std::to_string(graph_.tasks.size() - lost) + " of " +
+            std::to_string(graph_.tasks.size()) + " tasks, which go on; epoch " +
+            std::to_string(completed_.value) + " is complete");
+  set_state(job_state::running);
+  next_epoch_at_ = now;
+  for (auto& [op, a] : handed) {
+    auto id = graph_.task_of(graph_.chain_of[op], a.subtask).id;
+    port_.assign(id, std::move(a));
+  }
+  for (auto& [op, pool] : pools_) {
+    if (!pool.ready() || !pool.bounded()) {
+      discovering_.insert(op);
+      port_.discover(operator_index{op}, pool.known());
+    }
+    hand_out(operator_index{op});
+  }
+  restart_regions(now);
+  if (stop_requested_) set_state(job_state::stopping);
+  if (all_up() && !pending_) begin_epoch(now);
+  arm();
+  return true;
+}
+
 void job_coordinator::move(timestamp_us now) {
   if (state_ != job_state::running || final_epoch_) return;
   move_requested_ = true;
   savepoint(now);
+}
+
+/// Nothing is done twice but what came since the epoch's barrier; regions without such tasks go on.
+void job_coordinator::move_now(timestamp_us now) {
+  const bool alone = may_restart_regions();
+  if (alone && !all_up()) return;  // after the epoch that follows their return
+  const auto which = port_.regions_to_move();
+  if (!which || (!which->empty() && (!alone || which->size() == regions_.size())))
+    return restart_all(now, 0, " on other nodes");
+  move_requested_ = false;
+  if (which->empty()) return;
+  size_t tasks = 0;
+  ++restarts_total_;
+  ++attempt_.value;
+  for (auto r : *which) {
+    tasks += graph_.regions[r].size();
+    stop_region(r, attempt_, now);
+  }
+  port_.log("restart on other nodes of " + std::to_string(tasks) + " of " +
+            std::to_string(graph_.tasks.size()) + " tasks from epoch " +
+            std::to_string(completed_.value));
 }
 
 epoch job_coordinator::savepoint(timestamp_us now) {
@@ -414,8 +573,8 @@ epoch job_coordinator::savepoint(timestamp_us now) {
   return next;
 }
 
-void job_coordinator::stop_region(uint32_t r, timestamp_us restart_at) {
-  regions_[r] = {attempt_id{++attempt_.value}, false, restart_at};
+void job_coordinator::stop_region(uint32_t r, attempt_id next, timestamp_us restart_at) {
+  regions_[r] = {next, false, restart_at};
   for (auto t : graph_.regions[r]) {
     ended_.erase(t);
     const auto& task = graph_.tasks[t.value];
@@ -428,16 +587,18 @@ void job_coordinator::stop_region(uint32_t r, timestamp_us restart_at) {
 /// Deploys the regions whose backoff is over, once it is known what the newest complete epoch is.
 void job_coordinator::restart_regions(timestamp_us now) {
   if (pending_) return;
+  std::map<uint32_t, std::vector<task_id>> due;  // by attempt
   for (uint32_t r = 0; r < regions_.size(); ++r)
     if (regions_[r].restart_at <= now) {
       regions_[r].restart_at = watermark_end;
-      port_.deploy(regions_[r].attempt, graph_.regions[r]);
+      auto& tasks = due[regions_[r].attempt.value];
+      tasks.insert(tasks.end(), graph_.regions[r].begin(), graph_.regions[r].end());
     }
+  for (const auto& [attempt, tasks] : due) port_.deploy(attempt_id{attempt}, tasks);
 }
 
 void job_coordinator::region_deployed(uint32_t r,
-                                      std::map<task_id, std::vector<source_split>> begun,
-                                      timestamp_us now) {
+                                      std::map<task_id, std::vector<source_split>>& begun) {
   regions_[r].up = true;
   for (auto t : graph_.regions[r]) {
     const auto& task = graph_.tasks[t.value];
@@ -448,13 +609,12 @@ void job_coordinator::region_deployed(uint32_t r,
       port_.assign(t, std::move(*a));
     hand_out(op);
   }
-  if (stop_requested_ || ended_.size() == graph_.tasks.size()) begin_epoch(now);
-  arm();
 }
 
 void job_coordinator::stop(timestamp_us now) {
   if (stop_requested_) return;
   stop_requested_ = true;
+  port_.log("asked to stop");
   if (state_ != job_state::running) return;
   set_state(job_state::stopping);
   if (!pending_ && !final_epoch_) begin_epoch(now);
@@ -486,14 +646,7 @@ void job_coordinator::tick(timestamp_us now) {
   }
   if (state_ != job_state::running && state_ != job_state::stopping) return arm();
   if (pending_ && !pending_->committing && now >= pending_->began + options_.epoch_timeout_us) {
-    std::string who;
-    for (auto t : pending_->missing) {
-      const auto& task = graph_.tasks[t.value];
-      who += (who.empty() ? "" : ", ") +
-             plan_.operators[graph_.chains[task.chain].operators.front().value].id + "[" +
-             std::to_string(task.subtask) + "]";
-    }
-    give_up_epoch("no acknowledgement in time from " + who);
+    give_up_epoch("no acknowledgement in time from " + names_of(pending_->missing));
   }
   restart_regions(now);
   if (!pending_ && !final_epoch_ && now >= next_epoch_at_) begin_epoch(now);

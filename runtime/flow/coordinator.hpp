@@ -61,11 +61,20 @@ class coordinator_port {
   virtual void trigger(task_id source, epoch, epoch completed) = 0;
   /// Makes the epoch durable; answered by committed() or commit_failed().
   virtual void commit(epoch_summary) = 0;
+  /// The epoch that is being made durable need not become complete: whether it can still be given
+  /// up. False: that is not in this side's hands any more, and commit() is answered.
+  virtual bool may_give_up(epoch) = 0;
   virtual void abort(epoch) = 0;          // in the stores
   virtual void tell_complete(epoch) = 0;  // to all tasks that live
   virtual void tell_aborted(epoch) = 0;
   virtual void assign(task_id source, split_pool::assignment) = 0;
   virtual void release_watermark(task_id source) = 0;
+  /// After move(), behind a complete epoch: which regions have tasks that are to be elsewhere;
+  /// these are deployed anew, where they are to be, by a start of all tasks where regions cannot
+  /// restart alone. None: all goes on as it is. Nothing: it takes a start of all tasks to tell.
+  virtual std::optional<std::set<uint32_t>> regions_to_move() { return std::nullopt; }
+  /// Whether the task is on the machine where the split lies.
+  virtual bool is_near(task_id /*source*/, const source_split&) { return false; }
   /// Runs the source's enumerator, which gets the ids of the splits that are known already;
   /// answered by discovered().
   virtual void discover(operator_index source, std::vector<std::string> known) = 0;
@@ -83,6 +92,18 @@ struct restored_job {
   std::map<std::string, std::vector<source_split>> begun;
 };
 
+/// What load() finds when tasks of the job still run, deployed by an earlier coordinator.
+struct running_job {
+  restored_job from;                               // the newest complete epoch; `begun` is not used
+  epoch newest;                                    // of which any task has heard
+  attempt_id attempt;                              // the newest of all that were found
+  std::vector<std::optional<attempt_id>> regions;  // by region; none: it has to start anew
+  std::map<task_id, source_standing> sources;      // of source tasks that go on
+  /// Of source tasks that start anew: the splits that they had in the epoch.
+  std::map<task_id, std::vector<source_split>> begun;
+  std::set<task_id> ended;
+};
+
 class job_coordinator {
  public:
   job_coordinator(const physical_plan&, const task_graph&, coordinator_options, coordinator_port&);
@@ -90,6 +111,9 @@ class job_coordinator {
   void start(timestamp_us now);
   /// What load() found: nothing for a fresh start. Errors fail the job.
   void restored(result<std::optional<restored_job>>, timestamp_us now);
+  /// Instead of restored(), once: tasks go on, and only regions without them are deployed. False:
+  /// nothing was done, since only a start of the whole job finds its splits again.
+  bool taken_over(running_job, timestamp_us now);
   /// `begun`, when a region was deployed: by source task, the splits that it had in the epoch it
   /// was restored from.
   void deployed(attempt_id, std::map<task_id, std::vector<source_split>> begun, timestamp_us now);
@@ -97,7 +121,11 @@ class job_coordinator {
   /// A node is gone with tasks of this attempt: the whole job restarts, which says nothing against
   /// the job and is not counted.
   void node_lost(attempt_id, error, timestamp_us now);
-  /// The tasks are to run elsewhere: after the next complete epoch all of them are placed anew.
+  /// Tasks are gone with their nodes: their regions restart elsewhere, the whole job where a region
+  /// cannot alone. Not counted either.
+  void tasks_lost(const std::vector<task_id>&, error, timestamp_us now);
+  /// Tasks are to run elsewhere: after the next complete epoch the regions that have such are
+  /// deployed anew, or all of them.
   void move(timestamp_us now);
   /// An epoch begins as soon as possible; its number, unless it has to be given up.
   epoch savepoint(timestamp_us now);
@@ -128,6 +156,10 @@ class job_coordinator {
   /// Of all splits of all sources: bytes or rows, for progress; and whether the input ends.
   uint64_t input_weight() const;
   bool bounded() const;
+  /// The epoch under way, or 0; and whose acknowledgements it, or which tasks' publications the end
+  /// of the job, waits for: "source[1], sum[0]".
+  epoch pending() const noexcept { return pending_ ? pending_->number : epoch{}; }
+  std::string waits_for() const;
   const std::string& last_epoch_error() const noexcept { return last_epoch_error_; }
 
  private:
@@ -143,7 +175,7 @@ class job_coordinator {
   };
   struct region {
     attempt_id attempt{1};
-    bool up = true;
+    bool up = true;  // regions that are down and of one attempt are deployed together
     timestamp_us restart_at = watermark_end;  // while it is down and not being deployed
   };
   void set_state(job_state);
@@ -151,10 +183,11 @@ class job_coordinator {
   bool all_up() const;
   std::vector<task_id> all_tasks() const;
   bool restarts_alone(uint32_t region) const;
-  void stop_region(uint32_t region, timestamp_us restart_at);
+  bool may_restart_regions() const;
+  void stop_region(uint32_t region, attempt_id next, timestamp_us restart_at);
   void restart_regions(timestamp_us now);
-  void region_deployed(uint32_t region, std::map<task_id, std::vector<source_split>> begun,
-                       timestamp_us now);
+  void move_now(timestamp_us now);
+  void region_deployed(uint32_t region, std::map<task_id, std::vector<source_split>>& begun);
   bool give_up_restarting(bool heals, timestamp_us now);
   void end_attempt();
   void restart_all(timestamp_us now, int64_t wait_us, const std::string& which);
@@ -163,6 +196,7 @@ class job_coordinator {
   status restore_pools(const restored_job&);
   void begin_epoch(timestamp_us now);
   void give_up_epoch(const std::string& why);
+  std::string names_of(const std::set<task_id>&) const;
   void hand_out(operator_index);
   void check_finished();
   void fail(error);

@@ -29,14 +29,31 @@ status source_driver::add_splits(std::vector<source_split> splits, bool last, bo
   nothing_ = splits.empty() && !last;
   asked_ = nothing_;
   last_ = last;
-  watermarks_.hold(hold);
+  this->hold(hold);
   for (auto& s : splits) {
     exhausted_ = false;
     watermarks_.add(s.id, now);
     orders_[s.id] = s.order;
+    stream_ = s.ordered_by;
+    given_.push_back(s);
     WEIR_TRY(reader_->add_split(std::move(s)));
   }
   return {};
+}
+
+source_standing source_driver::standing() const {
+  source_standing s;
+  for (const auto& [id, order] : orders_) {
+    s.handed.push_back(id);
+    s.newest_order = std::max(s.newest_order, order);
+  }
+  s.given = given_;
+  s.stream = stream_;
+  s.reads = !exhausted_;
+  s.waiting = asked_;
+  s.told_last = last_;
+  s.held = !time_moves_;
+  return s;
 }
 
 source_driver::taken source_driver::hand_on(batch_ptr rows) {
@@ -120,6 +137,7 @@ status source_driver::snapshot(snapshot_writer& w) {
   auto text = encode_splits(splits);
   w.put(state_name, no_key_group, chunk_kind::blob,
         buffer::copy(w.memory(), std::as_bytes(std::span(text))));
+  given_before_barrier_ = given_.size();
   for (auto& h : held_)
     if (h.after == epoch{}) h.after = w.number();
   if (auto* letters = reader_->letters()) letters->snapshot_begin(w);
@@ -148,11 +166,14 @@ bool source_driver::blocked() const {
 
 status source_driver::epoch_complete(epoch e) {
   released_ = std::max(released_, e);
+  given_.erase(given_.begin(),
+               given_.begin() + static_cast<ptrdiff_t>(std::exchange(given_before_barrier_, 0)));
   if (auto* letters = reader_->letters()) WEIR_TRY(letters->on_epoch_complete(e));
   return reader_->on_epoch_complete(e);
 }
 
 void source_driver::epoch_aborted(epoch e) {
+  given_before_barrier_ = 0;
   if (auto* letters = reader_->letters()) letters->on_epoch_aborted();
   for (auto& h : held_)
     if (h.after == e) h.after = epoch{};

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "runtime/connectors/source.hpp"
+#include "runtime/flow/standing.hpp"
 #include "runtime/flow/watermark.hpp"
 
 namespace weir {
@@ -30,7 +31,11 @@ class source_driver {
   /// Splits that the coordinator hands to this task. `last`: there will never be more. `hold`: some
   /// split that bounds event time is not read by anybody yet.
   status add_splits(std::vector<source_split>, bool last, bool hold, timestamp_us now);
-  void hold(bool on) { watermarks_.hold(on); }
+  void hold(bool on) {
+    watermarks_.hold(on);
+    time_moves_ = !on;
+  }
+  source_standing standing() const;
 
   result<taken> take(timestamp_us now);
   split_watermarks::reading watermark(timestamp_us now);
@@ -73,6 +78,10 @@ class source_driver {
   operator_context context_;
   split_watermarks watermarks_;
   std::map<std::string, uint64_t> orders_;  // of the splits that were handed to this task
+  std::vector<source_split> given_;         // since the newest complete epoch, as they were handed
+  size_t given_before_barrier_ = 0;         // of these: before the epoch that is under way
+  std::string stream_;                      // `ordered_by` of the last one
+  bool time_moves_ = false;                 // it was told that event time is not held
   bool asked_ = false;                      // a request for splits is under way
   bool last_ = false;                       // no more splits will come
   bool nothing_ = false;   // asked, and there is none for this task until the source finds more

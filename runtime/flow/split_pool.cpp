@@ -36,7 +36,7 @@ bool split_pool::must_hold() const {
                      [&stream](const reader& r) { return r.reads && r.stream != stream; });
 }
 
-std::vector<split_pool::assignment> split_pool::assign() {
+std::vector<split_pool::assignment> split_pool::assign(const nearness& near) {
   std::vector<assignment> out;
   if (!discovered_) return out;
   // All that a task gets at once goes in one message: with the first of several splits alone, its
@@ -59,6 +59,29 @@ std::vector<split_pool::assignment> split_pool::assign() {
     return a;
   };
   if (!bounded_ || side_by_side_) {
+    if (near) {
+      size_t all = unread_.size();
+      for (const auto& r : readers_) all += r.splits;
+      const size_t share = (all + readers_.size() - 1) / readers_.size();
+      // Those that nobody is near to come behind: they take what is left of the shares.
+      std::deque<source_split> elsewhere;
+      while (!unread_.empty()) {
+        std::optional<uint32_t> best;
+        for (uint32_t i = 0; i < readers_.size(); ++i) {
+          const auto& r = readers_[i];
+          if (!r.lost && r.splits < share && near(i, unread_.front()) &&
+              (!best || r.splits < readers_[*best].splits))
+            best = i;
+        }
+        if (best) {
+          give(*best);
+        } else {
+          elsewhere.push_back(std::move(unread_.front()));
+          unread_.pop_front();
+        }
+      }
+      unread_ = std::move(elsewhere);
+    }
     while (!unread_.empty()) {
       auto least =
           std::min_element(readers_.begin(), readers_.end(), [](const reader& a, const reader& b) {
@@ -123,6 +146,82 @@ void split_pool::reader_lost(uint32_t subtask) {
   auto& r = readers_[subtask];
   r.lost = true;
   r.waiting = r.told_nothing = false;
+}
+
+void split_pool::take_over(uint32_t subtask, const source_standing& s) {
+  auto& r = readers_[subtask];
+  r.waiting = s.waiting;
+  r.told_last = s.told_last;
+  r.reads = s.reads;
+  r.stream = s.stream;
+  r.splits = s.handed.size();
+  r.given = s.given;
+  r.newest_order = s.newest_order;
+  std::set<std::string> taken(s.handed.begin(), s.handed.end());
+  std::erase_if(unread_, [&taken](const source_split& x) { return taken.contains(x.id); });
+  known_.merge(taken);
+}
+
+void split_pool::take_over_lost(uint32_t subtask, const std::vector<source_split>& begun) {
+  reader_lost(subtask);
+  readers_[subtask].splits = begun.size();
+  for (const auto& s : begun) {
+    known_.insert(s.id);
+    std::erase_if(unread_, [&s](const source_split& x) { return x.id == s.id; });
+  }
+}
+
+std::optional<std::vector<split_pool::assignment>> split_pool::settle(bool released) {
+  std::vector<assignment> out;
+  uint64_t newest = 0;
+  bool any_lost = false, any_handed = false;
+  for (const auto& r : readers_) {
+    newest = std::max(newest, r.newest_order);
+    any_lost |= r.lost;
+    any_handed |= r.splits != 0;
+  }
+  // Splits that only the other coordinator knew: it cannot be told which of them were handed out.
+  if (!discovered_ && any_handed) return std::nullopt;
+  // While splits bound event time, all tasks hold it until the last split is handed out. One
+  // ordered stream bounds nothing: it is handed out in its order.
+  const bool holds = must_hold();
+  auto was_handed = [&](const source_split& s) { return holds ? released : s.order < newest; };
+  size_t waiting = 0;
+  for (const auto& r : readers_) waiting += r.waiting && !r.lost;
+  for (auto s = unread_.begin(); s != unread_.end();) {
+    if (!was_handed(*s)) {
+      ++s;
+      continue;
+    }
+    reader* to = nullptr;
+    for (auto& r : readers_) {
+      if (any_lost ? !r.lost : !r.waiting || (holds ? waiting != 1 : r.newest_order > s->order))
+        continue;
+      if (!to || r.given.size() < to->given.size()) to = &r;
+    }
+    if (!to) return std::nullopt;
+    to->given.push_back(*s);
+    ++to->splits;
+    if (!to->lost) {
+      auto subtask = static_cast<uint32_t>(to - readers_.data());
+      auto it = std::find_if(out.begin(), out.end(),
+                             [subtask](const assignment& a) { return a.subtask == subtask; });
+      auto& a = it == out.end() ? out.emplace_back() : *it;
+      a.subtask = subtask;
+      to->reads = true;
+      to->stream = s->ordered_by;
+      to->newest_order = std::max(to->newest_order, s->order);
+      a.splits.push_back(std::move(*s));
+    }
+    s = unread_.erase(s);
+  }
+  for (auto& a : out) {
+    auto& r = readers_[a.subtask];
+    r.waiting = false;
+    a.last = r.told_last = bounded_ && unread_.empty();
+    a.hold = must_hold();
+  }
+  return out;
 }
 
 void split_pool::epoch_triggered() {

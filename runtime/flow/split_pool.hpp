@@ -4,13 +4,14 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
-#include "runtime/connectors/source.hpp"
+#include "runtime/flow/standing.hpp"
 
 namespace weir {
 
@@ -29,14 +30,29 @@ class split_pool {
   void discovered(discovery);
   /// A task has read what it had.
   void request(uint32_t subtask);
-  /// What to send to tasks now; call after every change.
-  std::vector<assignment> assign();
+  /// Whether a task is where a split lies.
+  using nearness = std::function<bool(uint32_t subtask, const source_split&)>;
+  /// What to send to tasks now; call after every change. Of splits that are handed out at once each
+  /// goes to a task that is near, unless that would have more than its share of all.
+  std::vector<assignment> assign(const nearness& near = {});
   /// What a task that failed has to read again once it is back: `begun`, the splits that it had in
   /// the newest complete epoch, and what it was handed since. Nothing to send: nullopt, it will
   /// ask.
   std::optional<assignment> hand_again(uint32_t subtask, std::vector<source_split> begun);
   /// The task is gone and gets nothing until hand_again().
   void reader_lost(uint32_t subtask);
+
+  /// Of a job that goes on under another coordinator, after decode() without the splits that tasks
+  /// had begun. First for each reader one of these: the task goes on, or it is gone and had begun
+  /// these splits in the epoch.
+  void take_over(uint32_t subtask, const source_standing&);
+  void take_over_lost(uint32_t subtask, const std::vector<source_split>& begun);
+  /// Then: what was handed out since the epoch and did not arrive, or arrived at a task that is
+  /// gone, must not go to tasks whose event time may have passed it. Gives what to send to tasks
+  /// that wait for such splits; nullopt: it cannot be told who they were meant for.
+  /// `released`: event time moves at some of the tasks.
+  std::optional<std::vector<assignment>> settle(bool released);
+
   /// An epoch's barrier leaves; it became complete; it was given up.
   void epoch_triggered();
   void epoch_complete();
@@ -67,6 +83,7 @@ class split_pool {
     bool lost = false;                // its task has failed and is not back yet
     std::vector<source_split> given;  // since the newest complete epoch
     size_t given_before_barrier = 0;  // of these: before the epoch that is under way
+    uint64_t newest_order = 0;        // take_over(): of the splits that it was handed
   };
   bool must_hold() const;
 

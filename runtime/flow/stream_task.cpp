@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "runtime/base/units.hpp"
+#include "runtime/flow/linger.hpp"
 
 namespace weir {
 namespace {
@@ -53,6 +54,11 @@ stream_task::stream_task(parts p, stream_task_options o, task_port& port, memory
     source_ = std::make_unique<source_driver>(std::move(p.reader), p.source_options);
     source_context_ = std::move(p.source_context);
   }
+  options_.linger_us = linger_us(options_.linger_us, options_.remote_targets);
+  options_.watermark_interval_us =
+      linger_us(options_.watermark_interval_us, options_.remote_targets);
+  hold_us_ = hold_us(options_.remote_targets);
+  flushed_at_us_ = clock_.now() - hold_us_;
   left_run_ns_ = clock_.monotonic_ns();
 }
 
@@ -140,6 +146,7 @@ void stream_task::hold_watermark(bool on) {
 void stream_task::trigger(epoch e, epoch completed) {
   weir_assert(source_ != nullptr, "barriers start at source tasks");
   triggered_ = barrier_state{e, completed, false, 0};
+  newest_ = std::max(newest_, e);
   const bool approach = opened_ && !stopped_ && chain_.held_rows() >= approach_rows_min;
   approach_until_ = approach ? clock_.now() + approach_limit_us : 0;
   approach_rests_ = false;
@@ -197,6 +204,16 @@ void stream_task::epoch_aborted(epoch e) {
   if (auto s = chain_.epoch_aborted(e); !s) fail(std::move(s).err());
 }
 
+task_standing stream_task::take_over(epoch completed) {
+  task_standing s;
+  s.newest = std::max({newest_, inputs_.seen(), inputs_.completed()});
+  resolve_pending(completed, epoch{UINT64_MAX});
+  if (s.newest > completed) epoch_aborted(s.newest);
+  s.ended = ended_reported_;
+  if (source_) s.source = source_->standing();
+  return s;
+}
+
 void stream_task::begin_pass(after_pass what) {
   pass_active_ = true;
   after_ = what;
@@ -212,6 +229,7 @@ void stream_task::begin_barrier(epoch e, epoch completed, bool overtake) {
   resolve_pending(completed, e);
   if (stopped_) return;
   barrier_ = barrier_state{e, completed, overtake, clock_.monotonic_ns()};
+  newest_ = std::max(newest_, e);
   chain_.begin_before_barrier();
   begin_pass(after_pass::barrier);
 }
@@ -222,11 +240,11 @@ status stream_task::finish_pass() {
     case after_pass::nothing:
       return {};
     case after_pass::quiet:
-      WEIR_TRY(outputs_.flush());
+      WEIR_TRY(flush_outputs());
       quiet_ = true;
       return {};
     case after_pass::watermark:
-      WEIR_TRY(outputs_.flush());
+      WEIR_TRY(flush_outputs());
       watermark_ = pass_watermark_;
       outputs_.watermark(watermark_);
       source_idle_sent_ = false;
@@ -240,7 +258,7 @@ status stream_task::finish_pass() {
     case after_pass::barrier:
       return barrier_ ? complete_barrier() : status();
     case after_pass::idle:
-      WEIR_TRY(outputs_.flush());
+      WEIR_TRY(flush_outputs());
       quiet_ = true;
       outputs_.idle();
       return {};
@@ -248,10 +266,15 @@ status stream_task::finish_pass() {
   return {};
 }
 
+status stream_task::flush_outputs() {
+  flushed_at_us_ = clock_.now();
+  return outputs_.flush();
+}
+
 status stream_task::complete_barrier() {
   barrier_state b = *barrier_;
   barrier_.reset();
-  WEIR_TRY(outputs_.flush());
+  WEIR_TRY(flush_outputs());
   pending_ = b.number;
   snapshotted_ = true;
   snapshot_ = std::make_unique<task_snapshot>(b.number, pool_, options_.subtask, clock_.now());
@@ -467,6 +490,11 @@ bool stream_task::step_input(timestamp_us now) {
 
 bool stream_task::quiesce(timestamp_us now) {
   if (!quiet_) {
+    // Towards many targets a flush of little is dear: more may come until the next one is due.
+    if (now >= flushed_at_us_ && now < flushed_at_us_ + hold_us_) {
+      wake(flushed_at_us_ + hold_us_);
+      return false;
+    }
     chain_.begin_idle();
     begin_pass(after_pass::quiet);
     return true;
@@ -539,7 +567,7 @@ stream_task::next stream_task::work(uint32_t slice) {
       return next::waiting;
     }
     if (!quiet_ && now - gathered_since_us_ > options_.linger_us) {
-      if (auto s = outputs_.flush(); !s) fail(std::move(s).err());
+      if (auto s = flush_outputs(); !s) fail(std::move(s).err());
       gathered_since_us_ = now;
     }
     if (source_ ? step_source(now) : step_input(now)) continue;

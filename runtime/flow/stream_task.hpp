@@ -13,6 +13,7 @@
 #include "runtime/flow/input_gate.hpp"
 #include "runtime/flow/output_gate.hpp"
 #include "runtime/flow/source_driver.hpp"
+#include "runtime/flow/standing.hpp"
 #include "runtime/flow/task_snapshot.hpp"
 
 namespace weir {
@@ -52,6 +53,9 @@ struct stream_task_options {
   /// Between watermarks while rows flow: each one makes pre-aggregations and exchanges hand on
   /// what they gathered. A quiet source sends its watermark at once.
   int64_t watermark_interval_us = 20'000;
+  /// Tasks of other processes that this one sends to: with many, all three become longer
+  /// (runtime/flow/linger.hpp).
+  uint32_t remote_targets = 0;
 };
 
 /// Shares of time, for reports. Read by others while the task runs.
@@ -92,6 +96,9 @@ class stream_task {
   void trigger(epoch e, epoch completed);
   void epoch_complete(epoch);
   void epoch_aborted(epoch);
+  /// The job has another coordinator, for which `completed` is the newest complete epoch: one that
+  /// is newer was given up. How the task stands then.
+  task_standing take_over(epoch completed);
   /// Works for at most about `slice` items.
   next run(uint32_t slice);
   void close();
@@ -121,6 +128,7 @@ class stream_task {
   void begin_barrier(epoch, epoch completed, bool overtake);
   void resolve_pending(epoch completed, epoch before);
   status complete_barrier();
+  status flush_outputs();
   bool advance_snapshot();
   bool state_too_large();
   void escalate(timestamp_us now);
@@ -158,6 +166,8 @@ class stream_task {
   bool source_idle_sent_ = false;
   bool quiet_ = true;  // nothing was gathered since the last flush
   int64_t gathered_since_us_ = 0;
+  int64_t hold_us_ = 0;  // between two flushes, at least
+  int64_t flushed_at_us_ = 0;
   timestamp_us processing_timer_ = watermark_end;
   timestamp_us wake_requested_ = watermark_end;
 
@@ -173,6 +183,7 @@ class stream_task {
   int64_t approach_began_ns_ = 0, approach_ns_max_ = 0;
   std::optional<barrier_state> barrier_;  // being passed through the chain
   epoch pending_;                         // snapshotted here, outcome not known yet
+  epoch newest_;                          // that was triggered here or whose barrier was taken
   bool snapshotted_ = false;              // since it was opened
   std::optional<epoch> committing_;       // complete; committed() is still to be said
   std::unique_ptr<task_snapshot> snapshot_;

@@ -10,8 +10,6 @@ namespace {
 
 constexpr std::string_view edge_prefix = "edge:";
 constexpr std::string_view watermark_state = "task.watermark";
-constexpr std::string_view outgoing_state = "in_flight.out";
-constexpr std::string_view incoming_state = "in_flight.in";
 
 /// In front of each batch of a blob; a multiple of 8 bytes, so that the batch stays aligned.
 struct batch_head {
@@ -20,6 +18,10 @@ struct batch_head {
 };
 
 }  // namespace
+
+bool is_edge_state(std::string_view operator_id) noexcept {
+  return operator_id.starts_with(edge_prefix);
+}
 
 std::string edge_state_id(const std::string& edge_key) {
   return "edge:" + edge_key;
@@ -108,7 +110,7 @@ task_restore::task_restore(std::vector<state_chunk> chunks) {
     by_operator[c.operator_id].push_back(std::move(c));
   }
   for (auto& [id, list] : by_operator) {
-    if (id.starts_with(edge_prefix)) {
+    if (is_edge_state(id)) {
       // A blob stays in the store until the next one; rows in flight belong to one epoch only.
       std::erase_if(list, [this](const state_chunk& c) { return c.written != newest_; });
     }
@@ -167,7 +169,7 @@ result<std::vector<in_flight>> task_restore::in_flight_rows(
     const auto* r = reader(edge_state_id(edge_keys[e.edge]));
     if (!r) continue;
     // What had reached a receiver was sent before what still waited at its sender.
-    for (auto state : {incoming_state, outgoing_state})
+    for (auto state : {task_snapshot::incoming_state, task_snapshot::outgoing_state})
       for (const auto& [writer, blob] : r->blobs(state))
         WEIR_TRY(read_in_flight(blob, e, subtask, pool, found));
   }

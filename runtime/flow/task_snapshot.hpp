@@ -34,6 +34,10 @@ class task_snapshot {
   bool large() const noexcept { return bytes_held_ >= 1u << 20; }
   std::vector<state_chunk> take_chunks();
 
+  /// States under an edge's name: written by the task that the rows were on their way from, or to.
+  static constexpr std::string_view outgoing_state = "in_flight.out";
+  static constexpr std::string_view incoming_state = "in_flight.in";
+
   const timestamp_us began_us;
   int64_t stall_ns = 0;
   bool source_done = false, chain_done = false;
@@ -74,5 +78,7 @@ class task_restore {
 
 /// Pseudo operator id under which in-flight rows of an edge are stored.
 std::string edge_state_id(const std::string& edge_key);
+/// Whether it is one. What stands under it belongs to the epoch that wrote it and to no later one.
+bool is_edge_state(std::string_view operator_id) noexcept;
 
 }  // namespace weir

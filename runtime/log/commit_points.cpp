@@ -31,16 +31,16 @@ constexpr uint64_t points_bytes_max = uint64_t{64} << 20;
 
 result<std::unique_ptr<commit_points>> commit_points::open(file_system& files,
                                                            const std::string& path) {
-  WEIR_ASSIGN(auto file, files.open_positional(path, true));
-  std::unique_ptr<commit_points> p(new commit_points(std::move(file)));
-  WEIR_TRY(p->load(path));
+  std::unique_ptr<commit_points> p(new commit_points(files, path));
+  WEIR_TRY(p->load());
   return p;
 }
 
-status commit_points::load(const std::string& path) {
+status commit_points::load() {
+  WEIR_ASSIGN(file_, files_.open_positional(path_, true));
   WEIR_ASSIGN(uint64_t size, file_->size());
   if (size > points_bytes_max)
-    return error{errc::corrupt, "'" + path + "' is too large for commit points"};
+    return error{errc::corrupt, "'" + path_ + "' is too large for commit points"};
   bytes_.resize(size / page_bytes * page_bytes);
   WEIR_ASSIGN(size_t n, file_->read(0, bytes_));
   std::fill(bytes_.begin() + static_cast<ptrdiff_t>(n), bytes_.end(), std::byte{0});
@@ -73,10 +73,9 @@ void commit_points::touch(uint32_t slot) {
   dirty_pages_.push_back(page);
 }
 
-bool commit_points::set(const log_id& id, const commit_point& p) {
+void commit_points::set(const log_id& id, const commit_point& p) {
   auto it = slots_.find(id);
-  const bool is_first = it == slots_.end();
-  if (is_first) {
+  if (it == slots_.end()) {
     if (free_.empty()) {
       const auto first = static_cast<uint32_t>(bytes_.size() / slot_bytes);
       bytes_.resize(bytes_.size() + page_bytes);
@@ -98,7 +97,6 @@ bool commit_points::set(const log_id& id, const commit_point& p) {
   s.crc = crc_of(s);
   std::memcpy(bytes_.data() + it->second * slot_bytes, &s, sizeof s);
   touch(it->second);
-  return is_first;
 }
 
 void commit_points::erase(const log_id& id) {
@@ -111,6 +109,11 @@ void commit_points::erase(const log_id& id) {
 }
 
 status commit_points::write() {
+  if (failed_) {
+    WEIR_ASSIGN(file_, files_.open_positional(path_, true));
+    for (uint32_t i = 0; i < bytes_.size() / slot_bytes; ++i) touch(i);
+  }
+  failed_ = true;
   std::sort(dirty_pages_.begin(), dirty_pages_.end());
   for (size_t i = 0; i < dirty_pages_.size();) {
     size_t n = 1;
@@ -121,11 +124,14 @@ status commit_points::write() {
   }
   for (auto page : dirty_pages_) page_is_dirty_[page] = false;
   dirty_pages_.clear();
+  failed_ = false;
   return {};
 }
 
 status commit_points::sync() {
-  return file_->sync();
+  status s = file_->sync();
+  failed_ = failed_ || !s;
+  return s;
 }
 
 }  // namespace weir

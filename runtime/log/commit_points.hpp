@@ -20,23 +20,25 @@ class commit_points {
   static result<std::unique_ptr<commit_points>> open(file_system&, const std::string& path);
 
   std::optional<commit_point> find(const log_id&) const;
-  /// True: it is the first of this partition. Without any point recovery takes more for
-  /// acknowledged than was; so the first one is to be synced.
-  bool set(const log_id&, const commit_point&);
+  void set(const log_id&, const commit_point&);
   void erase(const log_id&);
-  /// Writes the slots that changed.
+  /// Writes the slots that changed; after a failure all of them, to a file that is opened anew.
   status write();
+  /// What was written is durable.
   status sync();
 
  private:
   static constexpr size_t slot_bytes = 64;
   static constexpr size_t page_bytes = 4096;  // slots are written page by page
 
-  explicit commit_points(std::unique_ptr<positional_file> file) : file_(std::move(file)) {}
-  status load(const std::string& path);
+  commit_points(file_system& files, std::string path) : files_(files), path_(std::move(path)) {}
+  status load();
   void touch(uint32_t slot);
 
+  file_system& files_;
+  const std::string path_;
   std::unique_ptr<positional_file> file_;
+  bool failed_ = false;  // what the file holds is not known, and its descriptor may say so for ever
   std::vector<std::byte> bytes_;  // the whole file
   std::map<log_id, uint32_t> slots_;
   std::vector<uint32_t> free_;

@@ -62,6 +62,7 @@ void group_commit::commit(std::vector<log_write> writes, std::vector<commit_outc
   s.file_of.clear();
   s.created_folders.clear();
   for (auto& w : writes) s.add(w);
+  s.begin_points();
   s.write_files();
   s.sync_failed = false;
   s.sync_files();
@@ -116,6 +117,29 @@ void group_commit::state::add(log_write& w) {
   f.allocate_max = w.allocate_max;
   f.sync = f.sync || w.sync;
   ++stats.writes;
+}
+
+/// A log's first bytes are written when it is durable that none before them was acknowledged: a
+/// crash in this round must not leave bytes of which nobody can tell whether they were. Later
+/// points are only newer; an old one does no harm.
+void group_commit::state::begin_points() {
+  std::vector<lane_state*> fresh;
+  for (const auto& f : files) {
+    if (points->find(f.lane->lane->id)) continue;
+    // All that is in front of the first file is whole: a log that has bytes already was checked
+    // when it was opened.
+    points->set(f.lane->lane->id, {f.segment_base, f.segment_base, 0, 0});
+    if (f.sync) fresh.push_back(f.lane);
+  }
+  if (fresh.empty()) return;
+  status written = points->write();
+  if (written) written = points->sync();
+  if (written) return;
+  ++stats.point_failures;
+  for (auto* st : fresh) {
+    points->erase(st->lane->id);
+    st->failed = written.err();
+  }
 }
 
 /// The first write since the log was opened, rolled back or truncated: positions may be written
@@ -205,7 +229,6 @@ void group_commit::state::reserve(file_round& f) {
 }
 
 void group_commit::state::conclude(std::vector<commit_outcome>& outcomes) {
-  bool first_points = false;
   for (auto& f : files) {
     auto& st = *f.lane;
     // A file is committed when it and all files in front of it are.
@@ -214,9 +237,7 @@ void group_commit::state::conclude(std::vector<commit_outcome>& outcomes) {
       st.tail = f.file;
       st.tail_begin = f.last_begin;
       st.tail_end = f.end;
-      const bool first =
-          points->set(st.lane->id, {f.end_offset, f.segment_base, f.end, f.high_watermark});
-      first_points = first_points || (first && f.sync);
+      points->set(st.lane->id, {f.end_offset, f.segment_base, f.end, f.high_watermark});
       continue;
     }
     if (f.written) st.damaged.push_back({f.file, f.begin});
@@ -227,20 +248,22 @@ void group_commit::state::conclude(std::vector<commit_outcome>& outcomes) {
     if (st->failed) ++stats.failures;
     outcomes.push_back({st->lane, st->committed_end, st->failed});
   }
-  status written = points->write();
-  if (written && first_points) written = points->sync();
-  if (!written) ++stats.point_failures;
+  if (!points->write()) ++stats.point_failures;
 }
 
-status group_commit::forget(const log_id& id) {
+status group_commit::forget(const log_id& id, const std::optional<commit_point>& left) {
   auto& s = *s_;
   auto it = s.lanes.find(id);
   if (it != s.lanes.end()) {
-    if (it->second.journal_lap && s.journal->may_hold(*it->second.journal_lap))
-      WEIR_TRY(s.checkpoint());
+    // With what failed rounds have left, too: a file that nobody knows of would be taken for a
+    // segment of the log that goes on.
+    WEIR_TRY(s.begin_generation(it->second));
     s.lanes.erase(it);
   }
-  s.points->erase(id);
+  if (left)
+    s.points->set(id, *left);
+  else
+    s.points->erase(id);
   WEIR_TRY(s.points->write());
   return s.points->sync();
 }

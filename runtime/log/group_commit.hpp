@@ -51,9 +51,11 @@ class group_commit {
   /// One round. Writes of one partition must come in the order in which they were staged, over all
   /// rounds. One outcome per partition; none for writes that a rollback has made void.
   void commit(std::vector<log_write> writes, std::vector<commit_outcome>& outcomes);
-  /// The partition is gone or is about to be: its commit point too. Before
-  /// partition_log::remove_all, with no writes under way.
-  status forget(const log_id&);
+  /// The partition's log is about to be removed, cut or begun anew, with no writes under way:
+  /// nothing that is known of it holds any more, the journal has nothing of it when this returns,
+  /// and its commit point is `left` (partition_log::point_at before a cut), durably. Without one it
+  /// has no commit point: before partition_log::remove_all and restart_at.
+  status forget(const log_id&, const std::optional<commit_point>& left = std::nullopt);
   /// Before a clean stop: everything, `durability = 'os'` included, is in place and durable.
   status close();
 

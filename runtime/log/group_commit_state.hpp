@@ -76,6 +76,7 @@ struct group_commit::state {
 
   lane_state& lane_of(const log_write&);
   void add(log_write&);
+  void begin_points();
   status begin_generation(lane_state&);
   status repair(lane_state&, const damaged_file&);
   void write_files();

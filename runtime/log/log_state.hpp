@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <deque>
 #include <map>
 
@@ -108,6 +109,8 @@ struct partition_log::state {
 
   std::deque<log_segment> segments;  // in order; the last one is written
   int64_t start_offset = 0;
+  /// What is written of it; chores write it down.
+  std::shared_ptr<std::atomic<int64_t>> written_start = std::make_shared<std::atomic<int64_t>>(0);
   int64_t end_offset = 0;  // committed
   int64_t staged_end = 0;
   uint64_t generation = 1;
@@ -148,8 +151,14 @@ struct partition_log::state {
                                std::optional<int64_t> next_base);
   /// Takes over what was found; a closed segment when `next_base` is there.
   void adopt(log_segment&, segment_facts, segment_index, std::optional<int64_t> next_base);
+  struct cut_segment {
+    segment_facts facts;
+    segment_index index;
+  };
+  result<cut_segment> cut_at(const log_segment&, int64_t offset) const;
   status remove_segment_files(int64_t base);
   status finish_recovery(const log_open_options&);
+  status end_at_damage(int64_t acknowledged);
   status open_clean(std::string_view summary);
 };
 

@@ -77,6 +77,9 @@ void partition_log::set_config(const log_config& c) {
 int64_t partition_log::log_start_offset() const noexcept {
   return s_->start_offset;
 }
+int64_t partition_log::durable_start_offset() const noexcept {
+  return std::min(s_->written_start->load(), s_->start_offset);
+}
 int64_t partition_log::log_end_offset() const noexcept {
   return s_->end_offset;
 }
@@ -305,9 +308,12 @@ void partition_log::state::seal() {
     seg.end_offset = segments[i + 1].base;
     auto index = std::shared_ptr<const segment_index>(std::move(seg.index));
     seg.file->cache_index(index);
-    chores.push_back([facts = seg.facts(), index, file = seg.file, &cache = cache]() -> status {
+    chores.push_back([facts = seg.facts(), index, file = seg.file, &cache = cache,
+                      durable = config.sync]() -> status {
       WEIR_ASSIGN(auto open, file->open());
       WEIR_TRY(open->truncate(facts.bytes));  // gives back what was reserved
+      // A segment with an index is not looked at again after a crash.
+      if (!durable) WEIR_TRY(open->sync());
       return write_index(cache.files(), index_path(file->path()), facts, *index);
     });
   }

@@ -39,6 +39,9 @@ struct log_open_options {
   /// Of the bytes before the commit point in the last segment, how many have their checksums
   /// verified; of the others the structure. Bounds the time of a start after a crash.
   uint64_t verify_bytes = uint64_t{64} << 20;
+  /// What others have too: the log ends in front of the first damage, so that the rest is copied
+  /// from the leader again. Else damage becomes a hole and the log goes on behind it.
+  bool end_at_damage = false;
 };
 
 class partition_log {
@@ -74,6 +77,8 @@ class partition_log {
   void rollback();
 
   int64_t log_start_offset() const noexcept;
+  /// What the log would start with after a crash: it follows when the chore of a deletion is done.
+  int64_t durable_start_offset() const noexcept;
   int64_t log_end_offset() const noexcept;  // committed
   int64_t staged_end_offset() const noexcept;
   uint64_t size_bytes() const noexcept;  // committed
@@ -114,6 +119,9 @@ class partition_log {
   size_t apply_retention(int64_t now_ms, int64_t limit = INT64_MAX);
   /// Kafka's DeleteRecords: offsets below are gone. errc::invalid_argument above the committed end.
   status delete_records(int64_t offset);
+  /// Where the log would end after truncate_to(offset): a bound for group_commit::forget, which
+  /// comes first. Blocks.
+  result<commit_point> point_at(int64_t offset) const;
   /// Removes committed records from `offset` on, for followers that diverged: the end is then
   /// `offset`, or where the batch begins that holds it. Nothing may be staged. Durable. Blocks.
   status truncate_to(int64_t offset);

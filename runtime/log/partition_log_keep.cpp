@@ -16,18 +16,19 @@ size_t partition_log::state::drop_segments(size_t count, int64_t new_start) {
   start_offset = new_start;
   // The start first: segments that are still there after a crash are then removed at opening, and
   // an empty log knows where it goes on.
-  chores.push_back(
-      [&f = files(), path = start_path(), new_start, gone = std::move(gone)]() mutable -> status {
-        WEIR_TRY(atomic_write_file(f, path, std::to_string(new_start) + "\n"));
-        status failed;
-        for (auto& file : gone) {
-          status s = f.remove(index_path(file->path()));
-          if (s) s = file->remove();
-          if (!s) failed = s;
-          file.reset();
-        }
-        return failed;
-      });
+  chores.push_back([&f = files(), path = start_path(), new_start, gone = std::move(gone),
+                    written = written_start]() mutable -> status {
+    WEIR_TRY(atomic_write_file(f, path, std::to_string(new_start) + "\n"));
+    written->store(new_start);
+    status failed;
+    for (auto& file : gone) {
+      status s = f.remove(index_path(file->path()));
+      if (s) s = file->remove();
+      if (!s) failed = s;
+      file.reset();
+    }
+    return failed;
+  });
   return count;
 }
 
@@ -71,6 +72,39 @@ status partition_log::delete_records(int64_t offset) {
   return {};
 }
 
+/// What of a segment ends at or below `offset`.
+result<partition_log::state::cut_segment> partition_log::state::cut_at(const log_segment& seg,
+                                                                       int64_t offset) const {
+  cut_segment out{{seg.base, seg.base, 0}, segment_index(config.index_interval_bytes)};
+  if (seg.bytes == 0) return out;
+  auto& f = out.facts;
+  WEIR_ASSIGN(auto file, seg.file->open());
+  batch_walker walker(*file, 0, seg.bytes);
+  for (;;) {
+    WEIR_ASSIGN(auto b, walker.next());
+    if (!b || b->header.last_offset() >= offset) break;
+    out.index.add(static_cast<uint32_t>(b->header.base_offset() - seg.base),
+                  static_cast<uint32_t>(b->position), f.max_timestamp);
+    if (b->header.is_hole()) f.holes.push_back({b->position, b->header.size_bytes()});
+    if (!b->header.is_hole() && b->header.max_timestamp() > f.max_timestamp) {
+      f.max_timestamp = b->header.max_timestamp();
+      f.max_timestamp_offset = b->header.base_offset();
+    }
+    f.bytes = b->end();
+    f.end_offset = b->header.next_offset();
+  }
+  return out;
+}
+
+result<commit_point> partition_log::point_at(int64_t offset) const {
+  const auto& s = *s_;
+  if (offset >= s.end_offset || s.segments.empty()) return committed_point();
+  size_t i = s.segments.size() - 1;
+  while (i > 0 && s.segments[i].base >= offset) --i;
+  WEIR_ASSIGN(const auto left, s.cut_at(s.segments[i], offset));
+  return commit_point{left.facts.end_offset, s.segments[i].base, left.facts.bytes};
+}
+
 status partition_log::truncate_to(int64_t offset) {
   auto& s = *s_;
   weir_assert(s.pending.empty() && !s.compacting, "a log is truncated when nothing is under way");
@@ -90,30 +124,16 @@ status partition_log::truncate_to(int64_t offset) {
   }
   auto& seg = s.segments.back();
   WEIR_TRY(s.files().remove(index_path(seg.file->path())));
-  segment_index index(s.config.index_interval_bytes);
-  segment_facts f{seg.base, seg.base, 0};
+  WEIR_ASSIGN(auto left, s.cut_at(seg, offset));
+  const auto f = left.facts;
   if (seg.bytes > 0) {
     WEIR_ASSIGN(auto file, seg.file->open());
-    batch_walker walker(*file, 0, seg.bytes);
-    for (;;) {
-      WEIR_ASSIGN(auto b, walker.next());
-      if (!b || b->header.last_offset() >= offset) break;
-      index.add(static_cast<uint32_t>(b->header.base_offset() - seg.base),
-                static_cast<uint32_t>(b->position), f.max_timestamp);
-      if (b->header.is_hole()) f.holes.push_back({b->position, b->header.size_bytes()});
-      if (!b->header.is_hole() && b->header.max_timestamp() > f.max_timestamp) {
-        f.max_timestamp = b->header.max_timestamp();
-        f.max_timestamp_offset = b->header.base_offset();
-      }
-      f.bytes = b->end();
-      f.end_offset = b->header.next_offset();
-    }
     WEIR_TRY(file->truncate(f.bytes));
     WEIR_TRY(file->sync());
   }
   // A segment that comes back after a crash would follow what is written from here on.
   WEIR_TRY(s.files().sync_directory(s.folder));
-  s.adopt(seg, f, std::move(index), std::nullopt);
+  s.adopt(seg, f, std::move(left.index), std::nullopt);
   seg.sealed = false;
   s.end_offset = s.staged_end = f.end_offset;
   s.start_offset = std::min(s.start_offset, s.end_offset);
@@ -142,6 +162,7 @@ status partition_log::restart_at(int64_t offset) {
   WEIR_TRY(s.files().sync_directory(s.folder));
   WEIR_TRY(atomic_write_file(s.files(), s.start_path(), std::to_string(offset) + "\n"));
   s.start_offset = s.end_offset = s.staged_end = s.cleaned_end = offset;
+  s.written_start->store(offset);
   return {};
 }
 

@@ -51,6 +51,7 @@ result<std::unique_ptr<partition_log>> partition_log::open(file_cache& cache, lo
   }
   if (!opened) return opened.err().at("partition log '" + s->folder + "'");
   s->staged_end = s->end_offset;
+  s->written_start->store(s->start_offset);
   return std::unique_ptr<partition_log>(new partition_log(std::move(s)));
 }
 
@@ -69,8 +70,9 @@ status partition_log::state::recover(const log_open_options& o) {
   bool stays = true;
   for (size_t i = 0; i < bases.size(); ++i) {
     const bool last = i + 1 == bases.size();
-    if (!stays) {  // behind a torn tail: never acknowledged
-      if (auto info = files().stat(segment_path(bases[i]))) report.cut_bytes += info->size;
+    if (!stays) {  // behind a torn tail: never acknowledged; or behind damage
+      if (auto info = files().stat(segment_path(bases[i])); info && report.lost.empty())
+        report.cut_bytes += info->size;
       WEIR_TRY(remove_segment_files(bases[i]));
     } else if (!last && bases[i + 1] <= start_offset) {  // removal was decided and not finished
       WEIR_TRY(remove_segment_files(bases[i]));
@@ -91,35 +93,43 @@ status partition_log::state::remove_segment_files(int64_t base) {
 result<bool> partition_log::state::recover_segment(const log_open_options& o, int64_t base,
                                                    std::optional<int64_t> next_base) {
   auto& seg = add_segment(base, 0);
-  // Acknowledged as a whole: what is in front of the commit point's segment; when no point is
-  // known, all but the last.
-  const bool acknowledged = o.committed ? base < o.committed->segment_base : next_base.has_value();
+  std::optional<saved_index> closed;  // its index, if it fits its file and what follows
+  if (next_base) {
+    auto saved = read_index(files(), index_path(seg.file->path()));
+    auto info = files().stat(seg.file->path());
+    if (saved && info && saved->facts.base_offset == base && saved->facts.bytes <= info->size &&
+        saved->facts.end_offset == *next_base)
+      closed = *std::move(saved);
+  }
+  // Acknowledged as a whole: what is in front of the commit point's segment. A log without a point
+  // has acknowledged nothing (group_commit writes it first), or it is being begun anew, or the
+  // points were lost: then it is what was closed.
+  const bool acknowledged = o.committed ? base < o.committed->segment_base : closed.has_value();
   const bool holds_point = o.committed && base == o.committed->segment_base;
   segment_check c{cache, seg.file, base};
   c.index_interval = config.index_interval_bytes;
+  c.end_at_damage = o.end_at_damage;
   if (acknowledged) {
     c.committed_bytes = UINT64_MAX;
     c.committed_end = next_base ? *next_base : o.committed->end_offset;
   } else if (holds_point) {
     c.committed_bytes = o.committed->position;
     c.committed_end = o.committed->end_offset;
-    c.verify_from = c.committed_bytes - std::min(c.committed_bytes, o.verify_bytes);
+    // What was acknowledged without a sync may have holes anywhere, up to the last file that was
+    // closed.
+    if (config.sync)
+      c.verify_from = c.committed_bytes - std::min(c.committed_bytes, o.verify_bytes);
   }
-  if (acknowledged && next_base) {
-    auto saved = read_index(files(), index_path(seg.file->path()));
-    auto info = files().stat(seg.file->path());
-    if (saved && info && saved->facts.base_offset == base && saved->facts.bytes <= info->size &&
-        saved->facts.end_offset == *next_base) {
-      if (o.verify_bytes != UINT64_MAX) {
-        adopt(seg, std::move(saved->facts), std::move(saved->index), next_base);
-        return true;
-      }
-      c.committed_bytes = saved->facts.bytes;  // a gap behind it is known
+  if (acknowledged && closed) {
+    if (o.verify_bytes != UINT64_MAX) {
+      adopt(seg, std::move(closed->facts), std::move(closed->index), next_base);
+      return true;
     }
+    c.committed_bytes = closed->facts.bytes;  // a gap behind it is known
   }
   const size_t lost_before = report.lost.size();
   WEIR_ASSIGN(auto found, check_segment(c, report));
-  bool stays = next_base.has_value();
+  bool stays = next_base.has_value() && !found.ends_early;
   // Behind the commit point the next segment has to begin where this one ends; otherwise a torn
   // write is between them.
   if (stays && !acknowledged)
@@ -158,9 +168,11 @@ status partition_log::state::finish_recovery(const log_open_options& o) {
   // that failed: the log does not begin there.
   if (segments.size() == 1 && segments.front().bytes == 0 && segments.front().base > acknowledged) {
     WEIR_TRY(remove_segment_files(segments.front().base));
+    WEIR_TRY(files().sync_directory(folder));
     segments.clear();
     end_offset = start_offset;
   }
+  if (o.end_at_damage) return end_at_damage(acknowledged);
   if (acknowledged > end_offset) {
     if (segments.empty()) {
       report.lost.push_back({end_offset, acknowledged - 1, "", "'" + folder + "' has no segments"});
@@ -178,6 +190,25 @@ status partition_log::state::finish_recovery(const log_open_options& o) {
     end_offset = acknowledged;
   }
   if (!segments.empty()) start_offset = std::max(start_offset, segments.front().base);
+  return {};
+}
+
+/// The log ends where it is whole.
+status partition_log::state::end_at_damage(int64_t acknowledged) {
+  // Where it begins is written down before the segments in front of that go: if there is none for
+  // its beginning, that is lost, and with it all that is behind. Or nothing is left that is wanted.
+  if (end_offset < start_offset || (!segments.empty() && segments.front().base > start_offset)) {
+    for (const auto& seg : segments) WEIR_TRY(remove_segment_files(seg.base));
+    // One that comes back after a crash would follow what is written from here on.
+    WEIR_TRY(files().sync_directory(folder));
+    segments.clear();
+    end_offset = start_offset;
+  }
+  if (acknowledged <= end_offset) return {};
+  if (report.lost.empty())
+    report.lost.push_back(
+        {end_offset, 0, "", "'" + folder + "' ends in front of its commit point"});
+  report.lost.back().last_offset = acknowledged - 1;
   return {};
 }
 

@@ -45,9 +45,12 @@ class segment_checker {
       // A torn tail, or reserved space.
       if (position >= c_.committed_bytes || (c_.committed_end && next_offset_ >= *c_.committed_end))
         break;
-      WEIR_ASSIGN(uint64_t resume,
-                  quarantine(position, scan_end,
-                             b ? "its checksum or offset does not match" : b.err().message));
+      const std::string reason = b ? "its checksum or offset does not match" : b.err().message;
+      if (c_.end_at_damage) {
+        WEIR_TRY(end_here(position, scan_end, reason));
+        break;
+      }
+      WEIR_ASSIGN(uint64_t resume, quarantine(position, scan_end, reason));
       position = resume;
       if (tail_lost_) break;
       walker.emplace(*file_, position, scan_end);
@@ -56,8 +59,11 @@ class segment_checker {
         !tail_lost_) {
       report_.lost.push_back({next_offset_, *c_.committed_end - 1, "",
                               "'" + c_.file->path() + "' ends at " + std::to_string(position) +
-                                  " instead of " + std::to_string(c_.committed_bytes)});
-      WEIR_TRY(end_with_hole(position, *c_.committed_end));
+                                  (c_.committed_bytes == UINT64_MAX
+                                       ? " in front of its end"
+                                       : " instead of " + std::to_string(c_.committed_bytes))});
+      out_.ends_early = c_.end_at_damage;
+      if (!c_.end_at_damage) WEIR_TRY(end_with_hole(position, *c_.committed_end));
     }
     WEIR_TRY(cut(position));
     out_.facts.bytes = position;
@@ -108,6 +114,20 @@ class segment_checker {
       f.max_timestamp_offset = h.base_offset();
     }
     next_offset_ = h.next_offset();
+  }
+
+  /// Sets all from `position` on aside: the segment ends there.
+  status end_here(uint64_t position, uint64_t scan_end, const std::string& reason) {
+    const int64_t end_offset = std::max(c_.committed_end.value_or(next_offset_), next_offset_);
+    lost_range lost{next_offset_, end_offset - 1, "", reason};
+    const uint64_t end = std::min(c_.committed_bytes, scan_end);
+    if (end > position) {
+      WEIR_ASSIGN(lost.quarantine_path, free_name(position));
+      WEIR_TRY(copy_aside(position, end, lost.quarantine_path));
+    }
+    report_.lost.push_back(std::move(lost));
+    tail_lost_ = out_.ends_early = true;
+    return {};
   }
 
   /// Sets damaged bytes from `position` on aside and puts a placeholder in their place. Returns
@@ -260,7 +280,8 @@ class segment_checker {
     std::vector<std::byte> probe(std::min<uint64_t>(tail_probe_bytes, file_bytes_ - position));
     WEIR_ASSIGN(size_t n, file_->read(position, probe));
     probe.resize(n);
-    if (std::any_of(probe.begin(), probe.end(), [](std::byte b) { return b != std::byte{0}; }))
+    if (!out_.ends_early &&
+        std::any_of(probe.begin(), probe.end(), [](std::byte b) { return b != std::byte{0}; }))
       report_.cut_bytes += file_bytes_ - position;
     out_.changed = true;
     return file_->truncate(position);

@@ -1,6 +1,6 @@
 // Checks one segment's file after an unclean stop: finds where its batches end, cuts off what was
-// never acknowledged, and puts a placeholder where acknowledged bytes are damaged, after having
-// copied them aside. Blocks; no state beyond the call.
+// never acknowledged, and puts a placeholder where acknowledged bytes are damaged (or ends there),
+// after having copied them aside. Blocks; no state beyond the call.
 #pragma once
 
 #include "runtime/log/log_types.hpp"
@@ -19,12 +19,16 @@ struct segment_check {
   /// From here on checksums are verified; before it the structure.
   uint64_t verify_from = 0;
   uint64_t index_interval = 4096;
+  /// Damaged acknowledged bytes end the segment, for they come from elsewhere again; else a
+  /// placeholder takes their place.
+  bool end_at_damage = false;
 };
 
 struct checked_segment {
   segment_facts facts;
   segment_index index;
-  bool changed = false;  // the file was cut or patched
+  bool changed = false;     // the file was cut or patched
+  bool ends_early = false;  // at damage; what was acknowledged behind it is gone
 };
 
 /// Adds what it found to the report. errc::io and others when the file cannot be read or repaired:

@@ -435,6 +435,12 @@ double deviations(const accumulator& a, const uint64_t* w) {
   return std::max(0.0, m.squares - m.sum * m.sum / static_cast<double>(m.n));
 }
 
+bool holds_nothing(const accumulator& a, const uint64_t* values) {
+  const uint64_t* w = values + a.at;
+  const bool rounded = a.kind == accumulator_kind::sum_float || a.kind == accumulator_kind::moments;
+  return std::all_of(w, w + (rounded ? 1 : a.words), [](uint64_t word) { return word == 0; });
+}
+
 double float_sum(const accumulator& a, const uint64_t* w) {
   const double sum = load_double(w + 1);
   return a.weighted ? with_special(sum, w) : sum;

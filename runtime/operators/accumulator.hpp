@@ -85,6 +85,9 @@ void finish_partial(const accumulator&, const uint64_t* const* values, size_t n,
 bool partial_of_rows(const accumulator&, const column_ptr& argument, const column_ptr& ones,
                      memory_pool&, std::vector<column_ptr>& out);
 
+/// Whether no values are left in an accumulator that takes changes; not for multisets. Of floats
+/// their number says so, as sums of them keep rounding errors.
+bool holds_nothing(const accumulator&, const uint64_t* values);
 /// The sum of a sum_float from its words, NaN and infinities included.
 double float_sum(const accumulator&, const uint64_t* words);
 /// The words of one `moments` added to those of another.

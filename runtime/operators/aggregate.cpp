@@ -193,8 +193,7 @@ class aggregate_operator final : public stream_operator {
     for (uint32_t id : touched_) {
       uint64_t* row = table.row(id);
       row_table::set_mark(row, false);
-      if (core_->weighted() && !global_ && aggregate_core::weight(row + core_->value_word()) == 0)
-        erase_empty(id);
+      if (core_->weighted() && !global_) erase_empty(id);
     }
     touched_.clear();
     existed_.clear();
@@ -233,10 +232,16 @@ class aggregate_operator final : public stream_operator {
     return {};
   }
 
+  /// A group that nothing is left of. One of no rows may still hold some that came and others that
+  /// were taken back before they come.
   void erase_empty(uint32_t id) {
-    // Values that are still there (retractions came first) keep their group.
-    for (auto& m : core_->multisets())
-      if (m && !m->empty(id)) return;
+    const uint64_t* values = core_->table().row(id) + core_->value_word();
+    if (aggregate_core::weight(values) != 0) return;
+    for (size_t i = 0; i < core_->calls().size(); ++i) {
+      const auto& a = core_->calls()[i];
+      const auto& m = core_->multisets()[i];
+      if (a.multiset ? m && !m->empty(id) : !holds_nothing(a, values)) return;
+    }
     core_->table().erase(id);
   }
   void erase_group(uint32_t id) {

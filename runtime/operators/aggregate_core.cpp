@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "runtime/column/builder.hpp"
 #include "runtime/column/kernels.hpp"
 #include "runtime/expr/make_node.hpp"
 #include "runtime/operators/aggregate_schema.hpp"
@@ -54,6 +55,15 @@ result<std::unique_ptr<aggregate_core>> aggregate_core::make(const aggregate_spe
     WEIR_ASSIGN(auto a, accumulator::make(c, s.input_has_changes, core->layout_, in_parts));
     core->calls_.push_back(std::move(a));
   }
+  core->only_counts_ = !core->weighted_ && s.stage != phase::merge && !s.calls.empty();
+  for (size_t i = 0; i < s.calls.size(); ++i)
+    core->only_counts_ = core->only_counts_ && !s.calls[i].filter &&
+                         core->calls_[i].function == aggregate_function::count_star;
+  // Groups whose values are kept beside them have numbers.
+  if (!expires && !s.windows && !s.window_end_key && s.stage != phase::partial)
+    for (const auto& a : core->calls_)
+      if (a.kind == accumulator_kind::distinct && !a.weighted && core->number_word_ == 0)
+        core->number_word_ = 1 + core->layout_.key_words + core->layout_.add_value(type_id::int64);
   if (expires) core->layout_.add_stamp();
 
   std::vector<expr::node_ptr> roots;
@@ -118,6 +128,10 @@ void aggregate_core::make_multisets() {
     multisets_[i] = std::make_unique<value_multiset>(
         calls_[i], layout_, "values/" + std::to_string(i), ordered, slots, memory_);
     places_[i].values = multisets_[i].get();
+    if (places_[i].values->presence_only()) {
+      weir_assert(number_word_ != 0, "groups without numbers");
+      places_[i].values->use_presence(*table_, number_word_, &next_number_);
+    }
     for (auto k : others) places_[k].values = multisets_[i].get();
   }
 }
@@ -180,6 +194,53 @@ status aggregate_core::lookup(const batch& b, size_t begin, size_t n, group_run&
   }
   run = {n, at_.data(), ids_.data(), rows_.data(), &added_};
   return {};
+}
+
+/// The groups of all keys of the batch.
+void aggregate_core::lookup_narrow(const batch& b) {
+  const auto& at = narrow_.first_at();
+  key_ids_.resize(at.size());
+  key_rows_.resize(at.size());
+  new_keys_.clear();
+  next_new_key_ = 0;
+  for (size_t begin = 0; begin < at.size(); begin += run_max) {
+    const size_t n = std::min(run_max, at.size() - begin);
+    codec_.encode(keys_, at.data() + begin, n, encoded_.data());
+    table_->hash(encoded_.data(), n, key_hashes_.data());
+    added_.clear();
+    table_->upsert(encoded_.data(), key_hashes_.data(), n, &key_ids_[begin], &key_rows_[begin],
+                   added_);
+    for (uint32_t i : added_) new_keys_.push_back(static_cast<uint32_t>(begin) + i);
+  }
+  // Keys that share a hash are added behind the others.
+  if (!std::is_sorted(new_keys_.begin(), new_keys_.end()))
+    std::sort(new_keys_.begin(), new_keys_.end());
+  if (new_keys_.empty() || hash_columns_.empty()) return;
+  std::vector<uint32_t> rows;
+  for (uint32_t k : new_keys_) rows.push_back(at[k]);
+  const auto some =
+      with_selection(b, buffer::copy(*memory_, std::as_bytes(std::span<const uint32_t>(rows))),
+                     static_cast<uint32_t>(rows.size()));
+  const auto hashes = hash_keys(*some, hash_columns_, *memory_);
+  const auto* h = hashes.as<uint64_t>();
+  for (size_t i = 0; i < rows.size(); ++i)
+    row_table::set_group(key_rows_[new_keys_[i]], group_of_hash(h[i], key_groups_));
+}
+
+void aggregate_core::narrow_run(const batch& b, size_t begin, size_t n, group_run& run) {
+  const uint32_t* numbers = narrow_.numbers().data() + begin;
+  for (size_t i = 0; i < n; ++i) {
+    at_[i] = b.row(static_cast<uint32_t>(begin + i));
+    ids_[i] = key_ids_[numbers[i]];
+    rows_[i] = key_rows_[numbers[i]];
+  }
+  added_.clear();
+  for (; next_new_key_ < new_keys_.size(); ++next_new_key_) {
+    const uint32_t row = narrow_.first_rows()[new_keys_[next_new_key_]];
+    if (row >= begin + n) break;
+    added_.push_back(static_cast<uint32_t>(row - begin));
+  }
+  run = {n, at_.data(), ids_.data(), rows_.data(), &added_};
 }
 
 status aggregate_core::add_call(size_t i, const group_run& run, const int32_t* weights,
@@ -245,7 +306,7 @@ void aggregate_core::mark_slots(size_t i, const group_run& run) {
   const column* argument = call_inputs_[i].argument;
   const column* filter = call_inputs_[i].filter;
   const auto* pass = filter ? filter->data<uint8_t>() : nullptr;
-  const uint64_t bit = uint64_t{1} << places_[i].slot;
+  const uint32_t bit = uint32_t{1} << places_[i].slot;
   for (size_t k = 0; k < run.n; ++k) {
     const uint32_t r = run.at[k];
     bool in_it = !argument->validity || argument->is_valid(r);
@@ -259,12 +320,14 @@ void aggregate_core::add_slots(size_t i, const group_run& run, uint32_t value_wo
   for (size_t k = 0; k < run.n; ++k) {
     some_at_[n] = run.at[k];
     some_rows_[n] = run.rows[k];
+    some_ids_[n] = run.ids[k];
     slots_[n] = slots_[k];
     n += slots_[n] != 0;
   }
   if (n == 0) return;
   places_[i].values->add_presence({some_rows_.data(), some_at_.data(), n, nullptr, value_word},
-                                  slots_.data(), counts_.data(), *call_inputs_[i].argument);
+                                  some_ids_.data(), slots_.data(), counts_.data(),
+                                  *call_inputs_[i].argument);
 }
 
 status aggregate_core::add_run(const batch& b, const group_run& run) {
@@ -309,32 +372,32 @@ void aggregate_core::end_batch() {
 void aggregate_core::snapshot_begin(snapshot_writer& w) {
   table_->snapshot_begin(w);
   for (auto& m : multisets_)
-    if (m) m->table().snapshot_begin(w);
+    if (m) m->snapshot_begin(w);
 }
 
 bool aggregate_core::snapshot_continue(snapshot_writer& w, std::string_view name, size_t budget) {
   bool done = table_->snapshot_continue(w, name, budget);
   for (auto& m : multisets_)
-    if (m) done = done && m->table().snapshot_continue(w, m->state(), budget);
+    if (m) done = done && m->snapshot_continue(w, budget);
   return done;
 }
 
 void aggregate_core::on_epoch_complete(epoch e) {
   table_->on_epoch_complete(e);
   for (auto& m : multisets_)
-    if (m) m->table().on_epoch_complete(e);
+    if (m) m->on_epoch_complete(e);
 }
 
 void aggregate_core::on_epoch_aborted(epoch e) {
   table_->on_epoch_aborted(e);
   for (auto& m : multisets_)
-    if (m) m->table().on_epoch_aborted(e);
+    if (m) m->on_epoch_aborted(e);
 }
 
 size_t aggregate_core::memory_bytes() const noexcept {
   size_t n = table_->memory_bytes();
   for (const auto& m : multisets_)
-    if (m) n += m->table().memory_bytes();
+    if (m) n += m->memory_bytes();
   return n;
 }
 

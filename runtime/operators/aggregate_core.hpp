@@ -9,6 +9,7 @@
 #include "runtime/operators/accumulator.hpp"
 #include "runtime/operators/key_codec.hpp"
 #include "runtime/operators/multiset.hpp"
+#include "runtime/operators/narrow_keys.hpp"
 #include "runtime/operators/operator.hpp"
 
 namespace weir {
@@ -84,6 +85,10 @@ class aggregate_core {
   };
   void make_multisets();
   status lookup(const batch&, size_t begin, size_t n, group_run&);
+  void lookup_narrow(const batch&);
+  void narrow_run(const batch&, size_t begin, size_t n, group_run&);
+  template <class Before>
+  status absorb_counts(Before before);
   status add_run(const batch&, const group_run&);
   status check_weights(const batch&) const;
 
@@ -99,11 +104,14 @@ class aggregate_core {
     uint32_t slot = 0;
   };
   std::vector<value_place> places_;
+  uint32_t number_word_ = 0;  // of a group's row: what values beside it call it; 0 = none needed
+  uint64_t next_number_ = 0;
   std::optional<row_table> table_;
   std::vector<uint32_t> hash_columns_;  // what the exchange splits by; none: no state to place
   bool weighted_ = false;
-  bool merge_ = false;      // sums of a partial stage arrive
-  bool raw_merge_ = false;  // its values arrive unchanged
+  bool merge_ = false;        // sums of a partial stage arrive
+  bool raw_merge_ = false;    // its values arrive unchanged
+  bool only_counts_ = false;  // of all rows
 
   std::optional<expr::program> program_;
   std::vector<int> argument_root_, filter_root_;  // by call; -1 = none
@@ -119,23 +127,60 @@ class aggregate_core {
   column_ptr row_counts_;
   buffer_ref hashes_;  // of the exchange, for key groups; made when a group is new
 
+  // Of a batch with narrow keys: their groups, and how far runs have come.
+  narrow_keys narrow_;
+  std::vector<uint32_t> key_ids_;
+  std::vector<uint64_t*> key_rows_;
+  std::vector<uint32_t> new_keys_;
+  size_t next_new_key_ = 0;
+
   // The run at hand.
   std::vector<uint64_t> encoded_;
   std::vector<uint32_t> at_, key_hashes_, ids_, added_;
   std::vector<uint64_t*> rows_;
   std::vector<uint32_t> some_at_, some_ids_;
   std::vector<uint64_t*> some_rows_;
-  std::vector<uint64_t> slots_;   // of the rows of a run: which calls see them
+  std::vector<uint32_t> slots_;   // of the rows of a run: which calls see them
   std::vector<uint32_t> counts_;  // by slot
 };
 
 template <class Before>
 status aggregate_core::absorb(const batch& b, Before before) {
+  const bool narrow = narrow_.number(b, keys_, only_counts_);
+  if (narrow) lookup_narrow(b);
+  if (narrow && only_counts_) return absorb_counts(before);
   for (size_t begin = 0; begin < b.rows; begin += run_max) {
     group_run run;
-    WEIR_TRY(lookup(b, begin, std::min<size_t>(run_max, b.rows - begin), run));
+    const size_t n = std::min<size_t>(run_max, b.rows - begin);
+    if (narrow)
+      narrow_run(b, begin, n, run);
+    else
+      WEIR_TRY(lookup(b, begin, n, run));
     before(run);
     WEIR_TRY(add_run(b, run));
+  }
+  return {};
+}
+
+/// Of a batch with narrow keys each group is added to once.
+template <class Before>
+status aggregate_core::absorb_counts(Before before) {
+  for (size_t begin = 0; begin < key_ids_.size(); begin += run_max) {
+    group_run run;
+    run.n = std::min(run_max, key_ids_.size() - begin);
+    run.at = narrow_.first_at().data() + begin;
+    run.ids = &key_ids_[begin];
+    run.rows = &key_rows_[begin];
+    added_.clear();
+    for (; next_new_key_ < new_keys_.size() && new_keys_[next_new_key_] < begin + run.n;
+         ++next_new_key_)
+      added_.push_back(new_keys_[next_new_key_] - static_cast<uint32_t>(begin));
+    run.added = &added_;
+    before(run);
+    if (spec_.stage != aggregate_spec::phase::partial) table_->touch(run.ids, run.n);
+    const uint32_t* counts = narrow_.counts().data() + begin;
+    for (const auto& a : calls_)
+      for (size_t i = 0; i < run.n; ++i) run.rows[i][value_word() + a.at] += counts[i];
   }
   return {};
 }

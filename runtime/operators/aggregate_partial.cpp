@@ -85,6 +85,8 @@ class partial_aggregate final : public stream_operator {
     if (in->rows == 0) return {};
     if (!shrinks_) return pass_values(*in, out);
     if (approach_left_ > 0) {
+      // A row that is taken back must not overtake itself.
+      while (core_->weighted() && held_rows() > 0) emit_groups(out);
       approach_left_ -= std::min<size_t>(approach_left_, in->rows);
       WEIR_TRY(pass_sums(*in, out));
       // Given up half-way: groups that were handed on must not be added to.

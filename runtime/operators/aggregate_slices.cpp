@@ -6,6 +6,7 @@
 #include <absl/container/btree_map.h>
 
 #include "runtime/column/builder.hpp"
+#include "runtime/column/runs.hpp"
 #include "runtime/operators/accumulator_combine.hpp"
 #include "runtime/operators/aggregate_schema.hpp"
 #include "runtime/operators/builtin.hpp"
@@ -153,6 +154,8 @@ class sliced_aggregate final : public stream_operator {
   /// Rows that are about to be added to: new slices find their place, and those that windows have
   /// reached before (a row is behind the watermark, its last window is not) are looked at again.
   void note(const group_run& run) {
+    timestamp_us last = watermark_none;  // rows of one slice mostly come together
+    std::vector<uint32_t>* waiting = nullptr;
     for (uint32_t i : *run.added) {
       const uint64_t* row = run.rows[i];
       if (*row & slice_null_) {
@@ -162,7 +165,9 @@ class sliced_aggregate final : public stream_operator {
       const auto slice = slice_of(row);
       const auto closed = closed_window_end(shape_, progress_.of(row_table::group(row)));
       if (closed == watermark_none || slice > closed) {
-        pending_[slice].push_back(run.ids[i]);
+        if (!waiting || slice != last) waiting = &pending_[slice];
+        last = slice;
+        waiting->push_back(run.ids[i]);
       } else if (hop_) {
         reached_[slice].push_back(run.ids[i]);
         last_reached_ = std::max(last_reached_, slice);
@@ -222,16 +227,24 @@ class sliced_aggregate final : public stream_operator {
   }
 
   status hop_results(std::vector<const uint64_t*>& rows, std::vector<const uint64_t*>& values) {
-    ids_.clear();
-    for (; cursor_ < totals_->keys_end() && ids_.size() < batch_rows_target; ++cursor_)
-      if (totals_->alive(cursor_) && !gave(totals_->group(cursor_))) ids_.push_back(cursor_);
-    WEIR_TRY(totals_->read(ids_, values));
+    const bool even = progress_.even();
+    const uint32_t end = totals_->keys_end();
+    ids_.resize(batch_rows_target);
     size_t n = 0;
+    for (; cursor_ < end && n < batch_rows_target; ++cursor_) {
+      if (!totals_->alive(cursor_)) continue;
+      if (even || !gave(totals_->group(cursor_))) ids_[n++] = cursor_;
+    }
+    ids_.resize(n);
+    WEIR_TRY(totals_->read(ids_, values));
+    rows.resize(n);
+    n = 0;
     for (size_t i = 0; i < ids_.size(); ++i) {
       if (!present(values[i])) continue;
-      rows.push_back(totals_->row(ids_[i]));
+      rows[n] = totals_->row(ids_[i]);
       values[n++] = values[i];
     }
+    rows.resize(n);
     values.resize(n);
     return {};
   }
@@ -292,12 +305,11 @@ class sliced_aggregate final : public stream_operator {
       if (hop_ ? last_window_end(shape_, stop->first) > last_end_
                : stop->first + shape_.size_us > last_end_)
         break;
-      for (uint32_t id : stop->second) {
-        if (hop_) WEIR_TRY(totals_->leave(id));
-        for (auto& m : core_->multisets())
-          if (m) m->drop_group(id);
-        core_->table().erase(id);
-      }
+      if (hop_) WEIR_TRY(totals_->leave(stop->second));
+      for (auto& m : core_->multisets())
+        if (m)
+          for (uint32_t id : stop->second) m->drop_group(id);
+      core_->table().erase(stop->second);
     }
     reached_.erase(reached_.begin(), stop);
     return {};
@@ -339,17 +351,19 @@ class sliced_aggregate final : public stream_operator {
               collector& out) {
     const size_t n = rows.size();
     const bool timeless = *rows[0] & slice_null_;
-    auto bound = [&](timestamp_us t) {
-      const auto v =
-          timeless ? scalar::of_null(type_id::timestamp) : scalar::of_int(type_id::timestamp, t);
-      return constant_column(v, static_cast<uint32_t>(n), *context_.memory);
+    auto bound = [&](constant_times& times, timestamp_us t) {
+      const auto count = static_cast<uint32_t>(n);
+      if (timeless)
+        return constant_column(scalar::of_null(type_id::timestamp), count, *context_.memory);
+      return times.get(t, count, {}, *context_.memory);
     };
     std::vector<column_ptr> columns;
     for (uint32_t k = 0; k < core_->codec().size(); ++k)
       columns.push_back(k == slice_key_
-                            ? bound(last_end_)
+                            ? bound(ends_, last_end_)
                             : core_->codec().decode(k, rows.data(), n, *context_.memory));
-    columns.insert(columns.begin() + spec_.window_start_at, bound(window_start(shape_, last_end_)));
+    columns.insert(columns.begin() + spec_.window_start_at,
+                   bound(starts_, window_start(shape_, last_end_)));
     for (const auto& a : core_->calls()) {
       WEIR_ASSIGN(auto c, weir::finish(a, values.data(), n, *context_.memory));
       columns.push_back(std::move(c));
@@ -384,6 +398,7 @@ class sliced_aggregate final : public stream_operator {
   timestamp_us closing_ = watermark_none;  // windows up to it are on their way out
   bool open_ = false;                      // the window that ends at last_end_ is
   uint32_t cursor_ = 0;
+  constant_times starts_, ends_;  // of results
 
   std::vector<uint64_t> key_;
   std::vector<uint32_t> ids_;

@@ -29,6 +29,7 @@ class key_codec {
   uint32_t words() const noexcept { return words_; }
   /// First word of key k, counted behind the header.
   uint32_t word_of(size_t k) const noexcept { return at_[k]; }
+  const std::vector<uint32_t>& first_words() const noexcept { return at_; }
   size_t size() const noexcept { return types_.size(); }
 
  private:

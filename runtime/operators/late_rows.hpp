@@ -3,6 +3,7 @@
 #pragma once
 
 #include "runtime/column/builder.hpp"
+#include "runtime/column/runs.hpp"
 #include "runtime/operators/operator.hpp"
 #include "runtime/plan/plan.hpp"
 
@@ -45,7 +46,13 @@ late_split split_rows(const batch_ptr& b, memory_pool& memory, uint32_t n, Late 
 template <class Late>
 late_split split_late(const batch_ptr& b, uint32_t column_index, memory_pool& memory, Late late) {
   const column& c = *b->columns[column_index];
+  if (b->rows == 0) return {b, nullptr};
   const time_values values(c);
+  // And most batches, too.
+  if (!c.dictionary && !c.validity && all_within(c.data<int64_t>(), c.length, values[0], 1)) {
+    if (!late(values[0])) return {b, nullptr};
+    return {with_selection(*b, buffer::allocate(memory, 0), 0), b};
+  }
   // Neighbours are mostly of one window.
   int64_t known = 0;
   bool known_late = late(known);

@@ -41,7 +41,8 @@ value_multiset::value_multiset(const accumulator& a, const row_layout& groups, s
       ordered_(ordered || a.kind != accumulator_kind::distinct),
       presence_only_(!ordered_ && !a.weighted),
       slots_(slots),
-      table_(layout_of(groups, a, presence_only_ ? 1 : slots + 1), memory),
+      memory_(memory),
+      table_(layout_of(groups, a, slots + 1), memory),
       index_(order{this}) {
   weir_assert(slots == 1 || !ordered_, "values in order are of one call");
   weir_assert(!presence_only_ || slots <= presence_slots_max, "more calls than bits");
@@ -67,20 +68,34 @@ void value_multiset::find_values(const accumulator_input& in, const column& valu
   for (uint32_t i : added_) row_table::set_group(rows_[i], row_table::group(in.rows[i]));
 }
 
-void value_multiset::add_presence(const accumulator_input& in, const uint64_t* slots,
-                                  const uint32_t* counts, const column& values) {
-  const uint32_t stride = 1 + table_.layout().key_words;
-  find_values(in, values);
-  // Most values have been seen, and are no change.
-  changed_.clear();
-  for (size_t i = 0; i < in.n; ++i)
-    if (slots[i] & ~rows_[i][stride]) changed_.push_back(ids_[i]);
-  table_.touch(changed_.data(), changed_.size());
+void value_multiset::use_presence(const row_table& groups, uint32_t number_word,
+                                  uint64_t* next_number) {
+  weir_assert(presence_only_, "weights are needed");
+  presence_.emplace(groups, number_word, a_.argument.id, memory_);
+  number_word_ = number_word;
+  next_number_ = next_number;
+}
+
+void value_multiset::add_presence(const accumulator_input& in, const uint32_t* ids,
+                                  const uint32_t* slots, const uint32_t* counts,
+                                  const column& values) {
+  const uint32_t words = row_layout::words_of(a_.argument.id);
+  values_.resize(in.n * words);
+  fresh_.resize(in.n);
+  const bool plain = words == 1 && fixed_width(a_.argument.id) == 8 &&
+                     a_.argument.id != type_id::float64 && !values.dictionary;
   for (size_t i = 0; i < in.n; ++i) {
-    uint64_t fresh = slots[i] & ~rows_[i][stride];
-    rows_[i][stride] |= fresh;
-    for (; fresh != 0; fresh &= fresh - 1) ++in.rows[i][counts[std::countr_zero(fresh)]];
+    if (plain)
+      values_[i] = values.data<uint64_t>()[in.at[i]];
+    else
+      value_words(values, in.at[i], &values_[i * words]);
+    // Numbers begin with 1.
+    uint64_t& number = in.rows[i][number_word_];
+    if (number == 0) number = ++*next_number_;
   }
+  presence_->add(ids, values_.data(), slots, in.n, fresh_.data());
+  for (size_t i = 0; i < in.n; ++i)
+    for (uint32_t f = fresh_[i]; f != 0; f &= f - 1) ++in.rows[i][counts[std::countr_zero(f)]];
 }
 
 void value_multiset::add(const accumulator& call, uint32_t slot, const accumulator_input& in,
@@ -224,13 +239,18 @@ void value_multiset::drop_group(uint32_t group) {
 
 status value_multiset::restore(const snapshot_reader& in, key_group_range range,
                                row_table& groups) {
+  if (presence_) {
+    groups.for_each([&](uint32_t id) {
+      *next_number_ = std::max(*next_number_, groups.row(id)[number_word_]);
+    });
+    return presence_->restore(in, state_, range);
+  }
   WEIR_TRY(table_.restore(in, state_, range));
   std::vector<uint64_t> key(1 + group_words_);
   status bad;
   table_.for_each([&](uint32_t id) {
     const uint64_t* row = table_.row(id);
     const uint64_t* words = row + 1 + table_.layout().key_words;
-    if (presence_only_) return;
     arrivals_ = std::max(arrivals_, static_cast<int64_t>(words[slots_]));
     if (!ordered_ || !bad.ok()) return;
     std::memcpy(key.data(), row, 8 * key.size());

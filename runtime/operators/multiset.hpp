@@ -7,7 +7,10 @@
 
 #include <absl/container/btree_set.h>
 
+#include <optional>
+
 #include "runtime/operators/accumulator.hpp"
+#include "runtime/state/presence_table.hpp"
 
 namespace weir {
 
@@ -25,11 +28,14 @@ class value_multiset {
   /// Of count(DISTINCT) over rows that are only appended, where it is enough to know which calls
   /// have seen a value: a bit per slot, in one lookup for all of them.
   bool presence_only() const noexcept { return presence_only_; }
-  static constexpr uint32_t presence_slots_max = 64;
-  /// `slots`: bits of the calls that see row i, none of them 0; `counts`: by slot, the word of a
-  /// group's row that counts its values.
-  void add_presence(const accumulator_input&, const uint64_t* slots, const uint32_t* counts,
-                    const column& values);
+  static constexpr uint32_t presence_slots_max = presence_table::bits_max;
+  /// Before anything is added to one that has it. `number_word`: the word of a group's row, its
+  /// header counted, that has its number; `next_number`: that of the next group that has none.
+  void use_presence(const row_table& groups, uint32_t number_word, uint64_t* next_number);
+  /// `slots`: bits of the calls that see row i, none of them 0; `ids`: the groups' rows; `counts`:
+  /// by slot, the word of a group's row that counts its values.
+  void add_presence(const accumulator_input&, const uint32_t* ids, const uint32_t* slots,
+                    const uint32_t* counts, const column& values);
   /// Brings the result words of a group up to date.
   void refresh(row_table& groups, uint32_t id);
   /// Whether no value of the group is present (of an ordered multiset).
@@ -52,11 +58,24 @@ class value_multiset {
   void move_values(uint64_t* row, uint32_t value_word, uint32_t to, uint32_t from);
   /// Removes all values of a group.
   void drop_group(uint32_t id);
-  void end_batch() { table_.end_batch(); }
+  void end_batch() { presence_ ? presence_->end_batch() : table_.end_batch(); }
 
-  row_table& table() noexcept { return table_; }
-  const row_table& table() const noexcept { return table_; }
-  const std::string& state() const noexcept { return state_; }
+  void snapshot_begin(snapshot_writer& w) {
+    presence_ ? presence_->snapshot_begin(w) : table_.snapshot_begin(w);
+  }
+  bool snapshot_continue(snapshot_writer& w, size_t budget) {
+    return presence_ ? presence_->snapshot_continue(w, state_, budget)
+                     : table_.snapshot_continue(w, state_, budget);
+  }
+  void on_epoch_complete(epoch e) {
+    presence_ ? presence_->on_epoch_complete(e) : table_.on_epoch_complete(e);
+  }
+  void on_epoch_aborted(epoch e) {
+    presence_ ? presence_->on_epoch_aborted(e) : table_.on_epoch_aborted(e);
+  }
+  size_t memory_bytes() const noexcept {
+    return presence_ ? presence_->memory_bytes() : table_.memory_bytes();
+  }
   /// After the groups were restored.
   status restore(const snapshot_reader&, key_group_range, row_table& groups);
 
@@ -95,7 +114,14 @@ class value_multiset {
   uint32_t group_words_;
   bool ordered_, presence_only_;
   uint32_t slots_;
-  row_table table_;  // value words: weight by slot, arrival; or bits by slot
+  memory_pool* memory_;
+  row_table table_;  // value words: weight by slot, arrival
+  // Instead of it, where presence is enough.
+  std::optional<presence_table> presence_;
+  uint32_t number_word_ = 0;
+  uint64_t* next_number_ = nullptr;
+  std::vector<uint64_t> values_;
+  std::vector<uint32_t> fresh_;
   absl::btree_set<entry, order> index_;
   absl::btree_set<std::pair<uint32_t, uint32_t>> owed_;  // group, value: weight below 0
   int64_t arrivals_ = 0;
@@ -105,7 +131,7 @@ class value_multiset {
   };
   std::vector<weighted_value> moving_;
   std::vector<uint64_t> keys_;
-  std::vector<uint32_t> hashes_, ids_, added_, changed_;
+  std::vector<uint32_t> hashes_, ids_, added_;
   std::vector<uint64_t*> rows_;
   std::string text_;
 };

@@ -1,6 +1,8 @@
 // Rows with their weights, kept by partition: what operators over ordered partitions (top_n, over)
 // have as state. Rows are keyed by all their columns, so equal rows are one entry; partitions are
-// an index that is rebuilt on restore. Owned by one operator instance.
+// an index that is rebuilt on restore. Where rows are only appended nothing looks them up: then
+// they have numbers for keys, equal ones stand beside each other, and they are kept packed
+// (runtime/state/packed_row.hpp). Owned by one operator instance.
 #pragma once
 
 #include <optional>
@@ -8,6 +10,7 @@
 #include "runtime/operators/operator.hpp"
 #include "runtime/operators/row_order.hpp"
 #include "runtime/operators/state_expiry.hpp"
+#include "runtime/state/packed_row.hpp"
 #include "runtime/state/row_table.hpp"
 
 namespace weir {
@@ -20,12 +23,11 @@ class partitioned_rows {
   /// `rows`: columns that are kept; `keys`: those of them that make the partition.
   /// `partition_words`: what the operator keeps per partition, in memory only; `row_words`: per
   /// row, in snapshots. With a TTL the partition is touched by each of its rows that comes, also by
-  /// those that are not kept.
-  static result<std::unique_ptr<partitioned_rows>> make(const schema& rows,
-                                                        std::vector<uint32_t> keys,
-                                                        const std::vector<order_term>&,
-                                                        uint32_t partition_words, int64_t ttl_us,
-                                                        uint32_t row_words = 0);
+  /// those that are not kept. `appended`: rows are only appended; they have no weights and no words
+  /// of the operator.
+  static result<std::unique_ptr<partitioned_rows>> make(
+      const schema& rows, std::vector<uint32_t> keys, const std::vector<order_term>&,
+      uint32_t partition_words, int64_t ttl_us, uint32_t row_words = 0, bool appended = false);
   /// `also`: a table of the operator's own that is stamped, number 2 of expiry().
   void open(const operator_context&, row_table* also = nullptr);
   /// Restores the rows; then `each(row id, partition id)` for each.
@@ -74,8 +76,20 @@ class partitioned_rows {
   const row_layout& partition_layout() const noexcept { return partition_layout_; }
   const key_codec& partition_codec() const noexcept { return partition_codec_; }
 
-  uint64_t* row(uint32_t id) noexcept { return rows_->row(id); }
-  const uint64_t* row(uint32_t id) const noexcept { return rows_->row(id); }
+  /// A row's header and columns as codec() has them, and behind them what is kept of it unless rows
+  /// are appended: then this stays readable until end_batch().
+  const uint64_t* row(uint32_t id) const {
+    return appended_ ? unpacked(id) : std::as_const(*rows_).row(id);
+  }
+  uint64_t* row(uint32_t id) {
+    weir_assert(!appended_, "an appended row is changed");
+    return rows_->row(id);
+  }
+  void erase(uint32_t id);
+  /// Of a row that was taken out of the order: whether nothing holds it.
+  bool is_gone(uint32_t id) const {
+    return rows_->alive(id) && (appended_ || weight(std::as_const(*rows_).row(id)) == 0);
+  }
   const uint64_t* partition_row(uint32_t id) const noexcept { return partitions_->row(id); }
   int64_t& weight(uint64_t* row) const noexcept {
     return reinterpret_cast<int64_t&>(row[1 + row_layout_.key_words]);
@@ -92,17 +106,28 @@ class partitioned_rows {
     return row + 1 + partition_layout_.key_words;
   }
 
-  void snapshot_begin(snapshot_writer& w) { rows_->snapshot_begin(w); }
+  void snapshot_begin(snapshot_writer& w) {
+    if (appended_) texts_.snapshot(w);
+    rows_->snapshot_begin(w);
+  }
   result<bool> snapshot_continue(snapshot_writer& w, size_t budget);
   void on_epoch_complete(epoch e) { rows_->on_epoch_complete(e); }
-  void on_epoch_aborted(epoch e) { rows_->on_epoch_aborted(e); }
+  void on_epoch_aborted(epoch e) {
+    rows_->on_epoch_aborted(e);
+    texts_.on_epoch_aborted();
+  }
   size_t memory_bytes() const noexcept {
-    return rows_->memory_bytes() + partitions_->memory_bytes();
+    return rows_->memory_bytes() + partitions_->memory_bytes() + texts_.memory_bytes();
   }
 
  private:
-  uint32_t partition_of(const uint64_t* row);
+  /// That of a row that is kept.
+  uint32_t partition_of(uint32_t id);
   void note_touched();
+  void append_rows(const batch&);
+  void forget_unpacked() const;
+  const uint64_t* unpacked(uint32_t id) const;
+  uint64_t& packed_word(uint32_t id) { return rows_->value(id)[row_layout_.packed_word]; }
 
   std::vector<uint32_t> keys_, columns_;
   row_layout row_layout_, partition_layout_;
@@ -114,6 +139,22 @@ class partitioned_rows {
   state_expiry expiry_{0};           // tables: partitions, rows, perhaps the operator's own
   std::vector<uint32_t> refreshed_;  // partitions that the batch touched after a while
 
+  // Of appended rows. Until the batch ends, the packed word of a new one is the address of its
+  // words, marked: many leave again before that, and those that leave as output need no unpacking.
+  static constexpr uint64_t fresh_mark = uint64_t{1} << 47;  // no bit of an address or a size
+  static constexpr size_t unpacked_slots = 1024;
+  bool appended_ = false;
+  row_packer packer_;
+  text_dictionary texts_{"texts"};
+  mutable row_scratch scratch_;
+  std::vector<uint32_t> fresh_;
+  struct unpacked_row {
+    uint32_t id = row_table::none;
+    const uint64_t* words = nullptr;
+  };
+  mutable std::vector<unpacked_row> unpacked_;  // by the low bits of the row's number
+  mutable bool some_unpacked_ = false;
+
   // The batch and run at hand.
   std::unique_ptr<run> run_ = std::make_unique<run>();
   std::vector<column_ptr> key_columns_;
@@ -124,14 +165,23 @@ class partitioned_rows {
 
 template <class F>
 status partitioned_rows::restore(const snapshot_reader& in, F each) {
+  if (appended_) WEIR_TRY(texts_.restore(in));
   WEIR_TRY(rows_->restore(in, "rows", context_.groups));
+  status bad;
   rows_->for_each([&](uint32_t id) {
-    const uint32_t partition = partition_of(rows_->row(id));
+    if (!bad.ok()) return;
+    if (appended_) {
+      bad = packer_.check(rows_->packed(rows_->row(id)), texts_);
+      if (!bad.ok()) return;
+      if (id % unpacked_slots == 0) forget_unpacked();
+    }
+    const uint32_t partition = partition_of(id);
     if (expiry_.on() && partitions_->stamp(partition) < rows_->stamp(id))
       partitions_->set_stamp(partition, rows_->stamp(id));
     each(id, partition);
   });
-  return {};
+  forget_unpacked();
+  return bad;
 }
 
 template <class F>
@@ -150,7 +200,7 @@ bool partitioned_rows::sweep_partitions(size_t& budget, F drop) {
 
 template <class F>
 bool partitioned_rows::sweep_rows(size_t& budget, F drop) {
-  return expiry_.sweep(1, budget, [&](uint32_t id) { drop(id, partition_of(rows_->row(id))); });
+  return expiry_.sweep(1, budget, [&](uint32_t id) { drop(id, partition_of(id)); });
 }
 
 template <class F>

@@ -2,8 +2,10 @@
 // among the first of their partition. A row with enough better ones beside it in the batch never
 // is, since those go to the same place, in the same epoch, and stay. It asks the order's sort word
 // only (row_order): rows whose words are equal all pass, and the operator behind decides. So it
-// needs no state, and barriers, restores and watermarks are no matter to it. Rows whose window may
-// have closed pass: the operator behind counts those that come too late.
+// needs no state, and barriers, restores and watermarks are no matter to it. Of windows it
+// remembers how good the rows of the last batch's were: they were handed on before, so they are in
+// every snapshot that a row behind them is not in. It may forget that at any time. Rows whose
+// window may have closed pass: the operator behind counts those that come too late.
 #include "runtime/operators/preselect.hpp"
 
 #include <algorithm>
@@ -11,6 +13,7 @@
 #include "runtime/column/builder.hpp"
 #include "runtime/column/kernels.hpp"
 #include "runtime/column/nested.hpp"
+#include "runtime/column/runs.hpp"
 #include "runtime/operators/batch_groups.hpp"
 #include "runtime/operators/builtin.hpp"
 #include "runtime/operators/late_rows.hpp"
@@ -40,7 +43,12 @@ uint64_t last_of(const top_n_spec& s) {
 class preselect_operator final : public stream_operator {
  public:
   preselect_operator(const top_n_spec& s, batch_groups groups, row_order order)
-      : spec_(s), last_(last_of(s)), groups_(std::move(groups)), order_(std::move(order)) {}
+      : spec_(s),
+        last_(last_of(s)),
+        // What is kept behind must last as long as the rows that it is compared with may come.
+        remembers_(s.window_end_key && !s.last_arrived && last_ != 0),
+        groups_(std::move(groups)),
+        order_(std::move(order)) {}
 
   status open(const operator_context& c) override {
     memory_ = c.memory;
@@ -80,17 +88,19 @@ class preselect_operator final : public stream_operator {
  private:
   void choose(const batch_ptr& in, collector& out) {
     const batch& b = *in;
-    read_words(b);
     const uint32_t n = groups_.number(b, *memory_, group_of_);
-    find_bounds(n);
     auto selection = buffer::allocate(*memory_, size_t{b.rows} * 4);
     auto* to = selection.mutable_as<uint32_t>();
     uint32_t rows = 0;
-    for (uint32_t i = 0; i < b.rows; ++i) {
-      to[rows] = b.row(i);
-      rows += words_[i] <= bounds_[group_of_[i]];
+    if (n == 1) {
+      if (!remembers_ || !groups_.same_group(b)) known_ = UINT64_MAX;
+      rows = choose_of_one(b, to);
+    } else {
+      read_words(b);
+      rows = choose_by_group(b, n, to);
     }
     judge(b.rows, rows);
+    if (rows == 0) return;
     if (rows == b.rows) {
       out.emit(in);
       return;
@@ -99,6 +109,56 @@ class preselect_operator final : public stream_operator {
     auto kept = with_selection(b, std::move(selection), rows);
     if (rows < b.physical_rows / sparse_factor) kept = compact(kept, *memory_);
     out.emit(std::move(kept));
+  }
+
+  /// Of rows of one group, with the bound that earlier batches of the group have given.
+  uint32_t choose_of_one(const batch& b, uint32_t* to) {
+    if (const auto best = best_value(b)) {
+      const uint64_t word = order_.first_word(*best);
+      if (word > known_) return 0;
+      if (remembers_) known_ = word;
+      const column& c = *b.columns[order_.first_column()];
+      return fixed_width(c.type.id) == 8
+                 ? find_equal(c.data<int64_t>(), b.rows, *best, to)
+                 : find_equal(c.data<int32_t>(), b.rows, static_cast<int32_t>(*best), to);
+    }
+    read_words(b);
+    uint64_t bound = known_;
+    if (last_ == 1) {
+      for (auto w : words_) bound = std::min(bound, w);
+    } else if (last_ != 0 && b.rows > last_) {
+      together_ = words_;
+      bound = std::min(bound, bound_of(together_));
+    }
+    if (remembers_) known_ = bound;
+    uint32_t rows = 0;
+    for (uint32_t i = 0; i < b.rows; ++i) {
+      to[rows] = b.row(i);
+      rows += words_[i] <= bound;
+    }
+    return rows;
+  }
+  /// The best value of all rows, where one is wanted and values can be compared as they are.
+  std::optional<int64_t> best_value(const batch& b) const {
+    if (last_ != 1 || spec_.last_arrived || b.selection) return {};
+    const uint32_t at = order_.first_column();
+    const column& c = *b.columns[at];
+    const auto t = c.type.id;
+    if (c.validity || c.dictionary ||
+        (t != type_id::int64 && t != type_id::timestamp && t != type_id::int32 &&
+         t != type_id::date))
+      return {};
+    const auto r = range_of(b, at);
+    return order_.first_descending() ? r->max : r->min;
+  }
+  uint32_t choose_by_group(const batch& b, uint32_t groups, uint32_t* to) {
+    find_bounds(groups);
+    uint32_t rows = 0;
+    for (uint32_t i = 0; i < b.rows; ++i) {
+      to[rows] = b.row(i);
+      rows += words_[i] <= bounds_[group_of_[i]];
+    }
+    return rows;
   }
 
   void read_words(const batch& b) {
@@ -164,11 +224,13 @@ class preselect_operator final : public stream_operator {
 
   const top_n_spec spec_;
   const uint64_t last_;  // the last number that is wanted
+  const bool remembers_;
   batch_groups groups_;
   const row_order order_;
   memory_pool* memory_ = nullptr;
   timestamp_us watermark_ = watermark_none;
   uint64_t seen_ = 0, kept_ = 0, pass_left_ = 0;
+  uint64_t known_ = UINT64_MAX;  // the bound of the group that the last batch of one group was of
 
   // The batch at hand, by logical row.
   std::vector<uint32_t> at_, group_of_;

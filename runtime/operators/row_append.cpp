@@ -41,6 +41,17 @@ void append_strings(column_builder& to, const column& c, std::span<const uint32_
 
 }  // namespace
 
+void append_places(column_builder& to, const column& c, std::span<const uint32_t> indices) {
+  const auto n = static_cast<uint32_t>(indices.size());
+  const uint32_t first = to.length();
+  auto* out = to.extend<int32_t>(n);
+  const auto* places = c.data<int32_t>();
+  for (uint32_t i = 0; i < n; ++i) out[i] = places[indices[i]];
+  if (c.validity)
+    for (uint32_t i = 0; i < n; ++i)
+      if (!c.is_valid(indices[i])) to.set_null(first + i);
+}
+
 void append_rows(column_builder& to, const column& c, std::span<const uint32_t> indices) {
   switch (c.type.id) {
     case type_id::boolean:

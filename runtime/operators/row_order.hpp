@@ -30,6 +30,14 @@ class row_order {
   /// The same for physical rows of a batch with the rows' columns.
   void words(std::span<const column_ptr> columns, const uint32_t* at, size_t n,
              uint64_t* out) const noexcept;
+  /// Of a value of an integer, date or timestamp column that is the first term's.
+  uint64_t first_word(int64_t v) const noexcept {
+    const uint64_t w = static_cast<uint64_t>(v) ^ uint64_t { 1 } << 63;
+    return terms_[0].descending ? ~w : w;
+  }
+  /// What the sort word is made of.
+  uint32_t first_column() const noexcept { return terms_[0].column; }
+  bool first_descending() const noexcept { return terms_[0].descending; }
 
  private:
   struct term {

@@ -223,6 +223,22 @@ status slice_totals::flip(uint32_t key) {
   return {};
 }
 
+status slice_totals::leave(std::span<const uint32_t> ids) {
+  gone_.clear();
+  constexpr size_t ahead = 16;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (i + ahead < ids.size()) {
+      const uint32_t key = owner_[ids[i + ahead]];
+      __builtin_prefetch(&count_[key], 1);
+      __builtin_prefetch(total(key), 1);
+      __builtin_prefetch(slice(ids[i + ahead]));
+    }
+    WEIR_TRY(leave(ids[i]));
+  }
+  keys_.erase(gone_);
+  return {};
+}
+
 status slice_totals::leave(uint32_t id) {
   const uint32_t key = std::exchange(owner_[id], none);
   if (--count_[key] == 0) {
@@ -232,7 +248,7 @@ status slice_totals::leave(uint32_t id) {
     dirty_[key] = 0;
     for (auto& m : multisets_)
       if (m) m->drop_group(key);
-    keys_.erase(key);
+    gone_.push_back(key);
     return {};
   }
   add_values(key, id, -1);
@@ -321,7 +337,7 @@ void slice_totals::end_batch() {
 size_t slice_totals::memory_bytes() const noexcept {
   size_t n = keys_.memory_bytes() + charge_.bytes();
   for (const auto& m : multisets_)
-    if (m) n += m->table().memory_bytes();
+    if (m) n += m->memory_bytes();
   return n;
 }
 

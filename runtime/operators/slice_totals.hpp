@@ -31,8 +31,8 @@ class slice_totals {
   bool entered(uint32_t id) const noexcept { return id < owner_.size() && owner_[id] != none; }
   /// To be called before totals are read or slices leave, after changed().
   status settle();
-  /// The window leaves a slice, the oldest of its key. Its row is still there.
-  status leave(uint32_t id);
+  /// The window leaves slices, each the oldest of its key. Their rows are still there.
+  status leave(std::span<const uint32_t> ids);
 
   size_t size() const noexcept { return keys_.size(); }
   /// Keys by number, with gaps.
@@ -60,6 +60,7 @@ class slice_totals {
     return static_cast<int64_t>(core_.table().row(id)[slice_word_]);
   }
   uint32_t upsert(uint32_t id);
+  status leave(uint32_t id);
   void grow();
   status add_newer(uint64_t* older, const uint64_t* newer);
   void take_away(uint64_t* from, const uint64_t* what) noexcept;
@@ -101,6 +102,7 @@ class slice_totals {
   std::vector<uint32_t> dirty_keys_;
   std::vector<uint64_t> encoded_, read_;
   std::vector<uint32_t> hashes_, ids_, added_, chain_;
+  std::vector<uint32_t> gone_;  // keys that have no slice any more
   std::vector<uint64_t*> rows_;
   std::deque<std::string> texts_;
   state_charge charge_;

@@ -1,6 +1,6 @@
 // top_n with one row per partition over rows that are only appended (DISTINCT ON, ROW_NUMBER() =
-// 1): a table from the partition's key to the other columns. A batch's rows compete among
-// themselves first, so that a key is written once per batch.
+// 1): a table from the partition's key to the other columns, which are packed, and their sort word.
+// A batch's rows compete among themselves first, so that a key is written once per batch.
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -11,12 +11,15 @@
 #include "runtime/operators/key_ends.hpp"
 #include "runtime/operators/row_order.hpp"
 #include "runtime/operators/state_expiry.hpp"
+#include "runtime/state/packed_row.hpp"
 #include "runtime/state/row_table.hpp"
 
 namespace weir {
 namespace {
 
 constexpr std::string_view first_state = "first";
+constexpr std::string_view texts_state = "texts";
+constexpr uint32_t word_at = 0;  // the sort word within the value; the packed row follows
 constexpr uint32_t run_max = 512;
 
 /// A schema's columns, those of the partition apart.
@@ -28,25 +31,27 @@ struct split_columns {
 class top_1_operator final : public stream_operator {
  public:
   top_1_operator(const top_n_spec& s, const schema& rows, schema_ptr output, split_columns columns,
-                 key_codec keys, key_codec values, row_layout layout, int64_t ttl_us)
+                 key_codec keys, key_codec values, const row_layout& of_values, row_layout layout,
+                 int64_t ttl_us)
       : columns_(std::move(columns)),
         key_codec_(std::move(keys)),
         value_codec_(std::move(values)),
+        packer_(of_values, value_codec_.first_words()),
         layout_(std::move(layout)),
         output_(std::move(output)),
         with_number_(s.with_number),
         expiry_(ttl_us),
         ends_(s.time_column, s.retain_us) {
-    schema of_values;
+    schema value_columns;
     std::vector<order_term> terms;
-    for (auto c : columns_.values) of_values.fields.push_back(rows.fields[c]);
+    for (auto c : columns_.values) value_columns.fields.push_back(rows.fields[c]);
     for (auto t : s.order) {
       const auto keys_size = static_cast<uint32_t>(columns_.keys.size());
       if (columns_.place[t.column] < keys_size) continue;  // equal within a partition
       t.column = columns_.place[t.column] - keys_size;
       terms.push_back(t);
     }
-    order_ = row_order(terms, of_values, value_codec_);
+    order_ = row_order(terms, value_columns, value_codec_);
     if (s.time_column) {
       const auto place = columns_.place[*s.time_column];
       const auto keys_size = static_cast<uint32_t>(columns_.keys.size());
@@ -57,21 +62,32 @@ class top_1_operator final : public stream_operator {
     }
     value_stride_ = 1 + value_codec_.words();
     encoded_.resize(run_max * (1 + std::max(key_codec_.words(), value_codec_.words())));
-    one_.resize(2 * value_stride_);
+    one_.resize(3 * value_stride_);
   }
 
   status open(const operator_context& c) override {
     context_ = c;
     table_.emplace(layout_, c.memory);
+    texts_.open(c.subtask, c.parallelism, c.key_groups);
     charge_ = state_charge(c.memory);
     expiry_.open(c, {&*table_});
     return {};
   }
   status restore(const snapshot_reader& in) override {
+    WEIR_TRY(texts_.restore(in));
     WEIR_TRY(table_->restore(in, first_state, context_.groups));
     WEIR_TRY(ends_.restore(in, context_.groups));
-    if (ends_.on()) table_->for_each([this](uint32_t id) { note_end(id); });
-    return {};
+    status bad;
+    table_->for_each([&](uint32_t id) {
+      if (!bad.ok()) return;
+      auto* row = table_->row(id);
+      bad = packer_.check(table_->packed(row), texts_);
+      if (!bad.ok()) return;
+      scratch_.clear();
+      row[1 + layout_.key_words + word_at] = order_.word(unpack(row, one_.data()));
+      if (ends_.on()) note_end(id);
+    });
+    return bad;
   }
 
   status process_batch(uint16_t, const batch_ptr& in, collector& out) override {
@@ -82,12 +98,12 @@ class top_1_operator final : public stream_operator {
     value_columns_.clear();
     for (auto c : columns_.keys) key_columns_.push_back(b.columns[c]);
     for (auto c : columns_.values) value_columns_.push_back(b.columns[c]);
+    packer_.begin_batch(value_columns_);
     buffer_ref hashes;
     for (uint32_t begin = 0; begin < b.rows; begin += run_max)
       compete(b, begin, std::min<uint32_t>(run_max, b.rows - begin), hashes);
     if (!winners_.empty()) replace(b, out);
-    table_->end_batch();
-    charge_.set(winner_of_.capacity() * 4 + ends_.memory_bytes());
+    end_batch();
     return {};
   }
 
@@ -96,7 +112,7 @@ class top_1_operator final : public stream_operator {
       if (!table_->alive(id)) return;
       if (const auto end = end_of(id); end && ends_.over(*end)) table_->erase(id);
     });
-    table_->end_batch();
+    end_batch();
     return {};
   }
 
@@ -110,6 +126,7 @@ class top_1_operator final : public stream_operator {
   }
 
   status snapshot_begin(snapshot_writer& w) override {
+    texts_.snapshot(w);
     table_->snapshot_begin(w);
     ends_.snapshot(w, context_.groups);
     return {};
@@ -126,6 +143,7 @@ class top_1_operator final : public stream_operator {
   }
   status on_epoch_aborted(epoch e) override {
     table_->on_epoch_aborted(e);
+    texts_.on_epoch_aborted();
     return {};
   }
   size_t state_bytes() const override { return table_->memory_bytes() + charge_.bytes(); }
@@ -137,6 +155,12 @@ class top_1_operator final : public stream_operator {
     uint32_t id, row;  // of the table; physical row of the batch
     bool fresh;        // nothing was there
   };
+
+  void end_batch() {
+    table_->end_batch();
+    scratch_.clear();
+    charge_.set(ends_.memory_bytes() + texts_.memory_bytes());
+  }
 
   void compete(const batch& b, uint32_t begin, uint32_t n, buffer_ref& hashes) {
     for (uint32_t i = 0; i < n; ++i) at_[i] = b.row(begin + i);
@@ -152,45 +176,38 @@ class top_1_operator final : public stream_operator {
     }
     // A row that does not win touches its key all the same.
     table_->refresh(ids_, n);
-    if (winner_of_.size() < table_->rows_end()) {
-      // Doubles, so that growing costs little per row.
-      if (winner_of_.capacity() < table_->rows_end())
-        winner_of_.reserve(std::max<size_t>(2 * winner_of_.capacity(), table_->rows_end()));
-      winner_of_.resize(table_->rows_end(), none);
-    }
     order_.words(value_columns_, at_, n, words_);
     std::fill_n(added_at_, n, false);
     for (uint32_t i : added_) added_at_[i] = true;  // in no order: keys may share a hash
     for (uint32_t i = 0; i < n; ++i) {
       const bool fresh = added_at_[i];
-      auto& place = winner_of_[ids_[i]];
-      if (place != none) {
-        auto& w = winners_[place];
+      // Until the batch is done, a marked row's sort word is the place of its winner instead.
+      uint64_t& there = rows_[i][1 + layout_.key_words + word_at];
+      if (row_table::marked(rows_[i])) {
+        auto& w = winners_[there];
         if (words_[i] > w.word || (words_[i] == w.word && !better(at_[i], w.row))) continue;
         w.word = words_[i];
         w.row = at_[i];
         continue;
       }
       if (!fresh) {
-        const auto* there = value(rows_[i]);
-        const uint64_t word = order_.word(there);
-        if (words_[i] > word) continue;
-        if (words_[i] == word) {
+        if (words_[i] > there) continue;
+        if (words_[i] == there) {
           encode_one(at_[i], one_.data());
-          if (order_.compare(one_.data(), there) >= 0) continue;
+          const auto* other = unpack(rows_[i], one_.data() + 2 * value_stride_);
+          if (order_.compare(one_.data(), other) >= 0) continue;
         }
       }
-      place = static_cast<uint32_t>(winners_.size());
+      there = winners_.size();
+      row_table::set_mark(rows_[i], true);
       winners_.push_back({words_[i], ids_[i], at_[i], fresh});
     }
   }
 
-  static constexpr uint32_t none = UINT32_MAX;
-
   /// What stands in the column by which keys end.
-  std::optional<timestamp_us> end_of(uint32_t id) const {
+  std::optional<timestamp_us> end_of(uint32_t id) {
     const auto* row = table_->row(id);
-    const auto* part = end_is_key_ ? row : value(row);
+    const auto* part = end_is_key_ ? row : unpack(row, one_.data());
     if (*part & end_null_) return {};
     return static_cast<timestamp_us>(part[end_word_]);
   }
@@ -198,7 +215,11 @@ class top_1_operator final : public stream_operator {
     if (const auto end = end_of(id)) ends_.add(id, *end);
   }
 
-  const uint64_t* value(const uint64_t* row) const { return row + 1 + layout_.key_words; }
+  /// The values of a row, whose texts stay as long as the batch.
+  const uint64_t* unpack(const uint64_t* row, uint64_t* to) {
+    packer_.unpack(table_->packed(row), texts_, scratch_, to);
+    return to;
+  }
   void encode_one(uint32_t row, uint64_t* to) const {
     value_codec_.encode(value_columns_, &row, 1, to);
   }
@@ -212,6 +233,7 @@ class top_1_operator final : public stream_operator {
   void replace(const batch& b, collector& out) {
     const size_t words = value_stride_;
     old_.resize(winners_.size() * words);
+    new_.resize(winners_.size() * words);
     by_row_.assign((b.physical_rows + 63) / 64, 0);
     winner_at_.resize(b.physical_rows);
     ids_to_touch_.clear();
@@ -220,7 +242,7 @@ class top_1_operator final : public stream_operator {
       by_row_[w.row >> 6] |= uint64_t{1} << (w.row & 63);
       winner_at_[w.row] = i;
       ids_to_touch_.push_back(w.id);
-      std::memcpy(&old_[i * words], value(table_->row(w.id)), 8 * words);
+      if (!w.fresh) unpack(table_->row(w.id), &old_[i * words]);
     }
     table_->touch(ids_to_touch_.data(), ids_to_touch_.size());
     // Rows are encoded in their order in the batch.
@@ -236,7 +258,6 @@ class top_1_operator final : public stream_operator {
       for (const auto& w : winners_)
         if (w.fresh) note_end(w.id);
     emit(out);
-    for (const auto& w : winners_) winner_of_[w.id] = none;
     winners_.clear();
   }
 
@@ -245,17 +266,12 @@ class top_1_operator final : public stream_operator {
     value_codec_.encode(value_columns_, at_, n, encoded_.data());
     for (uint32_t i = 0; i < n; ++i) {
       const uint64_t* from = &encoded_[i * value_stride_];
-      auto* row = table_->row(winners_[winner_at_[at_[i]]].id);
-      uint64_t* to = row + 1 + layout_.key_words;
-      uint32_t word = 0;
-      for (uint32_t s : layout_.value_strings) {
-        std::memcpy(to + word, from + word, 8 * (s - word));
-        var_ref v;
-        std::memcpy(v.words, from + s, 16);
-        table_->set_string(row, s, v.view());
-        word = s + 2;
-      }
-      std::memcpy(to + word, from + word, 8 * (value_stride_ - word));
+      const uint32_t place = winner_at_[at_[i]];
+      auto* row = table_->row(winners_[place].id);
+      row_table::set_mark(row, false);
+      row[1 + layout_.key_words + word_at] = winners_[place].word;
+      table_->set_packed(row, packer_.pack(from, texts_));
+      std::memcpy(&new_[place * value_stride_], from, 8 * value_stride_);
     }
   }
 
@@ -272,7 +288,7 @@ class top_1_operator final : public stream_operator {
         for (bool after : {false, true}) {
           if (!after && winners_[i].fresh) continue;
           keys_out_.push_back(row);
-          values_out_.push_back(after ? value(row) : &old_[i * value_stride_]);
+          values_out_.push_back(&(after ? new_ : old_)[i * value_stride_]);
           weights_out_.push_back(after ? 1 : -1);
           changes |= !after;
         }
@@ -300,7 +316,8 @@ class top_1_operator final : public stream_operator {
 
   const split_columns columns_;
   const key_codec key_codec_, value_codec_;
-  const row_layout layout_;  // value: the values' header and words, as value_codec_ encodes them
+  row_packer packer_;        // of what value_codec_ encodes
+  const row_layout layout_;  // value: the sort word, which snapshots leave out, and the packed row
   const schema_ptr output_;
   const bool with_number_;
   state_expiry expiry_;
@@ -312,12 +329,13 @@ class top_1_operator final : public stream_operator {
   size_t value_stride_ = 0;
   operator_context context_;
   std::optional<row_table> table_;
+  text_dictionary texts_{texts_state};
   state_charge charge_;
 
-  std::vector<uint32_t> winner_of_;  // by row of the table; none between batches
+  row_scratch scratch_;
   std::vector<winner> winners_;
   std::vector<column_ptr> key_columns_, value_columns_;
-  std::vector<uint64_t> encoded_, one_, old_, by_row_;
+  std::vector<uint64_t> encoded_, one_, old_, new_, by_row_;
   std::vector<uint32_t> added_, winner_at_, ids_to_touch_;
   uint32_t at_[run_max], key_hashes_[run_max], ids_[run_max];
   uint64_t words_[run_max];
@@ -348,11 +366,12 @@ result<operator_ptr> make_top_1(const top_n_spec& s, const schema_ptr& input, sc
   row_layout layout, of_values;
   WEIR_ASSIGN(auto key_codec, key_codec::make(std::move(keys), layout));
   layout.add_value(type_id::int64);
-  for (const auto& t : values) layout.add_value(t.id);
+  layout.transient.push_back(word_at);
+  layout.add_packed();
   if (ttl_us > 0) layout.add_stamp();
   WEIR_ASSIGN(auto value_codec, key_codec::make(std::move(values), of_values));
   return operator_ptr(new top_1_operator(s, *input, std::move(output), std::move(columns),
-                                         std::move(key_codec), std::move(value_codec),
+                                         std::move(key_codec), std::move(value_codec), of_values,
                                          std::move(layout), ttl_us));
 }
 

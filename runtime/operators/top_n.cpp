@@ -44,7 +44,7 @@ status top_n_operator::restore(const snapshot_reader& in) {
 
 std::optional<timestamp_us> top_n_operator::end_of(uint32_t partition) const {
   const uint32_t id = some_row(partition);
-  const auto* row = id == row_table::none ? nullptr : rows_.row(id);
+  const auto* row = id == row_table::none ? nullptr : std::as_const(rows_).row(id);
   if (!row || *row >> (32 + *spec_.time_column) & 1) return {};
   return static_cast<timestamp_us>(row[1 + rows_.codec().word_of(*spec_.time_column)]);
 }
@@ -88,7 +88,7 @@ status top_n_operator::on_watermark(timestamp_us t, collector&) {
       drop(p, gone_);
   });
   if (!final_ && ends_.on()) {
-    for (uint32_t id : gone_) rows_.table().erase(id);
+    for (uint32_t id : gone_) rows_.erase(id);
     gone_.clear();
     rows_.end_batch();
   }
@@ -108,7 +108,7 @@ status top_n_operator::on_processing_time(timestamp_us t, collector&) {
     // The one partition of all rows stays, as an aggregate without keys does.
     bool done = spec_.keys.empty() ||
                 rows_.sweep_partitions(budget, [this](uint32_t p) { drop(p, gone_); });
-    for (uint32_t id : gone_) rows_.table().erase(id);
+    for (uint32_t id : gone_) rows_.erase(id);
     gone_.clear();
     done = done && forget_rows(budget);
     rows_.end_batch();
@@ -125,7 +125,7 @@ result<bool> top_n_operator::drain(collector& out) {
   const size_t end = std::min<size_t>(leaving_row_ + batch_rows_target, leaving_rows_.size());
   for (; leaving_row_ < end; ++leaving_row_) {
     const auto& e = leaving_rows_[leaving_row_];
-    changes_.add(rows_.row(e.id), e.number, e.count, *context_.memory, out);
+    changes_.add(std::as_const(rows_).row(e.id), e.number, e.count, *context_.memory, out);
   }
   if (end < leaving_rows_.size()) return true;
   // Small partitions share batches: their rows stay until those have left.
@@ -134,7 +134,7 @@ result<bool> top_n_operator::drain(collector& out) {
   if (++leaving_at_ < leaving_.size() && changes_.size() < batch_rows_target / 2) return true;
   changes_.flush(*context_.memory, out);
   for (size_t i = 0; i < leaving_at_; ++i) drop(leaving_[i], gone_);
-  for (uint32_t id : gone_) rows_.table().erase(id);
+  for (uint32_t id : gone_) rows_.erase(id);
   leaving_.erase(leaving_.begin(), leaving_.begin() + static_cast<ptrdiff_t>(leaving_at_));
   leaving_at_ = 0;
   gone_.clear();
@@ -145,10 +145,9 @@ result<bool> top_n_operator::drain(collector& out) {
 
 int top_n_operator::compare(const top_entry& a, const top_entry& b) const {
   if (a.id != b.id) {
-    const auto *x = rows_.row(a.id), *y = rows_.row(b.id);
-    const auto u = rows_.order().word(x), v = rows_.order().word(y);
-    if (u != v) return u < v ? -1 : 1;
-    const int c = rows_.order().compare(x, y);
+    if (a.word != b.word) return a.word < b.word ? -1 : 1;
+    const auto& rows = std::as_const(rows_);
+    const int c = rows.order().compare(rows.row(a.id), rows.row(b.id));
     if (c != 0) return c;
   }
   return a.number < b.number ? -1 : a.number > b.number;
@@ -162,7 +161,8 @@ void top_n_operator::difference(std::span<const top_entry> before, collector& ou
   while (i < before.size() || k < after_.size()) {
     const int c = i == before.size() ? 1 : k == after_.size() ? -1 : compare(before[i], after_[k]);
     if (c < 0) {
-      changes_.add(rows_.row(before[i].id), before[i].number, -before[i].count, memory, out);
+      changes_.add(std::as_const(rows_).row(before[i].id), before[i].number, -before[i].count,
+                   memory, out);
       ++i;
     } else if (c > 0) {
       entered_.push_back(after_[k++]);
@@ -170,11 +170,13 @@ void top_n_operator::difference(std::span<const top_entry> before, collector& ou
       auto more = after_[k++];
       more.count -= before[i++].count;
       if (more.count > 0) entered_.push_back(more);
-      if (more.count < 0) changes_.add(rows_.row(more.id), more.number, more.count, memory, out);
+      if (more.count < 0)
+        changes_.add(std::as_const(rows_).row(more.id), more.number, more.count, memory, out);
     }
   }
   // What leaves goes first, so that whoever keeps rows by key sees a place free before it is taken.
-  for (const auto& e : entered_) changes_.add(rows_.row(e.id), e.number, e.count, memory, out);
+  for (const auto& e : entered_)
+    changes_.add(std::as_const(rows_).row(e.id), e.number, e.count, memory, out);
 }
 
 void top_n_operator::emit_changes(collector& out) {
@@ -191,9 +193,8 @@ void top_n_operator::emit_changes(collector& out) {
     row_table::set_mark(rows_.partitions().row(t.partition), false);
     settle(t.partition);
   }
-  auto& table = rows_.table();
   for (uint32_t id : gone_)
-    if (table.alive(id) && rows_.weight(table.row(id)) == 0) table.erase(id);
+    if (rows_.is_gone(id)) rows_.erase(id);
   touched_.clear();
   before_.clear();
   gone_.clear();
@@ -239,7 +240,7 @@ class top_n_ordered final : public top_n_operator {
     const auto offset = static_cast<int64_t>(std::min<uint64_t>(spec_.offset, INT64_MAX));
     walk(partition, [&](const entry& e, int64_t position, int64_t number, int64_t weight) {
       if (spec_.function != rank_function::row_number) {
-        if (number > offset) out.push_back({e.id, spec_.with_number ? number : 0, weight});
+        if (number > offset) out.push_back({e.id, spec_.with_number ? number : 0, weight, e.word});
         return;
       }
       const int64_t first = std::max(position, offset);
@@ -248,9 +249,9 @@ class top_n_ordered final : public top_n_operator {
                           : std::min(position + weight,
                                      static_cast<int64_t>(std::min<uint64_t>(last_, INT64_MAX)));
       if (!spec_.with_number) {
-        if (first < end) out.push_back({e.id, 0, end - first});
+        if (first < end) out.push_back({e.id, 0, end - first, e.word});
       } else {
-        for (int64_t k = first; k < end; ++k) out.push_back({e.id, k + 1, 1});
+        for (int64_t k = first; k < end; ++k) out.push_back({e.id, k + 1, 1, e.word});
       }
     });
   }
@@ -302,7 +303,7 @@ class top_n_ordered final : public top_n_operator {
         if (value[full_word] == 0 || e.word <= value[last_word]) return;
         index_.erase(e);
       }
-      rows_.table().erase(id);
+      rows_.erase(id);
     });
   }
 

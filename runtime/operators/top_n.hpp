@@ -20,6 +20,7 @@ struct top_entry {
   uint32_t id;
   int64_t number;
   int64_t count;
+  uint64_t word;  // row_order's
 };
 
 class top_n_operator : public stream_operator {

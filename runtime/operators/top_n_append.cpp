@@ -1,5 +1,6 @@
 // top_n of row_number over rows that are only appended: each partition has a short sorted list of
-// its best rows. Most rows are worse than the last one, which costs a lookup and a comparison.
+// its best rows. Most rows are worse than the last one, which costs a lookup and a comparison. The
+// rows themselves are packed; lists have their sort words, so only ties look into them.
 #include <cstring>
 
 #include "runtime/operators/top_n.hpp"
@@ -16,31 +17,30 @@ class top_n_append final : public top_n_operator {
 
  protected:
   void restore_row(uint32_t id, uint32_t partition) override {
-    const auto* row = rows_.row(id);
-    const uint64_t word = rows_.order().word(row);
+    const uint64_t word = rows_.order().word(std::as_const(rows_).row(id));
     auto& l = list_of(rows_.partitions().row(partition));
-    for (int64_t n = rows_.weight(row); n > 0 && l.size < keep_; --n)
-      insert(l, place_of(l, word, id), word, id);
+    if (l.size < keep_) insert(l, place_of(l, word, id), word, id);
   }
 
   void add_run(const batch& b) override {
     auto& r = rows_.at_hand();
     rows_.choose([&](uint32_t i) {
+      if (b.weights && b.weight(r.at[i]) <= 0) return false;
       const auto& l = list_of(r.partition_rows[i]);
       return l.size < keep_ || r.words[i] <= l.last;
     });
     if (r.n == 0) return;
     rows_.find_rows(b);
-    for (uint32_t i = 0; i < r.n; ++i)
-      for (int32_t n = b.weight(r.at[i]); n > 0; --n) enter(r, i);
+    for (uint32_t i = 0; i < r.n; ++i) enter(r, i);
+    // Rows of a batch that come several times.
+    if (b.weights) enter_again(b);
     lists_.release_freed();
   }
 
   void drop(uint32_t partition, std::vector<uint32_t>& rows) override {
     auto* row = rows_.partitions().row(partition);
     auto& l = list_of(row);
-    for (uint32_t i = 0; i < l.size; ++i)
-      if (i == 0 || entries(l)[i].id != entries(l)[i - 1].id) rows.push_back(entries(l)[i].id);
+    for (uint32_t i = 0; i < l.size; ++i) rows.push_back(entries(l)[i].id);
     if (l.capacity) lists_.free_later(l.entries, l.capacity * sizeof(entry));
     lists_.release_freed();
     rows_.partitions().erase(partition);
@@ -50,7 +50,7 @@ class top_n_append final : public top_n_operator {
     const auto& l = list_of(rows_.partition_row(partition));
     const auto* e = entries(l);
     for (auto i = static_cast<uint32_t>(spec_.offset); i < l.size; ++i)
-      out.push_back({e[i].id, spec_.with_number ? int64_t{i} + 1 : 0, 1});
+      out.push_back({e[i].id, spec_.with_number ? int64_t{i} + 1 : 0, 1, e[i].word});
   }
   uint32_t some_row(uint32_t partition) const override {
     const auto& l = list_of(rows_.partition_row(partition));
@@ -77,6 +77,7 @@ class top_n_append final : public top_n_operator {
   const list& list_of(const uint64_t* partition_row) const {
     return list_of(const_cast<uint64_t*>(partition_row));
   }
+  const uint64_t* row(uint32_t id) const { return std::as_const(rows_).row(id); }
   static entry* entries(const list& l) { return reinterpret_cast<entry*>(l.entries); }
 
   /// Where a row belongs; equal ones stand together.
@@ -87,8 +88,7 @@ class top_n_append final : public top_n_operator {
       const uint32_t middle = (low + high) / 2;
       const auto& m = e[middle];
       const bool before =
-          m.word != word ? m.word < word
-                         : m.id != id && rows_.order().compare(rows_.row(m.id), rows_.row(id)) < 0;
+          m.word != word ? m.word < word : rows_.order().compare(row(m.id), row(id)) < 0;
       if (before)
         low = middle + 1;
       else
@@ -117,17 +117,23 @@ class top_n_append final : public top_n_operator {
     auto& l = list_of(r.partition_rows[i]);
     const uint32_t at = place_of(l, r.words[i], r.ids[i]);
     if (at == keep_) {
-      if (rows_.weight(r.rows[i]) == 0) gone(r.ids[i]);
+      gone(r.ids[i]);
       return;
     }
     note(r.partitions[i], r.partition_rows[i]);
-    if (l.size == keep_) {
-      const uint32_t last = entries(l)[--l.size].id;
-      rows_.table().touch(last);
-      if (--rows_.weight(rows_.row(last)) == 0) gone(last);
-    }
+    if (l.size == keep_) gone(entries(l)[--l.size].id);
     insert(l, at, r.words[i], r.ids[i]);
-    ++rows_.weight(r.rows[i]);
+  }
+
+  /// The rows of the run once more for each that their weight counts besides the first.
+  void enter_again(const batch& b) {
+    auto& r = rows_.at_hand();
+    for (int32_t n = 2; r.n > 0; ++n) {
+      rows_.choose([&](uint32_t i) { return b.weight(r.at[i]) >= n; });
+      if (r.n == 0) return;
+      rows_.find_rows(b);
+      for (uint32_t i = 0; i < r.n; ++i) enter(r, i);
+    }
   }
 
   const uint32_t keep_;
@@ -138,7 +144,7 @@ class top_n_append final : public top_n_operator {
 
 result<operator_ptr> make_append_top_n(const top_n_spec& s, const schema_ptr& input,
                                        schema_ptr output, int64_t ttl_us) {
-  WEIR_ASSIGN(auto rows, partitioned_rows::make(*input, s.keys, s.order, 3, ttl_us));
+  WEIR_ASSIGN(auto rows, partitioned_rows::make(*input, s.keys, s.order, 3, ttl_us, 0, true));
   return operator_ptr(new top_n_append(s, std::move(output), std::move(rows)));
 }
 

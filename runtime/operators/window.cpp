@@ -2,6 +2,7 @@
 // end of its slice for an aggregate that makes windows of slices. Sessions of rows, which take
 // state, are in session_rows.cpp.
 #include "runtime/column/builder.hpp"
+#include "runtime/column/runs.hpp"
 #include "runtime/operators/builtin.hpp"
 #include "runtime/plan/windows.hpp"
 
@@ -17,6 +18,7 @@ class time_reader {
   }
   int64_t operator[](uint32_t i) const { return places_ ? values_[places_[i]] : values_[i]; }
   const column& source() const { return c_; }
+  bool plain() const { return !places_; }
 
  private:
   const column& c_;
@@ -35,6 +37,13 @@ std::shared_ptr<column> time_column(uint32_t n, buffer_ref validity, memory_pool
 
 bool in_range(int64_t t) {
   return t > -window_time_max && t < window_time_max;
+}
+
+/// Whether the times of all physical rows are known to lie in [begin, begin + width), those that do
+/// not count too.
+bool all_times_within(const time_reader& t, uint32_t n, int64_t begin, int64_t width) {
+  return t.plain() &&
+         all_within(t.source().data<int64_t>(), n, begin, static_cast<uint64_t>(width));
 }
 
 /// The validity of the times; a copy where a time is beyond what windows can have.
@@ -77,6 +86,27 @@ class tumble_operator final : public stream_operator {
   status process_batch(uint16_t, const batch_ptr& in, collector& out) override {
     const time_reader t(*in, time_column_);
     const uint32_t n = in->physical_rows;
+    auto columns = in->columns;
+    if (n > 0 && !all_times_within(t, n, static_cast<int64_t>(window_), size_))
+      window_ = window_of(t[0]);
+    if (all_times_within(t, n, static_cast<int64_t>(window_), size_)) {
+      const auto start = static_cast<int64_t>(window_);
+      columns.push_back(starts_.get(start, n, t.source().validity, *memory_));
+      const auto end = static_cast<int64_t>(window_ + static_cast<uint64_t>(size_));
+      columns.push_back(ends_.get(end, n, t.source().validity, *memory_));
+    } else {
+      add_bounds(t, n, columns);
+    }
+    out.emit(with_columns(*in, output_, std::move(columns)));
+    return {};
+  }
+
+ private:
+  uint64_t window_of(int64_t t) const {
+    const int64_t rest = t % size_;
+    return static_cast<uint64_t>(t) - static_cast<uint64_t>(rest < 0 ? rest + size_ : rest);
+  }
+  void add_bounds(const time_reader& t, uint32_t n, std::vector<column_ptr>& columns) {
     auto start = time_column(n, t.source().validity, *memory_);
     auto end = time_column(n, t.source().validity, *memory_);
     auto* s = start->values.mutable_as<int64_t>();
@@ -86,27 +116,22 @@ class tumble_operator final : public stream_operator {
     uint64_t open = window_;
     for (uint32_t i = 0; i < n; ++i) {
       const int64_t v = t[i];
-      if (static_cast<uint64_t>(v) - open >= size) [[unlikely]] {
-        int64_t rest = v % size_;
-        open = static_cast<uint64_t>(v) - static_cast<uint64_t>(rest < 0 ? rest + size_ : rest);
-      }
+      if (static_cast<uint64_t>(v) - open >= size) [[unlikely]]
+        open = window_of(v);
       s[i] = static_cast<int64_t>(open);
       e[i] = static_cast<int64_t>(open + size);
     }
     window_ = open;
-    auto columns = in->columns;
     columns.push_back(std::move(start));
     columns.push_back(std::move(end));
-    out.emit(with_columns(*in, output_, std::move(columns)));
-    return {};
   }
 
- private:
   uint32_t time_column_;
   int64_t size_;
   schema_ptr output_;
   memory_pool* memory_ = nullptr;
-  uint64_t window_ = 0;  // start of the window of the last row
+  constant_times starts_, ends_;  // of batches that lie in one window
+  uint64_t window_ = 0;           // start of the window of the last row
 };
 
 /// Ends of the rows' slices, in the order of the rows.
@@ -115,7 +140,12 @@ class slicer {
   explicit slicer(const window_shape& s)
       : shape_(s), width_(slice_width(s)), end_(slice_end(s, 0)) {}
 
-  std::shared_ptr<column> operator()(const time_reader& t, uint32_t n, memory_pool& memory) {
+  column_ptr operator()(const time_reader& t, uint32_t n, memory_pool& memory) {
+    if (n > 0 && in_range(t[0]) && !all_times_within(t, n, end_ - width_, width_))
+      end_ = slice_end(shape_, t[0]);
+    if (in_range(end_ - width_) && in_range(end_ - 1) &&
+        all_times_within(t, n, end_ - width_, width_))
+      return ends_.get(end_, n, t.source().validity, memory);
     auto c = time_column(n, window_validity(t, n, memory), memory);
     auto* e = c->values.mutable_as<int64_t>();
     // As in tumble: one comparison for most rows.
@@ -135,6 +165,7 @@ class slicer {
   window_shape shape_;
   int64_t width_;
   int64_t end_;
+  constant_times ends_;  // of batches that lie in one slice
 };
 
 class slice_operator final : public stream_operator {
@@ -224,7 +255,7 @@ class expand_operator final : public stream_operator {
   int64_t count_;
   memory_pool* memory_ = nullptr;
   batch_ptr in_;  // on its way out
-  std::shared_ptr<column> ends_;
+  column_ptr ends_;
   int64_t at_ = 0;  // which of each row's windows is next
 };
 

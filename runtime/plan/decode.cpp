@@ -324,6 +324,7 @@ result<operator_spec> get_custom(wire::Custom::Reader r) {
   custom_spec s;
   s.library = text(r.getLibrary());
   s.class_name = text(r.getClassName());
+  s.content = text(r.getContent());
   WEIR_ASSIGN(s.parameters, get_options(r.getParameters()));
   WEIR_ASSIGN(s.keys, get_numbers(r.getKeys()));
   auto sides = r.getSideOutputs();

@@ -214,6 +214,7 @@ struct spec_encoder {
     auto o = b.initCustom();
     o.setLibrary(kj_text(s.library));
     o.setClassName(kj_text(s.class_name));
+    if (!s.content.empty()) o.setContent(kj_text(s.content));
     put(o.initParameters(list_size(s.parameters.size())), s.parameters);
     put(o.initKeys(list_size(s.keys.size())), s.keys);
     auto sides = o.initSideOutputs(list_size(s.side_outputs.size()));

@@ -5,6 +5,10 @@
 
 namespace weir {
 
+bool is_content_hash(std::string_view s) noexcept {
+  return s.size() == 64 && s.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
 const char* kind_name(const operator_spec& spec) noexcept {
   static constexpr const char* names[] = {
       "source", "sink",   "filter", "project", "flat_map", "aggregate", "union", "distinct",

@@ -147,11 +147,16 @@ inline size_t visible_calls(const aggregate_spec& s) noexcept {
 struct union_spec {};
 struct distinct_spec {};  // over all columns
 struct custom_spec {
-  std::string library;  // path of the shared library, absolute
+  std::string library;  // path of the shared library, absolute; with `content` only for people
   std::string class_name;
   option_map parameters;
   std::vector<uint32_t> keys;            // key columns of its (first) input; none = not keyed
   std::vector<schema_ptr> side_outputs;  // ports 1...
+  /// SHA-256 of the library in hexadecimal: a node fetches what it lacks by that. Empty: `library`
+  /// is where it is.
+  std::string content = {};
+  /// Where the library with that content is on this machine. Not part of a plan on the wire.
+  std::string local = {};
 };
 /// Event-time windows over a timestamp column: adds window_start and window_end; a row of several
 /// windows becomes several rows. With `slices` it adds one column instead, the end of the row's
@@ -386,6 +391,8 @@ const char* function_name(rank_function) noexcept;       // "row_number", ...
 const char* to_string(window_kind) noexcept;             // "tumble", "hop", ...
 const char* to_string(delivery_mode) noexcept;           // "exactly-once", ...
 const char* to_string(error_policy) noexcept;            // "fail", "skip", "dead_letter"
+/// Whether it is the SHA-256 of something, in lower-case hexadecimal.
+bool is_content_hash(std::string_view) noexcept;
 /// Schema of an operator's output port; none where it has no such port.
 schema_ptr output_of(const operator_node&, uint16_t port);
 /// Schemas of an operator's inputs, in order of to_port.

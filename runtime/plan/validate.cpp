@@ -284,6 +284,8 @@ struct spec_checker {
   }
   status operator()(const custom_spec& s) const {
     if (s.class_name.empty()) return bad(n, "names no class");
+    if (!s.content.empty() && !is_content_hash(s.content))
+      return bad(n, "'" + s.content + "' is not the SHA-256 of a library");
     WEIR_TRY(check_columns(n, s.keys, *in[0], "key"));
     for (const auto& o : s.side_outputs) WEIR_TRY(check_schema(n, o, "side output"));
     return {};

@@ -230,21 +230,28 @@ uint64_t lmdb_environment::file_bytes() const {
   return static_cast<uint64_t>(st.st_size);
 }
 
-bool lmdb_environment::disk_is_full() const {
+size_t lmdb_environment::room() const {
+  MDB_envinfo info;
+  MDB_stat stat;
+  if (mdb_env_info(env_, &info) != 0 || mdb_env_stat(env_, &stat) != 0) return 0;
+  const size_t used = (info.me_last_pgno + 1) * stat.ms_psize;
+  return info.me_mapsize > used ? info.me_mapsize - used : 0;
+}
+
+bool lmdb_environment::disk_has(uint64_t bytes) const {
   struct statvfs v;
-  if (::statvfs(directory_.c_str(), &v) == 0 &&
-      uint64_t{v.f_bavail} * v.f_frsize < nearly_full_bytes)
-    return true;
+  if (::statvfs(directory_.c_str(), &v) == 0 && uint64_t{v.f_bavail} * v.f_frsize < bytes)
+    return false;
   rlimit limit;
-  return ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
-         file_bytes() + nearly_full_bytes > limit.rlim_cur;
+  return ::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||
+         file_bytes() + bytes <= limit.rlim_cur;
 }
 
 error lmdb_environment::failure(int rc, std::string_view what) const {
   std::string m = "cannot " + std::string(what) + " " + options_.what + " '" + directory_ + "': ";
   bool full = rc == ENOSPC || rc == EDQUOT || rc == EFBIG;
   // LMDB reports a write that came up short as EIO.
-  if (rc == EIO && disk_is_full()) full = true;
+  if (rc == EIO && !disk_has(nearly_full_bytes)) full = true;
   if (full)
     return {errc::no_space,
             m + "no space left; free space on its file system (" + options_.when_full + ")"};

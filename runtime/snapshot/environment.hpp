@@ -78,7 +78,11 @@ class lmdb_environment : public std::enable_shared_from_this<lmdb_environment> {
   MDB_dbi chunks = 0;   // chunk id (u64) -> bytes
   const std::string& directory() const noexcept { return directory_; }
   uint64_t file_bytes() const;
+  /// Bytes of the map behind the last page that was ever used.
+  size_t room() const;
   uint64_t map_bytes() const noexcept { return options_.map_bytes; }
+  /// Whether the file may grow by as much, as far as its file system and limits say.
+  bool disk_has(uint64_t bytes) const;
 
  private:
   lmdb_environment() = default;
@@ -86,7 +90,6 @@ class lmdb_environment : public std::enable_shared_from_this<lmdb_environment> {
   status create(const std::string& path);
   status open_databases(MDB_txn*, unsigned flags);
   int grow();
-  bool disk_is_full() const;
 
   std::string directory_;
   environment_options options_;

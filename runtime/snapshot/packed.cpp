@@ -104,7 +104,7 @@ void put_bytes(std::vector<std::byte>& to, const void* from, size_t n) {
 record_layout packed_layout::records() const noexcept {
   for (const auto* part : {&key, &value})
     for (auto k : *part)
-      if (k == packed_kind::text) return record_layout::variable();
+      if (has_bytes(k)) return record_layout::variable();
   const size_t key_bytes = 4 + 8 * (key.size() - 1), value_bytes = 8 * value.size();
   if (std::max(key_bytes, value_bytes) >= record_layout::variable_size)
     return record_layout::variable();
@@ -129,7 +129,7 @@ void packed_writer::upsert_record(std::span<const std::byte> key,
                  size_t mask_columns) {
     const std::byte* p = bytes.data();
     for (size_t c = 0; c < kinds.size(); ++c, ++out) {
-      const bool text_column = kinds[c] == packed_kind::text;
+      const bool text_column = has_bytes(kinds[c]);
       const size_t n = c < mask_columns || text_column ? 4 : 8;
       *out = 0;
       std::memcpy(out, p, n);
@@ -219,7 +219,7 @@ result<packed_reader> packed_reader::open(std::span<const std::byte> chunk) {
     return r.damaged("is too short for its columns").err();
   r.layout_.key.clear();
   for (size_t c = 0; c < columns; ++c) {
-    if (chunk[c] > std::byte{1} || (c == 0 && chunk[c] != std::byte{0}))
+    if (chunk[c] > std::byte{2} || (c == 0 && chunk[c] != std::byte{0}))
       return r.damaged("has a column of an unknown kind").err();
     (c < h.key_columns ? r.layout_.key : r.layout_.value)
         .push_back(static_cast<packed_kind>(chunk[c]));
@@ -284,7 +284,7 @@ result<bool> packed_reader::next(block& out) {
   for (size_t c = 0; c < out.columns; ++c) {
     uint64_t* to = &words_[c * block_rows_max];
     if (!unpack_column(h.rows, to)) return damaged("ends within a column").err();
-    if (layout_.kind(c) != packed_kind::text) continue;
+    if (!has_bytes(layout_.kind(c))) continue;
     for (uint32_t i = 0; i < h.rows; ++i) {
       if (to[i] > text_left) return damaged("has texts that are longer than their bytes").err();
       text_left -= to[i];
@@ -304,7 +304,7 @@ std::vector<std::byte> packed_reader::records_of(const block& b, std::vector<siz
     for (size_t c = 0; c < b.columns; ++c) {
       if (c == layout_.key.size()) ends.push_back(bytes.size());
       const uint64_t v = b.column(c)[i];
-      const bool is_text = layout_.kind(c) == packed_kind::text;
+      const bool is_text = has_bytes(layout_.kind(c));
       put_bytes(bytes, &v, c == 0 || is_text ? 4 : 8);
       if (!is_text) continue;
       put_bytes(bytes, text, v);

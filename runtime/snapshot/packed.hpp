@@ -8,7 +8,7 @@
 //   blocks  u16 rows, u8 what (0 upserts, 1 deletes, of which only key columns are there), u8 0,
 //           u32 bytes of text, the texts row by row; then per column
 //           u8 (width | base bytes << 4), the base (sign-extended), rows x width bytes.
-//           A column of texts has their lengths.
+//           A column of texts, or of packed rows, has their lengths.
 // One thread's.
 #pragma once
 
@@ -25,7 +25,14 @@
 namespace weir {
 
 /// The numbers are part of the format.
-enum class packed_kind : uint8_t { word = 0, text = 1 };
+enum class packed_kind : uint8_t {
+  word = 0,
+  text = 1,
+  row = 2,  // bytes as a text's, in the form of runtime/state/packed_row.hpp
+};
+inline constexpr bool has_bytes(packed_kind k) noexcept {
+  return k != packed_kind::word;
+}
 
 struct packed_layout {
   std::vector<packed_kind> key{packed_kind::word};  // the null mask first

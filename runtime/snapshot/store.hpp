@@ -23,6 +23,9 @@ struct snapshot_options {
   /// A key group is folded when its deltas exceed this share of its base and this many bytes.
   double fold_ratio = 0.5;
   uint64_t fold_bytes_min = 4 << 10;
+  /// Chunks of an epoch under way that wait in memory; beyond it they go to the disk before the
+  /// commit, which then names them.
+  size_t staged_bytes_max = 32 << 20;
   /// Off: for tests; a commit then survives a kill but no power loss.
   bool sync = true;
   /// Looks on, while another process may hold the store, or at a copy of the folder. Sees the state
@@ -70,6 +73,7 @@ struct verify_report {
 struct store_usage {
   uint64_t file_bytes = 0, map_bytes = 0;
   uint64_t live_chunks = 0, live_bytes = 0;
+  uint64_t orphans = 0;  // chunks of epochs that were given up, until the next write
 };
 
 class snapshot_store {
@@ -82,14 +86,15 @@ class snapshot_store {
   snapshot_store& operator=(const snapshot_store&) = delete;
 
   // -- writing -------------------------------------------------------------------------------
-  /// Stages a chunk of an epoch that is under way; nothing reaches the disk before commit(). A
+  /// Stages a chunk of an epoch that is under way; nothing of it is found again without commit(). A
   /// chunk that carries a checksum (a copy from another node) is checked.
   status put(const snapshot_key&, epoch, state_chunk);
   status put(const snapshot_key&, epoch, std::vector<state_chunk>);
   /// Makes the epoch durable in one transaction. On any failure the epoch is aborted, and with
   /// errc::no_space the next one works when space is back. Epochs of a job grow; what the manifest
-  /// leaves out (an operator, subtasks beyond its parallelism) loses its state.
-  status commit(snapshot_manifest);
+  /// leaves out (an operator, subtasks beyond its parallelism) loses its state; `anew`: so does all
+  /// that the epoch does not write.
+  status commit(snapshot_manifest, bool anew = false);
   /// Drops what was staged.
   void abort(const snapshot_key&, epoch);
   /// Forgets the epochs after `e`: must precede the first commit of a job that was restored from an

@@ -16,8 +16,17 @@ namespace weir {
 /// The number of the format of what is in the databases; another one is refused.
 inline constexpr uint32_t store_format = 1;
 
+/// A chunk of an epoch that is under way. With a number it is on the disk already, and what it was
+/// measured to be is all that is left of it in memory.
+struct staged_chunk {
+  state_chunk chunk;
+  chunk_entry entry;
+};
 struct staged_epoch {
-  std::vector<state_chunk> chunks;
+  std::vector<staged_chunk> chunks;
+  size_t on_disk = 0;  // of the chunks, from the first one on
+  size_t bytes = 0;    // of the others
+  bool stays = false;  // those stay in memory until the commit
 };
 
 struct snapshot_store::impl {
@@ -27,6 +36,8 @@ struct snapshot_store::impl {
   memory_pool own_pool;
   std::map<snapshot_key, job_entry> jobs;
   std::map<std::pair<snapshot_key, uint64_t>, staged_epoch> staged;
+  /// Numbers of chunks on the disk that no epoch will name; the next write removes them.
+  std::vector<uint64_t> orphans;
   /// Index entries and names that could not be read; the epochs that miss them are unsound.
   std::vector<std::string> damage;
   /// Chains that could not be folded (damaged, or opaque bytes), by their oldest chunk: not tried
@@ -45,13 +56,20 @@ struct snapshot_store::impl {
   status load_all_records();
   status load_format(MDB_txn*);
   status load_names(MDB_txn*, std::map<uint32_t, job_entry*>&, std::map<uint32_t, state_entry*>&);
-  status load_index(MDB_txn*, const std::map<uint32_t, state_entry*>&);
+  status load_index(MDB_txn*, const std::map<uint32_t, state_entry*>&,
+                    std::vector<uint64_t>& indexed);
   status load_epochs(MDB_txn*, const std::map<uint32_t, job_entry*>&);
   void check_views();
+  status find_orphans(MDB_txn*, const std::vector<uint64_t>& indexed);
 
   // store.cpp
   status writable() const;
+  /// Writes, and removes orphans.
   status apply(const std::function<int(MDB_txn*)>& body);
+  /// Chunks that wait go to the disk. Nothing names them until the epoch is committed.
+  void spill(staged_epoch&);
+  /// What is on the disk of it is an orphan.
+  void give_up(const staged_epoch&);
   status drop_epochs(job_entry&, uint64_t from, bool job_too);
 
   // store_read.cpp

@@ -121,9 +121,11 @@ status snapshot_store::impl::load_all_records() {
   std::map<uint32_t, state_entry*> state_numbers;
   WEIR_TRY(load_format(l->txn()));
   WEIR_TRY(load_names(l->txn(), job_numbers, state_numbers));
-  WEIR_TRY(load_index(l->txn(), state_numbers));
+  std::vector<uint64_t> indexed;
+  WEIR_TRY(load_index(l->txn(), state_numbers, indexed));
   WEIR_TRY(load_epochs(l->txn(), job_numbers));
   check_views();
+  WEIR_TRY(find_orphans(l->txn(), indexed));
   if (options.read_only) pinned = std::move(l);
   return {};
 }
@@ -182,11 +184,13 @@ status snapshot_store::impl::load_names(MDB_txn* txn, std::map<uint32_t, job_ent
 }
 
 status snapshot_store::impl::load_index(MDB_txn* txn,
-                                        const std::map<uint32_t, state_entry*>& state_numbers) {
+                                        const std::map<uint32_t, state_entry*>& state_numbers,
+                                        std::vector<uint64_t>& indexed) {
   int rc = each_record(txn, environment->index, "", [&](auto key, auto value) {
     chunk_entry c;
     uint64_t id = 0;
     if (key.size() == sizeof id) std::memcpy(&id, key.data(), sizeof id);
+    indexed.push_back(id);
     next_chunk = std::max(next_chunk, id + 1);
     bool sound = key.size() == sizeof id && value.size() == sizeof c;
     if (sound) std::memcpy(&c, value.data(), sizeof c);
@@ -255,6 +259,27 @@ void snapshot_store::impl::check_views() {
                      std::to_string(entry.view_chunks) + " found)";
       for (const auto& d : damage) entry.damage += "; " + d;
     }
+}
+
+/// Chunks of an epoch that the process did not live to commit. Where something is damaged nothing
+/// is removed: a chunk may be without its entry for that reason.
+status snapshot_store::impl::find_orphans(MDB_txn* txn, const std::vector<uint64_t>& indexed) {
+  if (options.read_only) return {};
+  auto next = indexed.begin();
+  int rc = each_record(txn, environment->chunks, "", [&](auto key, auto) {
+    uint64_t id = 0;
+    if (key.size() != sizeof id) return;
+    std::memcpy(&id, key.data(), sizeof id);
+    next_chunk = std::max(next_chunk, id + 1);
+    next = std::find_if(next, indexed.end(), [id](uint64_t i) { return i >= id; });
+    if (next == indexed.end() || *next != id) orphans.push_back(id);
+  });
+  if (rc != 0) return environment->failure(rc, "read");
+  bool sound = damage.empty();
+  for (const auto& [key, job] : jobs)
+    for (const auto& [e, entry] : job.epochs) sound = sound && entry.damage.empty();
+  if (!sound) orphans.clear();
+  return {};
 }
 
 }  // namespace weir

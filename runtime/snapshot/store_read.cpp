@@ -227,6 +227,7 @@ store_usage snapshot_store::usage() const {
   store_usage u;
   u.file_bytes = impl_->environment->file_bytes();
   u.map_bytes = impl_->environment->map_bytes();
+  u.orphans = impl_->orphans.size();
   for (const auto& [key, job] : impl_->jobs)
     each_chain(job, [&](const state_entry&, const chunk_chain& chain, bool) {
       for (const auto& c : chain) {

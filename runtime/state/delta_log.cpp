@@ -20,6 +20,7 @@ packed_layout packed_layout_of(const row_layout& l) {
   };
   add(p.key, l.key_words, l.key_strings);
   add(p.value, l.value_words, l.value_strings);
+  if (l.packed()) p.value[l.packed_word] = packed_kind::row;
   return p;
 }
 
@@ -45,12 +46,13 @@ uint64_t* delta_log::write_part(packed_writer& w, uint64_t* out, const uint64_t*
   return out;
 }
 
-void delta_log::upsert(uint32_t group, const uint64_t* row, bool fresh) {
+void delta_log::upsert(uint32_t group, const uint64_t* row, std::string_view packed, bool fresh) {
   packed_writer& w = writer_of(group);
   uint64_t* out = w.upsert(fresh);
   *out = *row >> 32;
   uint64_t* value = write_part(w, out + 1, row + 1, layout_.key_words, layout_.key_strings);
   write_part(w, value, row + 1 + layout_.key_words, layout_.value_words, layout_.value_strings);
+  if (layout_.packed()) value[layout_.packed_word] = w.text(packed);
   for (uint32_t t : layout_.transient) value[t] = 0;
 }
 

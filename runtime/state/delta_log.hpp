@@ -25,9 +25,9 @@ class delta_log {
 
   /// A snapshot begins; buffers come from `memory` until it ends. `whole`: it will have every row.
   void begin(memory_pool& memory, bool whole);
-  /// Appends a row (header word included) or the tombstone of one. `fresh`: no earlier chunk has
-  /// it.
-  void upsert(uint32_t group, const uint64_t* row, bool fresh);
+  /// Appends a row (header word included; its packed bytes, if it has any) or the tombstone of one.
+  /// `fresh`: no earlier chunk has it.
+  void upsert(uint32_t group, const uint64_t* row, std::string_view packed, bool fresh);
   void erase(uint32_t group, const uint64_t* row);
   /// Hands chunks that are full to the writer; with `all`, the rest too.
   void put(snapshot_writer&, std::string_view state, bool all);

@@ -14,6 +14,12 @@ namespace {
 
 constexpr size_t huge_page_bytes = 2u << 20;
 
+uint32_t used_of_four(const uint64_t* slots) noexcept {
+  const auto four = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(slots));
+  return 4 - static_cast<uint32_t>(std::popcount(static_cast<uint32_t>(_mm256_movemask_pd(
+                 _mm256_castsi256_pd(_mm256_cmpeq_epi64(four, _mm256_setzero_si256()))))));
+}
+
 }  // namespace
 
 block_pool::block_pool(size_t block_bytes, size_t blocks_per_region)
@@ -81,7 +87,13 @@ void hash_index::clear() {
     size_ = 0;
     return;
   }
+  release();
+}
+
+void hash_index::release() {
+  ++generation_;
   segments_.clear();
+  directory_ = {};
   pool_.clear();
   small_bytes_ = 0;
   size_ = 0;
@@ -190,19 +202,35 @@ void hash_index::grow(uint32_t hash) {
 
 void hash_index::erase(uint32_t hash, uint32_t row) noexcept {
   const entry& e = directory_[uint64_t{hash} >> shift_];
-  uint64_t wanted = uint64_t{hash} << 32 | (row + 1);
+  const uint64_t wanted = uint64_t{hash} << 32 | (row + 1);
   uint32_t s = hash & home_mask_;
-  while (e.slots[s] != wanted) {
-    weir_assert(e.slots[s] != 0, "a state row is missing in its index");
-    s = (s + 1) & mask_;
+  const auto same = static_cast<uint32_t>(_mm256_movemask_pd(_mm256_castsi256_pd(
+      _mm256_cmpeq_epi64(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(e.slots + s)),
+                         _mm256_set1_epi64x(static_cast<long long>(wanted))))));
+  if (same != 0) [[likely]] {
+    s += static_cast<uint32_t>(std::countr_zero(same));
+  } else {
+    while (e.slots[s] != wanted) {
+      weir_assert(e.slots[s] != 0, "a state row is missing in its index");
+      s = (s + 1) & mask_;
+    }
   }
-  // Backward shift: close the gap with later entries whose home lies at or before it.
+  // Four slots from a home on that have an empty one are filled from the front, and nothing that
+  // begins there or before lies behind them: the last of the four takes the gap.
   uint32_t gap = s;
-  for (uint32_t t = (s + 1) & mask_; e.slots[t] != 0; t = (t + 1) & mask_) {
-    uint32_t home = static_cast<uint32_t>(e.slots[t] >> 32) & home_mask_;
-    if (((t - home) & mask_) >= ((t - gap) & mask_)) {
-      e.slots[gap] = e.slots[t];
-      gap = t;
+  const uint32_t four = s & home_mask_;
+  const uint32_t used = used_of_four(e.slots + four);
+  if (used < 4) [[likely]] {
+    gap = four + used - 1;
+    e.slots[s] = e.slots[gap];
+  } else {
+    // Backward shift: close the gap with later entries whose home lies at or before it.
+    for (uint32_t t = (s + 1) & mask_; e.slots[t] != 0; t = (t + 1) & mask_) {
+      uint32_t home = static_cast<uint32_t>(e.slots[t] >> 32) & home_mask_;
+      if (((t - home) & mask_) >= ((t - gap) & mask_)) {
+        e.slots[gap] = e.slots[t];
+        gap = t;
+      }
     }
   }
   e.slots[gap] = 0;

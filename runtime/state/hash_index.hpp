@@ -40,6 +40,8 @@ class hash_index {
   static constexpr uint32_t none = 0xffff'ffff;
 
   hash_index();
+  /// Forgets all rows and gives the memory back; clear() may keep it.
+  void release();
   hash_index(const hash_index&) = delete;
   hash_index& operator=(const hash_index&) = delete;
 

@@ -17,8 +17,15 @@ struct row_layout {
   /// Words of the value that mean nothing in a snapshot, where they are 0. No string comes before.
   std::vector<uint32_t> transient;
   bool stamped = false;  // the value's last word says when the row was touched last
+  /// The rows have no key of their own: theirs is a number that the table gives
+  /// (row_table::append), and nothing looks them up.
+  bool numbered = false;
+  static constexpr uint32_t no_word = UINT32_MAX;
+  /// Word of the value that refers to a packed row (packed_row.hpp). Values have no strings then.
+  uint32_t packed_word = no_word;
 
-  bool fixed() const noexcept { return key_strings.empty() && value_strings.empty(); }
+  bool packed() const noexcept { return packed_word != no_word; }
+  bool fixed() const noexcept { return key_strings.empty() && value_strings.empty() && !packed(); }
   uint32_t row_bytes() const noexcept { return 8 * (1 + key_words + value_words); }
   /// Bytes of a record of a fixed layout: the null mask and the key; the value.
   uint32_t record_key_bytes() const noexcept { return 4 + 8 * key_words; }
@@ -28,6 +35,11 @@ struct row_layout {
   uint32_t add_key(type_id t) { return add(t, key_words, key_strings); }
   uint32_t add_value(type_id t) { return add(t, value_words, value_strings); }
 
+  void add_packed() { packed_word = add_value(type_id::int64); }
+  void make_numbered() {
+    add_key(type_id::int64);
+    numbered = true;
+  }
   /// After all values.
   void add_stamp() {
     add_value(type_id::int64);

@@ -38,7 +38,7 @@ class row_restore {
     last_group_ = group;
     if (packed_reader::is_packed(bytes)) return packed(group, bytes);
     WEIR_ASSIGN(auto r, record_reader::open(bytes));
-    if (r.layout().is_fixed() != l_.fixed() ||
+    if (l_.packed() || r.layout().is_fixed() != l_.fixed() ||
         (l_.fixed() && (r.layout().key_size != l_.record_key_bytes() ||
                         r.layout().value_size != l_.record_value_bytes())))
       return other_shape();
@@ -58,7 +58,11 @@ class row_restore {
     return visited;
   }
   void end() {
-    t_.durable_ = t_.index_.size();
+    t_.durable_ = t_.rows_;
+    if (l_.numbered) {
+      t_.indexed_ = false;
+      t_.index_.release();
+    }
     t_.arena_.release_freed();
     t_.end_batch();
   }
@@ -111,8 +115,12 @@ class row_restore {
       // Texts stand row by row, those of the key before those of the value.
       for (uint32_t i = 0; i < b.rows; ++i) {
         packed_key(b, i, &keys_[i * stride]);
-        packed_part(b, i, key_columns, l_.value_words, l_.value_strings,
-                    values_.data() + size_t{i} * l_.value_words);
+        uint64_t* value = values_.data() + size_t{i} * l_.value_words;
+        packed_part(b, i, key_columns, l_.value_words, l_.value_strings, value);
+        if (l_.packed()) {
+          bytes_[i] = {text_, value[l_.packed_word]};
+          text_ += bytes_[i].size();
+        }
       }
     }
     t_.hash(keys_.data(), b.rows, hashes_);
@@ -121,14 +129,23 @@ class row_restore {
     for (uint32_t i = 0; i < b.rows; ++i) {
       row_table::set_group(rows_[i], group);
       *rows_[i] |= row_table::flag_durable;
+      if (l_.numbered) t_.next_number_ = std::max(t_.next_number_, rows_[i][1] + 1);
     }
     if (!texts) {
       for (size_t w = 0; w < l_.value_words; ++w)
         for (uint32_t i = 0; i < b.rows; ++i) rows_[i][stride + w] = b.column(key_columns + w)[i];
       return;
     }
-    for (uint32_t i = 0; i < b.rows; ++i)
-      set_value(rows_[i] + stride, values_.data() + size_t{i} * l_.value_words);
+    for (uint32_t i = 0; i < b.rows; ++i) {
+      uint64_t* value = values_.data() + size_t{i} * l_.value_words;
+      if (l_.packed()) {
+        // The bytes are the row's own; what the words hold is their length.
+        t_.set_packed(rows_[i], bytes_[i]);
+        value[l_.packed_word] = rows_[i][stride + l_.packed_word];
+      }
+      set_value(rows_[i] + stride, value);
+    }
+    if (l_.packed()) t_.arena_.release_freed();
   }
 
   /// The words of a part of row i from the columns that begin at `c`; texts are borrowed.
@@ -272,6 +289,7 @@ class row_restore {
   uint32_t full_group_ = 0xffff'ffff;
   uint32_t last_group_ = 0xffff'ffff;
   std::vector<uint64_t> keys_, value_, values_;
+  std::string_view bytes_[packed_reader::block_rows_max];
   const char* text_ = nullptr;  // where the next text of the block begins
   uint32_t hashes_[batch_max];
   uint32_t ids_[batch_max];
@@ -282,6 +300,7 @@ class row_restore {
 status row_table::restore(const snapshot_reader& in, std::string_view state,
                           key_group_range range) {
   weir_assert(rows_used_ == 0, "state is restored into a table that has rows");
+  indexed_ = true;
   auto work = std::make_unique<row_restore>(*this, state);
   WEIR_TRY(in.keyed(state, range, [&](uint32_t, chunk_kind, std::span<const std::byte> bytes) {
     return work->count(bytes);

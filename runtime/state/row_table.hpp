@@ -5,10 +5,13 @@
 // write), so the epoch holds the state as of its barrier. Owned by one task; not thread-safe.
 //
 // A row is a sequence of 8-byte words: header {uint16 key group, uint8 flags, uint8 0, uint32 null
-// mask of the key}, key words, value words. Strings are var_refs (two words) in either part.
+// mask of the key}, key words, value words. Strings are var_refs (two words) in either part. A
+// numbered row (row_layout::numbered) has its key group in place of the mask: its number is one of
+// its group's, so that groups of several writers come together without a clash.
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <vector>
 
@@ -17,6 +20,7 @@
 #include "runtime/column/memory.hpp"
 #include "runtime/snapshot/chunk.hpp"
 #include "runtime/state/delta_log.hpp"
+#include "runtime/state/epoch_changes.hpp"
 #include "runtime/state/hash_index.hpp"
 #include "runtime/state/row_layout.hpp"
 #include "runtime/state/var_bytes.hpp"
@@ -32,7 +36,7 @@ class row_table {
   row_table& operator=(const row_table&) = delete;
 
   const row_layout& layout() const noexcept { return layout_; }
-  size_t size() const noexcept { return index_.size() - zombies_; }
+  size_t size() const noexcept { return rows_ - zombies_; }
 
   /// Hash of n encoded keys: (1 + key_words) words each, the first being null mask << 32.
   void hash(const uint64_t* keys, size_t n, uint32_t* out) const noexcept;
@@ -40,6 +44,8 @@ class row_table {
   /// to `added`: the caller sets their key group at once. Strings of keys may be borrowed.
   void upsert(const uint64_t* keys, const uint32_t* hashes, size_t n, uint32_t* ids,
               uint64_t** rows, std::vector<uint32_t>& added);
+  /// Of a numbered layout: adds a row of a key group, with a zeroed value.
+  uint32_t append(uint32_t group);
   /// Row of one key, or none.
   uint32_t find(const uint64_t* key, uint32_t hash) const noexcept;
 
@@ -81,12 +87,20 @@ class row_table {
   /// Removes a row; its number may be used again at once. Its strings stay readable until
   /// end_batch().
   void erase(uint32_t id);
+  /// The same of many, each there once: their cache misses overlap.
+  void erase(std::span<const uint32_t> ids);
   /// Replaces a string of a value (its word within the value).
   void set_string(uint64_t* row, uint32_t value_word, std::string_view s);
   /// Extends it; what was there before stays readable until end_batch().
   void append_string(uint64_t* row, uint32_t value_word, std::string_view s);
   /// Strings freed so far need not be readable any longer.
   void release_freed() { arena_.release_freed(); }
+  /// Of a packed layout: replaces the row's bytes.
+  void set_packed(uint64_t* row, std::string_view bytes);
+  /// Eight bytes behind them may be read.
+  std::string_view packed(const uint64_t* row) const noexcept {
+    return packed_of(row[1 + layout_.key_words + layout_.packed_word]);
+  }
   /// Ends the time for which freed strings stay readable, and settles the memory account.
   void end_batch();
 
@@ -121,11 +135,19 @@ class row_table {
   static constexpr uint64_t flag_free = uint64_t{1} << 19;
   static constexpr uint64_t key_mask = 0xffff'ffff'0000'0000u;
 
-  struct in_flight {
-    epoch number;
-    std::vector<std::pair<uint32_t, uint64_t>> written;  // block, rows
-    std::vector<uint32_t> zombies;
-  };
+  // A reference to packed bytes: 48 bits of address, 16 of size. Bytes of this size or more have
+  // theirs in front of them.
+  static constexpr size_t packed_size_far = 0xffff;
+  static constexpr uint32_t packed_size_shift = 48;
+  static std::string_view packed_of(uint64_t word) noexcept {
+    const auto* p = reinterpret_cast<const char*>(word << 16 >> 16);
+    size_t n = word >> packed_size_shift;
+    if (n == packed_size_far) [[unlikely]] {
+      std::memcpy(&n, p, sizeof n);
+      p += sizeof n;
+    }
+    return {p, n};
+  }
 
   template <class Equal>
   void upsert_with(const uint64_t* keys, const uint32_t* hashes, size_t n, uint32_t* ids,
@@ -136,12 +158,13 @@ class row_table {
                   std::vector<uint32_t>& added);
   bool equal_key(const uint64_t* row, const uint64_t* key) const noexcept;
   uint32_t add(const uint64_t* key, uint32_t hash);
+  uint32_t place();
   void revive(uint32_t id);
   void remove(uint32_t id);
+  void remove(uint32_t id, uint32_t hash);
   void mark_dirty(const uint32_t* ids, size_t n);
   void drop_value_strings(uint64_t* row);
-  void encode(uint32_t id, in_flight&);
-  void copy_on_write(uint32_t id);
+  void encode(uint32_t id);
   /// Whether writing every row costs less than a delta, which the store would have to fold.
   bool worth_writing_whole() const;
 
@@ -154,17 +177,16 @@ class row_table {
   var_arena arena_;
   std::vector<uint32_t> free_;
   uint32_t rows_used_ = 0;
+  size_t rows_ = 0;  // zombies among them
   size_t zombies_ = 0;
-  size_t durable_ = 0;  // rows with flag_durable, zombies among them
+  bool indexed_;              // numbered rows are, while they are restored
+  uint64_t next_number_ = 0;  // of a numbered row
+  size_t durable_ = 0;        // rows with flag_durable, zombies among them
   uint64_t stamp_ = 0;
   state_charge charge_;
 
-  std::vector<uint64_t> dirty_, pending_;  // one word per block of 64 rows
-  std::vector<uint32_t> dirty_blocks_, pending_blocks_;
-  size_t pending_at_ = 0;  // how far pending_blocks_ is encoded
-  bool snapshotting_ = false;
+  epoch_changes changes_;  // with the zombies that epochs wrote
   delta_log log_;
-  std::vector<in_flight> in_flight_;  // oldest first
 };
 
 }  // namespace weir

@@ -9,18 +9,29 @@
 
 namespace weir {
 
+namespace {
+
+constexpr size_t chunk_bytes_full = 1 << 20;
+constexpr size_t chunks_per_region = 16;
+constexpr size_t small_bytes_max = 256;
+
+}  // namespace
+
+var_arena::var_arena() : blocks_(chunk_bytes_full, chunks_per_region) {}
+
 uint32_t var_arena::class_of(size_t bytes) noexcept {
-  if (bytes <= 128) return static_cast<uint32_t>((std::max<size_t>(bytes, 1) + 15) / 16 - 1);
-  // 192, 256, 384, 512, ...: half steps of each doubling.
+  if (bytes <= small_bytes_max)
+    return static_cast<uint32_t>((std::max<size_t>(bytes, 1) + 7) / 8 - 1);
+  // 384, 512, 768, ...: half steps of each doubling.
   auto top = static_cast<uint32_t>(std::bit_width(bytes - 1) - 1);  // 2^top < bytes <= 2^(top+1)
   bool half = bytes <= (size_t{3} << (top - 1));
-  return 8 + 2 * (top - 7) + (half ? 0 : 1);
+  return small_classes + 2 * (top - 8) + (half ? 0 : 1);
 }
 
 size_t var_arena::bytes_of(uint32_t cls) noexcept {
-  if (cls < 8) return (cls + 1) * size_t{16};
-  uint32_t top = 7 + (cls - 8) / 2;
-  return (cls - 8) % 2 == 0 ? size_t{3} << (top - 1) : size_t{2} << top;
+  if (cls < small_classes) return (cls + 1) * size_t{8};
+  uint32_t top = 8 + (cls - small_classes) / 2;
+  return (cls - small_classes) % 2 == 0 ? size_t{3} << (top - 1) : size_t{2} << top;
 }
 
 size_t var_arena::capacity_of(size_t bytes) noexcept {
@@ -51,7 +62,7 @@ var_ref var_arena::extend(var_ref r, std::string_view more) {
 char* var_arena::allocate(size_t bytes) {
   if (bytes > class_bytes_max) {
     bytes = capacity_of(bytes);
-    auto* p = static_cast<char*>(std::malloc(bytes));
+    auto* p = static_cast<char*>(std::malloc(bytes + slack_bytes));
     if (!p) throw std::bad_alloc();
     large_.push_back(p);
     reserved_ += bytes;
@@ -65,12 +76,16 @@ char* var_arena::allocate(size_t bytes) {
   }
   size_t n = bytes_of(cls);
   if (static_cast<size_t>(end_ - at_) < n) {
-    size_t chunk = std::max(chunk_bytes_, n);
-    chunk_bytes_ = std::min<size_t>(chunk_bytes_ * 2, 1 << 20);
-    at_ = static_cast<char*>(std::malloc(chunk));
-    if (!at_) throw std::bad_alloc();
-    end_ = at_ + chunk;
-    chunks_.push_back(at_);
+    size_t chunk = std::max(chunk_bytes_, n + slack_bytes);
+    chunk_bytes_ = std::min<size_t>(chunk_bytes_ * 2, chunk_bytes_full);
+    if (chunk == chunk_bytes_full) {
+      at_ = reinterpret_cast<char*>(blocks_.allocate_zero());
+    } else {
+      at_ = static_cast<char*>(std::malloc(chunk));
+      if (!at_) throw std::bad_alloc();
+      chunks_.push_back(at_);
+    }
+    end_ = at_ + chunk - slack_bytes;
     reserved_ += chunk;
   }
   char* p = at_;
@@ -103,6 +118,7 @@ void var_arena::clear() {
   for (char* p : large_) std::free(p);
   for (auto& f : free_) f.clear();
   chunks_.clear();
+  blocks_.clear();
   large_.clear();
   freed_.clear();
   at_ = end_ = nullptr;

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "runtime/state/hash_index.hpp"
+
 namespace weir {
 
 struct var_ref {
@@ -72,11 +74,12 @@ inline bool equal(const uint64_t* a, const uint64_t* b) noexcept {
 /// release_freed(), so that values of before a change can still be emitted.
 class var_arena {
  public:
-  var_arena() = default;
+  var_arena();
   ~var_arena() { clear(); }
   var_arena(const var_arena&) = delete;
   var_arena& operator=(const var_arena&) = delete;
 
+  /// Eight bytes behind an allocation may be read.
   char* allocate(size_t bytes);
   void free_later(const char*, size_t bytes);
   void release_freed();
@@ -100,8 +103,10 @@ class var_arena {
   }
 
  private:
-  static constexpr size_t class_bytes_max = 32 * 1024;  // larger ones go to malloc
-  static constexpr uint32_t classes = 8 + 2 * 8;        // 16 ... 128, then two per doubling
+  static constexpr size_t class_bytes_max = 32 * 1024;        // larger ones go to malloc
+  static constexpr uint32_t small_classes = 32;               // 8 ... 256
+  static constexpr uint32_t classes = small_classes + 2 * 7;  // then two per doubling
+  static constexpr size_t slack_bytes = 8;
   static uint32_t class_of(size_t bytes) noexcept;
   static size_t bytes_of(uint32_t cls) noexcept;
   /// Bytes that an allocation of `bytes` really has.
@@ -109,7 +114,8 @@ class var_arena {
 
   std::vector<char*> free_[classes];
   std::vector<std::pair<char*, size_t>> freed_;
-  std::vector<void*> chunks_;
+  std::vector<void*> chunks_;  // small ones
+  block_pool blocks_;          // and those of full size
   std::vector<char*> large_;
   char* at_ = nullptr;
   char* end_ = nullptr;

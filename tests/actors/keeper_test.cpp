@@ -1,7 +1,10 @@
 // Jobs over several nodes of a cluster, whose actors reach each other by sockets as they do between
 // processes; the nodes are in this process and the ledger in its memory. Whatever happens to the
 // nodes, each row comes out once.
+#include <arpa/inet.h>
 #include <doctest/doctest.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <caf/scoped_actor.hpp>
 #include <chrono>
@@ -12,7 +15,9 @@
 #include <map>
 #include <thread>
 
+#include "actors/data/frame.hpp"
 #include "actors/job_keeper.hpp"
+#include "actors/job_manifest.hpp"
 #include "jobs/yaml/job.hpp"
 #include "tests/actors/memory_ledger.hpp"
 #include "tests/io/scratch.hpp"
@@ -25,6 +30,16 @@ namespace {
 constexpr int64_t rows = 18'000;
 constexpr int64_t keys = 97;
 constexpr auto deadline = 60s;
+
+/// At a parallelism of three.
+physical_plan plan_of(const std::string& name, const std::string& yaml) {
+  jobs::job_settings settings;
+  settings.default_parallelism = 3;
+  auto job = jobs::load_job_text(jobs::read_yaml, yaml, name + ".yaml", ".", settings);
+  INFO((job ? std::string() : job.err().message));
+  REQUIRE(job.ok());
+  return job->plan;
+}
 
 /// The numbers as they are, and their count and sum by key when all have been read.
 physical_plan counting_job(const std::string& name, const std::string& out, int64_t rate) {
@@ -48,12 +63,53 @@ sinks:
   - {from: numbers, into: every}
   - {from: by_key, into: sums}
 )";
-  jobs::job_settings settings;
-  settings.default_parallelism = 3;
-  auto job = jobs::load_job_text(jobs::read_yaml, text, name + ".yaml", ".", settings);
-  INFO((job ? std::string() : job.err().message));
-  REQUIRE(job.ok());
-  return job->plan;
+  return plan_of(name, text);
+}
+
+uint16_t port_of(const sockaddr_storage& a) {
+  return ntohs(reinterpret_cast<const sockaddr_in&>(a).sin_port);
+}
+
+/// Cuts the connections for rows that the node has taken (others dial to it): nothing else between
+/// nodes is touched.
+size_t cut_rows(const data_exchange& to) {
+  const auto port = parse_data_address(to.address())->port;
+  size_t cut = 0;
+  for (int fd = 3; fd < ::sysconf(_SC_OPEN_MAX); ++fd) {
+    sockaddr_storage here{}, there{};
+    socklen_t size = sizeof here;
+    if (::getsockname(fd, reinterpret_cast<sockaddr*>(&here), &size) != 0) continue;
+    size = sizeof there;
+    if (::getpeername(fd, reinterpret_cast<sockaddr*>(&there), &size) != 0) continue;
+    if (here.ss_family != AF_INET || (port_of(here) != port && port_of(there) != port)) continue;
+    cut += ::shutdown(fd, SHUT_RDWR) == 0 ? 1 : 0;
+  }
+  return cut;
+}
+
+constexpr int64_t pipeline_rows = 4'000;
+
+/// A file for each of three tasks that have nothing to do with each other.
+physical_plan pipelines_job(const std::string& name, const std::string& out, int64_t rate) {
+  std::filesystem::create_directories(out + "-in");
+  for (const char* f : {"a", "b", "c"}) {
+    std::ofstream file(out + "-in/" + f + ".csv");
+    for (int64_t n = 0; n < pipeline_rows; ++n) file << f << n << "\n";
+  }
+  std::string text = "name: " + name + R"(
+tables:
+  words:
+    columns: {w: text}
+    with: {connector: file, path: ")" +
+                     out + R"(-in/*.csv", format: csv, rate: )" + std::to_string(rate) + R"(}
+  copy: {columns: {w: text}, with: {connector: file, path: )" +
+                     out + R"(, format: csv}}
+sinks:
+  - {from: words, into: copy}
+)";
+  auto plan = plan_of(name, text);
+  REQUIRE(build_task_graph(plan)->regions.size() == 3);
+  return plan;
 }
 
 struct cluster_node_in_test {
@@ -75,8 +131,14 @@ struct fixture {
   test::scratch_folder folder;
   test::ledger_world world;
   std::map<int32_t, std::unique_ptr<cluster_node_in_test>> nodes;
-  std::mutex mutex;
-  std::string said;
+  /// Outlives this: connections of processes that are closed end later.
+  struct spoken {
+    std::mutex mutex;
+    std::string said;
+  };
+  std::shared_ptr<spoken> heard = std::make_shared<spoken>();
+  std::mutex& mutex = heard->mutex;
+  std::string& said = heard->said;
 
   fixture() {
     for (int32_t id : {1, 2, 3}) start(id);
@@ -101,6 +163,10 @@ struct fixture {
     o.network = true;
     o.scheduler_threads = 1;
     o.io_threads = 1;
+    o.log = [to = heard, id](const std::string& line) {
+      std::lock_guard lock(to->mutex);
+      to->said += "n" + std::to_string(id) + ": " + line + "\n";
+    };
     std::filesystem::create_directories(o.data_dir);
     auto started = node_process::start(o);
     INFO((started ? std::string() : started.err().message));
@@ -170,6 +236,22 @@ struct fixture {
     REQUIRE(reply.error == "");
     return reply.id;
   }
+  /// Whether the node's store has the part of the savepoint.
+  bool has(int32_t node, const std::string& id, uint64_t number, const std::string& part) {
+    return has_part(node, savepoint_job(id, number) + "@" + part, number);
+  }
+  bool has_part(int32_t node, const std::string& part, uint64_t number) {
+    load_message m;
+    m.job = part;
+    m.number = number;
+    m.all = true;
+    bool found = false;
+    caf::scoped_actor self(nodes.at(node)->process->system());
+    self->request(nodes.at(node)->process->self().store, 30s, std::move(m))
+        .receive([&](const load_reply& r) { found = r.error.empty(); },
+                 [](const caf::error& e) { FAIL(caf::to_string(e)); });
+    return found;
+  }
   ledger_job job(const std::string& id) { return world.view()->jobs.at(id); }
   void wait_for_epoch(const std::string& id, uint64_t more) {
     auto from = job(id).newest;
@@ -190,6 +272,14 @@ struct fixture {
     }
     std::sort(out.begin(), out.end());
     return out;
+  }
+  void check_pipelines(const std::string& out) {
+    std::vector<std::string> want;
+    for (const char* f : {"a", "b", "c"})
+      for (int64_t n = 0; n < pipeline_rows; ++n) want.push_back(f + std::to_string(n));
+    std::sort(want.begin(), want.end());
+    INFO(said);
+    CHECK((lines(out) == want));
   }
   /// Every number once, and the sums over them.
   void check_output(const std::string& out) {
@@ -244,6 +334,98 @@ TEST_CASE_FIXTURE(fixture, "a job runs on all nodes and is known at each of them
   wait("the job is forgotten", [&] { return list(3).jobs.empty(); });
 }
 
+TEST_CASE_FIXTURE(fixture, "what is left of a savepoint that is removed goes from all stores") {
+  auto id = submit(1, counting_job("kept", folder / "out", 2'000));
+  wait_for_epoch(id, 2);
+  std::vector<uint64_t> numbers;
+  for (int i = 0; i < 2; ++i) {
+    // Who asks at the same time shares one.
+    auto saved = ask_job(1, job_request::verb::savepoint, id);
+    REQUIRE(saved.error == "");
+    numbers.push_back(saved.epoch);
+  }
+  const auto parts = decode_job_manifest(job(id).savepoints.at(numbers[0]))->parts;
+  REQUIRE(parts.size() == 3);
+  for (const auto& p : parts) {
+    CHECK(has(p.writer, id, numbers[0], p.name));
+    CHECK(has(p.copy, id, numbers[0], p.name));
+  }
+  // A node that answers questions about jobs before it has acted on the news.
+  world.hold_news(true);
+  job_request drop{job_request::verb::drop_savepoint, id, false, numbers[0]};
+  CHECK(ask<job_answer>(1, drop).error == "");
+  for (int32_t n : {1, 2, 3})
+    CHECK(ask_job(n, job_request::verb::describe, id).report.savepoints.size() == 1);
+  world.hold_news(false);
+  for (const auto& p : parts)
+    wait("it is gone", [&] {
+      return !has(p.writer, id, numbers[0], p.name) && !has(p.copy, id, numbers[0], p.name);
+    });
+  // A node that was down meanwhile.
+  const auto away = parts.front().writer;
+  CHECK(has(away, id, numbers[1], parts.front().name));
+  lose(away);
+  const int32_t asked = away == 1 ? 2 : 1;
+  drop.epoch = numbers[1];
+  CHECK(ask<job_answer>(asked, drop).error == "");
+  start(away);
+  wait("it is gone there, too", [&] { return !has(away, id, numbers[1], parts.front().name); });
+  wait_for_end(id);
+  check_output(folder / "out");
+}
+
+TEST_CASE_FIXTURE(fixture, "what is kept has two copies again when a node is gone for good") {
+  auto id = submit(1, counting_job("copies", folder / "out", 3'000));
+  wait_for_epoch(id, 2);
+  auto saved = ask_job(1, job_request::verb::savepoint, id);
+  REQUIRE(saved.error == "");
+  const auto of_savepoint = decode_job_manifest(job(id).savepoints.at(saved.epoch))->parts;
+  wait_for_end(id);
+  check_output(folder / "out");
+  const auto last = job(id).newest;
+  const auto of_last = decode_job_manifest(job(id).manifest)->parts;
+  const auto gone = of_savepoint.front().writer;
+  lose(gone);
+  world.remove(gone);
+  std::filesystem::remove_all(folder / ("n" + std::to_string(gone)));
+  for (const auto& [n, node] : nodes) {
+    for (const auto& p : of_savepoint)
+      wait("the savepoint's part " + p.name + " at node " + std::to_string(n),
+           [&, at = n] { return has(at, id, saved.epoch, p.name); });
+    for (const auto& p : of_last)
+      wait("the last epoch's part " + p.name + " at node " + std::to_string(n),
+           [&, at = n] { return has_part(at, id + "@" + p.name, last); });
+  }
+}
+
+TEST_CASE_FIXTURE(fixture, "connections for rows that are cut cost no row and double none") {
+  auto id = submit(1, counting_job("cut", folder / "out", 2'000));
+  auto exchange = [this](int32_t node) { return nodes.at(node)->process->exchange(); };
+  for (int i = 0; i < 4; ++i) {
+    wait_for_epoch(id, 2);
+    // Those that were met late take part from the third epoch on.
+    wait("links between all", [&] {
+      return exchange(1)->counters().links + exchange(2)->counters().links +
+                 exchange(3)->counters().links ==
+             6;
+    });
+    const auto restarts = ask_job(1, job_request::verb::describe, id).report.restarts;
+    size_t cut = 0;
+    for (int32_t node = 1 + i % 3; cut == 0; node = 1 + node % 3) cut = cut_rows(*exchange(node));
+    wait("the job starts again",
+         [&] { return ask_job(1, job_request::verb::describe, id).report.restarts > restarts; });
+  }
+  wait_for_end(id);
+  check_output(folder / "out");
+  for (auto& [node, n] : nodes) {
+    CHECK(n->process->exchange()->counters().in_flight_bytes == 0);
+    CHECK(n->process->exchange()->counters().links_lost >= 1);
+  }
+  std::lock_guard lock(mutex);
+  INFO(said);
+  CHECK(said.find("the connection for rows with node at") != std::string::npos);
+}
+
 TEST_CASE_FIXTURE(fixture,
                   "the loss of any node, the master's too, costs no row and doubles none") {
   auto id = submit(1, counting_job("lost", folder / "out", 1'000));
@@ -267,6 +449,50 @@ TEST_CASE_FIXTURE(fixture,
   check_output(folder / "out");
   auto epochs = world.completed(id);
   CHECK(std::is_sorted(epochs.begin(), epochs.end()));
+}
+
+TEST_CASE_FIXTURE(fixture, "pipelines go on when the job's master and its node are lost") {
+  auto id = submit(1, pipelines_job("pipelines", folder / "out", 1'000));
+  wait_for_epoch(id, 3);
+  auto token = job(id).token;
+  auto master = job(id).master;
+  // Who runs what, and since when.
+  std::map<uint32_t, task_report> before;
+  wait("reports of all tasks", [&] {
+    for (const auto& t : ask_job(master, job_request::verb::describe, id).report.tasks)
+      if (!t.node.empty()) before[t.task] = t;
+    return before.size() == 3;
+  });
+  lose(master);
+  wait("another node takes the job", [&] { return job(id).token > token; });
+  wait_for_epoch(id, 2);
+  auto now_master = job(id).master;
+  CHECK(now_master != master);
+  std::map<uint32_t, task_report> after;
+  wait("reports of all tasks", [&] {
+    for (const auto& t : ask_job(now_master, job_request::verb::describe, id).report.tasks)
+      if (!t.node.empty()) after[t.task] = t;
+    return after.size() == 3;
+  });
+  size_t went_on = 0;
+  for (const auto& [task, was] : before) {
+    const auto& is = after.at(task);
+    if (was.node == "n" + std::to_string(master)) {
+      CHECK(is.node != was.node);
+      CHECK(is.attempt > was.attempt);
+      continue;
+    }
+    ++went_on;
+    CHECK(is.node == was.node);
+    CHECK(is.attempt == was.attempt);
+    // Counters of a task begin with it.
+    CHECK(is.operators.front().rows_out >= was.operators.front().rows_out);
+  }
+  CHECK(went_on == 2);
+  CHECK(ask_job(now_master, job_request::verb::describe, id).report.restarts == 1);
+  wait_for_end(id);
+  CHECK(lines(folder / "out").size() == 3 * pipeline_rows);
+  check_pipelines(folder / "out");
 }
 
 TEST_CASE_FIXTURE(fixture, "a master that is given up while it works is fenced") {
@@ -299,6 +525,85 @@ TEST_CASE_FIXTURE(fixture, "a node that is drained gives its tasks and masters a
   });
   wait_for_end(id);
   check_output(folder / "out");
+}
+
+TEST_CASE_FIXTURE(fixture, "a job of one region leaves a drained node by one restart") {
+  auto plan = counting_job("single", folder / "out", 1'500);
+  REQUIRE(build_task_graph(plan)->regions.size() == 1);
+  auto id = submit(1, plan);
+  wait_for_epoch(id, 4);
+  const auto master = job(id).master;
+  const int32_t drained = master == 1 ? 2 : 1;
+  const auto before = job(id).newest;
+  world.drain(drained, true);
+  auto report = [&] { return ask_job(master, job_request::verb::describe, id).report; };
+  wait("its tasks move", [&] {
+    const auto r = report();
+    return r.restarts == 1 && !r.tasks.empty() &&
+           std::none_of(r.tasks.begin(), r.tasks.end(), [&](const task_report& t) {
+             return t.node == "n" + std::to_string(drained) || t.node.empty();
+           });
+  });
+  // More than the three epochs after which nodes are looked at again.
+  wait_for_epoch(id, 5);
+  CHECK(report().restarts == 1);
+  CHECK(job(id).newest > before);
+  // Nothing is on it that the job needs, not even a copy.
+  const auto now = *decode_job_manifest(job(id).manifest);
+  for (const auto& p : now.parts) CHECK((p.writer != drained && p.copy != drained));
+  CHECK(std::count(now.slots.begin(), now.slots.end(), drained) == 0);
+  lose(drained);
+  wait_for_end(id);
+  check_output(folder / "out");
+}
+
+TEST_CASE_FIXTURE(fixture, "only what is on a drained node moves, the other pipelines go on") {
+  auto id = submit(1, pipelines_job("moved", folder / "out", 1'000));
+  wait_for_epoch(id, 3);
+  auto master = job(id).master;
+  auto tasks = [&] {
+    std::map<uint32_t, task_report> found;
+    wait("reports of all tasks", [&] {
+      for (const auto& t : ask_job(master, job_request::verb::describe, id).report.tasks)
+        if (!t.node.empty()) found[t.task] = t;
+      return found.size() == 3;
+    });
+    return found;
+  };
+  auto before = tasks();
+  // Not the master's: a drained node gives that away as well.
+  const int32_t drained = master == 1 ? 2 : 1;
+  const auto name = "n" + std::to_string(drained);
+  world.drain(drained, true);
+  wait("its tasks move", [&] {
+    auto now = tasks();
+    return std::none_of(now.begin(), now.end(),
+                        [&](const auto& t) { return t.second.node == name; });
+  });
+  wait_for_epoch(id, 1);
+  auto after = tasks();
+  size_t moved = 0;
+  for (const auto& [task, was] : before) {
+    const auto& is = after.at(task);
+    if (was.node == name) {
+      ++moved;
+      CHECK(is.attempt > was.attempt);
+      CHECK(is.placed != "");
+      continue;
+    }
+    CHECK(is.node == was.node);
+    CHECK(is.attempt == was.attempt);
+    CHECK(is.operators.front().rows_out >= was.operators.front().rows_out);
+  }
+  CHECK(moved == 1);
+  CHECK(ask_job(master, job_request::verb::describe, id).report.restarts == 1);
+  // It can be taken away: nothing is on it, and nobody's only copy.
+  wait_for_epoch(id, 4);
+  lose(drained);
+  wait_for_end(id);
+  CHECK(job(id).manifest != "");
+  CHECK(ask_job(master, job_request::verb::describe, id).report.restarts == 1);
+  check_pipelines(folder / "out");
 }
 
 TEST_CASE_FIXTURE(fixture,

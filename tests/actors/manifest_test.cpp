@@ -2,6 +2,7 @@
 
 #include "actors/job_manifest.hpp"
 #include "actors/reach.hpp"
+#include "runtime/flow/split_list.hpp"
 
 namespace weir {
 namespace {
@@ -15,6 +16,9 @@ job_manifest sample() {
   m.pools = checksum_of_pools({{"source", "bounded"}});
   m.parts = {{"1.0.4-1", 1, 2}, {"3.0.4-1", 3, -1}};
   m.slots = {1, 3, 1};
+  m.deployments = {"0.4-1", "17.5-3"};
+  m.regions = {0, 0, 0, 1, 0};
+  m.sources = {{"orders", {3, 3}}, {"clicks", {1}}};
   return m;
 }
 
@@ -24,16 +28,44 @@ TEST_CASE("a job's manifest comes back as it was, and what is cut short is refus
   REQUIRE(back.ok());
   CHECK(*back == sample());
   // A cluster of a thousand nodes stays far below the ledger's limit.
-  CHECK(text.size() < 200);
+  CHECK(text.size() < 300);
   for (size_t n = 0; n < text.size(); ++n) {
     auto cut = decode_job_manifest(std::string_view(text).substr(0, n));
     REQUIRE(!cut.ok());
     CHECK(cut.err().code == errc::corrupt);
   }
   auto later = text;
-  later[7] = '2';
+  later[7] = '4';
   CHECK(decode_job_manifest(later).err().code == errc::version_mismatch);
   CHECK(decode_job_manifest(text + "x").err().code == errc::corrupt);
+}
+
+TEST_CASE("a job's manifest says which deployment a region and a part belong to") {
+  auto m = sample();
+  CHECK(deployment_of_part("3.0.4-1") == "0.4-1");
+  CHECK(deployment_of_region(m, 2) == "0.4-1");
+  CHECK(deployment_of_region(m, 3) == "17.5-3");
+  // As it was written before there were several: without the two lists, which are empty here.
+  m.sources.clear();
+  std::string none;
+  put_text(none, "0");
+  auto two = encode_job_manifest(m);
+  REQUIRE(two.ends_with(none));
+  two.resize(two.size() - none.size());
+  two[7] = '2';
+  auto without_sources = decode_job_manifest(two);
+  REQUIRE(without_sources.ok());
+  CHECK(*without_sources == m);
+  m.deployments.clear();
+  m.regions.clear();
+  auto before = encode_job_manifest(m);
+  REQUIRE(before.ends_with(none + none + none));
+  before.resize(before.size() - 3 * none.size());
+  before[7] = '1';
+  auto back = decode_job_manifest(before);
+  REQUIRE(back.ok());
+  CHECK(*back == m);
+  CHECK(deployment_of_region(*back, 3) == "0.4-1");
 }
 
 TEST_CASE("the pools' checksum tells names and texts apart") {

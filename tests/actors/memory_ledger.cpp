@@ -10,12 +10,13 @@ class ledger_world::facade final : public job_ledger {
 
   std::shared_ptr<const ledger_view> view() const override { return world_.view(self_); }
   std::shared_ptr<void> listen(std::function<void()> f) override {
-    std::lock_guard lock(world_.mutex_);
-    uint64_t id = world_.next_listener_++;
-    world_.listeners_[id] = std::move(f);
-    return {nullptr, [w = &world_, id](void*) {
-              std::lock_guard again(w->mutex_);
-              w->listeners_.erase(id);
+    const auto list = world_.listeners_;
+    std::lock_guard lock(list->mutex);
+    const uint64_t id = list->next++;
+    list->all[id] = std::move(f);
+    return {nullptr, [list, id](void*) {
+              std::lock_guard again(list->mutex);
+              list->all.erase(id);
             }};
   }
   void store_file(std::string content, std::function<void(result<std::string>)> done) override {
@@ -30,6 +31,33 @@ class ledger_world::facade final : public job_ledger {
     result<std::string> found = error{errc::not_found, "no file " + hash};
     if (it != world_.files_.end()) found = it->second;
     world_.later([done, found] { done(found); });
+  }
+  void local_file(const std::string& hash, std::function<void(result<std::string>)> done) override {
+    std::lock_guard lock(world_.mutex_);
+    world_.later([done, hash] { done(error{errc::not_found, "no file " + hash}); });
+  }
+  void look_after_files() override {}
+  void partition_leaders(const std::string& topic,
+                         std::function<void(std::vector<int32_t>)> done) override {
+    std::lock_guard lock(world_.mutex_);
+    world_.later([done, leaders = world_.leaders_[topic]] { done(leaders); });
+  }
+  void keep_savepoint(const std::string& job, uint64_t token, uint64_t number, std::string manifest,
+                      ledger_done done) override {
+    decide(done, [&](state& s) -> status {
+      auto* j = held(s, job, token);
+      if (!j) return over();
+      j->savepoints[number] = std::move(manifest);
+      return {};
+    });
+  }
+  void drop_savepoint(const std::string& job, uint64_t number, ledger_done done) override {
+    decide(done, [&](state& s) -> status {
+      auto it = s.jobs.find(job);
+      if (it == s.jobs.end() || it->second.savepoints.erase(number) == 0)
+        return error{errc::not_found, "no such savepoint"};
+      return {};
+    });
   }
   void submit_job(ledger_job j, ledger_done done) override {
     decide(done, [&](state& s) -> status {
@@ -155,12 +183,22 @@ void ledger_world::later(std::function<void()> call) {
   wake_.notify_all();
 }
 
+void ledger_world::hold_news(bool on) {
+  std::lock_guard lock(mutex_);
+  news_held_ = on;
+  if (!on && std::exchange(news_due_, false)) changed();
+}
+
 void ledger_world::changed() {
+  if (news_held_) {
+    news_due_ = true;
+    return;
+  }
   later([this] {
     std::vector<std::function<void()>> all;
     {
-      std::lock_guard lock(mutex_);
-      for (const auto& [id, f] : listeners_) all.push_back(f);
+      std::lock_guard lock(listeners_->mutex);
+      for (const auto& [id, f] : listeners_->all) all.push_back(f);
     }
     for (const auto& f : all) f();
   });
@@ -189,6 +227,17 @@ void ledger_world::give_up(int32_t id) {
   std::lock_guard lock(mutex_);
   state_.nodes[id].alive = false;
   changed();
+}
+
+void ledger_world::remove(int32_t id) {
+  std::lock_guard lock(mutex_);
+  state_.nodes.erase(id);
+  changed();
+}
+
+void ledger_world::lead(const std::string& topic, std::vector<int32_t> leaders) {
+  std::lock_guard lock(mutex_);
+  leaders_[topic] = std::move(leaders);
 }
 
 void ledger_world::drain(int32_t id, bool on) {

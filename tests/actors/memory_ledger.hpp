@@ -22,7 +22,13 @@ class ledger_world {
   /// Where the node's keeper is.
   void set_address(int32_t id, const std::string& actors);
   void give_up(int32_t id);
+  /// It is gone for good, and no member any more.
+  void remove(int32_t id);
   void drain(int32_t id, bool on);
+  /// While on: what changes can be seen, but nobody is told.
+  void hold_news(bool on);
+  /// Who leads the topic's partitions.
+  void lead(const std::string& topic, std::vector<int32_t> leaders);
   std::shared_ptr<const ledger_view> view(int32_t self = -1) const;
   /// A complete_epoch() that is refused since its token was over.
   size_t refused() const;
@@ -41,11 +47,18 @@ class ledger_world {
   mutable std::mutex mutex_;
   state state_;
   std::map<std::string, std::string> files_;
+  std::map<std::string, std::vector<int32_t>> leaders_;
   std::map<std::string, std::vector<uint64_t>> completed_;
   size_t refused_ = 0;
   uint64_t next_epoch_ = 1;
-  std::map<uint64_t, std::function<void()>> listeners_;
-  uint64_t next_listener_ = 1;
+  bool news_held_ = false, news_due_ = false;
+  /// Keepers may end after this world.
+  struct listeners {
+    std::mutex mutex;
+    std::map<uint64_t, std::function<void()>> all;
+    uint64_t next = 1;
+  };
+  std::shared_ptr<listeners> listeners_ = std::make_shared<listeners>();
   std::deque<std::function<void()>> queue_;
   std::condition_variable wake_;
   bool over_ = false;

@@ -5,8 +5,6 @@
 #include <caf/binary_serializer.hpp>
 
 #include "actors/interfaces.hpp"
-#include "runtime/column/builder.hpp"
-#include "runtime/column/codec.hpp"
 
 using namespace weir;
 
@@ -46,47 +44,6 @@ std::string text_of(const state_chunk& c) {
 }
 
 }  // namespace
-
-TEST_CASE_FIXTURE(fixture,
-                  "rows travel as Cap'n Proto bytes and are decoded with the channel's schema") {
-  schema_ptr type = std::make_shared<schema>(
-      schema{{{"n", type_id::int64, true}, {"s", type_id::string, true}}, std::nullopt});
-  batch_builder builder(type, pool());
-  for (int i = 0; i < 100; ++i) {
-    auto text =
-        i % 3 ? scalar::of_string("row " + std::to_string(i)) : scalar::of_null(type_id::string);
-    builder.append_row({scalar::of_int(type_id::int64, i), text});
-  }
-  auto rows = builder.finish();
-  stream_message m;
-  m.body.channel = channel_id{7};
-  m.body.sequence = 9;
-  m.body.bytes = 4711;
-  m.body.rows = rows;
-  auto back = round_trip(m);
-  CHECK(back.body.channel == channel_id{7});
-  CHECK(back.body.sequence == 9);
-  CHECK(back.body.bytes == 4711);
-  CHECK(!back.body.rows);
-  auto owner = std::make_shared<std::vector<char>>(back.encoded);
-  auto decoded = decode_batch(std::as_bytes(std::span(*owner)), owner, type, pool());
-  REQUIRE(decoded.ok());
-  CHECK(format_rows(**decoded) == format_rows(*rows));
-}
-
-TEST_CASE_FIXTURE(fixture, "barriers keep their epoch, kind and what is complete") {
-  stream_message m;
-  m.body.kind = message_kind::barrier;
-  m.body.value = 12;
-  m.body.completed = epoch{11};
-  m.body.unaligned = true;
-  auto back = round_trip(m);
-  CHECK(back.body.kind == message_kind::barrier);
-  CHECK(back.body.value == 12);
-  CHECK(back.body.completed == epoch{11});
-  CHECK(back.body.unaligned);
-  CHECK(back.encoded.empty());
-}
 
 TEST_CASE_FIXTURE(fixture, "chunks keep their address, kind, epoch and bytes") {
   chunks_message m{"job@n2.0.1", 12, {chunk(5, "abc"), chunk(no_key_group, "")}};
@@ -162,9 +119,65 @@ TEST_CASE_FIXTURE(fixture, "control messages and reports") {
   CHECK(q.splits == "abc");
   CHECK(q.last);
   CHECK_FALSE(q.hold);
-  CHECK(round_trip(credit_message{1, 2, 3}).batches == 3);
+  connect_message at;
+  at.channels = {3};
+  at.receivers = {task_actor()};
+  at.places = {"h:1/0000000000000001"};
+  CHECK(round_trip(at).places == at.places);
   CHECK(round_trip(trigger_message{8, 7}).completed == 7);
   CHECK(round_trip(epoch_outcome{8, true}).complete);
+}
+
+TEST_CASE_FIXTURE(fixture, "what a new master asks running tasks, and how they stand") {
+  adopt_message ask;
+  ask.job = "j";
+  ask.token = UINT64_MAX;
+  ask.completed = 41;
+  const auto asked = round_trip(ask);
+  CHECK(asked.job == "j");
+  CHECK(asked.token == UINT64_MAX);
+  CHECK(asked.completed == 41);
+
+  adopt_reply reply;
+  reply.error = "no part of it is here";
+  reply.code = 9;
+  adopted_task reads;
+  reads.task = 7;
+  reads.attempt = 3;
+  reads.runs = true;
+  reads.store_job = "j@n2.0.3";
+  reads.newest = 42;
+  reads.handed = {"a", std::string("\0b", 2)};
+  reads.given = "c";
+  reads.newest_order = UINT64_MAX - 1;
+  reads.stream = "topic";
+  reads.reads = reads.told_last = true;
+  adopted_task ended;
+  ended.ended = ended.waiting = ended.held = true;
+  reply.tasks = {reads, ended};
+  const auto back = round_trip(reply);
+  CHECK(back.error == reply.error);
+  CHECK(back.code == 9);
+  REQUIRE(back.tasks.size() == 2);
+  const auto& t = back.tasks[0];
+  CHECK(t.task == 7);
+  CHECK(t.attempt == 3);
+  CHECK(t.runs);
+  CHECK(t.store_job == reads.store_job);
+  CHECK(t.newest == 42);
+  CHECK(!t.ended);
+  CHECK(t.handed == reads.handed);
+  CHECK(t.given == "c");
+  CHECK(t.newest_order == UINT64_MAX - 1);
+  CHECK(t.stream == "topic");
+  CHECK(t.reads);
+  CHECK(!t.waiting);
+  CHECK(t.told_last);
+  CHECK(!t.held);
+  CHECK(!back.tasks[1].runs);
+  CHECK(back.tasks[1].ended);
+  CHECK(back.tasks[1].waiting);
+  CHECK(back.tasks[1].held);
 }
 
 TEST_CASE_FIXTURE(fixture, "the token of a tenure is in every message that changes something") {

@@ -1,8 +1,12 @@
 // The wire codec: round trips over random schemas and batches, zero copies, damage refused.
 #include "runtime/column/codec.hpp"
 
+#include <capnp/message.h>
 #include <doctest/doctest.h>
 
+#include <limits>
+
+#include "schema/batch.capnp.h"
 #include "tests/column/mutations.hpp"
 
 using namespace weir;
@@ -57,8 +61,124 @@ TEST_CASE("round trip of random batches, flat and in segments") {
     odd.shrink_to_fit();
     REQUIRE(copied.ok());
     CHECK(rows_of(**copied) == rows);
+    auto narrow = encode_batch(*copied, pool, {.narrow = true});
+    REQUIRE(narrow.ok());
+    CHECK(narrow->bytes <= flat->size() + 256);
+    auto narrow_bytes = narrow->flat();
+    auto wide = decode_batch(buffer::copy(pool, narrow_bytes), s, pool);
+    REQUIRE_MESSAGE(wide.ok(), (wide.ok() ? "" : wide.err().message));
+    CHECK(rows_of(**wide) == rows);
   }
   CHECK(pool.used() == 0);
+}
+
+TEST_CASE("integers of a small range go in fewer bytes") {
+  memory_pool pool;
+  constexpr uint32_t n = 1'000;
+  struct wanted {
+    int64_t low, high;
+    size_t bytes;  // of a value of 8
+  };
+  constexpr auto least = std::numeric_limits<int64_t>::min();
+  constexpr auto most = std::numeric_limits<int64_t>::max();
+  for (const auto& w : {wanted{7, 7, 0}, wanted{-3, 252, 1}, wanted{-3, 253, 2},
+                        wanted{1LL << 40, (1LL << 40) + 65'535, 2}, wanted{0, 65'536, 4},
+                        wanted{least, least + 0xffff'ffffLL, 4}, wanted{most - 1, most, 1},
+                        wanted{0, 1LL << 32, 8}, wanted{least, most, 8}}) {
+    CAPTURE(w.high);
+    column_builder a(type_id::int64, pool);
+    for (uint32_t i = 0; i < n; ++i) a.append(i % 3 == 0 ? w.low : w.high);
+    auto b = make_batch(int_schema(1), {a.finish()});
+    auto m = *encode_batch(b, pool, {.narrow = true});
+    CHECK(m.bytes >= w.bytes * n);
+    CHECK(m.bytes <= w.bytes * n + 256);
+    auto d = decode_batch(buffer::copy(pool, m.flat()), b->type, pool);
+    REQUIRE(d.ok());
+    CHECK(rows_of(**d) == rows_of(*b));
+  }
+  // More values than a narrowed column may have go as they are.
+  column_builder many(type_id::int64, pool);
+  for (uint32_t i = 0; i <= wire_narrow_max; ++i) many.append(int64_t{5});
+  auto b = make_batch(int_schema(1), {many.finish()});
+  CHECK(encode_batch(b, pool, {.narrow = true})->bytes > 8 * wire_narrow_max);
+}
+
+TEST_CASE("decimals, times and nulls go in fewer bytes and come back") {
+  memory_pool pool;
+  auto s = std::make_shared<schema>();
+  s->fields = {{"d", data_type{type_id::decimal, 2}}, {"t", type_id::timestamp}};
+  constexpr uint32_t n = 5'000;
+  column_builder d(s->fields[0].type, pool), t(type_id::timestamp, pool);
+  for (uint32_t i = 0; i < n; ++i) {
+    if (i % 5 == 0)
+      d.append_null();
+    else
+      d.append(int128{i} * 13 - 20'000);
+    t.append(int64_t{1'700'000'000'000'000} + i);
+  }
+  auto b = make_batch(s, {d.finish(), t.finish()});
+  auto m = *encode_batch(b, pool, {.checksum = false, .narrow = true});
+  CHECK(m.bytes <= n * (4 + 2) + n / 8 + 256);  // a zero may lie under a null: up to 65,000 apart
+  auto back = decode_batch(buffer::copy(pool, m.flat()), s, pool);
+  REQUIRE(back.ok());
+  CHECK(rows_of(**back) == rows_of(*b));
+  // One value beyond 64 bits: all go as they are.
+  column_builder large(s->fields[0].type, pool);
+  for (uint32_t i = 0; i < n; ++i) large.append(i == 4'321 ? int128{1} << 100 : int128{i});
+  auto l = make_batch(s, {large.finish(), b->columns[1]});
+  auto wide = *encode_batch(l, pool, {.checksum = false, .narrow = true});
+  CHECK(wide.bytes >= n * 16);
+  CHECK(rows_of(**decode_batch(buffer::copy(pool, wide.flat()), s, pool)) == rows_of(*l));
+}
+
+TEST_CASE("narrowed columns that no encoder writes are refused") {
+  memory_pool pool;
+  // One column of `type`: the rows, or what is wrong.
+  auto decode = [&](data_type type, uint32_t length, uint8_t narrow, int64_t base,
+                    std::vector<uint8_t> values) {
+    auto s = std::make_shared<schema>();
+    s->fields = {{"c", type}};
+    capnp::MallocMessageBuilder builder;
+    auto root = builder.initRoot<wire::Batch>();
+    root.setFormatVersion(2);
+    root.setRows(length);
+    root.setPhysicalRows(length);
+    root.setSchemaFingerprint(schema_fingerprint(*s));
+    auto c = root.initColumns(1)[0];
+    c.setLength(length);
+    c.setNarrow(narrow);
+    c.setBase(base);
+    c.setValues(capnp::Data::Reader(values.data(), values.size()));
+    std::vector<std::span<const std::byte>> segments;
+    for (const auto& g : builder.getSegmentsForOutput())
+      segments.push_back(std::as_bytes(std::span(g.begin(), g.size())));
+    const uint64_t unchecked = 0;
+    segments.push_back(std::as_bytes(std::span(&unchecked, 1)));
+    auto b = decode_segments(segments, nullptr, s, pool);
+    if (!b) return b.err().message;
+    std::string text;
+    for (const auto& line : rows_of(**b)) text += line + ";";
+    return text;
+  };
+  const data_type whole = type_id::int64, decimal{type_id::decimal, 0};
+  CHECK(decode(whole, 3, 2, -5, {0, 0, 1, 0, 255, 255}) == "-5;-4;65530;");
+  CHECK(decode(whole, 3, 255, 9, {}) == "9;9;9;");
+  CHECK(decode(decimal, 1, 8, -1, {1, 0, 0, 0, 0, 0, 0, 0}) == "0;");
+  CHECK(decode(decimal, 2, 1, 7, {0, 255}) == "7;262;");
+  const std::string width = "damaged batch: values of an impossible width";
+  for (uint8_t w : {3, 5, 6, 7, 8, 9, 16, 254}) CHECK(decode(whole, 1, w, 0, {1}) == width);
+  for (uint8_t w : {3, 5, 6, 7, 9, 16, 254}) CHECK(decode(decimal, 1, w, 0, {1}) == width);
+  const std::string other = "damaged batch: narrowed values of another length than the column";
+  CHECK(decode(whole, 3, 255, 9, {1}) == other);
+  CHECK(decode(whole, 3, 2, 0, {1, 2, 3, 4, 5}) == other);
+  CHECK(decode(whole, 3, 2, 0, {1, 2, 3, 4, 5, 6, 7}) == other);
+  CHECK(decode(decimal, 1, 8, 0, {}) == other);
+  for (auto type :
+       {type_id::boolean, type_id::int32, type_id::float64, type_id::date, type_id::string})
+    CHECK(decode(type, 1, 1, 0, {1}) == "damaged batch: a narrowed column of another type");
+  // A few bytes that would become much memory.
+  CHECK(decode(whole, wire_narrow_max + 1, 255, 0, {}) ==
+        "damaged batch: a narrowed column of too many values");
 }
 
 TEST_CASE("large buffers are not copied") {

@@ -67,6 +67,9 @@ inline bool decode_and_read(std::span<const std::byte> m, const schema_ptr& type
       auto again = encode_batch(*b, pool);
       weir_assert(again.ok(), "a decoded batch can be encoded");
       auto flat = again->flat();
+      auto narrow = encode_batch(*b, pool, {.narrow = true});
+      weir_assert(narrow.ok() && decode_batch(narrow->flat(), nullptr, type, pool).ok(),
+                  "narrowed as well");
       auto twice = decode_batch(flat, nullptr, type, pool);
       weir_assert(twice.ok() && (*twice)->rows == (*b)->rows, "and decoded again");
       volatile size_t keep = bytes;

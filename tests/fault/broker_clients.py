@@ -11,8 +11,10 @@ Usage: broker_clients.py ROLE NUMBER ADDRESS FOLDER SEED
             "k START END TOPIC PARTITION OFFSET" an acknowledged commit with its times
   observer  asks for the groups' offsets; journal: "o START END GROUP TOPIC PARTITION OFFSET"
   copier    reads `load`, writes `copies`, both in one transaction with its offsets
+  scribe    an idempotent producer of lines of text, for jobs; journal as a producer's, values are text_line()
 Keys are "CLIENT-KEY", values "CLIENT SEQUENCE PADDING", of writers "CLIENT N SEQUENCE PADDING".
 """
+import functools
 import os
 import pathlib
 import random
@@ -21,17 +23,30 @@ import time
 
 from confluent_kafka import (Consumer, KafkaError, KafkaException, Producer, TopicPartition)
 
-LOAD, TRANSACTIONS, COPIES = "load", "transactions", "copies"
+LOAD, TRANSACTIONS, COPIES, LINES = "load", "transactions", "copies", "lines"
 PARTITIONS = 4
 GROUPS = 3
 KEYS = 20
-# Per producer, so that what is written stays within what the verifier can hold in memory.
-RECORDS_PER_SECOND = 1500
+# Per producer, so that what is written stays within what the verifier can hold in memory. A long campaign says less.
+RECORDS_PER_SECOND = int(os.environ.get("RECORDS_PER_SECOND", 1500))
+LINES_PER_SECOND = max(1, RECORDS_PER_SECOND // 15)
+TEXT = pathlib.Path(__file__).resolve().parents[2] / "jobs" / "examples" / "flights" / "data" / "logbook.txt"
 OUTSTANDING_MAX = 1000
 END_SECONDS_MAX = 120
 # Whoever stands still for longer (a machine that is paused) rightly sees his transaction aborted and
 # himself fenced. The longest that is allowed, so that a refusal is a mistake.
 TRANSACTION_MS = 900_000
+
+
+@functools.cache
+def text() -> list:
+    return [line for line in TEXT.read_text().splitlines() if line]
+
+
+def text_line(client: str, sequence: int) -> str:
+    """The value that a scribe writes: its number, then words."""
+    lines = text()
+    return f"{sequence} {client} {lines[sequence % len(lines)]}"
 
 
 class Journal:
@@ -117,6 +132,13 @@ class Client:
     # ---- Roles. ----
 
     def producer(self) -> None:
+        self.write_until_stopped(LOAD, RECORDS_PER_SECOND,
+                                 lambda n: f"{self.name} {n} {self.padding()}")
+
+    def scribe(self) -> None:
+        self.write_until_stopped(LINES, LINES_PER_SECOND, lambda n: text_line(self.name, n))
+
+    def write_until_stopped(self, topic: str, rate: int, value_of) -> None:
         self.fatal_error = None
         client = Producer(self.config(enable_idempotence=True, acks="all", linger_ms=5,
                                       message_timeout_ms=0, error_cb=self.fatal,
@@ -137,11 +159,11 @@ class Client:
         began = time.monotonic()
         while not self.stopping() and not problems and not self.fatal_error:
             if (sequence - acknowledged >= OUTSTANDING_MAX or
-                    sequence > (time.monotonic() - began) * RECORDS_PER_SECOND):
+                    sequence > (time.monotonic() - began) * rate):
                 client.poll(0.01)
                 continue
-            client.produce(LOAD, f"{self.name} {sequence} {self.padding()}",
-                           f"{self.name}-{sequence % KEYS}", on_delivery=delivered(sequence))
+            client.produce(topic, value_of(sequence), f"{self.name}-{sequence % KEYS}",
+                           on_delivery=delivered(sequence))
             sequence += 1
             if sequence % 50 == 0:
                 client.poll(0)

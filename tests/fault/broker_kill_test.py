@@ -16,47 +16,13 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from broker import Broker  # noqa: E402
+from broker_load import finish, look_after, start_clients  # noqa: E402
 from broker_verify import COPIES, LOAD, TRANSACTIONS, Verifier  # noqa: E402
 
 PARTITIONS = 4
-ROLES = [("producer", 4), ("writer", 2), ("member", 4), ("copier", 1), ("observer", 1)]
 # Of a life, in seconds: some end during recovery and before clients are back, some are long enough
 # for rebalances and segments that roll.
 LIVES = (0.02, 0.3, 0.8, 1.5, 2.5)
-CLIENTS_END_SECONDS_MAX = 180
-
-
-def start_clients(broker: Broker, folder: pathlib.Path, seed: int) -> list:
-    here = pathlib.Path(__file__).resolve().parent
-    clients = []
-    for role, count in ROLES:
-        for number in range(count):
-            with open(folder / f"{role}{number}.err", "ab") as err:
-                clients.append((role, number, subprocess.Popen(
-                    [sys.executable, str(here / "broker_clients.py"), role, str(number),
-                     broker.address, str(folder), str(seed)], stderr=err)))
-    return clients
-
-
-def look_after(clients: list, folder: pathlib.Path) -> None:
-    for role, number, process in clients:
-        if process.poll() not in (None, 0):
-            raise SystemExit(f"{role}{number} ended with {process.returncode}: "
-                             f"{(folder / f'{role}{number}.err').read_text()[-1500:]}")
-
-
-def finish(clients: list, folder: pathlib.Path) -> None:
-    """Producers first, then those who read what they wrote, then the observer's last look."""
-    signals = {"producer": "STOP", "writer": "STOP", "member": "READ", "copier": "READ",
-               "observer": "DONE"}
-    until = time.monotonic() + CLIENTS_END_SECONDS_MAX
-    for role, number, process in clients:
-        (folder / signals[role]).touch()
-        try:
-            process.wait(max(1.0, until - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            raise SystemExit(f"{role}{number} does not come to its end")
-    look_after(clients, folder)
 
 
 def main() -> None:
@@ -77,7 +43,7 @@ def main() -> None:
         # Small segments: recovery meets closed ones, open ones and the change between them.
         small = {"segment.bytes": str(1 << 20)}
         broker.create({LOAD: small, TRANSACTIONS: small, COPIES: small}, PARTITIONS)
-        clients = start_clients(broker, folder, a.seed)
+        clients = start_clients(subprocess.Popen, broker.address, folder, a.seed)
         time.sleep(1.5)  # they come up
         ready = []
         for kill in range(a.kills):

@@ -128,9 +128,9 @@ def main() -> None:
         assert admin.alter("client-id", "slow", "producer_byte_rate", 0, remove=True) == 0
         assert admin.alter("user", None, "producer_byte_rate", RATE) == 0
         holds("a user's quota for all his clients", produced(broker, "any")[0])
+        assert admin.alter("user", None, "producer_byte_rate", 0, remove=True) == 0
         broker.stop()
         broker.config["quota.producer.default"] = RATE
-        (broker.data / "streams" / "quotas").unlink()
         broker.start()
         holds("the node's default", produced(broker, "free")[0])
         broker.stop()

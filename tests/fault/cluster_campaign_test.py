@@ -4,12 +4,16 @@ one way, a full disk, restarts, of any node and of several one after the other, 
 (acks=all), two transactional writers, groups of consumers and a copier work on topics of three replicas of which two
 have to be in sync. Afterwards the clients' journals are compared with the topics: nothing acknowledged is lost, nothing
 is there twice, order is kept, transactions are whole or invisible, offsets of groups never ran backwards, and no two
-readers saw different records at one offset (the anomalies that Jepsen's Kafka workload looks for). Prints the seed.
+readers saw different records at one offset (the anomalies that Jepsen's Kafka workload looks for). Three jobs run meanwhile (campaign_jobs.py): after every heal
+they go on, and in the end their outputs are those of runs that nothing disturbed. Prints the seed.
 
-Usage: cluster_campaign_test.py WEIR [--rounds N] [--nodes N] [--seed S] [--faults NAME,...] [--keep FOLDER]
+Usage: cluster_campaign_test.py WEIR [--rounds N] [--nodes N] [--seed S] [--faults NAME,...] [--keep FOLDER] [--no-jobs]
+       [--hold SECONDS]
 """
 import argparse
 import ctypes
+import functools
+import functools
 import json
 import os
 import pathlib
@@ -23,14 +27,15 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import net  # noqa: E402
+from broker_load import finish, look_after, start_clients  # noqa: E402
 from broker_verify import COPIES, LOAD, TRANSACTIONS, Verifier  # noqa: E402
+from campaign_jobs import TOPICS, Jobs  # noqa: E402
 
 PARTITIONS = 4
-ROLES = [("producer", 4), ("writer", 2), ("member", 4), ("copier", 1), ("observer", 1)]
 READY_SECONDS_MAX = 30
 HEALTHY_SECONDS_MAX = 60
-CLIENTS_END_SECONDS_MAX = 180
 DISK_BYTES = 700 << 20
+RECORDS_PER_SECOND, RATE_ROUNDS = 500, 60  # of a producer; with more rounds each writes less
 KAFKA, PEERS, HTTP = 9092, 9100, 8080
 CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 1 << 18
 SETTINGS = {"offsets.topic.num.partitions": 4, "transaction.state.log.num.partitions": 4,
@@ -143,12 +148,15 @@ class Cluster:
         return time.monotonic() - began
 
     def state(self):
-        """What some node says of the cluster; None: nobody answers."""
+        """What some node says of the cluster; None: nobody answers, and `refusals` has what they said."""
+        self.refusals = {}
         for n in self.nodes.values():
-            done = self.network.run("client", ["curl", "-sf", "-m", "2", f"http://{n.ip}:{HTTP}/cluster"],
-                                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            done = self.network.run("client", ["curl", "-sS", "--fail-with-body", "-m", "2",
+                                               f"http://{n.ip}:{HTTP}/cluster"],
+                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             if done.returncode == 0:
                 return json.loads(done.stdout)
+            self.refusals[n.name] = (done.stderr + done.stdout).decode(errors="replace")
         return None
 
     def wait_healthy(self) -> float:
@@ -163,7 +171,9 @@ class Cluster:
                 return time.monotonic() - began
             time.sleep(0.1)
         logs = "".join(f"\n{n.name}:\n{n.said()}" for n in self.nodes.values())
-        raise SystemExit(f"not healthy after {HEALTHY_SECONDS_MAX} s: {state}{logs}")
+        if state:
+            del state["jobs"]
+        raise SystemExit(f"not healthy after {HEALTHY_SECONDS_MAX} s: {state or self.refusals}{logs}")
 
     def create(self, topics: dict) -> None:
         from confluent_kafka.admin import AdminClient, NewTopic
@@ -200,7 +210,8 @@ class Campaign:
     def round(self, fault: str) -> None:
         node = self.node()
         other = self.chance.choice([n for n in self.cluster.nodes.values() if n is not node])
-        self.told.append(f"{fault} {node.name}")
+        self.told.append(f"{fault} {node.name} {other.name}")
+        print(f"round {len(self.told)}: {self.told[-1]}", flush=True)
         getattr(self, fault)(node, other)
 
     def kill(self, node: Node, _) -> None:
@@ -250,39 +261,6 @@ class Campaign:
         node.fill(False)
 
 
-def start_clients(cluster: Cluster, folder: pathlib.Path, seed: int) -> list:
-    here = pathlib.Path(__file__).resolve().parent
-    clients = []
-    for role, count in ROLES:
-        for number in range(count):
-            with open(folder / f"{role}{number}.err", "ab") as err:
-                clients.append((role, number, cluster.network.start(
-                    "client", [sys.executable, str(here / "broker_clients.py"), role, str(number),
-                               cluster.address, str(folder), str(seed)], stderr=err)))
-    return clients
-
-
-def look_after(clients: list, folder: pathlib.Path) -> None:
-    for role, number, process in clients:
-        if process.poll() not in (None, 0):
-            raise SystemExit(f"{role}{number} ended with {process.returncode}: "
-                             f"{(folder / f'{role}{number}.err').read_text()[-1500:]}")
-
-
-def finish(clients: list, folder: pathlib.Path) -> None:
-    """Producers first, then those who read what they wrote, then the observer's last look."""
-    signals = {"producer": "STOP", "writer": "STOP", "member": "READ", "copier": "READ",
-               "observer": "DONE"}
-    until = time.monotonic() + CLIENTS_END_SECONDS_MAX
-    for role, number, process in clients:
-        (folder / signals[role]).touch()
-        try:
-            process.wait(max(1.0, until - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            raise SystemExit(f"{role}{number} does not come to its end")
-    look_after(clients, folder)
-
-
 def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("weir")
@@ -291,45 +269,60 @@ def main() -> None:
     arguments.add_argument("--seed", type=int, default=int(time.time()))
     arguments.add_argument("--faults", default=",".join(FAULTS))
     arguments.add_argument("--keep", help="a folder for everything, which stays")
+    arguments.add_argument("--no-jobs", action="store_true")
+    arguments.add_argument("--hold", type=int, default=0, help="seconds for a look at what went wrong")
     a = arguments.parse_args()
     net.skip_unless_permitted()
     own_mounts()
     print(f"seed {a.seed}", flush=True)
     chance = random.Random(a.seed)
     cluster = Cluster(a.weir, a.nodes, a.keep)
-    clients = []
+    # What is written has to fit on the nodes' disks and into the verifier's memory.
+    os.environ["RECORDS_PER_SECOND"] = str(max(30, RECORDS_PER_SECOND * RATE_ROUNDS // max(a.rounds, RATE_ROUNDS)))
+    clients, jobs = [], None if a.no_jobs else Jobs(cluster, PARTITIONS)
     try:
         folder = cluster.dir / "journals"
         folder.mkdir()
         print(f"{a.nodes} nodes ready after {cluster.start():.2f} s", flush=True)
         small = {"segment.bytes": str(1 << 20), "min.insync.replicas": "2"}
-        cluster.create({LOAD: small, TRANSACTIONS: small, COPIES: small})
-        clients = start_clients(cluster, folder, a.seed)
+        cluster.create({t: small for t in (LOAD, TRANSACTIONS, COPIES, *(TOPICS if jobs else ()))})
+        clients = start_clients(functools.partial(cluster.network.start, "client"), cluster.address,
+                                folder, a.seed, [("scribe", 1)] if jobs else [])
+        if jobs:
+            jobs.start()
         time.sleep(2)  # they come up
         campaign = Campaign(cluster, chance)
         healed = []
-        for n in range(a.rounds):
+        for _ in range(a.rounds):
             campaign.round(chance.choice(a.faults.split(",")))
             look_after(clients, folder)
             # Sometimes the next fault meets a cluster that has not recovered from the last.
             if chance.random() < 0.6:
                 healed.append(cluster.wait_healthy())
+                if jobs:
+                    jobs.wait_progress()
                 time.sleep(chance.uniform(0.2, 1.0))
-            print(f"round {n + 1}: {campaign.told[-1]}", flush=True)
         cluster.wait_healthy()
         finish(clients, folder)
+        if jobs:
+            jobs.wait_progress()
+            jobs.finish()
         if healed:
             print(f"{a.rounds} rounds; healthy {sorted(healed)[len(healed) // 2]:.1f} s after a fault in "
                   f"the median, {max(healed):.1f} s at most", flush=True)
         with cluster.network.inside("client"):
             ok = Verifier(cluster.address, folder, PARTITIONS).run()
+        ok = (not jobs or jobs.verify()) and ok
         complaints = [f"{n.name}: {line}" for n in cluster.nodes.values()
                       for line in n.log.read_text(errors="replace").splitlines()
-                      if " lost" in line or "damaged" in line]
+                      if " are lost (" in line or "damaged" in line]
         if complaints:
             sys.exit(f"nodes report damage: {complaints[:5]}")
         sys.exit(0 if ok else 1)
-    except BaseException:
+    except BaseException as e:
+        if a.hold and not (isinstance(e, SystemExit) and e.code == 0):
+            print(f"held: {e}"[:4000], flush=True)
+            time.sleep(a.hold)
         for n in cluster.nodes.values():
             print(f"--- {n.name}\n{n.said()}", file=sys.stderr)
         raise

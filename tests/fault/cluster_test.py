@@ -75,16 +75,17 @@ class Cluster:
         return {n["id"] for n in json.loads(self.call("cluster", "status", "-o", "json"))["nodes"]
                 if n["alive"]}
 
-    def until(self, what: str, condition) -> None:
+    def until(self, what: str, condition, tell=lambda: "") -> None:
         deadline = time.monotonic() + DEADLINE_SECONDS
         while not condition():
             if time.monotonic() > deadline:
-                raise SystemExit(f"in vain: {what}{self.logs()}")
+                raise SystemExit(f"in vain: {what} {tell()}{self.logs()}")
             time.sleep(0.05)
 
     def more_epochs(self, job_id: str, count: int) -> None:
         epoch = self.describe(job_id)["epoch"]
-        self.until(f"{count} epochs", lambda: self.describe(job_id)["epoch"] >= epoch + count)
+        self.until(f"{count} epochs", lambda: self.describe(job_id)["epoch"] >= epoch + count,
+                   lambda: self.describe(job_id))
 
     def wait(self, job_id: str) -> dict:
         deadline = time.monotonic() + DEADLINE_SECONDS
@@ -107,6 +108,12 @@ class Cluster:
                     "State:\tZ" not in pathlib.Path(f"/proc/{node['pid']}/status").read_text():
                 raise SystemExit(f"{node['id']} still runs after cluster down")
 
+    def close(self) -> None:
+        """What still runs is killed; nothing is left."""
+        for node in self.nodes.values():
+            subprocess.run(["kill", "-9", str(node["pid"])], stderr=subprocess.DEVNULL, check=False)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
 
 def main() -> None:
     cluster = Cluster(sys.argv[1])
@@ -122,7 +129,7 @@ def main() -> None:
         check("carriers", out, "three processes")
 
         out = cluster.dir / "killed"
-        job = cluster.submit("carriers", out, "--set", "RATE=3000")
+        job = cluster.submit("carriers", out, "--set", "RATE=1200")  # it must outlast three kills
         used, killed = set(), []
         for _ in range(3):
             cluster.more_epochs(job, 3)
@@ -190,9 +197,7 @@ def main() -> None:
         print(f"three processes: ok, {d['restarts']} restarts")
         cluster.down()
     finally:
-        for node in cluster.nodes.values():
-            subprocess.run(["kill", "-9", str(node["pid"])], stderr=subprocess.DEVNULL, check=False)
-        shutil.rmtree(cluster.dir, ignore_errors=True)
+        cluster.close()
 
 
 if __name__ == "__main__":

@@ -55,9 +55,13 @@ struct fixture final : coordinator_port {
   void kill(const std::vector<task_id>& t) override { say("kill" + which(t)); }
   void begin_epoch(epoch e) override { say("begin" + std::to_string(e.value)); }
   void trigger(task_id, epoch, epoch) override {}
+  epoch_summary committed;  // the last one
   void commit(epoch_summary s) override {
+    committed = s;
     say("commit" + std::to_string(s.number.value) + (s.finished ? "!" : ""));
   }
+  bool in_own_hands = true;
+  bool may_give_up(epoch) override { return in_own_hands; }
   void abort(epoch e) override { say("abort" + std::to_string(e.value)); }
   void tell_complete(epoch e) override { say("complete" + std::to_string(e.value)); }
   void tell_aborted(epoch e) override { say("aborted" + std::to_string(e.value)); }
@@ -68,6 +72,8 @@ struct fixture final : coordinator_port {
   }
   void release_watermark(task_id) override {}
   void discover(operator_index, std::vector<std::string>) override { say("discover"); }
+  std::optional<std::set<uint32_t>> to_move;
+  std::optional<std::set<uint32_t>> regions_to_move() override { return to_move; }
   void wake_at(timestamp_us t) override { woken = std::min(woken, t); }
   void state_changed(job_state s, const std::optional<error>&) override { say(to_string(s)); }
   void log(std::string) override {}
@@ -280,6 +286,106 @@ TEST_CASE("coordinator: a region that fails restarts alone, with the splits that
   }
 }
 
+TEST_CASE("coordinator: tasks that are lost with their node restart with their region, uncounted") {
+  fixture f(true);
+  auto lost = f.graph.regions[0], alive = f.graph.regions[1];
+  f.up();
+  f.c.tasks_lost({lost[0]}, {errc::timeout, "n2 is silent"}, 10);
+  CHECK(f.heard() == "kill restarting ");  // nothing is complete yet
+  f.c.tick(60);
+  CHECK(f.heard() == "load ");
+  f.c.restored(std::optional<restored_job>(), 60);
+  f.c.deployed(f.c.attempt(), {}, 60);
+  f.c.tick(160);
+  f.acknowledge(1, 160);
+  f.c.committed(epoch{1}, 170);
+  CHECK(f.heard() == "deploy2 running discover begin1 commit1 complete1 ");
+  f.c.tasks_lost({lost[0]}, {errc::timeout, "n2 is silent"}, 180);
+  std::string ids;
+  for (auto t : lost) ids += "," + std::to_string(t.value);
+  CHECK(f.heard() == "kill" + ids + " ");
+  CHECK(f.c.state() == job_state::running);
+  // While it is deployed, another of it is lost: once more, as another attempt.
+  f.c.tick(240);
+  CHECK(f.heard() == "deploy3" + ids + " ");
+  f.c.tasks_lost({lost.back()}, {errc::timeout, "n3 is silent"}, 250);
+  CHECK(f.heard() == "kill" + ids + " ");
+  f.c.deployed(attempt_id{3}, {}, 255);
+  CHECK(f.heard() == "");
+  f.c.tick(310);
+  CHECK(f.heard() == "deploy4" + ids + " ");
+  f.c.deployed(attempt_id{4}, {}, 320);
+  for (auto t : lost) CHECK(f.c.attempt_of(t) == attempt_id{4});
+  for (auto t : alive) CHECK(f.c.attempt_of(t) == attempt_id{2});
+  f.c.tick(400);
+  CHECK(f.heard() == "begin2 ");
+  // All of them: the job starts again as a whole.
+  f.c.tasks_lost({lost[0], alive[0]}, {errc::timeout, "two nodes are silent"}, 410);
+  CHECK(f.heard() == "abort2 kill restarting ");
+}
+
+TEST_CASE("coordinator: a new one takes running tasks over") {
+  // What an earlier one made durable: two of four splits are handed out.
+  fixture before(true);
+  const auto runs = before.graph.regions[0], gone = before.graph.regions[1];
+  before.c.start(0);
+  before.c.restored(std::optional<restored_job>(), 0);
+  before.c.deployed(attempt_id{1}, {}, 0);
+  discovery d;
+  for (auto id : {"a", "b", "c", "d"}) d.splits.push_back({id, "", "", 1, 0});
+  before.c.discovered(operator_index{0}, d, 0);
+  before.c.splits_needed(runs[0]);  // a
+  before.c.splits_needed(gone[0]);  // b
+  before.c.tick(100);
+  before.acknowledge(1, 110);
+  before.c.committed(epoch{1}, 120);
+  // Behind the epoch one more goes to the tasks that live.
+  before.assigned.clear();
+  before.c.splits_needed(runs[0]);
+  REQUIRE(before.assigned == std::to_string(runs[0].value) + ":c ");
+
+  fixture f(true);
+  f.c.start(200);
+  CHECK(f.heard() == "load ");
+  running_job found;
+  found.from = {epoch{1}, false, before.committed.split_pools, {}};
+  found.newest = epoch{2};
+  found.attempt = attempt_id{1};
+  found.regions = {attempt_id{1}, std::nullopt};
+  auto& stands = found.sources[runs[0]];
+  stands.handed = {"a", "c"};
+  stands.given = {{"c", "", "", 1, 0}};
+  stands.reads = true;
+  stands.held = false;
+  found.begun[gone[0]] = {{"b", "", "42", 1, 0}};
+  std::string ids;
+  for (auto t : gone) ids += "," + std::to_string(t.value);
+
+  SUBCASE("they go on, and what is missing is deployed") {
+    REQUIRE(f.c.taken_over(found, 200));
+    CHECK(f.heard() == "running deploy2" + ids + " ");
+    CHECK(f.c.completed() == epoch{1});
+    for (auto t : runs) CHECK(f.c.attempt_of(t) == attempt_id{1});
+    f.c.deployed(attempt_id{2}, {{gone[0], found.begun[gone[0]]}}, 210);
+    CHECK(f.assigned == std::to_string(gone[0].value) + ":b@42d ");
+    f.assigned.clear();
+    f.c.splits_needed(runs[0]);
+    CHECK(f.assigned == std::to_string(runs[0].value) + ":! ");
+    // Numbers that tasks have heard are not used again.
+    f.c.tick(300);
+    CHECK(f.heard() == "begin3 ");
+    f.acknowledge(3, 310);
+    CHECK(f.heard() == "commit3 ");
+  }
+  SUBCASE("without any that runs the job starts as it always does") {
+    found.regions = {std::nullopt, std::nullopt};
+    CHECK(!f.c.taken_over(found, 200));
+    CHECK(f.heard() == "");
+    f.c.restored(std::optional<restored_job>(found.from), 200);
+    CHECK(f.heard() == "deploy1 ");
+  }
+}
+
 TEST_CASE("coordinator: before its first epoch a job restarts as a whole") {
   fixture f(true);
   f.up();
@@ -333,6 +439,46 @@ TEST_CASE("coordinator: a finished job that is restored only publishes") {
   f.c.task_committed(task_id{0}, attempt_id{1}, epoch{5});
   f.c.task_committed(task_id{1}, attempt_id{1}, epoch{5});
   CHECK(f.heard() == "kill finished ");
+}
+
+TEST_CASE("a job of one region restarts to move tasks only when there are any to move") {
+  fixture f;
+  REQUIRE(f.graph.regions.size() == 1);
+  f.up();
+  f.to_move.emplace();
+  f.c.move(10);
+  CHECK(f.heard() == "begin1 ");
+  f.acknowledge(1, 20);
+  f.c.committed(epoch{1}, 30);
+  // Where its tasks are is where they would be put again.
+  CHECK(f.heard() == "commit1 complete1 ");
+  CHECK(f.c.restarts() == 0);
+
+  f.to_move->insert(0);
+  f.c.move(40);
+  f.acknowledge(2, 50);
+  f.c.committed(epoch{2}, 60);
+  CHECK(f.heard() == "begin2 commit2 complete2 kill restarting ");
+  CHECK(f.c.restarts() == 1);
+  f.c.tick(60);
+  CHECK(f.heard() == "load ");
+}
+
+TEST_CASE("of several regions those with tasks to move restart, without any none does") {
+  fixture f(true);
+  REQUIRE(f.graph.regions.size() == 2);
+  f.up();
+  f.to_move.emplace();
+  f.c.move(10);
+  f.acknowledge(1, 20);
+  f.c.committed(epoch{1}, 30);
+  CHECK(f.heard() == "begin1 commit1 complete1 ");
+  f.to_move->insert(1);
+  f.c.move(40);
+  f.acknowledge(2, 50);
+  f.c.committed(epoch{2}, 60);
+  CHECK(f.heard() == "begin2 commit2 complete2 kill,1,3,5 deploy2,1,3,5 ");
+  CHECK(f.c.restarts() == 1);
 }
 
 }  // namespace weir

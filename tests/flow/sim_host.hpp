@@ -14,6 +14,7 @@ class world::host final : public task_port {
     world_.check_sent(m);
     uint32_t to = world_.graph_.channels[m.channel.value].to.value;
     world_.post(id_, to, [w = &world_, to, m = std::move(m)]() mutable {
+      if (!w->tasks_[to]) return;  // it went with its node, and nobody has heard of it yet
       w->tasks_[to]->task_->receive(std::move(m));
       w->tasks_[to]->runnable_ = true;
     });
@@ -22,6 +23,7 @@ class world::host final : public task_port {
     world_.check_granted(c, n);
     uint32_t to = world_.graph_.channels[c.value].from.value;
     world_.post(id_, to, [w = &world_, to, c, n] {
+      if (!w->tasks_[to]) return;
       w->tasks_[to]->task_->receive_credit(c, n);
       w->tasks_[to]->runnable_ = true;
     });
@@ -68,12 +70,15 @@ class world::host final : public task_port {
 
   std::unique_ptr<stream_task> task_;
   attempt_id attempt_;
+  epoch opened_from_;
   bool runnable_ = false;
 
  private:
   template <class F>
   void tell(F f) {
-    world_.post(id_, master, [this, f = std::move(f)] { f(*world_.coordinator_); });
+    world_.post(id_, master, [w = &world_, f = std::move(f)] {
+      if (!w->master_is_away_) f(*w->coordinator_);
+    });
   }
   void build(const task& t);
 

@@ -24,12 +24,17 @@ restored_job world::restored_state() const {
 }
 
 void world::load() {
-  at(now() + outside_.random.between(0, options_.delay_max_us), [this] {
-    if (store_.empty())
-      coordinator_->restored(std::optional<restored_job>(), now());
-    else
-      coordinator_->restored(std::optional(restored_state()), now());
-  });
+  at_master(now() + outside_.random.between(0, options_.delay_max_us),
+            [this, attempt = coordinator_->attempt()] {
+              if (attempt != coordinator_->attempt())
+                return;  // a node was lost meanwhile: loaded again
+              if (std::exchange(may_take_over_, false) && take_over()) return;
+              master_is_away_ = false;
+              if (store_.empty())
+                coordinator_->restored(std::optional<restored_job>(), now());
+              else
+                coordinator_->restored(std::optional(restored_state()), now());
+            });
 }
 
 world::chunk_list world::chunks_for(const task& t, uint64_t number) const {
@@ -51,6 +56,7 @@ world::chunk_list world::chunks_for(const task& t, uint64_t number) const {
 void world::deploy(attempt_id attempt, const std::vector<task_id>& which) {
   bool whole = which.size() == graph_.tasks.size();
   if (!whole) ++regions_restarted_;
+  if (whole) deployed_from_ = coordinator_->completed();
   tasks_.resize(graph_.tasks.size());
   std::map<task_id, std::vector<source_split>> begun;
   for (auto id : which) {
@@ -58,6 +64,7 @@ void world::deploy(attempt_id attempt, const std::vector<task_id>& which) {
     for (auto c : t.inputs) use_.erase(c.value);
     auto& host_of = tasks_[id.value] = std::make_unique<host>(*this, t);
     host_of->attempt_ = attempt;
+    host_of->opened_from_ = coordinator_->completed();
     auto chunks = chunks_for(t, coordinator_->completed().value);
     for (const auto& c : chunks)
       if (!whole && c.state == source_driver::state_name && c.subtask == t.subtask)
@@ -65,10 +72,10 @@ void world::deploy(attempt_id attempt, const std::vector<task_id>& which) {
     host_of->task_->open(std::move(chunks), coordinator_->completed() != epoch{});
     host_of->runnable_ = true;
   }
-  at(now() + outside_.random.between(0, options_.delay_max_us),
-     [this, attempt, begun = std::move(begun)]() mutable {
-       coordinator_->deployed(attempt, std::move(begun), now());
-     });
+  at_master(now() + outside_.random.between(0, options_.delay_max_us),
+            [this, attempt, begun = std::move(begun)]() mutable {
+              coordinator_->deployed(attempt, std::move(begun), now());
+            });
 }
 
 void world::kill(const std::vector<task_id>& which) {
@@ -125,7 +132,7 @@ void world::commit(epoch_summary s) {
   longest_epoch_us_ = std::max(longest_epoch_us_, now() - epoch_began_);
   auto took = outside_.random.between(0, options_.slow_store ? 300'000 : 2'000);
   bool fails = options_.commit_failures_in && outside_.random.one_in(options_.commit_failures_in);
-  at(now() + took, [this, s = std::move(s), fails]() mutable {
+  at_master(now() + took, [this, s = std::move(s), fails]() mutable {
     epoch e = s.number;
     auto staged = staged_.find(e.value);
     if (staged == staged_.end()) return;  // aborted before the store came to it
@@ -138,13 +145,17 @@ void world::commit(epoch_summary s) {
     }
     // The answer takes its time: a failure in between finds the epoch durable but not
     // announced.
-    at(now() + outside_.random.between(0, options_.delay_max_us), [this, e, fails] {
+    at_master(now() + outside_.random.between(0, options_.delay_max_us), [this, e, fails] {
       if (fails)
         coordinator_->commit_failed(e, {errc::no_space, "simulated"}, now());
       else
         coordinator_->committed(e, now());
     });
   });
+}
+
+bool world::may_give_up(epoch e) {
+  return staged_.contains(e.value);  // the store has not come to it
 }
 
 void world::abort(epoch e) {
@@ -186,17 +197,18 @@ void world::release_watermark(task_id t) {
 }
 
 void world::discover(operator_index op, std::vector<std::string>) {
-  at(now() + outside_.random.between(0, 150'000),
-     [this, op, attempt = coordinator_->whole_attempt()] {
-       if (attempt != coordinator_->whole_attempt()) return;
-       auto& content = outside_.sources.at(plan_.operators[op.value].id);
-       discovery d;
-       content.waves_found = std::min(content.waves, content.waves_found + 1);
-       d.bounded = content.waves_found == content.waves;
-       for (const auto& s : content.splits)
-         if (s.wave < content.waves_found) d.splits.push_back({s.id, s.ordered_by, "", 1, 0});
-       coordinator_->discovered(op, std::move(d), now());
-     });
+  at_master(now() + outside_.random.between(0, 150'000),
+            [this, op, attempt = coordinator_->whole_attempt()] {
+              if (attempt != coordinator_->whole_attempt()) return;
+              auto& content = outside_.sources.at(plan_.operators[op.value].id);
+              discovery d;
+              content.waves_found = std::min(content.waves, content.waves_found + 1);
+              d.bounded = content.waves_found == content.waves;
+              for (const auto& s : content.splits)
+                if (s.wave < content.waves_found)
+                  d.splits.push_back({s.id, s.ordered_by, "", 1, 0});
+              coordinator_->discovered(op, std::move(d), now());
+            });
 }
 
 }  // namespace weir::sim

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "runtime/flow/split_list.hpp"
 #include "runtime/flow/task_builder.hpp"
 #include "tests/flow/sim_host.hpp"
 
@@ -89,6 +90,10 @@ void world::start(physical_plan plan, std::map<std::string, part_kind> kinds) {
   weir_assert(graph.ok(), "the simulation's plans are valid");
   graph_ = std::move(*graph);
   for (auto& [id, s] : outside_.sources) s.waves_found = 0;
+  start_master();
+}
+
+void world::start_master() {
   coordinator_options o;
   o.interval_us = options_.interval_us;
   o.epoch_timeout_us = options_.epoch_timeout_us;
@@ -100,6 +105,9 @@ void world::start(physical_plan plan, std::map<std::string, part_kind> kinds) {
 }
 
 void world::crash() {
+  ++tenure_;
+  master_is_away_ = false;
+  may_take_over_ = false;
   tasks_.clear();
   queues_.clear();
   timers_.clear();
@@ -118,7 +126,77 @@ void world::lose_node() {
   for (uint32_t i = 0; i < tasks_.size(); ++i)
     if (outside_.random.one_in(2)) gone.push_back(task_id{i});
   kill(gone);
-  coordinator_->node_lost(coordinator_->whole_attempt(), {errc::timeout, "simulated"}, now());
+  coordinator_->tasks_lost(gone, {errc::timeout, "simulated"}, now());
+}
+
+void world::lose_master() {
+  std::vector<task_id> gone;
+  if (!outside_.random.one_in(3))
+    for (uint32_t i = 0; i < tasks_.size(); ++i)
+      if (outside_.random.one_in(4)) gone.push_back(task_id{i});
+  if (state() != job_state::running) gone.clear();
+  ++tenure_;
+  master_timer_ = watermark_end;
+  std::erase_if(queues_,
+                [](const auto& q) { return q.first.first == master || q.first.second == master; });
+  may_take_over_ = state() == job_state::running && !store_.empty() &&
+                   !store_.rbegin()->second.summary.finished &&
+                   epoch{store_.rbegin()->first} > deployed_from_;
+  newest_attempt_ = coordinator_->attempt();
+  if (!may_take_over_) {
+    tasks_.clear();
+    queues_.clear();
+  }
+  staged_.clear();
+  kill(gone);
+  master_is_away_ = true;
+  start_master();
+}
+
+/// What the new master finds: the store's newest epoch, and the tasks that live.
+bool world::take_over() {
+  master_is_away_ = false;
+  std::erase_if(queues_, [](const auto& q) { return q.first.second == master; });
+  running_job found;
+  found.from = restored_state();
+  found.attempt = newest_attempt_;
+  for (const auto& region : graph_.regions) {
+    // As masters do: what a deployment was opened with nobody but its own master can hand to it, so
+    // it goes on when the epoch is one that it has written.
+    bool lives = std::all_of(region.begin(), region.end(), [&](task_id t) {
+      return tasks_[t.value] && tasks_[t.value]->opened_from_ < found.from.number;
+    });
+    auto& attempt = found.regions.emplace_back();
+    if (lives) attempt = tasks_[region.front().value]->attempt_;
+    if (!lives) {
+      kill(region);
+      for (auto t : region)
+        for (const auto& c : chunks_for(graph_.tasks[t.value], found.from.number.value))
+          if (c.state == source_driver::state_name && c.subtask == graph_.tasks[t.value].subtask)
+            found.begun[t] = *decode_splits({c.bytes.as<char>(), c.bytes.size()});
+      continue;
+    }
+    for (auto t : region) {
+      auto stands = tasks_[t.value]->task_->take_over(found.from.number);
+      tasks_[t.value]->runnable_ = true;
+      found.newest = std::max(found.newest, stands.newest);
+      if (stands.ended) found.ended.insert(t);
+      if (stands.source) found.sources[t] = std::move(*stands.source);
+    }
+  }
+  if (!coordinator_->taken_over(std::move(found), now())) {
+    tasks_.clear();
+    queues_.clear();
+    return false;
+  }
+  ++taken_over_;
+  return true;
+}
+
+void world::at_master(timestamp_us t, std::function<void()> call) {
+  at(t, [this, tenure = tenure_, call = std::move(call)] {
+    if (tenure == tenure_) call();
+  });
 }
 
 bool world::step() {
@@ -170,7 +248,7 @@ std::string world::describe() const {
 void world::wake_at(timestamp_us t) {
   if (t >= master_timer_) return;
   master_timer_ = t;
-  at(t, [this, t] {
+  at_master(t, [this, t] {
     if (t == master_timer_) master_timer_ = watermark_end;
     coordinator_->tick(now());
   });

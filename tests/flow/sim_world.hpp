@@ -42,6 +42,8 @@ class world final : public coordinator_port {
   void stop() { coordinator_->stop(clock_.now()); }
   /// A node is gone with some of the tasks: whatever they have said and are told is lost.
   void lose_node();
+  /// The master's node is gone, perhaps with some of the tasks; another master takes over.
+  void lose_master();
   /// The tasks are to run elsewhere.
   void move() { coordinator_->move(clock_.now()); }
   void savepoint() { coordinator_->savepoint(clock_.now()); }
@@ -56,6 +58,7 @@ class world final : public coordinator_port {
   uint64_t epochs_committed() const { return epochs_committed_; }
   uint64_t epochs_with_rows_in_flight() const { return epochs_with_rows_in_flight_; }
   uint64_t regions_restarted() const { return regions_restarted_; }
+  uint64_t taken_over() const { return taken_over_; }
 
   void load() override;
   void deploy(attempt_id, const std::vector<task_id>&) override;
@@ -63,6 +66,7 @@ class world final : public coordinator_port {
   void begin_epoch(epoch) override;
   void trigger(task_id, epoch, epoch completed) override;
   void commit(epoch_summary) override;
+  bool may_give_up(epoch) override;
   void abort(epoch) override;
   void tell_complete(epoch) override;
   void tell_aborted(epoch) override;
@@ -92,6 +96,10 @@ class world final : public coordinator_port {
 
   void post(uint32_t from, uint32_t to, std::function<void()>);
   void at(timestamp_us, std::function<void()>);
+  /// Something that the master waits for: void when there is another one by then.
+  void at_master(timestamp_us, std::function<void()>);
+  void start_master();
+  bool take_over();
   restored_job restored_state() const;
   chunk_list chunks_for(const task&, uint64_t number) const;
   chunk_list folded(chunk_list staged) const;
@@ -110,12 +118,18 @@ class world final : public coordinator_port {
   std::map<std::pair<uint32_t, uint32_t>, std::deque<sent>> queues_;
   std::multimap<timestamp_us, std::function<void()>> timers_;
   timestamp_us master_timer_ = watermark_end;
+  uint64_t tenure_ = 0;
+  bool master_is_away_ = false;  // what tasks say is lost
+  bool may_take_over_ = false;   // the tasks' newest epoch is of their own deployment
+  epoch deployed_from_;          // all of them together
+  attempt_id newest_attempt_;
 
   std::map<uint64_t, stored_epoch> store_;
   std::map<uint64_t, chunk_list> staged_;
   timestamp_us epoch_began_ = 0;
   int64_t longest_epoch_us_ = 0;
   uint64_t epochs_committed_ = 0, epochs_with_rows_in_flight_ = 0, regions_restarted_ = 0;
+  uint64_t taken_over_ = 0;
   struct channel_use {
     uint64_t bytes = 0, batches = 0;
     timestamp_us watermark = watermark_none;

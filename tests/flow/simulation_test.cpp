@@ -1,5 +1,5 @@
 // Seeded simulation: random jobs with random message order, delays and failures. Every job ends and
-// publishes what its delivery mode promises. WEIR_SIM_GRAPHS: how many jobs (500); WEIR_SIM_SEED:
+// publishes what its delivery mode promises. WEIR_SIM_GRAPHS: how many jobs (1,000); WEIR_SIM_SEED:
 // the first one's seed, to replay a failure with WEIR_SIM_GRAPHS=1.
 #include <doctest/doctest.h>
 #include <cstdlib>
@@ -16,12 +16,12 @@ constexpr int64_t steps_max = 2'000'000;
 constexpr int64_t fault_steps_max = 1'500;
 
 struct totals {
-  uint64_t epochs = 0, unaligned = 0, faults = 0, regions = 0;
+  uint64_t epochs = 0, unaligned = 0, faults = 0, regions = 0, taken_over = 0;
 };
 
 void fault(random_job& job, world& w) {
   auto& r = job.out.random;
-  switch (r.between(0, 7)) {
+  switch (r.between(0, 9)) {
     case 0:
     case 1:
       if (w.tasks() != 0)
@@ -32,6 +32,10 @@ void fault(random_job& job, world& w) {
       break;
     case 5:
       w.lose_node();
+      break;
+    case 8:
+    case 9:
+      w.lose_master();
       break;
     case 6:
       w.move();
@@ -84,6 +88,7 @@ std::string run(uint64_t seed, totals& t) {
   t.epochs += w.epochs_committed();
   t.unaligned += w.epochs_with_rows_in_flight();
   t.regions += w.regions_restarted();
+  t.taken_over += w.taken_over();
   if (!wrong.empty())
     wrong += "\nWEIR_SIM_GRAPHS=1 WEIR_SIM_SEED=" + std::to_string(seed) + "\n" + job.describe() +
              "\n" + w.describe();
@@ -106,7 +111,7 @@ TEST_CASE("seeds that once failed") {
 
 TEST_CASE("random jobs with failures publish what their delivery mode promises") {
   uint64_t first = from_environment("WEIR_SIM_SEED", 1);
-  uint64_t graphs = from_environment("WEIR_SIM_GRAPHS", 500);
+  uint64_t graphs = from_environment("WEIR_SIM_GRAPHS", 1000);
   totals t;
   int wrong = 0;
   for (uint64_t seed = first; seed < first + graphs && wrong < 3; ++seed) {
@@ -117,12 +122,13 @@ TEST_CASE("random jobs with failures publish what their delivery mode promises")
   }
   MESSAGE(graphs << " graphs, " << t.epochs << " epochs, " << t.unaligned
                  << " chunks of rows in flight, " << t.faults << " faults, " << t.regions
-                 << " restarts of a region alone");
+                 << " restarts of a region alone, " << t.taken_over << " masters took over");
   if (graphs >= 100) {
     // The simulation has to reach what it is there for.
     CHECK(t.unaligned > 0);
     CHECK(t.faults > 0);
     CHECK(t.regions > 0);
+    CHECK(t.taken_over > 0);
   }
 }
 

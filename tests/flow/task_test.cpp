@@ -1,6 +1,7 @@
 // One task between stub channels: what it says, in which order, and when it waits.
 #include <doctest/doctest.h>
 
+#include "runtime/flow/linger.hpp"
 #include "runtime/flow/stream_task.hpp"
 #include "tests/flow/sim_rows.hpp"
 
@@ -55,7 +56,9 @@ struct task_fixture final : task_port {
   uint64_t sequence[2] = {0, 0};
   size_t batch_bytes = 0;
 
-  explicit task_fixture(credit window = {100'000, 8}, std::vector<state_chunk> restored = {}) {
+  /// With `targets` there are as many output channels instead (2, 3 ...), by the hash of a key.
+  explicit task_fixture(credit window = {100'000, 8}, std::vector<state_chunk> restored = {},
+                        uint32_t targets = 0) {
     stream_task::parts p;
     auto o = std::make_unique<scripted>();
     op = o.get();
@@ -70,12 +73,18 @@ struct task_fixture final : task_port {
     e.edge = 1;
     e.type = sim::row_schema();
     e.channels = {channel_id{2}};
+    if (targets != 0) {
+      e.exchange = exchange_kind::hash;
+      e.keys = {0};
+      for (uint32_t i = 1; i < targets; ++i) e.channels.push_back(channel_id{2 + i});
+    }
     p.outputs = {e};
     p.edge_keys = {"in", "out"};
     p.task_key = "op";
     stream_task_options options;
     options.window = window;
     options.alignment_limit_us = 1000;
+    options.remote_targets = targets;
     task = std::make_unique<stream_task>(std::move(p), options, *this, pool, clock, times);
     task->open(std::move(restored), false);
     batch_bytes = sim::to_batch({{0, 0, 0, 0}}, pool)->memory_bytes();
@@ -238,6 +247,48 @@ TEST_CASE("task: regression: a processing timer survives an earlier wake-up") {
   f.woken = watermark_end;  // a port that keeps only its earliest timer has dropped it
   CHECK(f.run() == "");
   CHECK(f.woken == 500);
+}
+
+TEST_CASE(
+    "task: towards many targets rows wait for company, and no longer than until the next flush") {
+  CHECK(hold_us(0) == 0);
+  CHECK(hold_us(16) == 0);
+  CHECK(hold_us(17) == 850);
+  CHECK(hold_us(1'000) == 50'000);
+  CHECK(linger_us(5'000, 3) == 5'000);
+  CHECK(linger_us(5'000, 100) == 5'000);
+  CHECK(linger_us(5'000, 1'000) == 50'000);
+
+  task_fixture few({100'000, 8}, {}, 16);
+  few.tell(0, message_kind::data, 1);
+  CHECK(few.run() == "d1 ");
+  few.tell(0, message_kind::data, 2);
+  CHECK(few.run() == "d2 ");
+
+  task_fixture f({100'000, 8}, {}, 40);
+  f.tell(0, message_kind::data, 1);
+  CHECK(f.run() == "d1 ");  // long after the last flush
+  f.tell(0, message_kind::data, 2);
+  CHECK(f.run() == "");
+  CHECK(f.woken == 2'000);
+  f.clock.set(1'999);
+  f.tell(0, message_kind::data, 3);
+  CHECK(f.run() == "");
+  f.clock.set(2'000);
+  CHECK(f.run() == "d2 ");  // and the third row, in one batch
+  f.clock.set(2'500);
+  f.tell(1, message_kind::data, 4);
+  CHECK(f.run() == "");
+  // A barrier does not wait, and what was gathered goes in front of it.
+  f.tell(0, message_kind::barrier, 1);
+  f.tell(1, message_kind::barrier, 1);
+  std::string all = "d4 ";
+  for (int i = 0; i < 40; ++i) all += "b1 ";
+  CHECK(f.run() == all + "ack1 ");
+  // Time that goes back holds nothing up.
+  f.clock.set(100);
+  f.tell(0, message_kind::data, 5);
+  CHECK(f.run() == "d5 ");
 }
 
 TEST_CASE("task: back-pressure stops input until credit comes") {

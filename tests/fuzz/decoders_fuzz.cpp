@@ -9,6 +9,7 @@
 #include <cstring>
 #include <memory>
 
+#include "actors/data/frame.hpp"
 #include "actors/interfaces.hpp"
 #include "runtime/column/codec.hpp"
 #include "runtime/column/nested.hpp"
@@ -214,6 +215,23 @@ void message(caf::actor_system& system, const std::vector<char>& bytes) {
   weir_assert(!sink(x), "a message that was read can be written");
 }
 
+/// What comes over a connection for rows: each of its three forms; what is accepted is written as
+/// it was read.
+void row_frames(std::string_view in) {
+  const auto bytes = std::as_bytes(std::span(in));
+  if (bytes.size() >= greeting_head_bytes)
+    if (auto g =
+            decode_greeting(bytes.first(greeting_head_bytes), bytes.subspan(greeting_head_bytes));
+        g && g->protocol == data_protocol && encode_greeting(*g).size() != in.size())
+      std::abort();
+  if (bytes.size() == frame_head_bytes)
+    if (auto f = decode_frame_head(bytes.first<frame_head_bytes>());
+        f && encode_frame_head(*f).size() != in.size())
+      std::abort();
+  if (auto a = parse_data_address(std::string(in)); a && !parse_data_address(to_string(*a)))
+    std::abort();
+}
+
 // Not here: messages with actor handles, which need a live peer, and those with lists of bytes, for
 // which CAF allocates what their length says before it looks at the input (peers are trusted). What
 // those lists hold has targets of its own: rows, plans, chunks.
@@ -228,10 +246,10 @@ void messages(std::string_view in) {
   auto bytes = chars_of(in.substr(1));
   using reader = void (*)(caf::actor_system&, const std::vector<char>&);
   static constexpr reader all[] = {
-      message<credit_message>, message<trigger_message>, message<epoch_outcome>,
-      message<splits_message>, message<task_event>,      message<task_report>,
-      message<job_report>,     message<job_answer>,      message<submit_reply>,
-      message<cluster_report>, message<operation_reply>, message<load_message>};
+      message<trigger_message>, message<epoch_outcome>, message<splits_message>,
+      message<task_event>,      message<task_report>,   message<job_report>,
+      message<job_answer>,      message<submit_reply>,  message<cluster_report>,
+      message<operation_reply>, message<load_message>};
   all[which % std::size(all)](system, bytes);
 }
 
@@ -280,6 +298,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       break;
     case decoder::messages:
       messages(in);
+      break;
+    case decoder::row_frames:
+      row_frames(in);
       break;
     case decoder::count_:
       break;

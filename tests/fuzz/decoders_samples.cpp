@@ -1,4 +1,5 @@
 #include "tests/fuzz/decoders_samples.hpp"
+#include "actors/data/frame.hpp"
 
 #include <caf/binary_serializer.hpp>
 
@@ -137,13 +138,13 @@ std::vector<std::string> messages() {
   load_message load;
   load.job = "job";
   load.tasks = {{1, {"op"}, 0, 128}};
-  return {message(system, 3, splits_message{encode_splits(some_splits()), true, false}),
-          message(system, 4, task_event{1, 2, task_event::what::failed, 3, 4, 5, "why"}),
-          message(system, 5, report),
-          message(system, 6, job),
-          message(system, 7, answer),
-          message(system, 9, cluster),
-          message(system, 11, load)};
+  return {message(system, 2, splits_message{encode_splits(some_splits()), true, false}),
+          message(system, 3, task_event{1, 2, task_event::what::failed, 3, 4, 5, "why"}),
+          message(system, 4, report),
+          message(system, 5, job),
+          message(system, 6, answer),
+          message(system, 8, cluster),
+          message(system, 10, load)};
 }
 
 }  // namespace
@@ -170,6 +171,21 @@ std::vector<std::pair<decoder, std::string>> samples() {
   out.emplace_back(decoder::records, records(record_layout::variable()));
   out.emplace_back(decoder::records, packed_records());
   for (auto& m : messages()) out.emplace_back(decoder::messages, std::move(m));
+  greeting g;
+  g.life = 1;
+  g.wanted = 2;
+  g.address = "10.0.0.1:4711/0000000000000001";
+  g.build = "weir 1";
+  out.emplace_back(decoder::row_frames, encode_greeting(g));
+  frame_head head;
+  head.kind = frame_kind::message;
+  head.task = 7;
+  head.payload_bytes = 64;
+  const auto head_bytes = encode_frame_head(head);
+  out.emplace_back(
+      decoder::row_frames,
+      std::string(reinterpret_cast<const char*>(head_bytes.data()), head_bytes.size()));
+  out.emplace_back(decoder::row_frames, to_string(data_address{"host", 4711, 12}));
   kafka_split k;
   k.from = {"topic", 3};
   k.next = 10;

@@ -22,6 +22,7 @@ enum class decoder : unsigned char {
   kafka_records,
   kafka_headers,
   nested_values,
+  row_frames,
   count_
 };
 

@@ -15,6 +15,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "cli"))
 from weir_cli import main  # noqa: E402
 
 UNKNOWN_PARTITION, SESSION_NOT_FOUND, SESSION_EPOCH, REBOOTSTRAP = 3, 70, 71, 129
+NOT_ENOUGH_REPLICAS = 19
+OUT_OF_ORDER_SEQUENCE, INVALID_TXN_STATE, INVALID_PRODUCER_ID_MAPPING = 45, 48, 49
 CODECS = ["uncompressed", "gzip", "snappy", "lz4", "zstd"]
 
 
@@ -44,6 +46,25 @@ def string(s: str) -> bytes:
 
 def array(items: list) -> bytes:
     return struct.pack(">i", len(items)) + b"".join(items)
+
+
+def crc32c(data: bytes) -> int:
+    crc = 0xFFFFFFFF
+    for b in data:
+        crc ^= b
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def record_batch(value: bytes, producer: int, epoch: int, sequence: int, transactional: bool) -> bytes:
+    """One record without a key, shorter than 64 bytes."""
+    record = bytes([0, 0, 0, 1, len(value) * 2]) + value + b"\0"
+    record = bytes([len(record) * 2]) + record
+    now = int(time.time() * 1000)
+    checked = struct.pack(">hiqqqhii", 16 * transactional, 0, now, now, producer, epoch, sequence, 1) + record
+    rest = struct.pack(">ibI", -1, 2, crc32c(checked)) + checked
+    return struct.pack(">qi", 0, len(rest)) + rest
 
 
 class Node:
@@ -80,6 +101,17 @@ class Client:
         size = struct.unpack(">i", self.exactly(4))[0]
         answer = Reader(self.exactly(size))
         assert answer.take("i") == self.number
+        return answer
+
+    def send(self, key, version, body) -> None:
+        self.number += 1
+        request = struct.pack(">hhi", key, version, self.number) + string("wire") + body
+        self.socket.sendall(struct.pack(">i", len(request)) + request)
+
+    def receive(self) -> Reader:
+        """The next answer, of those that were sent without waiting."""
+        answer = Reader(self.exactly(struct.unpack(">i", self.exactly(4))[0]))
+        answer.take("i")
         return answer
 
     def exactly(self, n: int) -> bytes:
@@ -210,6 +242,80 @@ def test_offsets_of_partitions_that_are_not_there(c):
     r = k.ask(28, 0, string("tx") + string("g") + producer + array([string("t") + array(parts)]))
     r.take("i")
     assert errors(r) == {"t": {1: 0, 2: wrong}}
+
+
+def transactional(k, partition, *batches, transaction="tx"):
+    """Batches of one record, (sequence, producer), sent one behind the other without waiting: what each is answered."""
+    for sequence, producer in batches:
+        records = record_batch(str(sequence).encode(), *producer, sequence, transactional=True)
+        k.send(0, 8, string(transaction) + struct.pack(">hi", -1, 30000) + array([string("t") + array(
+            [struct.pack(">ii", partition, len(records)) + records])]))
+    answers = []
+    for _ in batches:
+        r = k.receive()
+        assert (r.take("i"), r.string(), r.take("i"), r.take("i")) == (1, "t", 1, partition)
+        answers.append(r.take("h"))
+    return answers
+
+
+def begin(k, *partitions):
+    """InitProducerId, AddPartitionsToTxn; the producer."""
+    r = k.ask(22, 0, string("tx") + struct.pack(">i", 60000))
+    r.take("i")
+    assert r.take("h") == 0
+    producer = r.take("q"), r.take("h")
+    add_partitions(k, producer, *partitions)
+    return producer
+
+
+def add_partitions(k, producer, *partitions):
+    if not partitions:
+        return
+    r = k.ask(24, 0, string("tx") + struct.pack(">qh", *producer) +
+              array([string("t") + array([struct.pack(">i", p) for p in partitions])]))
+    r.take("i")
+    assert r.list(lambda: (r.string(), r.list(lambda: (r.take("i"), r.take("h"))))) == [
+        ("t", [(p, 0) for p in partitions])]
+
+
+def commit(k, producer):
+    r = k.ask(26, 0, string("tx") + struct.pack(">qh?", *producer, True))
+    r.take("i")
+    assert r.take("h") == 0
+
+
+def test_a_batch_opens_no_transaction_by_itself(c):
+    """What comes before its transaction has the partition, or after it has ended, would hold readers up for ever."""
+    n = Node(c)
+    n.verb("topic", "create", "t", "--partitions", "2")
+    k = Client(n)
+    producer = begin(k)
+    assert transactional(k, 0, (0, producer)) == [INVALID_TXN_STATE]
+    add_partitions(k, producer, 0)
+    assert transactional(k, 1, (0, producer)) == [INVALID_TXN_STATE]
+    assert transactional(k, 0, (0, producer), transaction="another") == [INVALID_PRODUCER_ID_MAPPING]
+    # Those behind the first one wait for what the coordinator says of it, and keep their order.
+    assert transactional(k, 0, *((i, producer) for i in range(5))) == [0] * 5
+    commit(k, producer)
+    # Both are to be sent again while the end of the transaction is being written.
+    while (found := transactional(k, 0, (5, producer), (6, producer))) == [NOT_ENOUGH_REPLICAS] * 2:
+        time.sleep(0.01)
+    assert found == [INVALID_TXN_STATE, OUT_OF_ORDER_SEQUENCE], found
+    described = json.loads(n.verb("topic", "describe", "t", "-o", "json"))["partitions"]
+    assert [(p["end"], p["stable"], p["open_transactions"]) for p in described] == [(6, 6, 0), (0, 0, 0)]
+    assert n.verb("topic", "consume", "t", "-o", "raw", "--quiet").split() == [str(i) for i in range(5)]
+    # The next one goes on with its sequence.
+    add_partitions(k, producer, 0, 1)
+    assert transactional(k, 0, (5, producer)) == transactional(k, 1, (0, producer)) == [0]
+    commit(k, producer)
+    assert len(n.verb("topic", "consume", "t", "-o", "raw", "--quiet").split()) == 7
+
+
+def test_batches_may_open_transactions_where_it_is_wanted(c):
+    n = Node(c, "transaction.partition.verification.enable=false")
+    n.verb("topic", "create", "t")
+    k = Client(n)
+    assert transactional(k, 0, (0, begin(k))) == [0]
 
 
 def test_log_dirs_are_absolute(c):

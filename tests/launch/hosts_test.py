@@ -33,12 +33,13 @@ class Hosts:
         self.ssh = SshHosts(self.network, HOSTS, self.dir)
         self.inventory = self.dir / "hosts"
         self.write_inventory()
+        subprocess.run(["bash", str(SCRIPT.parent / "certificates.sh"), str(self.dir / "known"), *HOSTS], check=True)
         self.ssh.await_all("admin")
 
     def write_inventory(self, extra: str = "", of_n2: str = "") -> None:
         a = self.network.address
         lines = ["# three hosts of one machine: folders of their own", "manager=process memory=256MiB",
-                 "broker_config.log.retention.hours=24", extra]
+                 "broker_config.log.retention.hours=24", "certificates=known", extra]
         for host in HOSTS:
             lines.append(f"{host} root@{a(host)} prefix={self.dir}/{host} rack=r{host[1]} "
                          + (of_n2 if host == "n2" else ""))
@@ -90,8 +91,13 @@ def check_configure(h: Hosts) -> None:
     text = h.call("configure", code=1)
     assert 'there is no setting "memry"; did you mean "memory"?' in text, text
     assert not (h.dir / "n1/weir.yaml").exists(), "what is refused is not put in place"
+    h.write_inventory(extra="certificates=unknown")
+    text = h.call("configure", code=1)
+    assert text.endswith(f"n1: cannot read {h.dir}/unknown/n1.pem: certificates.sh makes it\n"), text
     h.write_inventory()
     h.call("configure")
+    assert {p.name: p.stat().st_mode & 0o777 for p in (h.dir / "n2").glob("*.*")} == {
+        "weir.yaml": 0o644, "node.pem": 0o600, "node.key": 0o600, "authority.pem": 0o600}
     shown = json.loads(subprocess.run(
         [h.weir, "node", "--config", h.dir / "n2/weir.yaml", "--print-config", "-o", "json"],
         stdout=subprocess.PIPE, check=True).stdout)
@@ -100,6 +106,7 @@ def check_configure(h: Hosts) -> None:
     join = f"{a('n1')}:9094,{a('n3')}:9094"
     assert settings == {
         "name": "n2", "rack": "r2", "data_dir": "data", "memory": "256MiB", "join": join,
+        "peers_certificate": "node.pem", "peers_key": "node.key", "peers_authority": "authority.pem",
         "peers": f"{a('n2')}:9094", "kafka": f"{a('n2')}:9092", "http": f"{a('n2')}:8080",
         "broker_config.log.retention.hours": 24}, settings
 

@@ -91,6 +91,7 @@ def run(weir: str, blocks: list) -> None:
             '[ "${args[-1]}" = install ] && args+=("$(command -v weir)")\n'
             f'exec bash {ROOT}/cluster/launch/hosts.sh "${{args[@]}}"\n')
         (tools / "hosts.sh").chmod(0o755)
+        (tools / "certificates.sh").symlink_to(ROOT / "cluster/launch/certificates.sh")
         hosts.await_all("laptop")
         script = dir / "script.sh"
         script.write_text(script_of(blocks, dir))

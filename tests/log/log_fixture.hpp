@@ -38,6 +38,7 @@ class log_fixture {
     o.committed = committer_->point(id_);
     o.clean_summary = summary;
     o.verify_bytes = verify_bytes;
+    o.end_at_damage = end_at_damage;
     WEIR_ASSIGN(log_, partition_log::open(*cache_, id_, folder(), config_, o));
     return {};
   }
@@ -117,6 +118,7 @@ class log_fixture {
 
   std::function<file_fault(file_op, const std::string&)> fault;
   uint64_t calls = 0;
+  bool end_at_damage = false;  // log_open_options
 
  private:
   scratch_folder dir_;

@@ -150,15 +150,34 @@ inline command command_maker::about_jobs(const cluster_state& s) {
       return allocate_producer_ids{n.id, n.epoch, static_cast<uint32_t>(below(2000))};
     }
     case 4:
+      if (one_in(2)) {
+        kafka::alter_client_quotas_request r;
+        auto& e = r.entries.emplace_back();
+        e.entity.push_back({"client-id", "c" + std::to_string(below(5))});
+        e.ops.push_back({"producer_byte_rate", static_cast<double>(below(1000)), one_in(4)});
+        return alter_client_quotas{kafka::encode_alteration(r)};
+      }
       return set_cluster_config{"min.insync.replicas", one_in(3) ? "" : "2"};
     default:
       break;
   }
-  if (s.jobs().empty() || (s.jobs().size() < 5 && one_in(3)))
-    return submit_job{make_id(), "j" + std::to_string(below(8)), "sha256:00", 1000};
+  if (s.jobs().empty() || (s.jobs().size() < 5 && one_in(3))) {
+    submit_job c{make_id(), "j" + std::to_string(below(8)), "sha256:00", 1000};
+    for (auto n = below(3); n != 0; --n) c.libraries.push_back("l" + std::to_string(below(4)));
+    if (!s.jobs().empty() && one_in(3)) {
+      const job_record& from = pick(s.jobs())->second;
+      c.origin = from.id;
+      c.origin_epoch = from.savepoints.empty() ? from.newest : pick(from.savepoints)->first;
+    }
+    return c;
+  }
   const job_record& j = pick(s.jobs())->second;
   fencing_token token = one_in(8) ? fencing_token(j.master.token.value - 1) : j.master.token;
-  switch (below(8)) {
+  switch (below(10)) {
+    case 8:
+      return keep_savepoint{j.id, token, j.newest, j.manifest};
+    case 9:
+      return drop_savepoint{j.id, j.savepoints.empty() ? j.newest : pick(j.savepoints)->first};
     case 0:
     case 1: {
       node_record n = some_node(s);

@@ -164,6 +164,47 @@ TEST_CASE(
   CHECK(w.balance(1200, c.state).empty());
 }
 
+TEST_CASE("watch: internal topics get their replicas as nodes come") {
+  nodes c(1);
+  for (const char* name : {"__consumer_offsets", "orders"}) {
+    create_topic t;
+    t.name = name;
+    t.id = uuid_of(name[0]);
+    t.assignment.assign(2, {node_id{1}});
+    REQUIRE(c.state.apply({{}, 0, t}).reply.ok());
+  }
+  leader_watch w({.balance_interval_ms = 10, .replicas_wanted = {{"__consumer_offsets", 3}}});
+  w.begin(0);
+  CHECK(w.balance(100, c.state).empty());
+  // One node more at a time, and no more replicas than wanted.
+  std::vector<node_id> replicas{node_id{1}};
+  for (int32_t n = 2; n <= 4; ++n) {
+    REQUIRE(c.state
+                .apply({{},
+                        0,
+                        register_node{
+                            uuid_of(static_cast<uint8_t>(n)), "n" + std::to_string(n), "", {}}})
+                .reply.ok());
+    const auto moves = w.balance(100 * static_cast<uint64_t>(n), c.state);
+    std::vector<reassign_partition> made;
+    for (const auto& m : moves)
+      if (const auto* r = std::get_if<reassign_partition>(&m)) made.push_back(*r);
+    REQUIRE(made.size() == (n <= 3 ? 2 : 0));
+    if (n <= 3) replicas.push_back(node_id{n});
+    for (size_t i = 0; i < made.size(); ++i) {
+      CHECK(made[i].partition == static_cast<int32_t>(i));
+      CHECK(made[i].target == replicas);
+      REQUIRE(c.state.apply({{}, 0, made[i]}).reply.ok());
+      const auto& p = *c.state.find_partition(made[i].topic, made[i].partition);
+      alter_in_sync all{
+          made[i].topic,  made[i].partition, p.leader, c.state.find_node(p.leader)->epoch,
+          p.leader_epoch, p.version,         replicas};
+      REQUIRE(c.state.apply({{}, 0, all}).reply.ok());
+      REQUIRE(c.state.find_partition(made[i].topic, made[i].partition)->replicas == replicas);
+    }
+  }
+}
+
 TEST_CASE("lanes: a request is repeated under its number until it is answered") {
   command_lanes lanes(2);
   std::vector<std::string> ends;

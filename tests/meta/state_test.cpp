@@ -155,6 +155,39 @@ TEST_CASE("in-sync sets are changed by the present leader alone, in its epoch") 
   CHECK(f.s.writable(*f.s.find_topic("t100"), 0));
 }
 
+TEST_CASE("who has registered anew since it fetched does not join the in-sync set by that") {
+  fixture f(3);
+  f.topic(100, 1, 3);
+  const node_id leader = f.part(100, 0).leader;
+  const node_id other = f.part(100, 0).replicas[leader == f.part(100, 0).replicas[0] ? 1 : 0];
+  auto change = [&](std::vector<node_id> set, std::vector<node_epoch> epochs) {
+    const auto p = f.part(100, 0);
+    return f
+        .run(alter_in_sync{id_of(100), 0, leader, f.s.find_node(leader)->epoch, p.leader_epoch,
+                           p.version, std::move(set), std::move(epochs)})
+        .code;
+  };
+  const auto before = f.s.find_node(other)->epoch;
+  f.start(other.value);  // it restarts before anybody notices
+  CHECK(f.s.find_node(other)->epoch.value == before.value + 1);
+  CHECK(f.part(100, 0).in_sync.size() == 2);
+  const auto third = f.part(100, 0).in_sync;
+  auto set = third;
+  set.push_back(other);
+  std::vector<node_epoch> epochs(third.size(), node_epoch(0));
+  epochs.push_back(before);
+  CHECK(change(set, epochs) == verdict::conflict);
+  CHECK(change(set, {before}) == verdict::invalid);
+  epochs.back() = f.s.find_node(other)->epoch;
+  CHECK(change(set, epochs) == verdict::ok);
+  CHECK(f.part(100, 0).in_sync.size() == 3);
+  // What holds makes a version, too: an attempt that is still on its way is void.
+  const auto p = f.part(100, 0);
+  CHECK(change(p.in_sync, {}) == verdict::ok);
+  CHECK(f.part(100, 0).version == p.version + 1);
+  CHECK(f.part(100, 0).in_sync == p.in_sync);
+}
+
 TEST_CASE("a reassignment ends when the new replicas are in sync, and can be taken back") {
   fixture f(4);
   REQUIRE(f.run(create_topic{"t", id_of(100), 0, 0, 0, {}, {ids({1, 2})}}).ok());
@@ -268,6 +301,45 @@ TEST_CASE("a job has one master; who was deposed cannot complete an epoch") {
   // The same id again: tokens go on where they were.
   REQUIRE(f.run(submit_job{job, "words", "sha256:abc", 1000}).ok());
   CHECK(f.run(acquire_master{job, node_id(3), f.epoch_of(3)}).number > second.number);
+}
+
+TEST_CASE("savepoints stay until they are dropped, not while a job starts from them") {
+  fixture f(2);
+  uuid job = id_of(50), next = id_of(51);
+  REQUIRE(f.run(submit_job{job, "words", "plan", 1000, {"l1", "l2"}}).ok());
+  CHECK(f.s.find_job(job)->libraries == std::vector<std::string>{"l1", "l2"});
+  CHECK(f.run(submit_job{next, "w2", "plan", 1000, {""}}).code == verdict::invalid);
+  const fencing_token token(f.run(acquire_master{job, node_id(1), f.epoch_of(1)}).number);
+  REQUIRE(f.run(complete_epoch{job, token, epoch(3), "m3"}).ok());
+  CHECK(f.run(keep_savepoint{job, token, epoch(4), "m4"}).code == verdict::invalid);
+  CHECK(f.run(keep_savepoint{job, fencing_token(token.value + 1), epoch(3), "m3"}).code ==
+        verdict::stale);
+  REQUIRE(f.run(keep_savepoint{job, token, epoch(3), "m3"}).ok());
+  REQUIRE(f.run(keep_savepoint{job, token, epoch(3), "m3"}).ok());  // repeated
+  REQUIRE(f.run(complete_epoch{job, token, epoch(9), "m9"}).ok());
+  CHECK(f.s.find_job(job)->savepoints == std::map<epoch, std::string>{{epoch(3), "m3"}});
+
+  // The newest epoch of a job that runs goes away; the one of a job that has ended stays.
+  submit_job from{next, "w2", "plan", 1000, {}, job, epoch(9)};
+  CHECK(f.run(from).code == verdict::not_found);
+  from.origin_epoch = epoch(3);
+  REQUIRE(f.run(from).ok());
+  auto again = cluster_state::restore(f.s.snapshot());
+  REQUIRE(again.ok());
+  CHECK(again->find_job(next)->origin == job);
+  CHECK(again->find_job(next)->origin_epoch == epoch(3));
+  CHECK(*again->find_job(job) == *f.s.find_job(job));
+  CHECK(f.run(drop_savepoint{job, epoch(3)}).code == verdict::conflict);
+  CHECK(f.run(drop_savepoint{job, epoch(4)}).code == verdict::not_found);
+  REQUIRE(f.run(end_job{job, token, job_phase::stopped, ""}).ok());
+  CHECK(f.run(delete_job{job}).code == verdict::conflict);
+  const fencing_token second(f.run(acquire_master{next, node_id(2), f.epoch_of(2)}).number);
+  REQUIRE(f.run(complete_epoch{next, second, epoch(4), "n4"}).ok());
+  REQUIRE(f.run(drop_savepoint{job, epoch(3)}).ok());
+  REQUIRE(f.run(submit_job{id_of(52), "w3", "plan", 1000, {}, job, epoch(9)}).ok());
+  CHECK(f.run(delete_job{job}).code == verdict::conflict);
+  REQUIRE(f.run(end_job{id_of(52), fencing_token(0), job_phase::stopped, ""}).ok());
+  CHECK(f.run(delete_job{job}).ok());
 }
 
 TEST_CASE("groups have a home each, which moves when its node dies") {
@@ -390,6 +462,59 @@ TEST_CASE("random commands: invariants hold, nothing falls, snapshot and rest gi
   CHECK(refused > 1000);
 }
 
+TEST_CASE("quotas of clients are in the state and its snapshots") {
+  fixture f(1);
+  const std::string none = f.s.snapshot();
+  kafka::alter_client_quotas_request r;
+  auto& e = r.entries.emplace_back();
+  e.entity.push_back({"client-id", "slow"});
+  e.ops.push_back({"producer_byte_rate", 1000, false});
+  e.ops.push_back({"consumer_byte_rate", 2000.5, false});
+  REQUIRE(f.run(alter_client_quotas{kafka::encode_alteration(r)}).ok());
+  CHECK(f.s.changes().quotas);
+  const kafka::quota_entity slow{{}, {kafka::quota_name::form::named, "slow"}};
+  REQUIRE(f.s.quotas().size() == 1);
+  CHECK(f.s.quotas().at(slow) == kafka::quota_rates{1000, 2000.5});
+  auto again = cluster_state::restore(f.s.snapshot());
+  REQUIRE(again.ok());
+  CHECK(again->quotas() == f.s.quotas());
+  // All of it or nothing, and nothing that does not decode.
+  r.entries[0].ops[0].remove = true;
+  r.entries.emplace_back().entity.push_back({"group", "g"});
+  CHECK(f.run(alter_client_quotas{kafka::encode_alteration(r)}).code == verdict::invalid);
+  CHECK(f.run(alter_client_quotas{"nothing"}).code == verdict::invalid);
+  CHECK(f.s.quotas().at(slow) == kafka::quota_rates{1000, 2000.5});
+  r.entries.pop_back();
+  REQUIRE(f.run(alter_client_quotas{kafka::encode_alteration(r)}).ok());
+  CHECK(f.s.quotas().at(slow) == kafka::quota_rates{std::nullopt, 2000.5});
+  // A snapshot of format 1 has none.
+  const size_t quotas_bytes = 4 + kafka::encode_quotas({}).size();
+  snapshot_codec::writer w;
+  w.number(uint16_t{1});
+  for (char c : none.substr(2, none.size() - 2 - quotas_bytes - 4)) w.number(c);
+  auto old = cluster_state::restore(std::move(w).seal("weir cluster state"));
+  REQUIRE_MESSAGE(old.ok(), old.err().message);
+  CHECK(old->quotas().empty());
+  CHECK(old->snapshot() == none);
+}
+
+TEST_CASE("a snapshot of format 2 has jobs without libraries, origins and savepoints") {
+  fixture f(1);
+  REQUIRE(f.run(submit_job{id_of(50), "words", "plan", 1000}).ok());
+  const std::string now = f.s.snapshot();
+  // Of the one job: an empty list, a zero id, a number, an empty map; they stand behind its lease.
+  constexpr size_t added = 4 + 16 + 8 + 4, lease = 4 + 8 + 8;
+  const auto manifest = now.find("plan") + 4 + 8 + 1 + 4 + 8 + 4;
+  snapshot_codec::writer w;
+  w.number(uint16_t{2});
+  for (char c : now.substr(2, manifest + lease - 2)) w.number(c);
+  for (char c : now.substr(manifest + lease + added, now.size() - manifest - lease - added - 4))
+    w.number(c);
+  auto old = cluster_state::restore(std::move(w).seal("weir cluster state"));
+  REQUIRE_MESSAGE(old.ok(), old.err().message);
+  CHECK(old->snapshot() == now);
+}
+
 TEST_CASE("damaged snapshots and requests are refused") {
   fixture f(3);
   f.topic(100, 3, 2);
@@ -404,7 +529,7 @@ TEST_CASE("damaged snapshots and requests are refused") {
   for (size_t n = 0; n < good.size(); n += 11)
     CHECK_FALSE(cluster_state::restore(good.substr(0, n)).ok());
   snapshot_codec::writer w;
-  w.number(uint16_t{2});
+  w.number(uint16_t{4});
   auto newer = cluster_state::restore(std::move(w).seal("weir cluster state"));
   REQUIRE_FALSE(newer.ok());
   CHECK(newer.err().code == errc::version_mismatch);

@@ -1,5 +1,8 @@
 #include "harness.hpp"
 
+#include <algorithm>
+#include <random>
+
 using namespace weir;
 using namespace weir::test;
 using fn = aggregate_function;
@@ -82,6 +85,35 @@ TEST_CASE("retracted values leave every function") {
   CHECK(a.out.net() == before);
   a.push(rows(in, {{"x", "2", "m"}}, {-1}));
   CHECK(a.out.net().empty());
+}
+
+TEST_CASE("changes: rows that are taken back before they come leave what is there") {
+  auto in = columns({{"k", "int"}, {"v", "bigint"}, {"l", "boolean"}});
+  instance a(node_of(aggregate(in, {0},
+                               {{fn::sum, "v"},
+                                {fn::max, "v"},
+                                {fn::count_star, "", "l"},
+                                {fn::count_star, "", "NOT l"}},
+                               emit_mode::changes, true),
+                     in),
+             {in});
+  // No rows by their number, and yet one that is there and one that is to come.
+  a.push(rows(in, {{"1", "7", "true"}, {"1", "5", "false"}}, {1, -1}));
+  CHECK(a.out.net().empty());
+  a.push(rows(in, {{"1", "5", "false"}}));
+  CHECK(a.out.net() == lines{"1,7,7,1,0"});
+  a.push(rows(in, {{"1", "7", "true"}}, {-1}));
+  CHECK(a.out.net().empty());
+}
+
+TEST_CASE("changes: equal numbers of values that came and went are no empty group") {
+  auto in = columns({{"k", "int"}, {"v", "bigint"}});
+  instance a(node_of(aggregate(in, {0}, {{fn::sum, "v"}}, emit_mode::changes, true), in), {in});
+  a.push(rows(in, {{"1", "7"}}));
+  a.push(rows(in, {{"1", "5"}}, {-1}));
+  CHECK(a.out.net().empty());
+  a.push(rows(in, {{"1", "5"}}));
+  CHECK(a.out.net() == lines{"1,7"});
 }
 
 TEST_CASE("floats: special values may leave again, sums end at zero") {
@@ -190,4 +222,81 @@ TEST_CASE("functions that do not exist for a type are refused by name") {
   auto t = aggregate_result_type(fn::sum, &text);
   REQUIRE(!t.ok());
   CHECK(t.err().message == "function sum(text) does not exist");
+}
+
+TEST_CASE("where all calls count rows, batches of few keys give the same groups") {
+  auto in = columns({{"k", "bigint"}, {"v", "bigint"}});
+  const std::vector<call> counts{{fn::count_star, ""}, {fn::count_star, ""}};
+  std::mt19937_64 g(5);
+  for (const int64_t apart : {int64_t{1}, int64_t{1} << 40})
+    for (auto emit : {emit_mode::final_only, emit_mode::changes}) {
+      CAPTURE(apart);
+      instance a(node_of(aggregate(in, {0}, counts, emit, false), in), {in});
+      instance chosen(node_of(aggregate(in, {0}, counts, emit, false), in), {in});
+      std::map<std::string, int> expected, expected_chosen;
+      for (int turn = 0; turn < 4; ++turn) {
+        // More keys than are looked up at a time, and new ones in every batch.
+        column_builder k(type_id::int64, pool()), v(type_id::int64, pool());
+        std::vector<uint32_t> some;
+        for (uint32_t i = 0; i < 4000; ++i) {
+          const int64_t key = (static_cast<int64_t>(g() % 600) + 300 * turn - 100) * apart;
+          k.append(key);
+          v.append(int64_t{1});
+          ++expected[std::to_string(key)];
+          if (g() % 3 == 0) continue;
+          some.push_back(i);
+          ++expected_chosen[std::to_string(key)];
+        }
+        const auto b = make_batch(in, {k.finish(), v.finish()});
+        a.push(b);
+        chosen.push(
+            with_selection(*b, buffer::copy(pool(), std::as_bytes(std::span<const uint32_t>(some))),
+                           static_cast<uint32_t>(some.size())));
+      }
+      a.end();
+      chosen.end();
+      auto text = [](const std::map<std::string, int>& groups) {
+        lines out;
+        for (const auto& [key, n] : groups)
+          out.push_back(key + "," + std::to_string(n) + "," + std::to_string(n));
+        std::sort(out.begin(), out.end());
+        return out;
+      };
+      auto got = a.out.net(), got_chosen = chosen.out.net();
+      std::sort(got.begin(), got.end());
+      std::sort(got_chosen.begin(), got_chosen.end());
+      CHECK(got == text(expected));
+      CHECK(got_chosen == text(expected_chosen));
+    }
+}
+
+TEST_CASE("keys within a narrow range, entries of dictionaries and others give the same groups") {
+  auto in = columns({{"k", "bigint"}, {"d", "int"}, {"v", "bigint"}});
+  const std::vector<call> calls{{fn::count_star, ""}, {fn::sum, "v"}, {fn::min, "v"}};
+  for (const int64_t apart : {int64_t{1}, int64_t{1} << 40})
+    for (bool changes : {false, true}) {
+      CAPTURE(apart);
+      CAPTURE(changes);
+      instance a(node_of(aggregate(in, {0, 1}, calls, emit_mode::final_only, changes), in), {in});
+      // Twice, so that groups are there already; 700 rows, four keys, one of them negative.
+      for (int turn = 0; turn < 2; ++turn) {
+        std::vector<std::vector<std::string>> cells;
+        for (int i = 0; i < 700; ++i)
+          cells.push_back(
+              {std::to_string((i % 4 - 1) * apart), "5", i % 7 == 0 ? "NULL" : std::to_string(i)});
+        a.push(rows(in, cells));
+      }
+      // A NULL among the keys.
+      std::vector<std::vector<std::string>> cells(600, {"0", "5", "-1"});
+      cells[599][0] = "NULL";
+      a.push(rows(in, cells));
+      a.end();
+      auto key = [&](int i) { return std::to_string(i * apart); };
+      CHECK(a.out.net() == [&] {
+        lines l{key(-1) + ",5,350,105000,4", key(0) + ",5,949,103701,-1",
+                key(1) + ",5,350,105000,2", key(2) + ",5,350,105700,3", "NULL,5,1,-1,-1"};
+        std::sort(l.begin(), l.end());
+        return l;
+      }());
+    }
 }

@@ -94,7 +94,7 @@ TEST_CASE("times of entries survive a restart at another parallelism") {
   const auto chunks = w.take();
   size_t began_anew = 0, went_on = 0;
   for (uint32_t i = 0; i < 3; ++i) {
-    instance part(node, {in}, range_of_subtask(128, 3, i), nullptr, op.time.now());
+    instance part(node, {in}, range_of_subtask(128, 3, i), nullptr, op.time.now(), i, 3);
     part.restore(chunks);
     part.advance(over_us - ttl_us / 2);
     for (const auto* keys : {&old, &fresh}) {

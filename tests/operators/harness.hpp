@@ -87,7 +87,7 @@ struct instance {
 
   instance(const operator_node& node, const std::vector<schema_ptr>& inputs,
            key_group_range groups = {}, row_error_handler* row_errors = nullptr,
-           timestamp_us now = 0) {
+           timestamp_us now = 0, uint32_t subtask = 0, uint32_t parallelism = 1) {
     auto made = make_operator(node, inputs);
     REQUIRE_MESSAGE(made.ok(), (made.ok() ? "" : made.err().text()));
     op = std::move(made).value();
@@ -95,6 +95,8 @@ struct instance {
     c.memory = &pool();
     c.metrics = &metrics;
     c.groups = groups;
+    c.subtask = subtask;
+    c.parallelism = parallelism;
     c.row_errors = row_errors;
     time.set(now);
     c.time = &time;

@@ -189,6 +189,70 @@ TEST_CASE("the exchange sends each row where its key belongs, in order, in full 
   }
 }
 
+TEST_CASE("the exchange keeps a dictionary that many batches share, and spells out the others") {
+  auto in = columns({{"k", "bigint"}, {"t", "text"}});
+  auto dictionary = [&](int of, int entries) {
+    column_builder b(type_id::string, pool());
+    for (int i = 0; i < entries; ++i)
+      b.append(std::to_string(of) + " has the text " + std::to_string(i));
+    return b.finish();
+  };
+  const std::vector<column_ptr> dictionaries{dictionary(0, 10), dictionary(1, 3),
+                                             dictionary(2, 100)};
+  std::mt19937_64 g(11);
+  int64_t next = 0;
+  // `of`: -1 = no dictionary.
+  auto batch_of = [&](int of, uint32_t n) {
+    column_builder k(type_id::int64, pool()), t(type_id::string, pool()),
+        places(type_id::int32, pool());
+    for (uint32_t i = 0; i < n; ++i) {
+      k.append(next++);
+      if (g() % 9 == 0) {
+        t.append_null();
+        places.append_null();
+      } else if (of < 0) {
+        t.append("plain " + std::to_string(g() % 50));
+      } else {
+        places.append(static_cast<int32_t>(g() % dictionaries[static_cast<size_t>(of)]->length));
+      }
+    }
+    if (of < 0) return make_batch(in, {k.finish(), t.finish()});
+    auto c = std::make_shared<column>(*places.finish());
+    c->type = type_id::string;
+    c->dictionary = dictionaries[static_cast<size_t>(of)];
+    return make_batch(in, {k.finish(), column_ptr(c)});
+  };
+  for (auto kind : {exchange_kind::hash, exchange_kind::rebalance})
+    for (int run = 0; run < 30; ++run) {
+      exchange_partitioner x(
+          kind, kind == exchange_kind::hash ? std::vector<uint32_t>{0} : std::vector<uint32_t>{},
+          in, 3, 0, 128, pool());
+      output sent, got;
+      auto out = [&](uint32_t, batch_ptr b) { got.emit(std::move(b), 0); };
+      int of = -1;
+      for (int i = 0; i < 40; ++i) {
+        if (g() % (run % 2 == 0 ? 3 : 12) == 0) of = static_cast<int>(g() % 4) - 1;
+        const auto b = batch_of(of, 1 + static_cast<uint32_t>(g() % 900));
+        sent.emit(b, 0);
+        REQUIRE(x.add(b, out).ok());
+        if (g() % 8 == 0) REQUIRE(x.flush(out).ok());
+      }
+      REQUIRE(x.flush(out).ok());
+      CHECK(got.net() == sent.net());
+    }
+  // One dictionary all the time: from the second batch on it is handed on.
+  exchange_partitioner x(exchange_kind::hash, {0}, in, 2, 0, 128, pool());
+  output got;
+  auto out = [&](uint32_t, batch_ptr b) { got.emit(std::move(b), 0); };
+  for (int i = 0; i < 3; ++i) {
+    REQUIRE(x.add(batch_of(2, 500), out).ok());
+    REQUIRE(x.flush(out).ok());
+  }
+  REQUIRE(got.batches.size() == 6);
+  for (size_t i = 0; i < 6; ++i)
+    CHECK((got.batches[i]->columns[1]->dictionary == dictionaries[2]) == (i >= 2));
+}
+
 TEST_CASE("broadcast, forward and rebalance") {
   auto in = columns({{"k", "int"}});
   auto b = rows(in, {{"1"}, {"2"}});

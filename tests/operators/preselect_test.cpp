@@ -167,6 +167,67 @@ TEST_CASE("rows of windows that may have closed pass, to be counted") {
         lines{"2000-01-01 01:00:00,2", "2000-01-01 01:00:00,3", "2000-01-01 02:00:00,4", "NULL,6"});
 }
 
+TEST_CASE("of a window what is worse than an earlier batch's best does not pass, equal rows do") {
+  const auto in = columns({{"w", "timestamp"}, {"v", "bigint"}});
+  const std::string one = "2000-01-01 01:00:00", two = "2000-01-01 02:00:00";
+  for (bool descending : {true, false}) {
+    CAPTURE(descending);
+    top_n_spec s;
+    s.keys = {0};
+    s.order = {{1, descending, false}};
+    s.emit = emit_mode::final_only;
+    s.window_end_key = 0;
+    instance op(preselect_node(s, in), {in});
+    auto passed = [&](const std::vector<std::vector<std::string>>& cells) {
+      op.out.clear();
+      op.push(rows(in, cells));
+      return op.out.all();
+    };
+    const std::string best = descending ? "-3" : "-9", worse = descending ? "-9" : "-3",
+                      better = descending ? "-2" : "-10";
+    CHECK(passed({{one, worse}, {one, best}}) == lines{one + "," + best});
+    CHECK(passed({{one, worse}, {one, worse}}).empty());
+    // NULL is last, and a tie is the business of what is behind.
+    CHECK(passed({{one, "NULL"}, {one, best}, {one, best}}) ==
+          lines{one + "," + best, one + "," + best});
+    CHECK(passed({{one, "NULL"}, {one, worse}}).empty());
+    // A batch of two windows is looked at by itself and forgets nothing.
+    CHECK(passed({{two, worse}, {one, worse}}) == lines{two + "," + worse, one + "," + worse});
+    CHECK(passed({{one, worse}, {one, worse}}).empty());
+    CHECK(passed({{two, worse}, {two, worse}}) == lines{two + "," + worse, two + "," + worse});
+    CHECK(passed({{two, better}, {two, worse}}) == lines{two + "," + better});
+    // Too late, perhaps: all pass.
+    op.watermark(946'688'400'000'000);  // the end of the first
+    CHECK(passed({{one, worse}, {one, "NULL"}}) == lines{one + "," + worse, one + ",NULL"});
+    CHECK(passed({{two, worse}, {two, best}}).empty());
+  }
+}
+
+TEST_CASE("without windows nothing is remembered: what is behind may forget rows") {
+  const auto in = columns({{"k", "bigint"}, {"v", "bigint"}});
+  top_n_spec s;
+  s.keys = {0};
+  s.order = {{1, true, false}};
+  instance op(preselect_node(s, in), {in});
+  op.push(rows(in, {{"1", "5"}, {"1", "9"}}));
+  op.push(rows(in, {{"1", "5"}, {"1", "4"}}));
+  CHECK(op.out.all() == lines{"1,9", "1,5"});
+}
+
+TEST_CASE("long runs of keys, and runs that come again") {
+  const auto in = columns({{"k", "text"}, {"v", "bigint"}});
+  top_n_spec s;
+  s.keys = {0};
+  s.order = {{1, true, false}};
+  instance op(preselect_node(s, in), {in});
+  std::vector<std::vector<std::string>> cells;
+  for (int i = 0; i < 600; ++i)
+    cells.push_back({i / 200 == 1 ? "NULL" : "a key of more than twelve bytes",
+                     std::to_string(i % 200 - 100 + (i >= 400))});
+  op.push(rows(in, cells));
+  CHECK(op.out.all() == lines{"NULL,99", "a key of more than twelve bytes,100"});
+}
+
 TEST_CASE("where nearly all rows pass they pass unasked, until the next trial") {
   const auto in = columns({{"k", "bigint"}, {"v", "bigint"}});
   top_n_spec s;

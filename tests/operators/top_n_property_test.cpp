@@ -145,8 +145,9 @@ void run(uint64_t seed, const top_n_spec& s, bool ttl = false) {
   auto deploy = [&] {
     ops.clear();
     for (uint32_t i = 0; i < parallelism; ++i)
-      ops.push_back(std::make_unique<instance>(
-          node, std::vector{in}, range_of_subtask(128, parallelism, i), nullptr, now));
+      ops.push_back(std::make_unique<instance>(node, std::vector{in},
+                                               range_of_subtask(128, parallelism, i), nullptr, now,
+                                               i, parallelism));
   };
   auto push = [&] {
     now += step_us / 2;

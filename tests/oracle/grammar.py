@@ -225,7 +225,7 @@ class Grammar(Scalars, Subqueries, Windows):
                 names.append(str(at + 1) if at >= 0 and self.c.chance(20) else key)
             by = " GROUP BY " + ", ".join(names)
             # A key that can be folded to a constant is not NULL where PostgreSQL 15 does not group by it.
-            folds = any(re.search(r"coalesce\((?:'|-?\d)", key) for key, _ in keys)
+            folds = any(re.search(r"coalesce\((?:'|-?\d|date '|timestamp '|interval '|true|false|ARRAY)", key) for key, _ in keys)
             if "grouping_sets" in self.features and not folds and self.c.chance(25):
                 by = " GROUP BY " + self.c.pick(["ROLLUP ({})", "CUBE ({})", "GROUPING SETS (({}), ())"]).format(
                     ", ".join(key for key, _ in keys))

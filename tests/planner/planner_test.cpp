@@ -257,6 +257,23 @@ TEST_CASE("different parallelism is bridged by a rebalance") {
         "2 x2: sink/out\n");
 }
 
+TEST_CASE("changes are never dealt out by turns") {
+  job j;
+  auto in = ok(j.source(flights()));
+  auto r = j.group(in, {"carrier"}, {"count(*)"}, "by_carrier");
+  r = ok(j.filter(r, j.sql(r, "\"count(*)\" > 1"), {"f", "", 3}));
+  auto out = files("out");
+  out.options["format"] = "debezium_json";
+  ok(j.sink(r, out, {"", "", 2}));
+  auto p = ok(j.build());
+  CHECK(shape(p) ==
+        "0 x1: source/flights -> by_carrier/partial | hash to 1.0\n1 x1: by_carrier | hash to 2.0\n"
+        "2 x3: f | hash to 3.0\n3 x2: sink/out\n");
+  for (const auto& e : p.edges)
+    if (e.exchange == exchange_kind::hash && e.to.value > 2)
+      CHECK(e.keys == std::vector<uint32_t>{0, 1});  // the whole row
+}
+
 TEST_CASE("guarantees follow from source, sink and mode") {
   auto text = [](table_def from, table_def to, delivery_mode mode) {
     plan_settings s;

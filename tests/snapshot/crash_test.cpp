@@ -50,6 +50,7 @@ status write_epoch(snapshot_store& store, uint64_t e, size_t padding = 3000) {
 [[noreturn]] void child_commits(const std::string& dir, int out) {
   auto options = quick_options();
   options.sync = true;
+  options.staged_bytes_max = 5000;  // half of an epoch goes to the disk before its commit
   auto store = snapshot_store::open(dir, options);
   if (!store) ::_exit(2);
   auto all = (*store)->epochs(job);

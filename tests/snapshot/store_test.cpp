@@ -109,6 +109,75 @@ TEST_CASE("full chunks replace, aborted epochs leave nothing, epochs only grow")
   CHECK(!store->put(job, epoch(4), wrong).ok());
 }
 
+TEST_CASE("large epochs go to the disk before their commit, and leave nothing when given up") {
+  scratch_folder dir;
+  auto options = quick_options();
+  options.staged_bytes_max = 3000;
+  const std::string text(1000, 'x');
+  const snapshot_key other{"other", ""};
+  auto put = [&](snapshot_store& store, const snapshot_key& of, uint64_t e, uint32_t groups) {
+    for (uint32_t g = 0; g < groups; ++g)
+      must(store.put(of, epoch(e),
+                     delta("agg", "groups", g, record_chunk({{"k", std::to_string(e) + text}}))));
+  };
+  auto expect = [&](const snapshot_store& store, const snapshot_key& of, uint64_t e,
+                    uint32_t groups) {
+    key_values all;
+    for (uint32_t g = 0; g < groups; ++g) all[std::to_string(g) + "/k"] = std::to_string(e) + text;
+    CHECK(restore(store, of, e, "agg", "groups") == all);
+  };
+  uint64_t empty_bytes = 0;
+  {
+    auto store = open_store(dir.path(), options);
+    // Two jobs at a time: the first to begin is the last to be committed.
+    put(*store, job, 1, 20);
+    put(*store, other, 1, 15);
+    CHECK(store->jobs().empty());
+    must(store->commit(manifest_of(other, 1, {"agg"})));
+    must(store->commit(manifest_of(job, 1, {"agg"})));
+    expect(*store, job, 1, 20);
+    expect(*store, other, 1, 15);
+    CHECK(store->usage().live_chunks == 35);
+    put(*store, job, 2, 20);
+    store->abort(job, epoch(2));
+    CHECK(store->usage().orphans >= 15);
+    put(*store, job, 3, 20);
+    CHECK(store->usage().orphans == 0);
+    must(store->commit(manifest_of(job, 3, {"agg"})));
+    expect(*store, job, 3, 20);
+    CHECK(store->verify(job)->sound());
+    // An epoch that cannot follow, and one that names no operator of its chunks.
+    put(*store, job, 2, 20);
+    CHECK(!store->commit(manifest_of(job, 2, {"agg"})).ok());
+    CHECK(store->usage().orphans >= 15);
+    put(*store, job, 4, 20);
+    CHECK(!store->commit(manifest_of(job, 4, {"elsewhere"})).ok());
+    CHECK(store->usage().orphans >= 15);
+    expect(*store, job, 3, 20);
+    must(store->drop(other));
+    CHECK(store->usage().orphans == 0);
+    empty_bytes = store->usage().file_bytes;
+    put(*store, job, 5, 20);
+    // Under way as the process ends.
+  }
+  for (int round = 0; round < 20; ++round) {
+    auto store = open_store(dir.path(), options);
+    CHECK(store->usage().orphans >= 15);
+    CHECK(store->epochs(job) == std::vector<epoch>{epoch(1), epoch(3)});
+    CHECK(store->verify(job)->sound());
+    expect(*store, job, 3, 20);
+    put(*store, job, 5, 20);
+  }
+  auto store = open_store(dir.path(), options);
+  put(*store, job, 6, 20);
+  must(store->commit(manifest_of(job, 6, {"agg"})));
+  expect(*store, job, 6, 20);
+  expect(*store, job, 3, 20);
+  CHECK(store->usage().orphans == 0);
+  // What was given up is used again.
+  CHECK(store->usage().file_bytes < empty_bytes + (1 << 20));
+}
+
 TEST_CASE("operators that leave the job and subtasks that are gone lose their state") {
   scratch_folder dir;
   auto store = open_store(dir.path());

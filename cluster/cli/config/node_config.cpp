@@ -25,6 +25,11 @@ std::vector<node_setting> settings_of(bool single) {
       {"peers", "--peers", k::address, "127.0.0.1:0", "listener for nodes (port 0: a free one)"},
       {"advertised_peers", "--advertised-peers", k::address, "",
        "where other nodes reach that listener; empty: where it listens"},
+      {"peers_certificate", "--peers-certificate", k::text, "",
+       "PEM file: nodes speak TLS, this one shows this; with peers_key and peers_authority"},
+      {"peers_key", "--peers-key", k::text, "", "PEM file with the key of peers_certificate"},
+      {"peers_authority", "--peers-authority", k::text, "",
+       "PEM file of the authority that signed the certificates of all nodes"},
       {"kafka", "--kafka", k::address, kafka, "Kafka listener (port 0: a free one)"},
       {"advertised", "--advertised,--advertise", k::address, "",
        "what Kafka clients are told; empty: where it listens"},
@@ -262,6 +267,7 @@ void node_config::apply(cluster_verb_options& o) const {
   o.join = split(value_of("join"), ',');
   o.peers = value_of("peers");
   o.advertised_peers = value_of("advertised_peers");
+  o.peers_tls = {value_of("peers_certificate"), value_of("peers_key"), value_of("peers_authority")};
   o.kafka = value_of("kafka");
   o.advertised = value_of("advertised");
   o.http = value_of("http");

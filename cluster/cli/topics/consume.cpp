@@ -24,9 +24,8 @@ constexpr int32_t wait_ms = 250;
 constexpr size_t filter_rows = 4096;
 // New partitions are looked for, and a group's offsets are committed, this often.
 constexpr auto refresh_interval = std::chrono::seconds(2);
-// A broker that is away for longer ends a following reader.
-constexpr auto away_limit = std::chrono::seconds(60);
-constexpr auto retry_pause = std::chrono::milliseconds(200);
+// Leaders that are away for longer end a following reader.
+constexpr int32_t away_limit_ms = 60'000;
 
 int64_t now_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -70,13 +69,8 @@ class consumer {
   status read() {
     WEIR_TRY(begin());
     while (!interrupt_.asked() && !done_ && (options_.follow || !reader_->finished())) {
-      auto more = reader_->poll(options_.follow ? wait_ms : wait_ms * 4,
-                                [this](int32_t p, const record& r) { return take(p, r); });
-      if (!more) {
-        if (!options_.follow || !may_return(more.err())) return more.err();
-        WEIR_TRY(come_back(more.err()));
-        continue;
-      }
+      WEIR_TRY(reader_->poll(options_.follow ? wait_ms : wait_ms * 4,
+                             [this](int32_t p, const record& r) { return take(p, r); }));
       if (filter_) WEIR_TRY(print_held());
       if (!printer_.flush()) return {};  // nobody reads any more
       display_.show(printed_, bytes_);
@@ -91,6 +85,7 @@ class consumer {
   streams::topic_reader_options reading() const {
     streams::topic_reader_options r;
     r.read_committed = options_.isolation == "read_committed";
+    if (options_.follow) r.retry_ms = away_limit_ms;
     return r;
   }
   status begin() {
@@ -147,10 +142,11 @@ class consumer {
   }
   status refresh() {
     refreshed_ = steady::now();
-    WEIR_TRY(commit());
+    // What isn't committed or found out now is the next time: a coordinator or leader may be away.
+    if (auto s = commit(); !s && !streams::is_of_transport(s.err())) return s;
     if (!options_.follow || options_.partition) return {};
     auto now = brokers_.topic(options_.name);
-    if (!now) return may_return(now.err()) ? status() : status(now.err());
+    if (!now) return streams::is_of_transport(now.err()) ? status() : status(now.err());
     if (now->id != topic_.id)
       return error{errc::not_found, "topic " + options_.name + " was deleted and made anew"};
     const auto before = topic_.partitions.size();
@@ -163,20 +159,6 @@ class consumer {
     for (auto [p, offset] : positions) reader_->add(p, offset);
     return {};
   }
-  static bool may_return(const error& e) { return e.code == errc::io || e.code == errc::timeout; }
-  /// Connects anew until it works, for a while.
-  status come_back(const error& why) {
-    const auto deadline = steady::now() + away_limit;
-    while (!interrupt_.asked()) {
-      if (steady::now() >= deadline) return why;
-      std::this_thread::sleep_for(retry_pause);
-      if (!brokers_.reconnect()) continue;
-      auto s = refresh();
-      if (s || !may_return(s.err())) return s;
-    }
-    return {};
-  }
-
   bool take(int32_t partition, const record& r) {
     if (interrupt_.asked()) return false;
     if (!filter_) return print(partition, r);

@@ -45,11 +45,12 @@ void merge(change_set& into, const change_set& more) {
   append(into.jobs, more.jobs);
   append(into.homes, more.homes);
   into.config = into.config || more.config;
+  into.quotas = into.quotas || more.quotas;
 }
 
 bool is_empty(const change_set& c) {
   return c.nodes.empty() && c.topics.empty() && c.partitions.empty() && c.jobs.empty() &&
-         c.homes.empty() && !c.config;
+         c.homes.empty() && !c.config && !c.quotas;
 }
 
 /// The replica, which also notes what changed.

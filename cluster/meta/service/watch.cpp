@@ -45,7 +45,9 @@ std::vector<command> leader_watch::balance(uint64_t now_ms, const cluster_state&
   uint32_t moving = 0;
   for (const auto& [id, t] : state.topics())
     for (const auto& p : t.partitions) moving += p.reassigning() ? 1 : 0;
-  auto out = rebuild(now_ms, state, options_.moves_max - std::min(moving, options_.moves_max));
+  const auto room = options_.moves_max - std::min(moving, options_.moves_max);
+  auto out = rebuild(now_ms, state, room);
+  if (out.empty()) out = widen(state, room);
   if (!out.empty() || balanced_at_ == state.applied()) return out;
   auto trial = state;
   auto useful = [&trial](command c) { return trial.apply({{}, 0, std::move(c)}).reply.number > 0; };
@@ -59,6 +61,18 @@ std::vector<command> leader_watch::balance(uint64_t now_ms, const cluster_state&
   return out;
 }
 
+namespace {
+
+/// Nodes that can take replicas, with what they have.
+std::vector<node_load> takers(const cluster_state& state) {
+  std::vector<node_load> loads;
+  for (const auto& [id, n] : state.nodes())
+    if (!n.fenced && !n.draining) loads.push_back({id, n.rack, state.burden_of(id).replicas, 0});
+  return loads;
+}
+
+}  // namespace
+
 std::vector<command> leader_watch::rebuild(uint64_t now_ms, const cluster_state& state,
                                            uint32_t room) const {
   auto is_lost = [&](node_id n) {
@@ -68,9 +82,7 @@ std::vector<command> leader_watch::rebuild(uint64_t now_ms, const cluster_state&
   if (std::none_of(gone_since_.begin(), gone_since_.end(),
                    [&](const auto& g) { return is_lost(g.first); }))
     return {};
-  std::vector<node_load> loads;
-  for (const auto& [id, n] : state.nodes())
-    if (!n.fenced && !n.draining) loads.push_back({id, n.rack, state.burden_of(id).replicas, 0});
+  auto loads = takers(state);
   std::vector<command> out;
   for (const auto& [id, t] : state.topics())
     for (size_t i = 0; i < t.partitions.size() && out.size() < room; ++i) {
@@ -93,6 +105,30 @@ std::vector<command> leader_watch::rebuild(uint64_t now_ms, const cluster_state&
       if (moves) out.push_back(reassign_partition{id, static_cast<int32_t>(i), std::move(target)});
     }
   return out;
+}
+
+std::vector<command> leader_watch::widen(const cluster_state& state, uint32_t room) const {
+  auto loads = takers(state);
+  std::vector<command> out;
+  for (const auto& [id, t] : state.topics()) {
+    const auto wanted = options_.replicas_wanted.find(t.name);
+    if (wanted == options_.replicas_wanted.end()) continue;
+    for (size_t i = 0; i < t.partitions.size() && out.size() < room; ++i) {
+      const auto& p = t.partitions[i];
+      if (p.reassigning() || p.leader == no_node || p.replicas.size() >= wanted->second) continue;
+      const auto to = place_replica(loads, p.replicas, state.nodes());
+      if (to == no_node) continue;
+      auto target = p.replicas;
+      target.push_back(to);
+      for (auto& l : loads) l.replicas += l.id == to ? 1 : 0;
+      out.push_back(reassign_partition{id, static_cast<int32_t>(i), std::move(target)});
+    }
+  }
+  return out;
+}
+
+size_t voters_wanted(size_t alive, size_t voters_max) {
+  return alive == 0 ? 1 : std::min(voters_max, alive - (alive + 1) % 2);
 }
 
 std::optional<membership_change> leader_watch::membership(uint64_t now_ms,
@@ -123,8 +159,7 @@ std::optional<membership_change> leader_watch::membership(uint64_t now_ms,
     if (s.id != self && (leaves || silent_for(s.id, now_ms) > options_.voter_silence_max_ms))
       dead.push_back(&s);
   }
-  size_t wanted = std::min<size_t>(options_.voters_max, alive % 2 == 1 ? alive : alive - 1);
-  if (alive == 0) wanted = 1;
+  const size_t wanted = voters_wanted(alive, options_.voters_max);
   const auto good_voters = voters.size() - dead.size();
   if (good_voters < wanted && !spare.empty()) {
     auto best = std::min_element(spare.begin(), spare.end(), [&](auto* a, auto* b) {

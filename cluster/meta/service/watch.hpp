@@ -19,7 +19,13 @@ struct watch_options {
   uint64_t balance_interval_ms = 5'000;
   uint32_t moves_max = 8;               // partitions that move at the same time
   uint64_t rebuild_delay_ms = 600'000;  // then the replicas of a node that is gone are made anew
+  /// Replicas of topics, by name, that may be made before there are as many nodes: they get more as
+  /// nodes come.
+  std::map<std::string, uint16_t> replicas_wanted;
 };
+
+/// How many of `alive` nodes vote: all, up to voters_max, but an odd number.
+size_t voters_wanted(size_t alive, size_t voters_max);
 
 struct membership_change {
   server_id which = 0;
@@ -47,6 +53,8 @@ class leader_watch {
   uint64_t silent_for(server_id, uint64_t now_ms) const;
   /// Moves of replicas off nodes that are gone for long; at most `room` of them.
   std::vector<command> rebuild(uint64_t now_ms, const cluster_state&, uint32_t room) const;
+  /// Replicas of options_.replicas_wanted that nodes have come for; at most `room` of them.
+  std::vector<command> widen(const cluster_state&, uint32_t room) const;
 
   watch_options options_;
   uint64_t began_ms_ = 0;

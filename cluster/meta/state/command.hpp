@@ -69,6 +69,9 @@ struct alter_in_sync {
   int32_t leader_epoch = 0;
   int32_t version = 0;
   std::vector<node_id> in_sync;
+  /// Of each of them, the registration under which the leader heard it; 0, or nothing at all:
+  /// unknown. Who joins and has registered anew since may have lost what it had: it is refused.
+  std::vector<node_epoch> epochs;
 };
 /// Moves a partition to `target`; empty: back to where it was.
 struct reassign_partition {
@@ -93,10 +96,15 @@ struct balance_replicas {
 };
 
 // --- jobs
+/// With an `origin` it starts from that job's savepoint `origin_epoch`, or from the newest epoch of
+/// one that has ended.
 struct submit_job {
   uuid id;
   std::string name, plan;
   int64_t snapshot_interval_us = 0;
+  std::vector<std::string> libraries = {};
+  uuid origin = {};
+  epoch origin_epoch = {};
 };
 /// Answer: number = the fencing token. Granted when the job runs and nobody holds the lease, or to
 /// the same node and epoch again (a new tenure).
@@ -121,9 +129,22 @@ struct end_job {
   job_phase phase = job_phase::finished;
   std::string error;
 };
-/// Forgets a job that has ended.
+/// Forgets a job that has ended, with its savepoints; not while a job that starts from it has no
+/// epoch of its own.
 struct delete_job {
   uuid job;
+};
+/// The epoch is kept until it is dropped: its stores have set it aside.
+struct keep_savepoint {
+  uuid job;
+  fencing_token token;
+  epoch number;
+  std::string manifest;
+};
+/// Not while a job that starts from it has no epoch of its own.
+struct drop_savepoint {
+  uuid job;
+  epoch number;
 };
 
 // --- homes
@@ -151,12 +172,17 @@ struct set_cluster_config {
   std::string name, value;
 };
 
+/// Changes quotas of clients: kafka::encode_alteration. All of it or nothing.
+struct alter_client_quotas {
+  std::string change;
+};
+
 using command =
     std::variant<register_node, fence_node, drain_node, remove_node, create_topic, delete_topic,
                  alter_topic, add_partitions, alter_in_sync, reassign_partition, elect_leader,
                  balance_leaders, balance_replicas, submit_job, acquire_master, release_master,
                  complete_epoch, end_job, delete_job, find_home, drop_home, allocate_producer_ids,
-                 set_cluster_config>;
+                 set_cluster_config, alter_client_quotas, keep_savepoint, drop_savepoint>;
 
 /// A command with who asks. A client has one request under way at a time and counts them from 1;
 /// it repeats a request under the same number until it has an answer.

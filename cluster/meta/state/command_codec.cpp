@@ -87,6 +87,8 @@ struct encoder {
     b.setLeaderEpoch(c.leader_epoch);
     b.setVersion(c.version);
     put_nodes(b.initInSync(size_of(c.in_sync)), c.in_sync);
+    auto epochs = b.initEpochs(size_of(c.epochs));
+    for (uint32_t i = 0; i < epochs.size(); ++i) epochs.set(i, c.epochs[i].value);
   }
   void operator()(const reassign_partition& c) {
     auto b = out.initReassignPartition();
@@ -108,6 +110,11 @@ struct encoder {
     b.setName(c.name);
     b.setPlan(c.plan);
     b.setSnapshotIntervalUs(c.snapshot_interval_us);
+    auto libraries = b.initLibraries(size_of(c.libraries));
+    for (uint32_t i = 0; i < libraries.size(); ++i) libraries.set(i, c.libraries[i]);
+    if (c.origin.is_zero()) return;
+    b.setOrigin(wire_bytes(c.origin));
+    b.setOriginEpoch(c.origin_epoch.value);
   }
   void operator()(const acquire_master& c) {
     auto b = out.initAcquireMaster();
@@ -134,6 +141,18 @@ struct encoder {
     b.setError(c.error);
   }
   void operator()(const delete_job& c) { out.setDeleteJob(wire_bytes(c.job)); }
+  void operator()(const keep_savepoint& c) {
+    auto b = out.initKeepSavepoint();
+    b.setJob(wire_bytes(c.job));
+    b.setToken(c.token.value);
+    b.setNumber(c.number.value);
+    b.setManifest(wire_bytes(std::string_view(c.manifest)));
+  }
+  void operator()(const drop_savepoint& c) {
+    auto b = out.initDropSavepoint();
+    b.setJob(wire_bytes(c.job));
+    b.setNumber(c.number.value);
+  }
   void operator()(const find_home& c) {
     auto b = out.initFindHome();
     b.setKind(static_cast<uint8_t>(c.kind));
@@ -154,6 +173,9 @@ struct encoder {
     auto b = out.initSetClusterConfig();
     b.setName(c.name);
     b.setValue(c.value);
+  }
+  void operator()(const alter_client_quotas& c) {
+    out.setAlterClientQuotas({reinterpret_cast<const kj::byte*>(c.change.data()), c.change.size()});
   }
 };
 
@@ -189,13 +211,16 @@ create_topic read(w::CreateTopic::Reader r) {
   return c;
 }
 alter_in_sync read(w::AlterInSync::Reader r) {
-  return {wire_uuid(r.getTopic()),
-          r.getPartition(),
-          node_id(r.getLeader().getNode()),
-          node_epoch(r.getLeader().getEpoch()),
-          r.getLeaderEpoch(),
-          r.getVersion(),
-          nodes(r.getInSync())};
+  alter_in_sync c{wire_uuid(r.getTopic()),
+                  r.getPartition(),
+                  node_id(r.getLeader().getNode()),
+                  node_epoch(r.getLeader().getEpoch()),
+                  r.getLeaderEpoch(),
+                  r.getVersion(),
+                  nodes(r.getInSync()),
+                  {}};
+  for (auto e : r.getEpochs()) c.epochs.emplace_back(e);
+  return c;
 }
 
 result<command> read_command(w::Request::Command::Reader r) {
@@ -240,8 +265,12 @@ result<command> read_command(w::Request::Command::Reader r) {
       return command(balance_replicas{r.getBalanceReplicas()});
     case c::SUBMIT_JOB: {
       auto b = r.getSubmitJob();
-      return command(submit_job{wire_uuid(b.getId()), text(b.getName()), text(b.getPlan()),
-                                b.getSnapshotIntervalUs()});
+      submit_job j{wire_uuid(b.getId()), text(b.getName()), text(b.getPlan()),
+                   b.getSnapshotIntervalUs()};
+      for (auto l : b.getLibraries()) j.libraries.push_back(text(l));
+      if (b.hasOrigin()) j.origin = wire_uuid(b.getOrigin());
+      j.origin_epoch = epoch(b.getOriginEpoch());
+      return command(std::move(j));
     }
     case c::ACQUIRE_MASTER: {
       auto b = r.getAcquireMaster();
@@ -263,6 +292,14 @@ result<command> read_command(w::Request::Command::Reader r) {
     }
     case c::DELETE_JOB:
       return command(delete_job{wire_uuid(r.getDeleteJob())});
+    case c::KEEP_SAVEPOINT: {
+      auto b = r.getKeepSavepoint();
+      return command(keep_savepoint{wire_uuid(b.getJob()), fencing_token(b.getToken()),
+                                    epoch(b.getNumber()), std::string(wire_view(b.getManifest()))});
+    }
+    case c::DROP_SAVEPOINT:
+      return command(drop_savepoint{wire_uuid(r.getDropSavepoint().getJob()),
+                                    epoch(r.getDropSavepoint().getNumber())});
     case c::FIND_HOME:
       return command(find_home{static_cast<home_kind>(r.getFindHome().getKind()),
                                text(r.getFindHome().getKey())});
@@ -278,6 +315,11 @@ result<command> read_command(w::Request::Command::Reader r) {
     case c::SET_CLUSTER_CONFIG:
       return command(set_cluster_config{text(r.getSetClusterConfig().getName()),
                                         text(r.getSetClusterConfig().getValue())});
+    case c::ALTER_CLIENT_QUOTAS: {
+      const auto bytes = r.getAlterClientQuotas();
+      return command(alter_client_quotas{
+          std::string(reinterpret_cast<const char*>(bytes.begin()), bytes.size())});
+    }
   }
   return {errc::unsupported, "a command of the metadata that this program does not know (number " +
                                  std::to_string(static_cast<unsigned>(r.which())) +

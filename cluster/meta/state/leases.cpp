@@ -50,11 +50,29 @@ answer cluster_state::run(const submit_job& c) {
   if (jobs_.size() >= limits_.jobs_max)
     return refuse(verdict::limit, "the cluster knows " + std::to_string(jobs_.size()) +
                                       " jobs: delete some that have ended");
+  if (c.libraries.size() > libraries_max)
+    return refuse(verdict::invalid,
+                  "a job has at most " + std::to_string(libraries_max) + " operator libraries");
+  for (const auto& l : c.libraries)
+    if (l.empty() || l.size() > name_bytes_max)
+      return refuse(verdict::invalid, "'" + l + "' names no library");
+  if (!c.origin.is_zero()) {
+    auto from = jobs_.find(c.origin);
+    if (from == jobs_.end()) return no_job(c.origin);
+    const job_record& o = from->second;
+    const bool last = has_ended(o.phase) && o.newest == c.origin_epoch && o.newest.value != 0;
+    if (!last && !o.savepoints.contains(c.origin_epoch))
+      return refuse(verdict::not_found, "job '" + o.name + "' has no savepoint " +
+                                            std::to_string(c.origin_epoch.value));
+  }
   job_record j;
   j.id = c.id;
   j.name = c.name;
   j.plan = c.plan;
   j.snapshot_interval_us = c.snapshot_interval_us;
+  j.libraries = c.libraries;
+  j.origin = c.origin;
+  j.origin_epoch = c.origin_epoch;
   jobs_.emplace(c.id, std::move(j));
   changes_.jobs.push_back(c.id);
   return done();
@@ -118,7 +136,52 @@ answer cluster_state::run(const delete_job& c) {
   if (it == jobs_.end()) return no_job(c.job);
   if (!has_ended(it->second.phase))
     return refuse(verdict::conflict, "job '" + it->second.name + "' is running: end it first");
+  if (const auto* j = starts_from(c.job, std::nullopt))
+    return refuse(verdict::conflict, "job '" + j->name +
+                                         "' is starting from it: wait until that "
+                                         "has a snapshot of its own");
   jobs_.erase(it);
+  changes_.jobs.push_back(c.job);
+  return done();
+}
+
+/// A job that still needs what it starts from.
+const job_record* cluster_state::starts_from(const uuid& job, std::optional<epoch> number) const {
+  for (const auto& [id, j] : jobs_)
+    if (j.origin == job && (!number || j.origin_epoch == *number) && !has_ended(j.phase) &&
+        j.newest.value == 0)
+      return &j;
+  return nullptr;
+}
+
+answer cluster_state::run(const keep_savepoint& c) {
+  job_record* j = nullptr;
+  if (answer bad = check_master(c.job, c.token, &j); !bad.ok()) return bad;
+  if (answer bad = check_text(c.manifest, "manifest"); !bad.ok()) return bad;
+  if (c.number.value == 0 || c.number > j->newest)
+    return refuse(verdict::invalid,
+                  "epoch " + std::to_string(c.number.value) + " is not complete yet");
+  if (!j->savepoints.contains(c.number) && j->savepoints.size() >= limits_.savepoints_per_job_max)
+    return refuse(verdict::limit, "job '" + j->name + "' has " +
+                                      std::to_string(j->savepoints.size()) +
+                                      " savepoints: remove some");
+  j->savepoints.insert_or_assign(c.number, c.manifest);
+  changes_.jobs.push_back(c.job);
+  return done();
+}
+
+answer cluster_state::run(const drop_savepoint& c) {
+  auto it = jobs_.find(c.job);
+  if (it == jobs_.end()) return no_job(c.job);
+  job_record& j = it->second;
+  if (!j.savepoints.contains(c.number))
+    return refuse(verdict::not_found,
+                  "job '" + j.name + "' has no savepoint " + std::to_string(c.number.value));
+  if (const auto* user = starts_from(c.job, c.number))
+    return refuse(verdict::conflict, "job '" + user->name +
+                                         "' is starting from it: wait until "
+                                         "that has a snapshot of its own");
+  j.savepoints.erase(c.number);
   changes_.jobs.push_back(c.job);
   return done();
 }

@@ -30,6 +30,11 @@ void cluster_state::edit(topic_record& t, int32_t partition, partition_record ne
   changes_.partitions.emplace_back(t.id, partition);
 }
 
+void cluster_state::renew(topic_record& t, int32_t partition) {
+  ++t.partitions[static_cast<size_t>(partition)].version;
+  changes_.partitions.emplace_back(t.id, partition);
+}
+
 void cluster_state::repair_leader(partition_record& p) const {
   const node_record* leader = find_node(p.leader);
   if (leader && !leader->fenced && !leader->draining && contains(p.in_sync, p.leader)) return;
@@ -83,11 +88,24 @@ answer cluster_state::run(const alter_in_sync& c) {
     return refuse(verdict::invalid, "the in-sync set has to be distinct replicas");
   if (!contains(c.in_sync, c.leader))
     return refuse(verdict::invalid, "the leader is in sync with itself");
-  for (node_id n : c.in_sync)
-    if (nodes_.at(n).fenced) return refuse(verdict::fenced, name_of(n) + " is not alive");
+  if (!c.epochs.empty() && c.epochs.size() != c.in_sync.size())
+    return refuse(verdict::invalid, "each node of the in-sync set has an epoch");
+  for (size_t i = 0; i < c.in_sync.size(); ++i) {
+    const node_id n = c.in_sync[i];
+    const node_record& r = nodes_.at(n);
+    if (r.fenced) return refuse(verdict::conflict, name_of(n) + " is not alive");
+    // Who is in sync has not registered since: that would have taken it out.
+    if (!c.epochs.empty() && c.epochs[i].value != 0 && c.epochs[i] != r.epoch &&
+        !contains(next.in_sync, n))
+      return refuse(verdict::conflict, name_of(n) + " was registered anew since it has fetched");
+  }
   next.in_sync = common(next.replicas, c.in_sync);
   finish_if_done(next);
-  edit(*t, c.partition, std::move(next));
+  // What holds already makes a new version, too: whatever named the old one is void by that.
+  if (next == t->partitions[static_cast<size_t>(c.partition)])
+    renew(*t, c.partition);
+  else
+    edit(*t, c.partition, std::move(next));
   const auto& now = t->partitions[static_cast<size_t>(c.partition)];
   return done(static_cast<uint64_t>(now.version), static_cast<uint64_t>(now.leader_epoch));
 }

@@ -10,7 +10,8 @@ namespace weir::meta {
 namespace {
 
 constexpr std::string_view seal_key = "weir cluster state";
-constexpr uint16_t format_version = 1;
+// Since 2: quotas of clients; since 3: libraries, origins and savepoints of jobs.
+constexpr uint16_t format_version = 3;
 
 template <class T>
 struct is_strong_id : std::false_type {};
@@ -50,6 +51,7 @@ void describe(auto& a, auto& j) requires requires {
 }
 {
   a(j.id, j.name, j.plan, j.snapshot_interval_us, j.phase, j.error, j.newest, j.manifest, j.master);
+  if (a.version >= 3) a(j.libraries, j.origin, j.origin_epoch, j.savepoints);
 }
 void describe(auto& a, auto& s) requires requires {
   s.used;
@@ -58,6 +60,7 @@ void describe(auto& a, auto& s) requires requires {
 
 struct out_archive {
   snapshot_codec::writer w;
+  static constexpr uint16_t version = format_version;
   template <class... T>
   void operator()(const T&... v) {
     (put(v), ...);
@@ -98,6 +101,7 @@ struct out_archive {
 
 struct in_archive {
   snapshot_codec::reader r;
+  uint16_t version = 0;  // of the bytes
   template <class... T>
   void operator()(T&... v) {
     (get(v), ...);
@@ -154,6 +158,7 @@ std::string cluster_state::snapshot() const {
   out_archive a;
   a(format_version);
   state_format::describe_all(a, *this);
+  a(kafka::encode_quotas(quotas_));
   return std::move(a.w).seal(seal_key);
 }
 
@@ -166,8 +171,17 @@ result<cluster_state> cluster_state::restore(std::string_view bytes, state_limit
     return {errc::version_mismatch, "a snapshot of the cluster's metadata has format " +
                                         std::to_string(version) + ", this program reads up to " +
                                         std::to_string(format_version) + ": start a newer one"};
+  a.version = version;
   cluster_state s(limits);
   state_format::describe_all(a, s);
+  if (version >= 2) {
+    std::string quotas;
+    a(quotas);
+    auto read = kafka::decode_quotas(quotas);
+    if (!a.r.ok() || !read)
+      return {errc::corrupt, "the quotas in a snapshot of the cluster's metadata do not decode"};
+    s.quotas_ = *std::move(read);
+  }
   if (!a.r.at_end())
     return {errc::corrupt, "a snapshot of the cluster's metadata has another length"};
   if (status bad = s.rebuild_indexes(); !bad)

@@ -163,4 +163,17 @@ answer cluster_state::run(const set_cluster_config& c) {
   return done();
 }
 
+answer cluster_state::run(const alter_client_quotas& c) {
+  const auto change = kafka::decode_alteration(c.change);
+  if (!change) return refuse(verdict::invalid, change.err().message);
+  auto altered = kafka::alter_quotas(quotas_, *change);
+  for (const auto& e : altered.response.entries)
+    if (e.error_code != kafka::error_code::none)
+      return refuse(verdict::invalid, e.error_message.value_or("a quota is refused"));
+  if (!altered.after) return done();
+  quotas_ = *std::move(altered.after);
+  changes_.quotas = true;
+  return done();
+}
+
 }  // namespace weir::meta

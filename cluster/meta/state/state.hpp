@@ -6,6 +6,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "cluster/meta/state/command.hpp"
 #include "cluster/meta/state/placement.hpp"
 #include "runtime/base/result.hpp"
+#include "runtime/kafka/quotas/client_quotas.hpp"
 
 namespace weir::meta {
 
@@ -24,6 +26,7 @@ struct change_set {
   std::vector<uuid> jobs;
   std::vector<home_key> homes;
   bool config = false;
+  bool quotas = false;
 };
 
 struct outcome {
@@ -53,6 +56,7 @@ class cluster_state {
   const job_record* find_job(const uuid& id) const;
   const std::map<home_key, lease_record>& homes() const noexcept { return homes_; }
   const kafka::config_map& config() const noexcept { return config_; }
+  const kafka::quota_map& quotas() const noexcept { return quotas_; }
   uint64_t next_producer_id() const noexcept { return next_producer_id_; }
   size_t session_count() const noexcept { return sessions_.size(); }
   /// How many in-sync replicas a write with acks=all needs: the topic's word, the cluster's, or 1.
@@ -101,10 +105,14 @@ class cluster_state {
   answer run(const complete_epoch&);
   answer run(const end_job&);
   answer run(const delete_job&);
+  answer run(const keep_savepoint&);
+  answer run(const drop_savepoint&);
+  const job_record* starts_from(const uuid& job, std::optional<epoch> number) const;
   answer run(const find_home&);
   answer run(const drop_home&);
   answer run(const allocate_producer_ids&);
   answer run(const set_cluster_config&);
+  answer run(const alter_client_quotas&);
 
   // nodes
   answer check_live(node_id, node_epoch, bool for_new_duties) const;
@@ -126,6 +134,8 @@ class cluster_state {
 
   // partitions: every change of one goes through edit(), which gives epoch and version
   void edit(topic_record&, int32_t partition, partition_record next);
+  /// A new version of what holds.
+  void renew(topic_record&, int32_t partition);
   bool retarget(partition_record&, std::vector<node_id> target) const;
   void finish_if_done(partition_record&) const;
   void repair_leader(partition_record&) const;
@@ -147,6 +157,7 @@ class cluster_state {
   std::map<uuid, job_record> jobs_;
   std::map<home_key, lease_record> homes_;
   kafka::config_map config_;
+  kafka::quota_map quotas_;
   std::map<uuid, session_record> sessions_;
   uint64_t applied_ = 0;
   int32_t next_node_ = 1;

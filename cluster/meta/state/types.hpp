@@ -106,6 +106,12 @@ struct job_record {
   epoch newest;          // the newest complete epoch; 0 = none
   std::string manifest;  // of that epoch
   lease_record master;
+  std::vector<std::string> libraries;  // content hashes of the operator libraries in its plan
+  /// It starts from an epoch of this job: a savepoint, or the last one of a job that has ended.
+  /// Zero: afresh.
+  uuid origin;
+  epoch origin_epoch;
+  std::map<epoch, std::string> savepoints;  // epochs that are kept until dropped; their manifests
   friend bool operator==(const job_record&, const job_record&) = default;
 };
 
@@ -128,12 +134,15 @@ struct state_limits {
   size_t partitions_max = 200'000;
   int32_t partitions_per_topic_max = 10'000;  // one command may make as many
   size_t jobs_max = 100'000;
+  size_t savepoints_per_job_max = 100;  // each has a manifest
   size_t homes_max = 1'000'000;
   size_t sessions_max = 10'000;  // the least recently used is forgotten first
 };
 /// Longest name, error text, plan reference, manifest or configuration value of a command.
 inline constexpr size_t text_bytes_max = 64 * 1024;
 inline constexpr size_t name_bytes_max = 1'000;
+/// Operator libraries of one job.
+inline constexpr size_t libraries_max = 1'000;
 inline constexpr uint16_t replication_max = 32;
 
 }  // namespace weir::meta

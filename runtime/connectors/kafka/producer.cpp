@@ -22,6 +22,10 @@ constexpr int attempts_max = 5;
 constexpr size_t transaction_bytes_max = 32u << 20;
 constexpr int abandon_ms_max = 1'000;
 constexpr int mark_timeout_ms = 15'000;
+// librdkafka's search for the coordinator of a group whose offsets go into a transaction can end
+// without a word: it is taken up again only when some connection comes or goes, and the call that
+// waits for it has no time limit. So that one does, connections end that are silent this long.
+constexpr const char* idle_ms_max = "5000";
 
 using steady = std::chrono::steady_clock;
 
@@ -178,7 +182,10 @@ status kafka_producer::open() {
   o.fixed = {{"enable.idempotence", "true"},
              {"delivery.report.only.error", "true"},
              {"sticky.partitioning.linger.ms", "0"}};
-  if (!transactional_id_.empty()) o.fixed.emplace_back("transactional.id", transactional_id_);
+  if (!transactional_id_.empty()) {
+    o.defaults.emplace_back("connections.max.idle.ms", idle_ms_max);
+    o.fixed.emplace_back("transactional.id", transactional_id_);
+  }
   o.undelivered = [this](const rd_kafka_message_t& m) {
     // What a transaction that is aborted takes along is no trouble of its own.
     if (undelivered_ || m.err == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||

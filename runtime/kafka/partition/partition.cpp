@@ -47,7 +47,8 @@ progress partition::committed(int64_t end_offset) {
 
 progress partition::failed() {
   log_->rollback();
-  producers_.roll_back(log_end_offset());
+  // In an empty log the first batch may have begun in front of its end.
+  producers_.roll_back(log_->size_bytes() == 0 ? 0 : log_end_offset());
   epochs_.truncate(log_end_offset());
   if (leader_) {
     leader_->lower_epoch_start(log_end_offset());
@@ -139,11 +140,12 @@ std::vector<log_chore> partition::take_chores() {
   bytes_since_snapshot_ = 0;
   if (point.end_offset <= snapshot_offset_) return chores;
   snapshot_offset_ = point.end_offset;
-  chores.push_back([&files = files_, folder = folder_, offset = point.end_offset,
-                    bytes = encode_snapshot(log_->id(), point.end_offset, log_start_offset(),
-                                            epochs_, producers_)] {
-    return write_snapshot(files, folder, offset, bytes);
-  });
+  auto write = [&files = files_, folder = folder_, offset = point.end_offset,
+                bytes = encode_snapshot(log_->id(), point.end_offset, log_start_offset(), epochs_,
+                                        producers_),
+                outdated] { return write_snapshot(files, folder, offset, bytes, outdated); };
+  // Before the log starts anew: else a crash would leave nothing that knows of older batches.
+  chores.insert(outdated ? chores.begin() : chores.end(), std::move(write));
   return chores;
 }
 

@@ -285,6 +285,9 @@ class partition {
   /// A follower's: what the leader's word where the logs part asks for (KIP-279, KIP-595). Cutting
   /// may have to be repeated: the leader says the same again then.
   truncation truncation_for(epoch_end diverging) const;
+  /// The commit point that group_commit::forget is to leave before it; none for a log that begins
+  /// anew. Blocks.
+  result<std::optional<commit_point>> point_for(const truncation&) const;
   /// Nothing may be staged; group_commit::forget first. Blocks.
   status truncate(const truncation&, int64_t now_ms);
 
@@ -299,14 +302,20 @@ class partition {
   std::pair<error_code, epoch_end> offset_for_leader_epoch(int32_t current_leader_epoch,
                                                            int32_t epoch) const;
   std::vector<producer_description> describe_producers() const { return producers_.describe(); }
+  std::optional<int32_t> last_sequence(int64_t producer_id, int16_t epoch) const {
+    return producers_.last_sequence(producer_id, epoch);
+  }
   bool has_late_transaction(int64_t now_ms, int64_t timeout_ms) const {
     return producers_.has_late_transaction(now_ms, timeout_ms);
   }
 
   // ---- Keeping and removing. ----
 
-  /// Kafka's DeleteRecords; -1 stands for the high watermark.
+  /// Kafka's DeleteRecords; -1 stands for the high watermark. It is to be answered when
+  /// low_watermark() has come to what this says, after the log's chores.
   delete_records_answer delete_records(int64_t offset);
+  /// Nothing below it comes back: not after a crash, and not from another node that comes to lead.
+  int64_t low_watermark() const;
   /// Retention of the log and of producers; now and then. Returns dropped segments.
   size_t apply_retention(int64_t now_ms);
   /// Removes committed records from `offset` on and rebuilds what is known of producers. Nothing

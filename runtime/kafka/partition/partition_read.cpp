@@ -71,7 +71,7 @@ fetch_answer partition::fetch(const fetch_query& query) {
       out.high_watermark = high_watermark();
       out.last_stable_offset = last_stable_offset();
     }
-    out.news = leader_->tell(query.replica, out.high_watermark);
+    out.news = leader_->tell(query.replica, out.high_watermark, out.log_start_offset);
   } else if (query.near && leader_ &&
              !std::binary_search(query.near->begin(), query.near->end(), role_.self)) {
     out.preferred_replica = leader_->preferred_of(*query.near, query.offset);

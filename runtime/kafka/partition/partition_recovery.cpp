@@ -162,6 +162,13 @@ status partition::truncate_to(int64_t offset, int64_t now_ms) {
   return cut({offset, false}, now_ms);
 }
 
+result<std::optional<commit_point>> partition::point_for(const truncation& how) const {
+  if (how.restart) return std::optional<commit_point>();
+  WEIR_ASSIGN(auto left, log_->point_at(how.offset));
+  left.high_watermark = std::min(high_watermark_, left.end_offset);
+  return std::optional(left);
+}
+
 status partition::truncate(const truncation& how, int64_t now_ms) {
   return how.restart ? cut(how, now_ms) : truncate_to(how.offset, now_ms);
 }

@@ -78,7 +78,7 @@ progress partition::look(int64_t now_ms) {
 std::optional<in_sync_proposal> partition::propose(int64_t now_ms) {
   if (!leader_) return std::nullopt;
   now_ms_ = std::max(now_ms_, now_ms);
-  return leader_->propose(high_watermark_, log_end_offset(), now_ms_);
+  return leader_->propose(high_watermark_, log_end_offset(), log_start_offset(), now_ms_);
 }
 
 void partition::answered(uint64_t proposal, error_code answer, int64_t now_ms) {
@@ -88,6 +88,11 @@ void partition::answered(uint64_t proposal, error_code answer, int64_t now_ms) {
   advance();
 }
 
+int64_t partition::low_watermark() const {
+  const int64_t own = log_->durable_start_offset();
+  return leader_ ? leader_->low_watermark(own) : own;
+}
+
 bool partition::waits_for_time(int64_t now_ms) const {
   return leader_ && leader_->waits_for_time(log_end_offset(), now_ms);
 }
@@ -95,7 +100,7 @@ bool partition::waits_for_time(int64_t now_ms) const {
 copy_position partition::position() const {
   weir_assert(log_->staged_end_offset() == log_end_offset(),
               "a follower reads on when what it has is durable");
-  return {log_end_offset(), epochs_.latest(), log_start_offset()};
+  return {log_end_offset(), epochs_.latest(), log_->durable_start_offset()};
 }
 
 copy_outcome partition::copy(std::span<const std::byte> batches, std::shared_ptr<const void> owner,

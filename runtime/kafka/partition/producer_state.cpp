@@ -263,6 +263,13 @@ std::vector<producer_description> producer_state::describe() const {
   return out;
 }
 
+std::optional<int32_t> producer_state::last_sequence(int64_t producer_id, int16_t epoch) const {
+  auto found = producers_.find(producer_id);
+  if (found == producers_.end() || found->second.epoch != epoch || found->second.batch_count == 0)
+    return std::nullopt;
+  return found->second.last_sequence();
+}
+
 absl::flat_hash_map<int64_t, std::vector<int64_t>> producer_state::batch_ends() const {
   absl::flat_hash_map<int64_t, std::vector<int64_t>> out;
   out.reserve(producers_.size());

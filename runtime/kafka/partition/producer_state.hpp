@@ -138,6 +138,8 @@ class producer_state {
   std::vector<aborted_transaction> aborted_in(int64_t from, int64_t to) const;
   const std::deque<aborted_transaction>& aborted() const noexcept { return aborted_; }
   std::vector<producer_description> describe() const;
+  /// Of the last batch with this epoch, staged ones included; nothing where there is none.
+  std::optional<int32_t> last_sequence(int64_t producer_id, int16_t epoch) const;
   /// Per producer the last offsets of the batches that are remembered: compaction keeps these
   /// batches (without records), so that a rebuild from the log knows them too.
   absl::flat_hash_map<int64_t, std::vector<int64_t>> batch_ends() const;

@@ -28,6 +28,12 @@ struct partition_role {
   }
   /// Has to copy from the leader.
   bool follows() const noexcept { return !leads() && leader != no_node && has_replica(self); }
+  /// What it has lost it has to have from others: it does not lead, and is not the last one in
+  /// sync, which may come to lead.
+  bool refetches() const noexcept {
+    return !leads() && has_replica(self) && replicas.size() > 1 &&
+           !(leader == no_node && in_sync == std::vector<int32_t>{self});
+  }
   friend bool operator==(const partition_role&, const partition_role&) = default;
 };
 

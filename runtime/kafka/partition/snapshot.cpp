@@ -88,15 +88,17 @@ result<std::vector<snapshot_file>> list_snapshots(file_system& files, const std:
 }
 
 status write_snapshot(file_system& files, const std::string& folder, int64_t offset,
-                      const std::string& bytes) {
+                      const std::string& bytes, bool durable) {
   const std::string path = snapshot_path(folder, offset);
   const std::string temporary =
       path.substr(0, path.size() - suffix.size()) + std::string(temporary_suffix);
   WEIR_TRY(files.remove(temporary));
   WEIR_ASSIGN(auto file, files.open_append(temporary));
   WEIR_TRY(file->append(std::as_bytes(std::span(bytes))));
+  if (durable) WEIR_TRY(file->sync());
   WEIR_TRY(file->close());
   WEIR_TRY(files.rename(temporary, path));
+  if (durable) WEIR_TRY(files.sync_directory(folder));
   WEIR_ASSIGN(const auto all, list_snapshots(files, folder));
   for (size_t i = snapshots_kept; i < all.size(); ++i) WEIR_TRY(files.remove(all[i].path));
   return {};

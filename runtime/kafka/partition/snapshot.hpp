@@ -39,8 +39,9 @@ struct snapshot_file {
 };
 /// The newest first.
 result<std::vector<snapshot_file>> list_snapshots(file_system&, const std::string& folder);
-/// Writes through a temporary file and removes all but the newest snapshots_kept.
+/// Writes through a temporary file and removes all but the newest snapshots_kept. `durable`: it is
+/// about to be the only one that says what producers did in front of the log's start.
 status write_snapshot(file_system&, const std::string& folder, int64_t offset,
-                      const std::string& bytes);
+                      const std::string& bytes, bool durable = false);
 
 }  // namespace weir::kafka

@@ -5,6 +5,7 @@
 #include <utility>  // Boost.Asio 1.74 needs it and does not say so
 
 #include <boost/asio.hpp>
+#include <boost/asio/ssl.hpp>
 
 #include <array>
 #include <atomic>
@@ -28,11 +29,32 @@ struct pending {
   std::function<void(result<bytes_view>)> done;  // null: its time is over, the answer is dropped
 };
 
+/// One connection. Operations under way hold it, so that it outlives its being given up.
+struct wire {
+  explicit wire(asio::io_context& io) : socket(io) {}
+  void secure(const tls_context_ptr& c) {
+    SSL_CTX_up_ref(c->native());  // for the next, which owns what it is given
+    context.emplace(c->native());
+    stream.emplace(socket, *context);
+  }
+  template <class F>
+  void with_stream(F f) {
+    if (stream)
+      f(*stream);
+    else
+      f(socket);
+  }
+
+  tcp::socket socket;
+  std::optional<asio::ssl::context> context;
+  std::optional<asio::ssl::stream<tcp::socket&>> stream;
+};
+
 /// One address. Lives on the client's thread.
 class link : public std::enable_shared_from_this<link> {
  public:
   link(asio::io_context& io, std::string address, const peer_client_options& options)
-      : io_(io), options_(options), address_(std::move(address)), socket_(io), timer_(io) {}
+      : io_(io), options_(options), address_(std::move(address)), timer_(io) {}
 
   void send(pending p) {
     if (waiting_bytes_ + p.size > options_.waiting_bytes_max)
@@ -52,6 +74,7 @@ class link : public std::enable_shared_from_this<link> {
 
   void connect() {
     state_ = state::connecting;
+    wire_ = std::make_shared<wire>(io_);
     const auto tenure = ++tenure_;
     auto at = address_.rfind(':');
     if (at == std::string::npos) return fail(errc::io, "'" + address_ + "' is not HOST:PORT");
@@ -65,21 +88,34 @@ class link : public std::enable_shared_from_this<link> {
         [this, self, resolver, tenure](boost::system::error_code e, tcp::resolver::results_type r) {
           if (tenure != tenure_) return;
           if (e) return fail(errc::io, e.message());
-          asio::async_connect(socket_, r,
-                              [this, self, tenure](boost::system::error_code f, const auto&) {
-                                if (tenure != tenure_) return;
-                                if (f) return fail(errc::io, f.message());
-                                connected();
-                              });
+          asio::async_connect(
+              wire_->socket, r,
+              [this, self, w = wire_, tenure](boost::system::error_code f, const auto&) {
+                if (tenure != tenure_) return;
+                if (f) return fail(errc::io, f.message());
+                connected();
+              });
         });
   }
   void connected() {
+    auto& socket = wire_->socket;
     boost::system::error_code
         ignored;  // these make it quicker or notice more, nothing rests on them
-    socket_.set_option(tcp::no_delay(true), ignored);
-    socket_.set_option(asio::socket_base::keep_alive(true), ignored);
+    socket.set_option(tcp::no_delay(true), ignored);
+    socket.set_option(asio::socket_base::keep_alive(true), ignored);
     const auto silence = static_cast<int>(options_.silence_max.count());
-    ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &silence, sizeof silence);
+    ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &silence, sizeof silence);
+    if (!options_.tls) return opened();
+    wire_->secure(options_.tls);
+    wire_->stream->async_handshake(asio::ssl::stream_base::client,
+                                   [this, self = shared_from_this(), w = wire_,
+                                    tenure = tenure_](boost::system::error_code e) {
+                                     if (tenure != tenure_) return;
+                                     if (e) return fail(errc::io, "TLS: " + e.message());
+                                     opened();
+                                   });
+  }
+  void opened() {
     state_ = state::open;
     write();
     read_length();
@@ -99,41 +135,46 @@ class link : public std::enable_shared_from_this<link> {
     }
     for (const auto& f : *batch) buffers.emplace_back(f.data(), f.size());
     auto self = shared_from_this();
-    asio::async_write(socket_, buffers,
-                      [this, self, batch, tenure = tenure_](boost::system::error_code e, size_t) {
-                        if (tenure != tenure_) return;
-                        writing_ = false;
-                        if (e) return fail(errc::io, e.message());
-                        write();
-                      });
+    auto written = [this, self, w = wire_, batch, tenure = tenure_](boost::system::error_code e,
+                                                                    size_t) {
+      if (tenure != tenure_) return;
+      writing_ = false;
+      if (e) return fail(errc::io, e.message());
+      write();
+    };
+    wire_->with_stream([&](auto& stream) { asio::async_write(stream, buffers, written); });
   }
   void read_length() {
-    auto self = shared_from_this();
-    asio::async_read(socket_, asio::buffer(length_),
-                     [this, self, tenure = tenure_](boost::system::error_code e, size_t) {
-                       if (tenure != tenure_) return;
-                       if (e) return fail(errc::io, e.message());
-                       size_t n = 0;
-                       for (auto b : length_) n = n << 8 | std::to_integer<size_t>(b);
-                       if (n > options_.response_bytes_max)
-                         return fail(errc::corrupt, "an answer of " + std::to_string(n) + " bytes");
-                       read_body(n);
-                     });
+    read(asio::buffer(length_), [this] {
+      size_t n = 0;
+      for (auto b : length_) n = n << 8 | std::to_integer<size_t>(b);
+      if (n > options_.response_bytes_max)
+        return fail(errc::corrupt, "an answer of " + std::to_string(n) + " bytes");
+      read_body(n);
+    });
   }
   void read_body(size_t n) {
     body_.resize(n);
-    auto self = shared_from_this();
-    asio::async_read(socket_, asio::buffer(body_),
-                     [this, self, tenure = tenure_](boost::system::error_code e, size_t) {
-                       if (tenure != tenure_) return;
-                       if (e) return fail(errc::io, e.message());
-                       if (sent_.empty()) return fail(errc::corrupt, "an answer to nothing");
-                       auto p = std::move(sent_.front());
-                       sent_.pop_front();
-                       waiting_bytes_ -= p.size;
-                       if (p.done) p.done(bytes_view(body_));
-                       if (tenure == tenure_) read_length();
-                     });
+    read(asio::buffer(body_), [this] {
+      if (sent_.empty()) return fail(errc::corrupt, "an answer to nothing");
+      const auto tenure = tenure_;
+      auto p = std::move(sent_.front());
+      sent_.pop_front();
+      waiting_bytes_ -= p.size;
+      if (p.done) p.done(bytes_view(body_));
+      if (tenure == tenure_) read_length();
+    });
+  }
+  /// All of `into`, then `next`.
+  template <class Next>
+  void read(asio::mutable_buffer into, Next next) {
+    auto done = [this, self = shared_from_this(), w = wire_, tenure = tenure_, next](
+                    boost::system::error_code e, size_t) {
+      if (tenure != tenure_) return;
+      if (e) return fail(errc::io, e.message());
+      next();
+    };
+    wire_->with_stream([&](auto& stream) { asio::async_read(stream, into, done); });
   }
 
   /// One timer for all requests: it looks again when the first of them may be late.
@@ -166,8 +207,8 @@ class link : public std::enable_shared_from_this<link> {
   void fail(errc code, const std::string& why) {
     ++tenure_;
     boost::system::error_code ignored;  // of a socket that is given up
-    socket_.close(ignored);
-    socket_ = tcp::socket(io_);
+    if (wire_) wire_->socket.close(ignored);
+    wire_.reset();
     state_ = state::idle;
     writing_ = false;
     waiting_bytes_ = 0;
@@ -183,7 +224,7 @@ class link : public std::enable_shared_from_this<link> {
   asio::io_context& io_;
   const peer_client_options& options_;
   std::string address_;
-  tcp::socket socket_;
+  std::shared_ptr<wire> wire_;
   asio::steady_timer timer_;
   state state_ = state::idle;
   uint64_t tenure_ = 0;  // of the connection: what older operations say is ignored

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "runtime/io/tls.hpp"
 #include "runtime/kafka/protocol/protocol.hpp"
 
 namespace weir::kafka {
@@ -24,6 +25,7 @@ struct peer_client_options {
   /// Of requests to one address that are not yet answered; more are refused.
   size_t waiting_bytes_max = size_t{256} << 20;
   size_t response_bytes_max = size_t{256} << 20;
+  tls_context_ptr tls;  // null: in the clear
 };
 
 class peer_client {

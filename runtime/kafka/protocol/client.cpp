@@ -74,7 +74,9 @@ result<client> client::connect(const std::string& host, uint16_t port, client_op
       // refuses it still works.
       const int on = 1;
       (void)::setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-      return client(s, address, std::move(options));
+      client made(s, address, std::move(options));
+      WEIR_TRY(made.shake_hands());
+      return made;
     }
     ::close(s);
   }
@@ -83,6 +85,7 @@ result<client> client::connect(const std::string& host, uint16_t port, client_op
 
 client::client(client&& other) noexcept
     : socket_(std::exchange(other.socket_, -1)),
+      channel_(std::move(other.channel_)),
       address_(std::move(other.address_)),
       options_(std::move(other.options_)),
       last_id_(other.last_id_),
@@ -94,6 +97,7 @@ client& client::operator=(client&& other) noexcept {
   if (this == &other) return *this;
   close();
   socket_ = std::exchange(other.socket_, -1);
+  channel_ = std::move(other.channel_);
   address_ = std::move(other.address_);
   options_ = std::move(other.options_);
   last_id_ = other.last_id_;
@@ -108,23 +112,36 @@ client::~client() {
 }
 
 void client::close() noexcept {
+  channel_ = {};
   if (socket_ >= 0) ::close(socket_);
   socket_ = -1;
 }
 
 error client::failed(const char* what, int error_number) {
+  const auto problem = channel_.problem();
   close();
+  if (!problem.empty()) return error(errc::io, address_ + ": " + what + ": " + problem);
   return failure(address_, what, error_number);
+}
+
+status client::shake_hands() {
+  const auto deadline = steady::now() + std::chrono::milliseconds(options_.connect_timeout_ms);
+  while (channel_.handshake() < 0) {
+    int e = errno;
+    if (e == EAGAIN) e = wait_for(socket_, channel_.waits_for(), deadline, options_.cancel_fd);
+    if (e != 0 && e != EINTR) return failed("cannot connect", e);
+  }
+  return {};
 }
 
 status client::send_bytes(bytes_view bytes) {
   const auto deadline = steady::now() + std::chrono::milliseconds(options_.timeout_ms);
   while (!bytes.empty()) {
-    const ssize_t n = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    const ssize_t n = channel_.write(bytes);
     if (n >= 0) {
       bytes = bytes.subspan(static_cast<size_t>(n));
     } else if (errno == EAGAIN) {
-      if (const int e = wait_for(socket_, POLLOUT, deadline, options_.cancel_fd))
+      if (const int e = wait_for(socket_, channel_.waits_for(), deadline, options_.cancel_fd))
         return failed("cannot send", e);
     } else if (errno != EINTR) {
       return failed("cannot send", errno);
@@ -136,14 +153,14 @@ status client::send_bytes(bytes_view bytes) {
 status client::receive_exactly(std::byte* to, size_t size) {
   const auto deadline = steady::now() + std::chrono::milliseconds(options_.timeout_ms);
   while (size > 0) {
-    const ssize_t n = ::recv(socket_, to, size, 0);
+    const ssize_t n = channel_.read({to, size});
     if (n > 0) {
       to += n, size -= static_cast<size_t>(n);
     } else if (n == 0) {
       close();
       return error(errc::io, address_ + ": the broker closed the connection");
     } else if (errno == EAGAIN) {
-      if (const int e = wait_for(socket_, POLLIN, deadline, options_.cancel_fd))
+      if (const int e = wait_for(socket_, channel_.waits_for(), deadline, options_.cancel_fd))
         return failed("cannot receive", e);
     } else if (errno != EINTR) {
       return failed("cannot receive", errno);

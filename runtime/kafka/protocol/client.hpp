@@ -4,6 +4,7 @@
 // closed.
 #pragma once
 
+#include "runtime/io/tls.hpp"
 #include "runtime/kafka/protocol/protocol.hpp"
 
 namespace weir::kafka {
@@ -16,6 +17,7 @@ struct client_options {
   size_t response_bytes_max = 256 << 20;
   /// A descriptor that ends every wait with an error once it can be read (an eventfd); -1: none.
   int cancel_fd = -1;
+  tls_context_ptr tls;  ///< null: in the clear
 };
 
 class client {
@@ -79,11 +81,15 @@ class client {
 
  private:
   client(int socket, std::string address, client_options options)
-      : socket_(socket), address_(std::move(address)), options_(std::move(options)) {}
+      : socket_(socket),
+        channel_(socket, options.tls, byte_channel::role::client),
+        address_(std::move(address)),
+        options_(std::move(options)) {}
   void close() noexcept;
   status receive_frame();
   status receive_exactly(std::byte* to, size_t size);
   status read_header(reader&, int16_t key, int16_t version, int32_t correlation_id);
+  status shake_hands();
   error failed(const char* what, int error_number);
 
   struct range {
@@ -91,6 +97,7 @@ class client {
   };
 
   int socket_ = -1;
+  byte_channel channel_;
   std::string address_;
   client_options options_;
   int32_t last_id_ = 0;

@@ -94,7 +94,11 @@ quota_change alter_quotas(const quota_map&, const alter_client_quotas_request&);
 describe_client_quotas_response describe_quotas(const quota_map&,
                                                 const describe_client_quotas_request&);
 
-/// All quotas as bytes for a file, with a checksum, and back. errc::corrupt.
+/// An alteration as bytes with a checksum, and back. errc::corrupt.
+std::string encode_alteration(const alter_client_quotas_request&);
+result<alter_client_quotas_request> decode_alteration(std::string_view);
+/// All quotas as the alteration that makes them of none, and back. Equal ones give equal bytes.
+/// errc::corrupt.
 std::string encode_quotas(const quota_map&);
 result<quota_map> decode_quotas(std::string_view);
 

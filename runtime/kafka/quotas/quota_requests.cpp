@@ -16,7 +16,8 @@ constexpr std::string_view user_type = "user", client_type = "client-id";
 constexpr std::string_view produce_key = "producer_byte_rate", fetch_key = "consumer_byte_rate";
 /// Quotas that can be set; each is looked for with every request.
 constexpr size_t quotas_max = 10'000;
-/// A file's: its layout is an AlterClientQuotas request of this version.
+/// Of what is stored and what nodes say to each other: an AlterClientQuotas request of this
+/// version.
 constexpr int16_t stored_version = 1;
 constexpr std::string_view stored_magic = "WEIRQUO1";
 
@@ -144,16 +145,9 @@ describe_client_quotas_response describe_quotas(const quota_map& quotas,
   return out;
 }
 
-std::string encode_quotas(const quota_map& quotas) {
-  alter_client_quotas_request all;
-  for (const auto& [entity, rates] : quotas) {
-    auto& e = all.entries.emplace_back();
-    e.entity = write_entity<alter_client_quotas_request::entity_part>(entity);
-    if (rates.produce) e.ops.push_back({std::string(produce_key), *rates.produce, false});
-    if (rates.fetch) e.ops.push_back({std::string(fetch_key), *rates.fetch, false});
-  }
+std::string encode_alteration(const alter_client_quotas_request& r) {
   writer w;
-  encode(w, all, stored_version);
+  encode(w, r, stored_version);
   const auto bytes = w.view();
   const uint32_t crc = crc32c(bytes);
   std::string out(stored_magic);
@@ -162,19 +156,35 @@ std::string encode_quotas(const quota_map& quotas) {
   return out;
 }
 
-result<quota_map> decode_quotas(std::string_view text) {
-  const error bad(errc::corrupt, "the file of client quotas is damaged");
+result<alter_client_quotas_request> decode_alteration(std::string_view text) {
+  const error bad(errc::corrupt, "client quotas are damaged");
   uint32_t crc = 0;
   if (text.size() < stored_magic.size() + sizeof crc || !text.starts_with(stored_magic)) return bad;
   std::memcpy(&crc, text.data() + stored_magic.size(), sizeof crc);
   const auto bytes = std::as_bytes(std::span(text.substr(stored_magic.size() + sizeof crc)));
   if (crc != crc32c(bytes)) return bad;
   reader r(bytes);
+  alter_client_quotas_request out;
+  WEIR_TRY(decode(r, out, stored_version));
+  return out;
+}
+
+std::string encode_quotas(const quota_map& quotas) {
   alter_client_quotas_request all;
-  WEIR_TRY(decode(r, all, stored_version));
+  for (const auto& [entity, rates] : quotas) {
+    auto& e = all.entries.emplace_back();
+    e.entity = write_entity<alter_client_quotas_request::entity_part>(entity);
+    if (rates.produce) e.ops.push_back({std::string(produce_key), *rates.produce, false});
+    if (rates.fetch) e.ops.push_back({std::string(fetch_key), *rates.fetch, false});
+  }
+  return encode_alteration(all);
+}
+
+result<quota_map> decode_quotas(std::string_view text) {
+  WEIR_ASSIGN(const auto all, decode_alteration(text));
   auto change = alter_quotas({}, all);
   for (const auto& e : change.response.entries)
-    if (e.error_code != error_code::none) return bad;
+    if (e.error_code != error_code::none) return error{errc::corrupt, "client quotas are damaged"};
   return change.after.value_or(quota_map());
 }
 

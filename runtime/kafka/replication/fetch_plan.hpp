@@ -26,7 +26,7 @@ inline constexpr int32_t fetch_wait_busy_ms = 5;
 
 struct fetch_plan_options {
   int32_t self = no_node;
-  int64_t incarnation = -1;               // grows with each start of this node
+  int64_t incarnation = -1;               // grows with each registration of this node
   int32_t wait_ms_max = 500;              // replica.fetch.wait.max.ms
   int32_t bytes_min = 1;                  // replica.fetch.min.bytes
   int32_t partition_bytes_max = 1 << 20;  // replica.fetch.max.bytes

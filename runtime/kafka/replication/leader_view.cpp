@@ -71,10 +71,11 @@ error_code leader_view::fetched(const replica_fetch& fetch, int64_t leader_end) 
   return error_code::none;
 }
 
-bool leader_view::tell(int32_t node, int64_t high_watermark) {
+bool leader_view::tell(int32_t node, int64_t high_watermark, int64_t log_start) {
   follower* f = find(node);
-  if (!f || f->told == high_watermark) return false;
+  if (!f || (f->told == high_watermark && f->told_start == log_start)) return false;
   f->told = high_watermark;
+  f->told_start = log_start;
   return true;
 }
 
@@ -83,25 +84,34 @@ bool leader_view::caught_up(const follower& f, int64_t leader_end, int64_t now_m
 }
 
 bool leader_view::may_join(const follower& f, int64_t high_watermark, int64_t leader_end,
-                           int64_t now_ms) const noexcept {
+                           int64_t log_start, int64_t now_ms) const noexcept {
   return f.offset >= 0 && f.fetched_ms != never && f.offset >= high_watermark &&
-         f.offset >= epoch_start_ && now_ms - f.fetched_ms <= lag_ms_max_ &&
-         caught_up(f, leader_end, now_ms);
+         f.offset >= epoch_start_ && f.log_start >= log_start &&
+         now_ms - f.fetched_ms <= lag_ms_max_ && caught_up(f, leader_end, now_ms);
+}
+
+bool leader_view::counts(const follower& f) const {
+  return f.in_sync || (pending_ && contains(pending_->counted, f.node));
+}
+
+int64_t leader_view::low_watermark(int64_t own) const {
+  for (const follower& f : followers_)
+    if (counts(f)) own = std::min(own, f.log_start);
+  return own;
 }
 
 int64_t leader_view::committed_end(int64_t leader_end, int64_t now_ms) const {
   int64_t end = leader_end;
   for (const follower& f : followers_) {
-    const bool counts = f.in_sync || (pending_ && contains(pending_->proposal.in_sync, f.node));
     const bool joins = f.offset >= 0 && now_ms - f.fetched_ms <= join_wait_ms &&
                        now_ms - f.caught_up_ms <= lag_ms_max_;
-    if (counts || joins) end = std::min(end, f.offset);
+    if (counts(f) || joins) end = std::min(end, f.offset);
   }
   return end;
 }
 
 std::optional<in_sync_proposal> leader_view::propose(int64_t high_watermark, int64_t leader_end,
-                                                     int64_t now_ms) {
+                                                     int64_t log_start, int64_t now_ms) {
   if (pending_) {
     if (now_ms < pending_->again_ms) return std::nullopt;
     pending_->again_ms = now_ms + role_wait_ms;
@@ -113,7 +123,7 @@ std::optional<in_sync_proposal> leader_view::propose(int64_t high_watermark, int
     const follower* f = find(node);
     if (!f           ? node == role_.self
         : f->in_sync ? caught_up(*f, leader_end, now_ms)
-                     : may_join(*f, high_watermark, leader_end, now_ms))
+                     : may_join(*f, high_watermark, leader_end, log_start, now_ms))
       target.push_back(node);
   }
   if (target.size() == role_.in_sync.size() &&
@@ -121,9 +131,19 @@ std::optional<in_sync_proposal> leader_view::propose(int64_t high_watermark, int
                   [this](int32_t n) { return contains(role_.in_sync, n); }))
     return std::nullopt;
   pending_.emplace();
-  pending_->proposal = {next_number_++, role_.leader_epoch, role_.version, std::move(target)};
+  pending_->counted = target;
+  pending_->proposal = proposal_of(std::move(target));
   pending_->again_ms = now_ms + role_wait_ms;
   return pending_->proposal;
+}
+
+in_sync_proposal leader_view::proposal_of(std::vector<int32_t> in_sync) {
+  in_sync_proposal p{next_number_++, role_.leader_epoch, role_.version, std::move(in_sync), {}};
+  for (int32_t node : p.in_sync) {
+    const follower* f = find(node);
+    p.incarnations.push_back(f ? f->incarnation : -1);
+  }
+  return p;
 }
 
 void leader_view::answered(uint64_t proposal, error_code answer, int64_t now_ms) {
@@ -147,6 +167,14 @@ void leader_view::answered(uint64_t proposal, error_code answer, int64_t now_ms)
   for (follower& f : followers_)
     if (!f.in_sync && contains(pending_->proposal.in_sync, f.node))
       f.caught_up_ms = f.fetched_ms = never;
+  if (pending_->lost) {
+    // An earlier attempt may still be on its way and be taken when whoever was refused is back.
+    // All that it names counts until the metadata has another version: what holds now is asked
+    // for, which makes one.
+    pending_->proposal = proposal_of(role_.in_sync);
+    pending_->again_ms = now_ms + proposal_retry_ms;
+    return;
+  }
   pending_.reset();
   not_before_ms_ = now_ms + refusal_pause_ms;
 }

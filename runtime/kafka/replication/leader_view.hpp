@@ -32,12 +32,15 @@ struct in_sync_proposal {
   int32_t leader_epoch = 0;
   int32_t version = 0;
   std::vector<int32_t> in_sync;
+  /// Of each, the registration that it fetched under (KIP-903); -1: not told. Who has registered
+  /// anew since may have lost what it said that it has.
+  std::vector<int64_t> incarnations;
 };
 
 /// One fetch of a follower, whose position the leader has found to be in its own log.
 struct replica_fetch {
   int32_t node = no_node;
-  int64_t incarnation = -1;  // of the follower's process; -1: not told
+  int64_t incarnation = -1;  // the follower's registration; -1: not told
   int64_t offset = 0;        // what it has durably
   int64_t log_start = -1;
   int64_t now_ms = 0;
@@ -59,16 +62,21 @@ class leader_view {
   bool knows(int32_t node) const noexcept { return find(node) != nullptr; }
   /// STALE_BROKER_EPOCH when the follower's process is known to have been replaced.
   error_code fetched(const replica_fetch&, int64_t leader_end);
-  /// Whether the follower has yet to be told this high watermark; it counts as told then.
-  bool tell(int32_t node, int64_t high_watermark);
+  /// Whether the follower has yet to be told this high watermark or log start; they count as told
+  /// then.
+  bool tell(int32_t node, int64_t high_watermark, int64_t log_start);
 
   /// Up to where all have it that count; `leader_end`: durable here. May be below the high
   /// watermark, which then stays. -1: some did not fetch in this epoch yet.
   int64_t committed_end(int64_t leader_end, int64_t now_ms) const;
+  /// Below it nothing comes back whoever is elected: the least log start of all that count; `own`:
+  /// the leader's. -1: some did not fetch in this epoch yet.
+  int64_t low_watermark(int64_t own) const;
   /// A change to ask for, if there is one and none is under way, or the one without an answer
-  /// again. Nobody is removed for lag who has everything.
+  /// again. Nobody is removed for lag who has everything; nobody joins who has not taken over the
+  /// log's start.
   std::optional<in_sync_proposal> propose(int64_t high_watermark, int64_t leader_end,
-                                          int64_t now_ms);
+                                          int64_t log_start, int64_t now_ms);
   void answered(uint64_t proposal, error_code, int64_t now_ms);
   bool pending() const noexcept { return pending_.has_value(); }
   /// Whether time alone may change something: then propose() and committed_end() are asked again.
@@ -98,19 +106,22 @@ class leader_view {
     int64_t fetched_ms = never;
     int64_t caught_up_ms = never;
     int64_t end_at_fetch = -1;  // of the leader's log, at the last fetch
-    int64_t told = -1;
+    int64_t told = -1, told_start = -1;
     bool in_sync = false;
   };
   struct under_way {
     in_sync_proposal proposal;
-    bool lost = false;  // an attempt may have happened without an answer
+    std::vector<int32_t> counted;  // who may be in sync by it
+    bool lost = false;             // an attempt may have happened, or happen yet, without an answer
     int64_t again_ms = 0;
   };
+  in_sync_proposal proposal_of(std::vector<int32_t> in_sync);
   const follower* find(int32_t node) const noexcept;
   follower* find(int32_t node) noexcept;
   bool caught_up(const follower&, int64_t leader_end, int64_t now_ms) const noexcept;
-  bool may_join(const follower&, int64_t high_watermark, int64_t leader_end,
+  bool may_join(const follower&, int64_t high_watermark, int64_t leader_end, int64_t log_start,
                 int64_t now_ms) const noexcept;
+  bool counts(const follower&) const;
 
   partition_role role_;
   int64_t epoch_start_ = 0;

@@ -116,6 +116,9 @@ constexpr broker_config_definition own[] = {
      "How long a leader's answer may take beyond replica.fetch.wait.max.ms."},
     {"socket.request.max.bytes", int32_from(1), "104857600", "The largest request."},
     {"transaction.max.timeout.ms", int32_from(1), "900000", "Upper limit of a transaction's time."},
+    {"transaction.partition.verification.enable", boolean, "true",
+     "Whether a partition's leader asks for the first batch of a transaction if it has the "
+     "partition."},
     {"transaction.state.log.min.isr", int32_from(1), "1",
      "min.insync.replicas of __transaction_state."},
     {"transaction.state.log.num.partitions", int32_from(1), "50",

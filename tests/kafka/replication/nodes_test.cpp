@@ -66,8 +66,8 @@ class test_node final : public metadata_port {
   std::string peers() const { return "127.0.0.1:" + std::to_string(peer_listener_->port()); }
   uint16_t port() const { return listener_->port(); }
   partition_actor partition() const { return storage_->directory()->partition(topic_id(), 0); }
-  void alter_in_sync(const log_id&, int32_t leader_epoch, int32_t version,
-                     std::vector<int32_t> in_sync, std::function<void(error_code)> done) override;
+  void alter_in_sync(const log_id&, const kafka::in_sync_proposal&,
+                     std::function<void(error_code)> done) override;
   /// Nobody makes topics here.
   void change(std::vector<kafka::topic_command>, std::chrono::milliseconds,
               std::function<void(const kafka::api_error&)> done) override {
@@ -76,6 +76,10 @@ class test_node final : public metadata_port {
   void allocate_producer_ids(uint32_t, std::function<void(result<int64_t>)> done) override {
     done(int64_t{1000} * (id_ + 1));
   }
+  void alter_quotas(std::string, std::function<void(const kafka::api_error&)> done) override {
+    done({error_code::invalid_request, "there are no quotas"});
+  }
+  void watch_quotas(std::function<void(const kafka::quota_map&)>) override {}
 
   /// High watermark and log end.
   std::pair<int64_t, int64_t> ends() const {
@@ -167,8 +171,8 @@ void test_node::start() {
   REQUIRE(config.ok());
   auto shared = std::make_shared<const kafka::broker_config>(*config);
   auto log = [](const std::string&) {};
-  auto made =
-      stream_storage::start(*group_.system, *files_, *io_, time_, {dir_.path(), shared, this, log});
+  auto made = stream_storage::start(*group_.system, *files_, *io_, time_,
+                                    {dir_.path(), shared, this, nullptr, log});
   REQUIRE(made.ok());
   auto storage = std::move(*made);
   auto topic = std::make_shared<kafka::topic_info>();
@@ -198,7 +202,7 @@ void test_node::start() {
   facts.host = "127.0.0.1";
   facts.config = *config;
   coordinators_ = std::make_unique<coordinators>(*group_.system, *storage, facts, time_, log);
-  auto quotas = quota_desk::open(*files_, *io_, dir_.path(), *config);
+  auto quotas = quota_desk::open(*files_, *this, dir_.path(), *config, log);
   REQUIRE(quotas.ok());
   quotas_ = std::move(*quotas);
   broker_ = std::make_unique<broker>(*storage, *coordinators_, *quotas_, facts, time_);
@@ -234,15 +238,15 @@ void test_node::stop() {
   quotas_.reset();
 }
 
-void test_node::alter_in_sync(const log_id&, int32_t leader_epoch, int32_t version,
-                              std::vector<int32_t> in_sync, std::function<void(error_code)> done) {
+void test_node::alter_in_sync(const log_id&, const kafka::in_sync_proposal& p,
+                              std::function<void(error_code)> done) {
   {
     std::lock_guard lock(group_.m);
     auto& r = group_.role;
     if (r.leader != id_) return done(error_code::not_leader_or_follower);
-    if (r.leader_epoch != leader_epoch) return done(error_code::fenced_leader_epoch);
-    if (r.version != version) return done(error_code::invalid_update_version);
-    r.in_sync = std::move(in_sync);
+    if (r.leader_epoch != p.leader_epoch) return done(error_code::fenced_leader_epoch);
+    if (r.version != p.version) return done(error_code::invalid_update_version);
+    r.in_sync = p.in_sync;
     ++r.version;
   }
   done(error_code::none);

@@ -50,20 +50,20 @@ TEST_CASE("a follower joins with the high watermark and the epoch's start, and c
   leader_view v(role_of(1, 1, 5, 10, {1, 2}), 100, lag_ms, 0);
   v.fetched(fetch_of(2, 120, 10), 120);
   v.fetched(fetch_of(3, 90, 10), 120);
-  CHECK_FALSE(v.propose(80, 120, 10));  // it lacks what earlier epochs have
+  CHECK_FALSE(v.propose(80, 120, 0, 10));  // it lacks what earlier epochs have
   v.fetched(fetch_of(3, 120, 20), 120);
-  const auto p = v.propose(120, 120, 20);
+  const auto p = v.propose(120, 120, 0, 20);
   REQUIRE(p);
   CHECK(p->in_sync == nodes{1, 2, 3});
   CHECK(p->version == 10);
-  CHECK_FALSE(v.propose(120, 120, 20));  // one at a time
+  CHECK_FALSE(v.propose(120, 120, 0, 20));  // one at a time
   // The metadata may have it in sync by now: it counts even when it is silent for long.
   v.fetched(fetch_of(2, 150, 5000), 150);
   CHECK(v.committed_end(150, 5000) == 120);
   // Nobody answered: the same again, later. A newer version elsewhere is no final answer either.
   v.answered(p->number, error_code::request_timed_out, 30);
-  CHECK_FALSE(v.propose(120, 120, 40));
-  CHECK(v.propose(120, 120, 30 + proposal_retry_ms)->number == p->number);
+  CHECK_FALSE(v.propose(120, 120, 0, 40));
+  CHECK(v.propose(120, 120, 0, 30 + proposal_retry_ms)->number == p->number);
   v.answered(p->number, error_code::invalid_update_version, 5100);
   CHECK(v.committed_end(150, 5100) == 120);
   v.set_role(role_of(1, 1, 5, 11, {1, 2}), 0, 5200);
@@ -74,10 +74,10 @@ TEST_CASE("a silent follower is taken out, one that has everything stays") {
   leader_view v(role_of(1, 1, 5, 10, {1, 2, 3}), 0, lag_ms, 0);
   v.fetched(fetch_of(2, 50, 0), 50);
   v.fetched(fetch_of(3, 50, 0), 50);
-  CHECK_FALSE(v.propose(50, 50, 100'000));
-  CHECK_FALSE(v.propose(50, 60, lag_ms));
+  CHECK_FALSE(v.propose(50, 50, 0, 100'000));
+  CHECK_FALSE(v.propose(50, 60, 0, lag_ms));
   v.fetched(fetch_of(3, 60, lag_ms), 60);
-  const auto p = v.propose(50, 60, lag_ms + 1);
+  const auto p = v.propose(50, 60, 0, lag_ms + 1);
   REQUIRE(p);
   CHECK(p->in_sync == nodes{1, 3});
   CHECK(v.committed_end(60, lag_ms + 1) == 50);  // until it is so
@@ -88,13 +88,60 @@ TEST_CASE("a silent follower is taken out, one that has everything stays") {
 TEST_CASE("who is refused holds up nothing before it fetches again") {
   leader_view v(role_of(1, 1, 5, 10, {1}), 0, lag_ms, 0);
   v.fetched(fetch_of(2, 50, 0), 50);
-  const auto p = v.propose(50, 50, 0);
+  const auto p = v.propose(50, 50, 0, 0);
   REQUIRE(p);
   v.answered(p->number, error_code::ineligible_replica, 5);
   CHECK(v.committed_end(60, 10) == 60);
-  CHECK_FALSE(v.propose(60, 60, 10));
+  CHECK_FALSE(v.propose(60, 60, 0, 10));
   v.fetched(fetch_of(2, 60, 2000), 60);
-  CHECK(v.propose(60, 60, 2000));
+  CHECK(v.propose(60, 60, 0, 2000));
+}
+
+TEST_CASE("who is refused after an attempt without an answer counts until there is a new version") {
+  leader_view v(role_of(1, 1, 5, 10, {1}), 0, lag_ms, 0);
+  v.fetched(fetch_of(2, 50, 0), 50);
+  const auto p = v.propose(50, 50, 0, 0);
+  REQUIRE(p);
+  CHECK(p->in_sync == nodes{1, 2});
+  CHECK(p->incarnations == std::vector<int64_t>{-1, 1});
+  // The first attempt is late, not lost; the second is refused, for node 2 is dead just now.
+  v.answered(p->number, error_code::request_timed_out, 150);
+  REQUIRE(v.propose(50, 50, 0, 150 + proposal_retry_ms)->number == p->number);
+  v.answered(p->number, error_code::ineligible_replica, 700);
+  CHECK(v.committed_end(60, 10'000) == 50);  // node 2 may come back, and be in sync by the first
+  // What holds is asked for, which makes a version that the first attempt does not name.
+  CHECK_FALSE(v.propose(50, 60, 0, 700));
+  const auto holds = v.propose(50, 60, 0, 700 + proposal_retry_ms);
+  REQUIRE(holds);
+  CHECK(holds->number != p->number);
+  CHECK(holds->in_sync == nodes{1});
+  CHECK(holds->version == 10);
+  v.answered(holds->number, error_code::none, 1300);
+  CHECK(v.committed_end(60, 10'000) == 50);
+  v.set_role(role_of(1, 1, 5, 11, {1}), 0, 10'000);
+  CHECK(v.committed_end(60, 10'000) == 60);
+}
+
+TEST_CASE("what is deleted is deleted for whoever comes to lead") {
+  leader_view v(role_of(1, 1, 5, 10, {1, 2}), 0, lag_ms, 0);
+  CHECK(v.low_watermark(20) == -1);  // node 2 has not said anything in this epoch
+  v.fetched({2, 1, 50, 0, 0}, 50);
+  CHECK(v.low_watermark(20) == 0);
+  v.fetched({2, 1, 50, 30, 0}, 50);
+  CHECK(v.low_watermark(20) == 20);
+  // Who is not in sync holds up nothing, and does not join before it has taken the start over.
+  v.fetched({3, 1, 50, 10, 0}, 50);
+  CHECK(v.low_watermark(20) == 20);
+  CHECK_FALSE(v.propose(50, 50, 20, 0));
+  v.fetched({3, 1, 50, 20, 0}, 50);
+  const auto p = v.propose(50, 50, 20, 0);
+  REQUIRE(p);
+  CHECK(p->in_sync == nodes{1, 2, 3});
+  CHECK(v.low_watermark(25) == 20);  // it may be in sync by now
+  // The start is news for a follower whose request waits.
+  CHECK(v.tell(2, 50, 20));
+  CHECK_FALSE(v.tell(2, 50, 20));
+  CHECK(v.tell(2, 50, 25));
 }
 
 TEST_CASE("consumers are sent to the in-sync follower of their rack that has the most") {

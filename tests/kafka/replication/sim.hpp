@@ -2,8 +2,9 @@
 // and fetch plan on disks that lose at a crash what was not synced, over a network that loses,
 // delays and doubles messages and is cut, with clocks that run apart; metadata that fences nodes,
 // rightly and wrongly, and elects from the in-sync set; producers that repeat what was not
-// answered. One thread; a seed replays exactly. What must hold is checked where it happens
-// (sim_cluster.cpp, judge) and at the end.
+// answered. Some worlds restart nodes without the metadata's notice, in some disks damage what was
+// durable, and in some nothing is synced (life). One thread; a seed replays exactly. What must hold
+// is checked where it happens (sim_cluster.cpp, judge) and at the end.
 #pragma once
 
 #include <cstdio>
@@ -36,6 +37,13 @@ namespace weir::kafka::sim {
 using weir::test::crash_files;
 class cluster;
 
+/// What kind of a world a seed makes.
+enum class life : uint8_t {
+  unnoticed,  // who restarts soon is as in sync as before: its disk has kept all that it said
+  damaged,    // who starts is registered, and its disk may have damaged what it had
+  unsynced,   // durability = 'os': who crashes has lost any part of what it had. One at a time
+};
+
 /// What a produce or a marker came to.
 struct verdict {
   error_code error = error_code::none;
@@ -60,8 +68,12 @@ class node {
   /// The answer's bytes are in `bytes`.
   fetch_response serve(const fetch_request&, std::vector<std::byte>& bytes);
   void alter_answered(uint64_t proposal, error_code);
+  /// Kafka's DeleteRecords; the cluster is told when it is answered.
+  void delete_records(int64_t offset);
   /// Once in a while, by its own clock.
   void tick();
+  /// A bit of an acknowledged batch turns over, while it is down.
+  void damage_disk();
   int64_t now_ms() const;
 
   crash_files files;
@@ -87,6 +99,7 @@ class node {
   void cut(const truncation&);
   bool under_way() const { return p_->log().staged_end_offset() > p_->log_end_offset(); }
   void refuse_all(error_code);
+  void do_chores();
 
   cluster& world_;
   const int32_t id_;
@@ -101,6 +114,8 @@ class node {
   std::vector<log_write> writes_;
   bool commit_due_ = false;
   std::deque<waiter> waiting_;
+  std::vector<int64_t> deleting_;  // deletions that are not everywhere yet
+  int64_t told_start_ = 0;
   partition_role role_;
   int64_t judged_ = 0;  // high watermark that was compared
 };
@@ -128,7 +143,7 @@ struct client {
 
 class cluster {
  public:
-  cluster(uint64_t seed, bool tell);
+  cluster(uint64_t seed, bool tell, bool deletes);
   void run();
 
   // What nodes and clients use.
@@ -138,16 +153,22 @@ class cluster {
   void send(int32_t from, int32_t to, std::function<void()>);
   node& at(int32_t id) { return *nodes_[static_cast<size_t>(id)]; }
   size_t size() const { return nodes_.size(); }
-  void alter(int32_t from, uint64_t incarnation, int32_t leader_epoch, int32_t version,
-             std::vector<int32_t> in_sync, uint64_t proposal);
+  void alter(int32_t from, uint64_t incarnation, in_sync_proposal);
+  /// A node starts, or comes back after it was given up. What the metadata says from then on.
+  partition_role registered(int32_t node);
+  life kind() const { return life_; }
+  bool may_lose() const { return life_ != life::unnoticed; }
   /// Batches of a node below its high watermark, each once; compared with what others had there.
   void judge(int32_t node, record_batch_view batch);
   void acknowledged(const client&, const client::sent&, verdict);
+  /// Answered: nothing below comes back.
+  void deleted(int64_t offset) { deleted_ = std::max(deleted_, offset), ++deletions; }
+  int64_t deleted() const { return deleted_; }
   void say(const std::string&);
   uint64_t roll(uint64_t n) { return random_() % n; }
   bool quiet() const { return quiet_; }
 
-  int elections = 0, crashes = 0, cuts_of_logs = 0, failed_disks = 0;
+  int elections = 0, crashes = 0, cuts_of_logs = 0, failed_disks = 0, losses = 0, deletions = 0;
   size_t acknowledged_batches = 0;
 
  private:
@@ -161,6 +182,7 @@ class cluster {
     std::string what;  // all of it but nothing that may differ
   };
 
+  bool whole() const;
   void trouble();
   void beat();
   void elect();
@@ -172,7 +194,10 @@ class cluster {
   void check_end();
 
   std::mt19937_64 random_;
+  const life life_;
+  const int late_;  // of 1000: proposals that the metadata takes long for
   bool tell_;
+  const bool deletes_;  // records are deleted, too
   int64_t now_ = 0;
   uint64_t next_event_ = 0;
   std::priority_queue<event> events_;
@@ -188,6 +213,8 @@ class cluster {
   // The truth: what was below somebody's high watermark, by base offset.
   std::map<int64_t, seen_batch> truth_;
   std::map<std::string, int64_t> acknowledged_;  // value: offset
+  int64_t deleted_ = 0;
+  std::map<int64_t, int64_t> last_of_;  // of producers with sequences, acknowledged
 };
 
 }  // namespace weir::kafka::sim

@@ -23,7 +23,14 @@ std::string text_of(record_batch_view b) {
 
 }  // namespace
 
-cluster::cluster(uint64_t seed, bool tell) : random_(seed), tell_(tell) {
+cluster::cluster(uint64_t seed, bool tell, bool deletes)
+    : random_(seed),
+      life_(seed % 5 == 4   ? life::unsynced
+            : seed % 5 == 3 ? life::damaged
+                            : life::unnoticed),
+      late_(seed % 3 == 0 ? 150 : 0),
+      tell_(tell),
+      deletes_(deletes) {
   const auto count = static_cast<int32_t>(3 + roll(3));
   meta_.leader = 0;
   meta_.leader_epoch = 1;
@@ -35,10 +42,14 @@ cluster::cluster(uint64_t seed, bool tell) : random_(seed), tell_(tell) {
   for (int32_t i = 0; i < count; ++i) {
     nodes_.push_back(std::make_unique<node>(*this, i, random_()));
     nodes_.back()->skew_ms = static_cast<int64_t>(roll(2000)) - 1000;
-    nodes_.back()->start();
     meta_.replicas.push_back(i);
   }
   meta_.in_sync = meta_.replicas;
+  for (auto& n : nodes_) {
+    fenced_.insert(n->id());  // its start is no loss to anybody
+    n->start();
+    fenced_.erase(n->id());
+  }
   for (int i = 0; i < 4; ++i) {
     auto c = std::make_unique<client>();
     c->pid = 10 + i;
@@ -101,33 +112,70 @@ void cluster::tell_roles() {
     });
 }
 
-void cluster::alter(int32_t from, uint64_t incarnation, int32_t leader_epoch, int32_t version,
-                    std::vector<int32_t> in_sync, uint64_t proposal) {
-  auto answer = [this, from, incarnation, proposal](error_code e) {
+/// As cluster/meta has it: whoever registers leads nothing and is in no in-sync set but one that it
+/// is alone in.
+partition_role cluster::registered(int32_t id) {
+  auto next = meta_;
+  if (!fenced_.contains(id)) {
+    if (next.in_sync.size() > 1) std::erase(next.in_sync, id);
+    if (next.leader == id) next.leader = no_node;
+    if (!(next == meta_)) change(std::move(next));
+  }
+  fenced_.erase(id);
+  elect();
+  auto role = meta_;
+  role.self = id;
+  role.leader_address = "sim";
+  return role;
+}
+
+/// Everybody is up and in sync: one may be lost.
+bool cluster::whole() const {
+  return meta_.in_sync.size() == nodes_.size() &&
+         std::all_of(nodes_.begin(), nodes_.end(), [](const auto& n) { return n->up(); });
+}
+
+void cluster::alter(int32_t from, uint64_t incarnation, in_sync_proposal p) {
+  auto answer = [this, from, incarnation, proposal = p.number](error_code e) {
     send(-1, from, [this, from, incarnation, proposal, e] {
       if (at(from).up() && at(from).incarnation() == incarnation)
         at(from).alter_answered(proposal, e);
     });
   };
-  send(
-      from, -1,
-      [this, from, incarnation, leader_epoch, version, in_sync = std::move(in_sync), answer] {
-        // A process that was replaced is not heard any more: what it asks for its successor does
-        // not know of.
-        if (meta_.leader != from || fenced_.contains(from) || at(from).incarnation() != incarnation)
-          return answer(error_code::not_leader_or_follower);
-        if (meta_.leader_epoch != leader_epoch) return answer(error_code::fenced_leader_epoch);
-        if (meta_.version != version) return answer(error_code::invalid_update_version);
-        for (int32_t n : in_sync)
-          if (fenced_.contains(n)) return answer(error_code::ineligible_replica);
-        SIM_CHECK(contains(in_sync, from), "a leader leaves the in-sync set");
-        auto next = meta_;
-        next.in_sync = in_sync;
-        change(std::move(next));
-        answer(error_code::none);
-      });
+  const auto number = p.number;
+  const int64_t slow = late_ > 0 && !quiet_ && roll(1000) < static_cast<uint64_t>(late_)
+                           ? static_cast<int64_t>(roll(600)) * ms
+                           : 0;
+  // A repetition on the network is known to be one: sessions number their requests.
+  send(from, -1,
+       [this, from, incarnation, p = std::move(p), answer, slow,
+        taken = std::make_shared<bool>(false)] {
+         if (std::exchange(*taken, true)) return;
+         after(slow, [this, from, incarnation, p, answer] {
+           // A process that was replaced is not heard any more: what it asks for its successor does
+           // not know of.
+           if (meta_.leader != from || fenced_.contains(from) ||
+               at(from).incarnation() != incarnation)
+             return answer(error_code::not_leader_or_follower);
+           if (meta_.leader_epoch != p.leader_epoch) return answer(error_code::fenced_leader_epoch);
+           if (meta_.version != p.version) return answer(error_code::invalid_update_version);
+           for (size_t i = 0; i < p.in_sync.size(); ++i) {
+             const int32_t n = p.in_sync[i];
+             if (fenced_.contains(n)) return answer(error_code::ineligible_replica);
+             // KIP-903: a process that was replaced has fetched.
+             if (!contains(meta_.in_sync, n) && p.incarnations[i] >= 0 &&
+                 static_cast<uint64_t>(p.incarnations[i]) != at(n).incarnation())
+               return answer(error_code::ineligible_replica);
+           }
+           SIM_CHECK(contains(p.in_sync, from), "a leader leaves the in-sync set");
+           auto next = meta_;
+           next.in_sync = p.in_sync;
+           change(std::move(next));
+           answer(error_code::none);
+         });
+       });
   // Who gets no answer in time is told so.
-  after(150 * ms, [this, from, incarnation, proposal] {
+  after(150 * ms, [this, from, incarnation, proposal = number] {
     if (at(from).up() && at(from).incarnation() == incarnation)
       at(from).alter_answered(proposal, error_code::request_timed_out);
   });
@@ -158,10 +206,11 @@ void cluster::trouble() {
     case 0:
     case 1:
     case 2: {
-      if (!n.up()) break;
+      if (!n.up() || (may_lose() && !whole())) break;
       say("node " + std::to_string(n.id()) + " crashes");
       n.crash();
       ++crashes;
+      if (life_ == life::damaged && roll(2) == 0) n.damage_disk();
       // The metadata notices, unless it is back sooner.
       after(static_cast<int64_t>(20 + roll(100)) * ms, [this, &n] {
         if (n.up()) return;
@@ -170,8 +219,8 @@ void cluster::trouble() {
       });
       after(static_cast<int64_t>(10 + roll(400)) * ms, [this, &n] {
         if (n.up()) return;
-        n.start();
         say("node " + std::to_string(n.id()) + " starts");
+        n.start();
         after(5 * ms, [this, &n] {
           fenced_.erase(n.id());
           elect();
@@ -195,12 +244,16 @@ void cluster::trouble() {
       break;
     }
     case 5: {  // taken for dead though it lives, and goes on for a while
-      if (!n.up()) break;
+      // With one lost, giving up the others would leave it as the last one in sync.
+      if (!n.up() || (may_lose() && !whole())) break;
       fenced_.insert(n.id());
       elect();
       after(static_cast<int64_t>(roll(300)) * ms, [this, &n] {
         if (!n.up()) return;
-        fenced_.erase(n.id());
+        if (may_lose())
+          registered(n.id());
+        else
+          fenced_.erase(n.id());
         elect();
       });
       break;
@@ -216,6 +269,20 @@ void cluster::trouble() {
     case 7:
       n.skew_ms += static_cast<int64_t>(roll(200));
       break;
+    case 8: {  // some of the oldest records are deleted
+      if (!deletes_ || meta_.leader == no_node || roll(2) == 0) break;
+      auto& leader = at(meta_.leader);
+      if (!leader.up() || !leader.held()->leads()) break;
+      const int64_t start = leader.held()->log_start_offset();
+      // What producers may repeat stays, and what tells that it is a repetition.
+      int64_t most = leader.held()->last_stable_offset();
+      for (const auto& c : clients_)
+        if (c->acks == -1) most = std::min(most, last_of_[c->pid]);
+      if (most <= start) break;
+      const auto some = static_cast<uint64_t>(most - start);
+      leader.delete_records(start + static_cast<int64_t>(roll(some) + 1));
+      break;
+    }
     default:
       break;
   }
@@ -241,6 +308,7 @@ void cluster::acknowledged(const client& c, const client::sent& s, verdict v) {
   ++acknowledged_batches;
   SIM_CHECK(truth_.contains(v.base_offset),
             "acknowledged at offset " + std::to_string(v.base_offset) + " and not committed");
+  last_of_[c.pid] = std::max(last_of_[c.pid], v.base_offset);
   auto [it, fresh] = acknowledged_.try_emplace(s.value, v.base_offset);
   SIM_CHECK(fresh || it->second == v.base_offset, s.value + " was acknowledged at two offsets");
 }
@@ -274,22 +342,27 @@ void cluster::check_end() {
               "producer " + std::to_string(c->pid) + " does not come to an end");
   SIM_CHECK(meta_.in_sync.size() == nodes_.size(), "not all replicas come back in sync");
   auto& leader = *at(meta_.leader).held();
+  SIM_CHECK(leader.log_start_offset() >= deleted_, "what was deleted is there");
   std::vector<producer_description> producers = leader.describe_producers();
   for (auto& n : nodes_) {
     auto& p = *n->held();
     const auto who = "node " + std::to_string(n->id());
     SIM_CHECK(p.log_end_offset() == leader.log_end_offset(), who + " ends elsewhere");
+    // Later, if it has led and its deletion was not answered.
+    SIM_CHECK(p.log_start_offset() >= leader.log_start_offset(), who + " has what was deleted");
     SIM_CHECK(p.high_watermark() == p.log_end_offset(), who + " does not know that all is there");
     SIM_CHECK(p.last_stable_offset() == leader.last_stable_offset(), who + " has another LSO");
     const auto theirs = p.describe_producers();
-    SIM_CHECK(theirs.size() == producers.size(), who + " knows other producers");
-    for (size_t i = 0; i < theirs.size(); ++i)
-      SIM_CHECK(
-          theirs[i].producer_id == producers[i].producer_id &&
-              theirs[i].producer_epoch == producers[i].producer_epoch &&
-              theirs[i].last_sequence == producers[i].last_sequence &&
-              theirs[i].transaction_first_offset == producers[i].transaction_first_offset,
-          who + " knows something else of producer " + std::to_string(producers[i].producer_id));
+    // Who was restarted does not know of what was deleted.
+    SIM_CHECK(theirs.size() == producers.size() || deletions > 0, who + " knows other producers");
+    for (const auto& one : theirs)
+      for (const auto& other : producers)
+        SIM_CHECK(one.producer_id != other.producer_id ||
+                      (one.producer_epoch == other.producer_epoch &&
+                       one.transaction_first_offset == other.transaction_first_offset &&
+                       (one.last_sequence == other.last_sequence ||
+                        (deletions > 0 && (one.last_sequence < 0 || other.last_sequence < 0)))),
+                  who + " knows something else of producer " + std::to_string(one.producer_id));
   }
   // The whole of the log: each batch once, in its producer's order, the acknowledged where it was
   // said.

@@ -35,10 +35,16 @@ void node::start() {
   o.log.committed = committer_->point(the_log());
   // Nothing is led or followed before the metadata has said so to this process.
   o.role.self = id_;
+  if (world_.may_lose()) {
+    o.role = world_.registered(id_);
+    o.log.end_at_damage = o.role.refetches();
+    o.log.verify_bytes = UINT64_MAX;
+  }
   o.now_ms = now_ms();
   log_config log;
   log.segment_bytes = 3000;
   log.retention_ms = -1;
+  log.sync = world_.kind() != life::unsynced;
   partition_config config;
   config.name = "sim-0@" + std::to_string(id_);
   config.replica_lag_ms_max = 300;
@@ -47,7 +53,9 @@ void node::start() {
   p_ = std::move(*opened);
   role_ = p_->role();
   const auto& lost = p_->log().recovery().lost;
-  SIM_CHECK(lost.empty(), "acknowledged bytes are lost: " + (lost.empty() ? "" : lost[0].reason));
+  SIM_CHECK(lost.empty() || world_.may_lose(),
+            "acknowledged bytes are lost: " + (lost.empty() ? "" : lost[0].reason));
+  if (!lost.empty()) ++world_.losses;
   fetch_plan_options plan;
   plan.self = id_;
   plan.incarnation = static_cast<int64_t>(incarnation_);
@@ -56,10 +64,37 @@ void node::start() {
   plan_ = std::make_unique<fetch_plan>(plan);
   asked_ = commit_due_ = false;
   judged_ = 0;  // all that is below its high watermark is compared again
+  if (!lost.empty()) {
+    SIM_CHECK(p_->role().refetches(), "the last one in sync has lost something");
+    cut({p_->log_end_offset(), false});
+  }
+  follow(false);
+}
+
+void node::damage_disk() {
+  auto listed = files.list(folder + "/sim-0");
+  SIM_CHECK(listed.ok(), "the folder cannot be listed");
+  std::vector<std::pair<std::string, uint64_t>> bits;  // within what a checksum covers
+  for (const auto& f : *listed) {
+    if (!f.path.ends_with(".log")) continue;
+    auto bytes = read_whole_file(files, f.path, 1 << 20);
+    SIM_CHECK(bytes.ok(), "a segment cannot be read");
+    for (auto rest = std::as_bytes(std::span(*bytes)); !rest.empty();) {
+      auto b = verify_batch(rest, {batch_origin::log, segment_bytes_max});
+      if (!b) break;
+      bits.emplace_back(f.path,
+                        bytes->size() - rest.size() + 21 + random_() % (b->size_bytes() - 21));
+      rest = rest.subspan(b->size_bytes());
+    }
+  }
+  if (bits.empty()) return;
+  const auto& [path, position] = bits[random_() % bits.size()];
+  files.flip(path, position, static_cast<uint8_t>(1u << random_() % 8));
 }
 
 void node::crash() {
   waiting_.clear();
+  deleting_.clear();
   writes_.clear();
   plan_.reset();
   p_.reset();
@@ -74,13 +109,30 @@ void node::take_role(const partition_role& role) {
   const bool led = p_->leads();
   role_ = role;
   p_->set_role(role, now_ms());
-  if (led && !p_->leads()) refuse_all(error_code::not_leader_or_follower);
+  if (led && !p_->leads()) {
+    refuse_all(error_code::not_leader_or_follower);
+    deleting_.clear();
+  }
+  SIM_CHECK(!p_->leads() || p_->log_start_offset() >= world_.deleted(),
+            "a leader has what was deleted");
   moved();
   propose();
   if (p_->role().follows())
     follow(false);
   else
     plan_->forget(the_log());
+}
+
+void node::delete_records(int64_t offset) {
+  if (!up() || !p_->leads()) return;
+  if (p_->delete_records(offset).error != error_code::none) return;
+  do_chores();
+  deleting_.push_back(offset);
+  moved();
+}
+
+void node::do_chores() {
+  for (auto& chore : p_->take_chores()) SIM_CHECK(chore().ok(), "a chore fails");
 }
 
 void node::refuse_all(error_code e) {
@@ -154,7 +206,7 @@ void node::commit() {
   }
   moved();
   propose();
-  for (auto& chore : p_->take_chores()) SIM_CHECK(chore().ok(), "a chore fails");
+  do_chores();
   follow(failed);
 }
 
@@ -178,6 +230,11 @@ void node::moved() {
   for (waiter& w : waiting_) left.push_back(std::move(w));
   waiting_ = std::move(left);
   if (!up()) return;
+  std::erase_if(deleting_, [this](int64_t offset) {
+    if (p_->low_watermark() < offset) return false;
+    world_.deleted(offset);
+    return true;
+  });
   SIM_CHECK(hw >= judged_, "the high watermark fell");
   // By the reader's way, as the committed part of the log is read.
   while (judged_ < hw) {
@@ -208,7 +265,7 @@ void node::moved() {
 void node::propose() {
   auto p = p_->propose(now_ms());
   if (!p) return;
-  world_.alter(id_, incarnation_, p->leader_epoch, p->version, p->in_sync, p->number);
+  world_.alter(id_, incarnation_, *std::move(p));
 }
 
 void node::alter_answered(uint64_t proposal, error_code e) {
@@ -238,6 +295,7 @@ void node::tick() {
 void node::follow(bool later) {
   if (!p_->role().follows() || under_way()) return;
   const auto at = p_->position();
+  told_start_ = at.log_start;
   const fetch_position position{
       the_log(), p_->role().leader_epoch, at.offset, at.last_epoch, at.log_start, true};
   if (later)
@@ -341,13 +399,18 @@ void node::take_news(const fetched_partition& news) {
   if (news.diverging) return cut(p_->truncation_for(*news.diverging));
   auto held = std::make_shared<std::vector<std::byte>>(news.batches.begin(), news.batches.end());
   auto copied = p_->copy(*held, held, news.leader_epoch, now_ms());
+  // The leader's first batch begins in front of this log, which has none.
+  if (copied.error == error_code::offset_out_of_range && copied.writes.empty() &&
+      p_->log().size_bytes() == 0)
+    return cut({p_->log_end_offset(), true});
   SIM_CHECK(copied.error == error_code::none, "copying fails: " + copied.message);
   p_->followed(news.leader_epoch, news.high_watermark, news.log_start);
+  do_chores();
   moved();
   for (auto& w : copied.writes) writes_.push_back(std::move(w));
   if (!copied.writes.empty())
     commit_soon();
-  else if (!news.batches.empty())
+  else if (!news.batches.empty() || p_->log().durable_start_offset() != told_start_)
     follow(false);
 }
 
@@ -356,8 +419,10 @@ void node::cut(const truncation& how) {
              std::to_string(p_->log_end_offset()));
   SIM_CHECK(how.offset >= p_->high_watermark(), "a log is cut below its high watermark");
   ++world_.cuts_of_logs;
-  for (auto& chore : p_->take_chores()) SIM_CHECK(chore().ok(), "a chore fails");
-  SIM_CHECK(committer_->forget(the_log()).ok(), "the committer does not forget");
+  do_chores();
+  auto left = p_->point_for(how);
+  SIM_CHECK(left.ok(), "where a log is to be cut cannot be read");
+  SIM_CHECK(committer_->forget(the_log(), *left).ok(), "the committer does not forget");
   SIM_CHECK(p_->truncate(how, now_ms()).ok(), "the log cannot be cut");
   follow(false);
 }

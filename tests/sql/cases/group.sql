@@ -214,7 +214,7 @@ sink stdout
         changes: aggregate count(*) by k
           [k] pre-aggregate count(*) by k
             source file t.csv (csv): k, v (see above)
-      changes: project NULL AS k, NULL::int AS v, count(*), '2'::bigint AS grouping
+      [k, v, count(*), grouping] changes: project NULL AS k, NULL::int AS v, count(*), '2'::bigint AS grouping
         changes: aggregate count(*)
           pre-aggregate count(*)
             source file t.csv (csv): k, v (see above)

@@ -143,7 +143,7 @@ sink stdout
     changes: anti join on k = k
       [k] changes: project k
         changes: filter ((rows IS NULL) OR (rows = '0'::bigint) OR ((k IS NOT NULL) AND (rows = values)))
-          changes: left join, all pairs
+          [k, rows, values] changes: left join, all pairs
             source file t.csv (csv): k
             changes: aggregate count(*), count(k)
               pre-aggregate count(*), count(k)
@@ -185,7 +185,7 @@ SELECT k, count(*) FROM t GROUP BY k HAVING count(*) > (SELECT max(n) FROM o)
 -- PLAN
 sink stdout
   changes: project k, "count(*)" AS count
-    changes: join on ("count(*)" > value)
+    [k, count(*)] changes: join on ("count(*)" > value)
       changes: aggregate count(*) by k
         [k] pre-aggregate count(*) by k
           source file t.csv (csv): k

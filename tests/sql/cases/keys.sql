@@ -65,7 +65,7 @@ sink file u (debezium_json)
         changes: aggregate count(*) by k
           [k] pre-aggregate count(*) by k
             source file t.csv (csv): k
-        changes: project 'all' AS ?column?, "count(*)" AS count
+        [?column?, count] changes: project 'all' AS ?column?, "count(*)" AS count
           changes: aggregate count(*)
             pre-aggregate count(*)
               source file t.csv (csv): k (see above)

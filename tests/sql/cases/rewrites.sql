@@ -307,7 +307,7 @@ SELECT t.k FROM t, (SELECT max(v) AS high FROM t) m WHERE t.v = m.high
 -- PLAN
 sink stdout
   changes: project k
-    changes: top ranks 1 by v DESC NULLS LAST
+    [k, v] changes: top ranks 1 by v DESC NULLS LAST
       preselect top ranks 1 by v DESC NULLS LAST
         filter (v IS NOT NULL)
           source file t.csv (csv): k, v

@@ -1,0 +1,47 @@
+#include "cluster/cli/jobs/call.hpp"
+
+#include <cstdio>
+
+#include "cluster/cli/table.hpp"
+#include "cluster/cli/topics/node_call.hpp"
+#include "cluster/http/server.hpp"
+
+namespace weir::cli {
+
+int call(const cluster_verb_options& o, const std::string& method, const std::string& target,
+         const std::string& body, std::string& answer) {
+  if (o.cluster.empty()) {
+    std::fprintf(stderr,
+                 "weir: which cluster? --cluster HOST:PORT or WEIR_CLUSTER names the HTTP "
+                 "address of any node\n");
+    return exit_usage;
+  }
+  auto r = http::http_call(o.cluster, method, target, body);
+  if (!r) return fail(r.err().message);
+  answer = std::move(r->body);
+  if (r->status == 200) return exit_ok;
+  simdjson::dom::parser parser;
+  std::string_view text;
+  auto parsed = parser.parse(answer);
+  if (!parsed.error() && !parsed["error"].get(text)) return fail(std::string(text));
+  return fail("the node answers " + std::to_string(r->status) + ": " + answer);
+}
+
+std::string text_of(simdjson::dom::element e) {
+  if (e.is_string()) return std::string(std::string_view(e));
+  return simdjson::minify(e);
+}
+
+void print_jobs(const std::string& json, const std::string& format) {
+  simdjson::dom::parser parser;
+  simdjson::dom::array jobs;
+  text_table t({"id", "name", "state", "epoch", "restarts", "error"});
+  auto parsed = parser.parse(json);
+  if (!parsed.error() && !parsed["jobs"].get(jobs))
+    for (auto j : jobs)
+      t.add({text_of(j["id"]), text_of(j["name"]), text_of(j["state"]), text_of(j["epoch"]),
+             text_of(j["restarts"]), j["error"].is_null() ? "" : text_of(j["error"])});
+  t.print(format);
+}
+
+}  // namespace weir::cli
