@@ -53,6 +53,28 @@ TEST_CASE("watch: a node that is silent for too long is given up, once it was gi
   CHECK(w.due(9900, c.state).empty());
 }
 
+TEST_CASE("watch: a leader that was lost is given up in time for when it spoke last") {
+  nodes c(3);
+  leader_watch w({.silence_max_ms = 2500});
+  auto given_up = [&](uint64_t now) {
+    std::vector<int32_t> out;
+    for (const auto& d : w.due(now, c.state)) out.push_back(std::get<fence_node>(d).node.value);
+    return out;
+  };
+  w.begin(6400, 3, 5000);
+  CHECK(given_up(7500).empty());
+  CHECK(given_up(7501) == std::vector<int32_t>{3});
+  CHECK(given_up(8900) == std::vector<int32_t>{3});
+  CHECK(given_up(8901) == std::vector<int32_t>{1, 2, 3});
+  // It only lost an election, and says so; or the election took long.
+  w.begin(6400, 3, 5000);
+  w.heard(3, 6900);
+  CHECK(given_up(8900).empty());
+  w.begin(9000, 3, 5000);
+  CHECK(given_up(10000).empty());
+  CHECK(given_up(10001) == std::vector<int32_t>{3});
+}
+
 TEST_CASE("watch: as many voters as an odd number allows, other racks first") {
   nodes c(4, {"a", "a", "b", "c"});
   leader_watch w;

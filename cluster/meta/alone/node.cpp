@@ -211,6 +211,9 @@ log_term consensus_node::term() const noexcept {
 server_id consensus_node::leader() const noexcept {
   return leads() ? core_->options_.id : 0;
 }
+leader_contact consensus_node::last_leader() const noexcept {
+  return {};
+}
 log_index consensus_node::commit_index() const noexcept {
   return core_->applied_;
 }

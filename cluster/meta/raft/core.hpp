@@ -41,6 +41,7 @@ class consensus_node::core {
   node_options options_;
   log_store& store_;
   replicated_machine& machine_;
+  leader_contact last_leader_;
   std::optional<error> failed_;
   std::vector<outgoing_message> messages_ready_;
   std::vector<proposal_reply> replies_ready_;

@@ -137,6 +137,9 @@ void consensus_node::core::hand_over(const peer_message& m) {
   out.server_id = m.from;
   out.server_address = m.address.c_str();
   input_ = {};
+  const bool leads = std::holds_alternative<append_entries>(m.body) ||
+                     std::holds_alternative<install_snapshot>(m.body);
+  if (leads && m.term >= raft_.current_term) last_leader_ = {m.from, now_};
   if (const auto* a = std::get_if<append_entries>(&m.body)) {
     append_entries fitted = *a;
     if (!fit(fitted, m.term))

@@ -95,6 +95,9 @@ server_id consensus_node::leader() const noexcept {
   if (!core_->failed_) raft_leader(&core_->raft_, &id, &address);
   return id;
 }
+leader_contact consensus_node::last_leader() const noexcept {
+  return core_->last_leader_;
+}
 log_index consensus_node::commit_index() const noexcept {
   return core_->raft_.commit_index;
 }

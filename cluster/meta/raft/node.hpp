@@ -44,6 +44,12 @@ struct node_options {
   unsigned snapshot_trailing = 1024;    // entries kept behind one, for servers that lag a little
 };
 
+/// When a leader spoke to this server last, by the clock of tick().
+struct leader_contact {
+  server_id who = 0;  // 0: none ever did
+  uint64_t at_ms = 0;
+};
+
 enum class node_role : uint8_t { stopped, follower, candidate, leader };
 
 struct outgoing_message {
@@ -110,6 +116,8 @@ class consensus_node {
   bool leads() const noexcept;
   log_term term() const noexcept;
   server_id leader() const noexcept;  // 0: unknown
+  /// The other server that led last, as far as this one has heard.
+  leader_contact last_leader() const noexcept;
   log_index commit_index() const noexcept;
   log_index applied_index() const noexcept;
   log_index last_index() const noexcept;

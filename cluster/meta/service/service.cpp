@@ -608,7 +608,8 @@ class metadata_service::impl {
     }
     const auto now = now_ms();
     if (!std::exchange(led_, true)) {
-      watch_.begin(now);
+      const auto former = node_->last_leader();
+      watch_.begin(now, former.who, former.at_ms);
       changes_.clear();
       changing_ = false;
     }

@@ -7,11 +7,21 @@
 
 namespace weir::meta {
 
-void leader_watch::begin(uint64_t now_ms) {
+namespace {
+
+// A leader that was only deposed gets this long to say so to the next one.
+constexpr uint64_t deposed_ms = 1'000;
+
+}  // namespace
+
+void leader_watch::begin(uint64_t now_ms, server_id former, uint64_t former_spoke_ms) {
   began_ms_ = balanced_ms_ = now_ms;
   balanced_at_ = UINT64_MAX;
   heard_.clear();
   gone_since_.clear();
+  if (former == 0) return;
+  const auto silence_max = options_.silence_max_ms - std::min(options_.silence_max_ms, deposed_ms);
+  heard_[former] = std::clamp(former_spoke_ms, now_ms - std::min(now_ms, silence_max), now_ms);
 }
 
 void leader_watch::heard(server_id who, uint64_t now_ms) {
@@ -20,7 +30,7 @@ void leader_watch::heard(server_id who, uint64_t now_ms) {
 
 uint64_t leader_watch::silent_for(server_id who, uint64_t now_ms) const {
   auto it = heard_.find(who);
-  const auto last = it == heard_.end() ? began_ms_ : std::max(began_ms_, it->second);
+  const auto last = it == heard_.end() ? began_ms_ : it->second;
   return now_ms > last ? now_ms - last : 0;
 }
 

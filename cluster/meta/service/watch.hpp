@@ -37,8 +37,9 @@ class leader_watch {
  public:
   explicit leader_watch(watch_options o = {}) : options_(o) {}
 
-  /// This server leads from now on: everybody counts as just heard.
-  void begin(uint64_t now_ms);
+  /// This server leads from now on: everybody counts as just heard, but for the leader before it
+  /// (0: none), whose silence began when it spoke last.
+  void begin(uint64_t now_ms, server_id former = 0, uint64_t former_spoke_ms = 0);
   void heard(server_id, uint64_t now_ms);
 
   /// Nodes to be given up.
