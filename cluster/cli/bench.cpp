@@ -41,6 +41,8 @@ constexpr benchmark_info benchmarks[] = {
      "records of 100 B in batches of 16 KiB to 1 MiB, group commit with fsync; then single "
      "records, 20000/s over many partitions; rows = partitions",
      10'000, 3, 0.5, 200, bench_log},
+    {"cluster_idle", "three local nodes by `weir cluster up`, then nothing to do", 0, 10, -1, 0,
+     bench_cluster_idle},
     {"cluster_keyed",
      "count(*), sum(v) by 1000000 keys over 16-byte rows, nearly all of which cross: one process "
      "against 2 and 4 on loopback; rows = keys",

@@ -59,6 +59,7 @@ struct benchmark_info {
 
 // One function each; bench_*.cpp.
 result<std::vector<bench_line>> bench_idle(const bench_setup&);
+result<std::vector<bench_line>> bench_cluster_idle(const bench_setup&);
 result<std::vector<bench_line>> bench_filter_project(const bench_setup&);
 result<std::vector<bench_line>> bench_operator_tax(const bench_setup&);
 result<std::vector<bench_line>> bench_keyed(const bench_setup&);
