@@ -39,6 +39,7 @@ using savepoint_atom = caf::atom_constant<caf::atom("savepoint")>;
 using pin_atom = caf::atom_constant<caf::atom("pin")>;
 using logs_atom = caf::atom_constant<caf::atom("logs")>;
 using lacks_atom = caf::atom_constant<caf::atom("lacks")>;
+using resume_atom = caf::atom_constant<caf::atom("resume")>;
 
 struct ledger_view;
 struct cut_off_message;
@@ -142,6 +143,9 @@ using store_actor = caf::typed_actor<
                     std::vector<uint64_t>>::with<std::vector<std::string>>,
     // Its keeper: a part of an epoch that is kept, as another store gave it.
     caf::replies_to<import_message>::with<operation_reply>,
+    // Job master: tasks are to go on with this part here, as of this complete epoch (part, number,
+    // token). errc::not_found: it is not here, whole.
+    caf::replies_to<resume_atom, std::string, uint64_t, uint64_t>::with<operation_reply>,
     // Job master: make this node's part of the epoch durable.
     caf::replies_to<commit_message>::with<operation_reply>,
     // Job master: this part of a complete epoch is set aside as a job of its own (savepoint_job()),
@@ -149,7 +153,7 @@ using store_actor = caf::typed_actor<
     caf::replies_to<pin_atom, std::string, uint64_t, uint64_t>::with<operation_reply>,
     // Job master: what a restart continues from.
     caf::replies_to<latest_atom, std::string>::with<latest_reply>,
-    // Node: the chunks that its tasks restore.
+    // Job master, task, keeper: chunks to restore.
     caf::replies_to<load_message>::with<load_reply>,
     // Itself: fold old epochs while nothing else is to do.
     caf::reacts_to<fold_atom>>;
@@ -205,7 +209,8 @@ struct adopted_task {
   bool runs = false;  // it was started and has not failed; else nothing below is told
   std::string store_job;
   task_actor handle;
-  uint64_t newest = 0;  // epoch: task_standing
+  uint64_t opened_from = 0;  // epoch
+  uint64_t newest = 0;       // epoch: task_standing
   bool ended = false;
   // Sources: source_standing.
   std::vector<std::string> handed;
@@ -219,6 +224,11 @@ struct adopt_reply {
   uint8_t code = 0;
   std::vector<adopted_task> tasks;
 };
+struct task_state_request {
+  uint32_t task = 0;
+  std::vector<std::string> operator_ids;
+  uint32_t group_begin = 0, group_end = 0;
+};
 struct connect_message {
   uint32_t attempt = 0;
   uint64_t token = 0;
@@ -228,8 +238,9 @@ struct connect_message {
   std::vector<uint32_t> channels;     // of the task, both directions
   std::vector<task_actor> receivers;  // the other end of each
   std::vector<std::string> places;    // where its process takes rows (actors/data); empty: here
-  bool continues = false;             // from an epoch, whether this task has state in it or not
-  std::vector<state_chunk> restored;
+  uint64_t from = 0;                  // the epoch that it continues from; 0: none
+  task_state_request keyed;           // of which `store` has the keyed state, in store_job
+  std::vector<state_chunk> restored;  // the rest
 };
 struct deploy_message {
   std::string job;
@@ -359,15 +370,11 @@ struct operation_reply {
   std::string error;  // empty: done
   uint8_t code = 0;
 };
-struct task_state_request {
-  uint32_t task = 0;
-  std::vector<std::string> operator_ids;
-  uint32_t group_begin = 0, group_end = 0;
-};
 struct load_message {
   std::string job;
-  bool all = false;    // also every chunk of the part, for seed_message
-  bool about = false;  // also what latest_reply says about the epoch
+  bool all = false;      // also every chunk of the part
+  bool about = false;    // also what latest_reply says about the epoch
+  bool checked = false;  // errc::corrupt when any of it is damaged; else who restores it finds out
   uint64_t number = 0;
   std::vector<task_state_request> tasks;
 };
@@ -412,8 +419,8 @@ typename I::result_type inspect(I& f, adopt_message& x) {
 template <class I>
 typename I::result_type inspect(I& f, adopted_task& x) {
   return f(caf::meta::type_name("adopted_task"), x.task, x.attempt, x.runs, x.store_job, x.handle,
-           x.newest, x.ended, x.handed, x.given, x.newest_order, x.stream, x.reads, x.waiting,
-           x.told_last, x.held);
+           x.opened_from, x.newest, x.ended, x.handed, x.given, x.newest_order, x.stream, x.reads,
+           x.waiting, x.told_last, x.held);
 }
 template <class I>
 typename I::result_type inspect(I& f, adopt_reply& x) {
@@ -423,7 +430,7 @@ template <class I>
 typename I::result_type inspect(I& f, connect_message& x) {
   flat_chunks restored{x.restored};
   return f(caf::meta::type_name("connect"), x.attempt, x.token, x.master, x.store, x.store_job,
-           x.channels, x.receivers, x.places, x.continues, restored);
+           x.channels, x.receivers, x.places, x.from, x.keyed, restored);
 }
 template <class I>
 typename I::result_type inspect(I& f, deploy_message& x) {
@@ -483,7 +490,7 @@ typename I::result_type inspect(I& f, task_state_request& x) {
 }
 template <class I>
 typename I::result_type inspect(I& f, load_message& x) {
-  return f(caf::meta::type_name("load"), x.job, x.all, x.about, x.number, x.tasks);
+  return f(caf::meta::type_name("load"), x.job, x.all, x.about, x.checked, x.number, x.tasks);
 }
 template <class I>
 typename I::result_type inspect(I& f, latest_reply& x) {

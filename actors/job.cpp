@@ -119,23 +119,19 @@ void job_state_actor::deploy(attempt_id attempt, const std::vector<task_id>& whi
   auto& d = deployments_[attempt.value];
   d.whole = which.size() == seed_.graph->tasks.size();
   d.opens_left = which.size();
-  std::set<uint32_t> regions;
-  for (auto t : which) regions.insert(seed_.graph->tasks[t.value].region);
-  if (d.whole && seed_.ledger) {
-    deployment_of_.assign(seed_.graph->regions.size(), {});
-    start_parts(regions, attempt, collected_);
-  }
   if (d.whole) tasks_.assign(seed_.graph->tasks.size(), {});
   for (auto t : which) {
     d.tasks.push_back(t.value);
     if (d.whole) tasks_[t.value].node = node_of(seed_.graph->tasks[t.value]);
   }
-  if (!d.whole && seed_.ledger) return collect_regions(attempt, regions);
+  if (!seed_.ledger) return spawn(attempt);
+  if (!d.whole) return collect_tasks(attempt);
+  start_parts(d.tasks, attempt, collected_);
   spawn(attempt);
 }
 
-/// Regions that restart alone: what the newest epoch has of them, then their tasks.
-void job_state_actor::collect_regions(attempt_id attempt, const std::set<uint32_t>& regions) {
+/// Of regions that restart alone: what the newest epoch has of them, then their tasks.
+void job_state_actor::collect_tasks(attempt_id attempt) {
   auto* d = find(attempt);
   if (!d) return;
   bool moves = std::any_of(d->tasks.begin(), d->tasks.end(), [this](uint32_t t) {
@@ -148,24 +144,23 @@ void job_state_actor::collect_regions(attempt_id attempt, const std::set<uint32_
   for (auto t : d->tasks)
     if (!placements_[tasks_[t].node].store)
       return fail_deployment(attempt, {errc::io, "no node is there to take tasks"});
-  d->collecting = collection_of(regions, false);
-  d->collecting->done = [this, attempt, regions, moves](collection& got) {
+  d->collecting = collection_of({d->tasks.begin(), d->tasks.end()}, false);
+  d->collecting->done = [this, attempt](collection& got) {
     auto* mine = find(attempt);
     if (!mine) return;
     mine->chunks = std::move(got.chunks);
     mine->collecting.reset();
     waits_for_.clear();
-    if (moves) start_parts(regions, attempt, mine->chunks);
+    start_parts(mine->tasks, attempt, mine->chunks);
     spawn(attempt);
   };
-  d->collecting->missing = [this, attempt, regions](const std::string& why) {
+  d->collecting->missing = [this, attempt](const std::string& why) {
     if (waits_for_ != why) log(why);
     waits_for_ = why;
-    self_->delayed_send(self_, load_retry_interval, call_message{[this, attempt, regions] {
-                          collect_regions(attempt, regions);
-                        }});
+    self_->delayed_send(self_, load_retry_interval,
+                        call_message{[this, attempt] { collect_tasks(attempt); }});
   };
-  collect(d->collecting);
+  resume(d->collecting);
 }
 
 void job_state_actor::spawn(attempt_id attempt) {
@@ -230,6 +225,13 @@ void job_state_actor::spawned(attempt_id attempt, const std::vector<uint32_t>& i
     self_->monitor(r.tasks[i]);
   }
   if (--d->replies_left == 0) load_state(attempt);
+}
+
+/// What a task's store has of it under keys; not what was in flight.
+task_state_request job_state_actor::keyed_state_of(uint32_t task) const {
+  auto want = state_of(task);
+  std::erase_if(want.operator_ids, is_edge_state);
+  return want;
 }
 
 task_state_request job_state_actor::state_of(uint32_t task) const {
@@ -324,8 +326,9 @@ void job_state_actor::connect(attempt_id attempt, size_t node, const std::vector
     m.token = seed_.token;
     m.master = self_;
     m.store = placements_[node].store;
-    m.store_job = seed_.ledger ? part_key(part_of(t)) : seed_.id;
-    m.continues = coordinator_->completed() != epoch{};
+    m.store_job = seed_.ledger ? part_key(part_of_[ids[i]]) : seed_.id;
+    m.from = coordinator_->completed().value;
+    if (m.from != 0 && resumed_.contains(ids[i])) m.keyed = keyed_state_of(ids[i]);
     m.restored = std::move(chunks[i]);
     auto add = [&](channel_id c, task_id other) {
       m.channels.push_back(c.value);

@@ -81,12 +81,13 @@ class job_state_actor : public coordinator_port {
     size_t node = 0;
   };
   timestamp_us now() const { return seed_.environment.time->now(); }
-  /// Chunks of an epoch that are fetched from its parts, for whoever waits for them.
+  /// Chunks of an epoch that are fetched from its parts, for whoever waits for them: those of no
+  /// key group, and keyed state of tasks that do not go on where it is.
   struct collection {
     std::vector<size_t> parts;           // indices in the manifest
-    std::set<uint32_t> regions;          // of which tasks; empty: all
-    std::vector<std::string> operators;  // their ids, and those of edges; unless `all`
-    bool all = false;
+    std::set<uint32_t> tasks;            // of which
+    std::vector<std::string> operators;  // their ids, and those of edges
+    bool keyed = true;
     bool about = false;  // also what the manifest leaves out
     bool over = false;   // nobody waits any more
     size_t left = 0;
@@ -97,7 +98,7 @@ class job_state_actor : public coordinator_port {
   };
   struct live_part {
     size_t node = 0;
-    std::string deployment;
+    std::string name;
     friend auto operator<=>(const live_part&, const live_part&) = default;
   };
   /// A master that has just begun, and tasks of the one before it.
@@ -139,6 +140,7 @@ class job_state_actor : public coordinator_port {
   void start_placed();
   const std::string& source_id(uint32_t chain) const;
   std::optional<size_t> copy_of(size_t node);
+  void know_copies();
   std::vector<store_actor> copies_of(size_t node);
   void load_from_ledger();
   void complete_in_ledger(epoch, std::string manifest);
@@ -177,28 +179,29 @@ class job_state_actor : public coordinator_port {
   std::vector<std::vector<uint32_t>> by_node(const deployment&) const;
   void spawned(attempt_id, const std::vector<uint32_t>& ids, const deploy_reply&);
   task_state_request state_of(uint32_t task) const;
+  task_state_request keyed_state_of(uint32_t task) const;
   std::vector<state_chunk> collected_for(const std::vector<state_chunk>&,
                                          const task_state_request&) const;
   void note_begun(deployment&, uint32_t task, const std::vector<state_chunk>&) const;
   void restore_from(latest_reply&);
   void collect(const std::shared_ptr<collection>&);
   void collect_part(const std::shared_ptr<collection>&, size_t index, size_t from);
-  void collect_regions(attempt_id, const std::set<uint32_t>& regions);
-  std::shared_ptr<collection> collection_of(const std::set<uint32_t>& regions,
+  void collect_tasks(attempt_id);
+  std::shared_ptr<collection> collection_of(const std::set<uint32_t>& tasks,
                                             bool only_sources) const;
-  bool is_wanted(const collection&, const state_chunk&, std::string_view written_by) const;
-  std::optional<uint32_t> region_of(const state_chunk&) const;
+  bool is_wanted(const collection&, size_t part, const state_chunk&) const;
+  std::optional<uint32_t> task_of(const state_chunk&) const;
+  std::optional<size_t> home_of(size_t part, const std::set<uint32_t>& starting) const;
+  void resume(const std::shared_ptr<collection>&);
   bool writers_are_missing() const;
   bool describe_from(latest_reply&, latest_reply& about);
   std::vector<size_t> asking_order(const job_manifest::part&) const;
   void drop_old_parts();
-  void drop_old_parts_of(const store_actor&);
+  void drop_old_parts_of(const placement&);
   void wait_to_load(std::string why);
   std::set<live_part> parts() const;
-  live_part part_of(const task&) const;
-  std::string part_name(const live_part&) const;
   std::string part_key(const live_part&) const;
-  void start_parts(const std::set<uint32_t>& regions, attempt_id, const std::vector<state_chunk>&);
+  void start_parts(const std::vector<uint32_t>&, attempt_id, const std::vector<state_chunk>&);
   void spawn(attempt_id);
   void spawn_on(attempt_id, size_t node, const std::vector<uint32_t>& ids);
   void commit_home(commit_message);
@@ -246,8 +249,12 @@ class job_state_actor : public coordinator_port {
   job_manifest manifest_;                   // of the newest complete epoch
   std::vector<state_chunk> collected_;      // of all tasks, while they start
   std::shared_ptr<collection> collecting_;  // for a start of all tasks
-  std::vector<std::string> deployment_of_;  // by region: tells the parts of deployments apart
-  std::unique_ptr<takeover> takeover_;      // under way
+  std::vector<live_part> part_of_;          // by task: what it writes to
+  /// Of tasks that start: the manifest's parts with which they go on, where these are.
+  std::map<uint32_t, size_t> resumed_;
+  /// Node and part: it should have it, and has not. Until the next epoch is complete.
+  std::set<std::pair<int32_t, std::string>> lacking_;
+  std::unique_ptr<takeover> takeover_;  // under way
   bool looked_for_tasks_ = false;
   int commits_until_drop_ = 0;
   std::deque<std::string> lines_;  // the last ones that were logged

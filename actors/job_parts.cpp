@@ -31,6 +31,7 @@ void job_state_actor::load() {
   placements_ = seed_.nodes();
   copies_.clear();
   tasks_.clear();
+  part_of_.clear();
   slots_.clear();
   source_slots_.clear();
   survey_.reset();
@@ -61,6 +62,8 @@ void job_state_actor::load_from_ledger() {
     auto m = decode_job_manifest(text);
     if (!m) return coordinator_->restored(m.err(), now());
     manifest_ = std::move(*m);
+    if (auto s = tell_tasks(manifest_, *seed_.plan, *seed_.graph); !s)
+      return coordinator_->restored(s.err(), now());
     // A new master's first start is a restart of the job, too.
     if (newest_number_ == 0 && coordinator_->restarts() == 0)
       restarts_before_ = manifest_.restarts + (seed_.token > 1 ? 1 : 0);
@@ -113,6 +116,8 @@ void job_state_actor::learn_origin() {
     if (!plan) return coordinator_->restored(plan.err().at("the savepoint's plan"), now());
     auto graph = build_task_graph(*plan);
     if (!graph) return coordinator_->restored(graph.err().at("the savepoint's plan"), now());
+    if (auto s = tell_tasks(manifest_, *plan, *graph); !s)
+      return coordinator_->restored(s.err().at("the savepoint"), now());
     origin_.emplace(origin{std::move(*plan), std::move(*graph)});
     start_all();
   };
@@ -132,7 +137,9 @@ void job_state_actor::start_all() {
 }
 
 void job_state_actor::start_placed() {
+  part_of_.clear();
   place();
+  know_copies();
   for (const auto& p : placements_)
     if (p.store)
       self_->send(p.node, fence_atom::value, seed_.id, seed_.token,
@@ -141,10 +148,10 @@ void job_state_actor::start_placed() {
     latest_reply nothing;
     return restore_from(nothing);
   }
-  auto c = std::make_shared<collection>();
-  c->parts.resize(manifest_.parts.size());
-  std::iota(c->parts.begin(), c->parts.end(), size_t{0});
-  c->all = c->about = true;
+  std::set<uint32_t> all;
+  for (const auto& t : seed_.graph->tasks) all.insert(t.id.value);
+  auto c = collection_of(all, false);
+  c->about = true;
   c->done = [this](collection& got) {
     collecting_.reset();
     waits_for_.clear();
@@ -161,7 +168,7 @@ void job_state_actor::start_placed() {
     wait_to_load(why);
   };
   collecting_ = c;
-  collect(c);
+  resume(c);
 }
 
 bool job_state_actor::writers_are_missing() const {
@@ -202,9 +209,15 @@ void job_state_actor::collect_part(const std::shared_ptr<collection>& c, size_t 
   load_message m;
   m.job = epochs_of_ + "@" + part.name;
   m.number = manifest_.number;
-  m.all = c->all;
   m.about = c->about && i == 0;
-  if (!c->all) m.tasks.push_back({0, c->operators, 0, seed_.plan->key_groups});
+  m.checked = true;
+  // Of no key group: all; and what is keyed of tasks that it is brought to.
+  m.tasks.push_back({0, c->operators, 0, 0});
+  if (c->keyed && origin_) m.tasks.front().group_end = origin_->plan.key_groups;
+  if (c->keyed && !origin_)
+    for (auto t : c->tasks)
+      if (manifest_.tasks[t] == c->parts[i] && !resumed_.contains(t))
+        m.tasks.push_back(keyed_state_of(t));
   self_->request(placements_[order[from]].store, restore_timeout, std::move(m))
       .then(
           [this, c, i, from](load_reply& reply) {
@@ -212,9 +225,12 @@ void job_state_actor::collect_part(const std::shared_ptr<collection>& c, size_t 
             if (!reply.error.empty() || reply.chunks.empty()) return collect_part(c, i, from + 1);
             if (c->about && i == 0 && !describe_from(c->epoch, reply.about))
               return collect_part(c, i, from + 1);
-            auto written_by = deployment_of_part(manifest_.parts[c->parts[i]].name);
-            for (auto& chunk : reply.chunks.front())
-              if (is_wanted(*c, chunk, written_by)) c->chunks.push_back(std::move(chunk));
+            // The first list has all that is of no key group.
+            for (auto& list : reply.chunks)
+              for (auto& chunk : list)
+                if ((&list == &reply.chunks.front() || chunk.key_group != no_key_group) &&
+                    is_wanted(*c, c->parts[i], chunk))
+                  c->chunks.push_back(std::move(chunk));
             if (--c->left == 0) c->done(*c);
           },
           [this, c, i, from](const caf::error&) {
@@ -222,18 +238,14 @@ void job_state_actor::collect_part(const std::shared_ptr<collection>& c, size_t 
           });
 }
 
-/// A part may have old chunks of regions that were deployed anew elsewhere since.
-bool job_state_actor::is_wanted(const collection& c, const state_chunk& chunk,
-                                std::string_view written_by) const {
-  if (c.regions.empty() && manifest_.deployments.size() < 2) return true;
-  auto region = region_of(chunk);
-  if (!region) return c.regions.empty();
-  return (c.regions.empty() || c.regions.contains(*region)) &&
-         deployment_of_region(manifest_, *region) == written_by;
+/// A part may have old chunks of tasks that went on elsewhere since.
+bool job_state_actor::is_wanted(const collection& c, size_t part, const state_chunk& chunk) const {
+  const auto t = task_of(chunk);
+  return t && manifest_.tasks[*t] == part && (origin_ || c.tasks.contains(*t));
 }
 
 /// Of the task that wrote it; nothing for an operator that the plan has not.
-std::optional<uint32_t> job_state_actor::region_of(const state_chunk& chunk) const {
+std::optional<uint32_t> job_state_actor::task_of(const state_chunk& chunk) const {
   const auto& p = origin_ ? origin_->plan : *seed_.plan;
   const auto& g = origin_ ? origin_->graph : *seed_.graph;
   auto in_chain = [&](uint32_t chain) -> std::optional<uint32_t> {
@@ -242,7 +254,7 @@ std::optional<uint32_t> job_state_actor::region_of(const state_chunk& chunk) con
                            ? chunk.subtask
                            : subtask_of_group(p.key_groups, c.parallelism, chunk.key_group);
     if (subtask >= c.parallelism) return std::nullopt;
-    return g.task_of(chain, subtask).region;
+    return g.task_of(chain, subtask).id.value;
   };
   for (uint32_t i = 0; i < p.operators.size(); ++i)
     if (p.operators[i].id == chunk.operator_id) return in_chain(g.chain_of[i]);
@@ -273,77 +285,151 @@ std::vector<size_t> job_state_actor::asking_order(const job_manifest::part& p) c
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
     auto rank = [&](size_t n) {
       int32_t id = placements_[n].id;
-      return id == p.writer ? 0 : id == p.copy ? 1 : 2;
+      return lacking_.contains({id, p.name}) ? 3 : id == p.writer ? 0 : id == p.copy ? 1 : 2;
     };
     return rank(a) < rank(b);
   });
   return order;
 }
 
-/// For tasks that restart with their regions: the chunks that these have in the newest epoch.
+/// For tasks that start: the chunks that these have in the newest epoch.
 std::shared_ptr<job_state_actor::collection> job_state_actor::collection_of(
-    const std::set<uint32_t>& regions, bool only_sources) const {
+    const std::set<uint32_t>& tasks, bool only_sources) const {
   auto c = std::make_shared<collection>();
-  c->regions = regions;
-  std::set<std::string> ids, deployments;
-  auto keys = edge_keys(*seed_.plan);
-  for (auto r : regions) {
-    deployments.emplace(deployment_of_region(manifest_, r));
-    for (auto t : seed_.graph->regions[r]) {
-      const auto& chain = seed_.graph->chains[seed_.graph->tasks[t.value].chain];
-      for (auto op : chain.operators) {
-        const auto& node = seed_.plan->operators[op.value];
-        if (!changed_.contains(node.id) &&
-            (!only_sources || std::holds_alternative<source_spec>(node.spec)))
-          ids.insert(node.id);
-      }
-      if (only_sources) continue;
-      for (auto e : chain.out_edges) ids.insert(edge_state_id(keys[e]));
-      for (auto e : chain.in_edges) ids.insert(edge_state_id(keys[e]));
+  c->tasks = tasks;
+  c->keyed = !only_sources;
+  std::set<std::string> ids;
+  std::set<size_t> parts;
+  // Of another job that it starts from, all: its tasks were others.
+  const auto& plan = origin_ ? origin_->plan : *seed_.plan;
+  const auto& graph = origin_ ? origin_->graph : *seed_.graph;
+  const auto keys = edge_keys(plan);
+  for (const auto& t : graph.tasks) {
+    if (!origin_ && !tasks.contains(t.id.value)) continue;
+    parts.insert(manifest_.tasks[t.id.value]);
+    const auto& chain = graph.chains[t.chain];
+    for (auto op : chain.operators) {
+      const auto& node = plan.operators[op.value];
+      if (!only_sources || std::holds_alternative<source_spec>(node.spec)) ids.insert(node.id);
     }
+    if (only_sources) continue;
+    for (auto e : chain.out_edges) ids.insert(edge_state_id(keys[e]));
+    for (auto e : chain.in_edges) ids.insert(edge_state_id(keys[e]));
   }
   c->operators.assign(ids.begin(), ids.end());
-  for (size_t i = 0; i < manifest_.parts.size(); ++i)
-    if (deployments.contains(std::string(deployment_of_part(manifest_.parts[i].name))))
-      c->parts.push_back(i);
+  c->parts.assign(parts.begin(), parts.end());
   return c;
+}
+
+/// Where tasks that start go on with the part: beside others of it, which run or start, too; else
+/// where its writer, or the holder of its copy, is to run some of them.
+std::optional<size_t> job_state_actor::home_of(size_t part,
+                                               const std::set<uint32_t>& starting) const {
+  const auto& p = manifest_.parts[part];
+  for (uint32_t t = 0; t < tasks_.size(); ++t) {
+    if (starting.contains(t) || !placements_[tasks_[t].node].store) continue;
+    const auto resumed = resumed_.find(t);
+    if (resumed != resumed_.end() ? resumed->second == part
+                                  : tasks_[t].handle && part_of_[t].name == p.name)
+      return tasks_[t].node;
+  }
+  for (auto id : {p.writer, p.copy})
+    for (auto t : starting) {
+      const auto n = node_of(seed_.graph->tasks[t]);
+      if (manifest_.tasks[t] == part && placements_[n].id == id && placements_[n].store &&
+          !lacking_.contains({id, p.name}))
+        return n;
+    }
+  return std::nullopt;
+}
+
+/// Which tasks go on with their parts where these are; then collects the rest. A large state is not
+/// moved that way: tasks read it from their own node's store.
+void job_state_actor::resume(const std::shared_ptr<collection>& c) {
+  for (auto t : c->tasks) resumed_.erase(t);
+  std::map<size_t, size_t> homes;  // by part, placement
+  if (!origin_ && epochs_of_ == seed_.id)
+    for (auto t : c->tasks) {
+      const auto part = manifest_.tasks[t];
+      auto home = homes.find(part);
+      if (home == homes.end()) {
+        const auto n = home_of(part, c->tasks);
+        home = homes.emplace(part, n ? *n : placements_.size()).first;
+      }
+      if (home->second == node_of(seed_.graph->tasks[t])) resumed_[t] = part;
+    }
+  std::erase_if(homes, [this, &c](const auto& h) {
+    return std::none_of(c->tasks.begin(), c->tasks.end(), [this, &h](uint32_t t) {
+      const auto r = resumed_.find(t);
+      return r != resumed_.end() && r->second == h.first;
+    });
+  });
+  if (homes.empty()) return collect(c);
+  struct asking {
+    size_t left = 0;
+    bool again = false;
+  };
+  auto asked = std::make_shared<asking>();
+  asked->left = homes.size();
+  auto answered = [this, c, asked](size_t n, const std::string& part, const std::string& problem) {
+    if (c->over || over_) return;
+    if (!problem.empty()) {
+      log("node " + placements_[n].name + ": " + problem);
+      lacking_.emplace(placements_[n].id, part);
+      asked->again = true;
+    }
+    if (--asked->left != 0) return;
+    if (asked->again)
+      resume(c);
+    else
+      collect(c);
+  };
+  for (const auto& [part, n] : homes) {
+    const auto& name = manifest_.parts[part].name;
+    self_
+        ->request(placements_[n].store, restore_timeout, resume_atom::value, seed_.id + "@" + name,
+                  manifest_.number, seed_.token)
+        .then(
+            [this, answered, n = n, name](const operation_reply& r) {
+              if (!r.error.empty() && r.code == static_cast<uint8_t>(errc::cancelled))
+                return stop_acting();
+              answered(n, name, r.error);
+            },
+            [answered, n = n, name](const caf::error& e) {
+              answered(n, name, "the snapshot store does not answer: " + caf::to_string(e));
+            });
+  }
 }
 
 // -- parts -----------------------------------------------------------------------------------
 
-/// Where tasks are, and which deployment they belong to: each such pair is a part of the epochs.
+/// What tasks write to: each is a part of the epochs.
 std::set<job_state_actor::live_part> job_state_actor::parts() const {
-  std::set<live_part> all;
-  // They are being placed, or have not been deployed yet.
-  if (slots_.size() < slot_count() || deployment_of_.size() != seed_.graph->regions.size())
-    return all;
-  for (const auto& t : seed_.graph->tasks) all.insert(part_of(t));
-  return all;
-}
-
-job_state_actor::live_part job_state_actor::part_of(const task& t) const {
-  return {node_of(t), deployment_of_[t.region]};
-}
-
-std::string job_state_actor::part_name(const live_part& p) const {
-  return std::to_string(placements_[p.node].id) + "." + p.deployment;
+  return {part_of_.begin(), part_of_.end()};
 }
 
 std::string job_state_actor::part_key(const live_part& p) const {
-  return seed_.id + "@" + part_name(p);
+  return seed_.id + "@" + p.name;
 }
 
-/// These regions have parts of their own from now on, which begin with what was collected: what
-/// they left elsewhere belongs to the epochs so far only.
-void job_state_actor::start_parts(const std::set<uint32_t>& regions, attempt_id attempt,
+/// Tasks that do not go on with the parts that they had have new ones from now on, which begin with
+/// what was collected: what they left elsewhere belongs to the epochs so far only.
+void job_state_actor::start_parts(const std::vector<uint32_t>& tasks, attempt_id attempt,
                                   const std::vector<state_chunk>& from) {
-  auto name_of_it = std::to_string(coordinator_->completed().value) + "." +
-                    std::to_string(seed_.token) + "-" + std::to_string(attempt.value);
-  for (auto r : regions) deployment_of_[r] = name_of_it;
+  const auto deployment = "." + std::to_string(coordinator_->completed().value) + "." +
+                          std::to_string(seed_.token) + "-" + std::to_string(attempt.value);
+  part_of_.resize(seed_.graph->tasks.size());
   commits_until_drop_ = 3;
   std::map<live_part, seed_message> seeds;
-  for (auto r : regions)
-    for (auto t : seed_.graph->regions[r]) seeds[part_of(seed_.graph->tasks[t.value])];
+  for (auto t : tasks) {
+    const auto n = node_of(seed_.graph->tasks[t]);
+    if (auto part = resumed_.find(t); part != resumed_.end()) {
+      part_of_[t] = {n, manifest_.parts[part->second].name};
+    } else {
+      part_of_[t] = {n, std::to_string(placements_[n].id) + deployment};
+      seeds[part_of_[t]];
+    }
+  }
   for (const auto& c : from) {
     if (c.key_group == no_key_group || changed_.contains(c.operator_id)) continue;
     for (uint32_t i = 0; i < seed_.plan->operators.size(); ++i) {
@@ -351,9 +437,10 @@ void job_state_actor::start_parts(const std::set<uint32_t>& regions, attempt_id 
       uint32_t chain = seed_.graph->chain_of[i];
       uint32_t owner = subtask_of_group(seed_.plan->key_groups,
                                         seed_.graph->chains[chain].parallelism, c.key_group);
-      const auto& t = seed_.graph->task_of(chain, owner);
-      weir_assert(regions.contains(t.region), "chunks are of the regions that were asked for");
-      seeds[part_of(t)].chunks.push_back(c);
+      // A job that it starts from is collected as a whole.
+      if (auto seed = seeds.find(part_of_[seed_.graph->task_of(chain, owner).id.value]);
+          seed != seeds.end())
+        seed->second.chunks.push_back(c);
     }
   }
   for (auto& [part, m] : seeds) {
@@ -425,13 +512,10 @@ void job_state_actor::commit(epoch_summary s) {
     // Who was to have it when the epoch began; another one has nothing of it.
     const auto copy = copies_begun_.find(p.node);
     about.parts.push_back(
-        {part_name(p), placements_[p.node].id, copy == copies_begun_.end() ? -1 : copy->second});
+        {p.name, placements_[p.node].id, copy == copies_begun_.end() ? -1 : copy->second});
   }
-  for (const auto& d : deployment_of_) {
-    auto known = std::find(about.deployments.begin(), about.deployments.end(), d);
-    about.regions.push_back(static_cast<uint32_t>(known - about.deployments.begin()));
-    if (known == about.deployments.end()) about.deployments.push_back(d);
-  }
+  for (const auto& p : part_of_)
+    about.tasks.push_back(static_cast<uint32_t>(std::distance(all.begin(), all.find(p))));
   auto manifest = encode_job_manifest(about);
   for (const auto& p : all) {
     m.job = part_key(p);
@@ -479,14 +563,19 @@ void job_state_actor::commit_home(commit_message m) {
 void job_state_actor::drop_old_parts() {
   if (commits_until_drop_ == 0 || --commits_until_drop_ != 0) return;
   for (const auto& p : placements_)
-    if (p.store) drop_old_parts_of(p.store);
+    if (p.store) drop_old_parts_of(p);
 }
 
-void job_state_actor::drop_old_parts_of(const store_actor& store) {
+/// Whoever had a part before, and has neither it nor its copy now, does not need it.
+void job_state_actor::drop_old_parts_of(const placement& at) {
   std::vector<std::string> needed;
-  for (const auto& p : manifest_.parts) needed.push_back(p.name);
-  for (const auto& p : parts()) needed.push_back(part_name(p));
-  self_->send(store, keep_atom::value, seed_.id, std::move(needed), seed_.token);
+  for (const auto& p : manifest_.parts)
+    if (p.writer == at.id || p.copy == at.id) needed.push_back(p.name);
+  for (const auto& p : parts())
+    if (auto copy = copies_.find(p.node);
+        placements_[p.node].id == at.id || (copy != copies_.end() && copy->second == at.id))
+      needed.push_back(p.name);
+  self_->send(at.store, keep_atom::value, seed_.id, std::move(needed), seed_.token);
 }
 
 /// The word that makes an epoch count. Asked until there is an answer: whether it counts has to be
@@ -517,6 +606,9 @@ void job_state_actor::answered(epoch e, const std::string& manifest, const statu
   manifest_ = std::move(*decode_job_manifest(manifest));
   origin_.reset();
   epochs_of_ = seed_.id;
+  changed_.clear();
+  resumed_.clear();
+  lacking_.clear();
   const bool drops = commits_until_drop_ == 1;
   drop_old_parts();
   coordinator_->committed(e, now());

@@ -122,12 +122,13 @@ void job_state_actor::place() {
     nodes[n].usable = static_cast<bool>(placements_[n].store);
   why_there_.clear();
   place_sources(nodes);
-  std::vector<std::pair<int32_t, int32_t>> copies;
+  std::set<std::pair<int32_t, int32_t>> copies;
   for (const auto& p : manifest_.parts)
-    if (p.copy >= 0) copies.emplace_back(p.writer, p.copy);
+    if (p.copy >= 0) copies.emplace(p.writer, p.copy);
   // Jobs that are narrower than the cluster do not all begin with the same node.
   size_t first = seed_.ledger ? std::hash<std::string>{}(seed_.id) : 0;
-  auto placed = placing::place_slots(nodes, slot_count(), manifest_.slots, copies, first);
+  auto placed = placing::place_slots(nodes, slot_count(), manifest_.slots,
+                                     {copies.begin(), copies.end()}, first);
   slots_.assign(slot_count(), 0);
   for (size_t s = 0; s < placed.size(); ++s) slots_[s] = placed[s].node;
   for (const auto& t : seed_.graph->tasks)
@@ -182,16 +183,19 @@ std::vector<size_t> job_state_actor::slots_in_use() const {
 /// while it lives.
 std::optional<size_t> job_state_actor::copy_of(size_t n) {
   std::optional<size_t> best;
+  const auto load = slots_in_use();
   for (size_t i = 1; i < placements_.size(); ++i) {
     size_t other = (n + i) % placements_.size();
     const auto& p = placements_[other];
     if (!p.store || (p.id >= 0 && p.id == placements_[n].id)) continue;
     if (auto it = copies_.find(n); it != copies_.end() && p.id >= 0 && it->second == p.id)
       return other;
-    auto worth = [&](const placement& x) {
-      return std::pair(!x.draining, x.rack != placements_[n].rack);
+    // Who has few tasks can take more, should this node be lost.
+    auto worth = [&](size_t x) {
+      return std::tuple(!placements_[x].draining, placements_[x].rack != placements_[n].rack,
+                        -static_cast<int64_t>(load[x]));
     };
-    if (!best || worth(p) > worth(placements_[*best])) best = other;
+    if (!best || worth(other) > worth(*best)) best = other;
   }
   if (best) copies_[n] = placements_[*best].id;
   return best;
@@ -200,6 +204,23 @@ std::optional<size_t> job_state_actor::copy_of(size_t n) {
 std::vector<store_actor> job_state_actor::copies_of(size_t n) {
   auto other = copy_of(n);
   return other ? std::vector<store_actor>{placements_[*other].store} : std::vector<store_actor>();
+}
+
+/// As the newest epoch has them: who has a copy needs only what changes. Not those on nodes that
+/// drain.
+void job_state_actor::know_copies() {
+  copies_.clear();
+  auto index_of = [this](int32_t id) {
+    return static_cast<size_t>(
+        std::find_if(placements_.begin(), placements_.end(),
+                     [id](const placement& p) { return p.id == id && p.store; }) -
+        placements_.begin());
+  };
+  for (const auto& p : manifest_.parts) {
+    const auto writer = index_of(p.writer), copy = index_of(p.copy);
+    if (writer < placements_.size() && copy < placements_.size() && !placements_[copy].draining)
+      copies_[writer] = p.copy;
+  }
 }
 
 /// New nodes for the slots whose nodes are gone; all others stay.
@@ -212,7 +233,6 @@ void job_state_actor::replace_lost() {
     if (!usable.empty()) break;
   }
   if (usable.empty()) return;
-  const size_t fair = (slots_.size() + usable.size() - 1) / usable.size();
   auto least = [&] {
     return *std::min_element(usable.begin(), usable.end(),
                              [&](size_t a, size_t b) { return load[a] < load[b]; });
@@ -239,7 +259,7 @@ void job_state_actor::replace_lost() {
   }
   for (auto& slot : slots_) {
     if (placements_[slot].store) continue;
-    // Where the copy of its part is, little has to be read from elsewhere.
+    // Where the copy of its part is, nothing has to be read from elsewhere.
     auto has_copy = [&](size_t n) {
       return std::any_of(
           manifest_.parts.begin(), manifest_.parts.end(), [&](const job_manifest::part& p) {
@@ -249,7 +269,7 @@ void job_state_actor::replace_lost() {
     size_t best = least();
     auto why = placing::reason::load;
     for (size_t n : usable)
-      if (has_copy(n) && load[n] < fair) {
+      if (has_copy(n)) {
         best = n;
         why = placing::reason::copy;
       }
@@ -360,7 +380,7 @@ void job_state_actor::refresh() {
                 coordinator_->attempt().value + 1);
     // So are its parts that were dropped meanwhile.
     if (commits_until_drop_ == 0 && manifest_.number != 0 && epochs_of_ == seed_.id)
-      drop_old_parts_of(x.store);
+      drop_old_parts_of(x);
     placements_.push_back(std::move(x));
   }
   std::vector<size_t> load(placements_.size(), 0);

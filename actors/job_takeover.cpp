@@ -61,12 +61,11 @@ void job_state_actor::choose_tasks() {
   for (size_t i = 0; i < t.found.size(); ++i) {
     const auto& [node, task] = t.found[i];
     if (!task.runs || task.task >= g.tasks.size()) continue;
-    // The part of the epoch that its own deployment wrote here.
-    auto written_by = deployment_of_region(manifest_, g.tasks[task.task].region);
-    auto part = std::to_string(placements_[node].id) + "." + std::string(written_by);
-    bool known = std::any_of(manifest_.parts.begin(), manifest_.parts.end(),
-                             [&part](const auto& p) { return p.name == part; });
-    if (!known || task.store_job != seed_.id + "@" + part) continue;
+    // It has written the part's state in the epoch; one that was opened from that has not.
+    const auto& part = manifest_.parts[manifest_.tasks[task.task]];
+    if (part.writer != placements_[node].id || task.store_job != seed_.id + "@" + part.name ||
+        task.opened_from >= manifest_.number)
+      continue;
     auto [best, first] = t.chosen.emplace(task.task, i);
     if (!first && t.found[best->second].second.attempt < task.attempt) best->second = i;
   }
@@ -87,7 +86,10 @@ void job_state_actor::choose_tasks() {
       lost.insert(r);
   }
   if (lost.size() == g.regions.size()) return give_up_taking_over();
-  t.collecting = collection_of(lost, true);
+  std::set<uint32_t> lost_tasks;
+  for (auto r : lost)
+    for (auto id : g.regions[r]) lost_tasks.insert(id.value);
+  t.collecting = collection_of(lost_tasks, true);
   if (t.collecting->parts.empty()) t.collecting->parts.push_back(0);
   if (lost.empty()) t.collecting->operators.clear();
   t.collecting->about = true;
@@ -137,13 +139,10 @@ bool job_state_actor::take_over(collection& got) {
   if (slots_.size() != slot_count()) return false;
   tasks_.assign(g.tasks.size(), {});
   for (const auto& task : g.tasks) tasks_[task.id.value].node = node_of(task);
-  deployment_of_.clear();
-  for (uint32_t r = 0; r < g.regions.size(); ++r)
-    deployment_of_.emplace_back(deployment_of_region(manifest_, r));
-  copies_.clear();
-  for (const auto& p : manifest_.parts)
-    for (size_t n = 0; n < placements_.size(); ++n)
-      if (placements_[n].id == p.writer && placements_[n].store) copies_[n] = p.copy;
+  part_of_.clear();
+  for (const auto& task : g.tasks)
+    part_of_.push_back({node_of(task), manifest_.parts[manifest_.tasks[task.id.value]].name});
+  know_copies();
   for (const auto& [id, i] : t.chosen) {
     const auto& [node, task] = t.found[i];
     if (!t.regions[g.tasks[id].region]) continue;

@@ -123,11 +123,24 @@ std::vector<choice> place_slots(const std::vector<node>& nodes, uint32_t count,
   };
   for (uint32_t s = 0; s < count && s < before.size(); ++s)
     take(s, index_of(nodes, capacity, before[s]), reason::stays);
-  // Of a node that is gone: where the copy of its part is, little has to be read from elsewhere.
+  // Of a node that is gone: where the copy of its part is, nothing has to be read from elsewhere.
+  // That is worth twice a fair share, of which others get less.
+  const auto share =
+      (count + static_cast<uint32_t>(usable.size()) - 1) / static_cast<uint32_t>(usable.size());
+  auto overload = [&](uint32_t slot, size_t n) {
+    const auto has =
+        std::count_if(out.begin(), out.end(), [n](const choice& c) { return c.node == n; });
+    const auto most = std::max_element(wanted.begin(), wanted.end());
+    if (n >= nodes.size() || has >= 2 * share || *most == 0) return;
+    --*most;
+    out[slot] = {n, reason::copy};
+  };
   for (uint32_t s = 0; s < count && s < before.size(); ++s)
     for (const auto& [writer, holder] : copies)
-      if (out[s].node == nodes.size() && writer == before[s] && writer >= 0)
-        take(s, index_of(nodes, capacity, holder), reason::copy);
+      if (out[s].node == nodes.size() && writer == before[s] && writer >= 0) {
+        const auto n = index_of(nodes, capacity, holder);
+        if (!take(s, n, reason::copy)) overload(s, n);
+      }
   for (uint32_t s = 0; s < count; ++s)
     for (size_t i = 0; i < usable.size() && out[s].node == nodes.size(); ++i)
       take(s, usable[(first + s + i) % usable.size()], reason::load);

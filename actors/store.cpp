@@ -28,8 +28,11 @@ struct store_state {
   static inline const char* name = "weir.store";
   std::shared_ptr<snapshot_store> store;
   /// Of each job: the epoch under way. Chunks of older ones come too late: numbers are not used
-  /// again.
-  std::map<std::string, uint64_t> under_way;
+  /// again under a master.
+  struct begun {
+    uint64_t number = 0, token = 0;
+  };
+  std::map<std::string, begun> under_way;
   /// Chunks of a newer one, of which the master's word has not come yet: that and the barriers take
   /// different connections. Of each job those of the newest epoch, until its word comes, or that of
   /// a later one.
@@ -83,6 +86,10 @@ bool is_over(store_state& state, const std::string& job, uint64_t token) {
   if (token < newest) return true;
   newest = token;
   return false;
+}
+
+operation_reply is_deposed() {
+  return {"the job has a newer master", static_cast<uint8_t>(errc::cancelled)};
 }
 
 operation_reply reply_of(const status& s) {
@@ -188,11 +195,11 @@ void go_back(store_state& state, const snapshot_key& key, const begin_message& m
 }
 
 void begin(store_state& state, const begin_message& m) {
-  auto [before, first] = state.under_way.emplace(m.job, m.number);
-  // The master that began it is gone.
-  if (!first && before->second != m.number)
-    state.store->abort(key_of(m.job), epoch{before->second});
-  before->second = m.number;
+  auto& before =
+      state.under_way.try_emplace(m.job, store_state::begun{m.number, m.token}).first->second;
+  // The master that began it is gone, or has given it up.
+  if (before.number != m.number) state.store->abort(key_of(m.job), epoch{before.number});
+  before = {m.number, m.token};
   state.taken.erase(m.job);
   auto key = key_of(m.job);
   auto seed = state.seeds.find(m.job);
@@ -203,6 +210,12 @@ void begin(store_state& state, const begin_message& m) {
     stage(state, m.job, m.number, std::move(*chunks));
   else
     state.damaged.emplace(std::pair(m.job, m.number), chunks.err());
+}
+
+/// From the store that wrote the part before, whose copy was here: the part goes on here by now.
+bool is_late(const store_state& state, const begin_message& m) {
+  const auto it = state.under_way.find(m.job);
+  return it != state.under_way.end() && m.token == it->second.token && m.number < it->second.number;
 }
 
 void hold_early(store_state& state, chunks_message m) {
@@ -293,6 +306,9 @@ load_reply load(store_state& state, const load_message& m) {
     for (const auto& id : want.operator_ids) {
       auto found = state.store->load(key, epoch{m.number}, id, {want.group_begin, want.group_end});
       if (!found) return fail(found.err());
+      if (m.checked)
+        for (const auto& c : *found)
+          if (auto s = check_chunk(c); !s) return fail(s.err());
       std::move(found->begin(), found->end(), std::back_inserter(chunks));
     }
   }
@@ -338,8 +354,8 @@ void lose_copy(store_state& state, const caf::actor_addr& copy) {
     auto it = state.under_way.find(job);
     if (it == state.under_way.end()) continue;
     auto durable = state.store->epochs(key_of(job));
-    if (durable.empty() || durable.back().value < it->second)
-      state.damaged.emplace(std::pair(job, it->second), lost);
+    if (durable.empty() || durable.back().value < it->second.number)
+      state.damaged.emplace(std::pair(job, it->second.number), lost);
   }
   auto all = std::exchange(state.copying_by_number, {});
   for (auto& [number, c] : all)
@@ -378,6 +394,18 @@ bool is_whole(const store_state& state, const std::string& part, uint64_t number
   if (epochs.empty() || epochs.back().value != number) return false;
   const auto sound = state.store->newest_sound(key, false);
   return sound && sound->number.value == number;
+}
+
+/// The part goes on here.
+status resume(store_state& state, const std::string& part, uint64_t number) {
+  if (!is_whole(state, part, number))
+    return error{errc::not_found,
+                 "part " + part + " of epoch " + std::to_string(number) + " is not here"};
+  WEIR_ASSIGN(auto all, state.store->load_all(key_of(part), epoch{number}));
+  for (const auto& c : all) WEIR_TRY(check_chunk(c));
+  // What it was to begin with as a copy of another node's: it has that.
+  state.seeds.erase(part);
+  return {};
 }
 
 /// A part of an epoch that is kept, from another store, in place of whatever is here of it.
@@ -455,8 +483,8 @@ store_actor::behavior_type store_behavior(store_actor::stateful_pointer<store_st
   auto take = [self, state](chunks_message& m) {
     auto it = state->under_way.find(m.job);
     const bool begun = it != state->under_way.end();
-    if ((begun && m.number < it->second) || is_over(*state, m.job, m.token)) return;
-    if (!begun || m.number > it->second) return hold_early(*state, std::move(m));
+    if ((begun && m.number < it->second.number) || is_over(*state, m.job, m.token)) return;
+    if (!begun || m.number > it->second.number) return hold_early(*state, std::move(m));
     for (const auto& other : state->copies[m.job]) {
       state->copied_bytes[m.job] += bytes_of(m.chunks);
       self->send(other, m);
@@ -469,7 +497,7 @@ store_actor::behavior_type store_behavior(store_actor::stateful_pointer<store_st
   return {
       [take](chunks_message& m) { take(m); },
       [self, state, take](const begin_message& m) {
-        if (is_over(*state, m.job, m.token)) return;
+        if (is_over(*state, m.job, m.token) || is_late(*state, m)) return;
         begin(*state, m);
         seed_copies(self, m);
         for (const auto& other : m.copies)
@@ -481,7 +509,7 @@ store_actor::behavior_type store_behavior(store_actor::stateful_pointer<store_st
         state->damaged.erase({job, number});
         state->taken.erase(job);
         if (auto it = state->under_way.find(job);
-            it != state->under_way.end() && it->second == number)
+            it != state->under_way.end() && it->second.number == number)
           state->under_way.erase(it);
         state->store->abort(key_of(job), epoch{number});
         for (const auto& other : state->copies[job]) self->send(other, a, job, number, token);
@@ -514,14 +542,16 @@ store_actor::behavior_type store_behavior(store_actor::stateful_pointer<store_st
         return std::move(parts);
       },
       [state](import_message& m) { return reply_of(import_part(*state, m)); },
+      [state](resume_atom, const std::string& part, uint64_t number, uint64_t token) {
+        if (is_over(*state, part, token)) return is_deposed();
+        return reply_of(resume(*state, part, number));
+      },
       [self, state](const commit_message& m) -> caf::result<operation_reply> {
-        if (is_over(*state, m.job, m.token))
-          return operation_reply{"the job has a newer master",
-                                 static_cast<uint8_t>(errc::cancelled)};
+        if (is_over(*state, m.job, m.token)) return is_deposed();
         auto here = [self, state](const commit_message& what) {
           // While the copy was written another master may have begun another epoch.
           if (auto it = state->under_way.find(what.job);
-              it == state->under_way.end() || it->second != what.number)
+              it == state->under_way.end() || it->second.number != what.number)
             return operation_reply{"the epoch was given up", static_cast<uint8_t>(errc::timeout)};
           auto reply = commit(*state, what);
           if (!std::exchange(state->folding, true)) self->send(self, fold_atom::value);
@@ -562,9 +592,7 @@ store_actor::behavior_type store_behavior(store_actor::stateful_pointer<store_st
         return promise;
       },
       [state](pin_atom, const std::string& part, uint64_t number, uint64_t token) {
-        if (is_over(*state, part, token))
-          return operation_reply{"the job has a newer master",
-                                 static_cast<uint8_t>(errc::cancelled)};
+        if (is_over(*state, part, token)) return is_deposed();
         return reply_of(pin(*state, part, epoch{number}, token));
       },
       [state](latest_atom, const std::string& job) { return latest(*state, job); },

@@ -9,6 +9,8 @@ namespace {
 // Batches per turn on the scheduler: a few hundred microseconds, so that other tasks' messages and
 // barriers do not wait long, and the cost of a turn vanishes.
 constexpr uint32_t slice_items = 16;
+// Its store may be busy with a large copy; every request ends.
+constexpr auto restore_timeout = std::chrono::seconds(120);
 // Barriers whose stalls are kept for reports: 100 s at the shortest interval.
 constexpr size_t stalls_max = 1'000;
 
@@ -201,7 +203,31 @@ void task_state::connect(connect_message& m) {
     if (auto s = meet(m.channels[i], m.receivers[i], m.places[i]); !s)
       return failed(std::move(s).err());
   if (auto s = build(); !s) return failed(std::move(s).err());
-  task_->open(std::move(m.restored), m.continues);
+  opened_from_ = m.from;
+  if (m.keyed.operator_ids.empty()) return open(std::move(m.restored));
+  load_message load;
+  load.job = store_job_;
+  load.number = m.from;
+  load.tasks.push_back(std::move(m.keyed));
+  auto restored = std::make_shared<std::vector<state_chunk>>(std::move(m.restored));
+  self_->request(store_, restore_timeout, std::move(load))
+      .then(
+          [this, restored](load_reply& r) {
+            if (over_ || !task_) return;
+            if (!r.error.empty()) return failed({static_cast<errc>(r.code), r.error});
+            // Of no key group: the master has collected it from all parts.
+            for (auto& c : r.chunks.front())
+              if (c.key_group != no_key_group) restored->push_back(std::move(c));
+            open(std::move(*restored));
+          },
+          [this](const caf::error& e) {
+            if (!over_)
+              failed({errc::timeout, "the snapshot store does not answer: " + caf::to_string(e)});
+          });
+}
+
+void task_state::open(std::vector<state_chunk> restored) {
+  task_->open(std::move(restored), opened_from_ != 0);
   tell(task_event::what::opened);  // a failure to open was told before, and wins
 }
 
@@ -215,6 +241,7 @@ adopted_task task_state::adopt(const adopt_message& m) {
   auto stands = task_->take_over(epoch{m.completed});
   a.runs = !failure_;
   a.store_job = store_job_;
+  a.opened_from = opened_from_;
   a.newest = stands.newest.value;
   a.ended = stands.ended;
   if (auto& s = stands.source) {

@@ -48,6 +48,7 @@ class task_state : public task_port {
  private:
   status build();
   void connect(connect_message&);
+  void open(std::vector<state_chunk> restored);
   adopted_task adopt(const adopt_message&);
   void receive(stream_message&);
   void pump();
@@ -78,6 +79,7 @@ class task_state : public task_port {
   job_actor master_;
   store_actor store_;
   std::string store_job_;
+  uint64_t opened_from_ = 0;        // epoch
   std::vector<int64_t> stalls_ns_;  // of the last barriers
   bool started_ = false, run_posted_ = false, over_ = false;
   bool wants_splits_ = false, ended_ = false;  // what it has told the master

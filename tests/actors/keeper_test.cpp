@@ -13,6 +13,7 @@
 #include <fstream>
 #include <functional>
 #include <map>
+#include <set>
 #include <thread>
 
 #include "actors/data/frame.hpp"
@@ -253,6 +254,14 @@ struct fixture {
     return found;
   }
   ledger_job job(const std::string& id) { return world.view()->jobs.at(id); }
+  /// Of the newest complete epoch.
+  std::set<std::string> names_of_parts(const std::string& id) {
+    std::set<std::string> names;
+    const auto manifest = decode_job_manifest(job(id).manifest);
+    REQUIRE(manifest.ok());
+    for (const auto& p : manifest->parts) names.insert(p.name);
+    return names;
+  }
   void wait_for_epoch(const std::string& id, uint64_t more) {
     auto from = job(id).newest;
     wait("epochs", [&] { return job(id).newest >= from + more; });
@@ -432,10 +441,14 @@ TEST_CASE_FIXTURE(fixture,
   wait_for_epoch(id, 3);
   auto token = job(id).token;
   auto master = job(id).master;
+  const auto parts = names_of_parts(id);
+  CHECK(parts.size() == 3);
   lose(master);
   wait("another node takes the job", [&] { return job(id).token > token; });
   CHECK(job(id).master != master);
   wait_for_epoch(id, 3);
+  // Tasks go on with what is where they are; those that were lost where the copy is.
+  CHECK(names_of_parts(id) == parts);
   // The lost one comes back with its disk, then another one goes, with its disk.
   start(master);
   wait("it is known", [&] { return known(job(id).master) == 3; });

@@ -16,9 +16,8 @@ job_manifest sample() {
   m.pools = checksum_of_pools({{"source", "bounded"}});
   m.parts = {{"1.0.4-1", 1, 2}, {"3.0.4-1", 3, -1}};
   m.slots = {1, 3, 1};
-  m.deployments = {"0.4-1", "17.5-3"};
-  m.regions = {0, 0, 0, 1, 0};
   m.sources = {{"orders", {3, 3}}, {"clicks", {1}}};
+  m.tasks = {0, 1, 0, 1, 1, 0};
   return m;
 }
 
@@ -35,37 +34,70 @@ TEST_CASE("a job's manifest comes back as it was, and what is cut short is refus
     CHECK(cut.err().code == errc::corrupt);
   }
   auto later = text;
-  later[7] = '4';
+  later[7] = '5';
   CHECK(decode_job_manifest(later).err().code == errc::version_mismatch);
   CHECK(decode_job_manifest(text + "x").err().code == errc::corrupt);
 }
 
-TEST_CASE("a job's manifest says which deployment a region and a part belong to") {
-  auto m = sample();
-  CHECK(deployment_of_part("3.0.4-1") == "0.4-1");
-  CHECK(deployment_of_region(m, 2) == "0.4-1");
-  CHECK(deployment_of_region(m, 3) == "17.5-3");
-  // As it was written before there were several: without the two lists, which are empty here.
-  m.sources.clear();
-  std::string none;
-  put_text(none, "0");
-  auto two = encode_job_manifest(m);
-  REQUIRE(two.ends_with(none));
-  two.resize(two.size() - none.size());
-  two[7] = '2';
-  auto without_sources = decode_job_manifest(two);
-  REQUIRE(without_sources.ok());
-  CHECK(*without_sources == m);
-  m.deployments.clear();
-  m.regions.clear();
-  auto before = encode_job_manifest(m);
-  REQUIRE(before.ends_with(none + none + none));
-  before.resize(before.size() - 3 * none.size());
-  before[7] = '1';
-  auto back = decode_job_manifest(before);
-  REQUIRE(back.ok());
-  CHECK(*back == m);
-  CHECK(deployment_of_region(*back, 3) == "0.4-1");
+/// As builds before wrote it.
+std::string old_text(char version) {
+  const auto m = sample();
+  std::string out = std::string("WEIRMAN") + version;
+  auto put = [&out](const auto& x) { put_text(out, std::to_string(x)); };
+  for (uint64_t n : {m.number, uint64_t{m.restarts}, uint64_t{1}, m.fingerprint, uint64_t{m.pools}})
+    put(n);
+  put(3);
+  for (const char* name : {"1.0.4-1", "3.0.4-1", "3.17.5-3"}) {
+    put_text(out, name);
+    put(name[0] - '0');
+    put(2);
+  }
+  put(2);
+  for (int n : {1, 3}) put(n);
+  if (version == '1') return out;
+  put(2);
+  put_text(out, "0.4-1");
+  put_text(out, "17.5-3");
+  put(2);  // runs of regions
+  for (int n : {1, 0, 1, 1}) put(n);
+  if (version == '2') return out;
+  put(1);
+  put_text(out, "read");
+  put(2);
+  for (int n : {3, 3}) put(n);
+  return out;
+}
+
+TEST_CASE("a job's manifest of a build before says the parts of tasks by their regions") {
+  physical_plan plan;
+  plan.operators.resize(2);
+  plan.operators[0].id = "read";
+  plan.operators[1].id = "write";
+  task_graph graph;
+  for (uint32_t c : {0U, 1U}) {
+    graph.chains.push_back({{operator_index{c}}, 2, {}, {}, 2 * c});
+    for (uint32_t i : {0U, 1U}) graph.tasks.push_back({task_id{2 * c + i}, c, i, i, {}, {}});
+  }
+  auto three = decode_job_manifest(old_text('3'));
+  REQUIRE(three.ok());
+  auto other = graph;
+  REQUIRE(tell_tasks(*three, plan, graph).ok());
+  CHECK(three->tasks == std::vector<uint32_t>{1, 2, 0, 2});
+  CHECK(tell_tasks(*three, plan, graph).ok());
+  other.tasks.pop_back();
+  CHECK(tell_tasks(*three, plan, other).err().code == errc::corrupt);
+  // Without sources of their own places, and without deployments.
+  for (char version : {'1', '2'}) {
+    auto old = decode_job_manifest(old_text(version));
+    REQUIRE(old.ok());
+    REQUIRE(tell_tasks(*old, plan, graph).ok());
+    CHECK(old->tasks ==
+          (version == '1' ? std::vector<uint32_t>{0, 1, 0, 1} : std::vector<uint32_t>{0, 2, 0, 2}));
+  }
+  other.tasks = graph.tasks;
+  other.tasks[0].subtask = 2;
+  auto two = decode_job_manifest(old_text('2'));
+  CHECK(tell_tasks(*two, plan, other).err().code == errc::corrupt);
 }
 
 TEST_CASE("the pools' checksum tells names and texts apart") {

@@ -78,8 +78,14 @@ TEST_CASE("what a lost node had goes where its copy is, a draining node gets not
   auto placed = place_slots(nodes, 3, {1, 2, 3}, {{1, 2}, {2, 3}, {3, 1}}, 0);
   CHECK(ids(nodes, placed) == list{1, 3, 3});
   CHECK(placed[1].why == reason::copy);
+  // Though others have less, up to twice the fair share.
+  nodes = alike(4);
+  nodes[1].usable = false;
+  CHECK(ids(nodes, place_slots(nodes, 3, {1, 2, 3}, {{2, 1}}, 0)) == list{1, 1, 3});
+  placed = place_slots(nodes, 5, {1, 2, 2, 2, 2}, {{2, 1}}, 0);
+  CHECK(counts(nodes, placed) == map{{1, 4}, {4, 1}});
   // A cluster of which only draining nodes are left has nowhere to go.
-  nodes[0].usable = nodes[2].usable = false;
+  for (auto& n : nodes) n.usable = false;
   CHECK(place_slots(nodes, 3, {1, 2, 3}, {}, 0).empty());
 }
 

@@ -109,6 +109,14 @@ struct fixture {
                  [](const caf::error& e) { FAIL(caf::to_string(e)); });
     return out;
   }
+  operation_reply resume(const store_actor& store, uint64_t number, uint64_t token = 1) {
+    operation_reply out;
+    caf::scoped_actor self(*system);
+    self->request(store, 10s, resume_atom::value, std::string(part), number, token)
+        .receive([&](operation_reply& r) { out = std::move(r); },
+                 [](const caf::error& e) { FAIL(caf::to_string(e)); });
+    return out;
+  }
   /// "operator=bytes" of all chunks, or the error.
   std::vector<std::string> content(const store_actor& store, const std::string& job,
                                    uint64_t number) {
@@ -156,6 +164,34 @@ TEST_CASE_FIXTURE(fixture,
   CHECK(content(other, part, 2) == list{"source=at 2"});
   CHECK(commit(here, 4).error == "");
   CHECK(content(other, part, 4) == list{"source=at 4"});
+}
+
+TEST_CASE_FIXTURE(fixture, "a part goes on where its copy is") {
+  epoch_of(1, "at 1", "", {other});
+  epoch_of(2, "at 2", "", {other});
+  // The writer's copy of an epoch that was given up; then it is lost.
+  send_epoch(3, "at 3", "", {other});
+  CHECK(commit(here, 3).error == "");
+  CHECK(content(other, part, 3) == list{"source=at 3"});
+  // What the copy was to begin anew with, before.
+  caf::scoped_actor self(*system);
+  seed_message seed{part, {}, {}, 1};
+  seed.chunks.push_back(blob("source", "at 0"));
+  self->send(other, std::move(seed));
+
+  CHECK(resume(other, 4).code == static_cast<uint8_t>(errc::not_found));
+  CHECK(resume(other, 2).error == "");
+  CHECK(content(other, part, 2) == list{"source=at 2"});
+  CHECK(content(other, part, 3) == list{"refused"});
+  std::swap(here, other);
+  send_epoch(5, "at 5", "", {other}, 2);
+  // What the former writer says late changes nothing.
+  self->send(here, begin_message{part, 4, 2, 1, {}});
+  CHECK(commit(here, 5).error == "");
+  CHECK(content(here, part, 5) == list{"source=at 5"});
+  CHECK(content(other, part, 5) == list{"source=at 5"});
+  CHECK(resume(here, 5, 2).error == "");
+  CHECK(resume(here, 5, 1).code == static_cast<uint8_t>(errc::cancelled));
 }
 
 TEST_CASE_FIXTURE(fixture, "an epoch that begins anew leaves nothing of what was there before") {
