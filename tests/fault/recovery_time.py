@@ -95,11 +95,19 @@ def state_bytes(d: dict) -> int:
 
 
 def started_anew(d: dict, before: dict) -> list:
-    """Reports of tasks that hold state, of deployments after the loss."""
+    """Reports of tasks of deployments after the loss. The job is one region; another master counts
+    its attempts anew."""
+    if d["master"] != before["master"]:
+        return d["tasks"] if d["restarts"] > before["restarts"] else []
     old = {t["task"]: t["attempt"] for t in before["tasks"]}
+    return [t for t in d["tasks"] if t["attempt"] > old[t["task"]]]
+
+
+def with_state(d: dict, before: dict) -> list:
+    """Those of them that hold state."""
     big = {t["task"] for t in before["tasks"]
            if sum(o["state_bytes"] for o in t["operators"]) > state_bytes(before) / 50}
-    return [t for t in d["tasks"] if t["task"] in big and t["attempt"] > old[t["task"]]]
+    return [t for t in started_anew(d, before) if t["task"] in big]
 
 
 def run(o, weir: str) -> dict:
@@ -113,8 +121,9 @@ def run(o, weir: str) -> dict:
         out = cluster.dir / "out"
         file = cluster.dir / "totals.sql"
         file.write_text(JOB.format(keys=keys, first=keys + 1, last=last, rate=RATE, out=out))
-        job = json.loads(cluster.call("job", "submit", str(file), "--snapshot-interval", "1s", "-o",
-                                      "json"))["id"]
+        # A task of the aggregate on every node: whichever is lost, a third of the state is.
+        job = json.loads(cluster.call("job", "submit", str(file), "-p", "3", "--snapshot-interval", "1s",
+                                      "-o", "json"))["id"]
         watch = Watch(cluster, job)
         watch.until("the state is built", lambda d: rows_read(d, "build") >= keys)
         epoch = watch.until("a description", lambda d: d)["epoch"]
@@ -135,20 +144,19 @@ def run(o, weir: str) -> dict:
         killed = time.monotonic()
         if o.lose_disk:
             shutil.rmtree(cluster.data / node)
-        restarts, attempts = steady["restarts"], {t["attempt"] for t in steady["tasks"]}
+        restarts = steady["restarts"]
         watch.until("the loss is noticed", lambda d: d["restarts"] > restarts or
                     d["master"] not in (master, "") or d["state"] == "restarting")
         noticed = time.monotonic()
-        # Where nothing of the state was lost with the node, nothing of it starts anew.
-        watch.until("rows", lambda d: any(op["rows_in"] for t in started_anew(d, steady)
+        watch.until("rows", lambda d: any(op["rows_in"] for t in with_state(d, steady)
                                           for op in t["operators"]))
         first_row = time.monotonic()
         found = {}
 
         def later(d: dict) -> bool:
-            fresh = {t["attempt"] for t in d["tasks"]} - attempts
-            now = sum(op["rows_out"] for t, op in operators(d)
-                      if "steady" in op["operator"] and t["attempt"] in fresh)
+            fresh = started_anew(d, steady)
+            now = sum(op["rows_out"] for t in fresh for op in t["operators"]
+                      if "steady" in op["operator"])
             if now >= to_read:
                 found.setdefault("caught_up", time.monotonic())
             if d["epoch"] > max(seen) + 1 or (d["epoch"] > steady["epoch"] and fresh):
