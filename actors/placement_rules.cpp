@@ -139,7 +139,8 @@ std::vector<choice> place_slots(const std::vector<node>& nodes, uint32_t count,
     for (const auto& [writer, holder] : copies)
       if (out[s].node == nodes.size() && writer == before[s] && writer >= 0) {
         const auto n = index_of(nodes, capacity, holder);
-        if (!take(s, n, reason::copy)) overload(s, n);
+        const bool gone = index_of(nodes, capacity, writer) == nodes.size();
+        if (!take(s, n, reason::copy) && gone) overload(s, n);
       }
   for (uint32_t s = 0; s < count; ++s)
     for (size_t i = 0; i < usable.size() && out[s].node == nodes.size(); ++i)

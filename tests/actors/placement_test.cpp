@@ -67,7 +67,9 @@ TEST_CASE("slots stay where they were, whatever other jobs do, unless a node wou
   // One more or less than the fair share.
   CHECK(ids(nodes, place_slots(nodes, 6, {1, 1, 1, 2, 2, 3}, {}, 0)) == list{1, 1, 1, 2, 2, 3});
   // A node that joined.
-  CHECK(counts(nodes, place_slots(nodes, 4, {1, 1, 2, 2}, {}, 0)) == map{{1, 1}, {2, 2}, {3, 1}});
+  for (const auto& copies : {std::vector<std::pair<int32_t, int32_t>>{}, {{1, 2}, {2, 1}}})
+    CHECK(counts(nodes, place_slots(nodes, 4, {1, 1, 2, 2}, copies, 0)) ==
+          map{{1, 1}, {2, 2}, {3, 1}});
   auto moved = ids(nodes, place_slots(nodes, 6, {1, 1, 1, 2, 2, 2}, {}, 0));
   CHECK(moved == list{1, 1, 3, 2, 2, 3});
 }
