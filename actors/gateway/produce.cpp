@@ -49,12 +49,16 @@ class pending_produce final : public append_waiter,
           continue;
         }
         auto actor = topics.partition(topic->id, p.index);
-        if (!actor)
+        if (!actor) {
+          if (const auto batch = kafka::idempotent_batch(p.records.bytes))
+            board_->refusals().note(topic->name, p.index, *batch);
           refuse(at, no_replica_error(topic, p.index));
-        else if (topic->internal)
+        } else if (topic->internal) {
           refuse(at, error_code::invalid_topic_exception);
-        else
-          send(actor, p.records, at);
+        } else {
+          send(actor, p.records, at, 0, error_code::none,
+               board_->refusals().take(topic->name, p.index));
+        }
       }
     }
     if (silent_) request_->send(answer::nothing());
@@ -116,8 +120,10 @@ class pending_produce final : public append_waiter,
     });
   }
   void send(const partition_actor& to, const kafka::record_bytes& records, uint32_t slot,
-            uint64_t verification = 0, error_code verified = error_code::none) {
+            uint64_t verification = 0, error_code verified = error_code::none,
+            std::vector<kafka::refused_batches::batch> refused_before = {}) {
     append_message m;
+    m.refused_before = std::move(refused_before);
     m.verification = verification;
     m.verified = verified;
     // The frame is this request's own: the partition patches offsets into it.

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "actors/storage/early_refusals.hpp"
 #include "actors/storage/interfaces.hpp"
 #include "runtime/kafka/topics/node_entry.hpp"
 #include "runtime/kafka/topics/topic_catalog.hpp"
@@ -69,10 +70,12 @@ class directory_board {
     std::lock_guard lock(mutex_);
     now_ = std::move(d);
   }
+  early_refusals& refusals() noexcept { return refusals_; }
 
  private:
   mutable std::mutex mutex_;
   directory_ptr now_ = std::make_shared<const topic_directory>();
+  early_refusals refusals_;
 };
 
 }  // namespace weir

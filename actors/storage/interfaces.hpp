@@ -14,6 +14,7 @@
 
 #include "actors/interfaces.hpp"
 #include "runtime/kafka/partition/partition.hpp"
+#include "runtime/kafka/partition/refused_batches.hpp"
 #include "runtime/kafka/partition/role.hpp"
 #include "runtime/kafka/replication/fetch_plan.hpp"
 
@@ -68,6 +69,8 @@ struct append_message {
   kafka::error_code verified = kafka::error_code::none;
   std::shared_ptr<append_waiter> waiter;  // null: nobody asks (acks = 0)
   uint32_t slot = 0;
+  /// Of the partition, by this node, before it had this actor.
+  std::vector<kafka::refused_batches::batch> refused_before;
   /// The leadership in which it may be appended; in another one: NOT_LEADER_OR_FOLLOWER. -1: any.
   int32_t leader_epoch = -1;
   /// -1: answered when all in-sync replicas have it, refused when they are too few; 1, 0: when it

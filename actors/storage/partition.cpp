@@ -20,11 +20,8 @@ constexpr uint32_t compactions_max = 1;
 
 /// What a client's batch says of its producer, before anything of it is checked.
 std::optional<kafka::refused_batches::batch> idempotent_batch_of(const append_message& m) {
-  if (m.from != append_message::source::client || m.batch.size() < record_batch_header_bytes)
-    return std::nullopt;
-  const record_batch_view b(m.batch);
-  if (b.magic() != record_batch_magic || !b.has_producer()) return std::nullopt;
-  return kafka::refused_batches::batch{b.producer_id(), b.producer_epoch(), b.base_sequence()};
+  if (m.from != append_message::source::client) return std::nullopt;
+  return kafka::idempotent_batch(m.batch);
 }
 
 }  // namespace
@@ -117,6 +114,9 @@ void partition_state::handle(append_message& m) {
   if (failure_) return refuse(m.waiter, m.slot);
   if (!ready(m)) return;
   append_reply refused;
+  for (const auto& b : m.refused_before)
+    refused_.note(b, error_code::not_leader_or_follower, now_ms());
+  m.refused_before.clear();
   const auto batch = idempotent_batch_of(m);
   if (batch && m.verification == 0)
     if (auto held = held_.find(batch->producer_id); held != held_.end()) {
@@ -164,7 +164,7 @@ void partition_state::handle(append_message& m) {
     held_.try_emplace(outcome.producer_id);
   else if (batch)
     refused_.note(*batch, outcome.error, now_ms());
-  settle(std::move(outcome), std::move(m.waiter), m.slot, m.acks, m.timeout_ms);
+  settle(std::move(outcome), batch, std::move(m.waiter), m.slot, m.acks, m.timeout_ms);
   if (batch && verification != 0) release_held(batch->producer_id);
 }
 
@@ -185,15 +185,17 @@ void partition_state::handle(marker_message& m) {
   // Without a time-out: a transaction ends when its marker is everywhere.
   settle(partition_->write_marker(m.producer_id, m.producer_epoch, m.commit, m.coordinator_epoch,
                                   now_ms()),
-         std::move(m.waiter), m.slot, -1, INT32_MAX);
+         std::nullopt, std::move(m.waiter), m.slot, -1, INT32_MAX);
 }
 
 void partition_state::push(log_write w) {
   if (seed_.queue->push(std::move(w))) caf::anon_send(seed_.committer, wake_atom::value);
 }
 
-void partition_state::settle(kafka::produce_outcome outcome, std::shared_ptr<append_waiter> waiter,
-                             uint32_t slot, int8_t acks, int32_t timeout_ms) {
+void partition_state::settle(kafka::produce_outcome outcome,
+                             const std::optional<kafka::refused_batches::batch>& batch,
+                             std::shared_ptr<append_waiter> waiter, uint32_t slot, int8_t acks,
+                             int32_t timeout_ms) {
   using kind = kafka::produce_outcome::kind;
   append_reply reply;
   reply.error = outcome.error;
@@ -220,6 +222,7 @@ void partition_state::settle(kafka::produce_outcome outcome, std::shared_ptr<app
   }
   waiting_append a{outcome.end_offset, std::move(waiter), slot, std::move(reply), bytes, acks,
                    timeout_ms};
+  a.batch = batch;
   if (a.end_offset > partition_->log_end_offset())
     appends_.push_back(std::move(a));
   else

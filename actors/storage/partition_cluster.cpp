@@ -56,6 +56,8 @@ void partition_state::refuse_all(error_code e) {
   auto refused = std::exchange(appends_, {});
   for (auto& a : std::exchange(replicating_, {})) refused.push_back(std::move(a));
   for (auto& a : refused) {
+    // The log may be cut in front of it before this node leads again.
+    if (a.batch) refused_.note(*a.batch, e, now_ms());
     if (!a.waiter) continue;
     append_reply reply;
     reply.error = e;

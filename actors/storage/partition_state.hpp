@@ -18,7 +18,8 @@ struct waiting_append {
   uint64_t bytes = 0;  // of a batch that is staged, not of a repeated one
   int8_t acks = -1;
   int32_t timeout_ms = 0;
-  int64_t deadline_ms = 0;  // once it waits for other replicas
+  int64_t deadline_ms = 0;                                  // once it waits for other replicas
+  std::optional<kafka::refused_batches::batch> batch = {};  // of an idempotent producer
 };
 
 /// A deletion that is not yet everywhere.
@@ -77,8 +78,8 @@ class partition_state {
   }
   void open();
   void report_recovery();
-  void settle(kafka::produce_outcome, std::shared_ptr<append_waiter>, uint32_t slot, int8_t acks,
-              int32_t timeout_ms);
+  void settle(kafka::produce_outcome, const std::optional<kafka::refused_batches::batch>&,
+              std::shared_ptr<append_waiter>, uint32_t slot, int8_t acks, int32_t timeout_ms);
   void push(log_write);
   /// Batches of a producer behind one whose transaction the coordinator is asked about.
   void release_held(int64_t producer_id);

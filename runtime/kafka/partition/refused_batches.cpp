@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "runtime/log/record_batch.hpp"
+
 namespace weir::kafka {
 namespace {
 
@@ -59,6 +61,13 @@ void refused_batches::note(const batch& b, error_code e, int64_t now_ms) {
     // It has come again, and was taken or refused for good; or one behind it was taken.
     refused_.erase(found);
   }
+}
+
+std::optional<refused_batches::batch> idempotent_batch(std::span<const std::byte> bytes) {
+  if (bytes.size() < record_batch_header_bytes) return std::nullopt;
+  const record_batch_view b(bytes);
+  if (b.magic() != record_batch_magic || !b.has_producer()) return std::nullopt;
+  return refused_batches::batch{b.producer_id(), b.producer_epoch(), b.base_sequence()};
 }
 
 }  // namespace weir::kafka

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <unordered_map>
 
 #include "runtime/kafka/protocol/error_code.hpp"
@@ -45,5 +46,9 @@ class refused_batches {
   };
   std::unordered_map<int64_t, entry> refused_;
 };
+
+/// What a record batch says of its producer, before anything of it is checked; nothing when it is
+/// not an idempotent one's.
+std::optional<refused_batches::batch> idempotent_batch(std::span<const std::byte>);
 
 }  // namespace weir::kafka
