@@ -146,7 +146,7 @@ def run(o, weir: str) -> dict:
             shutil.rmtree(cluster.data / node)
         restarts = steady["restarts"]
         watch.until("the loss is noticed", lambda d: d["restarts"] > restarts or
-                    d["master"] not in (master, "") or d["state"] == "restarting")
+                    d["master"] not in (master, "", None) or d["state"] == "restarting")
         noticed = time.monotonic()
         watch.until("rows", lambda d: any(op["rows_in"] for t in with_state(d, steady)
                                           for op in t["operators"]))
