@@ -53,6 +53,8 @@ struct store_state {
   uint64_t next_copying = 0;
   /// Bytes that copies of a job's part were sent since its last epoch was complete.
   std::map<std::string, uint64_t> copied_bytes;
+  /// How many times in a row the copy of a part has not answered in time.
+  std::map<std::string, uint32_t> unanswered;
   /// What a part starts from, until its first epoch is durable.
   std::map<std::string, std::vector<state_chunk>> seeds;
   /// Of each part: how much of the epoch under way tasks have given, not counting what it starts
@@ -66,12 +68,19 @@ struct store_state {
 };
 
 // A copy that does not answer fails the epoch, not the node. How long it may take follows from what
-// it has to write: a question that was lost with a link must not hold the job up for long.
-constexpr auto copy_timeout = std::chrono::seconds(15);
+// it has to write: a question that was lost with a link must not hold the job up for long. One that
+// is only slow gets twice as long each time.
+constexpr auto copy_timeout = std::chrono::seconds(5);
+constexpr uint32_t doublings_max = 4;
 constexpr uint64_t copy_bytes_per_second = 10u << 20;
 
-std::chrono::seconds copy_limit(uint64_t bytes) {
-  return copy_timeout + std::chrono::seconds(bytes / copy_bytes_per_second);
+std::chrono::seconds copy_limit(const store_state& state, const std::string& part) {
+  const auto bytes = state.copied_bytes.find(part);
+  const auto failed = state.unanswered.find(part);
+  const auto write = bytes == state.copied_bytes.end() ? 0 : bytes->second / copy_bytes_per_second;
+  const auto doublings =
+      failed == state.unanswered.end() ? 0 : std::min(failed->second, doublings_max);
+  return (copy_timeout + std::chrono::seconds(write)) * (1u << doublings);
 }
 
 snapshot_key key_of(const std::string& job) {
@@ -380,6 +389,7 @@ void drop_parts(store_state& state, const std::string& job, F which) {
   forget(state.taken);
   forget(state.copies);
   forget(state.copied_bytes);
+  forget(state.unanswered);
   // What cannot be dropped is only a matter of space.
   for (const auto& key : state.store->jobs())
     if (key.job == job && which(key.node)) (void)state.store->drop(key);
@@ -566,6 +576,7 @@ store_actor::behavior_type store_behavior(store_actor::stateful_pointer<store_st
             copies.front().address(), [state, promise, here, m](const operation_reply& r) mutable {
               if (r.error.empty()) {
                 state->copied_bytes.erase(m.job);
+                state->unanswered.erase(m.job);
                 promise.deliver(here(m));
                 return;
               }
@@ -583,12 +594,15 @@ store_actor::behavior_type store_behavior(store_actor::stateful_pointer<store_st
         auto to_copy = m;
         to_copy.chunks = state->taken[m.job].chunks;
         to_copy.bytes = state->taken[m.job].bytes;
-        self->request(copies.front(), copy_limit(state->copied_bytes[m.job]), std::move(to_copy))
-            .then([answer](const operation_reply& r) { answer(r); },
-                  [state, number, copy = copies.front().address()](const caf::error&) {
-                    // What else was on its way to it may be lost, too: it begins anew.
-                    if (state->copying_by_number.contains(number)) lose_copy(*state, copy);
-                  });
+        self->request(copies.front(), copy_limit(*state, m.job), std::move(to_copy))
+            .then(
+                [answer](const operation_reply& r) { answer(r); },
+                [state, number, part = m.job, copy = copies.front().address()](const caf::error&) {
+                  if (!state->copying_by_number.contains(number)) return;
+                  ++state->unanswered[part];
+                  // What else was on its way to it may be lost, too: it begins anew.
+                  lose_copy(*state, copy);
+                });
         return promise;
       },
       [state](pin_atom, const std::string& part, uint64_t number, uint64_t token) {
