@@ -133,6 +133,8 @@ struct client {
   };
   std::deque<sent> open;  // not answered, in order
   int32_t next_sequence = 0;
+  int16_t epoch = 0;
+  int out_of_order = 0;  // answers so to the first that is open
   int made = 0;
   int32_t believes = 0;  // who leads
   uint64_t attempt = 0;
@@ -142,6 +144,8 @@ struct client {
 };
 
 class cluster {
+  static constexpr int out_of_order_max = 8;
+
  public:
   cluster(uint64_t seed, bool tell, bool deletes);
   void run();
@@ -190,6 +194,7 @@ class cluster {
   void tell_roles();
   void step(client&);
   void send_open(client&);
+  void begin_epoch(client&);
   void send_marker(client&);
   void check_end();
 

@@ -48,7 +48,7 @@ void cluster::send_open(client& c) {
     o.transactional = c.transactional;
     if (c.acks == -1) {  // with less, what is lost at an election would leave a gap for ever
       o.producer_id = c.pid;
-      o.producer_epoch = 0;
+      o.producer_epoch = c.epoch;
       o.base_sequence = s.sequence;
     }
     record_batch_builder b(o);
@@ -70,13 +70,19 @@ void cluster::send_open(client& c) {
       if (c.attempt == next && !c.open.empty()) send_open(c);
     });
   };
-  auto done = [this, &c, again](int32_t sequence, verdict v) {
+  auto done = [this, &c, again, epoch = c.epoch](int32_t sequence, verdict v) {
+    if (c.epoch != epoch) return;  // its sequences were others
     for (auto& open : c.open) {
       if (open.sequence != sequence || open.answered || v.error != error_code::none) continue;
       acknowledged(c, open, v);
       open.answered = true;
     }
+    if (v.error == error_code::none) c.out_of_order = 0;
+    if (v.error == error_code::out_of_order_sequence_number && !c.open.empty() &&
+        c.open.front().sequence == sequence)
+      ++c.out_of_order;
     while (!c.open.empty() && c.open.front().answered) c.open.pop_front();
+    if (c.out_of_order > out_of_order_max && deletes_ && !c.transactional) begin_epoch(c);
     if (v.error != error_code::none) again();
   };
   send(client_node, to, [this, to, batches, acks = c.acks, done] {
@@ -86,6 +92,18 @@ void cluster::send_open(client& c) {
       });
   });
   after(patience_us, again);
+}
+
+/// What was deleted before its answer came is not known any more to a leader that began since.
+/// Kafka's clients then go on in a new epoch (KIP-360).
+void cluster::begin_epoch(client& c) {
+  ++c.epoch;
+  c.out_of_order = c.next_sequence = 0;
+  std::erase_if(c.open, [](const client::sent& s) { return s.answered; });
+  for (auto& s : c.open) {
+    s.sequence = c.next_sequence;
+    c.next_sequence += s.records;
+  }
 }
 
 void cluster::send_marker(client& c) {

@@ -366,7 +366,7 @@ void cluster::check_end() {
   }
   // The whole of the log: each batch once, in its producer's order, the acknowledged where it was
   // said.
-  std::map<int64_t, int32_t> next_sequence;
+  std::map<std::pair<int64_t, int16_t>, int32_t> next_sequences;
   std::map<std::string, int64_t> at_offset;
   int64_t offset = 0;
   record_reader reader;
@@ -377,11 +377,12 @@ void cluster::check_end() {
     SIM_CHECK(b.ok(), "a batch does not verify");
     offset = b->next_offset();
     if (b->is_control() || !b->has_producer()) continue;
-    SIM_CHECK(b->base_sequence() == next_sequence[b->producer_id()],
+    auto& next_sequence = next_sequences[{b->producer_id(), b->producer_epoch()}];
+    SIM_CHECK(b->base_sequence() == next_sequence,
               "producer " + std::to_string(b->producer_id()) + " has sequence " +
                   std::to_string(b->base_sequence()) + " at offset " + std::to_string(base) +
-                  " where " + std::to_string(next_sequence[b->producer_id()]) + " is the next");
-    next_sequence[b->producer_id()] += b->record_count();
+                  " where " + std::to_string(next_sequence) + " is the next");
+    next_sequence += b->record_count();
     SIM_CHECK(reader.open(*b).ok(), "a batch cannot be read");
     record r;
     auto more = reader.next(r);
