@@ -3,6 +3,7 @@
 // gone leaves the in-sync set and comes back, and who asks the wrong node is told.
 #include <doctest/doctest.h>
 
+#include <future>
 #include <thread>
 
 #include "actors/gateway/broker.hpp"
@@ -259,12 +260,10 @@ struct produced {
   int32_t told_leader;
 };
 
-produced produce(test_node& to, const strings& values, int16_t acks = -1,
-                 int32_t timeout_ms = 5000) {
+produced produce_batch(test_node& to, std::span<const std::byte> batch, int16_t acks,
+                       int32_t timeout_ms) {
   auto c = kafka::client::connect("127.0.0.1", to.port());
   REQUIRE(c.ok());
-  // Of now: retention would take older ones.
-  const auto batch = batch_of(values, system_clock().now() / 1000);
   kafka::produce_request r;
   r.acks = acks;
   r.timeout_ms = timeout_ms;
@@ -277,6 +276,26 @@ produced produce(test_node& to, const strings& values, int16_t acks = -1,
   REQUIRE(a.ok());
   const auto& out = a->responses.at(0).partition_responses.at(0);
   return {out.error_code, out.base_offset, out.current_leader.leader_id};
+}
+
+produced produce(test_node& to, const strings& values, int16_t acks = -1,
+                 int32_t timeout_ms = 5000) {
+  // Of now: retention would take older ones.
+  return produce_batch(to, batch_of(values, system_clock().now() / 1000), acks, timeout_ms);
+}
+
+/// One record of an idempotent producer.
+produced produce_in_order(test_node& to, int32_t sequence, int32_t timeout_ms = 5000) {
+  record_batch_options o;
+  o.producer_id = 77;
+  o.producer_epoch = 0;
+  o.base_sequence = sequence;
+  record_batch_builder b(o);
+  const auto value = "number " + std::to_string(sequence);
+  b.add(system_clock().now() / 1000, std::nullopt, std::as_bytes(std::span(value)));
+  auto batch = b.build();
+  REQUIRE(batch.ok());
+  return produce_batch(to, *batch, -1, timeout_ms);
 }
 
 struct fetched {
@@ -405,4 +424,40 @@ TEST_CASE("the next leader has what was acknowledged, and the one before loses w
   CHECK(all_of(g.at(0)) == there);
   CHECK(there.at(static_cast<size_t>(end)) == std::to_string(end) + ":kept");
   CHECK(produce(g.at(0), {"x"}).error == error_code::not_leader_or_follower);
+}
+
+TEST_CASE("what comes behind a batch that was refused with its leader's end waits for it") {
+  group g;
+  REQUIRE(eventually([&] { return produce_in_order(g.at(0), 0).error == error_code::none; }));
+  g.at(1).stop();
+  g.at(2).stop();
+  const auto end = g.at(0).ends().second;
+  auto refused =
+      std::async(std::launch::async, [&] { return produce_in_order(g.at(0), 1, 20'000); });
+  REQUIRE(eventually([&] { return g.at(0).ends().second == end + 1; }));
+  g.at(1).start();
+  g.at(2).start();
+  g.lead(1, {1, 2});
+  CHECK(refused.get().error == error_code::not_leader_or_follower);
+  // Its log is cut in front of it, and it leads again before the producer has looked elsewhere.
+  REQUIRE(eventually([&] { return g.at(0).ends().second == end; }));
+  g.lead(0, {0, 1, 2});
+  REQUIRE(eventually([&] { return produce(g.at(0), {"other"}).error == error_code::none; }));
+  CHECK(produce_in_order(g.at(0), 2).error == error_code::not_leader_or_follower);
+  CHECK(produce_in_order(g.at(0), 1).error == error_code::none);
+  CHECK(produce_in_order(g.at(0), 2).error == error_code::none);
+}
+
+TEST_CASE("refusals of a partition that a node does not have yet are kept for it") {
+  early_refusals refusals;
+  CHECK(refusals.take("t", 0).empty());
+  refusals.note("t", 0, {77, 0, 5});
+  refusals.note("t", 0, {77, 0, 9});
+  refusals.note("t", 1, {78, 0, 1});
+  const auto of_0 = refusals.take("t", 0);
+  REQUIRE(of_0.size() == 2);
+  CHECK(of_0[0].base_sequence == 5);
+  CHECK(of_0[1].base_sequence == 9);
+  CHECK(refusals.take("t", 0).empty());
+  CHECK(refusals.take("t", 1).size() == 1);
 }
