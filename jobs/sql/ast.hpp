@@ -78,6 +78,7 @@ struct query {
   /// GROUPING SETS, ROLLUP, CUBE: items of group_by, one list for each grouping. Empty: all of
   /// them.
   std::vector<std::vector<uint32_t>> grouping_sets;
+  bool whole = false;  // GROUP BY (): one group of all rows, and no other
   std::vector<expr::window_syntax> windows;
 
   std::vector<std::vector<syntax>> rows;  // values

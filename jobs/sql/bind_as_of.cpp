@@ -30,10 +30,10 @@ bool is_one(const std::optional<syntax>& s) {
 /// The shape that can be looked for without binding anything.
 bool looks_like_as_of(const query& q) {
   return q.what == query::kind::select && q.with.empty() && !q.distinct && q.distinct_on.empty() &&
-         q.group_by.empty() && !q.having && q.windows.empty() && q.from.size() == 1 &&
-         q.from[0].what == from_item::kind::table && q.where && is_one(q.limit) && !q.offset &&
-         !q.with_ties && q.order_by.size() == 1 && q.order_by[0].descending &&
-         q.order_by[0].value.kind == k::column;
+         q.group_by.empty() && q.grouping_sets.empty() && !q.whole && !q.having &&
+         q.windows.empty() && q.from.size() == 1 && q.from[0].what == from_item::kind::table &&
+         q.where && is_one(q.limit) && !q.offset && !q.with_ties && q.order_by.size() == 1 &&
+         q.order_by[0].descending && q.order_by[0].value.kind == k::column;
 }
 
 }  // namespace

@@ -79,8 +79,10 @@ std::optional<rows> query_binder::from(const query& q, const context& c) {
   with.seed = &*seed;
   // What a join asks of them must find them below it.
   const auto& first = q.from[0];
-  const bool inside =
-      first.what == from_item::kind::join && !read_by(first, titles, *c.outer).empty();
+  const auto* leftmost = &first;
+  while (leftmost->what == from_item::kind::join) leftmost = &leftmost->sides[0];
+  const bool inside = first.what == from_item::kind::join &&
+                      (is_row_function(*leftmost) || !read_by(first, titles, *c.outer).empty());
   return items(q, inside ? std::nullopt : seed, inside, with);
 }
 

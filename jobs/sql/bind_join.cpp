@@ -55,8 +55,14 @@ std::optional<rows> query_binder::combine(rows left, rows right, join_kind k,
 
 std::optional<rows> query_binder::join(const from_item& f, const context& given) {
   auto c = given;
-  auto left = item(f.sides[0], c, c.seed);
-  if (left && c.seed && f.sides[0].what != from_item::kind::join)
+  std::optional<rows> left;
+  if (is_row_function(f.sides[0])) {
+    left = c.seed ? std::optional(*c.seed) : generated(1, f.location);
+    if (left) left = flat_map(std::move(*left), f.sides[0], c, false);
+  } else {
+    left = item(f.sides[0], c, c.seed);
+  }
+  if (left && c.seed && f.sides[0].what != from_item::kind::join && !is_row_function(f.sides[0]))
     left = lateral(*c.seed, std::move(*left), join_kind::inner, nullptr, c, f.location);
   if (!left) return {};
   // A join in parentheses on the right is one of its own.

@@ -81,6 +81,8 @@ expr::node_ptr emptied(const expr::node_ptr& n, const std::vector<aggregate_call
 }  // namespace
 
 std::optional<rows> query_binder::bind(const query& q, const context& outer) {
+  if (outer.outer)
+    if (const auto inlined = with_in_place(q, *outer.outer)) return bind(*inlined, outer);
   environment here;
   here.outer = outer.with;
   context c = outer;
@@ -104,7 +106,7 @@ std::optional<rows> query_binder::bind(const query& q, const context& outer) {
 /// GROUPING SETS leave keys out: what was joined to the rows by them is not the groups' then.
 bool query_binder::check_grouping_sets(const query& q, const clause_subqueries& subqueries,
                                        bool correlated) {
-  const auto location = expr::begin_of(q.group_by.at(0));
+  const auto location = q.group_by.empty() ? q.location : expr::begin_of(q.group_by[0]);
   if (!subqueries.keys.empty())
     return report(
         errc::unsupported,
@@ -161,10 +163,11 @@ std::optional<rows> query_binder::select(const query& q, const context& given) {
   const size_t listed = targets.size();
   const bool grouped = groups || !calls.empty();
   rows about;
-  about.single = (grouped && q.group_by.empty()) || q.from.empty();
+  const bool total = grouped && q.group_by.empty() && q.grouping_sets.empty();
+  about.single = total || (q.from.empty() && q.grouping_sets.size() <= 1);
   const auto visible = targets.size();
   // One row for each outer row: HAVING is asked where it is known that nothing came, too.
-  const bool marks = ok && c.outer && about.single && q.having && !correlated.empty();
+  const bool marks = ok && c.outer && total && q.having && !correlated.empty();
   if (marks) {
     bound_target t;
     t.name = "is kept";
@@ -172,7 +175,7 @@ std::optional<rows> query_binder::select(const query& q, const context& given) {
     if (!bind_having(q, *in, calls, subqueries, t.value)) return {};
     targets.push_back(std::move(t));
   }
-  if (ok && c.outer && grouped && q.group_by.empty() && (!q.having || marks))
+  if (ok && c.outer && total && (!q.having || marks))
     for (const auto& t : targets)
       about.when_empty.push_back(
           expr::fold(emptied(t.value.n, calls, types_of(in->from), correlated)));

@@ -1,6 +1,10 @@
 // VALUES and set operations.
+#include <algorithm>
+
+#include "jobs/plan/joins.hpp"
 #include "jobs/sql/nodes.hpp"
 #include "jobs/sql/query_binder.hpp"
+#include "jobs/sql/subquery_syntax.hpp"
 #include "runtime/expr/expr.hpp"
 
 namespace weir::sql {
@@ -21,9 +25,10 @@ std::optional<rows> query_binder::values(const query& q, const context& c) {
            q.location);
     return {};
   }
-  rows nothing;
-  schema no_types;
-  select_scope names(nothing, no_types, "VALUES");
+  auto source = generated(q.rows.size(), q.location);
+  if (!source || (c.outer && !correlate(q, c, *source))) return {};
+  const auto types = types_of(source->from);
+  select_scope names(*source, types, "VALUES");
   expr::binder b(script_.text(), names);
   bool ok = true;
   std::vector<std::vector<expr::bound>> columns(q.rows[0].size());
@@ -39,9 +44,7 @@ std::optional<rows> query_binder::values(const query& q, const context& c) {
       }
     }
   if (!ok) return {};
-  auto source = generated(q.rows.size(), q.location);
-  if (!source) return {};
-  const auto row_number = planner::column_ref(types_of(source->from), 0);
+  const auto row_number = planner::column_ref(types, 0);
   std::vector<bound_target> targets;
   for (size_t i = 0; i < columns.size(); ++i) {
     const auto location = q.rows[0][i].location;
@@ -70,7 +73,17 @@ std::optional<rows> query_binder::values(const query& q, const context& c) {
     targets.push_back(std::move(t));
   }
   if (!ok) return {};
-  return project(source->from, std::move(targets), named(c.id));
+  for (const auto& k : source->correlated)
+    targets.push_back(
+        plain_target(planner::column_ref(types, k.own), "for " + types.fields[k.own].name));
+  auto out = project(source->from, std::move(targets), named(c.id));
+  if (!out) return {};
+  out->single = q.rows.size() == 1;
+  out->correlated = source->correlated;
+  for (size_t i = 0; i < out->correlated.size(); ++i)
+    out->correlated[i].own = out->columns[columns.size() + i].index;
+  out->columns.resize(columns.size());
+  return out;
 }
 
 /// The queries that a chain of UNIONs puts together. Under UNION without ALL it makes no difference
@@ -187,6 +200,130 @@ std::optional<rows> query_binder::intersect(const query& q,
   return take(builder_.repeat(out->from, n, part(c, "repeat")), std::move(columns), q.location);
 }
 
+/// A subquery that is an aggregate without GROUP BY, with the row that it has over nothing, too:
+/// for the outer rows that it is joined to, by the columns that it reads of them.
+std::optional<rows> query_binder::with_empty_rows(rows inner, const context& c, uint32_t location) {
+  if (inner.correlated.empty()) {
+    inner.when_empty.clear();  // its relation has the row
+    return inner;
+  }
+  std::vector<const column_name*> read;
+  std::vector<correlation> correlated;
+  for (auto& x : inner.correlated) {
+    const auto known = std::find_if(correlated.begin(), correlated.end(),
+                                    [&x](const correlation& k) { return k.outer == x.outer; });
+    const auto at = static_cast<uint32_t>(known - correlated.begin());
+    if (known == correlated.end()) {
+      correlated.push_back({x.outer, at, true});
+      const auto column = std::find_if(c.outer->columns.begin(), c.outer->columns.end(),
+                                       [&x](const column_name& k) { return k.index == x.outer; });
+      read.push_back(&*column);
+    }
+    x.outer = at;
+  }
+  auto outer = outer_values(read, c, location);
+  if (!outer) return {};
+  auto columns = inner.columns;
+  auto row = values_of(std::move(inner), *outer, c, location);
+  if (!row) return {};
+  if (row->kept) {
+    auto o = part(c, "kept");
+    o.what = expr::to_sql(*row->kept, types_of(outer->from));
+    auto kept = take(builder_.filter(outer->from, row->kept, std::move(o)), {}, location);
+    if (!kept) return {};
+    outer->from = kept->from;
+  }
+  std::vector<bound_target> targets;
+  for (size_t i = 0; i < columns.size(); ++i) {
+    targets.push_back(plain_target(row->columns[i], columns[i].name));
+    columns[i].index = static_cast<uint32_t>(i);
+    columns[i].literal.reset();
+  }
+  const auto types = types_of(outer->from);
+  for (auto& x : correlated) {
+    targets.push_back(plain_target(planner::column_ref(types, x.own), "for"));
+    x.own = static_cast<uint32_t>(targets.size() - 1);
+  }
+  auto out = project(outer->from, std::move(targets), part(c, "rows"));
+  if (!out) return {};
+  out->columns = std::move(columns);
+  out->correlated = std::move(correlated);
+  return out;
+}
+
+/// Gives all parts of a set operation the same columns of the query outside, behind their own ones.
+std::optional<std::vector<correlation>> query_binder::correlate_parts(std::vector<rows>& parts,
+                                                                      const context& c,
+                                                                      uint32_t location) {
+  std::vector<correlation> all;
+  for (const auto& p : parts)
+    for (const auto& x : p.correlated) {
+      const auto known = std::find_if(all.begin(), all.end(),
+                                      [&x](const correlation& k) { return k.outer == x.outer; });
+      if (known == all.end())
+        all.push_back({x.outer, 0, x.null_safe});
+      else
+        known->null_safe |= x.null_safe;
+    }
+  if (all.empty()) return all;
+  for (auto& k : all)
+    k.null_safe |= std::any_of(parts.begin(), parts.end(), [&k](const rows& p) {
+      return std::none_of(p.correlated.begin(), p.correlated.end(),
+                          [&k](const correlation& x) { return x.outer == k.outer; });
+    });
+  for (auto& p : parts) {
+    std::vector<expr::node_ptr> conditions;
+    std::vector<const column_name*> missing;
+    std::vector<uint32_t> own;
+    for (auto& k : all) {
+      std::optional<uint32_t> first;
+      for (const auto& x : p.correlated) {
+        if (x.outer != k.outer) continue;
+        const auto value = planner::column_ref(types_of(p.from), x.own);
+        // What a plain = paired has no partner when it is NULL.
+        if (k.null_safe && !x.null_safe) {
+          conditions.push_back(make_call("is not null", type_id::boolean, {value}));
+        }
+        if (first)
+          conditions.push_back(same(planner::column_ref(types_of(p.from), *first), value, true));
+        else
+          first = x.own;
+      }
+      if (!first) {
+        first = static_cast<uint32_t>(types_of(p.from).size() + missing.size());
+        missing.push_back(
+            &*std::find_if(c.outer->columns.begin(), c.outer->columns.end(),
+                           [&k](const column_name& o) { return o.index == k.outer; }));
+      }
+      own.push_back(*first);
+    }
+    if (!missing.empty()) {
+      auto outer = outer_values(missing, c, location);
+      auto columns = p.columns;
+      if (!outer) return {};
+      auto both = combine(std::move(p), std::move(*outer), join_kind::inner, nullptr, c, location);
+      if (!both) return {};
+      p = {both->from, std::move(columns)};
+    }
+    if (!conditions.empty()) {
+      auto condition = planner::join_and(std::move(conditions));
+      auto o = part(c, "paired");
+      o.what = expr::to_sql(*condition, types_of(p.from));
+      auto kept = take(builder_.filter(p.from, std::move(condition), std::move(o)), {}, location);
+      if (!kept) return {};
+      p.from = kept->from;
+    }
+    for (auto k : own) {
+      column_name column;
+      column.name = "for";
+      column.index = k;
+      column.location = location;
+      p.columns.push_back(std::move(column));
+    }
+  }
+  return all;
+}
+
 std::optional<rows> query_binder::set_operation(const query& q, const context& c) {
   const bool unite = q.set == query::set_kind::unite;
   const std::string what = unite                                 ? "UNION"
@@ -204,10 +341,10 @@ std::optional<rows> query_binder::set_operation(const query& q, const context& c
   for (size_t i = 0; i < parts.size(); ++i) {
     context inner = c;
     inner.wanted = nullptr;
-    inner.outer = nullptr;
     if (i > 0) inner.titles = nullptr;  // names are the first query's
     if (!c.id.empty()) inner.id = c.id + '/' + std::to_string(i + 1);
     auto r = bind(*parts[i], inner);
+    if (r && !r->when_empty.empty()) r = with_empty_rows(std::move(*r), inner, parts[i]->location);
     ok &= r.has_value();
     if (r) inputs.push_back(std::move(*r));
   }
@@ -218,6 +355,9 @@ std::optional<rows> query_binder::set_operation(const query& q, const context& c
              parts[i]->location);
       return {};
     }
+  const auto width = inputs[0].columns.size();
+  auto correlated = correlate_parts(inputs, c, q.location);
+  if (!correlated) return {};
   auto types = unified(inputs, !q.all || !unite, what);
   if (!types) return {};
   std::vector<planner::relation> from;
@@ -240,11 +380,20 @@ std::optional<rows> query_binder::set_operation(const query& q, const context& c
     columns[i].literal.reset();
     columns[i].table.clear();
   }
-  if (!unite) return intersect(q, from, std::move(columns), c);
-  auto out = take(builder_.unite(from, q.all ? named(c.id) : part(c, "union")), columns,
-                  parts[1]->location);
-  if (!out || q.all) return out;
-  return take(builder_.distinct(out->from, named(c.id)), std::move(columns), q.location);
+  columns.resize(width);
+  for (size_t i = 0; i < correlated->size(); ++i)
+    (*correlated)[i].own = static_cast<uint32_t>(width + i);
+  std::optional<rows> out;
+  if (!unite) {
+    out = intersect(q, from, std::move(columns), c);
+  } else {
+    out = take(builder_.unite(from, q.all ? named(c.id) : part(c, "union")), columns,
+               parts[1]->location);
+    if (out && !q.all)
+      out = take(builder_.distinct(out->from, named(c.id)), std::move(columns), q.location);
+  }
+  if (out) out->correlated = std::move(*correlated);
+  return out;
 }
 
 }  // namespace weir::sql

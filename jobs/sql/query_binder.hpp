@@ -255,6 +255,9 @@ class query_binder {
   // bind_set.cpp
   std::optional<rows> values(const query&, const context&);
   std::optional<rows> set_operation(const query&, const context&);
+  std::optional<rows> with_empty_rows(rows, const context&, uint32_t location);
+  std::optional<std::vector<correlation>> correlate_parts(std::vector<rows>&, const context&,
+                                                          uint32_t location);
   void branches(const query&, bool all, std::vector<const query*>&) const;
   std::optional<std::vector<data_type>> unified(const std::vector<rows>&, bool distinct,
                                                 const std::string& what);

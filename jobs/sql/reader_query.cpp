@@ -177,7 +177,8 @@ status reader::select_clauses(json body, query& q, int depth) {
             "GROUP BY with more than " + std::to_string(grouping_sets_max) + " grouping sets",
             place_of(item));
     }
-    if (several) q.grouping_sets = std::move(sets);
+    q.whole = several && sets.size() == 1 && sets[0].empty() && q.group_by.empty();
+    if (several && !q.whole) q.grouping_sets = std::move(sets);
   }
   if (!body["windowClause"].get(list))
     for (json item : list) {

@@ -134,7 +134,9 @@ void move_row_functions(query& q) {
       return;
     found = &t;
   }
-  if (!found || !q.group_by.empty() || q.having || !q.distinct_on.empty()) return;
+  if (!found || !q.group_by.empty() || !q.grouping_sets.empty() || q.whole || q.having ||
+      !q.distinct_on.empty())
+    return;
   for (const auto& o : q.order_by)
     if (gives_rows(o.value) || first_aggregate(o.value) || has_window(o.value)) return;
   if (std::any_of(found->value.args.begin(), found->value.args.end(), gives_rows)) return;

@@ -27,7 +27,7 @@ const syntax* first_aggregate(const syntax& s) {
 }
 
 bool has_groups(const query& q) {
-  return !q.group_by.empty() || q.having ||
+  return !q.group_by.empty() || !q.grouping_sets.empty() || q.whole || q.having ||
          std::any_of(q.targets.begin(), q.targets.end(),
                      [](const target& t) { return !t.star && first_aggregate(t.value); });
 }
@@ -206,6 +206,8 @@ std::vector<const column_name*> read_by(const from_item& f, const std::set<std::
     collect(*f.inner, refs);
   }
   if (f.on) collect(*f.on, refs);
+  if (f.what == from_item::kind::function && !is_window_function(f.call.name))
+    collect(f.call, refs);
   std::vector<const column_name*> out;
   auto add = [&out](const column_name* c) {
     if (std::none_of(out.begin(), out.end(),
@@ -224,11 +226,100 @@ std::vector<const column_name*> read_by_from(const query& q, const rows& outer) 
   std::set<std::string> titles;
   for (const auto& f : q.from) collect_titles(f, titles);
   std::vector<const column_name*> out;
+  auto add = [&out](const column_name* c) {
+    if (std::none_of(out.begin(), out.end(),
+                     [c](const column_name* k) { return k->index == c->index; }))
+      out.push_back(c);
+  };
   for (const auto& f : q.from)
-    for (const auto* c : read_by(f, titles, outer))
-      if (std::none_of(out.begin(), out.end(),
-                       [c](const column_name* k) { return k->index == c->index; }))
-        out.push_back(c);
+    for (const auto* c : read_by(f, titles, outer)) add(c);
+  // A function that stands first reads nothing that stands before it.
+  if (q.from.empty()) return out;
+  const auto* first = &q.from[0];
+  while (first->what == from_item::kind::join) first = &first->sides[0];
+  if (first->what != from_item::kind::function || is_window_function(first->call.name)) return out;
+  std::vector<const syntax*> refs;
+  collect(first->call, refs);
+  for (const auto* r : refs)
+    if (r->qualifier.empty())
+      if (const auto* c = named_by(*r, outer)) add(c);
+  return out;
+}
+
+namespace {
+
+void put_in_place(query&, const named_query&);
+
+void put_in_place(syntax& s, const named_query& n) {
+  for (auto* part : {&s.args, &s.filter})
+    for (auto& a : *part) put_in_place(a, n);
+  if (!s.query) return;
+  auto inner = std::make_shared<query>(query_of(s));
+  put_in_place(*inner, n);
+  s.query = std::move(inner);
+}
+
+void put_in_place(from_item& f, const named_query& n) {
+  for (auto& side : f.sides) put_in_place(side, n);
+  if (f.on) put_in_place(*f.on, n);
+  if (f.inner) {
+    auto inner = std::make_shared<query>(*f.inner);
+    put_in_place(*inner, n);
+    f.inner = std::move(inner);
+  }
+  if (f.what != from_item::kind::table || f.table.text != n.called.text) return;
+  f.what = from_item::kind::subquery;
+  f.inner = n.body;
+  if (f.alias.empty()) f.alias = n.called.text;
+  for (size_t i = f.columns.size(); i < n.columns.size(); ++i) f.columns.push_back(n.columns[i]);
+}
+
+/// Names of tables that are the WITH query's are that query from here on.
+void put_in_place(query& q, const named_query& n) {
+  for (auto& w : q.with) {
+    auto body = std::make_shared<query>(*w.body);
+    put_in_place(*body, n);
+    w.body = std::move(body);
+    if (w.called.text == n.called.text) return;  // the name means another one below
+  }
+  for (auto* side : {&q.left, &q.right}) {
+    if (!*side) continue;
+    auto inner = std::make_shared<query>(**side);
+    put_in_place(*inner, n);
+    *side = std::move(inner);
+  }
+  for (auto& f : q.from) put_in_place(f, n);
+  for (auto& t : q.targets) put_in_place(t.value, n);
+  for (auto* part : {&q.where, &q.having})
+    if (*part) put_in_place(**part, n);
+  for (auto* list : {&q.group_by, &q.distinct_on})
+    for (auto& s : *list) put_in_place(s, n);
+  for (auto& o : q.order_by) put_in_place(o.value, n);
+  for (auto& row : q.rows)
+    for (auto& v : row) put_in_place(v, n);
+}
+
+}  // namespace
+
+query_ptr with_in_place(const query& q, const rows& outer) {
+  std::shared_ptr<query> out;
+  for (size_t i = 0; i < (out ? out->with : q.with).size();) {
+    from_item f;
+    f.what = from_item::kind::subquery;
+    f.inner = (out ? out->with : q.with)[i].body;
+    if (read_by(f, {}, outer).empty()) {
+      ++i;
+      continue;
+    }
+    if (!out) out = std::make_shared<query>(q);
+    const auto n = out->with[i];
+    out->with.erase(out->with.begin() + static_cast<ptrdiff_t>(i));
+    std::vector<named_query> before(out->with.begin(),
+                                    out->with.begin() + static_cast<ptrdiff_t>(i));
+    out->with.erase(out->with.begin(), out->with.begin() + static_cast<ptrdiff_t>(i));
+    put_in_place(*out, n);
+    out->with.insert(out->with.begin(), before.begin(), before.end());
+  }
   return out;
 }
 

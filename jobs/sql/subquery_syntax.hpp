@@ -34,6 +34,9 @@ void move_outer_conditions(query&);
 std::vector<const column_name*> read_by(const from_item&, const std::set<std::string>& titles,
                                         const rows& outer);
 std::vector<const column_name*> read_by_from(const query&, const rows& outer);
+/// The query with those of WITH that read the query outside, by its tables' names, where they are
+/// named: each reader has rows of its own then. Nothing: there are none.
+query_ptr with_in_place(const query&, const rows& outer);
 /// The column of the rows that a reference names; null: none.
 const column_name* named_by(const syntax&, const rows&);
 /// Whether all that an expression reads is of these rows.

@@ -1,0 +1,27 @@
+-- Subqueries that are UNION, EXCEPT, INTERSECT, VALUES or have WITH, and read the query outside.
+CREATE TABLE t (a int, b text);
+CREATE TABLE u (a int, b text, x int);
+INSERT INTO t VALUES (1, 'x'), (1, 'y'), (2, NULL), (NULL, 'z'), (3, 'q'), (5, 'x'), (NULL, NULL);
+INSERT INTO u VALUES (1, 'x', 10), (2, 'y', 20), (NULL, 'z', 30), (4, 'q', 40), (1, 'z', 10), (2, NULL, NULL), (5, 'y', 20);
+SELECT a AS c0, b AS c1 FROM t WHERE EXISTS (SELECT x FROM u WHERE u.a = t.a UNION SELECT x FROM u WHERE u.b = t.b);
+SELECT a AS c0, b AS c1 FROM t WHERE NOT EXISTS (SELECT x FROM u WHERE u.a = t.a UNION ALL SELECT x FROM u WHERE u.b = t.b);
+SELECT a AS c0, b AS c1 FROM t WHERE EXISTS (SELECT x FROM u WHERE u.a = t.a EXCEPT SELECT x FROM u WHERE u.b = t.b);
+SELECT a AS c0, b AS c1 FROM t WHERE EXISTS (SELECT x FROM u WHERE u.a = t.a INTERSECT SELECT x FROM u WHERE u.b = t.b);
+SELECT a AS c0, b AS c1 FROM t WHERE EXISTS (SELECT x FROM u WHERE u.a = t.a INTERSECT SELECT x FROM u WHERE u.b > 'x');
+SELECT a AS c0, b AS c1 FROM t WHERE a IN (SELECT a FROM u WHERE u.b = t.b UNION SELECT x / 10 FROM u);
+SELECT a AS c0, b AS c1 FROM t WHERE a NOT IN (SELECT a FROM u WHERE u.b = t.b UNION SELECT x / 10 FROM u WHERE x > 20);
+SELECT a AS c0, s.x AS c1 FROM t, LATERAL (SELECT x FROM u WHERE u.a = t.a UNION SELECT length(t.b)) s;
+SELECT a AS c0, s.x AS c1 FROM t LEFT JOIN LATERAL (SELECT x FROM u WHERE u.a = t.a EXCEPT ALL SELECT x FROM u WHERE u.b = t.b) s ON true;
+SELECT a AS c0, s.n AS c1 FROM t, LATERAL (SELECT count(*) AS n FROM u WHERE u.a = t.a UNION ALL SELECT 100) s;
+SELECT a AS c0, s.n AS c1 FROM t, LATERAL (SELECT 100 AS n UNION ALL SELECT max(x) FROM u WHERE u.b = t.b HAVING count(*) < 2) s;
+SELECT a AS c0, (SELECT x FROM u WHERE u.a = t.a UNION SELECT x + 1 FROM u WHERE u.b = t.b ORDER BY x DESC LIMIT 1) AS c1 FROM t;
+SELECT a AS c0, (SELECT max(x) FROM (SELECT x FROM u WHERE u.a = t.a UNION SELECT x + 1 FROM u WHERE u.b = t.b) s) AS c1 FROM t;
+SELECT t.a AS c0, s.q AS c1 FROM t CROSS JOIN LATERAL (VALUES (t.a), (t.a + 1)) s(q);
+SELECT t.a AS c0, s.q AS c1, s.r AS c2 FROM t, LATERAL (VALUES (t.a, t.b), (7, 'seven')) s(q, r) WHERE s.q > 1;
+SELECT t.a AS c0 FROM t WHERE t.a IN (VALUES (length(t.b)), (2));
+SELECT t.a AS c0, (SELECT max(v) FROM (VALUES (t.a), (length(t.b)), (2)) s(v)) AS c1 FROM t;
+SELECT t.a AS c0, (VALUES (t.a * 2)) AS c1 FROM t;
+SELECT t.a AS c0, s.n AS c1 FROM t, LATERAL (WITH w AS (SELECT x FROM u WHERE u.a = t.a) SELECT count(*) AS n FROM w) s;
+SELECT t.a AS c0 FROM t WHERE EXISTS (WITH w AS (SELECT x FROM u WHERE u.a = t.a), v(y) AS (SELECT x + 1 FROM w) SELECT 1 FROM v JOIN w ON v.y > w.x WHERE v.y > 11);
+SELECT t.a AS c0, (WITH w(y) AS (SELECT x FROM u WHERE u.b = t.b) SELECT sum(k.y) FROM w k) AS c1 FROM t;
+SELECT t.a AS c0, (WITH w AS (SELECT x FROM u WHERE u.b = t.b), m AS (SELECT min(x) AS low FROM u) SELECT sum(w.x - m.low) FROM w, m) AS c1 FROM t;
