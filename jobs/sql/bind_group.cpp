@@ -120,10 +120,12 @@ result<expr::bound> query_binder::key_of(const syntax& s, select_scope& names,
 
 bool query_binder::bind_keys(const query& q, const rows& in,
                              const std::vector<bound_target>& targets,
+                             const subquery_values& subqueries,
                              std::vector<planner::named_expr>& keys,
                              std::vector<uint32_t>& places) {
   const auto& types = types_of(in.from);
   select_scope names(in, types, "GROUP BY");
+  names.know(subqueries);
   bool ok = true;
   std::set<std::string> taken;
   for (const auto& s : q.group_by) {
@@ -261,6 +263,13 @@ std::optional<std::vector<expr::node_ptr>> query_binder::grouping_values(
   return out;
 }
 
+bool query_binder::ungrouped(const rows& in, const expr::node& column) {
+  return report(errc::invalid_argument,
+                "column \"" + qualified(in, column.column) +
+                    "\" must appear in the GROUP BY clause or be used in an aggregate function",
+                column.location);
+}
+
 std::optional<planner::relation> query_binder::group(const query& q, rows& in,
                                                      std::vector<bound_target>& targets,
                                                      std::vector<aggregate_call>& calls,
@@ -272,11 +281,15 @@ std::optional<planner::relation> query_binder::group(const query& q, rows& in,
   def.by_window = false;
   def.final_only = c.final_rows;
   std::vector<uint32_t> places;
-  bool ok = bind_keys(q, in, targets, def.keys, places);
+  bool ok = bind_keys(q, in, targets, subqueries.of_keys, def.keys, places);
   expr::bound having;
   if (with_having) ok &= bind_having(q, in, calls, subqueries, having);
   if (!ok) return {};
 
+  subqueries.by_outer = std::all_of(def.keys.begin(), def.keys.end(), [&](const auto& key) {
+    const auto column = planner::bare_column(key.value);
+    return column && std::count(subqueries.outer.begin(), subqueries.outer.end(), *column) > 0;
+  });
   std::set<std::string> taken{"window_start", "window_end"};
   for (const auto& key : def.keys) taken.insert(key.name);
   for (const auto& read : subqueries.read) {
@@ -347,6 +360,13 @@ std::optional<planner::relation> query_binder::group(const query& q, rows& in,
 
   rows groups{*made, {}};
   subquery_values joined;
+  regrouping regroup_left(keys, static_cast<uint32_t>(types.size()), first_call, {}, {});
+  for (auto& l : subqueries.later) {
+    if (!l.left) continue;
+    auto n = regroup_left(l.left->n);
+    if (!n) return ungrouped(in, *regroup_left.culprit), std::nullopt;
+    l.left->n = std::move(n);
+  }
   if (!attach_later(subqueries, groups, c, joined)) return {};
   std::vector<expr::node_ptr> later;
   for (const auto& l : subqueries.later) later.push_back(joined.at(l.of->query.get()).n);
@@ -358,11 +378,7 @@ std::optional<planner::relation> query_binder::group(const query& q, rows& in,
     if (!value.n) return false;
     auto n = regroup(value.n);
     if (n) return value.n = std::move(n), true;
-    const auto culprit = std::exchange(regroup.culprit, nullptr);
-    return report(errc::invalid_argument,
-                  "column \"" + qualified(in, culprit->column) +
-                      "\" must appear in the GROUP BY clause or be used in an aggregate function",
-                  culprit->location);
+    return ungrouped(in, *std::exchange(regroup.culprit, nullptr));
   };
   uint32_t reported = UINT32_MAX;  // a star that gives several such columns is one mistake
   for (auto& t : targets) {

@@ -103,6 +103,29 @@ std::optional<rows> query_binder::bind(const query& q, const context& outer) {
   return ordered(q, c, std::move(*all));
 }
 
+namespace {
+
+/// Items of the select list that GROUP BY names, by their position or their name.
+std::vector<const target*> grouped_by(const query& q, const rows& in) {
+  std::vector<const target*> out;
+  const bool counted =
+      std::none_of(q.targets.begin(), q.targets.end(), [](const target& t) { return t.star; });
+  for (const auto& k : q.group_by)
+    for (size_t i = 0; i < q.targets.size(); ++i) {
+      const auto& t = q.targets[i];
+      const bool by_place =
+          counted && k.kind == expr::syntax_kind::integer && k.text == std::to_string(i + 1);
+      const bool by_name = k.kind == expr::syntax_kind::column && k.qualifier.empty() && !t.star &&
+                           !named_by(k, in) &&
+                           k.name == (t.alias.empty() ? column_title(t.value) : t.alias);
+      if ((by_place || by_name) && !first_aggregate(t.value) && !has_window(t.value))
+        out.push_back(&t);
+    }
+  return out;
+}
+
+}  // namespace
+
 /// GROUPING SETS leave keys out: what was joined to the rows by them is not the groups' then.
 bool query_binder::check_grouping_sets(const query& q, const clause_subqueries& subqueries,
                                        bool correlated) {
@@ -124,6 +147,27 @@ bool query_binder::check_grouping_sets(const query& q, const clause_subqueries& 
   return true;
 }
 
+/// The row that an aggregate without GROUP BY has over nothing is made of what is known without
+/// rows.
+bool query_binder::check_total(const std::vector<bound_target>& targets,
+                               const clause_subqueries& subqueries) {
+  for (const auto& t : targets)
+    for (auto column : expr::columns_of(*t.value.n)) {
+      const bool later =
+          column >= clause_subqueries::first_later && column < select_scope::first_grouping;
+      const auto in = [column](const auto& list) {
+        return std::count(list.begin(), list.end(), column) > 0;
+      };
+      if (later || (in(subqueries.keys) && !in(subqueries.outer)))
+        return report(
+            errc::unsupported,
+            "a subquery beside the aggregates of a subquery that reads the query around it "
+            "is not supported; join it in FROM of the query around",
+            t.location);
+    }
+  return true;
+}
+
 std::optional<rows> query_binder::select(const query& q, const context& given) {
   auto c = given;
   c.from = nullptr;
@@ -137,13 +181,18 @@ std::optional<rows> query_binder::select(const query& q, const context& given) {
     if (ok) in = std::move(filtered);
   }
   clause_subqueries subqueries;
+  std::vector<aggregate_call> calls;
+  subqueries.calls = &calls;
   const bool groups = has_groups(q);
+  for (const auto& k : q.group_by)
+    if (!attach(k, *in, c, subqueries.values)) return {};
+  for (const auto* t : grouped_by(q, *in))
+    if (!attach(t->value, *in, c, subqueries.values)) return {};
+  subqueries.of_keys = subqueries.values;
   for (const auto& t : q.targets)
     if (!(groups ? attach_grouped(t.value, *in, c, subqueries)
                  : attach(t.value, *in, c, subqueries.values)))
       return {};
-  for (const auto& k : q.group_by)
-    if (!attach(k, *in, c, subqueries.values)) return {};
   if (q.having && !attach_grouped(*q.having, *in, c, subqueries)) return {};
   for (const auto& k : q.order_by)
     if (!(groups ? attach_grouped(k.value, *in, c, subqueries)
@@ -154,9 +203,9 @@ std::optional<rows> query_binder::select(const query& q, const context& given) {
       return {};
   if (!q.grouping_sets.empty() && !check_grouping_sets(q, subqueries, !correlated.empty()))
     return {};
-  for (const auto& k : correlated) subqueries.keys.push_back(k.own);
+  for (const auto& k : correlated) subqueries.outer.push_back(k.own);
+  subqueries.keys.insert(subqueries.keys.end(), subqueries.outer.begin(), subqueries.outer.end());
 
-  std::vector<aggregate_call> calls;
   std::vector<bound_target> targets;
   window_calls windows(q.windows);
   ok &= bind_targets(q, *in, calls, windows, targets, subqueries);
@@ -175,6 +224,7 @@ std::optional<rows> query_binder::select(const query& q, const context& given) {
     if (!bind_having(q, *in, calls, subqueries, t.value)) return {};
     targets.push_back(std::move(t));
   }
+  if (ok && c.outer && total && !correlated.empty() && !check_total(targets, subqueries)) return {};
   if (ok && c.outer && total && (!q.having || marks))
     for (const auto& t : targets)
       about.when_empty.push_back(
@@ -204,6 +254,7 @@ std::optional<rows> query_binder::select(const query& q, const context& given) {
     auto g = group(q, *in, targets, calls, c, subqueries, !marks);
     if (!g || !ok) return {};
     from = *g;
+    about.single |= !q.group_by.empty() && q.grouping_sets.empty() && subqueries.by_outer;
   }
   if (!ok) return {};
   if (!windows.all().empty()) {

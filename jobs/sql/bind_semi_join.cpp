@@ -103,8 +103,10 @@ std::optional<rows> query_binder::paired(const syntax& s, const rows& outer, row
       asked.push_back(p);
     }
   }
-  if (s.name != "EXISTS" &&
-      (q.targets.size() != 1 || q.targets[0].star || has_subquery(q.targets[0].value)))
+  if (s.name != "EXISTS" && (q.targets.size() != parts_of_left(s).size() ||
+                             std::any_of(q.targets.begin(), q.targets.end(), [](const target& t) {
+                               return t.star || has_subquery(t.value);
+                             })))
     return {};
   std::optional<rows> inner = from;
   if (rest.args.size() == 1) rest = syntax(rest.args[0]);
@@ -125,8 +127,9 @@ std::optional<rows> query_binder::semi_join(rows in, const syntax& s, bool negat
                                             const context& c) {
   const bool every = s.name == "ALL";
   const std::string op = s.text.empty() ? "=" : s.text;
+  const auto width = s.name == "EXISTS" ? 0 : parts_of_left(s).size();
   const bool knows_null =
-      s.name != "EXISTS" && ((!every && negated && op == "=") || (every && !negated && op == "<>"));
+      width == 1 && ((!every && negated && op == "=") || (every && !negated && op == "<>"));
   auto inside = inside_of(c, nullptr);
   std::optional<rows> inner, from_rows;
   std::vector<expr::node_ptr> all;
@@ -156,43 +159,78 @@ std::optional<rows> query_binder::semi_join(rows in, const syntax& s, bool negat
   const auto types = types_of(in.from);
   auto kind = negated ? join_kind::anti : join_kind::semi;
   if (s.name != "EXISTS") {
-    if (!direct && inner->columns.size() != 1) {
-      report(errc::type_mismatch,
-             inner->columns.empty() ? "subquery has no columns" : "subquery has too many columns",
-             s.location);
-      return {};
-    }
+    if (!direct && !same_width(s, *inner)) return {};
     if (knows_null) return not_in(std::move(in), s, std::move(*inner), c);
     select_scope names(in, types, "WHERE");
-    auto left = expr::binder(script_.text(), names).bind(s.args[0]);
-    if (!left) return report(left.err(), s.args[0].location), std::nullopt;
-    expr::bound right;
+    const auto left = left_of(s, names);
+    if (!left) return {};
+    std::vector<expr::bound> right;
     if (direct) {
       const auto both = both_sides(in, *inner, types.size());
       const auto pair_types = both_types(types, types_of(inner->from));
       select_scope inner_names(both, pair_types, "here");
-      const auto& value = query_of(s).targets[0].value;
-      auto bound = expr::binder(script_.text(), inner_names).bind(value);
-      if (!bound) return report(bound.err(), value.location), std::nullopt;
-      right = std::move(*bound);
+      for (const auto& t : query_of(s).targets) {
+        auto bound = expr::binder(script_.text(), inner_names).bind(t.value);
+        if (!bound) return report(bound.err(), t.value.location), std::nullopt;
+        right.push_back(std::move(*bound));
+      }
     } else {
-      const auto& column = inner->columns[0];
-      right = {make_column(types_of(inner->from).fields[column.index].type,
-                           column.index + static_cast<uint32_t>(types.size())),
-               false, column.zoned};
+      for (const auto& column : inner->columns)
+        right.push_back({make_column(types_of(inner->from).fields[column.index].type,
+                                     column.index + static_cast<uint32_t>(types.size())),
+                         false, column.zoned});
     }
-    two_values two(std::move(*left), std::move(right));
-    auto test = expr::binder(script_.text(), two).bind(two_values::of(k::op, op, s.location));
-    if (!test) return report(test.err(), s.location), std::nullopt;
+    const auto test = compared(s, *left, right, op);
+    if (!test) return {};
     // ANY: a row for which it holds. ALL: no row for which it does not, and NULL does not.
     const char* form = every     ? (negated ? "is false" : "is not true")
                        : negated ? "is not false"
                                  : nullptr;
     if (every) kind = negated ? join_kind::semi : join_kind::anti;
-    all.push_back(form ? make_call(form, type_id::boolean, {test->n}) : test->n);
+    all.push_back(form ? make_call(form, type_id::boolean, {test}) : test);
   }
   return combine(std::move(in), std::move(*inner), kind, planner::join_and(std::move(all)), c,
                  s.location);
+}
+
+std::optional<std::vector<expr::bound>> query_binder::left_of(const syntax& s,
+                                                              select_scope& names) {
+  std::vector<expr::bound> out;
+  for (const auto* part : parts_of_left(s)) {
+    auto value = expr::binder(script_.text(), names).bind(*part);
+    if (!value) return report(value.err(), part->location), std::nullopt;
+    out.push_back(std::move(*value));
+  }
+  return out;
+}
+
+bool query_binder::same_width(const syntax& s, const rows& inner) {
+  const auto width = parts_of_left(s).size();
+  return inner.columns.size() == width ||
+         report(errc::type_mismatch,
+                inner.columns.size() > width ? "subquery has too many columns"
+                                             : "subquery has too few columns",
+                s.location);
+}
+
+/// left OP right; rows part by part. Null: reported.
+expr::node_ptr query_binder::compared(const syntax& s, const std::vector<expr::bound>& left,
+                                      const std::vector<expr::bound>& right,
+                                      const std::string& op) {
+  if (left.size() > 1 && op != "=" && op != "<>")
+    return report(errc::unsupported,
+                  "a row " + op + ' ' + s.name +
+                      " (SELECT ...) is not supported; compare the columns with AND and OR",
+                  s.location),
+           nullptr;
+  expr::node_ptr out;
+  for (size_t i = 0; i < left.size(); ++i) {
+    two_values two(left[i], right[i]);
+    auto test = expr::binder(script_.text(), two).bind(two_values::of(k::op, op, s.location));
+    if (!test) return report(test.err(), s.location), nullptr;
+    out = out ? make_call(op == "=" ? "and" : "or", type_id::boolean, {out, test->n}) : test->n;
+  }
+  return out;
 }
 
 /// x NOT IN (...): true when nothing is there; else x and all values must be known and different.

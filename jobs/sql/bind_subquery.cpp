@@ -127,14 +127,17 @@ bool query_binder::attach_grouped(const syntax& s, rows& in, const context& c,
       if (!attach_grouped(a, in, c, out)) return false;
     return true;
   }
+  if (out.values.count(s.query.get())) return true;  // a key
+  if (s.name.empty())
+    for (const auto& [known, value] : out.of_keys)
+      if (static_cast<const query*>(known)->shape == query_of(s).shape) {
+        const expr::bound same = value;
+        out.values[s.query.get()] = same;
+        return true;
+      }
   auto inner = subquery(s, in, c);
   if (!inner) return false;
-  if (!s.name.empty() && s.name != "EXISTS")
-    return report(errc::unsupported,
-                  s.name +
-                      " (SELECT ...) beside aggregates is not supported; put the groups into "
-                      "a subquery of FROM and ask in its WHERE",
-                  s.location);
+  if (!s.name.empty() && s.name != "EXISTS") return attach_in_later(s, std::move(*inner), in, out);
   if (inner->correlated.empty()) {
     // The same for all groups: joined to them.
     if (s.name.empty() && !check_value(s, *inner)) return false;
@@ -160,11 +163,34 @@ bool query_binder::attach_grouped(const syntax& s, rows& in, const context& c,
   return true;
 }
 
+bool query_binder::attach_in_later(const syntax& s, rows inner, const rows& in,
+                                   clause_subqueries& out) {
+  if (!inner.correlated.empty() || has_subquery(s.args[0]) || has_window(s.args[0]))
+    return report(errc::unsupported,
+                  s.name +
+                      " (SELECT ...) beside aggregates is not supported where it reads the query "
+                      "around it, or with a subquery or window function on its left; put the "
+                      "groups into a subquery of FROM and ask in its WHERE",
+                  s.location);
+  if (!is_value_in(s, inner)) return false;
+  inner.when_empty.clear();  // its relation has the row
+  select_scope names(in, types_of(in.from), *out.calls);
+  names.know(out.values);
+  names.know(out.groupings);
+  auto left = expr::binder(script_.text(), names).bind(*parts_of_left(s)[0]);
+  if (!left) return report(left.err(), s.args[0].location);
+  const auto at = clause_subqueries::first_later + static_cast<uint32_t>(out.later.size());
+  out.values[s.query.get()] = {make_column(type_id::boolean, at), false, false};
+  out.later.push_back({&s, std::move(inner), std::move(*left)});
+  return true;
+}
+
 bool query_binder::attach_later(const clause_subqueries& all, rows& groups, const context& c,
                                 subquery_values& values) {
   for (const auto& l : all.later) {
-    const bool ok = l.of->name.empty() ? attach_value(*l.of, l.inner, groups, c, values)
-                                       : attach_exists(*l.of, l.inner, groups, c, values);
+    const bool ok = l.left               ? attach_in(*l.of, l.inner, groups, c, values, &*l.left)
+                    : l.of->name.empty() ? attach_value(*l.of, l.inner, groups, c, values)
+                                         : attach_exists(*l.of, l.inner, groups, c, values);
     if (!ok) return false;
   }
   return true;
@@ -194,23 +220,22 @@ bool query_binder::attach_value(const syntax& s, rows inner, rows& in, const con
 
 expr::node_ptr query_binder::attach_single(const syntax& s, rows inner, rows& in, const context& c,
                                            const subquery_values& values) {
-  if (s.name != "EXISTS" && inner.columns.size() != 1)
-    return report(errc::type_mismatch, "subquery has too many columns", s.location), nullptr;
-  const bool zoned = !inner.columns.empty() && inner.columns[0].zoned;
+  if (s.name != "EXISTS" && !same_width(s, inner)) return nullptr;
+  const auto columns = inner.columns;
   auto one = values_of(std::move(inner), in, c, s.location);
   if (!one) return nullptr;
   if (s.name == "EXISTS")
     return one->kept ? make_call("is true", type_id::boolean, {one->kept}) : make_truth(true);
   select_scope names(in, types_of(in.from), "here");
   names.know(values);
-  auto x = expr::binder(script_.text(), names).bind(s.args[0]);
-  if (!x) return report(x.err(), s.args[0].location), nullptr;
-  two_values two(std::move(*x), {one->columns.front(), false, zoned});
-  const std::string op = s.text.empty() ? "=" : s.text;
-  auto test = expr::binder(script_.text(), two).bind(two_values::of(k::op, op, s.location));
-  if (!test) return report(test.err(), s.location), nullptr;
-  if (!one->kept) return test->n;
-  return make_call("case", type_id::boolean, {one->kept, test->n, make_truth(s.name == "ALL")});
+  const auto left = left_of(s, names);
+  if (!left) return nullptr;
+  std::vector<expr::bound> right;
+  for (size_t i = 0; i < columns.size(); ++i)
+    right.push_back({one->columns[i], false, columns[i].zoned});
+  auto test = compared(s, *left, right, s.text.empty() ? "=" : s.text);
+  if (!test || !one->kept) return test;
+  return make_call("case", type_id::boolean, {one->kept, test, make_truth(s.name == "ALL")});
 }
 
 /// Joins a subquery of one row to `in`; its columns, over what `in` is then.
@@ -259,26 +284,36 @@ bool query_binder::attach_exists(const syntax& s, rows inner, rows& in, const co
   return true;
 }
 
-/// x IN (...) as a value: true, false or, where NULL hides the answer, NULL.
-bool query_binder::attach_in(const syntax& s, rows inner, rows& in, const context& c,
-                             subquery_values& values) {
+bool query_binder::is_value_in(const syntax& s, const rows& inner) {
   const std::string op = s.text.empty() ? "=" : s.text;
-  const bool negated = s.name == "ALL" && op == "<>";
-  if (!negated && (s.name == "ALL" || op != "="))
+  if (op != (s.name == "ALL" ? "<>" : "="))
     return report(errc::unsupported,
                   op + ' ' + s.name +
                       " (SELECT ...) inside a larger expression is not supported; "
                       "it may stand in WHERE, between ANDs",
                   s.location);
-  if (inner.columns.size() != 1)
-    return report(errc::type_mismatch, "subquery has too many columns", s.location);
+  if (!same_width(s, inner)) return false;
+  return inner.columns.size() == 1 ||
+         report(errc::unsupported,
+                "a row left of " + s.name +
+                    " (SELECT ...) inside a larger expression is not supported; "
+                    "it may stand in WHERE, between ANDs",
+                s.location);
+}
+
+/// x IN (...) as a value: true, false or, where NULL hides the answer, NULL.
+bool query_binder::attach_in(const syntax& s, rows inner, rows& in, const context& c,
+                             subquery_values& values, const expr::bound* left) {
+  const bool negated = s.name == "ALL";
+  if (!is_value_in(s, inner)) return false;
   const auto zoned = inner.columns[0].zoned;
   auto counts = counted(inner, c);
   auto once = marked(inner, {inner.columns[0].index}, true, c);
   if (!counts || !once) return false;
   select_scope names(in, types_of(in.from), "here");
   names.know(values);
-  auto x = expr::binder(script_.text(), names).bind(s.args[0]);
+  auto x = left ? result<expr::bound>(*left)
+                : expr::binder(script_.text(), names).bind(*parts_of_left(s)[0]);
   if (!x) return report(x.err(), s.args[0].location);
   auto lefts = static_cast<uint32_t>(types_of(in.from).size());
   two_values two(*x, {make_column(types_of(once->from).fields[0].type, lefts), false, zoned});

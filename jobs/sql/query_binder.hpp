@@ -65,8 +65,14 @@ struct clause_subqueries {
   struct later {
     const syntax* of;
     rows inner;
+    std::optional<expr::bound> left = {};  // of IN: over the input and the aggregate calls
   };
   subquery_values values;
+  std::vector<aggregate_call>* calls = nullptr;
+  /// Whether GROUP BY only names what is the same for all rows of an outer row.
+  bool by_outer = false;
+  std::vector<uint32_t> outer;  // columns of the input that the query is joined to others by
+  subquery_values of_keys;      // of GROUP BY: columns of the input
   std::vector<later> later;
   std::vector<uint32_t> keys;  // columns of the input that are the same for a whole group
   struct outer_column {
@@ -166,6 +172,13 @@ class query_binder {
   /// for each outer row; nothing: it is no such query, see subquery().
   std::optional<rows> paired(const syntax& subquery, const rows& outer, rows& from, const context&,
                              std::vector<expr::node_ptr>& conditions, bool& ok);
+  /// What stands left of IN, ANY and ALL, part by part.
+  std::optional<std::vector<expr::bound>> left_of(const syntax& subquery, select_scope&);
+  /// Whether IN, ANY or ALL can be a value inside a larger expression; reports what cannot.
+  bool is_value_in(const syntax& subquery, const rows& inner);
+  bool same_width(const syntax& subquery, const rows& inner);
+  expr::node_ptr compared(const syntax& subquery, const std::vector<expr::bound>& left,
+                          const std::vector<expr::bound>& right, const std::string& op);
   std::optional<rows> not_in(rows, const syntax& subquery, rows inner, const context&);
   /// Joins what the subqueries of an expression give to `in`.
   bool attach(const syntax&, rows& in, const context&, subquery_values&);
@@ -174,7 +187,11 @@ class query_binder {
   bool attach_later(const clause_subqueries&, rows& groups, const context&, subquery_values&);
   bool attach_value(const syntax&, rows inner, rows& in, const context&, subquery_values&);
   bool attach_exists(const syntax&, rows inner, rows& in, const context&, subquery_values&);
-  bool attach_in(const syntax&, rows inner, rows& in, const context&, subquery_values&);
+  /// `left`, where it is known already.
+  bool attach_in(const syntax&, rows inner, rows& in, const context&, subquery_values&,
+                 const expr::bound* left = nullptr);
+  /// IN beside aggregates: asked of the groups.
+  bool attach_in_later(const syntax&, rows inner, const rows& in, clause_subqueries&);
   bool check_value(const syntax&, const rows& inner);
   /// The one row that a subquery has for each outer row. `kept`, if any, says where it is there.
   struct one_row {
@@ -207,6 +224,7 @@ class query_binder {
   std::optional<rows> distinct(const query&, const context&, rows, const ordering&, bool grouped);
   std::optional<rows> without_hidden(rows, planner::step_options);
   bool check_grouping_sets(const query&, const clause_subqueries&, bool correlated);
+  bool check_total(const std::vector<bound_target>&, const clause_subqueries&);
   std::optional<rows> filter(rows, const syntax& condition, planner::step_options,
                              const std::string& clause, const subquery_values&);
   bool bind_targets(const query&, const rows&, std::vector<aggregate_call>&, window_calls&,
@@ -228,8 +246,11 @@ class query_binder {
       uint32_t number_column, uint32_t location);
   /// `places`: which key each item of GROUP BY is.
   bool bind_keys(const query&, const rows&, const std::vector<bound_target>&,
-                 std::vector<planner::named_expr>&, std::vector<uint32_t>& places);
+                 const subquery_values&, std::vector<planner::named_expr>&,
+                 std::vector<uint32_t>& places);
   result<expr::bound> key_of(const syntax&, select_scope&, const std::vector<bound_target>&);
+  /// Reports a column that is neither a key nor in an aggregate.
+  bool ungrouped(const rows& in, const expr::node& column);
   bool bind_having(const query&, const rows&, std::vector<aggregate_call>&, clause_subqueries&,
                    expr::bound&);
 

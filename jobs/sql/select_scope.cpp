@@ -161,11 +161,15 @@ result<bound> select_scope::subquery(const syntax& s, binder& b) {
   if (subqueries_)
     if (auto known = subqueries_->find(s.query.get()); known != subqueries_->end())
       return known->second;
-  return b.fail(errc::unsupported,
-                (s.name.empty() ? std::string("a subquery as a value") : s.name + " (SELECT ...)") +
-                    " is not supported in this clause; it may stand in WHERE, HAVING and the "
-                    "select list",
-                s.location);
+  return b.fail(
+      errc::unsupported,
+      (s.name.empty() ? std::string("a subquery as a value") : s.name + " (SELECT ...)") +
+          (clause_ == "JOIN/ON"
+               ? " is not supported in ON of an outer join, or of a join below one; ask in "
+                 "a subquery of FROM and join that"
+               : " is not supported in this clause; it may stand in WHERE, HAVING and the "
+                 "select list"),
+      s.location);
 }
 
 }  // namespace weir::sql

@@ -32,6 +32,14 @@ bool has_groups(const query& q) {
                      [](const target& t) { return !t.star && first_aggregate(t.value); });
 }
 
+std::vector<const syntax*> parts_of_left(const syntax& s) {
+  const auto& left = s.args[0];
+  if (left.kind != k::special || left.name != "row") return {&left};
+  std::vector<const syntax*> out;
+  for (const auto& a : left.args) out.push_back(&a);
+  return out;
+}
+
 void split(const syntax& s, std::vector<const syntax*>& out) {
   if (s.kind == k::special && s.name == "and")
     for (const auto& a : s.args) split(a, out);
@@ -139,11 +147,12 @@ void move_from(from_item& f, const std::set<std::string>& titles, std::vector<sy
   // Below an outer join WHERE asks of other rows than the condition does.
   if (f.how == join_kind::inner || f.how == join_kind::left) move_from(f.sides[0], titles, moved);
   if (f.how == join_kind::inner || f.how == join_kind::right) move_from(f.sides[1], titles, moved);
-  if (f.how != join_kind::inner || !f.on || !reads_beyond(*f.on, titles)) return;
+  auto moves = [&titles](const syntax& s) { return has_subquery(s) || reads_beyond(s, titles); };
+  if (f.how != join_kind::inner || !f.on || !moves(*f.on)) return;
   std::vector<const syntax*> parts;
   split(*f.on, parts);
   std::vector<syntax> staying;
-  for (const auto* p : parts) (reads_beyond(*p, titles) ? moved : staying).push_back(*p);
+  for (const auto* p : parts) (moves(*p) ? moved : staying).push_back(*p);
   const auto location = f.on->location;
   f.on.reset();
   if (!staying.empty()) f.on = all_of(std::move(staying), location);

@@ -16,6 +16,8 @@ const query& query_of(const syntax& subquery);
 const syntax* first_aggregate(const syntax&);
 /// Whether the query is one over groups.
 bool has_groups(const query&);
+/// What stands left of IN, ANY and ALL: the parts of a row, or the one value.
+std::vector<const syntax*> parts_of_left(const syntax& subquery);
 /// The parts that AND puts together.
 void split(const syntax&, std::vector<const syntax*>& out);
 bool has_subquery(const syntax&);
@@ -26,8 +28,8 @@ void collect(const syntax&, std::vector<const syntax*>& out);
 void collect(const query&, std::vector<const syntax*>& out);
 /// Names of tables that FROM gives.
 void collect_titles(const from_item&, std::set<std::string>& out);
-/// Inner joins' conditions that read something that FROM does not give, by its table's name, go to
-/// WHERE: there what they read is of the query outside.
+/// Inner joins' conditions that read something that FROM does not give, by its table's name, or
+/// have subqueries, go to WHERE: there what they read is of the query outside.
 void move_outer_conditions(query&);
 /// Columns of the query outside that FROM itself reads, by their tables' names: in its subqueries
 /// and in what joins ask. Each once.

@@ -187,6 +187,15 @@ result<syntax> syntax_reader::a_expr(json_node body, syntax s, int depth) {
     }
   }
   s.kind = syntax_kind::special;
+  const auto is_row = [](const syntax& a) {
+    return a.kind == syntax_kind::special && a.name == "row" && a.args.size() > 1;
+  };
+  if (s.args.size() == 2 && is_row(s.args[0]) && s.args[1].kind == syntax_kind::subquery)
+    return error_at(
+        errc::unsupported,
+        "a row compared with a subquery is not supported; write (a, b) IN (SELECT ...), "
+        "or compare the columns",
+        sql_, s.location);
   if (kind == "AEXPR_OP" || kind == "AEXPR_LIKE" || kind == "AEXPR_ILIKE" ||
       kind == "AEXPR_SIMILAR") {
     s.kind = syntax_kind::op;

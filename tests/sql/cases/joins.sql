@@ -315,9 +315,6 @@ job.sql:4:25: error: operator does not exist: integer = text; a cast may help
 job.sql:5:1: error: a second SELECT without INSERT: a job has one standard output; write UNION ALL, or INSERT INTO a table
    5 | SELECT count(*) FROM t HAVING max(k) IN (SELECT k FROM o);
      | ^
-job.sql:5:38: error: IN (SELECT ...) beside aggregates is not supported; put the groups into a subquery of FROM and ask in its WHERE
-   5 | SELECT count(*) FROM t HAVING max(k) IN (SELECT k FROM o);
-     |                                      ^
 job.sql:6:1: error: a second SELECT without INSERT: a job has one standard output; write UNION ALL, or INSERT INTO a table
    6 | SELECT k FROM t WHERE v = 1 OR v > ANY (SELECT n FROM o);
      | ^
