@@ -208,6 +208,21 @@ result<uint32_t> code_builder::emit_coalesce(const node_ptr& n, int slot, int de
   return emit_case(choice, slot, depth);
 }
 
+// a[i], a[i:j]: the subscripts of a NULL array are not computed, as in PostgreSQL.
+result<uint32_t> code_builder::emit_subscript(const node_ptr& n, int slot, int depth) {
+  WEIR_ASSIGN(uint32_t array, emit_any(n->args[0], slot, depth + 1));
+  WEIR_ASSIGN(
+      uint32_t none,
+      emit_any(make_call("is null", type_id::boolean, {n->args[0]}, n->location), slot, depth + 1));
+  const int known = new_slot(slot, as_vector(none), slot_mode::when_not_true);
+  std::vector<uint32_t> args{array};
+  for (size_t i = 1; i < n->args.size(); ++i) {
+    WEIR_ASSIGN(uint32_t index, emit_any(n->args[i], known, depth + 1));
+    args.push_back(index);
+  }
+  return emit_function(n, n->function, std::move(args), slot);
+}
+
 result<uint32_t> code_builder::emit_in(const node_ptr& n, int slot, int depth) {
   bool literals = true;
   for (size_t i = 1; i < n->args.size(); ++i)
@@ -269,6 +284,10 @@ result<uint32_t> code_builder::emit_call(const node_ptr& n, int slot, int depth)
   if (n->function == "coalesce") return emit_coalesce(n, slot, depth);
   if (n->function == "in") return emit_in(n, slot, depth);
   if (n->function == "is distinct") return emit_distinct(n, slot, depth);
+  if ((n->function == "[]" || n->function == "[:]") &&
+      std::any_of(n->args.begin() + 1, n->args.end(),
+                  [this](const node_ptr& a) { return needs_slot(a); }))
+    return emit_subscript(n, slot, depth);
   std::vector<uint32_t> args;
   if (n->function == "*" && n->type.id == type_id::decimal && n->args.size() == 2)
     for (size_t k : {0, 1}) {

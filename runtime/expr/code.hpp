@@ -44,6 +44,7 @@ class code_builder {
   result<uint32_t> emit_logic(const node_ptr&, int slot, int depth);
   result<uint32_t> emit_case(const node_ptr&, int slot, int depth);
   result<uint32_t> emit_coalesce(const node_ptr&, int slot, int depth);
+  result<uint32_t> emit_subscript(const node_ptr&, int slot, int depth);
   result<uint32_t> emit_in(const node_ptr&, int slot, int depth);
   result<uint32_t> emit_distinct(const node_ptr&, int slot, int depth);
   result<uint32_t> emit_function(const node_ptr&, std::string_view name, std::vector<uint32_t> args,

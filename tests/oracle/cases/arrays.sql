@@ -1,6 +1,8 @@
 -- Arrays as values, keys and orders; unnest in every form of FROM; array_agg and string_agg in an order.
 CREATE TABLE t0 (i0 int, a0 int[], z0 text[]);
 CREATE TABLE t1 (a0 int[], s0 text);
+CREATE TABLE n (i int, a int[]);
+INSERT INTO n VALUES (0, NULL), (1, '{5,6}'), (2, '{7}');
 INSERT INTO t0 VALUES (1, '{1,2}', '{a,b}'), (2, '{}', '{}'), (3, NULL, '{NULL,"c d"}'), (4, '{1,2}', NULL), (5, '{NULL,1}', '{"",a}'), (6, '{3}', '{b}');
 INSERT INTO t1 VALUES ('{1,2}', 'x'), ('{1,2}', 'y'), ('{}', 'z'), (NULL, 'n'), ('{NULL,1}', 'w'), ('{4}', NULL);
 SELECT i0 AS c0, a0 AS c1, z0 AS c2, a0 || i0 AS c3, z0[1] AS c4, a0[2:] AS c5, cardinality(z0) AS c6 FROM t0;
@@ -30,3 +32,7 @@ SELECT s0 AS c0, array_agg(t0.i0 ORDER BY t0.i0) AS c1 FROM t1 LEFT JOIN t0 ON t
 SELECT i0 AS c0, x.l AS c1 FROM t0 CROSS JOIN LATERAL (SELECT array_agg(s0 ORDER BY s0) AS l FROM t1 WHERE t1.a0 = t0.a0) AS x;
 SELECT e AS c0, n AS c1 FROM (SELECT array_agg(a0[1] ORDER BY i0) AS l FROM t0) AS x, unnest(x.l) WITH ORDINALITY AS u (e, n);
 SELECT i0 AS c0 FROM t0 WHERE (i0, a0) IN ((1, '{1,2}'::int[]), (2, NULL)) OR a0 @> '{3}' OR z0 && ARRAY['c d'];
+SELECT i AS c0, a[1 / i] AS c1 FROM n;
+SELECT i AS c0, a[1 / i:2] AS c1 FROM n;
+SELECT i AS c0, a[1:2 / i] AS c1 FROM n WHERE a[2 / i] > 5 OR i = 0;
+SELECT i AS c0, a[CASE WHEN i = 0 THEN 1 / i ELSE 2 END] AS c1 FROM n;
