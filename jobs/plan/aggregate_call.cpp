@@ -133,8 +133,10 @@ result<aggregate_call> bind_aggregate(const expr::syntax& s, expr::binder& b) {
     c.function = aggregate_function::count_distinct;
   else if (s.distinct && !gathers && !ignores_duplicates(c.function))
     return b.fail(errc::unsupported,
-                  "DISTINCT is supported in count, min, max, bool_and, bool_or, array_agg and "
-                  "string_agg",
+                  s.name +
+                      "(DISTINCT ...) is not supported; DISTINCT is in count, min, max, bool_and, "
+                      "bool_or, array_agg and string_agg; aggregate the rows of a subquery of FROM "
+                      "that is SELECT DISTINCT",
                   s.location);
   WEIR_ASSIGN(auto argument, b.bind(s.args[0]));
   c.argument = b.settle(std::move(argument)).n;

@@ -166,6 +166,23 @@ relation plan_builder::add(logical_node n) {
   return {static_cast<uint32_t>(nodes_.size() - 1), 0};
 }
 
+status check_time_options(const table_def& t) {
+  for (const std::string name : {"watermark_delay", "allowed_lateness", "idle_timeout"}) {
+    const auto o = t.options.find(name);
+    if (o == t.options.end()) continue;
+    auto us = duration_us(o->second, "option " + name);
+    if (!us) return std::move(us).err();
+    if (*us < 0)
+      return {errc::invalid_argument, "option " + name + " '" + o->second + "' is no time to wait"};
+    if (name != "idle_timeout" && !t.options.contains("event_time"))
+      return {
+          errc::invalid_argument,
+          "option " + name + " of table \"" + t.name +
+              "\" needs the option event_time, too: the timestamp that says when a row happened"};
+  }
+  return {};
+}
+
 result<relation> plan_builder::source(const table_def& t) {
   for (uint32_t i = 0; i < nodes_.size(); ++i)
     if (nodes_[i].what == kind::scan && nodes_[i].table.name == t.name) return relation{i, 0};
@@ -188,6 +205,7 @@ result<relation> plan_builder::source(const table_def& t) {
   if (physical.fields.empty())
     return {errc::invalid_argument, "table \"" + t.name + "\" has only generated columns"};
   WEIR_TRY(check_source_table(connector->second, t.name, physical, n.table.options));
+  WEIR_TRY(check_time_options(t));
   if (auto cache = t.options.find("cache"); cache != t.options.end()) {
     WEIR_ASSIGN(auto us, duration_us(cache->second, "cache"));
     if (us <= 0)

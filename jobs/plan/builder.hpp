@@ -223,7 +223,8 @@ class plan_builder {
   result<relation> side_output(relation, std::string_view name) const;
 
   /// The plan, validated. Sources that nothing uses are left out.
-  result<physical_plan> build() const;
+  /// `failed`: the id of the step that the error is about, if it is about one.
+  result<physical_plan> build(std::string* failed = nullptr) const;
 
  private:
   relation add(logical_node);
@@ -249,8 +250,12 @@ class plan_builder {
   std::vector<logical_node> nodes_;
 };
 
+/// The options of a table that is read which say how its event time goes on.
+status check_time_options(const table_def&);
+
 /// Logical graph to physical plan; build() calls it.
-result<physical_plan> expand(const plan_settings&, const std::vector<logical_node>&);
+result<physical_plan> expand(const plan_settings&, const std::vector<logical_node>&,
+                             std::string* failed = nullptr);
 
 /// "\"odd name\"": a column name as SQL text.
 std::string quote_name(std::string_view);

@@ -10,7 +10,7 @@ namespace weir::planner {
 
 using kind = logical_node::kind;
 
-result<physical_plan> expander::run() {
+result<physical_plan> expander::run(std::string* failed) {
   rewrite(nodes_);
   auto needed = find_needs(nodes_);
   live_ = std::move(needed.live);
@@ -24,7 +24,11 @@ result<physical_plan> expander::run() {
   std::vector<int64_t> ttls;  // by operator
   const auto looked_up = only_looked_up(nodes_);
   for (uint32_t i = 0; i < nodes_.size(); ++i) {
-    if (live_[i] && !looked_up[i]) WEIR_TRY(emit(i));
+    if (live_[i] && !looked_up[i])
+      if (auto done = emit(i); !done) {
+        if (failed) *failed = nodes_[i].step.id;
+        return std::move(done).err();
+      }
     ttls.resize(plan_.operators.size(), nodes_[i].state_ttl_us);
   }
   apply_state_ttls(plan_, ttls);
@@ -379,8 +383,9 @@ status expander::emit_sink(uint32_t i) {
   return {};
 }
 
-result<physical_plan> expand(const plan_settings& s, const std::vector<logical_node>& nodes) {
-  return expander(s, nodes).run();
+result<physical_plan> expand(const plan_settings& s, const std::vector<logical_node>& nodes,
+                             std::string* failed) {
+  return expander(s, nodes).run(failed);
 }
 
 }  // namespace weir::planner

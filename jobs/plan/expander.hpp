@@ -31,7 +31,7 @@ class expander {
   expander(const plan_settings& s, std::vector<logical_node> nodes)
       : settings_(s), nodes_(std::move(nodes)) {}
 
-  result<physical_plan> run();
+  result<physical_plan> run(std::string* failed);
 
  private:
   schema_ptr logical_type(relation r) const { return output_of(nodes_, r); }

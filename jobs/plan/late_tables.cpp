@@ -91,8 +91,9 @@ status plan_builder::add_late_tables(
     if (nodes_[i].what == kind::scan && nodes_[i].table.options.count("late_table") && !windowed[i])
       return {errc::invalid_argument,
               "late_table of \"" + nodes_[i].table.name +
-                  "\": no aggregate over windows of the table's rows is there, so that none of "
-                  "them can be late"};
+                  "\": late rows are those that an aggregate over windows of the table's rows "
+                  "leaves out, and there is none (joins count what comes too late for them, but "
+                  "do not give it away)"};
   for (const auto& [name, from] : late) {
     WEIR_ASSIGN(auto to, find(name));
     auto rows = from[0];

@@ -164,11 +164,11 @@ status plan_builder::sink_by_position(relation r, const table_def& t, step_optio
   return add_sink(r, t, std::move(o), std::move(values), std::move(want));
 }
 
-result<physical_plan> plan_builder::build() const {
+result<physical_plan> plan_builder::build(std::string* failed) const {
   if (std::none_of(nodes_.begin(), nodes_.end(),
                    [](const logical_node& n) { return n.what == logical_node::kind::sink; }))
     return error(errc::invalid_argument, "the job has no sink");
-  return expand(settings_, nodes_);
+  return expand(settings_, nodes_, failed);
 }
 
 }  // namespace weir::planner

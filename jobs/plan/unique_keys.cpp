@@ -212,13 +212,46 @@ class asker {
       return a;
     };
     const bool left = unique(n.inputs[0], of_left), right = unique(n.inputs[1], of_right);
-    if (left && right) return true;
+    // Of a full join a row of the left side without a partner may look like one of the right side,
+    // all NULL, unless one of them cannot have NULL there.
+    if (left && right)
+      return k != join_kind::full || has_value(n.inputs[0], of_left) ||
+             has_value(n.inputs[1], of_right);
     // A row of one side is told, and its partners by what they have in common with it besides.
     if (left && (k == join_kind::inner || k == join_kind::left))
       return unique(n.inputs[1], with(of_right, right_keys));
     if (right && (k == join_kind::inner || k == join_kind::right))
       return unique(n.inputs[0], with(of_left, left_keys));
     return false;
+  }
+
+  /// Whether one of the columns is never NULL.
+  bool has_value(relation r, const columns& by) const {
+    const auto& n = nodes_[r.node];
+    if (r.port != 0) return false;
+    switch (n.what) {
+      case kind::scan:
+        return std::any_of(n.table.primary_key.begin(), n.table.primary_key.end(),
+                           [&](const std::string& k) {
+                             const auto c = n.output->find(k);
+                             return c && by.count(*c);
+                           });
+      case kind::filter:
+      case kind::settle:
+      case kind::distinct:
+        return has_value(n.inputs[0], by);
+      case kind::project:
+        return has_value(n.inputs[0], below_project(n, by));
+      case kind::aggregate: {
+        columns below;
+        for (auto c : by)
+          if (c < n.columns.size())
+            if (const auto from = one_to_one(n.columns[c].value)) below.insert(*from);
+        return has_value(n.inputs[0], below);
+      }
+      default:
+        return false;
+    }
   }
 
   const std::vector<logical_node>& nodes_;

@@ -64,7 +64,10 @@ std::optional<jobs::job> loader::load() {
   run_statements();
   add_sinks();
   if (!script_.failed()) add_late_tables();
-  if (whole_) script_.check_unused_settings();
+  if (whole_) {
+    check_unread();
+    script_.check_unused_settings();
+  }
   if (script_.failed()) return {};
   jobs::job made;
   made.explained = std::move(explained_);
@@ -75,14 +78,37 @@ std::optional<jobs::job> loader::load() {
     return {};
   }
   if (whole_) warn_unused();
-  auto plan = builder_->build();
+  std::string failed_step;
+  auto plan = builder_->build(&failed_step);
   if (!plan) {
-    script_.fail_whole(plan.err().message);
+    fail_step(failed_step, plan.err());
     return {};
   }
   made.plan = std::move(*plan);
   if (whole_) warn_growth(made.plan);
   return made;
+}
+
+/// An error of the plan, at the clause that its step comes from.
+void loader::fail_step(const std::string& id, const error& e) {
+  auto message = e.message;
+  const auto named = '"' + id + '"';
+  std::optional<uint32_t> location;
+  for (const auto* places : {&queries_->locations, &queries_->change_locations})
+    for (const auto& [node, at] : *places)
+      if (builder_->node({node}).step.id == id) location = at;
+  for (const auto& [text, d] : queries_->definitions)
+    if (id == "source/" + text)
+      for (const auto& o : d.options)
+        if (message.find(o.called.text) != std::string::npos) location = o.called.location;
+  if (!location) {
+    script_.fail_whole(message);
+    return;
+  }
+  // Ids are not what the script calls its parts.
+  if (const auto at = message.find(named); at != std::string::npos)
+    message.replace(at, named.size(), "this step");
+  fail(e.code, message, *location);
 }
 
 void loader::read() {
@@ -348,6 +374,23 @@ void loader::run(const select_statement& s, uint32_t location) {
       out.columns.push_back({unique_name(all[i].name, taken), all[i].type});
   }
   written_.push_back({std::move(out), {r->from}, location});
+}
+
+/// Nobody asks a table that is neither read nor written what its options are.
+void loader::check_unread() {
+  for (const auto& [text, d] : queries_->definitions) {
+    if (!d.is_table || d.used || d.broken) continue;
+    const auto& connector = d.table.options.at("connector");
+    auto source = check_options(connector, d.table.options, false);
+    if (source) source = planner::check_time_options(d.table);
+    if (source || check_options(connector, d.table.options, true)) continue;
+    const auto& m = source.err().message;
+    auto location = blamed(d, m, d.called.location);
+    if (location == d.called.location)
+      for (const auto& o : d.options)
+        if (o.called.text == "connector") location = o.called.location;
+    fail(source.err().code, m, location);
+  }
 }
 
 void loader::warn_unused() {

@@ -77,6 +77,8 @@ class loader {
   /// Refuses rows that change where the sink only appends, at the clause that makes them change.
   bool takes(const rows&, const planner::table_def&, uint32_t location);
   void warn_unused();
+  void fail_step(const std::string& id, const error&);
+  void check_unread();
   bool fail(errc code, const std::string& what, uint32_t location) {
     script_.report(expr::error_at(code, what, script_.text(), location), location);
     return false;

@@ -15,7 +15,7 @@ struct refused_key {
   std::string_view key, what, hint;
 };
 constexpr refused_key refused_keys[] = {
-    {"lockingClause", "FOR UPDATE", "rows of a stream cannot be locked"},
+    {"lockingClause", "FOR UPDATE (SHARE, ...)", "rows of a stream cannot be locked"},
     {"intoClause", "SELECT INTO", "write INSERT INTO ... SELECT or CREATE TABLE ... AS"},
     {"groupDistinct", "GROUP BY DISTINCT", ""},
     {"onConflictClause", "ON CONFLICT", ""},
@@ -40,6 +40,17 @@ constexpr refused_key refused_keys[] = {
     {"schemaname", "a schema's name", "tables of a script have plain names"},
     {"catalogname", "a database's name", "tables of a script have plain names"},
     {"skipData", "WITH NO DATA", ""},
+    {"including", "INCLUDE", ""},
+    {"is_no_inherit", "NO INHERIT", ""},
+    {"skip_validation", "NOT VALID", "every row is asked"},
+    {"deferrable", "DEFERRABLE", ""},
+    {"initdeferred", "INITIALLY DEFERRED", ""},
+    {"options", "WITH (...) here", ""},
+    {"indexname", "USING INDEX", ""},
+    {"indexspace", "USING INDEX TABLESPACE", ""},
+    {"compression", "COMPRESSION", ""},
+    {"storage_name", "STORAGE", ""},
+    {"fdwoptions", "OPTIONS", ""},
 };
 /// Keys that say nothing, or what their node's kind says already.
 constexpr std::string_view harmless[] = {"location",        "limitOption", "op",       "inh",
@@ -110,6 +121,65 @@ uint32_t reader::place_of(json node) const {
   return best == UINT32_MAX ? start_ : best;
 }
 
+uint32_t reader::last_of(json node) const {
+  uint32_t best = start_;
+  auto walk = [this, &best](auto&& self, json n, int depth) -> void {
+    if (depth > expr::nesting_max) return;
+    simdjson::dom::object o;
+    simdjson::dom::array a;
+    if (!n.get(o)) {
+      int64_t v = -1;
+      if (!o["location"].get(v) && v >= 0) best = std::max(best, location_of(n));
+      for (auto field : o) self(self, field.value, depth + 1);
+    } else if (!n.get(a)) {
+      for (json item : a) self(self, item, depth + 1);
+    }
+  };
+  walk(walk, node, 0);
+  return best;
+}
+
+uint32_t reader::words_at(uint32_t from, std::initializer_list<std::string_view> words,
+                          uint32_t otherwise) const {
+  const auto text = sql();
+  const auto is_letter = [](char c) { return isalnum(static_cast<unsigned char>(c)) || c == '_'; };
+  size_t found = 0;  // words so far
+  size_t begin = 0;
+  for (size_t i = from; i < text.size();) {
+    const char c = text[i];
+    if (isspace(static_cast<unsigned char>(c))) {
+      ++i;
+    } else if (text.substr(i, 2) == "--") {
+      i = std::min(text.find('\n', i), text.size());
+    } else if (text.substr(i, 2) == "/*") {
+      i = std::min(text.find("*/", i + 2), text.size() - 2) + 2;
+    } else if (c == '\'' || c == '"') {
+      i = std::min(text.find(c, i + 1), text.size() - 1) + 1;
+      found = 0;
+    } else if (!is_letter(c)) {
+      ++i;
+      found = 0;
+    } else {
+      size_t end = i;
+      while (end < text.size() && is_letter(text[end])) ++end;
+      const auto is = [&](std::string_view w) {
+        return std::equal(w.begin(), w.end(), text.begin() + static_cast<ptrdiff_t>(i),
+                          text.begin() + static_cast<ptrdiff_t>(end), [](char a, char b) {
+                            return tolower(static_cast<unsigned char>(a)) ==
+                                   tolower(static_cast<unsigned char>(b));
+                          });
+      };
+      if (!is(words.begin()[found])) found = 0;
+      if (is(words.begin()[found])) {
+        if (found == 0) begin = i;
+        if (++found == words.size()) return static_cast<uint32_t>(begin);
+      }
+      i = end;
+    }
+  }
+  return otherwise;
+}
+
 status reader::only(json body, std::initializer_list<std::string_view> known) const {
   simdjson::dom::object fields;
   if (body.get(fields)) return {};
@@ -117,7 +187,14 @@ status reader::only(json body, std::initializer_list<std::string_view> known) co
     auto is = [&field](std::string_view k) { return k == field.key; };
     if (std::any_of(known.begin(), known.end(), is)) continue;
     if (std::any_of(std::begin(harmless), std::end(harmless), is)) continue;
-    const auto at = std::max(place_of(field.value), place_of(body));
+    auto at = std::max(place_of(field.value), place_of(body));
+    if (field.key == "lockingClause")
+      for (auto how : {"UPDATE", "NO", "SHARE", "KEY"})
+        if (const auto found = words_at(start_, {"FOR", how}, UINT32_MAX); found != UINT32_MAX) {
+          at = found;
+          break;
+        }
+    if (field.key == "groupDistinct") at = words_at(start_, {"GROUP", "BY", "DISTINCT"}, at);
     for (const auto& r : refused_keys)
       if (is(r.key)) return refuse(r.what, at, r.hint);
     return refuse(field.key, at);
@@ -257,6 +334,10 @@ result<std::vector<option>> reader::options(json_list list) {
 status reader::constraint(json body, create_table& t, column_clause* c) {
   const auto kind = text_at(body, "contype");
   const auto at = location_of(body);
+  if (kind != "CONSTR_UNIQUE" && kind != "CONSTR_FOREIGN" && kind != "CONSTR_IDENTITY" &&
+      kind != "CONSTR_EXCLUSION")
+    WEIR_TRY(only(body, {"contype", "conname", "raw_expr", "keys", "initially_valid",
+                         "generated_when", "generated_kind"}));
   if (kind == "CONSTR_NULL") return {};
   constraint_clause must;
   must.called = text_at(body, "conname");
@@ -294,6 +375,10 @@ status reader::constraint(json body, create_table& t, column_clause* c) {
       {"CONSTR_FOREIGN", "REFERENCES"},
       {"CONSTR_IDENTITY", "IDENTITY"},
       {"CONSTR_EXCLUSION", "EXCLUDE"},
+      {"CONSTR_ATTR_DEFERRABLE", "DEFERRABLE"},
+      {"CONSTR_ATTR_NOT_DEFERRABLE", "NOT DEFERRABLE"},
+      {"CONSTR_ATTR_DEFERRED", "INITIALLY DEFERRED"},
+      {"CONSTR_ATTR_IMMEDIATE", "INITIALLY IMMEDIATE"},
   };
   for (auto [key, text] : names)
     if (kind == key) return refuse(text, at);
@@ -303,8 +388,7 @@ status reader::constraint(json body, create_table& t, column_clause* c) {
 result<column_clause> reader::column(json body, create_table& t) {
   column_clause c;
   c.called = {std::string(text_at(body, "colname")), location_of(body)};
-  for (const auto& key : {"raw_default", "collClause"})
-    if (has_key(body, key)) WEIR_TRY(only(body, {}));
+  WEIR_TRY(only(body, {"colname", "typeName", "constraints", "is_local", "is_not_null"}));
   int32_t length = 0;
   WEIR_ASSIGN(c.type, type(body["typeName"], c.zoned, &length));
   if (length > 0) {
@@ -369,11 +453,16 @@ result<create_table> reader::create_as(json body) {
 }
 
 result<create_view> reader::view(json body) {
+  if (has_key(body, "options"))
+    return refuse("WITH (...) of a view", place_of(body["options"]), "options are those of tables");
   WEIR_TRY(only(body, {"view", "query", "aliases"}));
   create_view v;
   WEIR_ASSIGN(v.called, relation(body["view"]));
   if (text_at(body, "withCheckOption") != "NO_CHECK_OPTION")
-    return refuse("WITH CHECK OPTION", start_);
+    return refuse("WITH CHECK OPTION",
+                  words_at(start_, {"WITH", "CHECK", "OPTION"},
+                           words_at(start_, {"CHECK", "OPTION"}, start_)),
+                  "nothing is inserted into a view");
   if (has_key(body, "aliases")) v.columns = names_of(body["aliases"]);
   WEIR_ASSIGN(v.body, select(body["query"]["SelectStmt"], 0));
   return v;
@@ -383,7 +472,9 @@ result<insert> reader::read_insert(json body) {
   WEIR_TRY(only(body, {"relation", "cols", "selectStmt", "withClause"}));
   insert i;
   WEIR_ASSIGN(i.into, relation(body["relation"]));
-  if (text_at(body, "override") != "OVERRIDING_NOT_SET") return refuse("OVERRIDING", start_);
+  if (text_at(body, "override") != "OVERRIDING_NOT_SET")
+    return refuse("OVERRIDING", words_at(i.into.location, {"OVERRIDING"}, start_),
+                  "leave generated columns out of the list");
   simdjson::dom::array columns;
   if (!body["cols"].get(columns))
     for (json c : columns) {

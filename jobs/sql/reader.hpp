@@ -67,6 +67,12 @@ class reader final : public expr::syntax_reader {
   error refuse(std::string_view what, uint32_t location, std::string_view hint = "") const;
   /// The smallest location in a subtree; the statement's when it has none.
   uint32_t place_of(json) const;
+  /// Where these words stand one behind the other, from a byte on, outside of texts and comments;
+  /// for clauses whose place is not in the tree. `otherwise` when they do not.
+  uint32_t words_at(uint32_t from, std::initializer_list<std::string_view> words,
+                    uint32_t otherwise) const;
+  /// The largest location in a subtree.
+  uint32_t last_of(json) const;
 
   uint32_t start_;
   const made_types& types_;

@@ -315,6 +315,13 @@ result<from_item> reader::from(json node, int depth) {
 result<from_item> reader::join(json body, int depth) {
   if (depth > expr::nesting_max)
     return error_at(errc::unsupported, "FROM nests too deeply", sql(), place_of(body));
+  for (const auto* key : {"alias", "join_using_alias"})
+    if (has_key(body, key)) {
+      const auto called = text_at(body[key], "aliasname");
+      return refuse(*key == 'a' ? "an alias of a whole join" : "an alias of USING's columns",
+                    words_at(last_of(body), {called}, place_of(body)),
+                    "name the tables, or write a subquery: (SELECT ...) AS " + std::string(called));
+    }
   WEIR_TRY(
       only(body, {"jointype", "isNatural", "larg", "rarg", "usingClause", "quals", "rtindex"}));
   from_item f;

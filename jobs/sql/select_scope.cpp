@@ -52,6 +52,12 @@ result<bound> select_scope::column(const syntax& s, const binder& b) {
                   "missing FROM-clause entry for table \"" + s.qualifier + "\"" +
                       nearest_hint(s.qualifier, tables),
                   s.location);
+  if (s.qualifier.empty() && std::find(tables.begin(), tables.end(), s.name) != tables.end())
+    return b.fail(errc::unsupported,
+                  "a whole row of table \"" + s.name +
+                      "\" as a value is not supported; name its columns, as in ROW(" + s.name +
+                      ".a, ...), or count(*)",
+                  s.location);
   const auto shown = s.qualifier.empty() ? '"' + s.name + '"' : s.qualifier + '.' + s.name;
   return b.fail(errc::unknown_name,
                 "column " + shown + " does not exist" + nearest_hint(s.name, names), s.location);

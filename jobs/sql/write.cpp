@@ -137,7 +137,8 @@ bool loader::takes(const rows& r, const planner::table_def& t, uint32_t location
     return true;  // what is wrong is said by the sink itself
   auto at = queries_->change_locations.find(changing->node);
   using kind = planner::logical_node::kind;
-  const auto what = builder_->node(*changing).what;
+  const auto& node = builder_->node(*changing);
+  const auto what = node.what;
   std::string why = std::string("this ") + (what == kind::join ? "join" : "aggregate") +
                     " updates rows that it has emitted as more input arrives; group by a window "
                     "(TUMBLE and its window_start)";
@@ -149,6 +150,9 @@ bool loader::takes(const rows& r, const planner::table_def& t, uint32_t location
     why =
         "values of this window function change as more input arrives; order it by the input's "
         "event time, ascending, or have a window's window_end among the keys of PARTITION BY";
+  if (what == kind::scan)
+    why = "rows of table \"" + node.table.name + "\" (" + node.table.options.at("format") +
+          ") are changed and taken back by later ones; read a format that only appends";
   return fail(errc::unsupported,
               "table \"" + t.name + "\" (" + connector + ") only appends rows, but " + why +
                   ", or give the table the option emit = 'final' for the rows that stand when "

@@ -80,6 +80,10 @@ result<syntax> syntax_reader::read(json_node e, int depth) {
     if (has_key(body, parts)) WEIR_TRY(read_args(body[parts], s, depth));
     return s;
   }
+  if (kind == "SetToDefault")
+    return error_at(errc::unsupported,
+                    "DEFAULT as a value is not supported; leave the column out of INSERT's list",
+                    sql_, s.location);
   if (kind == "ParamRef") return refuse("a parameter ($n)", s.location);
   if (kind == "A_Indirection") return indirection(body, depth);
   return refuse(kind, s.location);
@@ -329,6 +333,11 @@ result<syntax> syntax_reader::function(json_node body, syntax s, int depth) {
   simdjson::dom::array names;
   if (body["funcname"].get(names)) return refuse("this call", s.location);
   for (json_node n : names) s.name = text_at(n["String"], "sval");
+  if (s.name == "similar_to_escape" && !body["args"].get(names) && names.size() > 1)
+    return error_at(errc::unsupported,
+                    "SIMILAR TO ... ESCAPE is not supported; write a backslash before what stands "
+                    "for itself, or LIKE ... ESCAPE",
+                    sql_, s.location);
   if (has_key(body, "agg_within_group")) return refuse("WITHIN GROUP", s.location);
   if (has_key(body, "func_variadic")) return refuse("VARIADIC", s.location);
   s.star = has_key(body, "agg_star");

@@ -189,3 +189,31 @@ sink file u (upsert_json)
     aggregate count(*) by k; once, at the end
       [k] pre-aggregate count(*) by k
         source file t.csv (csv): k
+
+-- CASE a full join's rows may be alike where their keys are NULL
+CREATE TABLE pairs (k text, n text, PRIMARY KEY (k, n)) WITH (connector = 'file', path = 'x', format = 'debezium_json');
+INSERT INTO pairs SELECT a.k, b.k FROM (SELECT k FROM t GROUP BY k) a FULL JOIN (SELECT k FROM o GROUP BY k) b ON a.k = b.k
+-- PLAN
+sink file x (debezium_json)
+  changes: the last row written per k, n
+    [k, n] changes: project k, k_2 AS n
+      changes: full join on k = k
+        [k] changes: aggregate  by k
+          [k] pre-aggregate  by k
+            source file t.csv (csv): k
+        [k] changes: aggregate  by k
+          [k] pre-aggregate  by k
+            source file o (csv): k
+
+-- CASE but not where one of them has a value
+CREATE TABLE p (k text PRIMARY KEY, v int) WITH (connector = 'file', path = 'p', format = 'csv');
+CREATE TABLE pairs (k text, n text, PRIMARY KEY (k, n)) WITH (connector = 'file', path = 'x', format = 'debezium_json');
+INSERT INTO pairs SELECT p.k, b.k FROM p FULL JOIN (SELECT k FROM o GROUP BY k) b ON p.k = b.k
+-- PLAN
+sink file x (debezium_json)
+  [k, n] changes: project k, k_2 AS n
+    changes: full join on k = k
+      [k] source file p (csv): k
+      [k] changes: aggregate  by k
+        [k] pre-aggregate  by k
+          source file o (csv): k

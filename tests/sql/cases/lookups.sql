@@ -85,7 +85,9 @@ job.sql:2:76: error: table "d" is looked up (option lookup) as it is now, by row
 CREATE TABLE d (k text, n bigint) WITH (connector = 'file', path = 'd.csv', format = 'csv', lookup = true);
 SELECT max(n) FROM d
 -- ERRORS
-job.sql: error: table "d" is looked up (option lookup), so rows only meet it as the right side of JOIN or LEFT JOIN, perhaps filtered, in EXISTS and in IN; leave the option out to read it once
+job.sql:1:93: error: table "d" is looked up (option lookup), so rows only meet it as the right side of JOIN or LEFT JOIN, perhaps filtered, in EXISTS and in IN; leave the option out to read it once
+   1 | CREATE TABLE d (k text, n bigint) WITH (connector = 'file', path = 'd.csv', format = 'csv', lookup = true);
+     |                                                                                             ^
 
 -- CASE options
 CREATE TABLE d (k text) WITH (connector = 'file', path = 'd.csv', format = 'csv', cache = '10m');

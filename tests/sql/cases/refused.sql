@@ -87,9 +87,9 @@ WITH RECURSIVE r AS (SELECT 1) SELECT * FROM r;
 SELECT k INTO x FROM t;
 INSERT INTO o SELECT k, 1 FROM t, words(k) WITH ORDINALITY AS w (k2, n, more)
 -- ERRORS
-job.sql:1:22: error: FOR UPDATE is not supported; rows of a stream cannot be locked
+job.sql:1:34: error: FOR UPDATE (SHARE, ...) is not supported; rows of a stream cannot be locked
    1 | INSERT INTO o SELECT k, v FROM t FOR UPDATE;
-     |                      ^
+     |                                  ^
 job.sql:2:34: error: ON CONFLICT is not supported
    2 | INSERT INTO o SELECT k, v FROM t ON CONFLICT DO NOTHING;
      |                                  ^
@@ -453,3 +453,156 @@ job.sql:9:62: error: column "t.v" must appear in the GROUP BY clause or be used 
 job.sql:10:40: error: > ANY (SELECT ...) inside a larger expression is not supported; it may stand in WHERE, between ANDs
   10 | INSERT INTO hole SELECT k, CASE WHEN v > ANY (SELECT n FROM o) THEN 1 ELSE 2 END FROM t
      |                                        ^
+
+-- CASE clauses are refused by their names, where they stand
+CREATE TABLE w1 (a int COLLATE "C") WITH (connector = 'blackhole');
+CREATE TABLE w2 (a int, b int, PRIMARY KEY (a) INCLUDE (b)) WITH (connector = 'blackhole');
+CREATE TABLE w3 (a int, CHECK (a > 1) NO INHERIT) WITH (connector = 'blackhole');
+CREATE TABLE w4 (a int, CHECK (a > 1) NOT VALID) WITH (connector = 'blackhole');
+CREATE TABLE w5 (a int PRIMARY KEY DEFERRABLE) WITH (connector = 'blackhole');
+CREATE VIEW v1 WITH (security_barrier) AS SELECT k FROM t;
+CREATE VIEW v2 AS SELECT k FROM t WITH CHECK OPTION;
+INSERT INTO hole OVERRIDING SYSTEM VALUE SELECT k, v FROM t;
+INSERT INTO hole VALUES (DEFAULT, 1);
+INSERT INTO hole SELECT k, v FROM t WHERE k <> 'FOR UPDATE' /* FOR UPDATE */ FOR UPDATE;
+INSERT INTO hole SELECT k, v FROM t WHERE v > 1 FOR NO KEY UPDATE;
+INSERT INTO hole SELECT k, count(*) FROM t GROUP BY DISTINCT k;
+INSERT INTO hole SELECT j.k, 1 FROM (t JOIN o USING (k)) AS j;
+INSERT INTO hole SELECT k, 1 FROM t JOIN o USING (k) AS z;
+INSERT INTO hole SELECT k, v FROM t WHERE k SIMILAR TO 'x!%' ESCAPE '!';
+INSERT INTO hole SELECT k, count(t) FROM t GROUP BY k;
+INSERT INTO hole SELECT to_json(t)::text, 1 FROM t;
+INSERT INTO hole SELECT k, sum(DISTINCT v) FROM t GROUP BY k;
+INSERT INTO hole SELECT k, lag(v, v) OVER (ORDER BY v) FROM t;
+INSERT INTO hole SELECT k, stddev(v) OVER (PARTITION BY k) FROM t;
+INSERT INTO hole SELECT 'x', a FROM unnest(ARRAY[1], ARRAY[2]) u (a, b)
+-- ERRORS
+job.sql:1:24: error: COLLATE (text compares by its bytes) is not supported
+   1 | CREATE TABLE w1 (a int COLLATE "C") WITH (connector = 'blackhole');
+     |                        ^
+job.sql:2:32: error: INCLUDE is not supported
+   2 | CREATE TABLE w2 (a int, b int, PRIMARY KEY (a) INCLUDE (b)) WITH (connector = 'blackhole');
+     |                                ^
+job.sql:3:25: error: NO INHERIT is not supported
+   3 | CREATE TABLE w3 (a int, CHECK (a > 1) NO INHERIT) WITH (connector = 'blackhole');
+     |                         ^
+job.sql:4:25: error: NOT VALID is not supported; every row is asked
+   4 | CREATE TABLE w4 (a int, CHECK (a > 1) NOT VALID) WITH (connector = 'blackhole');
+     |                         ^
+job.sql:5:36: error: DEFERRABLE is not supported
+   5 | CREATE TABLE w5 (a int PRIMARY KEY DEFERRABLE) WITH (connector = 'blackhole');
+     |                                    ^
+job.sql:6:22: error: WITH (...) of a view is not supported; options are those of tables
+   6 | CREATE VIEW v1 WITH (security_barrier) AS SELECT k FROM t;
+     |                      ^
+job.sql:7:35: error: WITH CHECK OPTION is not supported; nothing is inserted into a view
+   7 | CREATE VIEW v2 AS SELECT k FROM t WITH CHECK OPTION;
+     |                                   ^
+job.sql:8:18: error: OVERRIDING is not supported; leave generated columns out of the list
+   8 | INSERT INTO hole OVERRIDING SYSTEM VALUE SELECT k, v FROM t;
+     |                  ^
+job.sql:9:26: error: DEFAULT as a value is not supported; leave the column out of INSERT's list
+   9 | INSERT INTO hole VALUES (DEFAULT, 1);
+     |                          ^
+job.sql:10:78: error: FOR UPDATE (SHARE, ...) is not supported; rows of a stream cannot be locked
+  10 | INSERT INTO hole SELECT k, v FROM t WHERE k <> 'FOR UPDATE' /* FOR UPDATE */ FOR UPDATE;
+     |                                                                              ^
+job.sql:11:49: error: FOR UPDATE (SHARE, ...) is not supported; rows of a stream cannot be locked
+  11 | INSERT INTO hole SELECT k, v FROM t WHERE v > 1 FOR NO KEY UPDATE;
+     |                                                 ^
+job.sql:12:44: error: GROUP BY DISTINCT is not supported
+  12 | INSERT INTO hole SELECT k, count(*) FROM t GROUP BY DISTINCT k;
+     |                                            ^
+job.sql:13:61: error: an alias of a whole join is not supported; name the tables, or write a subquery: (SELECT ...) AS j
+  13 | INSERT INTO hole SELECT j.k, 1 FROM (t JOIN o USING (k)) AS j;
+     |                                                             ^
+job.sql:14:57: error: an alias of USING's columns is not supported; name the tables, or write a subquery: (SELECT ...) AS z
+  14 | INSERT INTO hole SELECT k, 1 FROM t JOIN o USING (k) AS z;
+     |                                                         ^
+job.sql:15:45: error: SIMILAR TO ... ESCAPE is not supported; write a backslash before what stands for itself, or LIKE ... ESCAPE
+  15 | INSERT INTO hole SELECT k, v FROM t WHERE k SIMILAR TO 'x!%' ESCAPE '!';
+     |                                             ^
+job.sql:16:34: error: a whole row of table "t" as a value is not supported; name its columns, as in ROW(t.a, ...), or count(*)
+  16 | INSERT INTO hole SELECT k, count(t) FROM t GROUP BY k;
+     |                                  ^
+job.sql:17:33: error: a whole row of table "t" as a value is not supported; name its columns, as in ROW(t.a, ...), or count(*)
+  17 | INSERT INTO hole SELECT to_json(t)::text, 1 FROM t;
+     |                                 ^
+job.sql:18:28: error: sum(DISTINCT ...) is not supported; DISTINCT is in count, min, max, bool_and, bool_or, array_agg and string_agg; aggregate the rows of a subquery of FROM that is SELECT DISTINCT
+  18 | INSERT INTO hole SELECT k, sum(DISTINCT v) FROM t GROUP BY k;
+     |                            ^
+job.sql:19:35: error: the offset of lag must be a constant
+  19 | INSERT INTO hole SELECT k, lag(v, v) OVER (ORDER BY v) FROM t;
+     |                                   ^
+job.sql:20:28: error: stddev with OVER is not supported; count, sum, avg, min, max, bool_and, bool_or and the window functions are
+  20 | INSERT INTO hole SELECT k, stddev(v) OVER (PARTITION BY k) FROM t;
+     |                            ^
+job.sql:21:37: error: unnest takes one argument; unnest each array by itself
+  21 | INSERT INTO hole SELECT 'x', a FROM unnest(ARRAY[1], ARRAY[2]) u (a, b)
+     |                                     ^
+
+-- CASE options that say nothing without another, and of tables that nobody reads
+CREATE TABLE w1 (a int, ts timestamp) WITH (connector = 'file', path = 'w', format = 'csv', watermark_delay = '5s');
+CREATE TABLE w2 (a int, ts timestamp) WITH (connector = 'file', path = 'w', format = 'csv', allowed_lateness = '5s');
+CREATE TABLE w3 (a int, ts timestamp) WITH (connector = 'file', path = 'w', format = 'csv', event_time = 'ts',
+  watermark_delay = '1 fortnight');
+CREATE TABLE w4 (a int, ts timestamp) WITH (connector = 'file', path = 'w', format = 'csv', event_time = 'ts',
+  allowed_lateness = 'long');
+CREATE TABLE w5 (a int) WITH (connector = 'fil', path = 'w');
+CREATE TABLE w6 (a int) WITH (connector = 'file', path = 'w', format = 'csv', heder = true);
+CREATE TABLE w7 (a int, ts timestamp) WITH (connector = 'file', path = 'w', format = 'csv', watermark_delay = '5s');
+INSERT INTO hole SELECT 'x', a FROM w1 UNION ALL SELECT 'y', a FROM w2 UNION ALL SELECT 'y', a FROM w3 UNION ALL SELECT 'z', a FROM w4
+-- ERRORS
+job.sql:1:93: error: option watermark_delay of table "w1" needs the option event_time, too: the timestamp that says when a row happened
+   1 | CREATE TABLE w1 (a int, ts timestamp) WITH (connector = 'file', path = 'w', format = 'csv', watermark_delay = '5s');
+     |                                                                                             ^
+job.sql:2:93: error: option allowed_lateness of table "w2" needs the option event_time, too: the timestamp that says when a row happened
+   2 | CREATE TABLE w2 (a int, ts timestamp) WITH (connector = 'file', path = 'w', format = 'csv', allowed_lateness = '5s');
+     |                                                                                             ^
+job.sql:4:3: error: option watermark_delay '1 fortnight': 'fortnight' is no unit of time (us, ms, s, m, h or d)
+   4 |   watermark_delay = '1 fortnight');
+     |   ^
+job.sql:6:3: error: option allowed_lateness 'long': expected a number and a unit such as 100ms, 1s, 5m, 1h or 2d
+   6 |   allowed_lateness = 'long');
+     |   ^
+job.sql:7:31: error: there is no connector "fil"; did you mean "file"? (known: file, stdin, stdout, blackhole, topic, kafka, sequence, memory, nexmark)
+   7 | CREATE TABLE w5 (a int) WITH (connector = 'fil', path = 'w');
+     |                               ^
+job.sql:8:79: error: connector file as a source has no option heder; did you mean "header"? (known: path, format, header, delimiter, null_text, multiline, follow, poll_interval, record_size_max, compression, split_size, rate, lookup, cache, partition_by, connector, event_time, watermark_delay, idle_timeout, dead_letter_path, on_error, allowed_lateness, late_table, dead_letter_topic)
+   8 | CREATE TABLE w6 (a int) WITH (connector = 'file', path = 'w', format = 'csv', heder = true);
+     |                                                                               ^
+job.sql:9:93: error: option watermark_delay of table "w7" needs the option event_time, too: the timestamp that says when a row happened
+   9 | CREATE TABLE w7 (a int, ts timestamp) WITH (connector = 'file', path = 'w', format = 'csv', watermark_delay = '5s');
+     |                                                                                             ^
+
+-- CASE a session behind WHERE
+INSERT INTO hole SELECT k, count(*) FROM (SELECT * FROM SESSION(t, ts, INTERVAL '1 hour') WHERE v > 1) s GROUP BY window_end, k
+-- ERRORS
+job.sql:1:115: error: this step groups rows of sessions in a way that does not say whose sessions they are: name their key, SESSION(t, column, gap, key), and leave out rows before it, in a view
+   1 | INSERT INTO hole SELECT k, count(*) FROM (SELECT * FROM SESSION(t, ts, INTERVAL '1 hour') WHERE v > 1) s GROUP BY window_end, k
+     |                                                                                                                   ^
+
+-- CASE a table that is looked up, in LATERAL
+CREATE TABLE names (k text PRIMARY KEY, b text) WITH (connector = 'file', path = 'n.csv', format = 'csv', lookup = true);
+INSERT INTO hole SELECT t.k, s.n FROM t, LATERAL (SELECT count(*) AS n FROM names WHERE names.k = t.k) s
+-- ERRORS
+job.sql:1:107: error: table "names" is looked up (option lookup), so rows only meet it as the right side of JOIN or LEFT JOIN, perhaps filtered, in EXISTS and in IN; leave the option out to read it once
+   1 | CREATE TABLE names (k text PRIMARY KEY, b text) WITH (connector = 'file', path = 'n.csv', format = 'csv', lookup = true);
+     |                                                                                                           ^
+
+-- CASE rows of a table of changes
+CREATE TABLE d (k text, n bigint) WITH (connector = 'file', path = 'd.json', format = 'debezium_json');
+INSERT INTO o SELECT k, n FROM d
+-- ERRORS
+job.sql:2:13: error: table "o" (file) only appends rows, but rows of table "d" (debezium_json) are changed and taken back by later ones; read a format that only appends, or give the table the option emit = 'final' for the rows that stand when bounded input ends, or use a table that takes changes (stdout, or format = 'debezium_json')
+   2 | INSERT INTO o SELECT k, n FROM d
+     |             ^
+
+-- CASE late rows of a join
+CREATE TABLE late (k text, v int) WITH (connector = 'blackhole');
+CREATE TABLE w (k text, v int, ts timestamp) WITH (connector = 'file', path = 'w', format = 'csv', event_time = 'ts', late_table = 'late');
+INSERT INTO hole SELECT w.k, w.v FROM w JOIN t ON w.k = t.k AND w.ts BETWEEN t.ts AND t.ts + INTERVAL '1 hour'
+-- ERRORS
+job.sql:2:132: error: late_table of "w": late rows are those that an aggregate over windows of the table's rows leaves out, and there is none (joins count what comes too late for them, but do not give it away)
+   2 | CREATE TABLE w (k text, v int, ts timestamp) WITH (connector = 'file', path = 'w', format = 'csv', event_time = 'ts', late_table = 'late');
+     |                                                                                                                                    ^

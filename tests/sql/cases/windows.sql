@@ -198,7 +198,9 @@ sink stdout
 -- CASE rows that are left out behind sessions would have been in them
 SELECT k, count(*) FROM SESSION(t, ts, INTERVAL '10 minutes') WHERE v > 0 GROUP BY k, window_start, window_end
 -- ERRORS
-job.sql: error: "aggregate-b0b1a18d" groups rows of sessions in a way that does not say whose sessions they are: name their key, SESSION(t, column, gap, key), and leave out rows before it, in a view
+job.sql:1:84: error: this step groups rows of sessions in a way that does not say whose sessions they are: name their key, SESSION(t, column, gap, key), and leave out rows before it, in a view
+   1 | SELECT k, count(*) FROM SESSION(t, ts, INTERVAL '10 minutes') WHERE v > 0 GROUP BY k, window_start, window_end
+     |                                                                                    ^
 
 -- CASE arguments of SESSION
 INSERT INTO o SELECT k, 1 FROM SESSION(t, ts);
@@ -274,7 +276,7 @@ job.sql:1:121: error: late_table of "r" has a column "k" that the rows which "ag
 CREATE TABLE r (k text, v int, ts timestamp) WITH (connector = 'stdin', format = 'csv', event_time = 'ts', late_table = 'o');
 INSERT INTO hole SELECT k, v FROM TUMBLE(r, ts, '5 minutes')
 -- ERRORS
-job.sql:1:121: error: late_table of "r": no aggregate over windows of the table's rows is there, so that none of them can be late
+job.sql:1:121: error: late_table of "r": late rows are those that an aggregate over windows of the table's rows leaves out, and there is none (joins count what comes too late for them, but do not give it away)
    1 | CREATE TABLE r (k text, v int, ts timestamp) WITH (connector = 'stdin', format = 'csv', event_time = 'ts', late_table = 'o');
      |                                                                                                                         ^
 
@@ -282,7 +284,9 @@ job.sql:1:121: error: late_table of "r": no aggregate over windows of the table'
 CREATE TABLE r (k text, v int, ts timestamp) WITH (connector = 'stdin', format = 'csv', event_time = 'ts', allowed_lateness = 'long');
 INSERT INTO o SELECT k, count(*) FROM TUMBLE(r, ts, '5 minutes') GROUP BY k, window_start, window_end
 -- ERRORS
-job.sql: error: allowed_lateness 'long': expected a number and a unit such as 100ms, 1s, 5m, 1h or 2d
+job.sql:1:108: error: option allowed_lateness 'long': expected a number and a unit such as 100ms, 1s, 5m, 1h or 2d
+   1 | CREATE TABLE r (k text, v int, ts timestamp) WITH (connector = 'stdin', format = 'csv', event_time = 'ts', allowed_lateness = 'long');
+     |                                                                                                            ^
 
 -- CASE rows of sessions, of a key or of all
 INSERT INTO hole SELECT k, v FROM SESSION(t, ts, INTERVAL '10 minutes', k) WHERE v > 0 AND k <> 'x';
