@@ -131,13 +131,17 @@ result<aggregate_call> bind_aggregate(const expr::syntax& s, expr::binder& b) {
                   s.args.size() > arity ? s.args[arity].location : s.location);
   if (s.distinct && c.function == aggregate_function::count)
     c.function = aggregate_function::count_distinct;
-  else if (s.distinct && !gathers && !ignores_duplicates(c.function))
-    return b.fail(errc::unsupported,
-                  s.name +
-                      "(DISTINCT ...) is not supported; DISTINCT is in count, min, max, bool_and, "
-                      "bool_or, array_agg and string_agg; aggregate the rows of a subquery of FROM "
-                      "that is SELECT DISTINCT",
-                  s.location);
+  const bool sums = s.distinct && (c.function == aggregate_function::sum ||
+                                   c.function == aggregate_function::avg);
+  if (s.distinct && !sums && c.function != aggregate_function::count_distinct && !gathers &&
+      !ignores_duplicates(c.function))
+    return b.fail(
+        errc::unsupported,
+        s.name +
+            "(DISTINCT ...) is not supported; DISTINCT is in count, sum, avg, min, max, "
+            "bool_and, bool_or, array_agg and string_agg; aggregate the rows of a subquery of FROM "
+            "that is SELECT DISTINCT",
+        s.location);
   WEIR_ASSIGN(auto argument, b.bind(s.args[0]));
   c.argument = b.settle(std::move(argument)).n;
   if (arity == 2) {
@@ -164,6 +168,16 @@ result<aggregate_call> bind_aggregate(const expr::syntax& s, expr::binder& b) {
     c.separator.clear();  // it comes between the texts in the end
     WEIR_TRY(gather_items(s, b, c));
   }
+  if (sums) {
+    auto type = aggregate_result_type(c.function, &c.argument->type);
+    if (!type.ok()) return b.fail(type.err().code, type.err().message, s.args[0].location);
+    if (c.function == aggregate_function::avg && c.argument->type.id == type_id::decimal)
+      return b.fail(errc::unsupported,
+                    "avg(DISTINCT ...) of numeric is not supported; cast it to double precision",
+                    s.args[0].location);
+    WEIR_TRY(gather_items(s, b, c));
+    c.function = aggregate_function::string_agg;
+  }
   auto type = aggregate_result_type(c.function, &c.argument->type);
   if (!type.ok()) return b.fail(type.err().code, type.err().message, s.args[0].location);
   c.type = *type;
@@ -176,6 +190,21 @@ expr::node_ptr made_of_items(const expr::syntax& s, const aggregate_call& c, exp
   auto array =
       expr::make_call("@items", expr::list_of(c.argument->args[0]->type), {std::move(made), how});
   if (s.name == "array_agg") return array;
+  if (s.name == "sum" || s.name == "avg") {
+    const auto& item = c.argument->args[0]->type;
+    auto sum =
+        expr::make_call("@sum", *aggregate_result_type(aggregate_function::sum, &item), {array});
+    if (s.name == "sum") return sum;
+    auto number = [](expr::node_ptr n) {
+      return n->type.id == type_id::float64
+                 ? n
+                 : expr::make_call("cast", type_id::float64, {std::move(n)});
+    };
+    return expr::make_call(
+        "/", type_id::float64,
+        {number(std::move(sum)),
+         number(expr::make_call("cardinality", type_id::int32, {std::move(array)}))});
+  }
   return expr::make_call("array_to_string", type_id::string,
                          {std::move(array), text_of(s.args[1].text)});
 }
@@ -184,7 +213,8 @@ std::string to_sql(const aggregate_call& c, const schema& input) {
   if (is_item(c)) {
     // The value's own text: whether it is an array's or a text's shows where it is read.
     const auto& how = c.argument->args[1]->literal.s;
-    std::string out = how[0] == 'n' ? "array_agg(" : "string_agg(";
+    const bool texts = how[0] != 'n' && c.argument->args[0]->type.id == type_id::string;
+    std::string out = texts ? "string_agg(" : "array_agg(";
     out += expr::to_sql(*c.argument->args[0], input);
     for (size_t k = 1; k < how.size(); ++k) {
       out += k == 1 ? " ORDER BY " : ", ";

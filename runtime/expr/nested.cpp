@@ -41,6 +41,12 @@ bool well_typed(const node& n) {
   if (f.ends_with(" any") || f.ends_with(" all")) return lists(a[1], a[0]->type);
   if (f == "cast") return can_cast(a[0]->type, n.type);
   if (f == "@item") return a.size() >= 2 && a[1]->type.id == type_id::string;
+  if (f == "@sum") {
+    const auto& item = item_type(a[0]->type);
+    if (item.id == type_id::int32) return n.type.id == type_id::int64;
+    if (item.id == type_id::int64) return n.type.id == type_id::decimal && n.type.scale == 0;
+    return (item.id == type_id::decimal || item.id == type_id::float64) && item == n.type;
+  }
   if (f == "@items" || f == "@pack" || f == "@unpack") return true;
   if (f == "array_prepend") return a[1]->type == n.type && lists(a[1], a[0]->type);
   if (f == "array_append" || f == "array_remove")

@@ -153,9 +153,6 @@ job.sql:1:45: error: non-integer constant in GROUP BY
 -- CASE forms that aggregates do not have
 SELECT sum(DISTINCT v), string_agg(k), sum(*), count(v, v), string_agg(k, ',' ORDER BY k), sum(k), count(*) FILTER (WHERE v) FROM t
 -- ERRORS
-job.sql:1:8: error: sum(DISTINCT ...) is not supported; DISTINCT is in count, min, max, bool_and, bool_or, array_agg and string_agg; aggregate the rows of a subquery of FROM that is SELECT DISTINCT
-   1 | SELECT sum(DISTINCT v), string_agg(k), sum(*), count(v, v), string_agg(k, ',' ORDER BY k), sum(k), count(*) FILTER (WHERE v) FROM t
-     |        ^
 job.sql:1:25: error: string_agg takes a value and a separator
    1 | SELECT sum(DISTINCT v), string_agg(k), sum(*), count(v, v), string_agg(k, ',' ORDER BY k), sum(k), count(*) FILTER (WHERE v) FROM t
      |                         ^

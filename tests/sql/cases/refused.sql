@@ -472,7 +472,7 @@ INSERT INTO hole SELECT k, 1 FROM t JOIN o USING (k) AS z;
 INSERT INTO hole SELECT k, v FROM t WHERE k SIMILAR TO 'x!%' ESCAPE '!';
 INSERT INTO hole SELECT k, count(t) FROM t GROUP BY k;
 INSERT INTO hole SELECT to_json(t)::text, 1 FROM t;
-INSERT INTO hole SELECT k, sum(DISTINCT v) FROM t GROUP BY k;
+INSERT INTO hole SELECT k, stddev(DISTINCT v), avg(DISTINCT d) FROM t GROUP BY k;
 INSERT INTO hole SELECT k, lag(v, v) OVER (ORDER BY v) FROM t;
 INSERT INTO hole SELECT k, stddev(v) OVER (PARTITION BY k) FROM t;
 INSERT INTO hole SELECT 'x', a FROM unnest(ARRAY[1], ARRAY[2]) u (a, b)
@@ -528,9 +528,12 @@ job.sql:16:34: error: a whole row of table "t" as a value is not supported; name
 job.sql:17:33: error: a whole row of table "t" as a value is not supported; name its columns, as in ROW(t.a, ...), or count(*)
   17 | INSERT INTO hole SELECT to_json(t)::text, 1 FROM t;
      |                                 ^
-job.sql:18:28: error: sum(DISTINCT ...) is not supported; DISTINCT is in count, min, max, bool_and, bool_or, array_agg and string_agg; aggregate the rows of a subquery of FROM that is SELECT DISTINCT
-  18 | INSERT INTO hole SELECT k, sum(DISTINCT v) FROM t GROUP BY k;
+job.sql:18:28: error: stddev(DISTINCT ...) is not supported; DISTINCT is in count, sum, avg, min, max, bool_and, bool_or, array_agg and string_agg; aggregate the rows of a subquery of FROM that is SELECT DISTINCT
+  18 | INSERT INTO hole SELECT k, stddev(DISTINCT v), avg(DISTINCT d) FROM t GROUP BY k;
      |                            ^
+job.sql:18:61: error: avg(DISTINCT ...) of numeric is not supported; cast it to double precision
+  18 | INSERT INTO hole SELECT k, stddev(DISTINCT v), avg(DISTINCT d) FROM t GROUP BY k;
+     |                                                             ^
 job.sql:19:35: error: the offset of lag must be a constant
   19 | INSERT INTO hole SELECT k, lag(v, v) OVER (ORDER BY v) FROM t;
      |                                   ^
