@@ -221,6 +221,7 @@ std::string call_sql(const node& n, const schema& input, int depth) {
     return "(" + arg(0) + (f == "row is null" ? " IS NULL)" : " IS NOT NULL)");
   if (f == "@item") return "array_item(" + list_of(n, 0, input, depth + 1) + ")";
   if (f == "@items") return "array_of(" + list_of(n, 0, input, depth + 1) + ")";
+  if (f == "@sum") return "sum_of(" + list_of(n, 0, input, depth + 1) + ")";
   if (f == check_function && n.args.size() == 2) return "check (" + arg(0) + ")";
   if (f == "cast" && n.args.size() == 1) return arg(0) + "::" + to_string(n.type);
   bool is_operator = !f.empty() && !isalpha(static_cast<unsigned char>(f[0])) && f[0] != '_';

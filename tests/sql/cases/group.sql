@@ -229,3 +229,20 @@ SELECT grouping(v) FROM t GROUP BY k
 job.sql:1:17: error: arguments to GROUPING must be grouping expressions of the associated query level
    1 | SELECT grouping(v) FROM t GROUP BY k
      |                 ^
+
+-- CASE sums of distinct values
+SELECT k, sum(DISTINCT v), avg(DISTINCT v) FROM t GROUP BY k
+-- PLAN
+sink stdout
+  changes: project k, sum_of(array_of("array_agg(v)", 'd')) AS sum, (sum_of(array_of("array_agg(v)", 'd'))::double precision / cardinality(array_of("array_agg(v)", 'd'))::double precision) AS avg
+    changes: aggregate array_agg(v) by k
+      [k] source file t.csv (csv): k, v
+
+-- CASE one group of all rows
+SELECT count(*) FROM t GROUP BY ()
+-- PLAN
+sink stdout
+  changes: project "count(*)" AS count
+    changes: aggregate count(*)
+      pre-aggregate count(*)
+        source file t.csv (csv): k
