@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Rows that come in batches: after each, when epochs are complete, the changes so far must add up to PostgreSQL's answer
-over the rows so far.
+"""After every epoch the result so far must be PostgreSQL's answer over the rows so far.
 
-Usage: epochs_test.py WEIR [--queries N] [--seed N] [--seconds S]
+Usage: epochs_test.py WEIR [--scripts N] [--seed N] [--jobs N] [--scripts-of SEED...]
 
-The rows of one table come through standard input, a batch at a time; those of the others are there from the beginning. An epoch that
-begins after a batch was read holds it: the test waits for the second epoch that was complete after the batch was written, by which
-standard output has every change.
+Tables are appended to and changed (debezium_json) at random rates while epochs follow each other at a random
+interval. Each script writes, beside the answers of its queries, every table that it reads as it came: both are sinks
+of changes, whose parts are named after their epoch. So what the tables held in an epoch is known exactly, whatever had
+been read by then; PostgreSQL answers over these rows, epoch by epoch. That tables held what had been written up to
+some line of their file, and never less than before, is checked too. Two of three scripts are killed with -9 and
+go on at another parallelism.
 """
 import argparse
 import pathlib
@@ -19,149 +21,203 @@ import traceback
 
 from choices import Choices
 from grammar import FEATURES, Grammar
+from parts import apply_changes, as_json, by_epoch
 from postgres import Failed, Server
-from rows import consolidate, difference, parse
-from tables import Table, csv_line, random_tables
-from weir_runs import Folder, Query
+from rows import Rows, difference, parse, plain
+from scalars import ITEMS
+from tables import random_tables
+from weir_runs import SINK_TYPES, Folder, Query, Wrong
 
-WAIT_S_MAX = 20  # for an epoch; they come every 100 ms
-
-
-class Run:
-    """A `weir run` that reads standard input and prints changes."""
-
-    def __init__(self, folder: Folder, parallelism: int):
-        self.folder = folder
-        self.process = subprocess.Popen([folder.weir, "run", "job.sql", "-o", "csv", "--quiet", "-p", str(parallelism), "--data-dir", "state",
-                                         "--snapshot-interval", "100ms"], cwd=folder.path, stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=open(folder.path / "errors", "wb"))
-        self.lines, self.lock = [], threading.Lock()
-        self.reader = threading.Thread(target=self.read, daemon=True)
-        self.reader.start()
-
-    def read(self) -> None:
-        for line in self.process.stdout:
-            with self.lock:
-                self.lines.append(line.decode())
-
-    def write(self, text: str) -> None:
-        self.process.stdin.write(text.encode())
-        self.process.stdin.flush()
-
-    def epoch(self) -> int:
-        done = subprocess.run([self.folder.weir, "snapshot", "ls", "state", "-o", "csv"], cwd=self.folder.path, stdout=subprocess.PIPE,
-                              stderr=subprocess.DEVNULL)
-        rows = done.stdout.decode().splitlines()[1:]
-        return max((int(r.split(",")[1]) for r in rows), default=0)
-
-    def wait_for_epochs(self, count: int) -> None:
-        until, first = time.time() + WAIT_S_MAX, self.epoch()
-        while self.epoch() < first + count:
-            if self.process.poll() == 0:
-                self.reader.join(10)
-                return  # it read only tables that have an end
-            if self.process.poll() is not None or time.time() > until:
-                raise AssertionError(f"no {count} epochs after epoch {first}: " + (self.folder.path / "errors").read_text()[-2000:])
-            time.sleep(0.03)
-
-    def output(self) -> str:
-        """All changes so far, without the header."""
-        with self.lock:
-            return "".join(self.lines[1:])
-
-    def finish(self) -> int:
-        try:
-            self.process.stdin.close()
-        except BrokenPipeError:
-            pass  # it has ended already
-        code = self.process.wait(60)
-        self.reader.join(10)
-        return code
+QUERIES_A_SCRIPT = 3
+RUN_S = 0.9  # for which rows come
+RUN_S_MAX = 120
 
 
-def one(db, folder: Folder, seed: int) -> tuple:
-    """(query, what is wrong, batches compared)"""
-    r = random.Random(seed)
-    tables = [t.with_rows(t.rows) for t in random_tables(r, 24)]  # plain rows: they only come
-    db.run(f"DROP SCHEMA IF EXISTS e CASCADE; CREATE SCHEMA e; SET search_path = e;\n" + "".join(t.postgres() for t in tables))
-    streamed = tables[0]
-    for _ in range(50):
-        g = Grammar(Choices(r.random()), [t.relation() for t in tables], FEATURES)
-        q = Query("q", *g.statement())
-        if f"{streamed.name} AS" not in q.text:
-            continue
-        try:
-            if db.query(q.text).count("\n") > 2000:
-                continue
-        except Failed:
-            continue
-        lines = [f"CREATE TABLE {streamed.name} ({streamed.definition()}) WITH (connector = 'stdin', format = 'csv');"]
-        lines += [t.weir("").rstrip() for t in tables[1:]]
-        folder.write(tables, "\n".join(lines) + f"\n{q.text};\n", 1)
-        if not folder.refused():
-            break
-    else:
-        return "", "", 0
-    db.run(f"DELETE FROM {streamed.name}")
-    run, rows, compared = Run(folder, r.randrange(1, 4)), list(streamed.rows), 0
-    try:
-        while True:
-            batch, rows = rows[:r.randrange(1, 9)], rows[8:] if r.random() < 0.5 else rows[1:]
+class Script:
+    def __init__(self, db, folder: Folder, seed: int):
+        self.db, self.folder, self.seed = db, folder, seed
+        self.r = r = random.Random(seed)
+        self.tables = random_tables(r, r.choice([12, 24, 40]))
+        self.interval_ms = r.choice([100, 100, 130, 200])  # 100 is the least that it takes
+        # When it is killed, and with how many tasks it goes on.
+        self.kills = [(r.uniform(0.2, 0.8), r.randrange(1, 4)) for _ in range(r.randrange(1, 3))] if seed % 3 else []
+        self.parallelism = r.randrange(1, 4)
+        self.epochs = self.compared = 0
+        self.text = ""
+
+    def prepare(self) -> list:
+        """The queries, of which PostgreSQL and Weir take every one."""
+        s = f"e{self.seed}"
+        self.db.run(f"DROP SCHEMA IF EXISTS {s} CASCADE; CREATE SCHEMA {s}; SET search_path = {s};\n" + "".join(t.postgres() for t in self.tables))
+        queries = []
+        for _ in range(60):
+            g = Grammar(Choices(self.r.random()), [t.relation() for t in self.tables], FEATURES)
+            q = Query(f"q{len(queries)}", *g.statement())
             try:
-                run.write("".join(csv_line(row) + "\n" for row in batch))
-            except BrokenPipeError:
+                if self.db.query(q.text).count("\n") > 1000:
+                    continue
+            except Failed:
+                continue
+            self.folder.write(self.tables, self.script([q]), 1)
+            if not self.folder.refused():
+                queries.append(q)
+            if len(queries) == QUERIES_A_SCRIPT:
                 break
-            db.run(Table(streamed.name, streamed.columns, batch).postgres().partition(";\n")[2])
-            run.wait_for_epochs(2)
-            want = parse(db.query(q.text), q.kinds)
-            shown = run.output()
-            got = consolidate(shown, q.kinds) if run.lines and run.lines[0].startswith("op,") else parse(shown, q.kinds)
-            compared += 1
-            diff = difference(got, want)
-            if diff:
-                so_far = db.query(f"SELECT * FROM {streamed.name}")
-                return q.text, f"after {compared} batches: {diff}\n{streamed.name} so far:\n{so_far}", compared
-            if not rows or compared == 4:
-                break
-        code = run.finish()
-        return (q.text, f"exited with {code}: " + (folder.path / "errors").read_text()[-2000:], compared) if code else (q.text, "", compared)
-    except AssertionError as e:
-        return q.text, str(e), compared
-    finally:
-        if run.process.poll() is None:
-            run.process.kill()
-            run.process.wait()
+        return queries
+
+    def script(self, queries: list) -> str:
+        r = random.Random(self.seed)
+        lines = []
+        for t in self.tables:
+            rate = max(10, t.records() / RUN_S * r.choice([1, 1, 2, 5]))
+            lines.append(t.weir(f", rate = {rate:.0f}").rstrip("\n"))
+        for t in self.tables:
+            lines.append(f"CREATE TABLE s_{t.name} ({t.definition()}) WITH (connector = 'file', path = 'out/s_{t.name}', "
+                         f"format = 'debezium_json'); INSERT INTO s_{t.name} SELECT * FROM {t.name};")
+        for q in queries:
+            columns = ", ".join(f"c{n} {SINK_TYPES[k]}" for n, k in enumerate(q.kinds))
+            lines.append(f"CREATE TABLE {q.name} ({columns}) WITH (connector = 'file', path = 'out/{q.name}', format = 'debezium_json'); "
+                         f"INSERT INTO {q.name} {q.text};")
+        return "\n".join(lines) + "\n"
+
+    def execute(self) -> None:
+        command = [self.folder.weir, "run", "job.sql", "--quiet", "--data-dir", "state", "--snapshot-interval", f"{self.interval_ms}ms"]
+        parallelism = self.parallelism
+        for seconds, following in self.kills:
+            process = subprocess.Popen([*command, "-p", str(parallelism)], cwd=self.folder.path, stdin=subprocess.DEVNULL,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            parallelism = following
+        done = subprocess.run([*command, "-p", str(parallelism)], cwd=self.folder.path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=RUN_S_MAX)
+        if done.returncode:
+            raise Wrong(f"weir run exited with {done.returncode}: {done.stderr.decode()[-3000:]}")
+
+    def states(self, t) -> list:
+        """What the table holds after each line of its file, as rows of JSON values."""
+        kinds = [k for _, k in t.columns]
+        out, standing = [Rows()], Rows()
+        row_of = lambda row: next(iter(as_json(Rows({tuple(plain(k, v) for k, v in zip(kinds, row)): 1}), kinds)))
+        steps = []
+        if t.history:
+            for turn in range(max(map(len, t.history))):
+                steps += [(h[turn - 1] if turn else None, h[turn]) for h in t.history if turn < len(h)]
+        else:
+            steps = [(None, row) for row in t.rows]
+        for before, after in steps:
+            for row, weight in ((before, -1), (after, 1)):
+                if row is not None:
+                    standing[row_of(row)] += weight
+            standing = +standing
+            out.append(Rows(standing))
+        return out
+
+    def fill(self, t, held: Rows) -> None:
+        def literal(kind: str, v) -> str:
+            if v is None:
+                return "NULL"
+            if kind in ITEMS:
+                return f"ARRAY(SELECT jsonb_array_elements_text('{quoted(v)}'))::{'int' if kind == 'ints' else 'text'}[]"
+            return f"'{quoted(v)}'"
+        quoted = lambda v: v.replace("'", "''")
+        rows = ["(" + ", ".join(literal(k, v) for v, (_, k) in zip(row, t.columns)) + ")" for row, n in held.items() for _ in range(n)]
+        self.db.run(f"DELETE FROM {t.name};" + (f"INSERT INTO {t.name} VALUES {', '.join(rows)}" if rows else ""))
+
+    def compare(self, queries: list) -> str:
+        """What is wrong in the first epoch in which something is."""
+        out = self.folder.path / "out"
+        inputs = [(t, by_epoch(out / f"s_{t.name}"), Rows(), self.states(t)) for t in self.tables]
+        outputs = [(q, by_epoch(out / q.name), Rows()) for q in queries]
+        at = [0] * len(inputs)
+        epochs = sorted({e for _, parts, *_ in (*inputs, *outputs) for e in parts})
+        for epoch in epochs:
+            where = f"epoch {epoch} of {epochs}"
+            for i, (t, parts, held, states) in enumerate(inputs):
+                if epoch not in parts:
+                    continue
+                apply_changes(held, parts[epoch], [n for n, _ in t.columns], [k for _, k in t.columns])
+                following = next((k for k in range(at[i], len(states)) if states[k] == held), None)
+                if following is None:
+                    return f"{where}: {t.name} holds what it held after no line of its file (it was after line {at[i]}): {dict(held)}"
+                at[i] = following
+                self.fill(t, held)
+            if epoch == epochs[0]:
+                for t, parts, held, _ in inputs:
+                    self.fill(t, held)
+            for q, parts, result in outputs:
+                apply_changes(result, parts.get(epoch, []), [f"c{n}" for n in range(len(q.kinds))], q.kinds)
+                diff = difference(result, as_json(parse(self.db.query(q.text), q.kinds), q.kinds))
+                self.compared += 1
+                if diff:
+                    return f"{where}, rows of each table: {[sum(h.values()) for _, _, h, _ in inputs]}: {diff}\n{q.text}"
+        self.epochs += len(epochs)
+        for i, (t, _, held, states) in enumerate(inputs):
+            if held != states[-1]:
+                return f"at the end {t.name} is short of rows: " + difference(held, states[-1])
+        return ""
+
+    def run(self) -> str:
+        queries = self.prepare()
+        if not queries:
+            return ""
+        self.text = self.script(queries)
+        self.folder.write(self.tables, self.text, 1)
+        try:
+            self.execute()
+            wrong = self.compare(queries)
+        except (Wrong, Failed) as e:
+            wrong = str(e)
+        self.db.run(f"DROP SCHEMA e{self.seed} CASCADE")
+        kills = "".join(f", killed after {s:.2f} s and continued with -p {p}" for s, p in self.kills)
+        return f"-p {self.parallelism}, snapshots every {self.interval_ms} ms{kills}: {wrong}" if wrong else ""
+
+    def files(self) -> str:
+        shown = ""
+        for p in sorted([*self.folder.path.glob("t?_*.csv"), *self.folder.path.glob("t?_*.json")]):
+            shown += f"{p.name}:\n{p.read_text()}"
+        return shown
 
 
 def main() -> int:
     a = argparse.ArgumentParser()
     a.add_argument("weir")
-    a.add_argument("--queries", type=int, default=30)
+    a.add_argument("--scripts", type=int, default=30)
     a.add_argument("--seed", type=int, default=1)
     a.add_argument("--jobs", type=int, default=4)
-    a.add_argument("--seconds", type=float, default=90, help="begin no query after so long")
+    a.add_argument("--seconds", type=float, default=1e9, help="begin no script after so long")
+    a.add_argument("--scripts-of", type=int, nargs="*", help="only these")
     options = a.parse_args()
-    began, failures, compared, lock = time.time(), [], [], threading.Lock()
-    seeds = list(range(options.seed * 100000, options.seed * 100000 + options.queries))
+    began, failures, lock = time.time(), [], threading.Lock()
+    seeds = options.scripts_of or list(range(options.seed * 100000, options.seed * 100000 + options.scripts))
+    total = {"scripts": 0, "killed": 0, "epochs": 0, "compared": 0}
 
     def work(server) -> None:
         folder = Folder(str(pathlib.Path(options.weir).resolve()))
         with server.connect() as db:
             db.run("SET statement_timeout = 2000")
-            schema = f"e{threading.get_ident()}"
             while time.time() - began < options.seconds:
                 with lock:
                     if not seeds:
                         break
                     seed = seeds.pop(0)
+                script = None
                 try:
-                    text, wrong, batches = one(Renamed(db, schema), folder, seed)
+                    script = Script(db, folder, seed)
+                    wrong = script.run()
                 except Exception:  # a bug of the test is a failure, too
-                    text, wrong, batches = "", traceback.format_exc(), 0
+                    wrong = traceback.format_exc()
                 with lock:
-                    compared.append(batches)
+                    total["scripts"] += 1
+                    if script:
+                        total["killed"] += bool(script.kills)
+                        total["epochs"] += script.epochs
+                        total["compared"] += script.compared
                     if wrong:
-                        failures.append(f"seed {seed}: {wrong}\n{text}\n{(folder.path / 'job.sql').read_text()}")
+                        failures.append(f"script {seed}: {wrong}\n{script.text if script else ''}{script.files() if script else ''}")
                         print(failures[-1], flush=True)
         folder.close()
 
@@ -171,22 +227,9 @@ def main() -> int:
             t.start()
         for t in threads:
             t.join()
-    print(f"{len(compared)} queries, {sum(compared)} epochs compared in {time.time() - began:.1f} s, {len(failures)} wrong")
-    return 1 if failures or not sum(compared) else 0
-
-
-class Renamed:
-    """A connection whose schema e has a name of its own, since several work at a time."""
-
-    def __init__(self, db, schema: str):
-        self.db, self.schema = db, schema
-
-    def run(self, text: str) -> str:
-        return self.db.run(text.replace("SCHEMA IF EXISTS e ", f"SCHEMA IF EXISTS {self.schema} ")
-                           .replace("CREATE SCHEMA e;", f"CREATE SCHEMA {self.schema};").replace("search_path = e;", f"search_path = {self.schema};"))
-
-    def query(self, text: str) -> str:
-        return self.db.query(text)
+    print(f"{total['scripts']} scripts, {total['killed']} of them killed, {total['epochs']} epochs, {total['compared']} answers compared in "
+          f"{time.time() - began:.1f} s, {len(failures)} wrong")
+    return 1 if failures or not total["compared"] else 0
 
 
 if __name__ == "__main__":
