@@ -126,10 +126,11 @@ def sorted_rows(text: str) -> list:
 def run_killed(weir: str, folder: pathlib.Path, r: random.Random) -> None:
     for _ in range(r.randrange(1, 3)):
         process = subprocess.Popen([weir, "run", "job.sql", "--quiet", "-p", str(r.randrange(1, 4)), "--data-dir", "data",
-                                    "--snapshot-interval", "50ms"], cwd=folder, stderr=subprocess.DEVNULL)
+                                    "--snapshot-interval", "100ms"], cwd=folder, stderr=subprocess.DEVNULL)
         time.sleep(r.uniform(0.1, 0.6))
         process.kill()
-        process.wait()
+        if process.wait() > 0:
+            raise AssertionError(f"the run that was to be killed exited with {process.returncode}")
 
 
 def script(weir: str, db, seed: int) -> tuple:
