@@ -26,7 +26,7 @@ from postgres import Failed, Server
 from rows import Rows, difference, parse, plain
 from scalars import ITEMS
 from tables import random_tables
-from weir_runs import SINK_TYPES, Folder, Query, Wrong
+from weir_runs import SINK_TYPES, Folder, Query, Wrong, with_types
 
 QUERIES_A_SCRIPT = 3
 RUN_S = 0.9  # for which rows come
@@ -48,7 +48,7 @@ class Script:
     def prepare(self) -> list:
         """The queries, of which PostgreSQL and Weir take every one."""
         s = f"e{self.seed}"
-        self.db.run(f"DROP SCHEMA IF EXISTS {s} CASCADE; CREATE SCHEMA {s}; SET search_path = {s};\n" + "".join(t.postgres() for t in self.tables))
+        self.db.run(f"DROP SCHEMA IF EXISTS {s} CASCADE; CREATE SCHEMA {s}; SET search_path = {s}, public;\n" + "".join(t.postgres() for t in self.tables))
         queries = []
         for _ in range(60):
             g = Grammar(Choices(self.r.random()), [t.relation() for t in self.tables], FEATURES)
@@ -78,7 +78,7 @@ class Script:
             columns = ", ".join(f"c{n} {SINK_TYPES[k]}" for n, k in enumerate(q.kinds))
             lines.append(f"CREATE TABLE {q.name} ({columns}) WITH (connector = 'file', path = 'out/{q.name}', format = 'debezium_json'); "
                          f"INSERT INTO {q.name} {q.text};")
-        return "\n".join(lines) + "\n"
+        return with_types("\n".join(lines) + "\n")
 
     def execute(self) -> None:
         command = [self.folder.weir, "run", "job.sql", "--quiet", "--data-dir", "state", "--snapshot-interval", f"{self.interval_ms}ms"]

@@ -1,12 +1,12 @@
 """Random queries over docs/sql.md. What Weir is to answer is written exactly as PostgreSQL reads it."""
 import re
 
-from scalars import ITEMS, KINDS, NUMBERS, Scalars, Scope
+from scalars import ITEMS, KINDS, LITERALS, NUMBERS, Scalars, Scope
 from subqueries import Subqueries
 from windows import Windows
 
 # Parts of the grammar that a caller can leave out.
-FEATURES = {"arrays", "joins", "subqueries", "lateral", "sets", "with", "values", "grouping_sets", "limit", "distinct_on", "window"}
+FEATURES = {"arrays", "joins", "subqueries", "lateral", "sets", "with", "values", "grouping_sets", "limit", "distinct_on", "window", "series"}
 LATER = set()
 
 
@@ -85,6 +85,10 @@ class Grammar(Scalars, Subqueries, Windows):
         if depth > 0 and self.c.chance(20):
             text, kinds = self.query(depth - 1, None)
             return f"({text}) AS {name}", name, [(f"c{i}", k) for i, k in enumerate(kinds)]
+        if "series" in self.features and self.c.chance(4):
+            first = self.c.below(3)
+            # Weir takes functions that give rows behind a table or alone, see the end of sources().
+            return f"(SELECT e FROM generate_series({first}, {first + self.c.below(4)}) AS {name} (e)) AS {name}", name, [("e", "int")]
         relation = self.c.pick(self.relations)
         return f"{relation.name} AS {name}", name, relation.columns
 
@@ -132,6 +136,21 @@ class Grammar(Scalars, Subqueries, Windows):
             text += self.c.pick([f", {call}" if " JOIN " not in text else f" CROSS JOIN {call}", f" CROSS JOIN LATERAL {call}",
                                  f" LEFT JOIN LATERAL {call} ON true", f" JOIN LATERAL {call} ON {name}.e IS NOT NULL"])
             atoms = atoms + [(f"{name}.e", ITEMS[kind])] + ([(f"{name}.o", "bigint")] if numbered else [])
+        if "arrays" in self.features and self.c.chance(20) and (pairs := [a for a, k in atoms if k == "pair"]):
+            name = self.alias()
+            list_of = f"ARRAY[{self.c.pick(pairs)}, {self.c.pick(pairs + LITERALS['pair'])}]"
+            text += f" {self.c.pick(['CROSS JOIN', 'CROSS JOIN LATERAL'])} unnest({list_of}) AS {name} (a, b)"
+            atoms = atoms + [(f"{name}.a", "int"), (f"{name}.b", "text")]
+        ints, times = [a for a, k in atoms if k == "int"], [a for a, k in atoms if k == "ts"]
+        if "series" in self.features and ints and self.c.chance(6):
+            name = self.alias()
+            if times and self.c.chance(40):
+                at = self.c.pick(times)
+                call, kind = f"generate_series({at}, {at} + interval '{self.c.below(3)} hours', interval '40 minutes')", "ts"
+            else:
+                call, kind = f"generate_series({self.c.below(2)}, {self.c.pick(ints)} % {2 + self.c.below(3)})", "int"
+            text += self.c.pick([f" CROSS JOIN {call} AS {name} (e)", f" LEFT JOIN LATERAL {call} AS {name} (e) ON true"])
+            atoms = atoms + [(f"{name}.e", kind)]
         return text, Scope(atoms, outer)
 
     def join_condition(self, left: list, right: list, outer, how: str, depth: int) -> str:
@@ -166,6 +185,8 @@ class Grammar(Scalars, Subqueries, Windows):
         if "window" in self.features and depth > 0 and self.c.chance(25):
             scope = self.with_windows(scope)
         targets = [self.value(k, scope, depth) for k in kinds]
+        if "series" in self.features and "int" in kinds and not outer and self.c.chance(4):
+            targets[kinds.index("int")] = f"generate_series(0, {self.atom('int', scope)} % 3)"
         distinct = "DISTINCT " if self.c.chance(15) else ""
         tail = ""
         if not distinct and "distinct_on" in self.features and self.c.chance(10):
@@ -209,6 +230,13 @@ class Grammar(Scalars, Subqueries, Windows):
                 if call:
                     atoms.append((call, kind))
         self.subqueries_left = held
+        # A key that can be folded to a constant is not NULL where PostgreSQL 15 does not group by it.
+        folds = any(re.search(r"coalesce\((?:'|-?\d|date '|timestamp '|interval '|true|false|ARRAY|ROW)", key) for key, _ in keys)
+        sets = bool(keys) and "grouping_sets" in self.features and not folds and self.c.chance(25)
+        if sets:
+            atoms += [(f"grouping({key})", "int") for key, _ in keys]
+            if len(keys) > 1:
+                atoms.append((f"grouping({', '.join(key for key, _ in keys)})", "int"))
         groups = Scope(atoms, scope.outer, [key for key in keys if key in scope.atoms])
         having = f" HAVING {self.condition(groups, min(depth, 1))}" if self.c.chance(25) else ""
         if keys and "window" in self.features and self.c.chance(10):
@@ -224,9 +252,7 @@ class Grammar(Scalars, Subqueries, Windows):
                 at = targets.index(key) if key in targets else -1
                 names.append(str(at + 1) if at >= 0 and self.c.chance(20) else key)
             by = " GROUP BY " + ", ".join(names)
-            # A key that can be folded to a constant is not NULL where PostgreSQL 15 does not group by it.
-            folds = any(re.search(r"coalesce\((?:'|-?\d|date '|timestamp '|interval '|true|false|ARRAY)", key) for key, _ in keys)
-            if "grouping_sets" in self.features and not folds and self.c.chance(25):
+            if sets:
                 by = " GROUP BY " + self.c.pick(["ROLLUP ({})", "CUBE ({})", "GROUPING SETS (({}), ())"]).format(
                     ", ".join(key for key, _ in keys))
         listed = ", ".join(f"{t} AS c{i}" for i, t in enumerate(targets))
@@ -245,6 +271,8 @@ class Grammar(Scalars, Subqueries, Windows):
                      lambda: f"avg({v('bigint')})", lambda: f"stddev_pop({v('int')})", lambda: f"var_samp({v('dbl')})"]
         if kind == "bool":
             calls = [lambda: f"bool_and({v('bool')})", lambda: f"bool_or({v('bool')})", lambda: f"every({v('bool')})"]
+        elif kind == "pair":  # PostgreSQL 15 has no max of composite types
+            calls = [lambda: f"ROW({self.aggregate('int', scope)}, {self.aggregate('text', scope)})::pair"]
         else:
             calls += [lambda: f"max({v(kind)})", lambda: f"min({v(kind)})"]
         if kind in ITEMS:
@@ -256,8 +284,12 @@ class Grammar(Scalars, Subqueries, Windows):
             x = v("text")
             calls += [lambda: f"string_agg({x}, ',' ORDER BY {x})", lambda: f"string_agg(DISTINCT {x}, '')"]
         call = self.c.pick(calls)()
-        if self.c.chance(15):
+        if kind != "pair" and self.c.chance(15):
             call += f" FILTER (WHERE {self.condition(Scope(scope.atoms), 1)})"
-        if call.startswith(("avg(", "stddev_pop(")):
+        if call.startswith(("var_samp(", "stddev_pop(")):
+            # The last bits of a variance depend on the order of its rows and on what was taken back; groups, joins and
+            # comparisons would show them. To ten digits it is the same, and half of the tenth is no variance of so few rows.
+            call = f"round(({call})::numeric, 10)::float8"
+        elif call.startswith("avg("):
             call = f"({call})::float8"  # avg of integers is a float in Weir, numeric in PostgreSQL
         return call

@@ -6,7 +6,7 @@ of all that come after it.
 import json
 import pathlib
 
-from rows import Rows, plain
+from rows import Rows, pair_text, plain
 from scalars import ITEMS
 
 
@@ -46,6 +46,8 @@ def value(kind: str, v):
         return None
     if kind == "bool":
         return "true" if v else "false"
+    if kind == "pair":
+        return pair_text(v["a"], v["b"])
     return json.dumps(v) if kind in ITEMS else plain(kind, str(v))
 
 

@@ -13,6 +13,8 @@ import subprocess
 import sys
 import tempfile
 
+from scalars import PAIR
+
 SCRIPT = pathlib.Path(__file__).with_name("postgres.sh")
 
 
@@ -89,6 +91,8 @@ class Server:
         # Text is ordered by bytes, but upper() knows all letters.
         subprocess.run(["createdb", "-h", self.where, "-U", "postgres", "-T", "template0", "--lc-collate=C",
                         "--lc-ctype=C.UTF-8", "oracle"], check=True)
+        with self.connect() as db:
+            db.run(PAIR)
 
     def connect(self) -> Connection:
         return Connection(self.where)

@@ -64,7 +64,7 @@ class Scripts:
         return parse(text, q.kinds) if text.count("\n") <= RESULT_MAX else None
 
     def prepare(self, seed: int, tables: list) -> None:
-        self.db.run(f"DROP SCHEMA IF EXISTS o{seed} CASCADE; CREATE SCHEMA o{seed}; SET search_path = o{seed};\n" +
+        self.db.run(f"DROP SCHEMA IF EXISTS o{seed} CASCADE; CREATE SCHEMA o{seed}; SET search_path = o{seed}, public;\n" +
                     "".join(t.postgres() for t in tables))
 
     def generate(self, r: random.Random, tables: list, count: int) -> tuple:

@@ -28,9 +28,23 @@ def fields(line: str) -> list:
             return out + [None]
 
 
+def pair_text(a, b) -> str:
+    """PostgreSQL's text of a pair, of whose attributes one is a number and one a text."""
+    quoted = '"' + (b or "").replace("\\", "\\\\").replace('"', '""') + '"'
+    plain_b = b is not None and b != "" and not any(c in b for c in '(),"\\ ')
+    return f"({'' if a is None else a},{'' if b is None else b if plain_b else quoted})"
+
+
+def pair_fields(text: str) -> tuple:
+    a, _, b = text[1:-1].partition(",")
+    if b.startswith('"'):
+        return a or None, b[1:-1].replace('""', '"').replace("\\\\", "\\")
+    return a or None, b or None
+
+
 def plain(kind: str, text):
     """One spelling per value: numbers without trailing zeros, floats to 10 digits, true and false."""
-    if text is None or kind in ("text", "ts", "date", "int", "bigint", "ints", "texts"):
+    if text is None or kind in ("text", "ts", "date", "int", "bigint", "ints", "texts", "pair"):
         return text
     if kind == "bool":
         return {"t": "true", "f": "false"}.get(text, text)

@@ -3,9 +3,10 @@
 Nothing here can fail at run time (no overflow, no division by zero, no cast that does not fit): where an
 error is raised may differ, so expressions that fail belong to expressions_test.py.
 """
-KINDS = ["int", "text", "bigint", "num", "ts", "bool", "date", "dbl", "ints", "texts"]
+KINDS = ["int", "text", "bigint", "num", "ts", "bool", "date", "dbl", "ints", "texts", "pair"]
 SQL_NAMES = {"int": "int", "bigint": "bigint", "text": "text", "ts": "timestamp", "date": "date",
-             "num": "numeric(12, 2)", "dbl": "double precision", "bool": "boolean", "ints": "int[]", "texts": "text[]"}
+             "num": "numeric(12, 2)", "dbl": "double precision", "bool": "boolean", "ints": "int[]", "texts": "text[]", "pair": "pair"}
+PAIR = "CREATE TYPE pair AS (a int, b text)"
 LITERALS = {
     "int": ["1", "0", "2", "3", "-4", "10"],
     "bigint": ["2::bigint", "4000000000", "0::bigint", "-5::bigint"],
@@ -16,6 +17,7 @@ LITERALS = {
     "dbl": ["0.5::float8", "2::float8", "-1.25::float8"],
     "bool": ["true", "false"],
     "ints": ["'{1,2}'::int[]", "'{}'::int[]", "ARRAY[3, NULL]", "'{0}'::int[]"],
+    "pair": ["ROW(1, 'a')::pair", "'(2,b)'::pair", "ROW(NULL, 'b')::pair", "'(3,)'::pair", "'(,)'::pair"],
     "texts": ["'{a,b}'::text[]", "'{}'::text[]", "ARRAY['Ab c', NULL]", "'{a}'::text[]"],
 }
 ITEMS = {"ints": "int", "texts": "text"}  # what is in an array
@@ -70,7 +72,7 @@ class Scalars:
 
     def coalesced(self, kind: str, scope: Scope, depth: int) -> str:
         a, b = self.value(kind, scope, depth), self.value(kind, scope, depth)
-        if kind in ITEMS:
+        if kind in ITEMS or kind == "pair":
             return self.c.pick([f"coalesce({a}, {b})", f"nullif({a}, {b})"])
         return self.c.pick([f"coalesce({a}, {b})", f"nullif({a}, {b})", f"greatest({a}, {b})", f"least({a}, {b})"])
 
@@ -89,6 +91,10 @@ class Scalars:
             return self.c.pick([lambda: f"ARRAY[{v(item)}, {v(item)}]", lambda: f"({v(kind)} || {v(kind)})", lambda: f"({v(kind)} || {v(item)})",
                                 lambda: f"({v(kind)})[{1 + self.c.below(2)}:]", lambda: f"array_remove({v(kind)}, {v(item)})",
                                 lambda: f"array_prepend({v(item)}, {v(kind)})"])()
+        if kind == "pair":
+            return f"ROW({v('int')}, {v('text')})::pair"
+        if kind in ("int", "text") and scope.own("pair") and self.c.chance(25):
+            return f"({v('pair')}).{'a' if kind == 'int' else 'b'}"
         if kind in ("int", "text") and self.c.chance(15):
             array = "ints" if kind == "int" else "texts"
             return self.c.pick([lambda: f"({v(array)})[{self.c.below(3)}]"] + (

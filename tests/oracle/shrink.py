@@ -93,6 +93,8 @@ def describe(scripts, seed, tables, views, all_queries, queries, way, why, shrin
     title = f"script {seed}: {why}\n  run: {way}\n"
     if not shrinking:
         return title + case_text(tables, views, queries)
+    if queries[0] in views:  # it is a view that fails
+        views = views[:views.index(queries[0])]
     attempt = Attempt(scripts, seed, views, way)
     for q in queries:
         alone = attempt.why(tables, q)

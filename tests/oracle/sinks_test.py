@@ -24,7 +24,7 @@ from parts import apply_changes, apply_upserts, as_json, by_epoch, row_of
 from postgres import Failed, Server
 from rows import Rows, difference, parse
 from tables import random_tables
-from weir_runs import SINK_TYPES, Folder, Query, Wrong
+from weir_runs import SINK_TYPES, Folder, Query, Wrong, with_types
 
 QUERIES_A_SCRIPT = 6
 RESULT_MAX = 1500
@@ -43,7 +43,7 @@ class Script:
     def prepare(self) -> list:
         """(query, PostgreSQL's rows)"""
         s = f"k{self.seed}"
-        self.db.run(f"DROP SCHEMA IF EXISTS {s} CASCADE; CREATE SCHEMA {s}; SET search_path = {s};\n" + "".join(t.postgres() for t in self.tables))
+        self.db.run(f"DROP SCHEMA IF EXISTS {s} CASCADE; CREATE SCHEMA {s}; SET search_path = {s}, public;\n" + "".join(t.postgres() for t in self.tables))
         out = []
         for _ in range(60):
             g = Grammar(Choices(self.r.random()), [t.relation() for t in self.tables], FEATURES)
@@ -75,7 +75,7 @@ class Script:
                 lines.append(f"CREATE TABLE {name}_{q.name} ({columns}, n bigint, PRIMARY KEY ({names})) WITH (connector = 'file', "
                              f"path = 'out/{name}_{q.name}', format = '{form}'); INSERT INTO {name}_{q.name} "
                              f"SELECT {names}, count(*) FROM ({q.text}) AS counted GROUP BY {names};")
-        return "\n".join(lines) + "\n"
+        return with_types("\n".join(lines) + "\n")
 
     def execute(self) -> None:
         command = [self.folder.weir, "run", "job.sql", "--quiet", "--data-dir", "state", "--snapshot-interval", "100ms"]

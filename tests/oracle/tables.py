@@ -3,9 +3,10 @@ import json
 import random
 
 from grammar import Relation
+from rows import pair_fields, pair_text
 from scalars import ITEMS, SQL_NAMES
 
-LETTER = {"int": "i", "bigint": "l", "text": "s", "ts": "t", "date": "d", "num": "n", "dbl": "f", "bool": "b", "ints": "a", "texts": "z"}
+LETTER = {"int": "i", "bigint": "l", "text": "s", "ts": "t", "date": "d", "num": "n", "dbl": "f", "bool": "b", "ints": "a", "texts": "z", "pair": "p"}
 
 
 def random_value(r: random.Random, kind: str):
@@ -28,6 +29,8 @@ def random_value(r: random.Random, kind: str):
         return "{" + ",".join(r.choice(["0", "1", "2", "3", "NULL"]) for _ in range(r.choice([0, 1, 1, 2, 3]))) + "}"
     if kind == "texts":
         return "{" + ",".join(r.choice(["a", "b", '"Ab c"', '""', "NULL", "ä"]) for _ in range(r.choice([0, 1, 1, 2, 3]))) + "}"
+    if kind == "pair":
+        return pair_text(r.choice([None, "0", "1", "2", "-3"]), r.choice([None, "a", "b", "", "Ab c", "ä", "a,b", 'q"q', "(x)"]))
     if kind == "num":
         return f"{r.choice([r.randrange(-300, 300), r.randrange(0, 4) * 50]) / 100:.2f}"
     return repr(r.randrange(-12, 12) / 4)
@@ -47,11 +50,16 @@ def json_array(text: str) -> str:
     return "[" + ", ".join("null" if i == "NULL" else i if i.startswith('"') or i.isdigit() else json.dumps(i) for i in items) + "]"
 
 
+def json_pair(text: str) -> str:
+    a, b = pair_fields(text)
+    return f'{{"a": {"null" if a is None else a}, "b": {json.dumps(b)}}}'
+
+
 def json_row(columns: list, row) -> str:
     """A row as JSON, numbers as they are written."""
     if row is None:
         return "null"
-    texts = ("null" if v is None else json.dumps(v) if k in ("text", "ts", "date") else json_array(v) if k in ITEMS else v for v, (_, k) in zip(row, columns))
+    texts = ("null" if v is None else json.dumps(v) if k in ("text", "ts", "date") else json_array(v) if k in ITEMS else json_pair(v) if k == "pair" else v for v, (_, k) in zip(row, columns))
     return "{" + ", ".join(f'"{n}": {v}' for v, (n, _) in zip(texts, columns)) + "}"
 
 

@@ -8,9 +8,10 @@ import tempfile
 import time
 
 from rows import Rows, consolidate, parse
+from scalars import PAIR
 
 SINK_TYPES = {"int": "int", "bigint": "bigint", "text": "text", "ts": "timestamp", "date": "date",
-              "num": "numeric(38, 8)", "dbl": "double precision", "bool": "boolean", "ints": "int[]", "texts": "text[]"}
+              "num": "numeric(38, 8)", "dbl": "double precision", "bool": "boolean", "ints": "int[]", "texts": "text[]", "pair": "pair"}
 RUN_S_MAX = 120  # a run takes a fraction of a second, and longer on a machine with other work
 
 
@@ -58,7 +59,12 @@ def script(tables: list, views: list, queries: list, way: Way) -> str:
         else:
             columns = ", ".join(f"c{n} {SINK_TYPES[k]}" for n, k in enumerate(q.kinds))
             lines.append(f"CREATE TABLE {q.name} ({columns}) WITH ({where}); INSERT INTO {q.name} {q.text};")
-    return "\n".join(lines) + "\n"
+    return with_types("\n".join(lines) + "\n")
+
+
+def with_types(text: str) -> str:
+    """A script with the type that it names, in the line of its first table: errors are found again by their line."""
+    return f"{PAIR}; {text}" if "pair" in text else text
 
 
 class Folder:

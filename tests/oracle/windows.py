@@ -38,7 +38,7 @@ class Windows:
             (f"last_value({text}) {over}", kind), (f"nth_value({text}, 2) {over}", kind), (f"count({text}){filtered} {over}", "bigint"),
             (f"count(*){filtered} OVER ({part.strip()})", "bigint"), (f"sum({self.c.pick(numbers)}){filtered} {over}", "bigint"),
             (f"count(*) OVER ({some})", "bigint")]
-        if kind != "bool":
+        if kind not in ("bool", "pair"):
             choices += [(f"max({text}){filtered} {over}", kind), (f"min({text}) OVER ({some})", kind)]
         if ints:
             by = self.c.pick(ints)
