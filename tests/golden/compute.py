@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Computes what the flights jobs (jobs/examples/flights) must write, from the data, without Weir.
+"""Computes what the flights jobs (jobs/examples/flights) must write, from the data, without Weir. Results of routes.sql, turnarounds.sql and
+weather.sql are PostgreSQL's: flights_postgres.py.
 
 usage: compute.py [--check]        writes tests/golden/flights/*.csv; --check only compares
        compute.py --logbook        writes jobs/examples/flights/data/logbook.txt, the text of wordcount
@@ -199,53 +200,11 @@ def logbook():
     (DATA / "logbook.txt").write_text(text, encoding="ascii")
 
 
-def routes():
-    counts = collections.defaultdict(collections.Counter)
-    for r in rows("flights_2013_01.csv"):
-        counts[scheduled(r).date()][r["origin"], r["dest"]] += 1
-    for day, of_day in counts.items():
-        first = sorted(of_day.items(), key=lambda e: (-e[1], e[0]))[:3]
-        for place, ((origin, dest), n) in enumerate(first, 1):
-            yield [day, place, origin, dest, n]
-
-
-def turnarounds():
-    departures = collections.defaultdict(list)
-    for r in rows("flights_2013_01.csv"):
-        if r["dep_time"] != "NA" and r["tailnum"] != "NA":
-            departures[r["tailnum"]].append((scheduled(r), r["carrier"], r["origin"]))
-    for tailnum, of_aircraft in departures.items():
-        times = sorted(t for t, _, _ in of_aircraft)
-        for (t, _, origin), came in zip(sorted(of_aircraft)[1:], times):
-            if t - came < datetime.timedelta(hours=4):
-                # count(*) over the order counts peers, too.
-                nth = sum(other <= t for other in times)
-                yield [tailnum, timestamp(came), timestamp(t), origin, int((t - came).total_seconds()) // 60, nth]
-
-
-def conditions():
-    reports = collections.defaultdict(list)
-    for r in rows("weather_2013_01.csv"):
-        at = datetime.datetime.strptime(r["time_hour"], "%Y-%m-%dT%H:%M:%SZ")
-        values = ["" if r[c] == "NA" else double(float(r[c])) for c in ("wind_speed", "visib")]
-        reports[r["origin"]].append((at, values))
-    for r in rows("flights_2013_01.csv"):
-        delay = number(r["dep_delay"])
-        if delay is None or delay <= 60:
-            continue
-        sched = scheduled(r)
-        before = [x for x in reports[r["origin"]] if x[0] <= sched]
-        at, values = max(before) if before else (None, ["", ""])
-        yield [timestamp(sched), r["origin"], r["carrier"], r["flight"], delay,
-               timestamp(at) if at else "", *values]
-
-
 def main():
     if "--logbook" in sys.argv:
         return logbook()
     status = 0
-    for job in (carriers, departures, busy, anomalies, words, routes, turnarounds, conditions,
-                hops, growth, rotations):
+    for job in (carriers, departures, busy, anomalies, words, hops, growth, rotations):
         lines = sorted(",".join(map(str, row)) + "\n" for row in job())
         text = "".join(lines)
         path = GOLDEN / f"{job.__name__}.csv"
