@@ -1,0 +1,1 @@
+SELECT DISTINCT item FROM orders WHERE item NOT IN (SELECT item FROM stock);

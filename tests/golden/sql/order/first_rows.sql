@@ -1,0 +1,2 @@
+-- ordered
+SELECT id, price FROM orders ORDER BY price DESC, id LIMIT 3;

@@ -1,0 +1,1 @@
+SELECT id, item FROM orders ORDER BY item FETCH FIRST 2 ROWS WITH TIES;

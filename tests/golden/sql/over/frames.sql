@@ -1,0 +1,3 @@
+SELECT id, sum(qty) OVER (ORDER BY at ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) AS last_three,
+       count(*) OVER (ORDER BY at RANGE BETWEEN INTERVAL '1 hour' PRECEDING AND CURRENT ROW) AS in_an_hour
+FROM orders;

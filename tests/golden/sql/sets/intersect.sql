@@ -1,0 +1,1 @@
+(SELECT item FROM orders INTERSECT SELECT item FROM prices) EXCEPT SELECT 'ink';

@@ -1,0 +1,1 @@
+SELECT item FROM orders UNION SELECT item FROM stock;

@@ -1,0 +1,1 @@
+SELECT id, item FROM orders WHERE price >= ALL (SELECT list FROM prices WHERE item <> 'ink');

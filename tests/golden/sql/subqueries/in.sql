@@ -1,0 +1,1 @@
+SELECT name FROM customers WHERE id IN (SELECT customer FROM orders WHERE item = 'pad');
