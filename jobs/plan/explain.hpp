@@ -36,6 +36,8 @@ struct state_info {
   std::string text;  // "one entry per key (carrier)", ...
 };
 state_info state_of(const physical_plan&, operator_index);
+/// Names of an aggregate's calls that keep all values of a group, not one number; empty: none.
+std::string calls_that_keep_values(const aggregate_spec&);
 
 struct state_change {
   enum class kind : uint8_t { kept, lost, fresh };

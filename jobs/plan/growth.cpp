@@ -10,12 +10,17 @@
 namespace weir::planner {
 namespace {
 
-/// By operator: whether endless input reaches it.
-std::vector<bool> reached(const physical_plan& plan) {
+bool is_stdin(const source_spec& s) {
+  return s.connector == "stdin";
+}
+
+/// By operator: whether endless input reaches it. Standard input counts, as it may go on for ever,
+/// but `for_certain`: what waits for the end of a pipe is no mistake.
+std::vector<bool> reached(const physical_plan& plan, bool for_certain = false) {
   std::vector<bool> out(plan.operators.size());
   for (uint32_t i = 0; i < plan.operators.size(); ++i)  // topological order
     if (const auto* s = std::get_if<source_spec>(&plan.operators[i].spec))
-      out[i] = endless(*s);
+      out[i] = endless(*s) && !(for_certain && is_stdin(*s));
     else
       for (const auto& e : plan.edges)
         if (e.to.value == i && out[e.from.value]) out[i] = true;
@@ -30,6 +35,7 @@ struct finder {
   operator_index at;
   int64_t ttl_us;
   const std::vector<schema_ptr>& in;
+  bool certain = false;              // some of the input does not end, and not perhaps
   bool left = false, right = false;  // endless input 0, 1
 
   using found = std::optional<growing_state>;
@@ -42,6 +48,7 @@ struct finder {
     const std::string window =
         "group by a window: FROM TUMBLE(table, time, size) and GROUP BY window_start";
     if (ttl_us != 0) return {};
+    if (s.emit == emit_mode::final_only && !certain) return {};
     if (!s.keys.empty()) {
       auto what = "the aggregate keeps an entry for each key (" + join_columns(s.keys, in[0]) +
                   ") for ever";
@@ -49,11 +56,8 @@ struct finder {
         what += " and answers when the input ends, which it does not";
       return make(std::move(what), s.emit == emit_mode::final_only ? window : window + or_ttl);
     }
-    for (const auto& c : s.calls)
-      if (c.function == aggregate_function::count_distinct)
-        return make(
-            "the aggregate keeps every distinct value that it counts (" + c.name + ") for ever",
-            window);
+    if (const auto kept = calls_that_keep_values(s); !kept.empty())
+      return make("the aggregate keeps all values of " + kept + " for ever", window);
     return {};
   }
   found operator()(const distinct_spec&) const {
@@ -64,12 +68,20 @@ struct finder {
                     or_ttl);
   }
   found operator()(const settle_spec&) const {
+    if (!certain) return {};
     return make("emit = 'final' keeps all rows until the input ends, which it does not",
                 "leave emit = 'final' out, or read input that ends");
   }
   found operator()(const join_spec& s) const {
     // A side is looked up and not kept once the other one has ended, unless rows of that one may
     // still find their first partner.
+    if (is_as_of(s.kind)) {
+      if (!right || s.right.keys.empty() || ttl_us != 0) return {};
+      return make("the as-of join keeps the newest right row of each key (" +
+                      join_columns(s.right.keys, in[1]) + ") for ever",
+                  "have right rows dropped that were not given anew for long: state_ttl; else "
+                  "nothing bounds it but the number of keys");
+    }
     const bool left_alone = s.kind != join_kind::inner && s.kind != join_kind::right;
     const bool right_alone = s.kind == join_kind::right || s.kind == join_kind::full;
     const bool l = left && !s.left.time_column && (right || right_alone);
@@ -122,7 +134,9 @@ bool endless(const source_spec& s) {
     const auto follow = option_bool(s.options, "follow", false);
     return follow && *follow;
   }
-  if (s.connector == "stdin" || s.connector == "memory") return false;
+  // What comes through standard input may end, and nothing says when.
+  if (is_stdin(s)) return true;
+  if (s.connector == "memory") return false;
   if (option_present(s.options, "until")) return false;
   // Generators end where they are told to, topics go on.
   return !option_present(s.options, "end") && !option_present(s.options, "events");
@@ -142,12 +156,12 @@ void apply_state_ttls(physical_plan& plan, const std::vector<int64_t>& ttls_us) 
 }
 
 std::vector<growing_state> growing_states(const physical_plan& plan) {
-  const auto more = reached(plan);
+  const auto more = reached(plan), certain = reached(plan, true);
   std::vector<growing_state> out;
   for (uint32_t i = 0; i < plan.operators.size(); ++i) {
     if (!more[i]) continue;
     const auto in = input_schemas(plan, operator_index(i));
-    finder f{plan, operator_index(i), plan.operators[i].state_ttl_us, in};
+    finder f{plan, operator_index(i), plan.operators[i].state_ttl_us, in, certain[i]};
     for (const auto& e : plan.edges)
       if (e.to.value == i && more[e.from.value]) (e.to_port == 0 ? f.left : f.right) = true;
     if (auto found = std::visit(f, plan.operators[i].spec)) out.push_back(std::move(*found));

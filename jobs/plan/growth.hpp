@@ -9,8 +9,8 @@
 
 namespace weir::planner {
 
-/// Whether more input may always come: a file that is followed, a sequence without end, a topic.
-/// What the sender ends (stdin) ends.
+/// Whether more input may always come: a file that is followed, a sequence without end, a topic,
+/// standard input, of which nothing says when its sender ends it.
 bool endless(const source_spec&);
 
 /// Gives operators the state_ttl of their steps (by operator; 0 = none), where they take one. Of a

@@ -65,7 +65,7 @@ std::string kept_until(join_side s, const schema_ptr& in, int64_t ttl_us) {
     s.one_partner = false;
     return "until their one partner comes, else " + kept_until(std::move(s), in, ttl_us);
   }
-  if (!s.time_column) return stay(drops_untouched(s) ? ttl_us : 0);
+  if (!s.time_column) return stay(s.stays ? 0 : ttl_us);
   if (s.ends_by_column) return until_beyond(s.retain_us, in->fields[*s.time_column].name);
   if (s.retain_us < 0) return "until their window ends";
   return until_beyond(s.retain_us);
@@ -73,10 +73,12 @@ std::string kept_until(join_side s, const schema_ptr& in, int64_t ttl_us) {
 
 state_info state_of_join(const join_spec& s, const std::vector<schema_ptr>& in, int64_t ttl_us) {
   if (is_as_of(s.kind))
-    return {
-        state_bound::bounded,
-        "left rows until the watermark has passed them; of each key the newest right row that it "
-        "has passed, and younger ones"};
+    return {s.right.keys.empty() || ttl_us != 0 ? state_bound::bounded : state_bound::unbounded,
+            "left rows until the watermark has passed them; " +
+                (s.right.keys.empty() ? std::string()
+                                      : "of each key (" + key_names(s.right.keys, in[1]) + ") ") +
+                "the newest right row that it has passed, and younger ones, " +
+                (s.right.keys.empty() ? "for ever" : stay(ttl_us))};
   const auto left = kept_until(s.left, in[0], ttl_us), right = kept_until(s.right, in[1], ttl_us);
   const bool bounded = (s.left.time_column && s.right.time_column) || ttl_us != 0;
   return {bounded ? state_bound::bounded : state_bound::unbounded,
@@ -177,6 +179,29 @@ state_info of_top_n(const top_n_spec& s, const schema_ptr& in, int64_t ttl_us) {
 
 }  // namespace
 
+std::string calls_that_keep_values(const aggregate_spec& s) {
+  std::string out;
+  for (const auto& c : s.calls) {
+    bool keeps = false;
+    switch (c.function) {
+      case aggregate_function::count_distinct:
+      case aggregate_function::string_agg:
+        keeps = true;
+        break;
+      case aggregate_function::min:
+      case aggregate_function::max:
+      case aggregate_function::first:
+      case aggregate_function::last:
+        keeps = s.input_has_changes;  // the next one's turn comes when this one is taken back
+        break;
+      default:
+        break;
+    }
+    if (keeps) out += (out.empty() ? "" : ", ") + c.name;
+  }
+  return out;
+}
+
 state_info state_of(const physical_plan& plan, operator_index i) {
   const auto& n = plan.operators[i.value];
   auto in = input_schemas(plan, i);
@@ -187,7 +212,11 @@ state_info state_of(const physical_plan& plan, operator_index i) {
   if (const auto* a = std::get_if<aggregate_spec>(&n.spec)) {
     if (a->stage == aggregate_spec::phase::partial)
       return {state_bound::bounded, "emptied before every snapshot"};
-    if (a->keys.empty()) return {state_bound::bounded, "one entry"};
+    if (a->keys.empty()) {
+      const auto kept = calls_that_keep_values(*a);
+      if (kept.empty()) return {state_bound::bounded, "one entry"};
+      return {state_bound::unbounded, "one entry, with all values of " + kept + ", kept for ever"};
+    }
     auto names = key_names(a->keys, in[0]);
     if (a->windows) {
       auto keys = a->keys;

@@ -1,12 +1,14 @@
 // As-of joins: each left row with the newest right row of its key that is not younger than it. Both
 // sides only grow. A left row waits until the watermark says that no such right row is still to
 // come, and then leaves once, so that the output only grows, too; of the right rows those stay that
-// a row to come may need: the newest one that the watermark has passed, and the younger ones.
+// a row to come may need: the newest one that the watermark has passed, and the younger ones. With
+// a state_ttl each right row carries when it came, and goes when its time is over.
 #include "runtime/column/builder.hpp"
 #include "runtime/column/hash.hpp"
 #include "runtime/operators/aggregate_windows.hpp"
 #include "runtime/operators/builtin.hpp"
 #include "runtime/operators/join_output.hpp"
+#include "runtime/operators/state_expiry.hpp"
 
 namespace weir {
 namespace {
@@ -16,11 +18,13 @@ constexpr uint32_t none = row_table::none;
 
 class as_of_join final : public stream_operator {
  public:
-  as_of_join(const join_spec& s, std::unique_ptr<join_state> state, schema_ptr output)
+  as_of_join(const join_spec& s, std::unique_ptr<join_state> state, schema_ptr output,
+             int64_t ttl_us)
       : spec_(s),
         state_(std::move(state)),
         out_(*state_, s.output, std::move(output)),
-        outer_(s.kind == join_kind::as_of_left) {
+        outer_(s.kind == join_kind::as_of_left),
+        expiry_(ttl_us) {
     right_time_ = 1 + state_->side(1).codec().word_of(*s.right.time_column);
     left_time_ = 1 + state_->side(0).codec().word_of(*s.left.time_column);
   }
@@ -29,6 +33,7 @@ class as_of_join final : public stream_operator {
     context_ = c;
     state_->open(c.memory);
     out_.open(c.memory);
+    expiry_.open(c, {&state_->side(1).rows()});
     return {};
   }
   status restore(const snapshot_reader& in) override {
@@ -37,6 +42,7 @@ class as_of_join final : public stream_operator {
   }
 
   status process_batch(uint16_t port, const batch_ptr& in, collector& out) override {
+    expiry_.begin_batch();
     auto& side = state_->side(port);
     const auto& keys = port == 0 ? spec_.left.keys : spec_.right.keys;
     const auto hashes = keys.empty() ? buffer_ref{} : hash_keys(*in, keys, *context_.memory);
@@ -57,6 +63,17 @@ class as_of_join final : public stream_operator {
     if (t <= progress_.watermark()) return {};
     progress_.advance(t);
     for (int s : {0, 1}) state_->side(s).take_expired(t, leaving_[s]);
+    return {};
+  }
+
+  status on_processing_time(timestamp_us t, collector&) override {
+    expiry_.on_time(t, [this](size_t& budget) {
+      const bool done = expiry_.sweep(0, budget, [this](uint32_t id) {
+        state_->remove(1, id, state_->find_key(1, state_->side(1).rows().row(id)));
+      });
+      state_->end_batch();
+      return done;
+    });
     return {};
   }
 
@@ -204,6 +221,7 @@ class as_of_join final : public stream_operator {
   std::unique_ptr<join_state> state_;
   join_output out_;
   bool outer_;
+  state_expiry expiry_;
   uint32_t left_time_ = 0, right_time_ = 0;
   operator_context context_;
   window_progress progress_;
@@ -216,11 +234,11 @@ class as_of_join final : public stream_operator {
 }  // namespace
 
 result<operator_ptr> make_as_of_join(const join_spec& s, const schema_ptr& left,
-                                     const schema_ptr& right, schema_ptr output) {
+                                     const schema_ptr& right, schema_ptr output, int64_t ttl_us) {
   if (!s.left.time_column || !s.right.time_column)
     return error(errc::invalid_argument, "an as-of join needs the times of both sides");
-  WEIR_ASSIGN(auto state, join_state::make(s, left, right, false, false));
-  return operator_ptr(new as_of_join(s, std::move(state), std::move(output)));
+  WEIR_ASSIGN(auto state, join_state::make(s, left, right, false, ttl_us > 0));
+  return operator_ptr(new as_of_join(s, std::move(state), std::move(output), ttl_us));
 }
 
 }  // namespace weir

@@ -19,7 +19,7 @@ result<operator_ptr> make_flat_map(const flat_map_spec&, const schema_ptr& input
 result<operator_ptr> make_union(const std::vector<schema_ptr>& inputs, schema_ptr output);
 result<operator_ptr> make_distinct(const schema_ptr& input, schema_ptr output, int64_t ttl_us);
 result<operator_ptr> make_as_of_join(const join_spec&, const schema_ptr& left,
-                                     const schema_ptr& right, schema_ptr output);
+                                     const schema_ptr& right, schema_ptr output, int64_t ttl_us);
 result<operator_ptr> make_settle(const schema_ptr& input, schema_ptr output);
 result<operator_ptr> make_join(const join_spec&, const schema_ptr& left, const schema_ptr& right,
                                schema_ptr output, int64_t ttl_us);

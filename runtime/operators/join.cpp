@@ -554,7 +554,7 @@ result<operator_ptr> make_join(const join_spec& s, const schema_ptr& left, const
                                schema_ptr output, int64_t ttl_us) {
   if (s.left.keys.size() != s.right.keys.size())
     return error(errc::invalid_argument, "a join has as many keys on both sides");
-  if (is_as_of(s.kind)) return make_as_of_join(s, left, right, std::move(output));
+  if (is_as_of(s.kind)) return make_as_of_join(s, left, right, std::move(output), ttl_us);
   const bool counts = s.condition || (ttl_us > 0 && s.kind != join_kind::inner);
   WEIR_ASSIGN(auto state, join_state::make(s, left, right, counts, ttl_us > 0));
   std::optional<expr::program> condition;

@@ -142,9 +142,9 @@ result<std::unique_ptr<join_state>> join_state::make(const join_spec& s, const s
   const bool r = counts && (s.kind == join_kind::right || s.kind == join_kind::full);
   // What leaves behind an as-of join must not be late for windows.
   WEIR_ASSIGN(out->sides_[0], join_side_state::make(s.left, left, l, is_as_of(s.kind),
-                                                    expires && drops_untouched(s.left)));
+                                                    expires && drops_untouched(s, 0)));
   WEIR_ASSIGN(out->sides_[1],
-              join_side_state::make(s.right, right, r, false, expires && drops_untouched(s.right)));
+              join_side_state::make(s.right, right, r, false, expires && drops_untouched(s, 1)));
   out->scratch_.resize(out->key_stride());
   return out;
 }

@@ -99,7 +99,7 @@ bool takes_state_ttl(const operator_spec& spec) noexcept {
     return a->stage != aggregate_spec::phase::partial && a->emit == emit_mode::changes &&
            !a->keys.empty();
   if (const auto* j = std::get_if<join_spec>(&spec))
-    return !is_as_of(j->kind) && (drops_untouched(j->left) || drops_untouched(j->right));
+    return drops_untouched(*j, 0) || drops_untouched(*j, 1);
   if (const auto* t = std::get_if<top_n_spec>(&spec))
     return !t->preselect && t->emit == emit_mode::changes &&
            (!t->keys.empty() || t->input_has_changes);

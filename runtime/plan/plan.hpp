@@ -418,9 +418,11 @@ bool defers_unmatched(const join_spec&) noexcept;
 /// Whether a state_ttl bounds what the operator keeps: as changes come, per key or row, and not as
 /// far as the watermark says. What answers once at the end has its answer as its state.
 bool takes_state_ttl(const operator_spec&) noexcept;
-/// Whether a state_ttl is for the rows of this side of a join.
-inline bool drops_untouched(const join_side& s) noexcept {
-  return !s.time_column && !s.stays;
+/// Whether a state_ttl is for the rows of a side of a join (0: the left one): those that no
+/// watermark ends. Of an as-of join these are right rows, of which the newest of each key stays.
+inline bool drops_untouched(const join_spec& j, int side) noexcept {
+  const auto& s = side == 0 ? j.left : j.right;
+  return !s.stays && (is_as_of(j.kind) ? side == 1 : !s.time_column.has_value());
 }
 /// Shortest and longest state_ttl: entries carry the time of their last touch in steps of it.
 inline constexpr int64_t state_ttl_min_us = 100'000;

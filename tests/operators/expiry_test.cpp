@@ -303,3 +303,36 @@ TEST_CASE("rows that wait for the watermark are not forgotten, what they add to 
   op.watermark(start + 9 * hour);
   CHECK(op.out.net() == lines{"b," + at(8) + ",1"});
 }
+
+TEST_CASE("an as-of join forgets the newest right row of a key that no other one came for") {
+  auto in =
+      std::make_shared<schema>(*columns({{"k", "text"}, {"v", "bigint"}, {"t", "timestamp"}}));
+  in->event_time = 2;
+  join_spec j;
+  j.kind = join_kind::as_of_left;
+  j.left.keys = j.right.keys = {0};
+  j.left.time_column = j.right.time_column = 2;
+  j.output = {0, 1, 4};
+  const auto out = columns({{"k", "text"}, {"v", "bigint"}, {"w", "bigint"}});
+  auto at = [](int hour) { return "2020-01-01 0" + std::to_string(hour) + ":00:00"; };
+  const timestamp_us start = 1'577'836'800'000'000, hour = 3'600'000'000;
+  instance op(with_ttl({"op", "as_of", j, out, false, 0}), {in, in});
+  op.push(rows(in, {{"a", "10", at(1)}, {"b", "20", at(1)}}), 1);
+  op.push(rows(in, {{"a", "1", at(2)}, {"b", "2", at(2)}}), 0);
+  op.watermark(start + 3 * hour);
+  CHECK(op.out.net() == lines{"a,1,10", "b,2,20"});
+  op.out.clear();
+  op.advance(ttl_us - minute);
+  op.push(rows(in, {{"b", "21", at(4)}}), 1);
+  op.push(rows(in, {{"a", "3", at(5)}, {"b", "4", at(5)}}), 0);
+  op.advance(over_us - ttl_us + minute);
+  // Left rows wait for the watermark however long that takes.
+  op.watermark(start + 6 * hour);
+  CHECK(op.out.net() == lines{"a,3,NULL", "b,4,21"});
+  op.out.clear();
+  op.advance(over_us);
+  op.push(rows(in, {{"b", "22", at(7)}}), 1);
+  op.push(rows(in, {{"b", "5", at(7)}}), 0);
+  op.watermark(start + 8 * hour);
+  CHECK(op.out.net() == lines{"b,5,22"});
+}

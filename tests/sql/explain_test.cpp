@@ -97,7 +97,8 @@ TEST_CASE("state that grows with endless input is a warning at its clause") {
             .messages == "");
   CHECK(load(endless + "SELECT count(*), sum(v) FROM t").messages == "");
   CHECK(contains(load(endless + "SELECT count(DISTINCT k) AS ks FROM t").messages,
-                 "keeps every distinct value that it counts (count(DISTINCT k)) for ever"));
+                 "the aggregate keeps all values of count(DISTINCT k) for ever; to bound it, group "
+                 "by a window: FROM TUMBLE(table, time, size) and GROUP BY window_start"));
   CHECK(contains(load(endless + "SELECT DISTINCT k FROM t").messages,
                  "j.sql:2:17: warning: DISTINCT keeps every row that it has seen for ever"));
   CHECK(contains(load(endless + "SELECT DISTINCT ON (k) k, v FROM t ORDER BY k, v").messages,
@@ -115,6 +116,71 @@ TEST_CASE("state that grows with endless input is a warning at its clause") {
   CHECK(load("CREATE TABLE n (n bigint) WITH (connector = 'sequence', end = 9);\n"
              "SELECT n % 2, count(*) FROM n GROUP BY 1")
             .messages == "");
+}
+
+TEST_CASE("one group that keeps its values is state that grows") {
+  auto warns = [](const std::string& tables, const std::string& query, const std::string& what) {
+    auto r = load(tables + query);
+    INFO(query);
+    REQUIRE(r.made);
+    CHECK_MESSAGE(contains(r.messages, "the aggregate keeps all values of " + what +
+                                           " for ever; to bound it, group by a window"),
+                  r.messages);
+    CHECK_FALSE(contains(r.messages, "state_ttl"));  // it is for keys
+    const auto text = planner::explain_text(r.made->plan);
+    CHECK_MESSAGE(contains(text, "one entry, with all values of " + what + ", kept for ever"),
+                  text);
+  };
+  warns(endless, "SELECT array_agg(v) AS a FROM t", "array_agg(v)");
+  warns(endless, "SELECT string_agg(k, ',') AS a, count(*) FROM t", "string_agg(k, ',')");
+  const std::string changing =
+      "CREATE TABLE d (k text, v int) WITH (connector = 'file', path = 'd', format = "
+      "'debezium_json', follow = true);\n";
+  warns(changing, "SELECT max(v) AS high, sum(v) AS s, min(k) AS low FROM d", "max(v), min(k)");
+  CHECK(load(changing + "SELECT sum(v), count(*) FROM d").messages == "");
+  CHECK(load(endless + "SELECT max(v) FROM t").messages == "");
+}
+
+TEST_CASE("standard input may go on for ever") {
+  const std::string in =
+      "CREATE TABLE t (k text, v int) WITH (connector = 'stdin', format = 'csv');\n";
+  CHECK(contains(load(in + "SELECT k, count(*) FROM t GROUP BY k").messages,
+                 "warning: the aggregate keeps an entry for each key (k) for ever"));
+  // What answers when a pipe ends waits for that.
+  CHECK(load(in + "CREATE TABLE o (k text, n bigint) WITH (connector = 'file', path = 'o', format "
+                  "= 'csv', emit = 'final');\nINSERT INTO o SELECT k, count(*) FROM t GROUP BY k")
+            .messages == "");
+}
+
+TEST_CASE("an as-of join keeps the newest row of each key, unless a state_ttl drops it") {
+  const std::string tables =
+      "CREATE TABLE a (k text, at timestamp) WITH (connector = 'file', path = 'a', format = 'csv', "
+      "follow = true, event_time = 'at');\n"
+      "CREATE TABLE b (k text, w int, at timestamp) WITH (connector = 'file', path = 'b', format = "
+      "'csv', event_time = 'at', follow = ";
+  const std::string query =
+      "SELECT a.k, b.w FROM a LEFT JOIN LATERAL (SELECT * FROM b WHERE b.k = a.k AND b.at <= a.at "
+      "ORDER BY b.at DESC LIMIT 1) b ON true";
+  auto r = load(tables + "true);\n" + query);
+  REQUIRE(r.made);
+  CHECK_MESSAGE(contains(r.messages,
+                         "the as-of join keeps the newest right row of each key (k) for ever; to "
+                         "bound it, have right rows dropped that were not given anew for long: "
+                         "state_ttl; else nothing bounds it but the number of keys"),
+                r.messages);
+  r = load(tables + "true);\nSET state_ttl = '1 hour';\n" + query);
+  REQUIRE(r.made);
+  CHECK_MESSAGE(r.messages == "", r.messages);
+  const auto text = planner::explain_text(r.made->plan);
+  CHECK_MESSAGE(contains(text,
+                         "of each key (k) the newest right row that it has passed, and "
+                         "younger ones, dropped when nothing touched them for 1h 00m"),
+                text);
+  // A table that is read to its end stays.
+  r = load(tables + "false);\nSET state_ttl = '1 hour';\n" + query);
+  REQUIRE(r.made);
+  CHECK_MESSAGE(r.messages == "", r.messages);
+  for (const auto& n : r.made->plan.operators) CHECK(n.state_ttl_us == 0);
 }
 
 TEST_CASE("a state_ttl bounds what grows, from its statement on") {
