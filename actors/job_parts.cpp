@@ -385,18 +385,18 @@ void job_state_actor::resume(const std::shared_ptr<collection>& c) {
       collect(c);
   };
   for (const auto& [part, n] : homes) {
-    const auto& name = manifest_.parts[part].name;
+    const auto& part_name = manifest_.parts[part].name;
     self_
-        ->request(placements_[n].store, restore_timeout, resume_atom::value, seed_.id + "@" + name,
-                  manifest_.number, seed_.token)
+        ->request(placements_[n].store, restore_timeout, resume_atom::value,
+                  seed_.id + "@" + part_name, manifest_.number, seed_.token)
         .then(
-            [this, answered, n = n, name](const operation_reply& r) {
+            [this, answered, n = n, part_name](const operation_reply& r) {
               if (!r.error.empty() && r.code == static_cast<uint8_t>(errc::cancelled))
                 return stop_acting();
-              answered(n, name, r.error);
+              answered(n, part_name, r.error);
             },
-            [answered, n = n, name](const caf::error& e) {
-              answered(n, name, "the snapshot store does not answer: " + caf::to_string(e));
+            [answered, n = n, part_name](const caf::error& e) {
+              answered(n, part_name, "the snapshot store does not answer: " + caf::to_string(e));
             });
   }
 }
@@ -416,8 +416,8 @@ std::string job_state_actor::part_key(const live_part& p) const {
 /// what was collected: what they left elsewhere belongs to the epochs so far only.
 void job_state_actor::start_parts(const std::vector<uint32_t>& tasks, attempt_id attempt,
                                   const std::vector<state_chunk>& from) {
-  const auto deployment = "." + std::to_string(coordinator_->completed().value) + "." +
-                          std::to_string(seed_.token) + "-" + std::to_string(attempt.value);
+  const auto suffix = "." + std::to_string(coordinator_->completed().value) + "." +
+                      std::to_string(seed_.token) + "-" + std::to_string(attempt.value);
   part_of_.resize(seed_.graph->tasks.size());
   commits_until_drop_ = 3;
   std::map<live_part, seed_message> seeds;
@@ -426,7 +426,7 @@ void job_state_actor::start_parts(const std::vector<uint32_t>& tasks, attempt_id
     if (auto part = resumed_.find(t); part != resumed_.end()) {
       part_of_[t] = {n, manifest_.parts[part->second].name};
     } else {
-      part_of_[t] = {n, std::to_string(placements_[n].id) + deployment};
+      part_of_[t] = {n, std::to_string(placements_[n].id) + suffix};
       seeds[part_of_[t]];
     }
   }

@@ -286,6 +286,31 @@ int cluster_status(const cluster_verb_options& o) {
   return exit_ok;
 }
 
+namespace {
+
+/// Tasks of jobs that run on a node which drains, or may: masters tell where tasks are when they
+/// have been asked once. None when there is no node that could take them.
+uint64_t tasks_left(const simdjson::dom::element& cluster, const std::string& name) {
+  simdjson::dom::array nodes, jobs, tasks;
+  if (cluster["nodes"].get(nodes) || cluster["jobs"].get(jobs)) return 0;
+  bool elsewhere = false;
+  for (auto n : nodes)
+    elsewhere |= text_of(n["alive"]) == "true" && text_of(n["draining"]) == "false";
+  if (!elsewhere) return 0;
+  uint64_t left = 0;
+  for (auto j : jobs) {
+    const auto state = text_of(j["state"]);
+    if ((state != "running" && state != "restarting") || j["tasks"].get(tasks)) continue;
+    for (auto t : tasks) {
+      const auto node = text_of(t["node"]);
+      left += node.empty() || node == name ? 1 : 0;
+    }
+  }
+  return left;
+}
+
+}  // namespace
+
 int cluster_drain(const cluster_verb_options& o) {
   std::string answer;
   const auto target = "/cluster/nodes/" + http::escape(o.id) + "/drain";
@@ -299,14 +324,17 @@ int cluster_drain(const cluster_verb_options& o) {
     if (parser.parse(answer)["stuck"].get(stuck)) return fail("not an answer: " + answer);
     if (int code = call(o, "GET", "/cluster", "", answer)) return code;
     simdjson::dom::array nodes;
-    auto parsed = parser.parse(answer);
-    uint64_t replicas = 0, leaders = 0, masters = 0;
-    if (!parsed.error() && !parsed["nodes"].get(nodes))
-      for (auto n : nodes)
-        if (text_of(n["id"]) == o.id || text_of(n["node"]) == o.id)
-          if (n["replicas"].get(replicas) || n["leaders"].get(leaders) || n["masters"].get(masters))
-            return fail("not an answer: " + answer);
-    if (replicas <= stuck && leaders == 0 && masters == 0) {
+    simdjson::dom::element parsed;
+    if (parser.parse(answer).get(parsed)) return fail("not an answer: " + answer);
+    uint64_t replicas = 0, leaders = 0, masters = 0, tasks = 0;
+    if (parsed["nodes"].get(nodes)) return fail("not an answer: " + answer);
+    for (auto n : nodes) {
+      if (text_of(n["id"]) != o.id && text_of(n["node"]) != o.id) continue;
+      if (n["replicas"].get(replicas) || n["leaders"].get(leaders) || n["masters"].get(masters))
+        return fail("not an answer: " + answer);
+      tasks = tasks_left(parsed, text_of(n["id"]));
+    }
+    if (replicas <= stuck && leaders == 0 && masters == 0 && tasks == 0) {
       if (stuck)
         std::fprintf(stderr,
                      "%" PRIu64
@@ -316,7 +344,8 @@ int cluster_drain(const cluster_verb_options& o) {
       break;
     }
     const auto left = std::to_string(replicas) + " replicas, " + std::to_string(leaders) +
-                      " leaders, " + std::to_string(masters) + " job masters";
+                      " leaders, " + std::to_string(masters) + " job masters, " +
+                      std::to_string(tasks) + " tasks";
     if (!o.wait) {
       std::fprintf(stderr, "moving: %s left\n", left.c_str());
       return exit_ok;

@@ -5,6 +5,7 @@
 #include "cluster/cli/bench.hpp"
 #include "cluster/cli/bench_nexmark.hpp"
 #include "cluster/cli/cluster.hpp"
+#include "cluster/cli/cluster_option.hpp"
 #include "cluster/cli/config/node_config.hpp"
 #include "cluster/cli/inspect.hpp"
 #include "cluster/cli/prompt/shell.hpp"
@@ -204,8 +205,7 @@ struct cluster_verbs {
         ->check(CLI::IsMember({"table", "csv", "json"}));
   }
   void client(CLI::App* verb) {
-    verb->add_option("--cluster", options.cluster, "HOST:PORT of any node's HTTP listener")
-        ->envname("WEIR_CLUSTER");
+    add_cluster_option(*verb, options.cluster);
     format(verb);
   }
 
@@ -233,7 +233,9 @@ struct cluster_verbs {
     drain->add_flag("!--no-wait", options.wait, "do not wait until nothing is left on it");
     auto* forget = add(*cluster, "forget", "forget a node that is gone for good", cluster_forget);
     for (auto* verb : {drain, forget}) {
-      verb->add_option("NODE", options.id, "the node's name or number")->required();
+      verb->add_option("NODE", options.id, "the node's name or number")
+          ->required()
+          ->check(not_empty());
       client(verb);
     }
 
@@ -267,7 +269,7 @@ struct cluster_verbs {
                    "wait for the end; prints the epoch that submit --from-savepoint starts from");
     savepoint->add_option("--remove", options.remove, "remove the savepoint of this epoch instead");
     for (auto* verb : {describe, stop, cancel, savepoint, logs, remove}) {
-      verb->add_option("ID", options.id, "the job's id or name")->required();
+      verb->add_option("ID", options.id, "the job's id or name")->required()->check(not_empty());
       client(verb);
     }
   }

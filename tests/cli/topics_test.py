@@ -233,6 +233,12 @@ def test_errors_say_what_and_what_to_do(c):
     assert "which cluster?" in c.expect(2, "topic", "ls").err
     assert "HOST:PORT" in c.expect(2, "topic", "ls", "--cluster", "nonsense").err
     assert "is the node up" in c.expect(1, "topic", "ls", "--cluster", "127.0.0.1:1").err
+    # The option is stronger than the environment, which no other verb may bring in.
+    for verb in (["topic", "ls"], ["job", "ls"], ["cluster", "status"]):
+        told = subprocess.run([c.weir, *verb, "--cluster", "127.0.0.1:1"], capture_output=True, text=True,
+                              env=dict(os.environ, WEIR_CLUSTER="127.0.0.1:2"), check=False)
+        assert told.returncode == 1 and "127.0.0.1:1" in told.stderr, told
+    assert "ID" in c.expect(2, "job", "describe", "", "--cluster", "127.0.0.1:1").err
     assert "weir topic create x makes it" in n.verb("topic", "produce", "x", code=1).err
     for verb in (("topic", "describe", "x"), ("topic", "consume", "x"), ("topic", "delete", "x"),
                  ("topic", "alter", "x", "--partitions", "2"), ("group", "describe", "g")):

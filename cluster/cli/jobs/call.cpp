@@ -38,9 +38,12 @@ void print_jobs(const std::string& json, const std::string& format) {
   text_table t({"id", "name", "state", "epoch", "restarts", "error"});
   auto parsed = parser.parse(json);
   if (!parsed.error() && !parsed["jobs"].get(jobs))
-    for (auto j : jobs)
+    for (auto j : jobs) {
+      simdjson::dom::element problem;
+      const bool none = j["error"].get(problem) || problem.is_null();
       t.add({text_of(j["id"]), text_of(j["name"]), text_of(j["state"]), text_of(j["epoch"]),
-             text_of(j["restarts"]), j["error"].is_null() ? "" : text_of(j["error"])});
+             text_of(j["restarts"]), none ? "" : text_of(problem)});
+    }
   t.print(format);
 }
 

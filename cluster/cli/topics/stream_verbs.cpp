@@ -1,5 +1,6 @@
 #include "cluster/cli/topics/stream_verbs.hpp"
 
+#include "cluster/cli/cluster_option.hpp"
 #include "runtime/base/units.hpp"
 
 namespace weir::cli {
@@ -32,8 +33,7 @@ CLI::App* stream_verbs::add(CLI::App& parent, const char* name, const char* help
                             bool table) {
   auto* verb = parent.add_subcommand(name, help);
   verbs_.emplace_back(verb, f);
-  verb->add_option("--cluster", options_.cluster, "HOST:PORT of any node's HTTP listener")
-      ->envname("WEIR_CLUSTER");
+  add_cluster_option(*verb, options_.cluster);
   if (table)
     verb->add_option("-o", options_.output, "format (default: table on a terminal, else csv)")
         ->check(CLI::IsMember({"table", "csv", "json"}));

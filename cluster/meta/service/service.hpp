@@ -20,7 +20,7 @@
 namespace weir::meta {
 
 /// What nodes say to each other has this version; others are refused.
-inline constexpr int16_t peers_format = 2;
+inline constexpr int16_t peers_format = 3;
 
 struct service_options {
   std::string data_dir;

@@ -69,6 +69,41 @@ result<rd_kafka_headers_t*> headers_of(std::string_view bytes) {
 
 }  // namespace
 
+namespace {
+
+/// A run's tenure and attempt, behind its job.
+struct run_order {
+  std::string_view job;
+  uint64_t tenure = 0, attempt = 0;
+};
+
+std::optional<run_order> order_of(std::string_view run) {
+  run_order o;
+  for (auto* number : {&o.attempt, &o.tenure}) {
+    const auto dash = run.rfind('-');
+    if (dash == std::string_view::npos) return std::nullopt;
+    const auto* end = run.data() + run.size();
+    const auto parsed = std::from_chars(run.data() + dash + 1, end, *number);
+    if (parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
+    run = run.substr(0, dash);
+  }
+  o.job = run;
+  return o;
+}
+
+bool is_later(std::string_view a, std::string_view b) {
+  const auto x = order_of(a), y = order_of(b);
+  return x && y && x->job == y->job &&
+         std::pair(x->tenure, x->attempt) > std::pair(y->tenure, y->attempt);
+}
+
+}  // namespace
+
+size_t epoch_mark::written(const std::string& of_run, uint64_t of_epoch, size_t total) const {
+  if (epoch > of_epoch && (run == of_run || is_later(run, of_run))) return total;
+  return run == of_run && epoch == of_epoch ? std::min(pieces, total) : 0;
+}
+
 epoch_mark epoch_mark::of(int64_t offset, const std::string& metadata) {
   epoch_mark m;
   const auto space = metadata.rfind(' ');

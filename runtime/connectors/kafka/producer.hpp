@@ -14,8 +14,9 @@
 namespace weir {
 
 /// What the newest committed transaction says is written: of a run's epoch the first pieces, and of
-/// its earlier epochs all. Offset and metadata of partition 0 of the sink's topic in a group of the
-/// sink's task.
+/// epochs before it all. Offset and metadata of partition 0 of the sink's topic in a group of the
+/// sink's task. A run is "JOB-TENURE-ATTEMPT", of one deployment; later ones of a job go on where
+/// earlier ones ended.
 struct epoch_mark {
   std::string run;  // whose epochs are counted
   uint64_t epoch = 0;
@@ -23,11 +24,9 @@ struct epoch_mark {
 
   std::string metadata() const { return run + ' ' + std::to_string(pieces); }
   static epoch_mark of(int64_t offset, const std::string& metadata);
-  /// How many pieces of this epoch are written, of `total`.
-  size_t written(const std::string& of_run, uint64_t of_epoch, size_t total) const {
-    if (run != of_run || epoch < of_epoch) return 0;
-    return epoch > of_epoch ? total : std::min(pieces, total);
-  }
+  /// How many pieces of this epoch are written, of `total`. A task that is restored late, when
+  /// another one has gone on from the same snapshot, finds a later run's mark, not its own.
+  size_t written(const std::string& of_run, uint64_t of_epoch, size_t total) const;
 };
 
 class kafka_producer {

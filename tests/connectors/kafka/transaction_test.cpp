@@ -143,6 +143,36 @@ TEST_CASE("kafka sink: a mark of another run, even of later epochs, says nothing
   CHECK(values_of(cluster.read("out", 1)) == expected(0, 2));
 }
 
+TEST_CASE(
+    "kafka sink: a task that is restored late repeats nothing that a later one went on from") {
+  small_cluster cluster;
+  cluster.create("out", 1);
+  auto spec = kafka_sink_spec(cluster, {}, two);
+  std::shared_ptr<memory_snapshot> complete;
+  {
+    running r;
+    REQUIRE(r.start(spec, 1, "some-job-9-4").ok());
+    REQUIRE(r.rows_to(0, 0, 10).ok());
+    complete = *r.barrier();
+  }
+  {
+    running r;
+    REQUIRE(r.start(spec, 1, "some-job-10-1", complete.get()).ok());
+    r.number = 1;
+    REQUIRE(r.settle().ok());
+    REQUIRE(r.rows_to(0, 10, 10).ok());
+    REQUIRE(r.barrier().ok());
+    REQUIRE(r.complete().ok());
+  }
+  // Deployed before, by a master that is gone, on a node that was slow to notice.
+  running zombie;
+  REQUIRE(zombie.start(spec, 1, "some-job-9-5", complete.get()).ok());
+  REQUIRE(zombie.settle().ok());
+  CHECK(values_of(cluster.read("out", 1)) == expected(0, 20));
+  CHECK(cluster.committed("weir-job-sink/out-0", "out", 0) ==
+        std::pair(int64_t{2}, std::string("some-job-10-1 1")));
+}
+
 TEST_CASE("kafka sink: a task that is thought dead cannot commit any more") {
   small_cluster cluster;
   cluster.create("out", 1);
