@@ -16,6 +16,19 @@ using kafka::error_code;
 constexpr auto load_limit = std::chrono::seconds(10);
 constexpr auto load_look_interval = std::chrono::milliseconds(50);
 
+/// Again while the group's coordinator moves from node to node, or reads what it takes over.
+template <class F>
+auto patiently(F ask) {
+  const auto until = std::chrono::steady_clock::now() + load_limit;
+  for (;;) {
+    auto answer = ask();
+    if (answer.ok() || answer.err().code != errc::timeout ||
+        std::chrono::steady_clock::now() > until)
+      return answer;
+    std::this_thread::sleep_for(load_look_interval);
+  }
+}
+
 std::string group_text(const std::string& id) {
   return "group " + id;
 }
@@ -162,8 +175,10 @@ result<std::vector<listed_group>> groups(brokers& b) {
   return out;
 }
 
-result<group_facts> describe_group(brokers& b, const std::string& id,
-                                   std::optional<int64_t> now_ms) {
+namespace {
+
+result<group_facts> describe_once(brokers& b, const std::string& id,
+                                  std::optional<int64_t> now_ms) {
   WEIR_ASSIGN(auto all, groups(b));
   auto it = std::find_if(all.begin(), all.end(), [&](const auto& g) { return g.id == id; });
   if (it == all.end()) return refused(error_code::group_id_not_found, group_text(id));
@@ -186,16 +201,8 @@ result<group_facts> describe_group(brokers& b, const std::string& id,
   return facts;
 }
 
-status delete_group(brokers& b, const std::string& id) {
-  kafka::delete_groups_request q;
-  q.groups_names.push_back(id);
-  WEIR_ASSIGN(auto a, b.ask(q));
-  for (const auto& r : a.results) WEIR_TRY(check(r.error_code, group_text(id)));
-  return {};
-}
-
-status seek_group(brokers& b, const std::string& id, const std::string& topic,
-                  const std::map<int32_t, int64_t>& offsets) {
+status seek_once(brokers& b, const std::string& id, const std::string& topic,
+                 const std::map<int32_t, int64_t>& offsets) {
   WEIR_ASSIGN(auto all, groups(b));
   for (const auto& g : all)
     if (g.id == id && g.state != "Empty" && g.state != "Dead")
@@ -217,6 +224,28 @@ status seek_group(brokers& b, const std::string& id, const std::string& topic,
       WEIR_TRY(check(p.error_code, group_text(id) + ": topic " + topic + ", partition " +
                                        std::to_string(p.partition_index)));
   return {};
+}
+
+}  // namespace
+
+result<group_facts> describe_group(brokers& b, const std::string& id,
+                                   std::optional<int64_t> now_ms) {
+  return patiently([&] { return describe_once(b, id, now_ms); });
+}
+
+status delete_group(brokers& b, const std::string& id) {
+  return patiently([&]() -> status {
+    kafka::delete_groups_request q;
+    q.groups_names.push_back(id);
+    WEIR_ASSIGN(auto a, b.ask(q));
+    for (const auto& r : a.results) WEIR_TRY(check(r.error_code, group_text(id)));
+    return {};
+  });
+}
+
+status seek_group(brokers& b, const std::string& id, const std::string& topic,
+                  const std::map<int32_t, int64_t>& offsets) {
+  return patiently([&] { return seek_once(b, id, topic, offsets); });
 }
 
 }  // namespace weir::streams
