@@ -135,10 +135,10 @@ def main() -> None:
         # Rows that were published stay, those in flight come once: windows with a custom operator,
         # whose state goes on too.
         out = c.dir / "flights"
-        job = c.submit("departures", out, "--set", "RATE=5000", "-p", "3")
+        job = c.submit("departures", out, "--set", "RATE=2000", "-p", "3")
         c.more_epochs(job, 5)
         c.call("job", "stop", job, "--savepoint")
-        job = c.submit("departures", out, "--set", "RATE=9000", "-p", "4", "--from-savepoint", job)
+        job = c.submit("departures", out, "--set", "RATE=3000", "-p", "4", "--from-savepoint", job)
         c.more_epochs(job, 3)
         c.call("job", "stop", job, "--savepoint")
         # By its name: the one that ran last.
