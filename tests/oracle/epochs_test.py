@@ -10,32 +10,27 @@ been read by then; PostgreSQL answers over these rows, epoch by epoch. That tabl
 some line of their file, and never less than before, is checked too. Two of three scripts are killed with -9 and
 go on at another parallelism.
 """
-import argparse
 import pathlib
 import random
-import subprocess
 import sys
-import threading
-import time
-import traceback
 
 from choices import Choices
 from grammar import FEATURES, Grammar
 from parts import apply_changes, as_json, by_epoch
-from postgres import Failed, Server
+from postgres import Failed
 from rows import Rows, difference, parse, plain
 from scalars import ITEMS
+from scripts import arguments, run_scripts
 from tables import random_tables
 from weir_runs import SINK_TYPES, Folder, Query, Wrong, with_types
 
 QUERIES_A_SCRIPT = 3
 RUN_S = 0.9  # for which rows come
-RUN_S_MAX = 120
 
 
 class Script:
-    def __init__(self, db, folder: Folder, seed: int):
-        self.db, self.folder, self.seed = db, folder, seed
+    def __init__(self, db, weir: str, seed: int):
+        self.db, self.folder, self.seed = db, Folder(weir), seed
         self.r = r = random.Random(seed)
         self.tables = random_tables(r, r.choice([12, 24, 40]))
         self.interval_ms = r.choice([100, 100, 130, 200])  # 100 is the least that it takes
@@ -45,10 +40,13 @@ class Script:
         self.epochs = self.compared = 0
         self.text = ""
 
+    def close(self) -> None:
+        self.folder.close()
+
     def prepare(self) -> list:
         """The queries, of which PostgreSQL and Weir take every one."""
         s = f"e{self.seed}"
-        self.db.run(f"DROP SCHEMA IF EXISTS {s} CASCADE; CREATE SCHEMA {s}; SET search_path = {s}, public;\n" + "".join(t.postgres() for t in self.tables))
+        self.db.run(f"SET statement_timeout = 2000; DROP SCHEMA IF EXISTS {s} CASCADE; CREATE SCHEMA {s}; SET search_path = {s}, public;\n" + "".join(t.postgres() for t in self.tables))
         queries = []
         for _ in range(60):
             g = Grammar(Choices(self.r.random()), [t.relation() for t in self.tables], FEATURES)
@@ -79,23 +77,6 @@ class Script:
             lines.append(f"CREATE TABLE {q.name} ({columns}) WITH (connector = 'file', path = 'out/{q.name}', format = 'debezium_json'); "
                          f"INSERT INTO {q.name} {q.text};")
         return with_types("\n".join(lines) + "\n")
-
-    def execute(self) -> None:
-        command = [self.folder.weir, "run", "job.sql", "--quiet", "--data-dir", "state", "--snapshot-interval", f"{self.interval_ms}ms"]
-        parallelism = self.parallelism
-        for seconds, following in self.kills:
-            process = subprocess.Popen([*command, "-p", str(parallelism)], cwd=self.folder.path, stdin=subprocess.DEVNULL,
-                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            try:
-                process.wait(seconds)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            parallelism = following
-        done = subprocess.run([*command, "-p", str(parallelism)], cwd=self.folder.path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, timeout=RUN_S_MAX)
-        if done.returncode:
-            raise Wrong(f"weir run exited with {done.returncode}: {done.stderr.decode()[-3000:]}")
 
     def states(self, t) -> list:
         """What the table holds after each line of its file, as rows of JSON values."""
@@ -167,7 +148,7 @@ class Script:
         self.text = self.script(queries)
         self.folder.write(self.tables, self.text, 1)
         try:
-            self.execute()
+            self.folder.run_over(["--data-dir", "state", "--snapshot-interval", f"{self.interval_ms}ms"], self.parallelism, self.kills)
             wrong = self.compare(queries)
         except (Wrong, Failed) as e:
             wrong = str(e)
@@ -183,53 +164,26 @@ class Script:
 
 
 def main() -> int:
-    a = argparse.ArgumentParser()
-    a.add_argument("weir")
-    a.add_argument("--scripts", type=int, default=30)
-    a.add_argument("--seed", type=int, default=1)
-    a.add_argument("--jobs", type=int, default=4)
+    a = arguments(scripts=30, jobs=4)
     a.add_argument("--seconds", type=float, default=1e9, help="begin no script after so long")
-    a.add_argument("--scripts-of", type=int, nargs="*", help="only these")
     options = a.parse_args()
-    began, failures, lock = time.time(), [], threading.Lock()
-    seeds = options.scripts_of or list(range(options.seed * 100000, options.seed * 100000 + options.scripts))
-    total = {"scripts": 0, "killed": 0, "epochs": 0, "compared": 0}
+    weir = str(pathlib.Path(options.weir).resolve())
+    total = {"scripts": 0, "killed": 0, "epochs": 0, "compared": 0, "wrong": 0}
 
-    def work(server) -> None:
-        folder = Folder(str(pathlib.Path(options.weir).resolve()))
-        with server.connect() as db:
-            db.run("SET statement_timeout = 2000")
-            while time.time() - began < options.seconds:
-                with lock:
-                    if not seeds:
-                        break
-                    seed = seeds.pop(0)
-                script = None
-                try:
-                    script = Script(db, folder, seed)
-                    wrong = script.run()
-                except Exception:  # a bug of the test is a failure, too
-                    wrong = traceback.format_exc()
-                with lock:
-                    total["scripts"] += 1
-                    if script:
-                        total["killed"] += bool(script.kills)
-                        total["epochs"] += script.epochs
-                        total["compared"] += script.compared
-                    if wrong:
-                        failures.append(f"script {seed}: {wrong}\n{script.text if script else ''}{script.files() if script else ''}")
-                        print(failures[-1], flush=True)
-        folder.close()
+    def report(seed: int, script, wrong: str) -> None:
+        total["scripts"] += 1
+        if script:
+            total["killed"] += bool(script.kills)
+            total["epochs"] += script.epochs
+            total["compared"] += script.compared
+        if wrong:
+            total["wrong"] += 1
+            print(f"script {seed}: {wrong}\n{script.text if script else ''}{script.files() if script else ''}", flush=True)
 
-    with Server() as server:
-        threads = [threading.Thread(target=work, args=(server,)) for _ in range(options.jobs)]
-        for t in threads:
-            t.start()
-        for t in threads:
-            t.join()
+    took = run_scripts(options, options.seed * 100000, lambda db, seed: Script(db, weir, seed), report, options.seconds)
     print(f"{total['scripts']} scripts, {total['killed']} of them killed, {total['epochs']} epochs, {total['compared']} answers compared in "
-          f"{time.time() - began:.1f} s, {len(failures)} wrong")
-    return 1 if failures or not total["compared"] else 0
+          f"{took:.1f} s, {total['wrong']} wrong")
+    return 1 if total["wrong"] or not total["compared"] else 0
 
 
 if __name__ == "__main__":

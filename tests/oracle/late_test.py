@@ -9,7 +9,6 @@ complete meanwhile). So the watermark that each row meets is known: the newest e
 delay and the lateness that is allowed (docs/time.md). By it PostgreSQL's rows are chosen: `seen` is its
 column. The number of late rows that the run reports, and the late table, must be those that were left out.
 """
-import argparse
 import collections
 import csv
 import datetime
@@ -21,11 +20,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-import traceback
 
-from postgres import Server
+from scripts import arguments, run_scripts
 
 EPOCH = datetime.datetime(2024, 3, 1)
 SECOND = datetime.timedelta(seconds=1)
@@ -239,46 +236,19 @@ class Script:
 
 
 def main() -> int:
-    a = argparse.ArgumentParser()
-    a.add_argument("weir")
-    a.add_argument("--scripts", type=int, default=24)
-    a.add_argument("--seed", type=int, default=1)
-    a.add_argument("--jobs", type=int, default=6, help="at a time; they wait for the most part")
-    a.add_argument("--scripts-of", type=int, nargs="*", help="only these")
-    options = a.parse_args()
+    options = arguments(scripts=24, jobs=6).parse_args()
     weir = str(pathlib.Path(options.weir).resolve())
-    seeds = options.scripts_of or list(range(options.seed * 1000, options.seed * 1000 + options.scripts))
-    lock, began = threading.Lock(), time.time()
     done = collections.Counter()
 
-    def work(server) -> None:
-        with server.connect() as db:
-            while True:
-                with lock:
-                    if not seeds:
-                        return
-                    seed = seeds.pop(0)
-                script, wrong = None, []
-                try:
-                    script = Script(weir, db, seed)
-                    wrong = script.run()
-                except Exception:  # a bug of the test is a failure, too
-                    wrong = [traceback.format_exc()]
-                finally:
-                    if script:
-                        script.close()
-                with lock:
-                    done.update(scripts=1, rows=script.compared if script else 0, late=script.late if script else 0, failed=bool(wrong))
-                    for what in wrong:
-                        print(f"script {seed}, -p {script.parallelism if script else '?'}, delay {script.delay} + {script.allowed} s: {what}", flush=True)
+    def report(seed: int, script, wrong) -> None:
+        wrong = [wrong] if isinstance(wrong, str) else wrong  # a bug of the test
+        done.update(scripts=1, rows=script.compared if script else 0, late=script.late if script else 0, failed=bool(wrong))
+        how = f"-p {script.parallelism}, delay {script.delay} + {script.allowed} s" if script else "not made"
+        for what in wrong:
+            print(f"script {seed}, {how}: {what}", flush=True)
 
-    with Server() as server:
-        threads = [threading.Thread(target=work, args=(server,)) for _ in range(options.jobs)]
-        for t in threads:
-            t.start()
-        for t in threads:
-            t.join()
-    print(f"{done['scripts']} scripts, {done['rows']} rows compared, {done['late']} rows late for a query, in {time.time() - began:.1f} s; {done['failed']} failed")
+    took = run_scripts(options, options.seed * 1000, lambda db, seed: Script(weir, db, seed), report)
+    print(f"{done['scripts']} scripts, {done['rows']} rows compared, {done['late']} rows late for a query, in {took:.1f} s; {done['failed']} failed")
     return 1 if done["failed"] or not done["rows"] or not done["late"] else 0
 
 

@@ -9,41 +9,39 @@ columns. Parts are read as docs/sql.md says, by epoch. Half of the scripts are k
 parallelism. Also the form of changes is looked at: an envelope's op is what before and after say, and with a
 PRIMARY KEY an update keeps its key, what comes is not there yet, and what goes or changes is what stands.
 """
-import argparse
 import pathlib
 import random
-import subprocess
 import sys
-import threading
-import time
-import traceback
 
 from choices import Choices
 from grammar import FEATURES, Grammar
 from parts import apply_changes, apply_upserts, as_json, by_epoch, row_of
-from postgres import Failed, Server
+from postgres import Failed
 from rows import Rows, difference, parse
+from scripts import arguments, run_scripts
 from tables import random_tables
 from weir_runs import SINK_TYPES, Folder, Query, Wrong, with_types
 
 QUERIES_A_SCRIPT = 6
 RESULT_MAX = 1500
-RUN_S_MAX = 120
 
 
 class Script:
-    def __init__(self, db, folder: Folder, seed: int):
-        self.db, self.folder, self.seed = db, folder, seed
+    def __init__(self, db, weir: str, seed: int):
+        self.db, self.folder, self.seed = db, Folder(weir), seed
         self.r = r = random.Random(seed)
         self.tables = random_tables(r, 40)
         self.parallelism = r.randrange(1, 4)
         self.kills = [(r.uniform(0.2, 0.6), r.randrange(1, 4)) for _ in range(2)] if seed % 2 else []
         self.compared, self.text = 0, ""
 
+    def close(self) -> None:
+        self.folder.close()
+
     def prepare(self) -> list:
         """(query, PostgreSQL's rows)"""
         s = f"k{self.seed}"
-        self.db.run(f"DROP SCHEMA IF EXISTS {s} CASCADE; CREATE SCHEMA {s}; SET search_path = {s}, public;\n" + "".join(t.postgres() for t in self.tables))
+        self.db.run(f"SET statement_timeout = 2000; DROP SCHEMA IF EXISTS {s} CASCADE; CREATE SCHEMA {s}; SET search_path = {s}, public;\n" + "".join(t.postgres() for t in self.tables))
         out = []
         for _ in range(60):
             g = Grammar(Choices(self.r.random()), [t.relation() for t in self.tables], FEATURES)
@@ -76,23 +74,6 @@ class Script:
                              f"path = 'out/{name}_{q.name}', format = '{form}'); INSERT INTO {name}_{q.name} "
                              f"SELECT {names}, count(*) FROM ({q.text}) AS counted GROUP BY {names};")
         return with_types("\n".join(lines) + "\n")
-
-    def execute(self) -> None:
-        command = [self.folder.weir, "run", "job.sql", "--quiet", "--data-dir", "state", "--snapshot-interval", "100ms"]
-        parallelism = self.parallelism
-        for seconds, following in self.kills:
-            process = subprocess.Popen([*command, "-p", str(parallelism)], cwd=self.folder.path, stdin=subprocess.DEVNULL,
-                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            try:
-                process.wait(seconds)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            parallelism = following
-        done = subprocess.run([*command, "-p", str(parallelism)], cwd=self.folder.path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, timeout=RUN_S_MAX)
-        if done.returncode:
-            raise Wrong(f"weir run exited with {done.returncode}: {done.stderr.decode()[-3000:]}")
 
     def compare(self, q: Query, want: Rows) -> list:
         """(sink, what is wrong with it)"""
@@ -133,7 +114,7 @@ class Script:
         self.text = self.script([q for q, _ in asked])
         self.folder.write(self.tables, self.text, 2)
         try:
-            self.execute()
+            self.folder.run_over(["--data-dir", "state", "--snapshot-interval", "100ms"], self.parallelism, self.kills)
             wrong = "".join(f"{sink}: {what}\n{q.text}\n" for q, want in asked for sink, what in self.compare(q, want))
         except Wrong as e:
             wrong = str(e)
@@ -143,50 +124,22 @@ class Script:
 
 
 def main() -> int:
-    a = argparse.ArgumentParser()
-    a.add_argument("weir")
-    a.add_argument("--scripts", type=int, default=30)
-    a.add_argument("--seed", type=int, default=1)
-    a.add_argument("--jobs", type=int, default=4)
-    a.add_argument("--scripts-of", type=int, nargs="*", help="only these")
-    options = a.parse_args()
-    began, failures, lock = time.time(), [], threading.Lock()
-    seeds = options.scripts_of or list(range(options.seed * 100000, options.seed * 100000 + options.scripts))
-    total = {"scripts": 0, "killed": 0, "compared": 0}
+    options = arguments(scripts=30, jobs=4).parse_args()
+    weir = str(pathlib.Path(options.weir).resolve())
+    total = {"scripts": 0, "killed": 0, "compared": 0, "wrong": 0}
 
-    def work(server) -> None:
-        folder = Folder(str(pathlib.Path(options.weir).resolve()))
-        with server.connect() as db:
-            db.run("SET statement_timeout = 2000")
-            while True:
-                with lock:
-                    if not seeds:
-                        break
-                    seed = seeds.pop(0)
-                script = None
-                try:
-                    script = Script(db, folder, seed)
-                    wrong = script.run()
-                except Exception:  # a bug of the test is a failure, too
-                    wrong = traceback.format_exc()
-                with lock:
-                    total["scripts"] += 1
-                    total["killed"] += bool(script and script.kills)
-                    total["compared"] += script.compared if script else 0
-                    if wrong:
-                        failures.append(f"script {seed}: {wrong}")
-                        print(failures[-1], flush=True)
-        folder.close()
+    def report(seed: int, script, wrong: str) -> None:
+        total["scripts"] += 1
+        total["killed"] += bool(script and script.kills)
+        total["compared"] += script.compared if script else 0
+        if wrong:
+            total["wrong"] += 1
+            print(f"script {seed}: {wrong}", flush=True)
 
-    with Server() as server:
-        threads = [threading.Thread(target=work, args=(server,)) for _ in range(options.jobs)]
-        for t in threads:
-            t.start()
-        for t in threads:
-            t.join()
-    print(f"{total['scripts']} scripts, {total['killed']} of them killed, {total['compared']} results compared in {time.time() - began:.1f} s, "
-          f"{len(failures)} wrong")
-    return 1 if failures or not total["compared"] else 0
+    took = run_scripts(options, options.seed * 100000, lambda db, seed: Script(db, weir, seed), report)
+    print(f"{total['scripts']} scripts, {total['killed']} of them killed, {total['compared']} results compared in {took:.1f} s, "
+          f"{total['wrong']} wrong")
+    return 1 if total["wrong"] or not total["compared"] else 0
 
 
 if __name__ == "__main__":

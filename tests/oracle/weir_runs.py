@@ -94,24 +94,19 @@ class Folder:
             raise Wrong(f"weir lint exited with {done.returncode}: {done.stderr.decode()[-3000:]}")
         return out
 
-    def run(self, way: Way, queries: list) -> list:
-        """What each query gives, as Rows."""
-        command = [self.weir, "run", "job.sql", "-o", "csv", "--quiet"]
-        parallelism = way.parallelism
-        if way.kills:
-            command += ["--data-dir", "state", "--snapshot-interval", "100ms"]
-            for seconds, following in way.kills:
-                process = subprocess.Popen([*command, "-p", str(parallelism)], cwd=self.path,
-                                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                           stderr=subprocess.DEVNULL)
-                try:
-                    process.wait(seconds)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
-                parallelism = following
-        elif way.final:
-            command.append("--final")
+    def run_over(self, options: list, parallelism: int, kills: list) -> str:
+        """Runs the script to its end, over kills: (after how many seconds, with which parallelism it goes on). What the
+        last run prints."""
+        command = [self.weir, "run", "job.sql", "--quiet", *options]
+        for seconds, following in kills:
+            process = subprocess.Popen([*command, "-p", str(parallelism)], cwd=self.path, stdin=subprocess.DEVNULL,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            parallelism = following
         try:
             done = subprocess.run([*command, "-p", str(parallelism)], cwd=self.path, stdin=subprocess.DEVNULL,
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=RUN_S_MAX)
@@ -119,12 +114,22 @@ class Folder:
             raise Wrong(f"weir run did not end within {RUN_S_MAX} s: {(e.stderr or b'').decode()[-3000:]}")
         if done.returncode != 0:
             raise Wrong(f"weir run exited with {done.returncode}: {done.stderr.decode()[-3000:]}")
+        return done.stdout.decode()
+
+    def run(self, way: Way, queries: list) -> list:
+        """What each query gives, as Rows."""
+        options = ["-o", "csv"]
+        if way.kills:
+            options += ["--data-dir", "state", "--snapshot-interval", "100ms"]
+        elif way.final:
+            options.append("--final")
+        text = self.run_over(options, way.parallelism, way.kills)
         results = []
         for i, q in enumerate(queries):
             if i == len(queries) - 1 and not way.kills:
-                head, _, text = done.stdout.decode().partition("\n")
+                head, _, rows = text.partition("\n")
                 changes = head.startswith("op,")
-                results.append(consolidate(text, q.kinds) if changes else parse(text, q.kinds))
+                results.append(consolidate(rows, q.kinds) if changes else parse(rows, q.kinds))
             else:
                 parts = sorted((self.path / "out" / q.name).glob("*.csv"))
                 results.append(sum((parse(p.read_text(), q.kinds) for p in parts), Rows()))
