@@ -16,7 +16,7 @@ using kafka::error_code;
 constexpr auto load_limit = std::chrono::seconds(10);
 constexpr auto load_look_interval = std::chrono::milliseconds(50);
 
-/// Again while the group's coordinator moves from node to node, or reads what it takes over.
+/// Again while a group's coordinator moves from node to node, or reads what it takes over.
 template <class F>
 auto patiently(F ask) {
   const auto until = std::chrono::steady_clock::now() + load_limit;
@@ -156,17 +156,10 @@ int64_t group_position::lag() const noexcept {
   return std::max<int64_t>(0, end - std::max(committed, start));
 }
 
-result<std::vector<listed_group>> groups(brokers& b) {
-  // A node that has just started reads its groups first.
-  const auto until = std::chrono::steady_clock::now() + load_limit;
-  kafka::list_groups_response a;
-  for (;;) {
-    WEIR_ASSIGN(a, b.ask(kafka::list_groups_request{}));
-    if (a.error_code != error_code::coordinator_load_in_progress ||
-        std::chrono::steady_clock::now() > until)
-      break;
-    std::this_thread::sleep_for(load_look_interval);
-  }
+namespace {
+
+result<std::vector<listed_group>> list_once(brokers& b) {
+  WEIR_ASSIGN(auto a, b.ask(kafka::list_groups_request{}));
   WEIR_TRY(check(a.error_code, "groups"));
   std::vector<listed_group> out;
   for (const auto& g : a.groups)
@@ -175,11 +168,9 @@ result<std::vector<listed_group>> groups(brokers& b) {
   return out;
 }
 
-namespace {
-
 result<group_facts> describe_once(brokers& b, const std::string& id,
                                   std::optional<int64_t> now_ms) {
-  WEIR_ASSIGN(auto all, groups(b));
+  WEIR_ASSIGN(auto all, list_once(b));
   auto it = std::find_if(all.begin(), all.end(), [&](const auto& g) { return g.id == id; });
   if (it == all.end()) return refused(error_code::group_id_not_found, group_text(id));
   const bool classic = it->type != "consumer" && it->type != "Consumer";
@@ -203,7 +194,7 @@ result<group_facts> describe_once(brokers& b, const std::string& id,
 
 status seek_once(brokers& b, const std::string& id, const std::string& topic,
                  const std::map<int32_t, int64_t>& offsets) {
-  WEIR_ASSIGN(auto all, groups(b));
+  WEIR_ASSIGN(auto all, list_once(b));
   for (const auto& g : all)
     if (g.id == id && g.state != "Empty" && g.state != "Dead")
       return error{errc::locked, "group " + id + " is in use (" + g.state +
@@ -227,6 +218,10 @@ status seek_once(brokers& b, const std::string& id, const std::string& topic,
 }
 
 }  // namespace
+
+result<std::vector<listed_group>> groups(brokers& b) {
+  return patiently([&] { return list_once(b); });
+}
 
 result<group_facts> describe_group(brokers& b, const std::string& id,
                                    std::optional<int64_t> now_ms) {
