@@ -28,7 +28,7 @@ std::vector<int32_t> job_keeper_state::keepers_of(const std::string& thing, int3
     if (down == down_since_.end() || now() - down->second < gone_after_us) order.push_back(id);
   }
   auto rank = [&](int32_t id) {
-    const int had = id == writer ? 0 : id == copy ? 1 : 2;
+    const int had = asking_rank(id, writer, copy);
     return std::tuple(acted_on_->nodes.at(id).draining, had, had == 2 ? turn_of(thing, id) : 0, id);
   };
   std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return rank(a) < rank(b); });
@@ -112,10 +112,7 @@ void job_keeper_state::bring_part(const std::string& key, const kept_part& part,
   auto stores = table_->get();
   std::erase_if(stores, [this](const placement& p) { return p.id == acted_on_->self; });
   std::stable_sort(stores.begin(), stores.end(), [&part](const placement& a, const placement& b) {
-    auto rank = [&part](const placement& x) {
-      return x.id == part.writer ? 0 : x.id == part.copy ? 1 : 2;
-    };
-    return rank(a) < rank(b);
+    return asking_rank(a.id, part.writer, part.copy) < asking_rank(b.id, part.writer, part.copy);
   });
   if (from >= stores.size()) return next();  // who has it is away: the next look tries again
   load_message m;

@@ -47,6 +47,11 @@ struct job_manifest {
   friend bool operator==(const job_manifest&, const job_manifest&) = default;
 };
 
+/// In which order nodes are asked for a part: its writer, the holder of its copy, others.
+inline int asking_rank(int32_t node, int32_t writer, int32_t copy) {
+  return node == writer ? 0 : node == copy ? 1 : 2;
+}
+
 std::string encode_job_manifest(const job_manifest&);
 /// errc::corrupt, errc::version_mismatch.
 result<job_manifest> decode_job_manifest(std::string_view);

@@ -285,7 +285,7 @@ std::vector<size_t> job_state_actor::asking_order(const job_manifest::part& p) c
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
     auto rank = [&](size_t n) {
       int32_t id = placements_[n].id;
-      return lacking_.contains({id, p.name}) ? 3 : id == p.writer ? 0 : id == p.copy ? 1 : 2;
+      return lacking_.contains({id, p.name}) ? 3 : asking_rank(id, p.writer, p.copy);
     };
     return rank(a) < rank(b);
   });

@@ -103,39 +103,36 @@ error reader::refuse(std::string_view what, uint32_t location, std::string_view 
   return error_at(errc::unsupported, text, sql(), location);
 }
 
+namespace {
+
+/// The nodes that say where they are, of `n` and all in it.
+template <class F>
+void each_placed(expr::json_node n, int depth, F& f) {
+  if (depth > expr::nesting_max) return;
+  simdjson::dom::object o;
+  simdjson::dom::array a;
+  if (!n.get(o)) {
+    int64_t v = -1;
+    if (!o["location"].get(v) && v >= 0) f(n);
+    for (auto field : o) each_placed(field.value, depth + 1, f);
+  } else if (!n.get(a)) {
+    for (expr::json_node item : a) each_placed(item, depth + 1, f);
+  }
+}
+
+}  // namespace
+
 uint32_t reader::place_of(json node) const {
   uint32_t best = UINT32_MAX;
-  auto walk = [this, &best](auto&& self, json n, int depth) -> void {
-    if (depth > expr::nesting_max) return;
-    simdjson::dom::object o;
-    simdjson::dom::array a;
-    if (!n.get(o)) {
-      int64_t v = -1;
-      if (!o["location"].get(v) && v >= 0) best = std::min(best, location_of(n));
-      for (auto field : o) self(self, field.value, depth + 1);
-    } else if (!n.get(a)) {
-      for (json item : a) self(self, item, depth + 1);
-    }
-  };
-  walk(walk, node, 0);
+  auto earlier = [&](json n) { best = std::min(best, location_of(n)); };
+  each_placed(node, 0, earlier);
   return best == UINT32_MAX ? start_ : best;
 }
 
 uint32_t reader::last_of(json node) const {
   uint32_t best = start_;
-  auto walk = [this, &best](auto&& self, json n, int depth) -> void {
-    if (depth > expr::nesting_max) return;
-    simdjson::dom::object o;
-    simdjson::dom::array a;
-    if (!n.get(o)) {
-      int64_t v = -1;
-      if (!o["location"].get(v) && v >= 0) best = std::max(best, location_of(n));
-      for (auto field : o) self(self, field.value, depth + 1);
-    } else if (!n.get(a)) {
-      for (json item : a) self(self, item, depth + 1);
-    }
-  };
-  walk(walk, node, 0);
+  auto later = [&](json n) { best = std::max(best, location_of(n)); };
+  each_placed(node, 0, later);
   return best;
 }
 

@@ -67,10 +67,6 @@ result<rd_kafka_headers_t*> headers_of(std::string_view bytes) {
   }
 }
 
-}  // namespace
-
-namespace {
-
 /// A run's tenure and attempt, behind its job.
 struct run_order {
   std::string_view job;
