@@ -1,5 +1,6 @@
 #include "cluster/streams/admin.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -268,33 +269,39 @@ result<std::vector<producer_facts>> producers_of(brokers& b, const topic_facts& 
 result<std::vector<transaction_facts>> transactions(brokers& b, int64_t longer_ms) {
   kafka::list_transactions_request q;
   q.duration_filter = longer_ms;
-  WEIR_ASSIGN(auto a, b.ask(q));
-  WEIR_TRY(check(a.error_code, "transactions"));
   std::vector<transaction_facts> out;
-  kafka::describe_transactions_request d;
-  for (const auto& t : a.transaction_states) d.transactional_ids.push_back(t.transactional_id);
-  if (d.transactional_ids.empty()) return out;
-  WEIR_ASSIGN(auto described, b.ask(d));
-  for (const auto& t : described.transaction_states) {
-    if (t.error_code == error_code::transactional_id_not_found) continue;  // gone in between
-    WEIR_TRY(check(t.error_code, "transaction " + t.transactional_id));
-    auto& f = out.emplace_back();
-    f.id = t.transactional_id;
-    f.state = t.transaction_state;
-    f.producer_id = t.producer_id;
-    f.epoch = t.producer_epoch;
-    f.timeout_ms = t.transaction_timeout_ms;
-    f.started_ms = t.transaction_start_time_ms;
-    for (const auto& topic : t.topics)
-      for (auto p : topic.partitions) f.partitions.emplace_back(topic.topic, p);
+  // Each node has those that it coordinates.
+  WEIR_ASSIGN(const auto nodes, b.all_nodes());
+  for (auto* node : nodes) {
+    WEIR_ASSIGN(auto a, node->request(q));
+    WEIR_TRY(check(a.error_code, "transactions"));
+    kafka::describe_transactions_request d;
+    for (const auto& t : a.transaction_states) d.transactional_ids.push_back(t.transactional_id);
+    if (d.transactional_ids.empty()) continue;
+    WEIR_ASSIGN(auto described, node->request(d));
+    for (const auto& t : described.transaction_states) {
+      if (t.error_code == error_code::transactional_id_not_found) continue;  // gone in between
+      WEIR_TRY(check(t.error_code, "transaction " + t.transactional_id));
+      auto& f = out.emplace_back();
+      f.id = t.transactional_id;
+      f.state = t.transaction_state;
+      f.producer_id = t.producer_id;
+      f.epoch = t.producer_epoch;
+      f.timeout_ms = t.transaction_timeout_ms;
+      f.started_ms = t.transaction_start_time_ms;
+      for (const auto& topic : t.topics)
+        for (auto p : topic.partitions) f.partitions.emplace_back(topic.topic, p);
+    }
   }
+  std::sort(out.begin(), out.end(), [](const auto& x, const auto& y) { return x.id < y.id; });
   return out;
 }
 
 status abort_transaction(brokers& b, const std::string& id) {
   kafka::describe_transactions_request d;
   d.transactional_ids.push_back(id);
-  WEIR_ASSIGN(auto described, b.ask(d));
+  WEIR_ASSIGN(auto* coordinator, b.coordinator_of(brokers::keeps::transactions, id));
+  WEIR_ASSIGN(auto described, coordinator->request(d));
   if (described.transaction_states.empty())
     return error{errc::parse, "transaction " + id + ": the broker's answer leaves it out"};
   const auto& t = described.transaction_states.front();
@@ -310,7 +317,8 @@ status abort_transaction(brokers& b, const std::string& id) {
     kafka::init_producer_id_request q;
     q.transactional_id = id;
     q.transaction_timeout_ms = t.transaction_timeout_ms;
-    WEIR_ASSIGN(auto a, b.ask(q));
+    WEIR_ASSIGN(coordinator, b.coordinator_of(brokers::keeps::transactions, id));
+    WEIR_ASSIGN(auto a, coordinator->request(q));
     if (a.error_code == error_code::none) return {};
     if (!kafka::is_retriable(a.error_code) || std::chrono::steady_clock::now() > deadline)
       return refused(a.error_code, "transaction " + id);

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "runtime/kafka/protocol/messages/data.hpp"
+#include "runtime/kafka/protocol/messages/groups.hpp"
 
 namespace weir::streams {
 namespace {
@@ -115,11 +116,41 @@ result<kafka::client*> brokers::node(int32_t id) {
   auto where = nodes_.find(id);
   if (where == nodes_.end())
     return error{errc::timeout, address_ + ": node " + std::to_string(id) +
-                                    " leads a partition and is not there; try again"};
+                                    " is asked for and is not there; try again"};
   WEIR_ASSIGN(auto c, kafka::client::connect(where->second.first, where->second.second, options_));
   auto& slot = others_[id];
   slot = std::make_unique<kafka::client>(std::move(c));
   return slot.get();
+}
+
+void brokers::learn_nodes(const kafka::metadata_response& a) {
+  nodes_.clear();
+  for (const auto& b : a.brokers) nodes_[b.node_id] = {b.host, static_cast<uint16_t>(b.port)};
+}
+
+result<std::vector<kafka::client*>> brokers::all_nodes() {
+  kafka::metadata_request q;
+  q.topics.emplace();  // none
+  q.allow_auto_topic_creation = false;
+  WEIR_ASSIGN(auto a, ask(q));
+  learn_nodes(a);
+  std::vector<kafka::client*> out;
+  for (const auto& b : a.brokers) {
+    WEIR_ASSIGN(auto* c, node(b.node_id));
+    out.push_back(c);
+  }
+  return out;
+}
+
+result<kafka::client*> brokers::coordinator_of(keeps what, const std::string& id) {
+  kafka::find_coordinator_request q;
+  q.key = id;
+  q.key_type = static_cast<int8_t>(what);
+  WEIR_ASSIGN(auto a, ask(q, 3));  // the newest that asks for one
+  WEIR_TRY(check(a.error_code, (what == keeps::group ? "group " : "transaction ") + id,
+                 a.error_message));
+  if (!nodes_.contains(a.node_id)) WEIR_TRY(all_nodes());
+  return node(a.node_id);
 }
 
 result<std::vector<topic_facts>> brokers::topics() {
@@ -128,8 +159,7 @@ result<std::vector<topic_facts>> brokers::topics() {
   q.allow_auto_topic_creation = false;
   WEIR_ASSIGN(auto a, ask(q));
   WEIR_TRY(check(a.error_code, "topics"));
-  nodes_.clear();
-  for (const auto& b : a.brokers) nodes_[b.node_id] = {b.host, static_cast<uint16_t>(b.port)};
+  learn_nodes(a);
   std::vector<topic_facts> out;
   for (const auto& t : a.topics) out.push_back(facts_of(t));
   std::sort(out.begin(), out.end(), [](const auto& x, const auto& y) { return x.name < y.name; });
@@ -146,8 +176,7 @@ result<topic_facts> brokers::topic(const std::string& name) {
     asked.name = name;
     q.allow_auto_topic_creation = false;
     WEIR_ASSIGN(auto a, ask(q));
-    nodes_.clear();
-    for (const auto& b : a.brokers) nodes_[b.node_id] = {b.host, static_cast<uint16_t>(b.port)};
+    learn_nodes(a);
     const auto e =
         a.topics.empty() ? error_code::unknown_topic_or_partition : a.topics.front().error_code;
     if (e == error_code::none) return facts_of(a.topics.front());

@@ -12,6 +12,10 @@
 
 #include "runtime/kafka/protocol/client.hpp"
 
+namespace weir::kafka {
+struct metadata_response;
+}
+
 namespace weir::streams {
 
 struct partition_facts {
@@ -64,6 +68,11 @@ class brokers {
   /// The connection to a node that a topic's facts name. A cluster of one node is reached by the
   /// address that was given, whatever it says of itself (tunnels, containers).
   result<kafka::client*> node(int32_t id);
+  /// Connections to all nodes that live.
+  result<std::vector<kafka::client*>> all_nodes();
+  enum class keeps : int8_t { group = 0, transactions = 1 };  // as FindCoordinator counts
+  /// The connection to the node that keeps the group, or a transactional id's transactions.
+  result<kafka::client*> coordinator_of(keeps, const std::string& id);
   const std::string& address() const noexcept { return address_; }
   /// After the transport failed: all connections are made anew. When the address that was given
   /// doesn't answer, another node takes its place.
@@ -75,6 +84,8 @@ class brokers {
   result<topic_facts> topic(const std::string& name);
 
  private:
+  void learn_nodes(const kafka::metadata_response&);
+
   brokers(std::string address, kafka::client_options o, kafka::client c)
       : address_(std::move(address)),
         options_(std::move(o)),

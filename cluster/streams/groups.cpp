@@ -16,16 +16,17 @@ using kafka::error_code;
 constexpr auto load_limit = std::chrono::seconds(10);
 constexpr auto load_look_interval = std::chrono::milliseconds(50);
 
-/// Again while a group's coordinator moves from node to node, or reads what it takes over.
+/// Again while a group's coordinator moves from node to node, reads what it takes over, or is gone.
 template <class F>
-auto patiently(F ask) {
+auto patiently(brokers& b, F ask) {
   const auto until = std::chrono::steady_clock::now() + load_limit;
   for (;;) {
     auto answer = ask();
-    if (answer.ok() || answer.err().code != errc::timeout ||
-        std::chrono::steady_clock::now() > until)
+    if (answer.ok() || !is_of_transport(answer.err()) || std::chrono::steady_clock::now() > until)
       return answer;
     std::this_thread::sleep_for(load_look_interval);
+    // What cannot be reached now is told by what is asked next.
+    if (answer.err().code == errc::io) (void)b.reconnect();
   }
 }
 
@@ -33,10 +34,10 @@ std::string group_text(const std::string& id) {
   return "group " + id;
 }
 
-result<group_facts> describe_classic(brokers& b, const std::string& id) {
+result<group_facts> describe_classic(kafka::client& coordinator, const std::string& id) {
   kafka::describe_groups_request q;
   q.groups.push_back(id);
-  WEIR_ASSIGN(auto a, b.ask(q));
+  WEIR_ASSIGN(auto a, coordinator.request(q));
   group_facts f;
   f.id = id;
   f.type = "classic";
@@ -62,10 +63,10 @@ result<group_facts> describe_classic(brokers& b, const std::string& id) {
   return f;
 }
 
-result<group_facts> describe_consumer(brokers& b, const std::string& id) {
+result<group_facts> describe_consumer(kafka::client& coordinator, const std::string& id) {
   kafka::consumer_group_describe_request q;
   q.group_ids.push_back(id);
-  WEIR_ASSIGN(auto a, b.ask(q));
+  WEIR_ASSIGN(auto a, coordinator.request(q));
   group_facts f;
   f.id = id;
   f.type = "consumer";
@@ -86,13 +87,13 @@ result<group_facts> describe_consumer(brokers& b, const std::string& id) {
   return f;
 }
 
-status add_committed(brokers& b, const std::string& id,
+status add_committed(kafka::client& coordinator, const std::string& id,
                      std::map<std::pair<std::string, int32_t>, group_position>& to) {
   kafka::offset_fetch_request q;
   auto& asked = q.groups.emplace_back();
   asked.group_id = id;
-  asked.topics.reset();              // all of them
-  WEIR_ASSIGN(auto a, b.ask(q, 9));  // the newest that names topics
+  asked.topics.reset();                            // all of them
+  WEIR_ASSIGN(auto a, coordinator.request(q, 9));  // the newest that names topics
   for (const auto& g : a.groups) {
     WEIR_TRY(check(g.error_code, group_text(id)));
     for (const auto& t : g.topics)
@@ -159,11 +160,15 @@ int64_t group_position::lag() const noexcept {
 namespace {
 
 result<std::vector<listed_group>> list_once(brokers& b) {
-  WEIR_ASSIGN(auto a, b.ask(kafka::list_groups_request{}));
-  WEIR_TRY(check(a.error_code, "groups"));
+  // Each node has those that it coordinates.
+  WEIR_ASSIGN(const auto nodes, b.all_nodes());
   std::vector<listed_group> out;
-  for (const auto& g : a.groups)
-    out.push_back({g.group_id, g.group_state, g.group_type, g.protocol_type});
+  for (auto* node : nodes) {
+    WEIR_ASSIGN(auto a, node->request(kafka::list_groups_request{}));
+    WEIR_TRY(check(a.error_code, "groups"));
+    for (const auto& g : a.groups)
+      out.push_back({g.group_id, g.group_state, g.group_type, g.protocol_type});
+  }
   std::sort(out.begin(), out.end(), [](const auto& x, const auto& y) { return x.id < y.id; });
   return out;
 }
@@ -174,11 +179,13 @@ result<group_facts> describe_once(brokers& b, const std::string& id,
   auto it = std::find_if(all.begin(), all.end(), [&](const auto& g) { return g.id == id; });
   if (it == all.end()) return refused(error_code::group_id_not_found, group_text(id));
   const bool classic = it->type != "consumer" && it->type != "Consumer";
-  auto described = classic ? describe_classic(b, id) : describe_consumer(b, id);
+  WEIR_ASSIGN(auto* coordinator, b.coordinator_of(brokers::keeps::group, id));
+  auto described =
+      classic ? describe_classic(*coordinator, id) : describe_consumer(*coordinator, id);
   if (!described) return described.err();
   auto facts = std::move(*described);
   std::map<std::pair<std::string, int32_t>, group_position> positions;
-  WEIR_TRY(add_committed(b, id, positions));
+  WEIR_TRY(add_committed(*coordinator, id, positions));
   for (const auto& m : facts.members)
     for (const auto& [topic, partition] : m.partitions) {
       auto& p = positions[{topic, partition}];
@@ -209,7 +216,8 @@ status seek_once(brokers& b, const std::string& id, const std::string& topic,
     one.committed_offset = offset;
     one.committed_metadata = "";
   }
-  WEIR_ASSIGN(auto a, b.ask(q, 9));  // the newest that names topics
+  WEIR_ASSIGN(auto* coordinator, b.coordinator_of(brokers::keeps::group, id));
+  WEIR_ASSIGN(auto a, coordinator->request(q, 9));  // the newest that names topics
   for (const auto& t : a.topics)
     for (const auto& p : t.partitions)
       WEIR_TRY(check(p.error_code, group_text(id) + ": topic " + topic + ", partition " +
@@ -220,19 +228,20 @@ status seek_once(brokers& b, const std::string& id, const std::string& topic,
 }  // namespace
 
 result<std::vector<listed_group>> groups(brokers& b) {
-  return patiently([&] { return list_once(b); });
+  return patiently(b, [&] { return list_once(b); });
 }
 
 result<group_facts> describe_group(brokers& b, const std::string& id,
                                    std::optional<int64_t> now_ms) {
-  return patiently([&] { return describe_once(b, id, now_ms); });
+  return patiently(b, [&] { return describe_once(b, id, now_ms); });
 }
 
 status delete_group(brokers& b, const std::string& id) {
-  return patiently([&]() -> status {
+  return patiently(b, [&]() -> status {
     kafka::delete_groups_request q;
     q.groups_names.push_back(id);
-    WEIR_ASSIGN(auto a, b.ask(q));
+    WEIR_ASSIGN(auto* coordinator, b.coordinator_of(brokers::keeps::group, id));
+    WEIR_ASSIGN(auto a, coordinator->request(q));
     for (const auto& r : a.results) WEIR_TRY(check(r.error_code, group_text(id)));
     return {};
   });
@@ -240,7 +249,7 @@ status delete_group(brokers& b, const std::string& id) {
 
 status seek_group(brokers& b, const std::string& id, const std::string& topic,
                   const std::map<int32_t, int64_t>& offsets) {
-  return patiently([&] { return seek_once(b, id, topic, offsets); });
+  return patiently(b, [&] { return seek_once(b, id, topic, offsets); });
 }
 
 }  // namespace weir::streams

@@ -77,6 +77,25 @@ def new_topics_are_described(cluster: Cluster) -> None:
     cluster.asked = "n1"
 
 
+def groups_at_every_node(cluster: Cluster) -> None:
+    """A group is kept by one node: every other one is told by it, and commits there."""
+    for i, node in enumerate(cluster.nodes):
+        cluster.asked = node
+        cluster.call("topic", "consume", "t", "--group", f"by-{node}", "--partition", "0", "--from", "earliest", "--max", str(i + 1),
+                     "--quiet")
+    for node in cluster.nodes:
+        cluster.asked = node
+        listed = [g["id"] for g in json.loads(cluster.call("group", "ls", "-o", "json"))["groups"]]
+        expect(f"groups, asked of {node}", [g for g in listed if g.startswith("by-")], ["by-n1", "by-n2", "by-n3"])
+        for i, group in enumerate(("by-n1", "by-n2", "by-n3")):
+            told = json.loads(cluster.call("group", "describe", group, "-o", "json"))
+            expect(f"{group}, asked of {node}", [p["committed"] for p in told["positions"]], [41 + i])
+    cluster.call("group", "delete", "by-n2")
+    cluster.asked = "n1"
+    listed = [g["id"] for g in json.loads(cluster.call("group", "ls", "-o", "json"))["groups"]]
+    expect("groups, when one is deleted", [g for g in listed if g.startswith("by-")], ["by-n1", "by-n3"])
+
+
 class Follower:
     """weir topic consume --follow of partition 0, which began at one of the nodes."""
 
@@ -139,6 +158,8 @@ def main() -> None:
         cluster.call("topic", "consume", "t", "--group", "g", "--from", "earliest", "--max", "1", "--quiet")
         found = json.loads(cluster.call("topic", "describe", "__consumer_offsets", "-o", "json"))
         expect("replicas of groups' offsets", {len(p["replicas"]) for p in found["partitions"]}, {3})
+
+        groups_at_every_node(cluster)
 
         leader = partition(cluster)["leader"]
         dies = names(cluster)[leader]
