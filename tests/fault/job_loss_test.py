@@ -32,7 +32,7 @@ class Loss(Savepoints):
 
 
 def stop_that_loses_its_master(c: Loss) -> None:
-    job = c.numbers("lost-stop", "--set", "RATE=15000", "-p", "3")
+    job = c.numbers("lost-stop", "--set", "RATE=3000", "-p", "3")
     c.more_epochs(job, 3)
     master = c.describe(job)["master"]
     stuck = next(n for n in c.nodes if n != master)
@@ -61,7 +61,7 @@ def stop_that_loses_its_master(c: Loss) -> None:
 
 def two_nodes_gone_one_after_the_other(c: Loss) -> None:
     """Of four; each with its disk, the first for good. What was kept is there all the same."""
-    job = c.numbers("gone", "--set", "RATE=15000", "-p", "3")
+    job = c.numbers("gone", "--set", "RATE=3000", "-p", "3")
     c.more_epochs(job, 3)
     early = int(c.call("job", "savepoint", "gone"))
     c.more_epochs(job, 2)

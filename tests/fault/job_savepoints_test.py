@@ -71,7 +71,7 @@ def main() -> None:
     c = Savepoints(sys.argv[1])
     try:
         c.up()
-        first = c.numbers("first", "--set", "RATE=15000", "-p", "3")
+        first = c.numbers("first", "--set", "RATE=3000", "-p", "3")
         said = c.submit_refused("--from-savepoint", "first")
         if "job first has no savepoint: take one with weir job savepoint, or stop it" not in said:
             raise SystemExit(f"no savepoint: {said}")
