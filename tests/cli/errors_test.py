@@ -89,7 +89,7 @@ def fails_at_once(c, *arguments: str) -> str:
     began = time.time()
     done = c.expect(1, "run", *arguments)
     took = time.time() - began
-    assert took < 1.5, f"{took:.1f} s"
+    assert took < 10, f"{took:.1f} s"  # a job that is restarted until it fails takes far longer
     assert "restart" not in done.err, done.err
     return done.err.splitlines()[-1]
 
