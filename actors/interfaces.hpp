@@ -40,6 +40,7 @@ using pin_atom = caf::atom_constant<caf::atom("pin")>;
 using logs_atom = caf::atom_constant<caf::atom("logs")>;
 using lacks_atom = caf::atom_constant<caf::atom("lacks")>;
 using resume_atom = caf::atom_constant<caf::atom("resume")>;
+using stored_atom = caf::atom_constant<caf::atom("stored")>;
 
 struct ledger_view;
 struct cut_off_message;
@@ -89,6 +90,8 @@ using task_actor = caf::typed_actor<
     caf::reacts_to<trigger_message>,
     // Job master: the epoch is durable, or was given up.
     caf::reacts_to<epoch_outcome>,
+    // Its store: so many bytes of chunks of this epoch are taken; there is room for more.
+    caf::reacts_to<stored_atom, uint64_t, uint64_t>,
     // Job master -> source task: splits to read.
     caf::reacts_to<splits_message>,
     // Job master -> source task: no unread split holds event time back any more.
@@ -127,7 +130,7 @@ using job_actor = caf::typed_actor<
 
 /// The snapshot store of a node (single writer of an LMDB environment); detached, it may block.
 using store_actor = caf::typed_actor<
-    // Tasks: parts of their share of an epoch.
+    // Tasks: parts of their share of an epoch; told when they are taken. Stores: copies.
     caf::reacts_to<chunks_message>,
     // Job master: an epoch of an attempt begins, or is given up (number, token).
     caf::reacts_to<begin_message>, caf::reacts_to<abort_atom, std::string, uint64_t, uint64_t>,

@@ -91,6 +91,8 @@ struct chunks_message {
   uint64_t number = 0;
   std::vector<state_chunk> chunks;
   uint64_t token = 0;
+  /// The task that sent it waits to be told when the store has taken it. Within a process only.
+  bool answered = false;
 };
 
 /// What `weir job describe` and progress displays show.

@@ -495,6 +495,7 @@ store_actor::behavior_type store_behavior(store_actor::stateful_pointer<store_st
     const bool begun = it != state->under_way.end();
     if ((begun && m.number < it->second.number) || is_over(*state, m.job, m.token)) return;
     if (!begun || m.number > it->second.number) return hold_early(*state, std::move(m));
+    m.answered = false;  // that was between the task and this store
     for (const auto& other : state->copies[m.job]) {
       state->copied_bytes[m.job] += bytes_of(m.chunks);
       self->send(other, m);
@@ -505,7 +506,14 @@ store_actor::behavior_type store_behavior(store_actor::stateful_pointer<store_st
     stage(*state, m.job, m.number, std::move(m.chunks));
   };
   return {
-      [take](chunks_message& m) { take(m); },
+      [self, take](chunks_message& m) {
+        // Also what is not wanted any more: its task may wait all the same.
+        const bool answered = m.answered;
+        const auto number = m.number, bytes = bytes_of(m.chunks);
+        take(m);
+        if (const auto& task = self->current_sender(); answered && task)
+          self->send(caf::actor_cast<task_actor>(task), stored_atom::value, number, bytes);
+      },
       [self, state, take](const begin_message& m) {
         if (is_over(*state, m.job, m.token) || is_late(*state, m)) return;
         begin(*state, m);

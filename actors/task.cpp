@@ -10,7 +10,9 @@ namespace {
 // barriers do not wait long, and the cost of a turn vanishes.
 constexpr uint32_t slice_items = 16;
 // Its store may be busy with a large copy; every request ends.
-constexpr auto restore_timeout = std::chrono::seconds(120);
+constexpr auto state_timeout = std::chrono::seconds(120);
+// Chunks on their way to the store, of one task: as much as keeps the store busy while it writes.
+constexpr uint64_t under_way_max = 8u << 20;
 // Barriers whose stalls are kept for reports: 100 s at the shortest interval.
 constexpr size_t stalls_max = 1'000;
 
@@ -87,7 +89,13 @@ void task_state::grant(channel_id id, credit c) {
 }
 
 void task_state::write_chunks(epoch e, std::vector<state_chunk> chunks) {
-  self_->send(store_, chunks_message{store_job_, e.value, std::move(chunks), seed_.token});
+  if (std::exchange(under_way_of_, e.value) != e.value) under_way_ = 0;
+  for (const auto& c : chunks) under_way_ += c.bytes.size();
+  self_->send(store_, chunks_message{store_job_, e.value, std::move(chunks), seed_.token, true});
+}
+
+bool task_state::takes_chunks(epoch e) const {
+  return e.value != under_way_of_ || under_way_ < under_way_max;
 }
 
 void task_state::acknowledge(epoch e, int64_t stall) {
@@ -210,7 +218,7 @@ void task_state::connect(connect_message& m) {
   load.number = m.from;
   load.tasks.push_back(std::move(m.keyed));
   auto restored = std::make_shared<std::vector<state_chunk>>(std::move(m.restored));
-  self_->request(store_, restore_timeout, std::move(load))
+  self_->request(store_, state_timeout, std::move(load))
       .then(
           [this, restored](load_reply& r) {
             if (over_ || !task_) return;
@@ -363,6 +371,11 @@ task_actor::behavior_type task_state::start(task_actor::stateful_pointer<task_st
           task_->epoch_complete(epoch{m.number});
         else
           task_->epoch_aborted(epoch{m.number});
+        pump();
+      },
+      [this](stored_atom, uint64_t number, uint64_t bytes) {
+        if (over_ || !task_ || number != under_way_of_) return;
+        under_way_ -= bytes;
         pump();
       },
       [this](const splits_message& m) {

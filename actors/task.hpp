@@ -38,6 +38,7 @@ class task_state : public task_port {
   void send(channel_message) override;
   void grant(channel_id, credit) override;
   void write_chunks(epoch, std::vector<state_chunk>) override;
+  bool takes_chunks(epoch) const override;
   void acknowledge(epoch, int64_t stall_ns) override;
   void committed(epoch) override;
   void need_splits() override;
@@ -80,6 +81,8 @@ class task_state : public task_port {
   store_actor store_;
   std::string store_job_;
   uint64_t opened_from_ = 0;        // epoch
+  /// Bytes of chunks that the store has not taken yet, of this epoch.
+  uint64_t under_way_ = 0, under_way_of_ = 0;
   std::vector<int64_t> stalls_ns_;  // of the last barriers
   bool started_ = false, run_posted_ = false, over_ = false;
   bool wants_splits_ = false, ended_ = false;  // what it has told the master

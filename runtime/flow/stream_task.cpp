@@ -299,6 +299,7 @@ bool stream_task::advance_snapshot() {
   if (!snapshot_) return false;
   bool progress = false;
   if (!snapshot_->chain_done) {
+    if (!port_.takes_chunks(snapshot_->number())) return false;
     size_t before = snapshot_->bytes();
     if (source_ && !snapshot_->source_done) {
       auto done = source_->snapshot_continue(snapshot_->writer(source_context_.operator_id));

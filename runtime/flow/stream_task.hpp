@@ -29,6 +29,9 @@ class task_port {
   virtual void grant(channel_id, credit) = 0;
   /// Chunks of the snapshot under way; may come in several parts before acknowledge().
   virtual void write_chunks(epoch, std::vector<state_chunk>) = 0;
+  /// Whether more chunks of the epoch may come now. If not, run() is called when they may: state is
+  /// copied no faster than it goes to the disk, or memory would hold it twice.
+  virtual bool takes_chunks(epoch) const { return true; }
   /// Everything of the epoch was written. `stall_ns`: how long the barrier stopped processing.
   virtual void acknowledge(epoch, int64_t stall_ns) = 0;
   /// What the sinks prepared for the complete epoch is published.

@@ -18,8 +18,9 @@ packed_layout packed_layout_of(const row_layout&);
 
 class delta_log {
  public:
-  /// Chunks are cut at this size: what the store writes fastest (64 KiB to 1 MiB).
-  static constexpr size_t cut_bytes = 256 * 1024;
+  /// Chunks are cut at this size: among what the store writes fastest (64 KiB to 1 MiB), the less
+  /// the better, since every key group has one that grows.
+  static constexpr size_t cut_bytes = 128 * 1024;
 
   explicit delta_log(const row_layout&);
 
