@@ -11,18 +11,11 @@ namespace {
 
 // Every request ends: a remote that died may never answer.
 constexpr auto deploy_timeout = std::chrono::seconds(30);
-constexpr auto restore_timeout = std::chrono::seconds(120);
 constexpr auto report_timeout = std::chrono::seconds(5);
-// How often the nodes are asked again for state that none of them has.
-constexpr auto load_retry_interval = std::chrono::milliseconds(200);
 // How often a node that lacks something is asked again to take its tasks.
 constexpr auto deploy_retry_interval = std::chrono::seconds(1);
 // Of what the master says, for `job logs`.
 constexpr size_t log_lines_max = 500;
-
-error to_error(const caf::error& e, const std::string& what) {
-  return {errc::timeout, what + ": " + caf::to_string(e)};
-}
 
 }  // namespace
 

@@ -2,6 +2,7 @@
 // happens to the coordinator and carries out what it decides. One per job.
 #pragma once
 
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <map>
@@ -275,5 +276,15 @@ class job_state_actor : public coordinator_port {
 };
 
 job_actor spawn_job(caf::actor_system&, job_seed);
+
+/// A store may be busy with a large copy; a remote that died may never answer.
+inline constexpr auto restore_timeout = std::chrono::seconds(120);
+/// How often the nodes are asked again for state that none of them has.
+inline constexpr auto load_retry_interval = std::chrono::milliseconds(200);
+
+/// A request that got no answer.
+inline error to_error(const caf::error& e, const std::string& what) {
+  return {errc::timeout, what + ": " + caf::to_string(e)};
+}
 
 }  // namespace weir

@@ -11,16 +11,9 @@ namespace weir {
 namespace {
 
 // Every request ends: a remote that died may never answer.
-constexpr auto restore_timeout = std::chrono::seconds(120);
 constexpr auto commit_timeout = std::chrono::seconds(120);
-// How often the nodes are asked again for a snapshot's parts that none of them has.
-constexpr auto load_retry_interval = std::chrono::milliseconds(200);
 // How long a job that is taken up again waits for all nodes that it ran on; then fewer must do.
 constexpr int64_t assembly_limit_us = 5'000'000;
-
-error to_error(const caf::error& e, const std::string& what) {
-  return {errc::timeout, what + ": " + caf::to_string(e)};
-}
 
 }  // namespace
 

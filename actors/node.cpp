@@ -29,7 +29,7 @@ constexpr uint64_t window_bytes_min = 256u << 10;
 constexpr uint64_t window_bytes_max = 4u << 20;
 constexpr uint32_t window_batches = 16;
 // A task answers between two slices of its work.
-constexpr auto adopt_timeout = std::chrono::seconds(3);
+constexpr auto task_adopt_timeout = std::chrono::seconds(3);
 // For a commit that is under way when the node ends.
 constexpr auto store_close_timeout = std::chrono::seconds(10);
 
@@ -94,7 +94,7 @@ caf::result<adopt_reply> adopt(node_pointer self, const adopt_message& m) {
   };
   for (auto& t : running->second) {
     t.token = m.token;
-    self->request(t.handle, adopt_timeout, m)
+    self->request(t.handle, task_adopt_timeout, m)
         .then(
             [reply, one_less](adopted_task& a) mutable {
               reply->tasks.push_back(std::move(a));

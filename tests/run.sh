@@ -20,4 +20,10 @@ cmake --build --preset "$preset"
 if [ "$preset" = tsan ]; then
     export TSAN_OPTIONS="suppressions=$root/tests/tsan.supp print_suppressions=0 ${TSAN_OPTIONS:-}"
 fi
+# The longest tests begin first: a fresh clone cannot know them from the run before (ctest's own form: name, runs, seconds).
+costs="build/$preset/Testing/Temporary/CTestCostData.txt"
+if [ ! -e "$costs" ]; then
+    mkdir -p "$(dirname "$costs")"
+    cp tests/costs.txt "$costs"
+fi
 ctest --test-dir "build/$preset" --output-on-failure "$@"

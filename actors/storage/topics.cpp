@@ -14,7 +14,7 @@ namespace {
 constexpr auto upkeep_interval_max = std::chrono::milliseconds(10'000);
 constexpr auto upkeep_step = std::chrono::milliseconds(100);
 // For partitions that take their last writes and say how they stand.
-constexpr auto close_timeout = std::chrono::seconds(20);
+constexpr auto close_logs_timeout = std::chrono::seconds(20);
 constexpr std::string_view retention_check = "log.retention.check.interval.ms";
 
 std::optional<compression_type> codec_of(kafka::topic_compression c) {
@@ -104,7 +104,7 @@ class topics_state {
     caf::scoped_actor waiter(self_->system());
     auto records = std::make_shared<std::vector<clean_partition>>();
     for (const auto& actor : all_) waiter->send(actor, close_atom::value);
-    auto until = std::chrono::steady_clock::now() + close_timeout;
+    auto until = std::chrono::steady_clock::now() + close_logs_timeout;
     bool late = false;
     for (size_t i = 0; i < all_.size() && !late; ++i) {
       auto left = std::chrono::duration_cast<std::chrono::milliseconds>(

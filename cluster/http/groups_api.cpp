@@ -12,12 +12,6 @@ namespace {
 
 namespace dom = simdjson::dom;
 
-int64_t now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 result<http_response> list(streams::brokers& b) {
   WEIR_ASSIGN(auto all, streams::groups(b));
   return json_answer(json_object()

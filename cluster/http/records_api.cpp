@@ -16,12 +16,6 @@ namespace {
 namespace dom = simdjson::dom;
 using streams::new_record;
 
-int64_t now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 /// How a body is cut into records.
 enum class body_form : uint8_t {
   list,       // a JSON array of records, or {"records": [...]}

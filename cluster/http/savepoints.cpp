@@ -11,7 +11,7 @@ namespace weir::http {
 namespace {
 
 // Longer than the keeper's own limits: it knows more about what went wrong.
-constexpr auto request_timeout = std::chrono::seconds(70);
+constexpr auto savepoint_timeout = std::chrono::seconds(70);
 
 /// What the plan cannot use, one line each; empty: nothing is lost.
 std::string losses(const job_answer& from, const physical_plan& before, const physical_plan& now) {
@@ -56,7 +56,7 @@ result<savepoint_start> find_start(cluster_node& node, const std::string& job, u
   q.epoch = number;
   caf::scoped_actor self(node.system());
   result<job_answer> found = error{errc::timeout, "the node does not answer"};
-  self->request(node.keeper(), request_timeout, q)
+  self->request(node.keeper(), savepoint_timeout, q)
       .receive(
           [&](job_answer& a) {
             if (a.error.empty())

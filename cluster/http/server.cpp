@@ -18,7 +18,7 @@ namespace bhttp = beast::http;
 using tcp = asio::ip::tcp;
 
 // A client that sends nothing for this long loses its connection.
-constexpr auto idle_limit = std::chrono::seconds(30);
+constexpr auto connection_idle_limit = std::chrono::seconds(30);
 
 result<std::pair<std::string, std::string>> split_address(const std::string& text) {
   auto at = text.rfind(':');
@@ -46,7 +46,7 @@ class session : public std::enable_shared_from_this<session> {
   void read() {
     parser_.emplace();
     parser_->body_limit(http_body_max);
-    stream_.expires_after(idle_limit);
+    stream_.expires_after(connection_idle_limit);
     bhttp::async_read(stream_, buffer_, *parser_,
                       [self = shared_from_this()](beast::error_code e, size_t) {
                         if (!e) return self->begin();
@@ -89,7 +89,7 @@ class session : public std::enable_shared_from_this<session> {
     response_.keep_alive(keep_alive);
     response_.body() = std::move(reply.body);
     response_.prepare_payload();
-    stream_.expires_after(idle_limit);
+    stream_.expires_after(connection_idle_limit);
     bhttp::async_write(stream_, response_,
                        [self = shared_from_this()](beast::error_code e, size_t) {
                          if (!e && self->response_.keep_alive()) return self->read();

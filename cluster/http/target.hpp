@@ -2,6 +2,7 @@
 // values.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <optional>
 #include <string>
@@ -30,5 +31,12 @@ std::string escape(std::string_view);
 /// The status that fits the error, and {"error": its message}.
 http_response problem(const error&);
 http_response json_answer(std::string body, int status = 200);
+
+/// Milliseconds since 1970, as records and requests have them.
+inline int64_t now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
 
 }  // namespace weir::http

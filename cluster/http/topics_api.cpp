@@ -20,12 +20,6 @@ using streams::topic_facts;
 // Partitions that are being opened after a crash may take longer; then their segments are not told.
 constexpr auto visit_limit = std::chrono::seconds(5);
 
-int64_t now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 std::string int_list(const std::vector<int32_t>& l) {
   return json_list(l, [](int32_t i) { return std::to_string(i); });
 }
