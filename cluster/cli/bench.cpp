@@ -51,6 +51,10 @@ constexpr benchmark_info benchmarks[] = {
      "Nexmark's bids, all columns, by bidder with lag(price): one process against 2 and 4 on "
      "loopback; rows = events a second of event time",
      10'000'000, 5, -1, 10'000'000, bench_cluster_wide},
+    {"cluster_transport",
+     "rows between two processes by the connection of their own, against messages of CAF's BASP; "
+     "batches of 8192 and of 64 rows of 16 bytes",
+     0, 2, -1, 0, bench_cluster_transport},
     {"cluster_scale",
      "costs of rows, messages and bytes, measured, and a simulation of 1 to 1000 nodes with them; "
      "rows = keys",

@@ -73,6 +73,7 @@ result<std::vector<bench_line>> bench_kafka(const bench_setup&);
 result<std::vector<bench_line>> bench_log(const bench_setup&);
 result<std::vector<bench_line>> bench_cluster_keyed(const bench_setup&);
 result<std::vector<bench_line>> bench_cluster_wide(const bench_setup&);
+result<std::vector<bench_line>> bench_cluster_transport(const bench_setup&);
 result<std::vector<bench_line>> bench_cluster_scale(const bench_setup&);
 
 }  // namespace weir::cli

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """Exit codes and texts of the verbs. Usage: verbs_test.py WEIR [TEST...]"""
+import csv
+import io
 import json
 
 from weir_cli import COUNT, main
@@ -117,6 +119,17 @@ def test_explain_prints_plans(c):
     c.write("both.sql", table + "EXPLAIN SELECT k FROM t;\nSELECT v FROM t")
     out = c.expect(0, "run", "both.sql").out
     assert out.startswith("job both: ") and out.endswith("\nv\n1\n"), out
+
+
+
+def test_bench_of_transports(c):
+    """Both ways carry every batch, whatever the machine's speed."""
+    rows = list(csv.DictReader(io.StringIO(c.expect(0, "bench", "cluster_transport", "--seconds", "0.05").out)))
+    assert len(rows) == 30, rows
+    shapes = {tuple(r["metric"].split("_")[:2]) for r in rows}
+    assert shapes == {(s, w) for s in ("full", "narrow", "little") for w in ("16", "128")}, shapes
+    for r in rows:
+        assert r["reference"] == "BASP" and float(r["value"]) > 0 and float(r["reference_value"]) > 0, r
 
 
 if __name__ == "__main__":
