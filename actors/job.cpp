@@ -342,6 +342,7 @@ void job_state_actor::opened(attempt_id attempt) {
   if (d->whole) collected_ = {};  // the stores have it
   deployments_.erase(attempt.value);
   coordinator_->deployed(attempt, std::move(begun), now());
+  collect();  // whoever asks first is told of the tasks as they are now
 }
 
 void job_state_actor::handle(const task_event& e) {
@@ -547,7 +548,15 @@ job_report job_state_actor::report() const {
   r.master = seed_.master;
   r.waits_for = waits_for();
   r.tasks = reports_;
-  for (auto& t : r.tasks) {
+  for (size_t i = 0; i < r.tasks.size(); ++i) {
+    auto& t = r.tasks[i];
+    if (t.node.empty()) {  // it has not reported yet
+      const auto& of_graph = seed_.graph->tasks[i];
+      t.task = static_cast<uint32_t>(i);
+      t.chain = of_graph.chain;
+      t.subtask = of_graph.subtask;
+      if (i < tasks_.size() && tasks_[i].handle) t.node = placements_[tasks_[i].node].name;
+    }
     auto why = why_there_.find(t.task);
     if (!t.node.empty())
       t.placed = placing::to_string(why == why_there_.end() ? placing::reason::stays : why->second);

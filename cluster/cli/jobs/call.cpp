@@ -17,7 +17,10 @@ int call(const cluster_verb_options& o, const std::string& method, const std::st
     return exit_usage;
   }
   auto r = http::http_call(o.cluster, method, target, body);
-  if (!r) return fail(r.err().message);
+  if (!r)
+    return r.err().code == errc::invalid_argument
+               ? wrong_usage("--cluster: " + r.err().message)
+               : fail(r.err().message + "; is the node up, and is this its HTTP address?");
   answer = std::move(r->body);
   if (r->status == 200) return exit_ok;
   simdjson::dom::parser parser;

@@ -100,13 +100,60 @@ int job_ls(const cluster_verb_options& o) {
   return exit_ok;
 }
 
+namespace {
+
+/// A field that may be null or missing; empty then.
+std::string shown(simdjson::dom::element of, std::string_view name) {
+  simdjson::dom::element e;
+  return of[name].get(e) || e.is_null() ? std::string() : text_of(e);
+}
+
+/// The job, and below it its tasks: what each does, where and since when, and how busy it is.
+void print_job(const std::string& json, const std::string& format) {
+  simdjson::dom::parser parser;
+  simdjson::dom::element job;
+  if (parser.parse(json).get(job)) return;
+  text_table head(
+      {"id", "name", "state", "epoch", "restarts", "master", "waits_for", "savepoints", "error"});
+  simdjson::dom::array list;
+  std::string savepoints;
+  if (!job["savepoints"].get(list))
+    for (auto e : list) savepoints += (savepoints.empty() ? "" : " ") + text_of(e);
+  head.add({shown(job, "id"), shown(job, "name"), shown(job, "state"), shown(job, "epoch"),
+            shown(job, "restarts"), shown(job, "master"), shown(job, "waits_for"), savepoints,
+            shown(job, "error")});
+  head.print(format);
+  std::printf("\n");
+  text_table tasks({"task", "subtask", "node", "attempt", "operators", "rows_in", "rows_out",
+                    "state_bytes", "placed"});
+  if (!job["tasks"].get(list))
+    for (auto t : list) {
+      simdjson::dom::array operators;
+      std::string names, in, out;
+      uint64_t state = 0;
+      if (!t["operators"].get(operators))
+        for (auto o : operators) {
+          if (names.empty()) in = shown(o, "rows_in");
+          names += (names.empty() ? "" : " > ") + shown(o, "operator");
+          out = shown(o, "rows_out");
+          uint64_t bytes = 0;
+          if (!o["state_bytes"].get(bytes)) state += bytes;
+        }
+      tasks.add({shown(t, "task"), shown(t, "subtask"), shown(t, "node"), shown(t, "attempt"),
+                 names, in, out, std::to_string(state), shown(t, "placed")});
+    }
+  tasks.print(format);
+}
+
+}  // namespace
+
 int job_describe(const cluster_verb_options& o) {
   std::string answer;
   if (int code = call(o, "GET", "/jobs/" + http::escape(o.id), "", answer)) return code;
   if (o.output == "json")
     std::fputs(answer.c_str(), stdout);
   else
-    print_jobs("{\"jobs\": [" + answer + "]}", o.output);
+    print_job(answer, o.output);
   return exit_ok;
 }
 
