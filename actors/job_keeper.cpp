@@ -119,19 +119,30 @@ void job_keeper_state::connect(const ledger_node& node) {
   auto where = split_address(node.actors);
   if (!where) return log("node " + node.name + ": " + where.err().message);
   p.connecting = true;
-  auto probed = later([this, id = node.id, life = node.epoch, where = *where](status s) {
-    if (!s) return connect_failed(id);
-    self_
-        ->request(seed_.connector, connect_timeout, caf::connect_atom::value, where.host,
-                  where.port)
-        .then(
-            [this, id, life](const caf::node_id&, caf::strong_actor_ptr& found,
-                             const std::set<std::string>&) {
-              if (!found) return connect_failed(id);
-              say_hello(id, life, caf::actor_cast<job_keeper_actor>(found));
-            },
-            [this, id](const caf::error&) { connect_failed(id); });
-  });
+  auto probed =
+      later([this, id = node.id, life = node.epoch, where = *where, name = node.name](status s) {
+        if (!s) return connect_failed(id);
+        self_
+            ->request(seed_.connector, connect_timeout, caf::connect_atom::value, where.host,
+                      where.port)
+            .then(
+                [this, id, life](const caf::node_id&, caf::strong_actor_ptr& found,
+                                 const std::set<std::string>&) {
+                  if (!found) return connect_failed(id);
+                  say_hello(id, life, caf::actor_cast<job_keeper_actor>(found));
+                },
+                [this, id, name](const caf::error& e) {
+                  if (e == caf::sec::incompatible_application_ids)
+                    if (auto line = limiter_.say(
+                            name,
+                            "node " + name +
+                                " runs a build of weir whose actors do not understand this one's: "
+                                "start the same build on all nodes (docs/operations.md, Upgrading)",
+                            static_cast<uint64_t>(now()) / 1'000))
+                      log(*line);
+                  connect_failed(id);
+                });
+      });
   auto* io = seed_.environment.io;
   io->submit(io->new_lane(), [where = *where, probed] { probed(probe(where, probe_limit)); });
 }

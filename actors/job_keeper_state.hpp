@@ -13,6 +13,7 @@
 
 #include "actors/job_keeper.hpp"
 #include "actors/job_manifest.hpp"
+#include "runtime/base/log_limiter.hpp"
 
 namespace weir {
 
@@ -154,6 +155,7 @@ class job_keeper_state {
   bool looks_ = false, looks_again_ = false;        // after copies
   uint64_t look_ = 0;                               // the newest one's number
   bool ticking_ = false;
+  log_limiter limiter_;
   bool closing_ = false;
   timestamp_us quiesced_until_ = 0;
   std::vector<reply_promise> waiting_;  // until there is no master here

@@ -296,6 +296,10 @@ status node_process::open() {
     temporary_ = snapshots = pattern;
     how.sync = false;
   }
+  if (options_.network)
+    how.when_damaged = "move '" + snapshots +
+                       "' away and start the node again: jobs take what they need from the copies "
+                       "that other nodes have; where there are none, their state is lost";
   WEIR_ASSIGN(auto store, snapshot_store::open(snapshots, how));
   config_ = std::make_unique<caf::actor_system_config>();
   config_->add_message_types<caf::id_block::weir>();
@@ -310,6 +314,9 @@ status node_process::open() {
     // A node that is cut off or stopped is noticed after three silent seconds.
     config_->set("middleman.heartbeat-interval", caf::timespan(std::chrono::seconds(1)));
     config_->set("middleman.connection-timeout", caf::timespan(std::chrono::seconds(3)));
+    // A message of another layout cannot be read, and its first bytes do not tell: CAF's own
+    // handshake refuses who has none of these.
+    config_->set("middleman.app-identifiers", application_identifiers(options_.wire));
     if (const auto& tls = options_.peers_tls; !tls.empty()) {
       config_->load<caf::openssl::manager>();
       config_->openssl_certificate = tls.certificate;
@@ -318,7 +325,8 @@ status node_process::open() {
     }
     data_options rows;
     rows.host = options_.rows_host;
-    rows.build = options_.build;
+    rows.port = options_.rows_port;
+    rows.build = to_string(options_.wire);
     rows.memory = &memory_;
     rows.limits = rows_in_flight(options_.memory_bytes);
     rows.checksum = options_.rows_checksum;

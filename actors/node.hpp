@@ -12,6 +12,7 @@
 #include "actors/data/exchange.hpp"
 #include "actors/interfaces.hpp"
 #include "actors/job.hpp"
+#include "runtime/base/wire_version.hpp"
 #include "runtime/flow/task_builder.hpp"
 #include "runtime/io/tls.hpp"
 
@@ -31,7 +32,8 @@ struct node_options {
   tls_files peers_tls;   // then: under TLS, if there are files
   // With network: where this node takes rows from tasks of others.
   std::string rows_host = "127.0.0.1";
-  std::string build;  // what others are told when they cannot talk to this one
+  uint16_t rows_port = 0;  // 0: a free one
+  wire_version wire;  // processes of builds that this one does not get on with are not talked to
   bool rows_checksum = false;
   std::function<void(std::string)> log;  // any thread
   std::string log_level = "warn";

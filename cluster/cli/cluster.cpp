@@ -227,6 +227,11 @@ int cluster_down(const cluster_verb_options& o) {
   std::vector<std::pair<std::string, uint32_t>> running;
   std::vector<std::string> answering;
   std::error_code ignored;
+  if (!std::filesystem::is_directory(o.data_dir, ignored))
+    return wrong_usage("--data-dir: there is no folder " + o.data_dir);
+  if (!std::filesystem::is_directory(node_dir(o, 1), ignored))
+    return wrong_usage("--data-dir: " + o.data_dir +
+                       " holds no nodes (n1, n2, ...) of weir cluster up");
   for (const auto& entry : std::filesystem::directory_iterator(o.data_dir, ignored))
     if (auto n = read_running_node(std::filesystem::absolute(entry.path()).string())) {
       running.emplace_back(std::filesystem::absolute(entry.path()).string(), n->pid);
@@ -254,6 +259,38 @@ int cluster_down(const cluster_verb_options& o) {
   return exit_ok;
 }
 
+namespace {
+
+/// What must not be overlooked, on stderr: the view of a node that hears no coordinator; nodes that
+/// are gone and whose names others have.
+void warn_of(const simdjson::dom::element& cluster) {
+  bool majority = true;
+  uint64_t age_ms = 0;
+  simdjson::dom::array nodes;
+  std::string voters;
+  if (cluster["nodes"].get(nodes)) return;
+  for (auto n : nodes) {
+    if (text_of(n["votes"]) == "true") voters += (voters.empty() ? "" : ", ") + text_of(n["id"]);
+    simdjson::dom::element heir;
+    if (n["replaced_by"].get(heir) || heir.is_null()) continue;
+    const auto name = text_of(n["id"]), number = text_of(n["node"]);
+    std::fprintf(stderr,
+                 "weir: node %s (%s) is gone, and node %s has its name: when its disk is lost for "
+                 "good, weir cluster drain %s and weir cluster forget %s\n",
+                 number.c_str(), name.c_str(), text_of(heir).c_str(), number.c_str(),
+                 number.c_str());
+  }
+  if (cluster["majority"].get(majority) || cluster["view_age_ms"].get(age_ms) || majority) return;
+  std::fprintf(stderr,
+               "weir: nobody coordinates: the node that was asked hears no majority of those that "
+               "vote (%s). All below is as of %" PRIu64 ".%" PRIu64
+               " s ago, also who is alive. Nothing can be made or moved until more of them "
+               "run: start them\n",
+               voters.c_str(), age_ms / 1'000, age_ms % 1'000 / 100);
+}
+
+}  // namespace
+
 int cluster_status(const cluster_verb_options& o) {
   std::string answer;
   if (int code = call(o, "GET", "/cluster", "", answer)) return code;
@@ -266,6 +303,7 @@ int cluster_status(const cluster_verb_options& o) {
   text_table t({"id", "node", "rack", "http", "kafka", "alive", "votes", "coordinates", "replicas",
                 "leaders", "masters"});
   auto parsed = parser.parse(answer);
+  if (!parsed.error()) warn_of(parsed.value_unsafe());
   auto shown = [](simdjson::dom::element e) { return e.is_null() ? std::string() : text_of(e); };
   if (!parsed.error() && !parsed["nodes"].get(nodes))
     for (auto n : nodes)
@@ -320,8 +358,10 @@ int cluster_drain(const cluster_verb_options& o) {
   std::string shown;
   for (;;) {
     if (int code = call(o, "POST", target, "", answer)) return code;
-    uint64_t stuck = 0;
-    if (parser.parse(answer)["stuck"].get(stuck)) return fail("not an answer: " + answer);
+    uint64_t stuck = 0, number = 0;
+    auto accepted = parser.parse(answer);
+    if (accepted["stuck"].get(stuck) || accepted["node"].get(number))
+      return fail("not an answer: " + answer);
     if (int code = call(o, "GET", "/cluster", "", answer)) return code;
     simdjson::dom::array nodes;
     simdjson::dom::element parsed;
@@ -329,7 +369,7 @@ int cluster_drain(const cluster_verb_options& o) {
     uint64_t replicas = 0, leaders = 0, masters = 0, tasks = 0;
     if (parsed["nodes"].get(nodes)) return fail("not an answer: " + answer);
     for (auto n : nodes) {
-      if (text_of(n["id"]) != o.id && text_of(n["node"]) != o.id) continue;
+      if (text_of(n["node"]) != std::to_string(number)) continue;
       if (n["replicas"].get(replicas) || n["leaders"].get(leaders) || n["masters"].get(masters))
         return fail("not an answer: " + answer);
       tasks = tasks_left(parsed, text_of(n["id"]));

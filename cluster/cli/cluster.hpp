@@ -20,7 +20,9 @@ struct cluster_verb_options {
   std::vector<std::string> join;      // listeners for nodes of members; none: begins a cluster
   std::string peers = "127.0.0.1:0";  // HOST:PORT of the listener for nodes
   std::string advertised_peers;       // HOST:PORT that other nodes are told; empty: as it listens
-  tls_files peers_tls;                // between nodes
+  uint16_t actors_port = 0, rows_port = 0;  // on the host of peers; 0: free ones
+  bool print_wire = false;                  // node: what it speaks to others, nothing else
+  tls_files peers_tls;                      // between nodes
   std::string http = "127.0.0.1:0";
   std::string kafka = "127.0.0.1:0";  // HOST:PORT of the Kafka listener
   std::string advertised;  // HOST:PORT that Kafka's clients are told; empty: where it listens
@@ -44,6 +46,9 @@ struct cluster_verb_options {
 /// One node in the foreground; prints "ready kafka=HOST:PORT http=HOST:PORT" when it takes work.
 /// Waits for its cluster as long as that takes. Ends on SIGTERM.
 int run_node(const cluster_verb_options&);
+
+/// What this build says to other nodes: the hash that they compare, then what it is made of.
+int print_wire();
 
 /// Starts nodes n1 ... of DIR that are not running as background processes, waits until they are
 /// ready, prints them.

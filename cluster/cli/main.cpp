@@ -47,11 +47,11 @@ CLI::Validator duration_check(int64_t least_us) {
       "DURATION");
 }
 
-CLI::Validator size_check() {
+CLI::Validator memory_check() {
   return CLI::Validator(
       [](std::string& s) -> std::string {
-        auto n = parse_size(s);
-        return n ? "" : n.err().message;
+        auto ok = check_memory(s);
+        return ok ? "" : ok.err().message;
       },
       "SIZE");
 }
@@ -85,7 +85,7 @@ CLI::App* add_run(CLI::App& app, raw_options& o) {
   verb->add_option("--snapshot-interval", o.interval,
                    "between snapshots, at least 100ms; else the job's, else 1s")
       ->check(duration_check(100'000));
-  verb->add_option("--memory", o.memory, "what the job may hold")->check(size_check());
+  verb->add_option("--memory", o.memory, "what the job may hold")->check(memory_check());
   verb->add_flag("--final", o.run.final_only,
                  "stdout: only the table that stands when the input ends");
   verb->add_flag("--quiet", o.run.quiet, "no progress, no summary");
@@ -108,7 +108,7 @@ CLI::App* add_sql(CLI::App& app, raw_options& o) {
       ->check(CLI::Range(1, 128));
   verb->add_option("--set", o.set, "KEY=VALUE for ${KEY} in the statements")
       ->check(setting_check());
-  verb->add_option("--memory", o.memory, "what a statement's job may hold")->check(size_check());
+  verb->add_option("--memory", o.memory, "what a statement's job may hold")->check(memory_check());
   verb->add_flag("--final", o.sql.final_only,
                  "stdout: only the table that stands when the input ends");
   verb->add_option("-o", o.sql.output, "format on stdout")
@@ -214,13 +214,15 @@ struct cluster_verbs {
     auto* one = add(app, "up", "one node: topics, jobs, Kafka and HTTP listeners", run_node);
     node_settings.add_options(*node);
     one_settings.add_options(*one);
+    node->add_flag("--print-wire", options.print_wire,
+                   "show what this build says to other nodes, and the hash that they compare");
     configured = {{node, &node_settings}, {one, &one_settings}};
 
     auto* cluster = app.add_subcommand("cluster", "local nodes as background processes");
     cluster->require_subcommand(1);
     auto* up = add(*cluster, "up", "start the nodes of DIR that are not running", cluster_up);
     up->add_option("-n", options.nodes, "nodes")->check(CLI::Range(1, 64));
-    up->add_option("--memory", memory, "what each node's tasks may hold")->check(size_check());
+    up->add_option("--memory", memory, "what each node's tasks may hold")->check(memory_check());
     auto* down = add(*cluster, "down", "stop them", cluster_down);
     for (auto* verb : {up, down})
       verb->add_option("--data-dir", options.data_dir, "the nodes' folders are below it")
@@ -279,6 +281,7 @@ struct cluster_verbs {
     if (parallelism) options.parallelism = parallelism;
     if (!interval.empty()) options.snapshot_interval_us = *parse_duration_us(interval);
     options.memory_bytes = *parse_size(memory);
+    if (options.print_wire) return print_wire();
     for (auto [verb, config] : configured)
       if (*verb)
         if (auto code = config->prepare(*verb, options)) return code;

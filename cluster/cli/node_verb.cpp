@@ -11,6 +11,7 @@
 #include "cluster/cli/topic_cluster.hpp"
 #include "cluster/http/api.hpp"
 #include "cluster/node/membership.hpp"
+#include "cluster/node/wire.hpp"
 
 namespace weir::cli {
 namespace {
@@ -60,7 +61,8 @@ class running_node {
     m.listen = options_.peers;
     m.advertised = options_.advertised_peers;
     m.seeds = options_.join;
-    m.build = "weir " WEIR_VERSION;
+    const auto wire = this_wire_version("weir " WEIR_VERSION);
+    m.wire = wire;
     WEIR_ASSIGN(const auto tls, tls_context::load(options_.peers_tls));
     m.tls = tls;
     m.log = log;
@@ -79,8 +81,10 @@ class running_node {
     c.node.memory_bytes = options_.memory_bytes;
     c.node.io_threads = job_io_threads;
     c.node.peers_tls = options_.peers_tls;
-    c.node.build = "weir " WEIR_VERSION;
+    c.node.wire = wire;
     c.host = host_of(members_->address());
+    c.port = options_.actors_port;
+    c.node.rows_port = options_.rows_port;
     // The members outlive the actors.
     c.ledger = std::shared_ptr<job_ledger>(std::shared_ptr<void>(), &members_->ledger());
     c.log = log;
@@ -108,7 +112,8 @@ class running_node {
          endpoint_of("actors", c.host + ":" + std::to_string(actors_->port()))});
   }
   bool is_member() { return members_->wait_registered(std::chrono::milliseconds(0)); }
-  std::string waits_for() const { return members_->stand().problem; }
+  /// Why it will never be one, as it was started; empty: it may.
+  std::string refused() const { return members_->stand().refused; }
 
   /// The cluster knows this node: it opens what is its.
   status open() {
@@ -160,7 +165,18 @@ class running_node {
 
 }  // namespace
 
+int print_wire() {
+  const auto wire = this_wire_version("weir " WEIR_VERSION);
+  std::printf("%s\n%s", to_string(wire).c_str(), wire_description().c_str());
+  return exit_ok;
+}
+
 int run_node(const cluster_verb_options& o) {
+  // Files that are named and cannot be used are wrong settings, as any other.
+  if (auto tls = tls_context::load(o.peers_tls); !tls) {
+    std::fprintf(stderr, "weir node: %s\n", tls.err().message.c_str());
+    return exit_usage;
+  }
   signal_waiter signals;
   running_node node(o);
   auto fail = [](const error& e) {
@@ -170,7 +186,14 @@ int run_node(const cluster_verb_options& o) {
   };
   if (auto s = node.bind(); !s) return fail(s.err()), exit_failed;
   int signal = 0;
-  while (signal == 0 && !node.is_member()) signal = signals.wait(start_interval_ms);
+  while (signal == 0 && !node.is_member()) {
+    if (const auto why = node.refused(); !why.empty()) {
+      std::fprintf(stderr, "weir node: %s\n", why.c_str());
+      std::fflush(nullptr);
+      ::_exit(exit_usage);
+    }
+    signal = signals.wait(start_interval_ms);
+  }
   if (signal == 0) {
     if (auto s = node.open(); !s) return fail(s.err()), exit_failed;
     std::fprintf(stderr,

@@ -20,8 +20,21 @@ std::string field(const char* name, uint64_t value) {
   return ", \"" + std::string(name) + "\": " + std::to_string(value);
 }
 
+/// The living node that has taken the name of one that is gone.
+const meta::node_record* heir_of(const meta::cluster_state& s, const meta::node_record& gone) {
+  if (!gone.fenced) return nullptr;
+  for (const auto& [id, n] : s.nodes())
+    if (!n.fenced && n.name == gone.name) return &n;
+  return nullptr;
+}
+
 std::string state_json(const meta::cluster_state& s, const meta::standing& here) {
-  std::string out = "\"cluster\": " + json_string(here.cluster.to_string()) + ", \"nodes\": [";
+  const auto* leader = s.find_node(here.leader_node);
+  // Nobody leads without a majority of the voters; a moment of it is an election.
+  std::string out =
+      "\"cluster\": " + json_string(here.cluster.to_string()) +
+      text_field("coordinator", leader ? leader->name : "") + field("majority", here.leader != 0) +
+      field("view_age_ms", static_cast<uint64_t>(here.leaderless.count())) + ", \"nodes\": [";
   bool first = true;
   for (const auto& [id, n] : s.nodes()) {
     const auto server = meta::server_of(n.identity);
@@ -37,7 +50,9 @@ std::string state_json(const meta::cluster_state& s, const meta::standing& here)
            field("draining", n.draining) + field("votes", votes) +
            field("coordinates", server == here.leader) +
            field("replicas", uint64_t{load.replicas}) + field("leaders", uint64_t{load.leaders}) +
-           field("masters", uint64_t{load.masters}) + "}";
+           field("masters", uint64_t{load.masters});
+    const auto* heir = heir_of(s, n);
+    out += ", \"replaced_by\": " + (heir ? std::to_string(heir->id.value) : "null") + "}";
     first = false;
   }
   uint64_t partitions = 0, leaderless = 0, under_replicated = 0, moving = 0;
@@ -53,25 +68,38 @@ std::string state_json(const meta::cluster_state& s, const meta::standing& here)
          field("moving", moving) + "}";
 }
 
-/// The node that a path names; none: an answer that says so.
-const meta::node_record* find(const meta::cluster_state& s, const std::string& name) {
-  for (const auto& [id, n] : s.nodes())
-    if (n.name == name || std::to_string(id.value) == name) return &n;
-  return nullptr;
+/// The node that a path names, by its number or its name. Several have a name when one has taken it
+/// from another that is gone: `gone` says which is meant.
+result<meta::node_id> find(const meta::cluster_state& s, const std::string& name, bool gone) {
+  std::vector<meta::node_id> named, fitting;
+  for (const auto& [id, n] : s.nodes()) {
+    if (std::to_string(id.value) == name) return id;
+    if (n.name != name) continue;
+    named.push_back(id);
+    if (n.fenced == gone) fitting.push_back(id);
+  }
+  if (named.size() == 1) return named.front();
+  if (fitting.size() == 1) return fitting.front();
+  if (named.empty()) return error{errc::not_found, "there is no node '" + name + "'"};
+  std::string numbers;
+  for (auto id : named) numbers += (numbers.empty() ? "" : ", ") + std::to_string(id.value);
+  return error{errc::invalid_argument, "several nodes have the name '" + name +
+                                           "': say which by its number (" + numbers + ")"};
 }
 
-std::optional<meta::node_id> number_of(membership& m, const std::string& name) {
-  auto found = std::make_shared<std::promise<std::optional<meta::node_id>>>();
+result<meta::node_id> number_of(membership& m, const std::string& name, bool gone) {
+  auto found = std::make_shared<std::promise<result<meta::node_id>>>();
   auto coming = found->get_future();
-  m.metadata().ask([found, name](const meta::cluster_state* s) {
-    const auto* n = s ? find(*s, name) : nullptr;
-    found->set_value(n ? std::optional(n->id) : std::nullopt);
+  m.metadata().ask([found, name, gone](const meta::cluster_state* s) {
+    found->set_value(s ? find(*s, name, gone)
+                       : error{errc::not_found, "this node has no state of the cluster yet"});
   });
-  if (coming.wait_for(answer_limit) != std::future_status::ready) return std::nullopt;
+  if (coming.wait_for(answer_limit) != std::future_status::ready)
+    return error{errc::timeout, "the node's metadata do not answer"};
   return coming.get();
 }
 
-http_response run(membership& m, meta::command c) {
+http_response run(membership& m, meta::node_id node, meta::command c) {
   auto answered = std::make_shared<std::promise<result<meta::answer>>>();
   auto coming = answered->get_future();
   m.metadata().submit(
@@ -80,8 +108,8 @@ http_response run(membership& m, meta::command c) {
   auto a = coming.get();
   if (!a) return problem(503, a.err().message);
   if (!a->ok()) return problem(a->code == meta::verdict::not_found ? 404 : 409, a->text);
-  return {200, "{\"moving\": " + std::to_string(a->number) +
-                   ", \"stuck\": " + std::to_string(a->second) + "}\n"};
+  return {200, "{\"moving\": " + std::to_string(a->number) + ", \"stuck\": " +
+                   std::to_string(a->second) + ", \"node\": " + std::to_string(node.value) + "}\n"};
 }
 
 }  // namespace
@@ -101,11 +129,15 @@ http_response answer_cluster(membership& m, const http_request& r, const target&
   const auto& path = t.path;
   if (path.size() < 3 || path[1] != "nodes")
     return problem(405, r.method + " is not for this path");
-  const auto node = number_of(m, path[2]);
-  if (!node) return problem(404, "there is no node '" + path[2] + "'");
+  const auto node = number_of(m, path[2], r.method == "DELETE");
+  if (!node)
+    return problem(node.err().code == errc::not_found ? 404
+                   : node.err().code == errc::timeout ? 503
+                                                      : 409,
+                   node.err().message);
   if (path.size() == 4 && path[3] == "drain" && r.method == "POST")
-    return run(m, meta::drain_node{*node, t.parameter("undo") != "true"});
-  if (path.size() == 3 && r.method == "DELETE") return run(m, meta::remove_node{*node});
+    return run(m, *node, meta::drain_node{*node, t.parameter("undo") != "true"});
+  if (path.size() == 3 && r.method == "DELETE") return run(m, *node, meta::remove_node{*node});
   return problem(405, r.method + " is not for this path");
 }
 

@@ -189,6 +189,9 @@ settings_of() {
         [peers]="$address:$(port_of "$name" peers)"
         [kafka]="$address:$(port_of "$name" kafka)"
         [http]="$address:$(port_of "$name" http)"
+        # Firewalls are told ports that stay.
+        [actors_port]=9095
+        [rows_port]=9096
         [data_dir]=$data_dir
     )
     [ "$manager" = process ] || values[data_dir]=$(host_data_dir "$name")

@@ -31,7 +31,7 @@ status membership::join(file_system& files, io_executor& io,
   s.endpoints.push_back({"peers", address().substr(0, at),
                          static_cast<uint16_t>(std::atoi(address().c_str() + at + 1))});
   s.seeds = options_.seeds;
-  s.build = options_.build;
+  s.wire = options_.wire;
   s.watch = options_.watch;
   s.log = options_.log;
   WEIR_ASSIGN(service_,

@@ -19,7 +19,7 @@ struct membership_options {
   std::string advertised;              // HOST:PORT that other nodes are told; empty: as it listens
   std::vector<std::string> seeds;      // listeners for nodes of others; empty: begins a cluster
   tls_context_ptr tls;                 // between nodes; null: in the clear
-  std::string build;
+  wire_version wire;                   // what this build speaks
   meta::watch_options watch;
   std::function<void(std::string)> log;  // any thread
 };

@@ -83,7 +83,12 @@ status lmdb_environment::set_up() {
     WEIR_ASSIGN(pid_t holder, directory_lock::holder(directory_));
     live = holder != 0;
   }
-  if (!live) WEIR_TRY(check_lmdb_file(path));
+  if (!live)
+    if (auto sound = check_lmdb_file(path, options_.what); !sound)
+      return {sound.err().code, sound.err().message + (sound.err().code != errc::corrupt ||
+                                                               options_.when_damaged.empty()
+                                                           ? ""
+                                                           : "; " + options_.when_damaged)};
   // WRITEMAP is not used: a full disk would end the process by SIGBUS instead of failing one epoch,
   // stray writes could reach the file, and with durable commits the disk sets the pace anyway.
   unsigned flags = MDB_NOTLS | MDB_NOMEMINIT;

@@ -25,6 +25,7 @@ struct environment_options {
   // For error texts: what is kept here, and what happens once there is space again.
   std::string what = "the snapshot store";
   std::string when_full = "the next epoch then includes what this one could not write";
+  std::string when_damaged;  // what to do then; empty: the caller says it
 };
 
 inline MDB_val mdb_bytes(std::string_view s) {
@@ -98,7 +99,7 @@ class lmdb_environment : public std::enable_shared_from_this<lmdb_environment> {
 };
 
 /// Walks all B-tree pages of a data file before LMDB trusts them (it does not check their bounds).
-/// errc::corrupt names the page. An empty or absent file is sound.
-status check_lmdb_file(const std::string& path);
+/// errc::corrupt names the page and `what` is kept in it. An empty or absent file is sound.
+status check_lmdb_file(const std::string& path, const std::string& what);
 
 }  // namespace weir

@@ -46,8 +46,8 @@ static_assert(sizeof(tree_record) == 48 && sizeof(page_record) == 16 && sizeof(n
 
 class file_walk {
  public:
-  file_walk(const std::byte* data, uint64_t bytes, std::string path)
-      : data_(data), bytes_(bytes), path_(std::move(path)) {}
+  file_walk(const std::byte* data, uint64_t bytes, std::string path, std::string what)
+      : data_(data), bytes_(bytes), path_(std::move(path)), what_(std::move(what)) {}
 
   status run() {
     meta_record meta[2];
@@ -152,20 +152,19 @@ class file_walk {
   }
 
   status damaged(uint64_t page, const char* why) const {
-    return {errc::corrupt, "the snapshot store's file '" + path_ + "' is damaged at page " +
-                               std::to_string(page) + ": " + why +
-                               "; restore a copy of the folder, or start over with --fresh"};
+    return {errc::corrupt, what_ + "'s file '" + path_ + "' is damaged at page " +
+                               std::to_string(page) + ": " + why};
   }
 
   const std::byte* data_;
   uint64_t bytes_;
-  std::string path_;
+  std::string path_, what_;
   uint64_t page_bytes_ = 0, last_page_ = 0, file_pages_ = 0, visits_left_ = 0;
 };
 
 }  // namespace
 
-status check_lmdb_file(const std::string& path) {
+status check_lmdb_file(const std::string& path, const std::string& what) {
   int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) {
     if (errno == ENOENT) return {};
@@ -181,7 +180,7 @@ status check_lmdb_file(const std::string& path) {
   if (known && st.st_size == 0) return {};
   if (p == MAP_FAILED) return system_error(e, "map", path);
   auto bytes = static_cast<uint64_t>(st.st_size);
-  status s = file_walk(static_cast<const std::byte*>(p), bytes, path).run();
+  status s = file_walk(static_cast<const std::byte*>(p), bytes, path, what).run();
   ::munmap(p, bytes);
   return s;
 }

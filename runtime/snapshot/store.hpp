@@ -31,6 +31,8 @@ struct snapshot_options {
   /// Looks on, while another process may hold the store, or at a copy of the folder. Sees the state
   /// as of open().
   bool read_only = false;
+  /// For errors about damage: what helps.
+  std::string when_damaged = "restore a copy of the folder, or start over with --fresh";
   /// Chunk buffers that folding makes are charged here; none: to a pool of its own.
   memory_pool* memory = nullptr;
 };

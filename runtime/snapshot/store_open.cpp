@@ -91,6 +91,7 @@ result<std::unique_ptr<snapshot_store>> snapshot_store::open(const std::string& 
   e.map_growth = options.map_growth;
   e.sync = options.sync;
   e.read_only = options.read_only;
+  e.when_damaged = options.when_damaged;
   WEIR_ASSIGN(i->environment, lmdb_environment::open(directory, e));
   WEIR_TRY(i->ensure_format());
   WEIR_TRY(i->load_all_records());

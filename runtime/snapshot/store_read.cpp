@@ -149,8 +149,8 @@ result<sound_epoch> snapshot_store::newest_sound(const snapshot_key& key, bool e
   std::string m = "none of the " + std::to_string(job->epochs.size()) + " snapshots of job '" +
                   key.text() + "' is sound: " + out.damage.front();
   if (out.damage.size() > 1) m += " (and " + std::to_string(out.damage.size() - 1) + " more)";
-  return {errc::corrupt, m + "; restore a copy of '" + impl_->environment->directory() +
-                             "', or start over with --fresh"};
+  return {errc::corrupt,
+          m + " (in '" + impl_->environment->directory() + "'); " + impl_->options.when_damaged};
 }
 
 result<verify_report> snapshot_store::verify(const snapshot_key& key) const {

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 import urllib.request
 
 from weir_cli import main
@@ -70,6 +71,56 @@ def test_a_node_needs_its_folder(c):
     # What is set is shown all the same.
     done = c.expect(2, "node", "--print-config")
     assert "name,n1,default" in done.out and "data_dir is set nowhere" in done.err
+
+
+def test_values_that_cannot_be_are_wrong_usage(c):
+    for verb in (("node", "--data-dir", "d"), ("up", "--data-dir", "d"), ("cluster", "up", "--data-dir", "d"),
+                 ("run", "count.yaml")):
+        done = c.expect(2, *verb, "--memory", "5")
+        assert "'5' is too little to run anything: at least 16MiB" in done.err, done.err
+    done = c.expect(2, "node", "--data-dir", "d", "--actors-port", "70000")
+    assert "'70000' is no port: 0 to 65535" in done.err, done.err
+    # Files that are named and cannot be used are settings, too.
+    files = ("--peers-certificate", "none.pem", "--peers-key", "none.key", "--peers-authority", "none.pem")
+    done = c.expect(2, "node", "--data-dir", "d", *files)
+    assert "none.pem" in done.err and not (c.dir / "d").exists(), done.err
+
+
+def test_cluster_down_wants_a_folder_of_nodes(c):
+    done = c.expect(2, "cluster", "down", "--data-dir", "nowhere")
+    assert done.err == "weir: --data-dir: there is no folder nowhere\n", done.err
+    (c.dir / "other").mkdir()
+    done = c.expect(2, "cluster", "down", "--data-dir", "other")
+    assert done.err == "weir: --data-dir: other holds no nodes (n1, n2, ...) of weir cluster up\n", done.err
+
+
+def test_describe_shows_tasks_and_their_nodes(c):
+    """In the first answer that says that the job runs, and as a table what JSON has."""
+    node = c.start("up", "--data-dir", "state", "--kafka", "127.0.0.1:0")
+    http = node.stdout.readline().decode().split("http=")[1].strip()
+    at = ("--cluster", http)
+    c.expect(0, "job", "submit", "numbers.yaml", "--set", "RATE=100", "-p", "2", *at)
+    while True:
+        found = json.loads(c.expect(0, "job", "describe", "numbers", "-o", "json", *at).out)
+        if found["state"] == "running":
+            break
+    assert [(t["task"], t["subtask"], t["node"]) for t in found["tasks"]] == [
+        (0, 0, "n1"), (1, 1, "n1"), (2, 0, "n1"), (3, 1, "n1")], found
+    job, tasks = c.expect(0, "job", "describe", "numbers", "-o", "csv", *at).out.split("\n\n")
+    (row,) = csv.DictReader(io.StringIO(job))
+    assert row["name"] == "numbers" and row["state"] == "running" and row["master"] == "n1", row
+    assert set(row) >= {"epoch", "restarts", "waits_for", "savepoints", "error"}, row
+    rows = list(csv.DictReader(io.StringIO(tasks)))
+    assert [(r["task"], r["node"]) for r in rows] == [(str(i), "n1") for i in range(4)], rows
+    deadline = time.monotonic() + 30
+    while not all(r["operators"] for r in rows):
+        assert time.monotonic() < deadline, rows
+        rows = list(csv.DictReader(io.StringIO(
+            c.expect(0, "job", "describe", "numbers", "-o", "csv", *at).out.split("\n\n")[1])))
+    assert [r["operators"].split(" > ")[0] for r in rows] == ["source/numbers", "source/numbers", "sums", "sums"], rows
+    assert rows[0]["placed"] and rows[0]["attempt"], rows
+    node.send_signal(signal.SIGTERM)
+    assert node.wait(timeout=30) == 0
 
 
 def test_a_node_runs_by_its_file(c):

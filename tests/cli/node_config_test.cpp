@@ -227,6 +227,18 @@ TEST_CASE("settings: what is refused says where") {
         "n.ini: a configuration's name ends in .yaml, .yml or .toml");
   CHECK(refusal({"--config", "/nowhere/n.yaml"}) ==
         "cannot read /nowhere/n.yaml: No such file or directory");
+  CHECK(refusal({}, {{"WEIR_NODE_MEMORY", "5"}}) ==
+        "environment WEIR_NODE_MEMORY: memory: '5' is too little to run anything: at least 16MiB");
+  path = file("memory: 16777215\n");
+  CHECK(refusal({"--config", path}).find(":1: memory: '16777215' is too little") !=
+        std::string::npos);
+  CHECK(resolve({"--memory", "16MiB"}, {}).options.memory_bytes == size_t{16} << 20);
+  path = file("rows_port: 65536\n");
+  CHECK(refusal({"--config", path}) ==
+        "file " + path + ":1: rows_port: '65536' is no port: 0 to 65535");
+  CHECK(resolve({"--actors-port", "9095"}, {{"WEIR_NODE_ROWS_PORT", "9096"}}).options.actors_port ==
+        9095);
+  CHECK(resolve({}, {{"WEIR_NODE_ROWS_PORT", "9096"}}).options.rows_port == 9096);
   CHECK(refusal({}, {{"WEIR_NODE_MEMORY", "much"}})
             .starts_with("environment WEIR_NODE_MEMORY: memory: "));
   CHECK(

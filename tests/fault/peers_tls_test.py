@@ -209,7 +209,7 @@ def main() -> None:
         def refusal(*options: str) -> str:
             done = subprocess.run([weir, "node", "--data-dir", str(folder / "no"), *options], capture_output=True,
                                   text=True, timeout=30)
-            assert done.returncode == 1 and not done.stdout, done
+            assert done.returncode == 2 and not done.stdout, done
             return done.stderr
 
         assert refusal("--peers-key", str(ours / "n1.key")) == \

@@ -157,6 +157,7 @@ def test_containerfile():
     assert json.loads(final["ENTRYPOINT"]) == ["/usr/local/bin/weir"] and json.loads(final["CMD"]) == ["node"]
     env = image_environment()
     ports = {env[f"WEIR_NODE_{k}"].rsplit(":", 1)[1] for k in ("PEERS", "KAFKA", "HTTP")}
+    ports |= {env["WEIR_NODE_ACTORS_PORT"], env["WEIR_NODE_ROWS_PORT"]}
     assert set(final["EXPOSE"].split()) == ports
     assert final["VOLUME"] == env["WEIR_NODE_DATA_DIR"] == final["WORKDIR"]
     assert (ROOT / ".dockerignore").read_text().split()[:3] == [".git", ".cache", "build"]
@@ -231,6 +232,8 @@ def check_cluster(nodes: list) -> None:
             assert n[address].startswith("0.0.0.0:"), n
         assert n["advertised_peers"].rsplit(":")[-1] == n["peers"].rsplit(":")[-1], n
         assert n["advertised"].rsplit(":")[-1] == n["kafka"].rsplit(":")[-1], n
+        # Fixed, so that they can be let through.
+        assert len({n["actors_port"], n["rows_port"], "0"}) == 3, n
         assert n["rack"] and n["data_dir"] == "/var/lib/weir", n
         # A seed is a short name of a node: weir-0.weir-peers for weir-0.weir-peers.NAMESPACE.svc.
         for seed in n["join"].split(","):
@@ -366,6 +369,9 @@ def test_kubernetes():
         assert node["advertised"] == f"weir-{ordinal}.{stateful['serviceName']}.streams.svc:{ports['kafka']}"
         for name in ("peers", "kafka", "http"):
             assert node[name] == f"0.0.0.0:{ports[name]}"
+        assert {p["name"] for p in headless["ports"]} == set(ports), "nodes reach all of each other's ports"
+        for name in ("actors", "rows"):
+            assert node[f"{name}_port"] == str(ports[name])
         assert len(node["join"].split(",")) == stateful["replicas"]
     check_cluster(nodes)
     limit = bytes_of(container["resources"]["limits"]["memory"])

@@ -108,6 +108,7 @@ def check_configure(h: Hosts) -> None:
         "name": "n2", "rack": "r2", "data_dir": "data", "memory": "256MiB", "join": join,
         "peers_certificate": "node.pem", "peers_key": "node.key", "peers_authority": "authority.pem",
         "peers": f"{a('n2')}:9094", "kafka": f"{a('n2')}:9092", "http": f"{a('n2')}:8080",
+        "actors_port": 9095, "rows_port": 9096,
         "broker_config.log.retention.hours": 24}, settings
 
 

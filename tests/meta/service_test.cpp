@@ -4,6 +4,7 @@
 #include "cluster/meta/raft/records.hpp"
 #include "cluster/meta/service/command_lanes.hpp"
 #include "cluster/meta/service/identity.hpp"
+#include "cluster/meta/service/peers.hpp"
 #include "cluster/meta/service/watch.hpp"
 
 namespace weir::meta {
@@ -36,6 +37,19 @@ struct nodes {
 };
 
 }  // namespace
+
+TEST_CASE("peers: a server that takes a lost one's place has an address of its own there") {
+  configuration members{{1, "h:1", server_role::voter}, {2, "h:2", server_role::voter}};
+  CHECK(address_of_member(members, 3, "h:3") == "h:3");
+  CHECK(address_of_member(members, 2, "h:2") == "h:2");
+  const auto again = address_of_member(members, 3, "h:2");
+  CHECK(again == "h:2#3");
+  CHECK(listener_of(again) == "h:2");
+  CHECK(listener_of("h:2") == "h:2");
+  // Lost twice.
+  members.push_back({3, again, server_role::learner});
+  CHECK(address_of_member(members, 4, "h:2") == "h:2#4");
+}
 
 TEST_CASE("watch: a node that is silent for too long is given up, once it was given time") {
   nodes c(3);

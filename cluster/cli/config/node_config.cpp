@@ -25,6 +25,10 @@ std::vector<node_setting> settings_of(bool single) {
       {"peers", "--peers", k::address, "127.0.0.1:0", "listener for nodes (port 0: a free one)"},
       {"advertised_peers", "--advertised-peers", k::address, "",
        "where other nodes reach that listener; empty: where it listens"},
+      {"actors_port", "--actors-port", k::port, "0",
+       "port for other nodes' actors, on the host of peers (0: a free one)"},
+      {"rows_port", "--rows-port", k::port, "0",
+       "port for rows from other nodes' tasks, on the host of peers (0: a free one)"},
       {"peers_certificate", "--peers-certificate", k::text, "",
        "PEM file: nodes speak TLS, this one shows this; with peers_key and peers_authority"},
       {"peers_key", "--peers-key", k::text, "", "PEM file with the key of peers_certificate"},
@@ -77,6 +81,13 @@ status check_count(const std::string& text) {
   return {};
 }
 
+status check_port(const std::string& text) {
+  if (text.empty() || text.size() > 5 || text.find_first_not_of("0123456789") != text.npos ||
+      std::stoul(text) > 65535)
+    return error{errc::invalid_argument, "'" + text + "' is no port: 0 to 65535"};
+  return {};
+}
+
 status check_value(const node_setting& s, const std::string& text) {
   switch (s.kind) {
     case setting_kind::text:
@@ -86,10 +97,10 @@ status check_value(const node_setting& s, const std::string& text) {
     case setting_kind::address_list:
       for (const auto& a : split(text, ',')) WEIR_TRY(check_address(a));
       return {};
-    case setting_kind::size: {
-      auto n = parse_size(text);
-      return n ? status{} : status{n.err()};
-    }
+    case setting_kind::size:
+      return check_memory(text);
+    case setting_kind::port:
+      return check_port(text);
     case setting_kind::count:
       return check_count(text);
     case setting_kind::map:
@@ -104,6 +115,14 @@ status check_value(const node_setting& s, const std::string& text) {
 }
 
 }  // namespace
+
+status check_memory(const std::string& text) {
+  WEIR_ASSIGN(const auto bytes, parse_size(text));
+  if (bytes < memory_bytes_min)
+    return error{errc::invalid_argument, "'" + text + "' is too little to run anything: at least " +
+                                             std::to_string(memory_bytes_min >> 20) + "MiB"};
+  return {};
+}
 
 status check_address(const std::string& text) {
   const auto at = text.rfind(':');
@@ -137,6 +156,7 @@ void node_config::add_options(CLI::App& verb) {
     g.option = verb.add_option(s.flags, g.values, help)
                    ->type_name(s.kind == setting_kind::map            ? "NAME=VALUE"
                                : s.kind == setting_kind::count        ? "NUMBER"
+                               : s.kind == setting_kind::port         ? "PORT"
                                : s.kind == setting_kind::size         ? "SIZE"
                                : s.kind == setting_kind::text         ? "TEXT"
                                : s.kind == setting_kind::address_list ? "HOST:PORT,..."
@@ -272,6 +292,8 @@ void node_config::apply(cluster_verb_options& o) const {
   o.advertised = value_of("advertised");
   o.http = value_of("http");
   o.memory_bytes = *parse_size(value_of("memory"));
+  o.actors_port = static_cast<uint16_t>(std::stoul(value_of("actors_port")));
+  o.rows_port = static_cast<uint16_t>(std::stoul(value_of("rows_port")));
   o.metrics_partitions = std::stoul(value_of("metrics_partitions"));
   o.metrics_groups = std::stoul(value_of("metrics_groups"));
   o.settings.clear();

@@ -25,6 +25,7 @@ enum class setting_kind : uint8_t {
   address_list,  // HOST:PORT,HOST:PORT,...
   size,          // 2GiB
   count,
+  port,
   map,  // NAME=VALUE of the broker
 };
 
@@ -84,6 +85,12 @@ class node_config {
   std::map<std::string, effective_setting> broker_;  // by Kafka's name
   std::vector<effective_setting> effective_;
 };
+
+/// What tasks need at least for one window of rows and some state. A node that has less runs
+/// nothing.
+inline constexpr uint64_t memory_bytes_min = uint64_t{16} << 20;
+/// A size (2GiB) of at least that.
+status check_memory(const std::string&);
 
 /// HOST:PORT; port 0 to 65535. IPv6 hosts in brackets.
 status check_address(const std::string&);

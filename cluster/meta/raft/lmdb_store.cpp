@@ -126,8 +126,7 @@ result<std::unique_ptr<lmdb_store>> lmdb_store::open(const std::string& director
 
 error lmdb_store::damaged(const std::string& what) const {
   return {errc::corrupt, "the log of the cluster's metadata in '" + environment_->directory() +
-                             "' is damaged: " + what +
-                             "; remove the directory and let the node join anew"};
+                             "' is damaged: " + what};
 }
 
 status lmdb_store::write(const write_batch& batch) {

@@ -4,11 +4,14 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "cluster/meta/service/command_lanes.hpp"
 #include "cluster/meta/service/identity.hpp"
+#include "cluster/meta/service/peers.hpp"
 #include "cluster/meta/state/command_codec.hpp"
+#include "runtime/base/log_limiter.hpp"
 
 namespace weir::meta {
 namespace {
@@ -26,6 +29,11 @@ constexpr auto membership_interval_ms = 200;
 // A change of who votes that is not done by then is asked for again.
 constexpr uint64_t membership_limit_ms = 5'000;
 constexpr auto tick_interval = 50ms;
+// A member that starts with seeds asks whether they are of its cluster for so long. One that is its
+// cluster's only member does not register before they have answered, or this time is over.
+constexpr uint64_t seeds_limit_ms = 10'000, alone_limit_ms = 2'000;
+// Between two attempts to register after the cluster has refused: its log keeps every one.
+constexpr auto register_again = 500ms;
 // Nodes that begin a cluster together have said within this time that they have none.
 constexpr uint64_t together_limit_ms = 2'000;
 // An answer whose effect is not seen here by then is told all the same: this node is behind.
@@ -51,6 +59,14 @@ void merge(change_set& into, const change_set& more) {
 bool is_empty(const change_set& c) {
   return c.nodes.empty() && c.topics.empty() && c.partitions.empty() && c.jobs.empty() &&
          c.homes.empty() && !c.config && !c.quotas;
+}
+
+/// What to do about a node whose metadata is of no use any more.
+std::string as_new_node(const std::string& data_dir) {
+  return "move " + data_dir +
+         " away, start the node with --join as a new one (it may have the same name), then `weir "
+         "cluster drain` and `weir cluster forget` the old one by its number; without other nodes "
+         "only a copy of the folder helps (docs/operations.md)";
 }
 
 /// The replica, which also notes what changed.
@@ -90,9 +106,22 @@ class metadata_service::impl {
   status open() {
     WEIR_ASSIGN(identity_, node_identity(files_, options_.data_dir));
     self_ = server_of(identity_);
-    WEIR_ASSIGN(store_, lmdb_store::open(options_.data_dir + "/metadata"));
     WEIR_ASSIGN(auto cluster, cluster_identity(files_, options_.data_dir));
-    WEIR_ASSIGN(auto present, store_->load());
+    const auto metadata = options_.data_dir + "/metadata";
+    // It was made before the node had a cluster. What it has voted and promised is in there.
+    if (auto there = files_.stat(metadata);
+        cluster && !there && there.err().code == errc::not_found)
+      return {errc::corrupt,
+              metadata + " is missing, though this node is a member of cluster " +
+                  cluster->to_string() +
+                  ": a member that has forgotten its votes must not come back as the same one; " +
+                  as_new_node(options_.data_dir)};
+    auto opened = lmdb_store::open(metadata);
+    if (!opened) return with_advice(opened.err());
+    store_ = std::move(*opened);
+    auto loaded = store_->load();
+    if (!loaded) return with_advice(loaded.err());
+    const auto& present = *loaded;
     const bool empty = present.term == 0 && present.entries.empty() && !present.snapshot;
     if (!cluster && options_.seeds.empty()) {
       // The id first: without a log it is a beginning that was cut off, and begins again.
@@ -102,9 +131,18 @@ class metadata_service::impl {
     if (cluster) cluster_ = *cluster;
     if (cluster && empty && options_.seeds.empty())
       WEIR_TRY(consensus_node::bootstrap(*store_, {{self_, options_.address, server_role::voter}}));
-    if (cluster) WEIR_TRY(start_consensus());
+    if (cluster)
+      if (auto s = start_consensus(); !s) return with_advice(s.err());
     joins_ = !options_.seeds.empty();
+    if (cluster) unanswered_ = {options_.seeds.begin(), options_.seeds.end()};
+    unanswered_.erase(options_.address);
+    ask_until_ms_ = now_ms() + (alone() ? alone_limit_ms : seeds_limit_ms);
     return {};
+  }
+  /// What to do about damage of this node's own metadata.
+  error with_advice(const error& e) const {
+    if (e.code != errc::corrupt) return e;
+    return {e.code, e.message + "; " + as_new_node(options_.data_dir)};
   }
   void start() {
     thread_ = std::thread([this] { run(); });
@@ -176,7 +214,10 @@ class metadata_service::impl {
     }
     const auto to = address_of_leader();
     if (to.empty() || to == options_.address) return lanes_.outcome(a, std::nullopt, now_ms());
-    peers_.call(to, kafka::node_command_request{cluster_, a.bytes}, 0, command_timeout,
+    kafka::node_command_request q;
+    q.cluster = cluster_;
+    q.command = a.bytes;
+    peers_.call(to, signed_by(options_.wire, q), 0, command_timeout,
                 [this, a](result<kafka::node_command_response> r) {
                   post([this, a, r = std::move(r)] { answered(a, r); });
                 });
@@ -208,7 +249,26 @@ class metadata_service::impl {
 
   // ---- What other nodes ask. ----
 
-  void message(const std::string& payload) {
+  /// Empty: the request is of a build that this one gets on with. Else why not, which is logged
+  /// here too.
+  template <class Request>
+  std::string refusal(const Request& q, const std::string& what) {
+    const auto other = version_of(q.wire);
+    if (understand_each_other(options_.wire, other)) return {};
+    complain_of("build " + to_string(other),
+                "refused " + what + ": " + refusal_of(options_.wire, other));
+    return refusal_of(options_.wire, other);
+  }
+  void message(const kafka::node_message_request& q,
+               const std::function<void(kafka::node_message_response)>& reply) {
+    kafka::node_message_response out;
+    if (auto why = refusal(q, "a message of a node"); !why.empty()) {
+      out.error_code = error_code::unsupported_version;
+      out.error_message = std::move(why);
+      return reply(out);
+    }
+    reply(out);
+    const auto& payload = q.payload;
     if (!node_) return;
     // Where servers are now: who starts again may listen elsewhere.
     constexpr size_t small = 16 * 1024;
@@ -225,6 +285,8 @@ class metadata_service::impl {
       if (!text.empty()) out.error_message = std::move(text);
       reply(out);
     };
+    if (auto why = refusal(q, "a command of a node"); !why.empty())
+      return refuse(error_code::unsupported_version, std::move(why));
     if (q.cluster != cluster_)
       return refuse(error_code::inconsistent_cluster_id, "it is a node of another cluster");
     if (!node_ || !node_->leads()) {
@@ -253,7 +315,7 @@ class metadata_service::impl {
         return refuse(error_code::request_timed_out, "");
     }
   }
-  void join_of(const kafka::node_join_request& q,
+  void join_of(kafka::node_join_request q,
                const std::function<void(kafka::node_join_response)>& reply) {
     kafka::node_join_response out;
     out.server = static_cast<int64_t>(self_);
@@ -263,12 +325,12 @@ class metadata_service::impl {
       if (!text.empty()) out.error_message = std::move(text);
       reply(out);
     };
-    if (q.format != peers_format)
-      return refuse(error_code::unsupported_version,
-                    "this cluster's nodes speak version " + std::to_string(peers_format) + " (" +
-                        options_.build + "), the one that joins speaks " +
-                        std::to_string(q.format) + " (" + q.build +
-                        "): start the same program on all nodes");
+    if (q.wire.format == 0) {  // a build from before
+      q.wire.format = q.format;
+      q.wire.build = q.build;
+    }
+    if (auto why = refusal(q, "node " + q.name + " at " + q.address); !why.empty())
+      return refuse(error_code::unsupported_version, std::move(why));
     if (!q.cluster.is_zero() && !cluster_.is_zero() && q.cluster != cluster_)
       return refuse(error_code::inconsistent_cluster_id, "the node belongs to cluster " +
                                                              q.cluster.to_string() + ", this is " +
@@ -282,6 +344,13 @@ class metadata_service::impl {
       out.leader = address_of_leader();
       return refuse(error_code::not_controller, "");
     }
+    // A node that is lost leaves its name when it is given up, some seconds later.
+    for (const auto& [id, n] : machine_->state().nodes())
+      if (n.name == q.name && server_of(n.identity) != who && !n.fenced)
+        return refuse(error_code::duplicate_resource,
+                      "a node of the name '" + q.name + "' is alive (number " +
+                          std::to_string(id.value) + ", " + address_of(n, "peers") +
+                          "): give this one another --name, or stop that one");
     out.cluster = cluster_;
     watch_.heard(who, now_ms());
     const auto* known = member(who);
@@ -295,7 +364,10 @@ class metadata_service::impl {
   void heartbeat_of(const kafka::node_heartbeat_request& q,
                     const std::function<void(kafka::node_heartbeat_response)>& reply) {
     kafka::node_heartbeat_response out;
-    if (q.cluster != cluster_) {
+    if (auto why = refusal(q, "a sign of life of node " + std::to_string(q.node)); !why.empty()) {
+      out.error_code = error_code::unsupported_version;
+      out.error_message = std::move(why);
+    } else if (q.cluster != cluster_) {
       out.error_code = error_code::inconsistent_cluster_id;
     } else if (!node_ || !node_->leads()) {
       out.error_code = error_code::not_controller;
@@ -417,10 +489,17 @@ class metadata_service::impl {
       node_->settle();
       for (auto& m : node_->take_messages()) {
         auto known = addresses_.find(m.to);
-        const auto& to = known == addresses_.end() ? m.address : known->second;
-        peers_.call(to, kafka::node_message_request{std::move(m.bytes)}, 0, message_timeout,
-                    // The consensus sends again what was lost.
-                    [](const result<kafka::node_message_response>&) {});
+        const auto to = known == addresses_.end() ? listener_of(m.address) : known->second;
+        kafka::node_message_request q;
+        q.payload = std::move(m.bytes);
+        peers_.call(to, signed_by(options_.wire, q), 0, message_timeout,
+                    [this, to](const result<kafka::node_message_response>& r) {
+                      // The consensus sends again what was lost.
+                      if (!r || r->error_code != error_code::unsupported_version) return;
+                      post([this, to, why = r->error_message.value_or("another version")] {
+                        complain_of("refused by " + to, to + " refuses this node: " + why);
+                      });
+                    });
       }
       auto replies = node_->take_replies();
       if (replies.empty()) break;
@@ -461,6 +540,9 @@ class metadata_service::impl {
     for (const auto& [id, n] : state.nodes())
       if (s.leader != 0 && server_of(n.identity) == s.leader) s.leader_node = id;
     s.problem = problem_;
+    s.refused = refused_;
+    if (s.leader != 0) led_at_ = steady::now();
+    s.leaderless = std::chrono::duration_cast<std::chrono::milliseconds>(steady::now() - led_at_);
     auto leader = address_of_leader();
     std::lock_guard lock(standing_mutex_);
     const bool news = s.registered && !standing_.registered;
@@ -471,8 +553,11 @@ class metadata_service::impl {
 
   // ---- Becoming and staying a member. ----
 
+  /// Nobody else is a member of the cluster that this node has.
+  bool alone() const { return node_ && node_->members().size() <= 1; }
   void join() {
-    if (!joins_ || steady::now() < join_at_) return;
+    if (unanswered_.empty() || now_ms() >= ask_until_ms_) unanswered_.clear();
+    if ((!joins_ && unanswered_.empty()) || steady::now() < join_at_) return;
     join_at_ = steady::now() + join_interval;
     kafka::node_join_request q;
     q.format = peers_format;
@@ -481,7 +566,8 @@ class metadata_service::impl {
     q.server = static_cast<int64_t>(self_);
     q.name = options_.name;
     q.address = options_.address;
-    q.build = options_.build;
+    q.build = options_.wire.build;
+    signed_by(options_.wire, q);
     auto to = options_.seeds;
     if (!leader_hint_.empty()) to.push_back(leader_hint_);
     std::erase(options_.seeds, options_.address);
@@ -491,9 +577,27 @@ class metadata_service::impl {
           post([this, a, r = std::move(r)] { joined(a, r); });
         });
   }
+  /// A seed is of another cluster than this node.
+  void of_another_cluster(const std::string& from, const std::string& why) {
+    const auto what = "--join " + from + " leads to another cluster than the one that " +
+                      options_.data_dir + " belongs to (" + why + ")";
+    if (registered_ || !alone())
+      return complain_of("another cluster " + from, what +
+                                                        ": correct join, or name the folder "
+                                                        "of a node of that cluster");
+    refused_ = what +
+               ", in which it is the only node: to join, name another --data-dir, or move "
+               "this one away (its topics and jobs stay behind); to go on with it, leave "
+               "--join out";
+  }
   void joined(const std::string& from, const result<kafka::node_join_response>& r) {
+    if (r) {
+      unanswered_.erase(from);
+      if (r->error_code == error_code::inconsistent_cluster_id && !cluster_.is_zero())
+        return of_another_cluster(from, r->error_message.value_or("no reason"));
+    }
     if (!joins_) return;
-    if (!r) return complain("cannot join by " + from + ": " + r.err().message);
+    if (!r) return complain("join " + from, "cannot join by " + from + ": " + r.err().message);
     const auto who = static_cast<server_id>(r->server);
     if (who == self_) {  // a list of all nodes has this one, too
       std::erase(options_.seeds, from);
@@ -513,7 +617,8 @@ class metadata_service::impl {
       case error_code::request_timed_out:
         return;  // its change is under way
       default:
-        return complain(from + " refuses this node: " + r->error_message.value_or("no reason"));
+        return complain("refused by " + from,
+                        from + " refuses this node: " + r->error_message.value_or("no reason"));
     }
     joins_ = false;
     problem_.clear();
@@ -523,7 +628,7 @@ class metadata_service::impl {
     auto s = keep_cluster_identity(files_, options_.data_dir, cluster_);
     if (s) s = start_consensus();
     if (s) return;
-    complain(s.err().message);
+    complain("start", s.err().message);
     cluster_ = {};
     joins_ = true;
   }
@@ -547,15 +652,18 @@ class metadata_service::impl {
       cluster_ = id;
       s = start_consensus();
     }
-    if (!s) return complain(s.err().message);
+    if (!s) return complain("start", s.err().message);
     joins_ = false;
     problem_.clear();
     log("this node begins the cluster " + id.to_string());
   }
-  void complain(std::string why) {
-    if (problem_ == why) return;
+  /// Why this node is no member. `cause`: whom it is about; of each one line in some seconds.
+  void complain(const std::string& cause, std::string why) {
     problem_ = std::move(why);
-    log(problem_);
+    complain_of(cause, problem_);
+  }
+  void complain_of(const std::string& cause, const std::string& text) {
+    if (auto line = limiter_.say(cause, text, now_ms())) log(*line);
   }
   /// Registers this node, or tells the leader that it lives.
   void sign() {
@@ -563,7 +671,10 @@ class metadata_service::impl {
     const auto& state = machine_->state();
     const auto* me = state.find_node(identity_);
     const bool current = me && epoch_ && me->epoch == *epoch_ && !me->fenced;
-    if (!current && !leaving_ && !registering_ && (!epoch_ || (me && me->epoch >= *epoch_))) {
+    const bool asks_first = alone() && !unanswered_.empty();
+    if (asks_first || !refused_.empty()) return;
+    if (!current && !leaving_ && !registering_ && steady::now() >= register_at_ &&
+        (!epoch_ || (me && me->epoch >= *epoch_))) {
       registering_ = true;
       submit(
           register_node{identity_, options_.name, options_.rack, options_.endpoints},
@@ -582,17 +693,22 @@ class metadata_service::impl {
     q.server = static_cast<int64_t>(self_);
     q.node = node_number_;
     q.epoch = static_cast<int64_t>(epoch_->value);
-    peers_.call(to, q, 0, message_timeout, [this](result<kafka::node_heartbeat_response> r) {
-      post([this, r = std::move(r)] {
+    signed_by(options_.wire, q);
+    peers_.call(to, q, 0, message_timeout, [this, to](result<kafka::node_heartbeat_response> r) {
+      post([this, to, r = std::move(r)] {
         if (!r) return leader_hint_.clear();
+        if (r->error_code == error_code::unsupported_version)
+          return complain_of("refused by " + to,
+                             to + " refuses this node: " + r->error_message.value_or("no reason"));
         if (r->error_code == error_code::not_controller) leader_hint_ = r->leader;
       });
     });
   }
   void registered_as(const result<answer>& r) {
     registering_ = false;
-    if (!r) return complain("cannot register: " + r.err().message);
-    if (!r->ok()) return complain("the cluster refuses this node: " + r->text);
+    register_at_ = steady::now() + (r && r->ok() ? 0ms : register_again);
+    if (!r) return complain("register", "cannot register: " + r.err().message);
+    if (!r->ok()) return complain("register", "the cluster refuses this node: " + r->text);
     node_number_ = static_cast<int32_t>(r->number);
     epoch_ = node_epoch{r->second};
     joins_ = false;
@@ -650,7 +766,8 @@ class metadata_service::impl {
           !c.address.empty())
         continue;
       const auto t = next_ticket_++;
-      auto a = c.add      ? node_->add(t, c.which, c.address)
+      auto a = c.add
+                   ? node_->add(t, c.which, address_of_member(node_->members(), c.which, c.address))
                : c.remove ? node_->remove(t, c.which)
                           : node_->assign(t, c.which, c.role);
       if (a != admission::accepted) continue;
@@ -675,7 +792,7 @@ class metadata_service::impl {
       const auto id = node_->leader();
       if (id == self_) return options_.address;
       if (auto it = addresses_.find(id); id != 0 && it != addresses_.end()) return it->second;
-      if (const auto* m = id ? member(id) : nullptr) return m->address;
+      if (const auto* m = id ? member(id) : nullptr) return listener_of(m->address);
     }
     return leader_hint_;
   }
@@ -710,8 +827,11 @@ class metadata_service::impl {
        leaving_ = false;
   int32_t node_number_ = -1;
   std::optional<node_epoch> epoch_;
-  steady::time_point join_at_, sign_at_, restart_at_;
-  std::string problem_, failed_said_;
+  steady::time_point join_at_, sign_at_, restart_at_, register_at_, led_at_ = steady::now();
+  std::set<std::string> unanswered_;  // seeds that have not said of which cluster they are
+  uint64_t ask_until_ms_ = 0;
+  std::string problem_, failed_said_, refused_;
+  log_limiter limiter_;
 
   std::mutex mutex_;
   std::condition_variable wake_;
@@ -769,8 +889,8 @@ std::string metadata_service::leader_address() const {
 
 void metadata_service::handle(kafka::node_message_request q,
                               std::function<void(kafka::node_message_response)> reply) {
-  impl_->post([i = impl_.get(), q = std::move(q)] { i->message(q.payload); });
-  reply({});
+  impl_->post(
+      [i = impl_.get(), q = std::move(q), reply = std::move(reply)] { i->message(q, reply); });
 }
 void metadata_service::handle(kafka::node_command_request q,
                               std::function<void(kafka::node_command_response)> reply) {

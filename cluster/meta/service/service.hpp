@@ -13,14 +13,17 @@
 #include "cluster/meta/raft/lmdb_store.hpp"
 #include "cluster/meta/raft/replica.hpp"
 #include "cluster/meta/service/watch.hpp"
+#include "runtime/base/wire_version.hpp"
 #include "runtime/io/file.hpp"
 #include "runtime/kafka/peers/peer_client.hpp"
 #include "runtime/kafka/protocol/messages/nodes.hpp"
 
 namespace weir::meta {
 
-/// What nodes say to each other has this version; others are refused.
-inline constexpr int16_t peers_format = 3;
+/// Of what nodes say to each other before they know whether they understand each other
+/// (wire_version::format), and of fields of bytes whose meaning changed. Everything else is told by
+/// the hash.
+inline constexpr int16_t peers_format = 4;
 
 struct service_options {
   std::string data_dir;
@@ -29,7 +32,7 @@ struct service_options {
   std::vector<endpoint> endpoints;  // all listeners, as others are told
   /// Listeners for nodes of members. Empty: this node begins a cluster, unless it has one already.
   std::vector<std::string> seeds;
-  std::string build;  // of this program, for messages about versions
+  wire_version wire;  // what this program speaks; others are refused
   watch_options watch;
   unsigned election_timeout_ms = 700, heartbeat_ms = 100;
   std::chrono::milliseconds sign_interval{500};  // between signs of life
@@ -49,6 +52,10 @@ struct standing {
   node_id leader_node = no_node;  // whose server leads
   configuration members;
   std::string problem;  // why it is not registered; empty: none
+  /// It belongs to a cluster, and was told to join another one: what to do. It stays out of both.
+  std::string refused;
+  /// For how long nobody is known to lead, so that the state may be as old; 0: somebody does.
+  std::chrono::milliseconds leaderless{0};
 };
 
 class metadata_service {

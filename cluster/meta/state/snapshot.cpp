@@ -10,8 +10,7 @@ namespace weir::meta {
 namespace {
 
 constexpr std::string_view seal_key = "weir cluster state";
-// Since 2: quotas of clients; since 3: libraries, origins and savepoints of jobs.
-constexpr uint16_t format_version = 3;
+constexpr uint16_t format_version = state_format;
 
 template <class T>
 struct is_strong_id : std::false_type {};

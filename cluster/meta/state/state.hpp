@@ -18,6 +18,10 @@
 
 namespace weir::meta {
 
+/// Of snapshots of the state, on disks and between nodes. Since 2: quotas of clients; since 3:
+/// libraries, origins and savepoints of jobs.
+inline constexpr uint16_t state_format = 3;
+
 /// What a command touched: what to look at anew. May name what is gone by now.
 struct change_set {
   std::vector<node_id> nodes;
