@@ -48,6 +48,17 @@ std::string node_dir(const cluster_verb_options& o, uint32_t i) {
   return std::filesystem::absolute(o.data_dir).string() + "/n" + std::to_string(i);
 }
 
+/// Whether some node_dir() is there.
+bool has_nodes(const std::string& data_dir) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(data_dir, ignored)) {
+    const auto name = entry.path().filename().string();
+    if (name.size() > 1 && name[0] == 'n' && name.find_first_not_of("0123456789", 1) == name.npos)
+      return true;
+  }
+  return false;
+}
+
 /// Starts this binary as a node in the background, detached from the terminal.
 pid_t spawn_node_process(const std::string& dir, const std::vector<std::string>& arguments) {
   std::string log = dir + "/log";
@@ -229,7 +240,7 @@ int cluster_down(const cluster_verb_options& o) {
   std::error_code ignored;
   if (!std::filesystem::is_directory(o.data_dir, ignored))
     return wrong_usage("--data-dir: there is no folder " + o.data_dir);
-  if (!std::filesystem::is_directory(node_dir(o, 1), ignored))
+  if (!has_nodes(o.data_dir))
     return wrong_usage("--data-dir: " + o.data_dir +
                        " holds no nodes (n1, n2, ...) of weir cluster up");
   for (const auto& entry : std::filesystem::directory_iterator(o.data_dir, ignored))
