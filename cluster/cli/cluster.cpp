@@ -123,6 +123,15 @@ result<starting_node> start_node(const cluster_verb_options& o, uint32_t i,
   return n;
 }
 
+/// What it has written last: why it has ended, or what it waits for.
+std::string last_words(const starting_node& n) {
+  std::ifstream in(n.dir + "/log");
+  std::string line, last;
+  while (std::getline(in, line))
+    if (!line.empty()) last = line;
+  return (last.empty() ? "" : ": " + last) + " (" + n.dir + "/log)";
+}
+
 result<node_file> wait_ready(const starting_node& n) {
   const auto name = "node n" + std::to_string(n.number);
   auto deadline = std::chrono::steady_clock::now() + ready_limit;
@@ -132,10 +141,10 @@ result<node_file> wait_ready(const starting_node& n) {
       return *running;
     }
     if (n.child >= 0 && ::waitpid(n.child, nullptr, WNOHANG) == n.child)
-      return error{errc::io, name + " has ended; see " + n.dir + "/log"};
+      return error{errc::io, name + " has ended" + last_words(n)};
     std::this_thread::sleep_for(poll_interval);
   }
-  return error{errc::timeout, name + " is not ready; see " + n.dir + "/log"};
+  return error{errc::timeout, name + " is not ready" + last_words(n)};
 }
 
 /// False when the process still runs after `limit`.

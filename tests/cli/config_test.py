@@ -97,6 +97,14 @@ def test_cluster_down_wants_a_folder_of_nodes(c):
     assert c.expect(0, "cluster", "down", "--data-dir", "other").err == "0 nodes stopped\n"
 
 
+def test_cluster_up_says_why_a_node_ended(c):
+    (c.dir / "old" / "n1" / "streams").mkdir(parents=True)
+    (c.dir / "old" / "n1" / "streams" / "catalog").write_text("")
+    done = c.expect(1, "cluster", "up", "-n", "1", "--data-dir", "old")
+    assert "node n1 has ended: weir node: " in done.err and "was written by an earlier build" in done.err, done.err
+    assert done.err.rstrip().endswith("old/n1/log)"), done.err
+
+
 def test_describe_shows_tasks_and_their_nodes(c):
     """In the first answer that says that the job runs, and as a table what JSON has."""
     node = c.start("up", "--data-dir", "state", "--kafka", "127.0.0.1:0")
