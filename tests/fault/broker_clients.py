@@ -6,9 +6,13 @@ partitions; the observer looks once more when DONE is there.
 Usage: broker_clients.py ROLE NUMBER ADDRESS FOLDER SEED
   producer  idempotent; journal: "a SEQUENCE PARTITION OFFSET" an acknowledged record
   writer    transactional; journal: "b N COUNT" begun, "c N", "x N" committed, aborted; "u N" not
-            known (the client was fenced or lost); the first COUNT of N count
-  member    of group NUMBER; journal: "r TOPIC PARTITION OFFSET VALUE" a record that it read,
-            "k START END TOPIC PARTITION OFFSET" an acknowledged commit with its times
+            known (the client was fenced or lost); the first COUNT of N count; "w N TOPIC VALUE" a
+            record that is sent, "s N TOPIC PARTITION OFFSET VALUE" where it was written
+  mixer     transactional: polls and sends in each transaction; journal as a writer's and a member's
+  member    of group NUMBER; journal: "p" a poll that gave the records that follow, "r TOPIC PARTITION
+            OFFSET VALUE" a record that it read, "+ TOPIC PARTITION", "- TOPIC PARTITION" what it is
+            assigned and what is taken away, "k START END TOPIC PARTITION OFFSET" an acknowledged
+            commit with its times
   observer  asks for the groups' offsets; journal: "o START END GROUP TOPIC PARTITION OFFSET"
   copier    reads `load`, writes `copies`, both in one transaction with its offsets
   scribe    an idempotent producer of lines of text, for jobs; journal as a producer's, values are text_line()
@@ -23,7 +27,7 @@ import time
 
 from confluent_kafka import (Consumer, KafkaError, KafkaException, Producer, TopicPartition)
 
-LOAD, TRANSACTIONS, COPIES, LINES = "load", "transactions", "copies", "lines"
+LOAD, TRANSACTIONS, COPIES, MIXES, LINES = "load", "transactions", "copies", "mixes", "lines"
 PARTITIONS = 4
 GROUPS = 3
 KEYS = 20
@@ -172,49 +176,107 @@ class Client:
             self.fail(f"{acknowledged} of {sequence} acknowledged, {left} left: "
                       f"{problems[:3]} {self.fatal_error}")
 
-    def writer(self) -> None:
-        def fresh():
-            self.fatal_error = None
-            made = Producer(self.config(transactional_id=self.name, linger_ms=2,
-                                        error_cb=self.fatal, message_timeout_ms=60_000,
-                                        transaction_timeout_ms=TRANSACTION_MS))
-            self.until_done(made.init_transactions)
-            return made
+    def transactional(self) -> Producer:
+        self.fatal_error = None
+        made = Producer(self.config(transactional_id=self.name, linger_ms=2,
+                                    error_cb=self.fatal, message_timeout_ms=60_000,
+                                    transaction_timeout_ms=TRANSACTION_MS))
+        self.until_done(made.init_transactions)
+        return made
 
-        client = fresh()
+    def transaction(self, client, number: int, commits: bool, body) -> None:
+        try:
+            client.begin_transaction()
+            body()
+            client.poll(0)
+            if commits:
+                self.until_done(client.commit_transaction)
+                self.journal.add("c", number)
+            else:
+                # With a first record delivered: while the transaction before this one is being
+                # completed this one has not begun at the coordinator, and librdkafka takes the
+                # answer to an abort then (INVALID_TXN_STATE, of Kafka too) for the end.
+                client.flush(END_SECONDS_MAX)
+                self.until_done(client.abort_transaction)
+                self.journal.add("x", number)
+        except KafkaException as e:
+            problem = e.args[0]
+            if problem.txn_requires_abort():
+                self.until_done(client.abort_transaction)
+                self.journal.add("x", number)
+                self.journal.add("e", number, str(problem).replace(" ", "_"))
+            else:
+                self.fail(f"transaction {number}: {problem}")
+
+    def send(self, client, topic: str, number: int, sequence: int, **where) -> None:
+        """A record of transaction `number`."""
+        value = f"{self.name}:{number}:{sequence}"
+
+        def delivered(error, message):
+            if error is None and message.offset() is not None and message.offset() >= 0:
+                self.journal.add("s", number, topic, message.partition(), message.offset(), value)
+
+        self.journal.add("w", number, topic, value)
+        client.produce(topic, f"{value.replace(':', ' ')} {self.padding()}",
+                       f"{self.name}-{sequence % KEYS}", on_delivery=delivered, **where)
+
+    def writer(self) -> None:
+        client = self.transactional()
         number = sequence = 0
+
+        def body():
+            nonlocal sequence
+            for i in range(count):
+                self.send(client, TRANSACTIONS, number, sequence)
+                sequence += 1
+                if i == count // 2 and self.random.random() < 0.3:
+                    client.flush(self.random.random() * 0.05)
+
         while not self.stopping():
             count = self.random.randrange(1, 30)
             self.journal.add("b", number, count)
-            try:
-                client.begin_transaction()
-                for i in range(count):
-                    client.produce(TRANSACTIONS, f"{self.name} {number} {sequence} {self.padding()}",
-                                   f"{self.name}-{sequence % KEYS}")
-                    sequence += 1
-                    if i == count // 2 and self.random.random() < 0.3:
-                        client.flush(self.random.random() * 0.05)
-                client.poll(0)
-                if number % 2 == 0:
-                    self.until_done(client.commit_transaction)
-                    self.journal.add("c", number)
-                else:
-                    # With a first record delivered: while the transaction before this one is being
-                    # completed this one has not begun at the coordinator, and librdkafka takes the
-                    # answer to an abort then (INVALID_TXN_STATE, of Kafka too) for the end.
-                    client.flush(END_SECONDS_MAX)
-                    self.until_done(client.abort_transaction)
-                    self.journal.add("x", number)
-            except KafkaException as e:
-                problem = e.args[0]
-                if problem.txn_requires_abort():
-                    self.until_done(client.abort_transaction)
-                    self.journal.add("x", number)
-                    self.journal.add("e", number, str(problem).replace(" ", "_"))
-                else:
-                    self.fail(f"transaction {number}: {problem}")
+            self.transaction(client, number, number % 2 == 0, body)
             number += 1
             time.sleep(0.01)
+
+    def mixer(self) -> None:
+        """Reads all partitions without a group, from their starts on, so that it never leaves one."""
+        client = self.transactional()
+        reader = Consumer(self.config(group_id=self.name, enable_auto_commit=False, auto_offset_reset="error",
+                                      isolation_level="read_committed", check_crcs=True))
+        reader.assign([TopicPartition(MIXES, p, 0) for p in range(PARTITIONS)])
+        number = sequence = 0
+
+        def body():
+            nonlocal sequence
+            for _ in range(self.random.randrange(1, 5)):
+                if self.random.random() < 0.5:
+                    self.poll(reader, seconds=0.01)
+                else:
+                    self.send(client, MIXES, number, sequence, partition=self.random.randrange(PARTITIONS))
+                    sequence += 1
+
+        while not self.stopping():
+            self.journal.add("b", number, 0)
+            self.transaction(client, number, self.random.random() < 0.8, body)
+            number += 1
+            time.sleep(0.02)
+        reader.close()
+
+    def poll(self, client, ends=None, seconds: float = 0.1) -> int:
+        """How many records came, which are in the journal."""
+        count = 0
+        for m in client.consume(500, seconds):
+            if ends and not ends.see(m) or m.error():
+                if m.error().code() in (KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET):
+                    self.fail(m.error())
+                continue
+            if count == 0:
+                self.journal.add("p")
+            count += 1
+            value = m.value().decode().rsplit(" ", 1)[0].replace(" ", ":")
+            self.journal.add("r", m.topic(), m.partition(), m.offset(), value)
+        return count
 
     def until_done(self, call, *arguments) -> None:
         """As librdkafka asks for: again while an error says that it may be tried again."""
@@ -236,19 +298,14 @@ class Client:
             session_timeout_ms=6000, heartbeat_interval_ms=500, check_crcs=True,
             enable_partition_eof=True,
             partition_assignment_strategy="cooperative-sticky" if group == 1 else "range"))
-        client.subscribe(topics)
+        def mark(kind):
+            return lambda _, places: [self.journal.add(kind, p.topic, p.partition) for p in places]
+
+        client.subscribe(topics, on_assign=mark("+"), on_revoke=mark("-"), on_lost=mark("-"))
         ends = Ends()
         since_commit, last_commit = 0, time.monotonic()
         while not (self.stopping("READ") and ends.reached(client)):
-            for m in client.consume(500, 0.1):
-                if not ends.see(m):
-                    if m.error().code() in (KafkaError.OFFSET_OUT_OF_RANGE,
-                                            KafkaError._AUTO_OFFSET_RESET):
-                        self.fail(m.error())
-                    continue
-                value = m.value().decode().rsplit(" ", 1)[0].replace(" ", ":")
-                self.journal.add("r", m.topic(), m.partition(), m.offset(), value)
-                since_commit += 1
+            since_commit += self.poll(client, ends)
             if since_commit and time.monotonic() - last_commit > 0.3:
                 self.commit(client)
                 since_commit, last_commit = 0, time.monotonic()

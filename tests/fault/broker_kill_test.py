@@ -17,7 +17,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from broker import Broker  # noqa: E402
 from broker_load import finish, look_after, start_clients  # noqa: E402
-from broker_verify import COPIES, LOAD, TRANSACTIONS, Verifier  # noqa: E402
+from broker_verify import COPIES, LOAD, MIXES, TRANSACTIONS, Verifier  # noqa: E402
 
 PARTITIONS = 4
 # Of a life, in seconds: some end during recovery and before clients are back, some are long enough
@@ -42,7 +42,7 @@ def main() -> None:
         broker.start()
         # Small segments: recovery meets closed ones, open ones and the change between them.
         small = {"segment.bytes": str(1 << 20)}
-        broker.create({LOAD: small, TRANSACTIONS: small, COPIES: small}, PARTITIONS)
+        broker.create({t: small for t in (LOAD, TRANSACTIONS, COPIES, MIXES)}, PARTITIONS)
         clients = start_clients(subprocess.Popen, broker.address, folder, a.seed)
         time.sleep(1.5)  # they come up
         ready = []

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 
-ROLES = [("producer", 4), ("writer", 2), ("member", 4), ("copier", 1), ("observer", 1)]
+ROLES = [("producer", 4), ("writer", 2), ("mixer", 2), ("member", 4), ("copier", 1), ("observer", 1)]
 CLIENTS_END_SECONDS_MAX = 180
 
 
@@ -30,7 +30,7 @@ def look_after(clients: list, folder: pathlib.Path) -> None:
 
 def finish(clients: list, folder: pathlib.Path) -> None:
     """Producers first, then those who read what they wrote, then the observer's last look."""
-    signals = {"producer": "STOP", "scribe": "STOP", "writer": "STOP", "member": "READ", "copier": "READ",
+    signals = {"producer": "STOP", "scribe": "STOP", "writer": "STOP", "mixer": "STOP", "member": "READ", "copier": "READ",
                "observer": "DONE"}
     until = time.monotonic() + CLIENTS_END_SECONDS_MAX
     # The writing ones first: whoever reads is at the end when nobody writes any more.

@@ -5,8 +5,10 @@ import collections
 import pathlib
 
 from broker import read_all
+from log_anomalies import ALLOWED, anomalies, operations_of, reads_of_all
 
-LOAD, TRANSACTIONS, COPIES = "load", "transactions", "copies"
+LOAD, TRANSACTIONS, COPIES, MIXES = "load", "transactions", "copies", "mixes"
+UNCOMMITTED_GROUP = 2
 
 
 class Journals:
@@ -53,6 +55,7 @@ class Verifier:
         self.group_offsets()
         if self.journals.of("copier"):
             self.copies()
+        self.anomalies()
         for what, where in self.problems.items():
             print(f"WRONG {what}: {len(where)} times, such as {where[:5]}")
         print("verified:", ", ".join(f"{n} {what}" for what, n in sorted(self.counts.items())))
@@ -170,6 +173,27 @@ class Verifier:
                     floor = max(floor, offset)
                 elif offset < floor:
                     self.wrong("a group's offset ran backwards", *place, when, offset, floor)
+
+    def anomalies(self) -> None:
+        """Those of Jepsen's Kafka workload, as readers of what is committed see the logs, and as others do."""
+        mixed = self.read(MIXES, "read_committed") if self.journals.of("mixer") else {}
+        for committed, transactions in ((True, self.committed), (False, self.all_of_transactions)):
+            history = []
+            for name, lines in self.journals.files.items():
+                role, number = name.rstrip("0123456789"), int(name.lstrip("abcdefghijklmnopqrstuvwxyz"))
+                if role in ("producer", "writer") or (role == "mixer" and committed) or \
+                        (role == "member" and (number % 3 != UNCOMMITTED_GROUP) == committed):
+                    history += operations_of(name, lines, LOAD)
+            for topic, log in ((LOAD, self.load), (TRANSACTIONS, transactions), (MIXES, mixed if committed else {})):
+                history.append(reads_of_all("everything", [((topic, partition), offset, value)
+                                                           for (partition, offset), (_, value) in log.items()]))
+            self.counts["operations looked at"] += len(history)
+            for name, cases in anomalies(history, committed).items():
+                if name in ALLOWED:
+                    self.counts[f"{name} (allowed)"] += len(cases)
+                    continue
+                for case in cases:
+                    self.wrong(f"{name}, {'' if committed else 'un'}committed", *case)
 
     def copies(self) -> None:
         copies = self.read(COPIES, "read_committed")

@@ -13,7 +13,6 @@ Usage: cluster_campaign_test.py WEIR [--rounds N] [--nodes N] [--seed S] [--faul
 import argparse
 import ctypes
 import functools
-import functools
 import json
 import os
 import pathlib
@@ -28,7 +27,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import net  # noqa: E402
 from broker_load import finish, look_after, start_clients  # noqa: E402
-from broker_verify import COPIES, LOAD, TRANSACTIONS, Verifier  # noqa: E402
+from broker_verify import COPIES, LOAD, MIXES, TRANSACTIONS, Verifier  # noqa: E402
 from campaign_jobs import TOPICS, Jobs  # noqa: E402
 
 PARTITIONS = 4
@@ -285,7 +284,7 @@ def main() -> None:
         folder.mkdir()
         print(f"{a.nodes} nodes ready after {cluster.start():.2f} s", flush=True)
         small = {"segment.bytes": str(1 << 20), "min.insync.replicas": "2"}
-        cluster.create({t: small for t in (LOAD, TRANSACTIONS, COPIES, *(TOPICS if jobs else ()))})
+        cluster.create({t: small for t in (LOAD, TRANSACTIONS, COPIES, MIXES, *(TOPICS if jobs else ()))})
         clients = start_clients(functools.partial(cluster.network.start, "client"), cluster.address,
                                 folder, a.seed, [("scribe", 1)] if jobs else [])
         if jobs:

@@ -97,6 +97,10 @@ class Libraries:
         return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() == p.name
                 for p in (self.cluster.data / node / "files").iterdir()}
 
+    def names(self, node: str) -> set:
+        """Of the node's files, which may be removed at the moment."""
+        return set(os.listdir(self.cluster.data / node / "files"))
+
 
 def ask(cluster: Cluster, method: str, path: str, body: bytes = b""):
     q = urllib.request.Request(f"http://{cluster.nodes[cluster.asked]['http']}{path}", data=body or None,
@@ -220,7 +224,7 @@ def main() -> None:
                                              "-o", "json"))["id"])
         for node in cluster.nodes:
             cluster.until(f"libraries of {node} are removed",
-                          lambda: not hashes & set(libraries.kept(node)))
+                          lambda: not hashes & libraries.names(node))
         # Brought again when it is needed again.
         again = libraries.submit("again", one, 10_000_000)
         cluster.wait(again)
