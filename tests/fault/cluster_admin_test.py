@@ -116,6 +116,19 @@ class Follower:
         self.process.wait(30)
 
 
+def alone_on_every_node(cluster: Cluster) -> None:
+    """A topic of one replica with a partition on each node: one that is starved for seconds counts as gone, and gets none."""
+    def is_placed() -> bool:
+        cluster.call("topic", "create", "alone", "--partitions", "3", "--replication", "1")
+        found = json.loads(cluster.call("topic", "describe", "alone", "-o", "json"))["partitions"]
+        if len({p["replicas"][0] for p in found}) == 3:
+            return True
+        cluster.call("topic", "delete", "alone")
+        return False
+
+    cluster.until("a partition on each node", is_placed)
+
+
 def partitions_without_leader(cluster: Cluster, number: int) -> None:
     found = json.loads(cluster.call("topic", "describe", "alone", "-o", "json"))["partitions"]
     expect("partitions without a leader",
@@ -134,7 +147,7 @@ def main() -> None:
     try:
         cluster.up()
         new_topics_are_described(cluster)
-        cluster.call("topic", "create", "alone", "--partitions", "3", "--replication", "1")
+        alone_on_every_node(cluster)
         cluster.call("topic", "create", "t", "--partitions", "1", "--replication", "3")
         lines = cluster.dir / "lines"
         lines.write_text("".join(f"{i}\n" for i in range(100)))

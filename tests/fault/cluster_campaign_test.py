@@ -3,9 +3,9 @@
 one way, a full disk, restarts, of any node and of several one after the other, while four idempotent producers
 (acks=all), two transactional writers, groups of consumers and a copier work on topics of three replicas of which two
 have to be in sync. Afterwards the clients' journals are compared with the topics: nothing acknowledged is lost, nothing
-is there twice, order is kept, transactions are whole or invisible, offsets of groups never ran backwards, and no two
-readers saw different records at one offset (the anomalies that Jepsen's Kafka workload looks for). Three jobs run meanwhile (campaign_jobs.py): after every heal
-they go on, and in the end their outputs are those of runs that nothing disturbed. Prints the seed.
+is there twice, order is kept, transactions are whole or invisible, offsets of groups never ran backwards, and none of the
+anomalies is there that Jepsen's Kafka workload looks for (log_anomalies.py). Three jobs run meanwhile (campaign_jobs.py): after
+every heal they go on, and in the end their outputs are those of runs that nothing disturbed. Prints the seed.
 
 Usage: cluster_campaign_test.py WEIR [--rounds N] [--nodes N] [--seed S] [--faults NAME,...] [--keep FOLDER] [--no-jobs]
        [--hold SECONDS]
