@@ -28,6 +28,8 @@ struct placement {
   std::string rack;
   bool draining = false;  // takes no new tasks
   std::string rows = {};  // data_exchange::address() there; empty: tasks of one process
+  /// Which connection to it this is: what was asked over an earlier one may never be answered.
+  uint64_t connection = 0;
 };
 
 struct job_seed {

@@ -36,7 +36,8 @@ constexpr size_t ended_max = 50;
 constexpr auto clean_up_interval = 5min;
 
 bool same(const placement& a, const placement& b) {
-  return a.id == b.id && a.node == b.node && a.draining == b.draining && a.rack == b.rack;
+  return a.id == b.id && a.node == b.node && a.connection == b.connection &&
+         a.draining == b.draining && a.rack == b.rack;
 }
 
 }  // namespace
@@ -183,6 +184,8 @@ void job_keeper_state::accept(const hello_message& h) {
   if (h.epoch < p.about.epoch) return;
   if (p.about.keeper) self_->demonitor(p.about.keeper.address());
   p.about = h;
+  // Also where the loss of the one before has not been noticed here, or only just been.
+  p.connection = ++connections_;
   self_->monitor(h.keeper);
   publish_table();
 }
@@ -200,7 +203,7 @@ void job_keeper_state::publish_table() {
       if (p == peers_.end() || !p->second.about.keeper || p->second.about.epoch != node.epoch)
         continue;
       where = {node.name, p->second.about.node, p->second.about.store, -1, {},
-               false,     p->second.about.rows};
+               false,     p->second.about.rows, p->second.connection};
     }
     where.id = id;
     where.rack = node.rack;

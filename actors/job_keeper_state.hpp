@@ -44,7 +44,8 @@ class job_keeper_state {
 
  private:
   struct peer {
-    hello_message about;  // keeper: none while it is not connected
+    hello_message about;      // keeper: none while it is not connected
+    uint64_t connection = 0;  // no other one has had this number
     bool connecting = false;
     timestamp_us retry_at = 0;
   };
@@ -145,6 +146,7 @@ class job_keeper_state {
   view_ptr acted_on_ = view_;
   uint64_t epoch_ = 0;  // of this node, as far as its jobs and tasks are concerned
   std::map<int32_t, peer> peers_;
+  uint64_t connections_ = 0;                              // made so far
   std::map<std::string, master> masters_;                 // by job
   std::vector<std::pair<std::string, job_actor>> ended_;  // oldest first
   std::set<std::string> acquiring_, fenced_;              // by job

@@ -11,6 +11,10 @@ namespace {
 // A node that does not say by then how loaded it is counts as idle.
 constexpr auto survey_timeout = std::chrono::seconds(1);
 
+bool is_same_connection(const placement& a, const placement& b) {
+  return a.id == b.id && a.node == b.node && a.connection == b.connection;
+}
+
 }  // namespace
 
 const std::string& job_state_actor::source_id(uint32_t chain) const {
@@ -340,7 +344,7 @@ void job_state_actor::refresh() {
   for (size_t n = 0; n < placements_.size(); ++n) {
     auto& p = placements_[n];
     auto it = std::find_if(now_there.begin(), now_there.end(),
-                           [&p](const placement& x) { return x.id == p.id && x.node == p.node; });
+                           [&p](const placement& x) { return is_same_connection(x, p); });
     if (it == now_there.end()) {
       if (p.store) lost.push_back(n);
       continue;
@@ -372,7 +376,7 @@ void job_state_actor::refresh() {
   }
   for (auto& x : now_there) {
     bool known = std::any_of(placements_.begin(), placements_.end(), [&x](const placement& p) {
-      return x.id == p.id && x.node == p.node && p.store;
+      return is_same_connection(x, p) && p.store;
     });
     if (known) continue;
     // Whatever it runs of the job is from before it was cut off.

@@ -508,6 +508,24 @@ TEST_CASE_FIXTURE(fixture, "pipelines go on when the job's master and its node a
   check_pipelines(folder / "out");
 }
 
+TEST_CASE_FIXTURE(fixture, "a node that connects anew has lost what it was asked before") {
+  auto id = submit(1, counting_job("anew", folder / "out", 1'500));
+  wait_for_epoch(id, 2);
+  const auto master = job(id).master;
+  const int32_t other = master == 3 ? 2 : 3;
+  REQUIRE(ask_job(master, job_request::verb::describe, id).report.restarts == 0);
+  // It has noticed the end of their connection; the master's keeper has not, and sees the same
+  // life.
+  const auto hello = ask<hello_message>(other, hello_message{});
+  caf::anon_send(nodes.at(master)->keeper, hello);
+  wait("its tasks start anew",
+       [&] { return ask_job(master, job_request::verb::describe, id).report.restarts != 0; });
+  wait_for_epoch(id, 2);
+  CHECK(job(id).master == master);
+  wait_for_end(id);
+  check_output(folder / "out");
+}
+
 TEST_CASE_FIXTURE(fixture, "a master that is given up while it works is fenced") {
   auto id = submit(1, counting_job("fenced", folder / "out", 1'500));
   wait_for_epoch(id, 2);
