@@ -258,7 +258,39 @@ std::vector<state_chunk> job_state_actor::collected_for(const std::vector<state_
   return mine;
 }
 
+/// Tasks that are opened take back what was published behind their epoch. A master that is cut off
+/// may not know that another one has gone on from there: whether it still is the job's master, and
+/// the epoch its newest, is asked before any task is opened.
 void job_state_actor::load_state(attempt_id attempt) {
+  if (!find(attempt)) return;
+  auto again = [this, attempt] {
+    self_->delayed_send(self_, load_retry_interval,
+                        call_message{[this, attempt] { load_state(attempt); }});
+  };
+  auto confirmed = [this, attempt, again](const status& s) {
+    if (!find(attempt)) return;
+    if (!s && s.err().code == errc::cancelled) return stop_acting();
+    if (!s && s.err().code == errc::timeout) return again();
+    if (!s) return fail_deployment(attempt, s.err());
+    load_confirmed(attempt);
+  };
+  // Of another job's epoch nothing was published for this one.
+  if (!seed_.ledger || manifest_.number == 0 || epochs_of_ != seed_.id)
+    return load_confirmed(attempt);
+  if (completing_) return again();
+  const auto view = seed_.ledger->view();
+  const auto job = view->jobs.find(seed_.id);
+  const bool ours = newest_number_ == manifest_.number;
+  if (!ours && (job == view->jobs.end() || job->second.newest != manifest_.number)) return again();
+  auto me = caf::actor_cast<job_actor>(self_);
+  seed_.ledger->complete_epoch(seed_.id, seed_.token, manifest_.number,
+                               ours ? newest_manifest_ : job->second.manifest,
+                               [me, confirmed](status s) {
+                                 caf::anon_send(me, call_message{[confirmed, s] { confirmed(s); }});
+                               });
+}
+
+void job_state_actor::load_confirmed(attempt_id attempt) {
   auto& d = *find(attempt);
   auto ids = by_node(d);
   for (size_t n = 0; n < ids.size(); ++n) {

@@ -209,6 +209,7 @@ class job_state_actor : public coordinator_port {
   void spawn_on(attempt_id, size_t node, const std::vector<uint32_t>& ids);
   void commit_home(commit_message);
   void load_state(attempt_id);
+  void load_confirmed(attempt_id);
   void connect(attempt_id, size_t node, const std::vector<uint32_t>& ids,
                std::vector<std::vector<state_chunk>>);
   void opened(attempt_id);
