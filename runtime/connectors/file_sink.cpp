@@ -90,21 +90,18 @@ class file_sink final : public stream_operator {
     lane_->submit([files, folder] { return files->create_directories(folder); });
     for (const auto& s : all) {
       if (s.subtask % context_.parallelism != context_.subtask) continue;
+      lane_->submit([files, folder, s] { return remove_outdated(*files, folder, s.outdated); });
       lane_->submit([files, folder, s] { return publish_parts(*files, folder, s); });
-      if (s.open.empty()) continue;
-      lane_->submit([files, folder, s]() -> status { return recover_open(*files, folder, s); });
-      for (const auto& p : s.open)  // they are published with the next epoch
-        if (p.bytes) parts_.closed.push_back(p);
+      for (auto p : s.open) {  // they are published with the next epoch
+        if (p.bytes == 0) continue;
+        const auto to = hidden_name(p);
+        lane_->submit([files, folder, s, p, to] { return recover_open(*files, folder, s, p, to); });
+        p.hidden = to;
+        parts_.closed.push_back(std::move(p));
+      }
     }
-    part_cleanup c{parts_.tag,
-                   parts_.tag.substr(0, part_tag_operator_chars),
-                   context_.attempt,
-                   parts_.number,
-                   all,
-                   context_.subtask,
-                   context_.parallelism,
-                   options_.partition_by.size()};
-    lane_->submit([files, folder, c] { return remove_leftovers(*files, folder, c); });
+    restored_ = parts_.number;
+    look_for_outdated(parts_.tag);
     // What the restored epoch has published is part of what this sink has committed: a job that had
     // finished must not end before its last parts have their names.
     commit_ = lane_->last_ticket();
@@ -152,15 +149,17 @@ class file_sink final : public stream_operator {
       frozen.open.push_back(*writer.part);
       sync_part(writer);
     }
-    frozen_ = frozen.encode();
+    frozen_ = std::move(frozen);
     barrier_ = lane_->last_ticket();
     return {};
   }
   result<bool> snapshot_continue(snapshot_writer& w, size_t) override {
     WEIR_ASSIGN(bool durable, lane_->done(barrier_));
     if (!durable) return false;
+    if (outdated_) frozen_.outdated = but_own(*outdated_, frozen_);
+    const auto blob = frozen_.encode();
     w.put(state_name, no_key_group, chunk_kind::blob,
-          buffer::copy(w.memory(), std::as_bytes(std::span(frozen_))));
+          buffer::copy(w.memory(), std::as_bytes(std::span(blob))));
     return true;
   }
   status on_epoch_complete(epoch e) override {
@@ -182,6 +181,10 @@ class file_sink final : public stream_operator {
 
  private:
   status begin();
+  void look_for_outdated(const std::string& tag);
+  static std::vector<std::string> but_own(const std::vector<std::string>& outdated,
+                                          const parts_snapshot& own);
+  std::string hidden_name(const part_file&) const;
   result<uint64_t> append(const batch&);
   void name_partition(const batch&, uint32_t row);
   partition_writer& writer_of(const std::string& partition);
@@ -203,13 +206,17 @@ class file_sink final : public stream_operator {
   bool ended_ = false;  // no row will follow
   bool ready_ = false;  // the folder is prepared
 
+  /// What goes with this attempt's first complete epoch; written on the lane. None: it is gone.
+  std::shared_ptr<std::vector<std::string>> outdated_;
+  uint64_t restored_ = 0;  // epoch
+
   parts_snapshot parts_;  // number: of the last barrier; closed: not yet committed
   absl::node_hash_map<std::string, partition_writer> writers_;
   std::string partition_, value_;  // of the row under way
   uint64_t uses_ = 0;
   size_t buffered_ = 0;  // bytes in all writers' texts
   size_t open_ = 0;      // parts
-  std::string frozen_;
+  parts_snapshot frozen_;
   uint64_t barrier_ = 0, commit_ = 0;
 };
 
@@ -222,14 +229,43 @@ status file_sink::begin() {
   lane_->submit([files, folder, policy = options_.existing, levels = options_.partition_by.size()] {
     return prepare_folder(*files, folder, policy, levels);
   });
+  look_for_outdated("");
+  return {};
+}
+
+/// `tag`: of the run that goes on; empty: a fresh start.
+void file_sink::look_for_outdated(const std::string& tag) {
   part_cleanup c;
+  c.tag = tag;
   c.operator_chars = parts_.tag.substr(0, part_tag_operator_chars);
   c.attempt = context_.attempt;
+  c.restored = restored_;
   c.subtask = context_.subtask;
   c.parallelism = context_.parallelism;
   c.levels = options_.partition_by.size();
-  lane_->submit([files, folder, c] { return remove_leftovers(*files, folder, c); });
-  return {};
+  c.existing = options_.existing;
+  outdated_ = std::make_shared<std::vector<std::string>>();
+  lane_->submit(
+      [files = context_.files, folder = options_.folder, c, found = outdated_]() -> status {
+        WEIR_ASSIGN(*found, find_outdated(*files, folder, c));
+        return {};
+      });
+}
+
+/// Without names that parts of this run come under: they take the place of what is there.
+std::vector<std::string> file_sink::but_own(const std::vector<std::string>& outdated,
+                                            const parts_snapshot& own) {
+  auto left = outdated;
+  for (const auto& p : own.closed) {
+    const auto name = own.final_name(p);
+    std::erase(left, p.partition.empty() ? name : p.partition + "/" + name);
+  }
+  return left;
+}
+
+std::string file_sink::hidden_name(const part_file& p) const {
+  return ".part-" + parts_.tag + "-" + std::to_string(p.subtask) + "-" + std::to_string(p.number) +
+         "." + context_.attempt + ".inprogress";
 }
 
 /// partition_: the folder of a row.
@@ -327,8 +363,7 @@ void file_sink::open_part(partition_writer& w) {
   w.part->partition = w.partition;
   w.part->subtask = parts_.subtask;
   w.part->number = parts_.next_part++;
-  w.part->hidden = ".part-" + parts_.tag + "-" + std::to_string(w.part->subtask) + "-" +
-                   std::to_string(w.part->number) + "." + context_.attempt + ".inprogress";
+  w.part->hidden = hidden_name(*w.part);
   w.bytes = 0;
   w.since = context_.time ? context_.time->now() : 0;
   w.new_name = true;
@@ -380,6 +415,13 @@ bool file_sink::rolls_at_barrier(const partition_writer& w) const {
 void file_sink::publish(uint64_t up_to) {
   parts_snapshot due = parts_;
   std::erase_if(due.closed, [&](const part_file& p) { return p.epoch == 0 || p.epoch > up_to; });
+  // The restored epoch was complete before this attempt began.
+  if (outdated_ && up_to > restored_) {
+    commit_ = lane_->submit([files = context_.files, folder = options_.folder, due,
+                             found = std::exchange(outdated_, nullptr)] {
+      return remove_outdated(*files, folder, but_own(*found, due));
+    });
+  }
   if (due.closed.empty()) return;
   std::erase_if(parts_.closed,
                 [&](const part_file& p) { return p.epoch != 0 && p.epoch <= up_to; });

@@ -9,9 +9,10 @@
 namespace weir {
 namespace {
 
-// 2: parts may lie in partitions, and several may be open.
-constexpr uint64_t blob_version = 2;
+// 2: parts may lie in partitions, and several may be open. 3: outdated paths.
+constexpr uint64_t blob_version = 3;
 constexpr std::string_view hidden_suffix = ".inprogress";
+constexpr size_t copy_bytes = 1u << 20;  // at a time
 
 uint64_t hash_of(std::string_view s) {  // FNV-1a, and its bits spread: names last for ever
   uint64_t h = 14695981039346656037ull;
@@ -62,6 +63,16 @@ result<std::vector<std::string>> part_folders(file_system& files, const std::str
     }
   }
   return all;
+}
+
+std::string partition_of(const std::string& path) {
+  const auto slash = path.rfind('/');
+  return slash == std::string::npos ? std::string() : path.substr(0, slash);
+}
+/// Published or in progress, of any sink.
+bool is_a_part(std::string_view name) {
+  return part_name::parse(name).has_value() ||
+         (name.starts_with(".part-") && name.ends_with(hidden_suffix));
 }
 
 bool exists(file_system& files, const std::string& path) {
@@ -132,6 +143,8 @@ std::string parts_snapshot::encode() const {
   for (const auto& p : closed) put(p);
   w.u64(open.size());
   for (const auto& p : open) put(p);
+  w.u64(outdated.size());
+  for (const auto& path : outdated) w.text(path);
   return w.take();
 }
 
@@ -156,11 +169,15 @@ result<parts_snapshot> parts_snapshot::decode(std::string_view bytes) {
   };
   for (uint64_t n = r.u64(); n > 0 && r.ok(); --n) s.closed.push_back(get());
   for (uint64_t n = r.u64(); n > 0 && r.ok(); --n) s.open.push_back(get());
+  if (version > 2)
+    for (uint64_t n = r.u64(); n > 0 && r.ok(); --n) s.outdated.push_back(r.text());
   bool names_fine =
       s.tag.find('/') == std::string::npos && s.extension.find('/') == std::string::npos;
   for (const auto* parts : {&s.closed, &s.open})
     for (const auto& p : *parts)
       names_fine &= p.hidden.find('/') == std::string::npos && is_partition(p.partition);
+  for (const auto& path : s.outdated)
+    names_fine &= is_partition(partition_of(path)) && is_a_part(base_name(path));
   if (!r.at_end() || version < 1 || version > blob_version || !names_fine)
     return {errc::corrupt, "a file sink's parts in the snapshot are damaged"};
   return s;
@@ -210,104 +227,87 @@ std::optional<uint64_t> writer_of_hidden(std::string_view name, const std::strin
 
 }  // namespace
 
-status remove_leftovers(file_system& files, const std::string& sink, const part_cleanup& c) {
-  auto listed = [&](const std::string& name) {
-    for (const auto& s : c.snapshots)
-      for (const auto* parts : {&s.open, &s.closed})
-        for (const auto& p : *parts)
-          if (p.hidden == name) return true;
-    return false;
-  };
-  auto stays_open = [&](const part_name& name) {
-    for (const auto& s : c.snapshots)
-      for (const auto& p : s.open)
-        if (p.subtask == name.subtask && p.number == name.number) return true;
-    return false;
-  };
+result<std::vector<std::string>> find_outdated(file_system& files, const std::string& sink,
+                                               const part_cleanup& c) {
+  std::vector<std::string> found;
   auto mine = [&c](uint64_t subtask) { return subtask % c.parallelism == c.subtask; };
+  auto outdated = [&](const std::string& name) {
+    if (auto writer = writer_of_hidden(name, c.operator_chars))
+      return mine(*writer) && !name.ends_with("." + c.attempt + std::string(hidden_suffix));
+    const auto p = part_name::parse(name);
+    if (!p || !mine(p->subtask)) return false;
+    if (c.tag.empty()) return c.existing == existing_parts::replace;
+    // Of an epoch that is newer than the one the job continues from (its snapshot was damaged): its
+    // rows will be written again.
+    return p->tag == c.tag && p->epoch > c.restored;
+  };
   WEIR_ASSIGN(auto partitions, part_folders(files, sink, c.levels));
   for (const auto& partition : partitions) {
-    auto folder = folder_of(sink, partition);
-    WEIR_ASSIGN(auto names, names_in(files, folder));
-    bool removed = false;
-    for (const auto& name : names) {
-      bool drop = false;
-      if (auto writer = writer_of_hidden(name, c.operator_chars)) {
-        drop = mine(*writer) && !name.ends_with("." + c.attempt + std::string(hidden_suffix)) &&
-               !listed(name);
-      } else if (auto p = part_name::parse(name); p && !c.tag.empty() && p->tag == c.tag) {
-        // Of an epoch that is newer than the one the job continues from (its snapshot was damaged):
-        // its rows will be written again.
-        drop = mine(p->subtask) && p->epoch > c.restored && !stays_open(*p);
-      }
-      if (!drop) continue;
-      WEIR_TRY(files.remove(folder + "/" + name));
-      removed = true;
-    }
-    if (removed) WEIR_TRY(files.sync_directory(folder));
+    WEIR_ASSIGN(auto names, names_in(files, folder_of(sink, partition)));
+    for (auto& name : names)
+      if (outdated(name)) found.push_back(partition.empty() ? name : partition + "/" + name);
   }
-  return {};
+  return found;
 }
 
-namespace {
+status remove_outdated(file_system& files, const std::string& sink,
+                       const std::vector<std::string>& paths) {
+  std::set<std::string> changed;
+  for (const auto& path : paths) {
+    if (!exists(files, sink + "/" + path)) continue;  // removed by an earlier try
+    WEIR_TRY(files.remove(sink + "/" + path));
+    changed.insert(folder_of(sink, partition_of(path)));
+  }
+  for (const auto& folder : changed) WEIR_TRY(files.sync_directory(folder));
+  return {};
+}
 
 status recover_open(file_system& files, const std::string& sink, const parts_snapshot& s,
-                    const part_file& part) {
-  auto folder = folder_of(sink, part.partition);
-  std::string path = folder + "/" + part.hidden;
-  if (!exists(files, path)) {
-    // It may have been closed and published after the restored epoch: take it back.
-    auto names = names_in(files, folder);
-    if (!names) {
-      if (names.err().code == errc::not_found && part.bytes == 0) return {};
-      return std::move(names).err();
-    }
-    for (const auto& name : *names) {
+                    const part_file& part, const std::string& to) {
+  if (part.bytes == 0) return {};
+  const auto folder = folder_of(sink, part.partition);
+  std::string from = folder + "/" + part.hidden;
+  if (!exists(files, from)) {
+    // It may have been closed and published after the restored epoch.
+    WEIR_ASSIGN(auto names, names_in(files, folder));
+    for (const auto& name : names) {
       auto p = part_name::parse(name);
       if (!p || p->tag != s.tag || p->subtask != part.subtask || p->number != part.number) continue;
-      if (p->epoch <= s.number) continue;
-      WEIR_TRY(files.rename(folder + "/" + name, path));
-      break;
+      if (p->epoch > s.number) from = folder + "/" + name;
     }
   }
-  auto info = files.stat(path);
-  if (!info) {
-    if (info.err().code == errc::not_found && part.bytes == 0) return {};
-    return info.err().at("the part that the snapshot left open is gone");
+  auto source = files.open_read(from);
+  if (!source) return source.err().at("the part that the snapshot left open is gone");
+  WEIR_ASSIGN(auto copy, files.open_append(folder + "/" + to));
+  if (copy->size()) WEIR_TRY(copy->truncate(0));
+  std::vector<std::byte> piece(copy_bytes);
+  for (uint64_t at = 0; at < part.bytes;) {
+    const auto wanted = std::min<uint64_t>(piece.size(), part.bytes - at);
+    WEIR_ASSIGN(auto n, (*source)->read(at, std::span(piece).first(wanted)));
+    if (n == 0)
+      return {errc::corrupt,
+              from + ": shorter than the snapshot says; it was changed by someone else"};
+    WEIR_TRY(copy->append(std::span(piece).first(n)));
+    at += n;
   }
-  if (part.bytes == 0) return files.remove(path);
-  if (info->size < part.bytes)
-    return {errc::corrupt,
-            path + ": shorter than the snapshot says; it was changed by someone else"};
-  WEIR_ASSIGN(auto file, files.open_append(path));
-  if (info->size > part.bytes) WEIR_TRY(file->truncate(part.bytes));
-  WEIR_TRY(file->sync());
-  return file->close();
-}
-
-}  // namespace
-
-status recover_open(file_system& files, const std::string& folder, const parts_snapshot& s) {
-  for (const auto& part : s.open) WEIR_TRY(recover_open(files, folder, s, part));
-  return {};
+  WEIR_TRY(copy->sync());
+  WEIR_TRY(copy->close());
+  return files.sync_directory(folder);
 }
 
 status prepare_folder(file_system& files, const std::string& sink, existing_parts policy,
                       size_t levels) {
   WEIR_TRY(files.create_directories(sink));
-  if (policy == existing_parts::keep) return {};
+  if (policy != existing_parts::fail) return {};
   WEIR_ASSIGN(auto partitions, part_folders(files, sink, levels));
   for (const auto& partition : partitions) {
     auto folder = folder_of(sink, partition);
     WEIR_ASSIGN(auto names, names_in(files, folder));
     std::erase_if(names, [](const std::string& n) { return !part_name::parse(n); });
     if (names.empty()) continue;
-    if (policy == existing_parts::fail)
-      return {errc::already_exists, folder + " holds " + std::to_string(names.size()) +
-                                        " parts of an earlier run: remove them, or set existing = "
-                                        "'replace' or 'keep'"};
-    for (const auto& name : names) WEIR_TRY(files.remove(folder + "/" + name));
-    WEIR_TRY(files.sync_directory(folder));
+    return {errc::already_exists, folder + " holds " + std::to_string(names.size()) +
+                                      " parts of an earlier run: remove them, or set existing = "
+                                      "'replace' or 'keep'"};
   }
   return {};
 }

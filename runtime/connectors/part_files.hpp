@@ -49,6 +49,8 @@ struct parts_snapshot {
   uint64_t next_part = 0;
   std::vector<part_file> closed;  // waiting for their epoch to be complete
   std::vector<part_file> open;    // stay open over the barrier
+  /// Paths within the sink's folder that go when the epoch is complete, before its own parts come.
+  std::vector<std::string> outdated;
   std::string encode() const;
   static result<parts_snapshot> decode(std::string_view);
   std::string final_name(const part_file&) const;
@@ -62,24 +64,35 @@ status make_partition(file_system&, const std::string& folder, const std::string
 /// Renames closed parts into place; those that are there already are left.
 status publish_parts(file_system&, const std::string& folder, const parts_snapshot& parts);
 
-/// What one subtask of a restarted sink may remove: each its own share, since the others may live.
+enum class existing_parts : uint8_t { replace, keep, fail };
+
+/// What one subtask of a sink that starts may take for outdated: each its own share.
 struct part_cleanup {
   std::string tag;                        // empty: a fresh start
   std::string operator_chars;             // of the tag
   std::string attempt;                    // whose hidden files stay
   uint64_t restored = 0;                  // epoch that the job continues from
-  std::vector<parts_snapshot> snapshots;  // all subtasks' of that epoch
   uint32_t subtask = 0, parallelism = 1;  // its share: old subtasks that are it modulo parallelism
   size_t levels = 0;                      // of folders with partitions
+  existing_parts existing = existing_parts::keep;  // of a fresh start: parts of other runs
 };
-/// Removes leftovers of earlier attempts, and parts that were published after the restored epoch,
-/// of this subtask's share.
-status remove_leftovers(file_system&, const std::string& folder, const part_cleanup&);
-/// Cuts open parts to what the snapshot has; removes one when that is nothing.
-status recover_open(file_system&, const std::string& folder, const parts_snapshot&);
+/// Leftovers of earlier attempts, parts that were published after the restored epoch, and with
+/// `replace` those of other runs: of this subtask's share, as paths within the sink's folder.
+///
+/// They are only named here. Who starts does not know whether another attempt has gone on
+/// meanwhile, of a master that it has not heard of: what looks left over may be that one's work.
+/// They go when an epoch of this attempt is complete, which only the job's master can say.
+result<std::vector<std::string>> find_outdated(file_system&, const std::string& folder,
+                                               const part_cleanup&);
+status remove_outdated(file_system&, const std::string& folder,
+                       const std::vector<std::string>& paths);
+/// Copies what the snapshot has of an open part into a hidden file of this attempt, `to`; from
+/// under its name where it was published after that.
+status recover_open(file_system&, const std::string& folder, const parts_snapshot&,
+                    const part_file&, const std::string& to);
 
-enum class existing_parts : uint8_t { replace, keep, fail };
-/// A fresh start in a folder that may hold parts of another run, in `levels` levels of partitions.
+/// A fresh start in a folder that may hold parts of another run, in `levels` levels of partitions:
+/// makes it; errc::already_exists where there are some and they make it fail.
 status prepare_folder(file_system&, const std::string& folder, existing_parts, size_t levels);
 
 }  // namespace weir

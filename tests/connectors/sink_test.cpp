@@ -273,6 +273,54 @@ TEST_CASE("file sink: random kills, other parallelism, aborted and damaged epoch
   }
 }
 
+TEST_CASE("file sink: an attempt that another one has overtaken takes nothing of it away") {
+  for (const std::string roll : {"", "30", "1000"})
+    for (bool partitioned : {false, true})
+      for (bool fresh : {false, true}) {
+        CAPTURE(roll);
+        CAPTURE(partitioned);
+        CAPTURE(fresh);
+        temporary_folder dir;
+        tiny_job job;
+        job.spec = file_sink_spec(dir / "out");
+        if (!roll.empty()) job.spec.options["roll_size"] = roll;
+        if (partitioned) job.spec.options["partition_by"] = "s";
+        tiny_job late;  // its master was cut off before it heard of what follows
+        late.spec = job.spec;
+        late.attempt = 100;
+        if (!fresh) {
+          REQUIRE(job.start(2).ok());
+          REQUIRE(job.rows_to(0, 9).ok());
+          REQUIRE(job.barrier().ok());
+          REQUIRE(job.commit().ok());
+          late.last = job.last;
+        }
+        REQUIRE(job.start(3).ok());
+        for (int i = 0; i < 3; ++i) {
+          for (size_t sink = 0; sink < 3; ++sink) REQUIRE(job.rows_to(sink, 5).ok());
+          REQUIRE(job.barrier().ok());
+          REQUIRE(job.commit().ok());
+        }
+        REQUIRE(job.rows_to(1, 4).ok());
+        const auto before = visible(dir / "out");
+        REQUIRE(late.start(2).ok());
+        REQUIRE(late.rows_to(0, 3).ok());
+        REQUIRE(late.barrier().ok());
+        CHECK(visible(dir / "out") == before);
+        REQUIRE(job.rows_to(2, 4).ok());
+        for (auto& s : job.sinks) REQUIRE(s->on_watermark(watermark_end, job.out).ok());
+        REQUIRE(job.barrier().ok());
+        REQUIRE(job.commit().ok());
+        REQUIRE(visible(dir / "out") == expected_rows(job.next_row, partitioned));
+        // Nor does it stand in the way of an attempt that goes on.
+        late.sinks.clear();
+        REQUIRE(job.run(job.next_row + 10, 1).ok());
+        REQUIRE(visible(dir / "out") == expected_rows(job.next_row, partitioned));
+        for (const auto& e : fs::recursive_directory_iterator(dir / "out"))
+          CHECK(e.path().filename().string()[0] != '.');
+      }
+}
+
 TEST_CASE("file sink: partitions are folders as Hive lays them out") {
   temporary_folder dir;
   tiny_job job;
@@ -297,11 +345,14 @@ TEST_CASE("file sink: partitions are folders as Hive lays them out") {
              "day=__HIVE_DEFAULT_PARTITION__/s=:n",
              "day=__HIVE_DEFAULT_PARTITION__/s=__HIVE_DEFAULT_PARTITION__:3",
              "day=__HIVE_DEFAULT_PARTITION__/s=__HIVE_DEFAULT_PARTITION__:n"});
-  // A fresh start replaces what is there, in all partitions.
+  // A fresh start replaces what is there, in all partitions, with its first epoch.
   tiny_job again;
   again.spec = job.spec;
+  again.attempt = 10;
   REQUIRE(again.start(1).ok());
   REQUIRE(again.barrier().ok());
+  CHECK(visible(dir / "out").size() == 9);
+  REQUIRE(again.commit().ok());
   CHECK(visible(dir / "out").empty());
 }
 
