@@ -1,8 +1,7 @@
 # Compiler settings and the two functions that every folder uses:
 #   weir_library(NAME [DEPENDS lib...] [PRIVATE lib...])  one static library of the folder's *.cpp
 #   weir_test(NAME [SOURCES file...] [DEPENDS lib...])    one doctest executable, registered with ctest
-# Both take PCH weir_actors_pch where CAF is used, and UNITY where several files of the folder are compiled as one: no
-# two of its files may then use a name for different things, in anonymous namespaces either.
+# Both take PCH weir_actors_pch where CAF is used.
 include(GNUInstallDirs)
 
 set(CMAKE_CXX_STANDARD 20)
@@ -37,10 +36,6 @@ if(WEIR_SANITIZE)
     add_compile_options(-fno-sanitize=${WEIR_SANITIZE_WITHOUT})
   endif()
 endif()
-
-# Four files at a time where a folder says so: a third less to compile, most of it what CAF's templates cost every file.
-# OFF for quick rebuilds of single files.
-option(WEIR_UNITY "Compile several files as one in folders that allow it" ON)
 
 find_program(WEIR_CCACHE ccache)
 if(WEIR_CCACHE)
@@ -105,16 +100,8 @@ function(weir_use_pch name pch)
   target_precompile_headers(${name} REUSE_FROM ${pch})
 endfunction()
 
-function(weir_unity name allowed)
-  if(WEIR_UNITY AND allowed)
-    set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 4)
-    # A class of a .cpp file may have members of types in its anonymous namespace.
-    target_compile_options(${name} PRIVATE -Wno-subobject-linkage)
-  endif()
-endfunction()
-
 function(weir_library name)
-  cmake_parse_arguments(ARG "UNITY" "PCH" "DEPENDS;PRIVATE;SOURCES" ${ARGN})
+  cmake_parse_arguments(ARG "" "PCH" "DEPENDS;PRIVATE;SOURCES" ${ARGN})
   if(NOT ARG_SOURCES)
     file(GLOB ARG_SOURCES CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   endif()
@@ -123,7 +110,6 @@ function(weir_library name)
     target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
     target_link_libraries(${name} PUBLIC ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE})
     weir_use_pch(${name} "${ARG_PCH}")
-    weir_unity(${name} "${ARG_UNITY}")
   else()
     add_library(${name} INTERFACE)
     target_include_directories(${name} INTERFACE ${CMAKE_SOURCE_DIR})
@@ -132,7 +118,7 @@ function(weir_library name)
 endfunction()
 
 function(weir_test name)
-  cmake_parse_arguments(ARG "UNITY" "PCH;TIMEOUT" "SOURCES;DEPENDS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "" "PCH;TIMEOUT" "SOURCES;DEPENDS;LABELS" ${ARGN})
   if(NOT ARG_SOURCES)
     file(GLOB ARG_SOURCES CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   endif()
@@ -147,7 +133,6 @@ function(weir_test name)
   target_compile_definitions(${name} PRIVATE WEIR_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                                              WEIR_BINARY_DIR="${CMAKE_BINARY_DIR}")
   weir_use_pch(${name} "${ARG_PCH}")
-  weir_unity(${name} "${ARG_UNITY}")
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
 endfunction()
