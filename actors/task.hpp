@@ -80,7 +80,7 @@ class task_state : public task_port {
   job_actor master_;
   store_actor store_;
   std::string store_job_;
-  uint64_t opened_from_ = 0;        // epoch
+  uint64_t opened_from_ = 0;  // epoch
   /// Bytes of chunks that the store has not taken yet, of this epoch.
   uint64_t under_way_ = 0, under_way_of_ = 0;
   std::vector<int64_t> stalls_ns_;  // of the last barriers
