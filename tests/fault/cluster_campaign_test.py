@@ -164,7 +164,8 @@ class Cluster:
         state = None
         while time.monotonic() - began < HEALTHY_SECONDS_MAX:
             state = self.state()
-            if state and all(n["alive"] for n in state["nodes"]) and \
+            # A node that has just begun has no state of the cluster yet.
+            if state and "partitions" in state and all(n["alive"] for n in state["nodes"]) and \
                     state["partitions"]["under_replicated"] == 0 and \
                     state["partitions"]["leaderless"] == 0:
                 return time.monotonic() - began
