@@ -93,6 +93,10 @@ status keep_addresses(const std::string& dir, const node_file& n) {
                            n.http + "\n" + n.kafka + "\n" + n.peers + "\n");
 }
 
+std::string process_file(const std::string& dir) {
+  return dir + "/process";
+}
+
 struct starting_node {
   std::string dir;
   uint32_t number = 0;
@@ -120,7 +124,16 @@ result<starting_node> start_node(const cluster_verb_options& o, uint32_t i,
   remove_node_file(n.dir);
   n.child = spawn_node_process(n.dir, arguments);
   if (n.child < 0) return error{errc::io, "cannot start a process for " + n.dir};
+  std::ofstream(process_file(n.dir)) << n.child << "\n";
   return n;
+}
+
+/// Of a node that was started and may not be ready, so that it has no file of its own yet.
+std::optional<uint32_t> started_process(const std::string& dir) {
+  std::ifstream in(process_file(dir));
+  uint32_t pid = 0;
+  if (!(in >> pid) || !is_running_node(pid, dir)) return std::nullopt;
+  return pid;
 }
 
 /// What it has written last: why it has ended, or what it waits for.
@@ -252,11 +265,15 @@ int cluster_down(const cluster_verb_options& o) {
   if (!has_nodes(o.data_dir))
     return wrong_usage("--data-dir: " + o.data_dir +
                        " holds no nodes (n1, n2, ...) of weir cluster up");
-  for (const auto& entry : std::filesystem::directory_iterator(o.data_dir, ignored))
-    if (auto n = read_running_node(std::filesystem::absolute(entry.path()).string())) {
-      running.emplace_back(std::filesystem::absolute(entry.path()).string(), n->pid);
+  for (const auto& entry : std::filesystem::directory_iterator(o.data_dir, ignored)) {
+    const auto dir = std::filesystem::absolute(entry.path()).string();
+    if (auto n = read_running_node(dir)) {
+      running.emplace_back(dir, n->pid);
       answering.push_back(n->http);
+    } else if (auto pid = started_process(dir)) {
+      running.emplace_back(dir, *pid);
     }
+  }
   // Jobs take their last snapshot while all tasks live. Where nobody answers they continue from the
   // one before.
   for (const auto& http : answering)
@@ -274,6 +291,7 @@ int cluster_down(const cluster_verb_options& o) {
         return fail("process " + std::to_string(pid) + " of " + dir + " does not end");
     }
     remove_node_file(dir);
+    std::filesystem::remove(process_file(dir), ignored);
   }
   std::fprintf(stderr, "%zu nodes stopped\n", running.size());
   return exit_ok;

@@ -22,7 +22,12 @@ bool is_running_node(uint32_t pid, const std::string& data_dir) {
   if (::kill(static_cast<pid_t>(pid), 0) != 0) return false;
   std::ifstream in("/proc/" + std::to_string(pid) + "/cmdline", std::ios::binary);
   std::string line((std::istreambuf_iterator<char>(in)), {});
-  return line.find(data_dir) != std::string::npos;
+  // n1, not n10.
+  for (auto at = line.find(data_dir); at != std::string::npos; at = line.find(data_dir, at + 1))
+    if (const auto end = at + data_dir.size();
+        end == line.size() || line[end] == '\0' || line[end] == '/')
+      return true;
+  return false;
 }
 
 status write_node_file(const std::string& dir, const node_file& n) {

@@ -96,6 +96,30 @@ def groups_at_every_node(cluster: Cluster) -> None:
     expect("groups, when one is deleted", [g for g in listed if g.startswith("by-")], ["by-n1", "by-n3"])
 
 
+def not_ready_is_stopped_too(cluster: Cluster) -> None:
+    """One of three has no majority, and so never becomes ready: what was started is stopped all the same."""
+    up = subprocess.Popen([cluster.weir, "cluster", "up", "-n", "1", "--data-dir", str(cluster.data)],
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    pid = 0
+    try:
+        file = cluster.data / "n1" / "process"
+        cluster.until("the node is started", lambda: file.exists() and file.read_text().endswith("\n"))
+        pid = int(file.read_text())
+        up.kill()
+        up.wait()
+        if not pathlib.Path(f"/proc/{pid}").exists():
+            raise SystemExit("the node ended with the command that started it")
+        done = subprocess.run([cluster.weir, "cluster", "down", "--data-dir", str(cluster.data)],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+        expect("cluster down", (done.returncode, done.stderr), (0, b"1 nodes stopped\n"))
+        cluster.until("it is gone", lambda: not pathlib.Path(f"/proc/{pid}").exists())
+        pid = 0
+    finally:
+        up.kill()
+        if pid and pathlib.Path(f"/proc/{pid}").exists():
+            os.kill(pid, signal.SIGKILL)
+
+
 class Follower:
     """weir topic consume --follow of partition 0, which began at one of the nodes."""
 
@@ -206,6 +230,7 @@ def main() -> None:
             cluster.until(f"{node} knows of the removal",
                           lambda: b"slow" not in quotas(cluster, node))
         cluster.down()
+        not_ready_is_stopped_too(cluster)
     finally:
         for f in followers:
             f.process.kill()
