@@ -360,7 +360,10 @@ std::optional<planner::relation> query_binder::group(const query& q, rows& in,
 
   rows groups{*made, {}};
   subquery_values joined;
-  regrouping regroup_left(keys, static_cast<uint32_t>(types.size()), first_call, {}, {});
+  const auto groupings = grouping_values(
+      subqueries.groupings, keys, sets, first_call + static_cast<uint32_t>(calls.size()), location);
+  if (!groupings) return {};
+  regrouping regroup_left(keys, static_cast<uint32_t>(types.size()), first_call, {}, *groupings);
   for (auto& l : subqueries.later) {
     if (!l.left) continue;
     auto n = regroup_left(l.left->n);
@@ -370,9 +373,6 @@ std::optional<planner::relation> query_binder::group(const query& q, rows& in,
   if (!attach_later(subqueries, groups, c, joined)) return {};
   std::vector<expr::node_ptr> later;
   for (const auto& l : subqueries.later) later.push_back(joined.at(l.of->query.get()).n);
-  const auto groupings = grouping_values(
-      subqueries.groupings, keys, sets, first_call + static_cast<uint32_t>(calls.size()), location);
-  if (!groupings) return {};
   regrouping regroup(keys, static_cast<uint32_t>(types.size()), first_call, later, *groupings);
   auto rewritten = [&](expr::bound& value) {
     if (!value.n) return false;
