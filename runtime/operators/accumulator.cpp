@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <optional>
 
 #include "runtime/base/assert.hpp"
 #include "runtime/column/hash.hpp"
@@ -162,6 +163,57 @@ void add_shifted(uint64_t* w, double v, int64_t weight) {
   m.sum += times * d;
   m.squares += times * d * d;
   m.store(w);
+}
+
+using uint128 = unsigned __int128;
+
+uint128 load_wide(const uint64_t* w) {
+  return uint128{w[1]} << 64 | w[0];
+}
+void store_wide(uint64_t* w, uint128 v) {
+  w[0] = static_cast<uint64_t>(v);
+  w[1] = static_cast<uint64_t>(v >> 64);
+}
+
+/// Of exact moments: sums of unscaled values v and of v * v, modulo 2^128.
+constexpr size_t exact_sum = 3, exact_squares = 5;
+
+/// What the words of exact moments say of deviations, over unscaled values; nothing: they are so
+/// large that the rounded ones must do.
+std::optional<double> exact_deviations(const uint64_t* w, double scale) {
+  // Far below 2^127: the sum of squares around the mean is what is left modulo 2^128.
+  constexpr double exact_below = 0x1p+120;
+  const auto count = static_cast<int128>(static_cast<int64_t>(w[0]));
+  const auto n = static_cast<double>(count);
+  if (!(load_double(w + 2) * scale * scale < exact_below)) return {};
+  const uint128 sum = load_wide(w + exact_sum), squares = load_wide(w + exact_squares);
+  auto m = static_cast<int128>(std::nearbyint(load_double(w + 1) / n * scale));
+  // The rounded sum is near the mean, and what is left of it says how near.
+  auto around = [&] { return static_cast<int128>(sum - static_cast<uint128>(count * m)); };
+  m += around() / count;
+  const auto by = static_cast<uint128>(m);
+  const auto off = static_cast<double>(around());
+  const auto square_sum =
+      static_cast<int128>(squares - 2 * by * sum + static_cast<uint128>(count) * by * by);
+  return std::max(0.0, static_cast<double>(square_sum) - off * off / n);
+}
+
+double scale_of(const data_type& t) {
+  return t.id == type_id::decimal ? std::pow(10.0, t.scale) : 1;
+}
+
+int128 unscaled(const column& c, uint32_t r) {
+  if (c.type.id == type_id::int32) return c.data<int32_t>()[r];
+  if (c.type.id == type_id::int64) return c.data<int64_t>()[r];
+  return c.data<int128>()[r];
+}
+
+void add_exact(uint64_t* w, double v, int128 value, int64_t weight) {
+  add_moment(w, v, weight);
+  const auto u = static_cast<uint128>(value);
+  const auto times = static_cast<uint128>(static_cast<int128>(weight));
+  store_wide(w + exact_sum, load_wide(w + exact_sum) + times * u);
+  store_wide(w + exact_squares, load_wide(w + exact_squares) + times * u * u);
 }
 
 double to_double(const column& c, uint32_t r) {
@@ -342,6 +394,10 @@ status accumulate(const accumulator& a, row_table& table, const accumulator_inpu
         each(a, in, [&](uint64_t* w, uint32_t r, auto weight) {
           add_shifted(w, to_double(*c, r), weight);
         });
+      else if (a.exact())
+        each(a, in, [&](uint64_t* w, uint32_t r, auto weight) {
+          add_exact(w, to_double(*c, r), unscaled(*c, r), weight);
+        });
       else
         each(a, in, [&](uint64_t* w, uint32_t r, auto weight) {
           add_moment(w, to_double(*c, r), weight);
@@ -415,6 +471,9 @@ status merge_partial(const accumulator& a, row_table& table, const accumulator_i
 void add_moments(const accumulator& a, uint64_t* w, const uint64_t* more) {
   if (!a.shifted()) {
     merge_moments(w, static_cast<int64_t>(more[0]), load_double(more + 1), load_double(more + 2));
+    if (a.exact())
+      for (auto at : {exact_sum, exact_squares})
+        store_wide(w + at, load_wide(w + at) + load_wide(more + at));
     return;
   }
   auto m = shifted_moments::load(w), other = shifted_moments::load(more);
@@ -429,6 +488,10 @@ void add_moments(const accumulator& a, uint64_t* w, const uint64_t* more) {
 }
 
 double deviations(const accumulator& a, const uint64_t* w) {
+  if (a.exact()) {
+    const double scale = scale_of(a.argument);
+    if (const auto d = exact_deviations(w, scale)) return *d / (scale * scale);
+  }
   if (!a.shifted()) return load_double(w + 2);
   const auto m = shifted_moments::load(w);
   if (m.others != 0) return std::numeric_limits<double>::quiet_NaN();

@@ -19,6 +19,7 @@ enum class accumulator_kind : uint8_t {
   sum_float,  // float64 sum of finite values, int64 values; under changes also how many were NaN
               // and +-infinity, so that they can leave again
   moments,    // int64 values, float64 sum, float64 sum of squared deviations (Youngs and Cramer);
+            // exact(): besides these the sum of values and that of their squares, modulo 2^128;
             // shifted(): int64 values, float64 shift, sum and sum of squares of finite values less
             // the shift, int64 others
   pick,      // int64 seen, value: min, max, first, last
@@ -47,6 +48,12 @@ struct accumulator {
   /// deviations from the mean say nothing, and those from a value of the part are summed.
   bool shifted() const noexcept {
     return kind == accumulator_kind::moments && in_parts && weighted;
+  }
+  /// Of integers and decimals that come and go deviations are exact: rounding errors of values that
+  /// are gone would stay.
+  bool exact() const noexcept {
+    return kind == accumulator_kind::moments && weighted && !in_parts &&
+           argument.id != type_id::float64;
   }
   /// Types of its columns between a partial and a merge stage.
   std::vector<data_type> partial_types() const;

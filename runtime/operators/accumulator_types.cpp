@@ -149,7 +149,8 @@ result<accumulator> accumulator::make(const aggregate_call& call, bool keep_all,
       break;
     case accumulator_kind::moments:
       take(type_id::decimal);
-      if (a.shifted()) take(type_id::decimal);
+      if (a.shifted() || a.exact()) take(type_id::decimal);
+      if (a.exact()) take(type_id::decimal);
       break;
     case accumulator_kind::pick:
       take(a.argument.id);

@@ -2,6 +2,7 @@
 // format: what is fed in, and in which order, changes only together with fingerprint_version.
 #include <xxhash.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <string_view>
@@ -172,6 +173,17 @@ void add_shape(hasher& h, const window_shape& s) {
   h.add(static_cast<uint64_t>(s.step_us));
 }
 
+/// Whether state has exact moments (accumulator.hpp), as it had not always.
+bool has_exact_moments(const aggregate_spec& s) {
+  using fn = aggregate_function;
+  return s.input_has_changes && !s.windows && s.stage != aggregate_spec::phase::partial &&
+         std::any_of(s.calls.begin(), s.calls.end(), [](const aggregate_call& c) {
+           return (c.function == fn::stddev_samp || c.function == fn::stddev_pop ||
+                   c.function == fn::var_samp || c.function == fn::var_pop) &&
+                  c.argument && c.argument->type.id != type_id::float64;
+         });
+}
+
 /// What state an operator keeps depends on.
 struct state_of {
   hasher& h;
@@ -199,6 +211,7 @@ struct state_of {
     h.add(uint64_t{s.input_has_changes});
     h.add(uint64_t{s.window_end_key ? *s.window_end_key + 1 : 0});
     if (s.windows) add_shape(h, *s.windows);
+    if (has_exact_moments(s)) h.add(uint64_t{1});
   }
   void operator()(const distinct_spec&) const { h.add(at(in, 0)); }
   void operator()(const settle_spec&) const { h.add(at(in, 0)); }

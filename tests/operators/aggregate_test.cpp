@@ -131,6 +131,38 @@ TEST_CASE("floats: special values may leave again, sums end at zero") {
   CHECK(a.out.all()[1].starts_with("1,"));
 }
 
+TEST_CASE("deviations of integers and decimals keep no rounding errors of values that are gone") {
+  auto in = columns({{"i", "int"}, {"b", "bigint"}, {"d", "decimal(38,2)"}});
+  instance a(
+      node_of(aggregate(in, {}, {{fn::stddev_pop, "i"}, {fn::var_pop, "b"}, {fn::var_pop, "d"}},
+                        emit_mode::changes, true),
+              in),
+      {in});
+  a.push(rows(in, {{"2000000007", "9000000000000000001", "123456789012345678901234567890.12"},
+                   {"5", "-7", "0.30"},
+                   {"-1999999999", "8999999999999999999", "-1.01"}}));
+  a.push(rows(in, {{"5", "-7", "0.30"}}));
+  a.push(rows(in,
+              {{"2000000007", "9000000000000000001", "123456789012345678901234567890.12"},
+               {"-1999999999", "8999999999999999999", "-1.01"}},
+              {-1, -1}));
+  CHECK(a.out.net() == lines{"0,0,0"});
+  a.push(rows(in, {{"6", "-9", "0.50"}, {"6", "-9", "0.50"}}));
+  CHECK(a.out.net() == lines{"0.5,1,0.01"});
+
+  // Values so large that their squares are beyond 128 bits.
+  instance large(node_of(aggregate(in, {}, {{fn::var_pop, "b"}, {fn::stddev_pop, "d"}},
+                                   emit_mode::changes, true),
+                         in),
+                 {in});
+  const std::string most = "9223372036854775807", least = "-9223372036854775808";
+  large.push(rows(in, {{"0", most, "100000000000000000000000000000.00"},
+                       {"0", least, "-100000000000000000000000000000.00"},
+                       {"0", most, "100000000000000000000000000000.00"},
+                       {"0", least, "-100000000000000000000000000000.00"}}));
+  CHECK(large.out.net() == lines{"8.507059173023462e+37,1e+29"});
+}
+
 TEST_CASE("sums: types and overflow") {
   auto in = columns({{"i", "int"}, {"b", "bigint"}, {"d", "decimal(38,2)"}});
   instance a(
