@@ -1,6 +1,7 @@
 // Forms with a grammar of their own: AND, CASE, IN, BETWEEN, IS ...
 #include "runtime/expr/binder.hpp"
 #include "runtime/expr/convert.hpp"
+#include "runtime/expr/expr.hpp"
 
 namespace weir::expr {
 
@@ -49,8 +50,29 @@ result<bound> binder::bind_test(const syntax& s) {
     WEIR_ASSIGN(b, coerce(std::move(b), type_id::boolean, cast_context::implicit));
   }
   std::string name = s.negated ? "is not " + s.name.substr(3) : s.name;
-  if (s.name == "is null" && b.n->type.id == type_id::struct_) name = "row " + name;
+  if (s.name == "is null" && b.n->type.id == type_id::struct_) {
+    if (s.args[0].kind == syntax_kind::special && s.args[0].name == "row")
+      return bound{test_fields(*b.n, name, s.location)};
+    name = "row " + name;
+  }
   return bound{call(name, type_id::boolean, {b.n}, s.location)};
+}
+
+/// ROW(a, b) IS NULL asks a and b, in their order. As in PostgreSQL a field that is known decides
+/// before any other is computed, and one that is a row by itself is NULL or is there.
+node_ptr binder::test_fields(const node& row, const std::string& test, uint32_t location) const {
+  const bool wants_null = test == "is null";
+  std::vector<node_ptr> tests;
+  for (const auto& field : row.args) {
+    const auto known = fold(field);
+    if (known->kind != node_kind::literal)
+      tests.push_back(call(test, type_id::boolean, {field}, location));
+    else if (known->literal.null != wants_null)
+      return literal(scalar::of_bool(false), location);
+  }
+  if (tests.empty()) return literal(scalar::of_bool(true), location);
+  if (tests.size() == 1) return tests[0];
+  return call("and", type_id::boolean, std::move(tests), location);
 }
 
 result<bound> binder::bind_case(const syntax& s) {

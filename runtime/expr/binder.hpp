@@ -47,6 +47,7 @@ class binder {
   result<bound> bind_special(const syntax&);
   result<bound> bind_logic(const syntax&);
   result<bound> bind_test(const syntax&);
+  node_ptr test_fields(const node& row, const std::string& test, uint32_t location) const;
   result<bound> bind_case(const syntax&);
   result<bound> bind_choice(const syntax&);
   result<bound> bind_nullif(const syntax&);
