@@ -9,6 +9,7 @@
 #include "runtime/base/units.hpp"
 #include "runtime/column/nested.hpp"
 #include "runtime/column/text.hpp"
+#include "runtime/connectors/options.hpp"
 #include "runtime/expr/make_node.hpp"
 #include "runtime/operators/aggregate_schema.hpp"
 #include "runtime/plan/windows.hpp"
@@ -206,6 +207,12 @@ result<relation> plan_builder::source(const table_def& t) {
     return {errc::invalid_argument, "table \"" + t.name + "\" has only generated columns"};
   WEIR_TRY(check_source_table(connector->second, t.name, physical, n.table.options));
   WEIR_TRY(check_time_options(t));
+  WEIR_ASSIGN(const bool lookup, option_bool(t.options, "lookup", false));
+  if (lookup && connector->second != "file" && t.primary_key.empty())
+    return {errc::invalid_argument,
+            "table \"" + t.name +
+                "\" is looked up (option lookup) in a topic, so it needs a "
+                "PRIMARY KEY: a record takes the place of the one before it with the same key"};
   if (auto cache = t.options.find("cache"); cache != t.options.end()) {
     WEIR_ASSIGN(auto us, duration_us(cache->second, "cache"));
     if (us <= 0)

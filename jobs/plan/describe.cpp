@@ -4,6 +4,7 @@
 
 #include "jobs/plan/aggregate_call.hpp"
 #include "runtime/base/units.hpp"
+#include "runtime/connectors/growing_source.hpp"
 #include "runtime/expr/expr.hpp"
 
 namespace weir::planner {
@@ -161,7 +162,14 @@ struct describer {
     }
     out += " in " + connector_text(s.table.connector, s.table.options);
     if (s.filter) out += " where " + expr::to_sql(*s.filter, *s.table.columns);
-    if (s.cache_us) out += ", read again every " + format_duration_us(s.cache_us);
+    const auto newest = s.table.options.find(std::string(newest_by_option));
+    const bool grows = newest != s.table.options.end();
+    if (grows) {
+      out += ", newest rows by ";
+      for (char c : newest->second) out += c == '\n' ? std::string(", ") : std::string(1, c);
+    }
+    if (s.cache_us)
+      out += (grows ? ", read on every " : ", read again every ") + format_duration_us(s.cache_us);
     return out;
   }
   std::string operator()(const repeat_spec& s) const {

@@ -4,6 +4,7 @@
 #include "jobs/plan/expander.hpp"
 #include "jobs/plan/key_ends.hpp"
 #include "jobs/plan/lookups.hpp"
+#include "runtime/connectors/growing_source.hpp"
 
 namespace weir::planner {
 
@@ -165,6 +166,10 @@ status expander::emit_lookup(uint32_t i) {
     column("there", there);
   }
   s.rows = rows;
+  for (auto c : latest_by(nodes_[table.scan])) {
+    auto& keys = s.table.options[std::string(newest_by_option)];
+    keys += (keys.empty() ? "" : "\n") + nodes_[table.scan].output->fields[c].name;
+  }
   if (auto cache = s.table.options.find("cache"); cache != s.table.options.end()) {
     WEIR_ASSIGN(s.cache_us, duration_us(cache->second, "cache"));
   }

@@ -4,6 +4,7 @@
 
 #include "jobs/plan/explain.hpp"
 #include "runtime/base/units.hpp"
+#include "runtime/connectors/growing_source.hpp"
 #include "runtime/connectors/source.hpp"
 
 namespace weir::planner {
@@ -242,8 +243,10 @@ state_info state_of(const physical_plan& plan, operator_index i) {
   if (const auto* j = std::get_if<join_spec>(&n.spec)) return state_of_join(*j, in, n.state_ttl_us);
   if (const auto* l = std::get_if<lookup_spec>(&n.spec))
     return {state_bound::bounded,
-            l->cache_us ? "the whole table in each task, not older than its cache"
-                        : "the whole table in each task, as it was when the task started"};
+            std::string("the whole table in each task, ") +
+                (l->table.options.count(std::string(newest_by_option)) ? "its newest row by key, "
+                                                                       : "") +
+                (l->cache_us ? "not older than its cache" : "as it was when the task started")};
   if (const auto* t = std::get_if<top_n_spec>(&n.spec); t && t->preselect) return {};
   if (const auto* t = std::get_if<top_n_spec>(&n.spec)) return of_top_n(*t, in[0], n.state_ttl_us);
   if (const auto* o = std::get_if<over_spec>(&n.spec)) return of_over(*o, in[0], n.state_ttl_us);

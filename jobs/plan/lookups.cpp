@@ -45,6 +45,14 @@ std::optional<lookup_table> lookup_of(const std::vector<logical_node>& nodes, re
   return out;
 }
 
+std::vector<uint32_t> latest_by(const logical_node& scan) {
+  std::vector<uint32_t> out;
+  if (scan.table.options.at("connector") == "file") return out;
+  for (const auto& key : scan.table.primary_key)
+    if (auto c = scan.output->find(key)) out.push_back(static_cast<uint32_t>(*c));
+  return out;
+}
+
 bool looks_up(const std::vector<logical_node>& nodes, const logical_node& j) {
   return (j.join == join_kind::inner || j.join == join_kind::left || one_sided(j.join)) &&
          lookup_of(nodes, j.inputs[1]).has_value();

@@ -15,6 +15,9 @@ struct lookup_table {
 };
 /// The table that a relation is rows of, if it has the option; else nothing.
 std::optional<lookup_table> lookup_of(const std::vector<logical_node>&, relation);
+/// Columns of such a table's scan by which newer rows replace older ones: the PRIMARY KEY of one in
+/// a topic. None of a file's, which is read whole again.
+std::vector<uint32_t> latest_by(const logical_node& scan);
 /// Whether a join looks up its right side.
 bool looks_up(const std::vector<logical_node>&, const logical_node& join);
 /// By node: whether only lookups read it, so that it needs no source of its own.

@@ -4,6 +4,7 @@
 
 #include "jobs/plan/joins.hpp"
 #include "jobs/plan/key_ends.hpp"
+#include "jobs/plan/lookups.hpp"
 
 namespace weir::planner {
 namespace {
@@ -139,6 +140,10 @@ class finder {
       if (!life) continue;
       need(n.inputs[s], life->column);
       if (life->late) need(n.inputs[s], *life->late);
+    }
+    if (looks_up(nodes_, n)) {
+      const auto scan = lookup_of(nodes_, n.inputs[1])->scan;
+      for (auto c : latest_by(nodes_[scan])) needs_[scan][c] = true;
     }
     for (auto r : n.inputs) {
       auto& theirs = needs_[r.node];

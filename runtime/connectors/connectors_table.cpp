@@ -91,7 +91,7 @@ constexpr option_info kafka_source[] = {
     {"topic"},
     {"topics"},
     {"pattern"},
-    {"format", k::choice, "json|csv|raw|debezium_json"},
+    {"format", k::choice, "json|csv|raw|debezium_json|upsert_json"},
     {"delimiter", k::delimiter},
     {"null_text", k::any},
     {"start"},
@@ -105,6 +105,8 @@ constexpr option_info kafka_source[] = {
     {"headers"},
     {"topic_name"},
     {"rate", k::rate},
+    {"lookup", k::boolean},
+    {"cache"},
 };
 constexpr option_info kafka_sink[] = {
     {"bootstrap"},
@@ -216,8 +218,29 @@ status check_value(const option_info& o, const std::string& value) {
   return {};
 }
 
+// Of a table that is read.
+status check_lookup(std::string_view connector, const option_map& options) {
+  WEIR_ASSIGN(bool lookup, option_bool(options, "lookup", false));
+  if (!lookup && option_present(options, "cache"))
+    return {errc::invalid_argument, "option cache needs lookup = true"};
+  if (!lookup) return {};
+  for (auto name : {"follow", "rate", "event_time", "late_table", "start", "until", "group"})
+    if (option_present(options, name))
+      return {errc::invalid_argument, "option " + std::string(name) +
+                                          " has no meaning for a table that is looked up, which "
+                                          "is read whole"};
+  if (option_text(options, "on_error", "fail") == "dead_letter")
+    return {errc::unsupported, "a table that is looked up has on_error = fail or skip"};
+  if (!is_kafka(connector) && is_change_format(options))
+    return {errc::unsupported, "a table that is looked up in files holds rows, not changes"};
+  return {};
+}
+
 status check_combination(std::string_view connector, const option_map& options, bool as_sink) {
-  if (!as_sink) WEIR_TRY(check_dead_letter_topic(connector, options));
+  if (!as_sink) {
+    WEIR_TRY(check_dead_letter_topic(connector, options));
+    WEIR_TRY(check_lookup(connector, options));
+  }
   if (is_kafka(connector)) return check_kafka_options(connector, options, as_sink);
   if (connector == "file" && !option_present(options, "path"))
     return {errc::invalid_argument, "connector file needs the option path"};
@@ -231,18 +254,6 @@ status check_combination(std::string_view connector, const option_map& options, 
   if (follow && option_text(options, "compression", "auto") != "auto" &&
       option_text(options, "compression", "auto") != "none")
     return {errc::unsupported, "follow reads plain files only: a compressed file cannot be tailed"};
-  WEIR_ASSIGN(bool lookup, option_bool(options, "lookup", false));
-  if (!lookup && option_present(options, "cache"))
-    return {errc::invalid_argument, "option cache needs lookup = true"};
-  for (auto name : {"follow", "rate", "event_time", "late_table"})
-    if (lookup && option_present(options, name))
-      return {errc::invalid_argument, "option " + std::string(name) +
-                                          " has no meaning for a table that is looked up, which "
-                                          "is read whole"};
-  if (lookup && option_text(options, "on_error", "fail") == "dead_letter")
-    return {errc::unsupported, "a table that is looked up has on_error = fail or skip"};
-  if (lookup && is_change_format(options))
-    return {errc::unsupported, "a table that is looked up holds rows, not changes"};
   if (!follow && option_present(options, "poll_interval"))
     return {errc::invalid_argument, "option poll_interval needs follow = true"};
   return {};

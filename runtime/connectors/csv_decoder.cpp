@@ -203,6 +203,7 @@ result<text_format> text_format_of(const source_spec& spec) {
   f.format = name == "json"            ? text_format::kind::json
              : name == "raw"           ? text_format::kind::raw
              : name == "debezium_json" ? text_format::kind::debezium
+             : name == "upsert_json"   ? text_format::kind::upsert
                                        : text_format::kind::csv;
   WEIR_ASSIGN(f.header, option_bool(spec.options, "header", false));
   WEIR_ASSIGN(f.delimiter, option_delimiter(spec.options, ','));
@@ -225,7 +226,8 @@ result<std::unique_ptr<record_decoder>> make_decoder(const text_format& format,
             spec.table_columns.end())
       return {errc::invalid_argument, "column " + f.name + " is not among the table's columns"};
   }
-  if (format.format == text_format::kind::json) return make_json_decoder(spec);
+  if (format.format == text_format::kind::json || format.format == text_format::kind::upsert)
+    return make_json_decoder(spec);
   if (format.format == text_format::kind::debezium) return make_json_decoder(spec, true);
   if (format.format == text_format::kind::csv) return make_csv_decoder(format, spec);
   size_t declared = spec.table_columns.empty() ? spec.physical_columns : spec.table_columns.size();

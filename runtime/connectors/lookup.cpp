@@ -1,6 +1,6 @@
-// Joins rows with a table as it is when they come (plan.hpp: lookup_spec). The table is read whole
-// on the io_executor, into columns and an index over its keys; rows wait for the first reading, and
-// later ones replace it between batches. Owned by one task.
+// Joins rows with a table as it is when they come (plan.hpp: lookup_spec). The table is read on the
+// io_executor (lookup_table.hpp); rows wait for the first reading, and what later ones make of it
+// takes its place between batches. Owned by one task.
 #include <algorithm>
 #include <cstring>
 
@@ -9,170 +9,19 @@
 #include "runtime/column/builder.hpp"
 #include "runtime/column/kernels.hpp"
 #include "runtime/connectors/io_lane.hpp"
-#include "runtime/connectors/source.hpp"
+#include "runtime/connectors/lookup_table.hpp"
 #include "runtime/expr/expr.hpp"
 #include "runtime/operators/key_codec.hpp"
 #include "runtime/operators/row_errors.hpp"
-#include "runtime/state/row_table.hpp"
 
 namespace weir {
 namespace {
 
-constexpr uint32_t none = UINT32_MAX;
+constexpr uint32_t none = loaded_table::none;
 // How often a task looks whether a reading is done that it does not wait for, or that failed.
 constexpr timestamp_us look_again_us = 10'000;
 // Pairs whose condition is asked at once, and after which a batch leaves.
 constexpr size_t pairs_max = batch_rows_target;
-// A reader that has nothing this many times in a row, although it need not wait, never will.
-constexpr size_t idle_polls_max = 1'000'000;
-constexpr uint32_t encode_run = 512;
-
-/// A table in memory; constant once it is made.
-struct loaded_table {
-  batch_ptr rows;                  // without selection; the last one is NULL in every column
-  uint32_t count = 0;              // of rows that are there
-  std::optional<row_table> index;  // key -> the first row, and
-  std::vector<uint32_t> next;      // by row: the next of its key
-  uint32_t first(const uint64_t* key, uint32_t hash) const {
-    const uint32_t id = index->find(key, hash);
-    return id == row_table::none ? none : static_cast<uint32_t>(*value(id));
-  }
-  uint64_t* value(uint32_t id) const { return const_cast<row_table&>(*index).value(id); }
-};
-using table_ptr = std::shared_ptr<const loaded_table>;
-
-/// Whether a key has a NULL that equals nothing.
-bool matches_nothing(uint64_t header, const std::vector<bool>& null_safe, size_t keys) {
-  for (size_t k = 0; k < keys; ++k)
-    if (header >> (32 + k) & 1 && !(k < null_safe.size() && null_safe[k])) return true;
-  return false;
-}
-
-/// Reads the table; one reading, on whatever thread.
-class table_loader {
- public:
-  table_loader(const lookup_spec& s, const operator_context& c) : spec_(s), context_(c) {}
-
-  result<table_ptr> load() {
-    auto io = make_inline_executor();
-    context_.io = io.get();
-    context_.wake = [] {};
-    context_.set_processing_timer = [](timestamp_us) {};
-    std::vector<expr::node_ptr> columns = spec_.columns;
-    WEIR_ASSIGN(auto compute, expr::program::compile(std::move(columns), spec_.table.columns));
-    std::optional<expr::program> filter;
-    if (spec_.filter) {
-      WEIR_ASSIGN(auto p, expr::program::compile({spec_.filter}, spec_.table.columns));
-      filter.emplace(std::move(p));
-    }
-    std::vector<batch_ptr> parts;
-    auto keep = [&](const batch_ptr& in) -> status {
-      batch_ptr kept = in;
-      if (filter) {
-        buffer_ref selection;
-        uint32_t rows = 0;
-        WEIR_TRY(filter->filter(*in, *context_.memory, selection, rows));
-        if (rows == 0) return {};
-        if (selection) kept = with_selection(*in, std::move(selection), rows);
-      }
-      std::vector<column_ptr> out;
-      WEIR_TRY(compute.evaluate(*kept, *context_.memory, out));
-      batch b;
-      b.type = spec_.rows;
-      b.columns = std::move(out);
-      b.rows = kept->rows;
-      b.physical_rows = kept->physical_rows;
-      b.selection = kept->selection;
-      parts.push_back(compact(std::make_shared<const batch>(std::move(b)), *context_.memory));
-      return {};
-    };
-    WEIR_TRY(read(keep));
-    return finish(std::move(parts));
-  }
-
- private:
-  template <class F>
-  status read(F each) {
-    WEIR_ASSIGN(auto enumerator, make_enumerator(spec_.table, *context_.files, 1));
-    WEIR_ASSIGN(auto found, enumerator->discover());
-    if (!found.bounded) return {errc::unsupported, "a table that never ends cannot be looked up"};
-    WEIR_ASSIGN(auto reader, make_reader(spec_.table));
-    WEIR_TRY(reader->open(context_));
-    if (found.splits.empty()) return reader->close();
-    for (auto& s : found.splits) WEIR_TRY(reader->add_split(std::move(s)));
-    for (size_t idle = 0; idle < idle_polls_max;) {
-      WEIR_ASSIGN(auto p, reader->poll(batch_rows_target));
-      idle = p.rows || p.split_ended ? 0 : idle + 1;
-      if (p.rows && p.rows->rows > 0) WEIR_TRY(each(p.rows));
-      if (p.what == polled::state::finished) return reader->close();
-    }
-    return {errc::internal, "the table's reader waits for something"};
-  }
-
-  batch_ptr null_row() const {
-    std::vector<column_ptr> columns;
-    for (const auto& f : spec_.rows->fields) {
-      column_builder b(f.type, *context_.memory);
-      b.append_null();
-      columns.push_back(b.finish());
-    }
-    return make_batch(spec_.rows, std::move(columns));
-  }
-
-  result<table_ptr> finish(std::vector<batch_ptr> parts) {
-    auto t = std::make_shared<loaded_table>();
-    parts.push_back(null_row());
-    t->rows = concat(parts, *context_.memory);
-    if (t->rows->rows >= none)
-      return error(errc::unsupported, "the table has more than four billion rows");
-    t->count = t->rows->rows - 1;
-    row_layout layout;
-    std::vector<data_type> types;
-    std::vector<column_ptr> keys;
-    for (auto k : spec_.table_keys) {
-      types.push_back(spec_.rows->fields[k].type);
-      keys.push_back(t->rows->columns[k]);
-    }
-    WEIR_ASSIGN(auto codec, key_codec::make(std::move(types), layout));
-    layout.add_value(type_id::int64);
-    t->index.emplace(layout, context_.memory);
-    t->next.assign(t->count, none);
-    add_keys(*t, codec, keys);
-    t->index->end_batch();
-    return table_ptr(std::move(t));
-  }
-
-  void add_keys(loaded_table& t, const key_codec& codec, const std::vector<column_ptr>& keys) {
-    const size_t stride = 1 + codec.words();
-    std::vector<uint64_t> encoded(encode_run * stride);
-    uint32_t at[encode_run], hashes[encode_run], ids[encode_run];
-    uint64_t* places[encode_run];
-    std::vector<uint32_t> added;
-    // From the end, so that rows of a key are found in the table's order.
-    for (uint32_t end = t.count; end > 0;) {
-      const uint32_t begin = end - std::min(end, encode_run), n = end - begin;
-      for (uint32_t i = 0; i < n; ++i) at[i] = begin + i;
-      codec.encode(keys, at, n, encoded.data());
-      t.index->hash(encoded.data(), n, hashes);
-      added.clear();
-      t.index->upsert(encoded.data(), hashes, n, ids, places, added);
-      std::vector<bool> fresh(n);
-      for (uint32_t i : added) fresh[i] = true;
-      for (uint32_t i = 0; i < n; ++i)
-        if (fresh[i]) *t.value(ids[i]) = none;
-      for (uint32_t i = n; i-- > 0;) {
-        if (matches_nothing(encoded[i * stride], spec_.null_safe, keys.size())) continue;
-        auto* first = t.value(ids[i]);
-        t.next[begin + i] = static_cast<uint32_t>(*first);
-        *first = begin + i;
-      }
-      end = begin;
-    }
-  }
-
-  lookup_spec spec_;
-  operator_context context_;
-};
 
 class lookup_operator final : public stream_operator {
  public:
@@ -192,6 +41,7 @@ class lookup_operator final : public stream_operator {
     context_ = c;
     weir_assert(c.io && c.files && c.time && c.set_processing_timer, "a lookup needs its context");
     lane_ = std::make_unique<io_lane>(*c.io, c.wake);
+    loader_ = std::make_shared<lookup_loader>(spec_, c);
     start_reading();
     c.set_processing_timer(c.time->now() + look_again_us);
     return {};
@@ -206,6 +56,7 @@ class lookup_operator final : public stream_operator {
 
   status on_processing_time(timestamp_us t, collector&) override {
     WEIR_TRY(take_reading());
+    if (reading_ && waits_) read_on();
     if (!reading_ && spec_.cache_us > 0 && t >= read_again_at_) start_reading();
     if (reading_)
       context_.set_processing_timer(t + look_again_us);
@@ -237,6 +88,7 @@ class lookup_operator final : public stream_operator {
   }
   status close() override {
     lane_.reset();
+    if (loader_) loader_->close();
     return {};
   }
 
@@ -245,24 +97,31 @@ class lookup_operator final : public stream_operator {
 
   void start_reading() {
     reading_ = true;
+    started_at_ = context_.time->now();
+    read_on();
+  }
+  void read_on() {
     result_ = std::make_shared<table_ptr>();
-    ticket_ = lane_->submit([spec = spec_, context = context_, out = result_]() -> status {
-      auto made = table_loader(spec, context).load();
+    waits_ = false;
+    ticket_ = lane_->submit([loader = loader_, out = result_]() -> status {
+      auto made = loader->read();
       if (!made) return made.err().at("the table that is looked up");
       *out = std::move(*made);
       return {};
     });
-    started_at_ = context_.time->now();
   }
 
   /// Takes a table over that is read.
   status take_reading() {
-    if (!reading_) return {};
+    if (!reading_ || waits_) return {};
     WEIR_ASSIGN(const bool done, lane_->done(ticket_));
     if (!done || input_) return {};  // one batch sees one table
+    waits_ = !*result_;
+    if (waits_) return {};
     table_ = std::move(*result_);
     reading_ = false;
     read_again_at_ = started_at_ + spec_.cache_us;
+    if (spec_.cache_us == 0) std::exchange(loader_, nullptr)->close();
     return {};
   }
 
@@ -391,10 +250,12 @@ class lookup_operator final : public stream_operator {
   const bool semi_, anti_;
   operator_context context_;
 
+  std::shared_ptr<lookup_loader> loader_;
   std::unique_ptr<io_lane> lane_;
   table_ptr table_;
   std::shared_ptr<table_ptr> result_;  // of the reading under way
   bool reading_ = false;
+  bool waits_ = false;  // for rows that are on their way; the timer asks again
   uint64_t ticket_ = 0;
   timestamp_us started_at_ = 0, read_again_at_ = 0;
 

@@ -51,7 +51,8 @@ class record_decoder {
 inline constexpr uint32_t records_per_chunk = 512;
 
 struct text_format {
-  enum class kind : uint8_t { csv, json, raw, debezium } format = kind::csv;
+  /// upsert: json, or of a record without a value its key, also json.
+  enum class kind : uint8_t { csv, json, raw, debezium, upsert } format = kind::csv;
   bool header = false;
   char delimiter = ',';
   std::string null_text;

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <set>
 
+#include "runtime/connectors/growing_source.hpp"
 #include "runtime/connectors/kafka/kafka.hpp"
 #include "runtime/connectors/kafka/kafka_split.hpp"
 #include "runtime/connectors/kafka/settings.hpp"
@@ -66,7 +67,7 @@ client_park& park() {
   return *p;
 }
 
-class kafka_enumerator final : public split_enumerator {
+class kafka_enumerator final : public growing_enumerator {
  public:
   kafka_enumerator(source_spec spec, kafka_source_settings settings)
       : spec_(std::move(spec)), settings_(std::move(settings)) {
@@ -96,6 +97,17 @@ class kafka_enumerator final : public split_enumerator {
       found = discovery{{}, false, false};  // the readers wait for the cluster, too
     }
     if (!settings_.bounded) park().put(key_, std::move(*place));
+    return found;
+  }
+
+  result<added> discover_behind(const std::vector<source_split>& read) override {
+    auto place = park().take(key_);
+    if (!place) {
+      place.emplace();
+      WEIR_ASSIGN(place->client, connect());
+    }
+    WEIR_ASSIGN(auto found, look_behind(*place->client, read));
+    park().put(key_, std::move(*place));
     return found;
   }
 
@@ -150,6 +162,38 @@ class kafka_enumerator final : public split_enumerator {
       WEIR_ASSIGN(auto s, begin(client, p));
       s.id = s.ordered_by = id;
       d.splits.push_back(std::move(s));
+    }
+    return d;
+  }
+
+  result<added> look_behind(const kafka_client& client,
+                            const std::vector<source_split>& read) const {
+    std::map<std::string, int64_t> ends;
+    for (const auto& s : read) {
+      WEIR_ASSIGN(const auto at, kafka_split::decode(s.payload));
+      ends[s.id] = at.end;
+    }
+    WEIR_ASSIGN(const auto all, partitions(client));
+    added d;
+    for (const auto& p : all) {
+      kafka_split s;
+      s.from = p;
+      WEIR_ASSIGN(const auto bounds, client.offsets(p, ask_timeout_ms));
+      s.end = bounds.high;
+      const auto before = ends.find(to_string(p));
+      if (before != ends.end()) s.next = before->second;
+      // Records that were not read are gone, or the topic was made anew.
+      if (before != ends.end() && (s.next > bounds.high || s.next < bounds.low)) {
+        WEIR_ASSIGN(auto anew, look(client));
+        return added{std::move(anew.splits), true};
+      }
+      if (s.next == kafka_split::earliest && bounds.low >= bounds.high) s.next = bounds.high;
+      if (before != ends.end() && s.ended()) continue;
+      source_split out;
+      out.payload = s.encode();
+      out.weight = s.records_left();
+      out.id = out.ordered_by = to_string(p);
+      d.splits.push_back(std::move(out));
     }
     return d;
   }

@@ -31,6 +31,10 @@ std::optional<std::string> record_chunk::add(const rd_kafka_message_t* m) {
     if (format_.format == kind::debezium) return "";
     if (format_.format == kind::csv) return "the record has no value";
     if (format_.format == kind::json) value = "{}";  // no member is there: all columns are NULL
+    if (format_.format == kind::upsert) {
+      if (!m->key) return "the record has neither key nor value";
+      value = {static_cast<const char*>(m->key), m->key_len};
+    }
   }
   if (format_.format == kind::csv && value.ends_with('\n')) value.remove_suffix(1);
   if (used_ + value.size() + 2 + slack > text_.size())

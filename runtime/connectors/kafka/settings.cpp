@@ -211,7 +211,8 @@ result<kafka_source_settings> kafka_source_settings_of(const option_map& options
   }
   s.group = option_text(options, "group", "");
   s.read_committed = option_text(options, "isolation", "read_committed") == "read_committed";
-  s.bounded = option_present(options, "until");
+  WEIR_ASSIGN(s.looked_up, option_bool(options, "lookup", false));
+  s.bounded = s.looked_up || option_present(options, "until");
   WEIR_TRY(parse_start(option_text(options, "start", "earliest"), s));
   return s;
 }
@@ -243,6 +244,17 @@ status check_kafka_options(std::string_view connector, const option_map& options
     WEIR_TRY(kafka_source_settings_of(options));
   }
   const auto format = option_text(options, "format", "json");
+  if (!as_sink && format == "upsert_json") {
+    WEIR_ASSIGN(const bool lookup, option_bool(options, "lookup", false));
+    if (!lookup)
+      return {errc::unsupported,
+              "format upsert_json is written, and read by tables that are looked up (lookup = "
+              "true); a stream of changes is read in format debezium_json"};
+    if (option_present(options, "key"))
+      return {errc::invalid_argument,
+              "option key: records of format upsert_json have the PRIMARY KEY as their key, and "
+              "its columns in their value"};
+  }
   for (auto name : {"delimiter", "null_text"})
     if (format != "csv" && option_present(options, name))
       return {errc::invalid_argument, "option " + std::string(name) +

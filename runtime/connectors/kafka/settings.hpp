@@ -32,6 +32,7 @@ struct kafka_source_settings {
   std::map<int32_t, int64_t> start_offsets;  // start::offsets; other partitions: earliest
   std::string group;                         // empty = progress is told to nobody
   bool bounded = false;                      // to the ends as they are at the start
+  bool looked_up = false;  // bounded, and a record without a value takes its key's row away
   bool read_committed = true;
 };
 result<kafka_source_settings> kafka_source_settings_of(const option_map&);

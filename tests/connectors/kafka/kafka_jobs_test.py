@@ -5,6 +5,7 @@ the kills; the same seed makes the same choices.
 
 Usage: kafka_jobs_test.py WEIR SMALL_BROKER [TEST...]
 """
+import json
 import os
 import pathlib
 import random
@@ -187,6 +188,100 @@ INSERT INTO totals SELECT id % 10 AS g, count(*) AS n FROM numbers GROUP BY id %
         assert k == f'"{{""g"":{g}}}"', r
         newest[int(g)] = int(n)
     assert newest == {g: 100 for g in range(10)}, newest
+
+
+RECORDS = """
+CREATE TABLE records (k text, v text) WITH (connector = 'file', path = 'records.json', format = 'json');
+CREATE TABLE names (k text, v text)
+  WITH (connector = 'kafka', bootstrap = '${KAFKA}', topic = 'names', format = 'raw', key = 'k');
+INSERT INTO names SELECT k, v FROM records;
+"""
+
+
+def write_records(case, kafka, records: dict):
+    """Keys and values as JSON; a value that is None is a record without one."""
+    case.write("records.json", "".join(json.dumps({"k": k, "v": v}) + "\n" for k, v in records.items()))
+    case.write("records.sql", RECORDS)
+    kafka.run("records.sql")
+
+
+def test_a_table_of_a_topic_is_looked_up(case):
+    """Rows meet the table as it stands: read to its end at the start, and on while it is written."""
+    kafka = Kafka(case, "names:2")
+    case.write("job.sql", """
+CREATE TABLE t (n int) WITH (connector = 'file', path = 'in.csv', format = 'csv', follow = true, poll_interval = '20ms');
+CREATE TABLE names (k int PRIMARY KEY, name text)
+  WITH (connector = 'kafka', bootstrap = '${KAFKA}', topic = 'names', format = 'upsert_json', lookup = true, cache = '100ms');
+CREATE TABLE out (n int, name text) WITH (connector = 'file', path = 'out', format = 'csv');
+INSERT INTO out SELECT n, name FROM t LEFT JOIN names ON k = n AND name <> 'none';
+""")
+    plan = case.expect(0, "plan", "job.sql", *kafka.set).out
+    assert "newest rows by k, read on every 100ms" in plan and "its newest row by key" in plan, plan
+    case.write("in.csv", "")
+    rows = []
+
+    def change(names: dict):
+        write_records(case, kafka, {json.dumps({"k": k}): name and json.dumps({"k": k, "name": name})
+                                    for k, name in names.items()})
+
+    def more(*pairs):
+        rows.extend(f"{n},{name}" for n, name in pairs)
+        with open(case.dir / "in.csv", "a") as f:
+            f.write("".join(f"{n}\n" for n, _ in pairs))
+        out, deadline = case.dir / "out", time.monotonic() + 30
+        while (weir_cli.published(out) if out.exists() else []) != sorted(rows):
+            assert process.poll() is None, process.stderr.read().decode()
+            assert time.monotonic() < deadline, (weir_cli.published(out), sorted(rows))
+            time.sleep(0.05)
+
+    run = ("run", "job.sql", *kafka.set, "--data-dir", "data", "--snapshot-interval", "100ms", "-p", "2")
+    change({1: "one", 2: "two", 3: "none"})
+    process = case.start(*run)
+    more((1, "one"), (2, "two"), (3, ""), (4, ""))
+    # A row that changes, one that comes, one that goes, one that the condition lets in.
+    change({1: "uno", 4: "four", 2: None, 3: "three"})
+    time.sleep(2)
+    more((1, "uno"), (2, ""), (3, "three"), (4, "four"))
+    change({2: "again", 3: "none"})
+    time.sleep(2)
+    more((2, "again"), (3, ""))
+    process.kill()
+    process.wait()
+    change({1: "eins"})
+    process = case.start(*run)
+    more((1, "eins"), (4, "four"))
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+
+
+def test_whose_row_a_record_is(case):
+    """A record without a value takes the row of the column that is its key, by the option key."""
+    kafka = Kafka(case, "names:1")
+    case.write("t.csv", "a\nb\nc\n")
+    job = """CREATE TABLE t (k text) WITH (connector = 'file', path = 't.csv', format = 'csv');
+CREATE TABLE names (k text, name text, PRIMARY KEY (k)) WITH (connector = 'kafka', bootstrap = '${KAFKA}',
+  topic = 'names', lookup = true, key = 'k');
+SELECT t.k, name FROM t LEFT JOIN names USING (k)"""
+
+    def looked_up(text: str = job, code: int = 0):
+        case.write("look.sql", text)
+        done = kafka.run("look.sql", "-o", "csv", "--final", code=code)
+        return sorted(done.out.splitlines()[1:]) if code == 0 else done.err
+
+    assert looked_up() == ["a,", "b,", "c,"]
+    write_records(case, kafka, {"a": '{"name":"one"}', "b": '{"name":"two"}', "c": "{}"})
+    write_records(case, kafka, {"a": '{"name":"three"}', "b": None})
+    assert looked_up() == ["a,three", "b,", "c,"]
+    assert looked_up(job.replace("LEFT JOIN", "JOIN")) == ["a,three", "c,"]
+    err = looked_up(job.replace(", key = 'k'", ""), code=1)
+    assert 'no value of column "k" of the PRIMARY KEY' in err, err
+    for old, new, text in [(", PRIMARY KEY (k)", "", "needs a PRIMARY KEY"),
+                           ("lookup = true", "lookup = true, start = 'latest'", "option start has no meaning"),
+                           ("lookup = true", "lookup = true, format = 'upsert_json'", "option key: records of format"),
+                           ("lookup = true, key = 'k'", "format = 'upsert_json'", "read by tables that are looked up")]:
+        case.write("look.sql", job.replace(old, new))
+        err = case.expect(2, "lint", "look.sql", *kafka.set).err
+        assert text in err, err
 
 
 def test_what_plans_and_errors_say(case):

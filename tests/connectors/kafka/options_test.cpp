@@ -47,6 +47,19 @@ TEST_CASE("kafka options: what may be said, and what a wrong one is told") {
   CHECK(mentions(problem({{"topic", "t"}, {"cluster", "h:1"}}), "has no option cluster"));
 }
 
+TEST_CASE("kafka options: tables that are looked up") {
+  CHECK(problem({{"topic", "t"}, {"lookup", "true"}, {"cache", "10s"}}) == "");
+  CHECK(problem({{"topic", "t"}, {"lookup", "true"}, {"format", "upsert_json"}}) == "");
+  CHECK(mentions(problem({{"topic", "t"}, {"format", "upsert_json"}}),
+                 "read by tables that are looked up"));
+  CHECK(mentions(problem({{"topic", "t"}, {"cache", "10s"}}), "needs lookup = true"));
+  CHECK(mentions(problem({{"topic", "t"}, {"lookup", "true"}, {"until", "latest"}}),
+                 "option until has no meaning for a table that is looked up"));
+  CHECK(mentions(
+      problem({{"topic", "t"}, {"lookup", "true"}, {"format", "upsert_json"}, {"key", "k"}}),
+      "have the PRIMARY KEY as their key"));
+}
+
 TEST_CASE("kafka options: sinks") {
   CHECK(problem({{"topic", "t"}, {"format", "upsert_json"}}, true) == "");
   CHECK(mentions(problem({}, true), "the option topic, which is missing"));

@@ -18,6 +18,7 @@ import kafka_jobs_test as jobs  # noqa: E402
 import weir_cli  # noqa: E402
 from ports import free_port  # noqa: E402
 from kafka_jobs_test import (test_a_job_continues_where_it_stopped,  # noqa: E402, F401
+                             test_a_table_of_a_topic_is_looked_up,
                              test_changes_as_upserts, test_file_to_kafka_to_file, test_kills)
 
 

@@ -65,6 +65,15 @@ sink blackhole
       look up k = k in file d.csv (csv)
         source file t.csv (csv): k, v
 
+-- CASE a table of a topic: its key is read, too
+CREATE TABLE d (k text PRIMARY KEY, v int, n bigint) WITH (connector = 'kafka', bootstrap = 'x:1', topic = 'd', format = 'upsert_json', lookup = true, cache = '10s');
+INSERT INTO hole SELECT t.k, n FROM t JOIN d ON t.v = d.v AND d.n > 3
+-- PLAN
+sink blackhole
+  project k, n
+    look up v = v in kafka d (upsert_json) where (n > '3'::bigint), newest rows by k, read on every 10.0s
+      source file t.csv (csv): k, v
+
 -- CASE what a lookup is not
 CREATE TABLE d (k text, n bigint) WITH (connector = 'file', path = 'd.csv', format = 'csv', lookup = true);
 SELECT t.k FROM t FULL JOIN d ON t.k = d.k
@@ -111,3 +120,12 @@ job.sql:3:98: error: option cache is a time above 0, after which the table is re
 job.sql:4:68: error: connector stdin as a source has no option lookup (known: format, header, delimiter, null_text, record_size_max, connector, event_time, watermark_delay, idle_timeout, dead_letter_path, on_error, allowed_lateness, late_table, dead_letter_topic)
    4 | CREATE TABLE h (k text) WITH (connector = 'stdin', format = 'csv', lookup = true);
      |                                                                    ^
+
+-- CASE options of a topic
+CREATE TABLE d (k text) WITH (connector = 'kafka', bootstrap = 'x:1', topic = 'd', lookup = true);
+CREATE TABLE e (k text PRIMARY KEY) WITH (connector = 'kafka', bootstrap = 'x:1', topic = 'd', lookup = true, until = 'latest');
+CREATE TABLE g (k text PRIMARY KEY) WITH (connector = 'kafka', bootstrap = 'x:1', topic = 'd', format = 'upsert_json');
+SELECT d.k FROM t JOIN d ON t.k = d.k;
+INSERT INTO hole SELECT t.k, 1 FROM t JOIN e ON t.k = e.k;
+INSERT INTO hole SELECT t.k, 1 FROM t JOIN g ON t.k = g.k
+-- ERRORS
