@@ -198,7 +198,9 @@ result<relation> plan_builder::source(const table_def& t) {
   n.table = t;
   n.step.id = "source/" + t.name;
   n.step.name = t.name;
-  n.emits_changes = is_change_format(t.options);
+  WEIR_ASSIGN(const bool lookup, option_bool(t.options, "lookup", false));
+  // Rows meet a table that is looked up as it is: what they found does not change with it.
+  n.emits_changes = !lookup && is_change_format(t.options);
   WEIR_ASSIGN(n.output, schema_of_table(t));
   schema physical;
   for (const auto& c : t.columns)
@@ -207,7 +209,6 @@ result<relation> plan_builder::source(const table_def& t) {
     return {errc::invalid_argument, "table \"" + t.name + "\" has only generated columns"};
   WEIR_TRY(check_source_table(connector->second, t.name, physical, n.table.options));
   WEIR_TRY(check_time_options(t));
-  WEIR_ASSIGN(const bool lookup, option_bool(t.options, "lookup", false));
   if (lookup && connector->second != "file" && t.primary_key.empty())
     return {errc::invalid_argument,
             "table \"" + t.name +

@@ -100,10 +100,14 @@ std::optional<rows> query_binder::items(const query& q, std::optional<rows> out,
       out = flat_map(std::move(*in), f, c, false);
     } else if (auto joined = out ? as_of(f, *out, join_kind::inner, c) : std::nullopt) {
       out = std::move(joined);
-    } else if (auto right = item(f, c, out ? &*out : nullptr); !right || !out) {
-      out = std::move(right);
+    } else if (!out) {
+      out = item(f, c);
     } else {
+      const auto why = std::exchange(not_as_of_, {});
+      auto right = item(f, c, &*out);
+      if (!right) return {};
       out = lateral(std::move(*out), std::move(*right), join_kind::inner, nullptr, c, f.location);
+      tell_why(out, why);
     }
     if (!out) return {};
   }

@@ -27,6 +27,24 @@ std::vector<column_name> both_columns(const rows& left, const rows& right, size_
   return out;
 }
 
+/// A function as LATERAL (SELECT * FROM function): a table that any join takes.
+from_item selected(const from_item& function) {
+  auto all = std::make_shared<query>();
+  all->location = function.location;
+  target t;
+  t.star = true;
+  t.location = function.location;
+  all->targets.push_back(std::move(t));
+  all->from.push_back(function);
+  from_item out;
+  out.what = from_item::kind::subquery;
+  out.lateral = true;
+  out.alias = function.alias.empty() ? function.call.name : function.alias;
+  out.location = function.location;
+  out.inner = std::move(all);
+  return out;
+}
+
 /// The one visible column of that name; null: none. `several` when there are more.
 const column_name* visible(const rows& r, const std::string& name, bool& several) {
   const column_name* found = nullptr;
@@ -53,6 +71,19 @@ std::optional<rows> query_binder::combine(rows left, rows right, join_kind k,
   return take(std::move(made), std::move(columns), location);
 }
 
+/// The rows that a function gives for each row: all of them, or those that ON accepts.
+std::optional<rows> query_binder::join_function(rows left, const from_item& f, const context& c) {
+  const bool all = !f.on || (f.on->kind == expr::syntax_kind::boolean && f.on->text == "true");
+  auto made = flat_map(std::move(left), f.sides[1], c, f.how == join_kind::left);
+  if (!made || all) return made;
+  auto condition = truth(*f.on, *made, types_of(made->from), "JOIN/ON");
+  if (!condition) return {};
+  auto o = part(c, "on");
+  o.what = expr::to_sql(*condition, types_of(made->from));
+  return take(builder_.filter(made->from, std::move(condition), std::move(o)),
+              std::move(made->columns), f.location);
+}
+
 std::optional<rows> query_binder::join(const from_item& f, const context& given) {
   auto c = given;
   std::optional<rows> left;
@@ -67,29 +98,19 @@ std::optional<rows> query_binder::join(const from_item& f, const context& given)
   if (!left) return {};
   // A join in parentheses on the right is one of its own.
   if (f.sides[1].what == from_item::kind::join) c.seed = nullptr;
-  if (is_row_function(f.sides[1])) {
-    const bool all = !f.on || (f.on->kind == expr::syntax_kind::boolean && f.on->text == "true");
-    const bool inner = f.how == join_kind::inner, outer = f.how == join_kind::left;
-    if ((!inner && !outer) || (outer && !all) || !f.using_columns.empty() || f.natural) {
-      report(errc::unsupported,
-             "a function that gives rows joins with CROSS JOIN, JOIN ... ON or LEFT JOIN ... ON "
-             "true only; filter with WHERE",
-             f.location);
-      return {};
-    }
-    auto made = flat_map(std::move(*left), f.sides[1], c, outer);
-    if (!made || all) return made;
-    auto condition = truth(*f.on, *made, types_of(made->from), "JOIN/ON");
-    if (!condition) return {};
-    auto o = part(c, "on");
-    o.what = expr::to_sql(*condition, types_of(made->from));
-    return take(builder_.filter(made->from, std::move(condition), std::move(o)),
-                std::move(made->columns), f.location);
-  }
   const bool always = !f.on || (f.on->kind == expr::syntax_kind::boolean && f.on->text == "true");
-  if (always && f.using_columns.empty() && !f.natural)
-    if (auto made = as_of(f.sides[1], *left, f.how, c)) return made;
-  auto right = item(f.sides[1], c, &*left);
+  const bool plain = f.using_columns.empty() && !f.natural;
+  // What gives a row's own rows needs no join, where each of them is a pair.
+  const bool inner = f.how == join_kind::inner, outer = f.how == join_kind::left && always;
+  if (is_row_function(f.sides[1]) && plain && (inner || outer))
+    return join_function(std::move(*left), f, c);
+  from_item wrapped;
+  if (is_row_function(f.sides[1])) wrapped = selected(f.sides[1]);
+  const auto& second = is_row_function(f.sides[1]) ? wrapped : f.sides[1];
+  if (always && plain)
+    if (auto made = as_of(second, *left, f.how, c)) return made;
+  const auto why = std::exchange(not_as_of_, {});
+  auto right = item(second, c, &*left);
   if (!right) return {};
   const auto l = types_of(left->from), r = types_of(right->from);
   const auto types = both_types(l, r);
@@ -104,8 +125,10 @@ std::optional<rows> query_binder::join(const from_item& f, const context& given)
              f.location);
       return {};
     }
-    return lateral(std::move(*left), std::move(*right), f.how, f.on ? &*f.on : nullptr, c,
-                   f.location);
+    auto made =
+        lateral(std::move(*left), std::move(*right), f.how, f.on ? &*f.on : nullptr, c, f.location);
+    tell_why(made, why);
+    return made;
   }
   std::vector<std::string> names;
   if (!using_columns(f, *left, *right, names)) return {};

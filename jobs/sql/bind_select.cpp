@@ -80,29 +80,6 @@ expr::node_ptr emptied(const expr::node_ptr& n, const std::vector<aggregate_call
 
 }  // namespace
 
-std::optional<rows> query_binder::bind(const query& q, const context& outer) {
-  if (outer.outer)
-    if (const auto inlined = with_in_place(q, *outer.outer)) return bind(*inlined, outer);
-  environment here;
-  here.outer = outer.with;
-  context c = outer;
-  c.with = &here;
-  for (const auto& n : q.with) {
-    context inner = c;
-    inner.id = c.id.empty() ? n.called.text : c.id + '/' + n.called.text;
-    inner.wanted = nullptr;
-    inner.titles = &n.columns;
-    inner.outer = nullptr;
-    auto r = bind(*n.body, inner);
-    if (r && !rename(*r, n.columns, n.called.text, n.called.location)) r.reset();
-    here.names[n.called.text] = std::move(r);
-  }
-  if (q.what == query::kind::select) return select(q, c);
-  auto all = q.what == query::kind::values ? values(q, c) : set_operation(q, c);
-  if (!all) return {};
-  return ordered(q, c, std::move(*all));
-}
-
 namespace {
 
 /// Items of the select list that GROUP BY names, by their position or their name.

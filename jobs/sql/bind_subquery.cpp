@@ -21,13 +21,14 @@ using k = expr::syntax_kind;
 
 }  // namespace
 
-/// Rows and values of a subquery's one column, for each outer row: columns 0 and 1.
-std::optional<rows> query_binder::counted(const rows& inner, const context& c) {
+/// Rows and values of a subquery's one column, for each outer row: columns 0 and 1; with `bounds`
+/// the least and the greatest value, too: columns 2 and 3.
+std::optional<rows> query_binder::counted(const rows& inner, const context& c, bool bounds) {
   const auto types = types_of(inner.from);
   planner::aggregate_def def;
   def.by_window = false;
   def.final_only = c.final_rows;
-  std::set<std::string> taken{"rows", "values", "window_start", "window_end"};
+  std::set<std::string> taken{"rows", "values", "least", "greatest", "window_start", "window_end"};
   rows out;
   for (const auto& x : inner.correlated) {
     out.correlated.push_back({x.outer, static_cast<uint32_t>(def.keys.size()), x.null_safe});
@@ -40,13 +41,19 @@ std::optional<rows> query_binder::counted(const rows& inner, const context& c) {
   known.function = aggregate_function::count;
   known.argument = planner::column_ref(types, inner.columns[0].index);
   def.calls = {all, known};
+  if (bounds)
+    for (auto f : {aggregate_function::min, aggregate_function::max}) {
+      auto call = known;
+      call.name = f == aggregate_function::min ? "least" : "greatest";
+      call.function = f;
+      def.calls.push_back(std::move(call));
+    }
   const auto keys = static_cast<uint32_t>(def.keys.size());
+  out.columns.resize(def.calls.size());
+  for (uint32_t i = 0; i < out.columns.size(); ++i) out.columns[i].index = keys + i;
   auto made = builder_.aggregate(inner.from, std::move(def), part(c, "counts"));
   if (!made) return report(made.err().code, made.err().message, 0), std::nullopt;
   out.from = *made;
-  out.columns.resize(2);
-  out.columns[0].index = keys;
-  out.columns[1].index = keys + 1;
   return out;
 }
 
@@ -281,61 +288,6 @@ bool query_binder::attach_exists(const syntax& s, rows inner, rows& in, const co
   const auto types = types_of(in.from);
   const auto there = planner::column_ref(types, static_cast<uint32_t>(types.size() - 1));
   values[s.query.get()] = {make_call("is not null", type_id::boolean, {there}), false, false};
-  return true;
-}
-
-bool query_binder::is_value_in(const syntax& s, const rows& inner) {
-  const std::string op = s.text.empty() ? "=" : s.text;
-  if (op != (s.name == "ALL" ? "<>" : "="))
-    return report(errc::unsupported,
-                  op + ' ' + s.name +
-                      " (SELECT ...) inside a larger expression is not supported; "
-                      "it may stand in WHERE, between ANDs",
-                  s.location);
-  if (!same_width(s, inner)) return false;
-  return inner.columns.size() == 1 ||
-         report(errc::unsupported,
-                "a row left of " + s.name +
-                    " (SELECT ...) inside a larger expression is not supported; "
-                    "it may stand in WHERE, between ANDs",
-                s.location);
-}
-
-/// x IN (...) as a value: true, false or, where NULL hides the answer, NULL.
-bool query_binder::attach_in(const syntax& s, rows inner, rows& in, const context& c,
-                             subquery_values& values, const expr::bound* left) {
-  const bool negated = s.name == "ALL";
-  if (!is_value_in(s, inner)) return false;
-  const auto zoned = inner.columns[0].zoned;
-  auto counts = counted(inner, c);
-  auto once = marked(inner, {inner.columns[0].index}, true, c);
-  if (!counts || !once) return false;
-  select_scope names(in, types_of(in.from), "here");
-  names.know(values);
-  auto x = left ? result<expr::bound>(*left)
-                : expr::binder(script_.text(), names).bind(*parts_of_left(s)[0]);
-  if (!x) return report(x.err(), s.args[0].location);
-  auto lefts = static_cast<uint32_t>(types_of(in.from).size());
-  two_values two(*x, {make_column(types_of(once->from).fields[0].type, lefts), false, zoned});
-  auto equal = expr::binder(script_.text(), two).bind(two_values::of(k::op, "=", s.location));
-  if (!equal) return report(equal.err(), s.location);
-  if (!left_join(in, *once, {equal->n}, c, s.location)) return false;
-  const auto there = static_cast<uint32_t>(types_of(in.from).size() - 1);
-  lefts = there + 1;
-  if (!left_join(in, *counts, {}, c, s.location)) return false;
-  const auto types = types_of(in.from);
-  const auto all = planner::column_ref(types, lefts + counts->columns[0].index);
-  const auto known = planner::column_ref(types, lefts + counts->columns[1].index);
-  auto hidden = make_call("or", type_id::boolean,
-                          {is_null(x->n), make_call("<>", type_id::boolean, {all, known})});
-  auto empty = make_call("or", type_id::boolean,
-                         {is_null(all), make_call("=", type_id::boolean, {all, make_number(0)})});
-  auto found = make_call("is not null", type_id::boolean, {planner::column_ref(types, there)});
-  auto value = make_call("case", type_id::boolean,
-                         {std::move(found), make_truth(true), std::move(empty), make_truth(false),
-                          std::move(hidden), make_null(type_id::boolean), make_truth(false)});
-  if (negated) value = make_call("not", type_id::boolean, {std::move(value)});
-  values[s.query.get()] = {std::move(value), false, false};
   return true;
 }
 

@@ -10,6 +10,7 @@
 
 #include "jobs/plan/builder.hpp"
 #include "jobs/sql/ast.hpp"
+#include "jobs/sql/outer_names.hpp"
 #include "jobs/sql/script.hpp"
 #include "jobs/sql/select_scope.hpp"
 #include "jobs/sql/window_calls.hpp"
@@ -106,6 +107,8 @@ class query_binder {
   std::map<std::string, definition> definitions;
   /// Where the clause stands that makes a step emit changes, by node.
   std::map<uint32_t, uint32_t> change_locations;
+  /// Why a step emits changes, where that is known better than by what it is; by node.
+  std::map<uint32_t, std::string> change_reasons;
   /// Where the clause stands that a step comes from, by node.
   std::map<uint32_t, uint32_t> locations;
   /// Names of statements that could not be read: who refers to them is not told so again.
@@ -131,6 +134,9 @@ class query_binder {
     return t;
   }
 
+  // bind_with.cpp
+  known_relation known(const std::string& table, const context&) const;
+
   // bind_from.cpp
   std::optional<rows> from(const query&, const context&);
   std::optional<rows> items(const query&, std::optional<rows> out, bool inside, const context&);
@@ -146,6 +152,7 @@ class query_binder {
 
   // bind_join.cpp
   std::optional<rows> join(const from_item&, const context&);
+  std::optional<rows> join_function(rows left, const from_item&, const context&);
   /// All pairs of two tables that the condition accepts (null: all).
   std::optional<rows> combine(rows left, rows right, join_kind, expr::node_ptr condition,
                               const context&, uint32_t location);
@@ -190,6 +197,11 @@ class query_binder {
   /// `left`, where it is known already.
   bool attach_in(const syntax&, rows inner, rows& in, const context&, subquery_values&,
                  const expr::bound* left = nullptr);
+  bool attach_compared(const syntax&, rows inner, rows& in, const context&, subquery_values&,
+                       const expr::bound* left);
+  std::optional<expr::bound> value_left(const syntax&, const rows& in, const subquery_values&,
+                                        const expr::bound* known);
+  bool has_least(const rows& inner) const;
   /// IN beside aggregates: asked of the groups.
   bool attach_in_later(const syntax&, rows inner, const rows& in, clause_subqueries&);
   bool check_value(const syntax&, const rows& inner);
@@ -205,10 +217,13 @@ class query_binder {
   /// LATERAL (SELECT columns FROM x WHERE keys are equal AND x.t <= t ORDER BY x.t DESC LIMIT 1)
   /// over two tables that only grow; nothing: it is another query.
   std::optional<rows> as_of(const from_item&, const rows& left, join_kind how, const context&);
+  /// What changes because a LATERAL subquery that looks like one is no as-of join says why.
+  void tell_why(const std::optional<rows>& made, const std::string& not_as_of);
+  bool is_known(const from_item&, const context&) const;
   std::optional<rows> lateral(rows left, rows right, join_kind, const syntax* on, const context&,
                               uint32_t location);
   std::optional<rows> marked(rows inner, std::vector<uint32_t> kept, bool distinct, const context&);
-  std::optional<rows> counted(const rows& inner, const context&);
+  std::optional<rows> counted(const rows& inner, const context&, bool bounds = false);
   bool left_join(rows& in, const rows& inner, std::vector<expr::node_ptr> more, const context&,
                  uint32_t location);
 
@@ -302,6 +317,7 @@ class query_binder {
   script& script_;
   planner::plan_builder& builder_;
   std::set<std::string> ids_;
+  std::string not_as_of_;  // why the LATERAL subquery that as_of() saw last is none
 };
 
 /// The option of a table that a message is about, as far as it names one.

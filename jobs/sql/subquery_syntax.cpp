@@ -84,7 +84,8 @@ void collect_from(const from_item& f, std::vector<const syntax*>& out) {
   for (const auto& side : f.sides) collect_from(side, out);
 }
 
-/// Whether an item of ORDER BY, GROUP BY or DISTINCT ON is the name of a column of the result.
+}  // namespace
+
 bool names_result(const syntax& s, const query& q) {
   if (s.kind != k::column || !s.qualifier.empty()) return false;
   if (q.what != query::kind::select) return true;
@@ -92,8 +93,6 @@ bool names_result(const syntax& s, const query& q) {
     return !t.star && s.name == (t.alias.empty() ? column_title(t.value) : t.alias);
   });
 }
-
-}  // namespace
 
 void collect(const query& q, std::vector<const syntax*>& out) {
   for (const auto& t : q.targets)

@@ -26,6 +26,8 @@ bool has_window(const syntax&);
 /// Column references of an expression, or a query, and of the subqueries in it.
 void collect(const syntax&, std::vector<const syntax*>& out);
 void collect(const query&, std::vector<const syntax*>& out);
+/// Whether an item of ORDER BY, GROUP BY or DISTINCT ON is the name of a column of the result.
+bool names_result(const syntax&, const query&);
 /// Names of tables that FROM gives.
 void collect_titles(const from_item&, std::set<std::string>& out);
 /// Inner joins' conditions that read something that FROM does not give, by its table's name, or

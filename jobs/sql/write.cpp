@@ -153,6 +153,9 @@ bool loader::takes(const rows& r, const planner::table_def& t, uint32_t location
   if (what == kind::scan)
     why = "rows of table \"" + node.table.name + "\" (" + node.table.options.at("format") +
           ") are changed and taken back by later ones; read a format that only appends";
+  if (const auto known = queries_->change_reasons.find(changing->node);
+      known != queries_->change_reasons.end())
+    why = known->second;
   return fail(errc::unsupported,
               "table \"" + t.name + "\" (" + connector + ") only appends rows, but " + why +
                   ", or give the table the option emit = 'final' for the rows that stand when "

@@ -61,6 +61,7 @@ lookup_loader::lookup_loader(const lookup_spec& s, const operator_context& c)
   context_.io = io_.get();
   if (auto keys = newest_by(spec_.table); !keys.empty())
     newest_.emplace(spec_.table.columns, std::move(keys), *context_.memory);
+  spec_.table.options.erase(std::string(newest_by_option));  // the source has no such option
 }
 lookup_loader::~lookup_loader() = default;
 

@@ -47,7 +47,7 @@ class lookup_loader {
   result<table_ptr> finish();
   void add_keys(loaded_table&, const class key_codec&, const std::vector<column_ptr>& keys) const;
 
-  const lookup_spec spec_;
+  lookup_spec spec_;
   operator_context context_;
   std::unique_ptr<class lookup_io> io_;
   std::optional<expr::program> compute_, filter_;

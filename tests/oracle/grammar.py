@@ -87,8 +87,7 @@ class Grammar(Scalars, Subqueries, Windows):
             return f"({text}) AS {name}", name, [(f"c{i}", k) for i, k in enumerate(kinds)]
         if "series" in self.features and self.c.chance(4):
             first = self.c.below(3)
-            # Weir takes functions that give rows behind a table or alone, see the end of sources().
-            return f"(SELECT e FROM generate_series({first}, {first + self.c.below(4)}) AS {name} (e)) AS {name}", name, [("e", "int")]
+            return f"generate_series({first}, {first + self.c.below(4)}) AS {name} (e)", name, [("e", "int")]
         relation = self.c.pick(self.relations)
         return f"{relation.name} AS {name}", name, relation.columns
 
@@ -149,7 +148,8 @@ class Grammar(Scalars, Subqueries, Windows):
                 call, kind = f"generate_series({at}, {at} + interval '{self.c.below(3)} hours', interval '40 minutes')", "ts"
             else:
                 call, kind = f"generate_series({self.c.below(2)}, {self.c.pick(ints)} % {2 + self.c.below(3)})", "int"
-            text += self.c.pick([f" CROSS JOIN {call} AS {name} (e)", f" LEFT JOIN LATERAL {call} AS {name} (e) ON true"])
+            text += self.c.pick([f" CROSS JOIN {call} AS {name} (e)", f" LEFT JOIN LATERAL {call} AS {name} (e) ON true",
+                                 f" LEFT JOIN LATERAL {call} AS {name} (e) ON {name}.e IS DISTINCT FROM {self.c.pick([a for a, k in atoms if k == kind])}"])
             atoms = atoms + [(f"{name}.e", kind)]
         return text, Scope(atoms, outer)
 

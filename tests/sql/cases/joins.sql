@@ -318,12 +318,53 @@ job.sql:5:1: error: a second SELECT without INSERT: a job has one standard outpu
 job.sql:6:1: error: a second SELECT without INSERT: a job has one standard output; write UNION ALL, or INSERT INTO a table
    6 | SELECT k FROM t WHERE v = 1 OR v > ANY (SELECT n FROM o);
      | ^
-job.sql:6:34: error: > ANY (SELECT ...) inside a larger expression is not supported; it may stand in WHERE, between ANDs
-   6 | SELECT k FROM t WHERE v = 1 OR v > ANY (SELECT n FROM o);
-     |                                  ^
 job.sql:7:1: error: a second SELECT without INSERT: a job has one standard output; write UNION ALL, or INSERT INTO a table
    7 | SELECT k FROM t INTERSECT SELECT k, n FROM o
      | ^
 job.sql:7:34: error: each INTERSECT query must have the same number of columns
    7 | SELECT k FROM t INTERSECT SELECT k, n FROM o
      |                                  ^
+
+-- CASE as-of joins of a view, of a subquery and of a query of WITH
+CREATE TABLE r (k text, rate int, dead boolean, at timestamp) WITH (connector = 'file', path = 'r.csv', format = 'csv', event_time = 'at');
+CREATE VIEW alive AS SELECT k AS key, rate * 2 AS twice, at FROM r WHERE NOT dead;
+CREATE VIEW seen AS SELECT t.k, a.twice, t.ts FROM t JOIN LATERAL (SELECT twice FROM alive AS x WHERE x.key = t.k AND x.at <= t.ts ORDER BY x.at DESC LIMIT 1) AS a ON true;
+INSERT INTO o SELECT k, twice FROM seen;
+INSERT INTO hole SELECT t.k, a.rate FROM t LEFT JOIN LATERAL (SELECT rate FROM (SELECT * FROM r WHERE rate > 0) AS x WHERE x.k = t.k AND x.at < t.ts ORDER BY x.at DESC LIMIT 1) AS a ON true
+-- PLAN
+sink file o (csv)
+  project k, twice::bigint AS n
+    as-of join on k = key
+      [k] source file t.csv (csv): k, ts; event time ts, up to 0s out of order
+      [key] project k AS key, (rate * 2) AS twice, at
+        filter (NOT dead)
+          source file r.csv (csv): k, rate, dead, at; event time at, up to 0s out of order
+sink blackhole
+  project k, rate::bigint AS n
+    as-of left join on k = k
+      [k] source file t.csv (csv): k, ts; event time ts, up to 0s out of order (see above)
+      [k] project k, rate, at
+        filter (rate > 0)
+          source file r.csv (csv): k, rate, dead, at; event time at, up to 0s out of order (see above)
+
+-- CASE what is no as-of join says why
+CREATE TABLE r (k text, rate int, at timestamp) WITH (connector = 'file', path = 'r.csv', format = 'csv', event_time = 'at');
+CREATE TABLE plain (k text, rate int, at timestamp) WITH (connector = 'file', path = 'r.csv', format = 'csv');
+CREATE VIEW best AS SELECT k, max(rate) AS rate, max(at) AS at FROM r GROUP BY k;
+INSERT INTO o SELECT t.k, a.rate FROM t, LATERAL (SELECT rate FROM best AS x WHERE x.k = t.k AND x.at <= t.ts ORDER BY x.at DESC LIMIT 1) AS a;
+INSERT INTO o SELECT t.k, a.rate FROM t, LATERAL (SELECT rate FROM plain AS x WHERE x.k = t.k AND x.at <= t.ts ORDER BY x.at DESC LIMIT 1) AS a;
+INSERT INTO o SELECT t.k, a.rate FROM t LEFT JOIN LATERAL (SELECT rate FROM r AS x WHERE x.k = t.k AND x.at <= t.ts AND x.rate < t.v ORDER BY x.at DESC LIMIT 1) AS a ON true;
+INSERT INTO o SELECT t.k, a.rate FROM t, LATERAL (SELECT rate FROM r AS x WHERE x.k = t.k AND x.at <= t.ts ORDER BY x.rate DESC LIMIT 1) AS a
+-- ERRORS
+job.sql:4:136: error: table "o" (file) only appends rows, but which rows are the first changes as more input arrives; choose them within a window (with its window_end among the keys of DISTINCT ON or PARTITION BY), or give the table the option emit = 'final' for the rows that stand when bounded input ends, or use a table that takes changes (stdout, or format = 'debezium_json')
+   4 | INSERT INTO o SELECT t.k, a.rate FROM t, LATERAL (SELECT rate FROM best AS x WHERE x.k = t.k AND x.at <= t.ts ORDER BY x.at DESC LIMIT 1) AS a;
+     |                                                                                                                                        ^
+job.sql:5:137: error: table "o" (file) only appends rows, but this LATERAL subquery is no as-of join, as the rows that it looks at have no event time: it updates rows that it has emitted as more input arrives, or give the table the option emit = 'final' for the rows that stand when bounded input ends, or use a table that takes changes (stdout, or format = 'debezium_json')
+   5 | INSERT INTO o SELECT t.k, a.rate FROM t, LATERAL (SELECT rate FROM plain AS x WHERE x.k = t.k AND x.at <= t.ts ORDER BY x.at DESC LIMIT 1) AS a;
+     |                                                                                                                                         ^
+job.sql:6:159: error: table "o" (file) only appends rows, but this LATERAL subquery is no as-of join, as it asks for more than equal columns, one bound of the two event times (<= or <) and conditions on the rows that it looks at: it updates rows that it has emitted as more input arrives, or give the table the option emit = 'final' for the rows that stand when bounded input ends, or use a table that takes changes (stdout, or format = 'debezium_json')
+   6 | INSERT INTO o SELECT t.k, a.rate FROM t LEFT JOIN LATERAL (SELECT rate FROM r AS x WHERE x.k = t.k AND x.at <= t.ts AND x.rate < t.v ORDER BY x.at DESC LIMIT 1) AS a ON true;
+     |                                                                                                                                                               ^
+job.sql:7:135: error: table "o" (file) only appends rows, but this LATERAL subquery is no as-of join, as its ORDER BY is not by the event time of the rows that it looks at: it updates rows that it has emitted as more input arrives, or give the table the option emit = 'final' for the rows that stand when bounded input ends, or use a table that takes changes (stdout, or format = 'debezium_json')
+   7 | INSERT INTO o SELECT t.k, a.rate FROM t, LATERAL (SELECT rate FROM r AS x WHERE x.k = t.k AND x.at <= t.ts ORDER BY x.rate DESC LIMIT 1) AS a
+     |                                                                                                                                       ^

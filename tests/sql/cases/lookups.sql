@@ -71,7 +71,7 @@ INSERT INTO hole SELECT t.k, n FROM t JOIN d ON t.v = d.v AND d.n > 3
 -- PLAN
 sink blackhole
   project k, n
-    look up v = v in kafka d (upsert_json) where (n > '3'::bigint), newest rows by k, read on every 10.0s
+    look up v = v in kafka (upsert_json) where (n > '3'::bigint), newest rows by k, read on every 10s
       source file t.csv (csv): k, v
 
 -- CASE what a lookup is not
@@ -129,3 +129,12 @@ SELECT d.k FROM t JOIN d ON t.k = d.k;
 INSERT INTO hole SELECT t.k, 1 FROM t JOIN e ON t.k = e.k;
 INSERT INTO hole SELECT t.k, 1 FROM t JOIN g ON t.k = g.k
 -- ERRORS
+job.sql:2:111: error: option until has no meaning for a table that is looked up, which is read whole
+   2 | CREATE TABLE e (k text PRIMARY KEY) WITH (connector = 'kafka', bootstrap = 'x:1', topic = 'd', lookup = true, until = 'latest');
+     |                                                                                                               ^
+job.sql:4:24: error: table "d" is looked up (option lookup) in a topic, so it needs a PRIMARY KEY: a record takes the place of the one before it with the same key
+   4 | SELECT d.k FROM t JOIN d ON t.k = d.k;
+     |                        ^
+job.sql:6:44: error: format upsert_json is written, and read by tables that are looked up (lookup = true); a stream of changes is read in format debezium_json
+   6 | INSERT INTO hole SELECT t.k, 1 FROM t JOIN g ON t.k = g.k
+     |                                            ^

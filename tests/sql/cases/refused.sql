@@ -450,9 +450,6 @@ job.sql:8:64: error: IN (SELECT ...) beside aggregates is not supported where it
 job.sql:9:62: error: column "t.v" must appear in the GROUP BY clause or be used in an aggregate function
    9 | INSERT INTO hole SELECT v, count(*) FROM t GROUP BY k HAVING v IN (SELECT n FROM o);
      |                                                              ^
-job.sql:10:40: error: > ANY (SELECT ...) inside a larger expression is not supported; it may stand in WHERE, between ANDs
-  10 | INSERT INTO hole SELECT k, CASE WHEN v > ANY (SELECT n FROM o) THEN 1 ELSE 2 END FROM t
-     |                                        ^
 
 -- CASE clauses are refused by their names, where they stand
 CREATE TABLE w1 (a int COLLATE "C") WITH (connector = 'blackhole');

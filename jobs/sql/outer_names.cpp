@@ -1,0 +1,167 @@
+#include "jobs/sql/outer_names.hpp"
+
+#include <algorithm>
+
+#include "jobs/sql/query_binder.hpp"
+#include "jobs/sql/subquery_syntax.hpp"
+
+namespace weir::sql {
+namespace {
+
+using k = expr::syntax_kind;
+
+std::string title_of(const from_item& f) {
+  return !f.alias.empty()                      ? f.alias
+         : f.what == from_item::kind::function ? f.call.name
+                                               : f.table.text;
+}
+
+class qualifier {
+ public:
+  qualifier(const rows& outer, const relation_finder& find) : outer_(outer), find_(find) {}
+
+  /// Names of the queries of WITH that what follows may name.
+  void know(const named_query& n) { with_.push_back(&n); }
+  bool changed() const { return changed_; }
+
+  void walk(query& q) {
+    const auto known = with_.size();
+    // Copies of what is known stay as they are: a walk changes the list's own bodies.
+    for (auto& w : q.with) {
+      walk(w.body);
+      with_.push_back(&w);
+    }
+    for (auto* side : {&q.left, &q.right})
+      if (*side) walk(*side);
+    levels_.push_back(&q);
+    for (auto& f : q.from) walk(f);
+    for (auto& t : q.targets)
+      if (!t.star) walk(t.value);
+    for (auto* part : {&q.where, &q.having})
+      if (*part) walk(**part);
+    for (auto* list : {&q.group_by, &q.distinct_on})
+      for (auto& s : *list)
+        if (!names_result(s, q)) walk(s);
+    for (auto& o : q.order_by)
+      if (!names_result(o.value, q)) walk(o.value);
+    for (auto& w : q.windows) walk(w);
+    for (auto& row : q.rows)
+      for (auto& v : row) walk(v);
+    levels_.pop_back();
+    with_.resize(known);
+  }
+  void walk(query_ptr& q) {
+    auto copy = std::make_shared<query>(*q);
+    walk(*copy);
+    q = std::move(copy);
+  }
+
+ private:
+  void walk(from_item& f) {
+    for (auto& side : f.sides) walk(side);
+    if (f.on) walk(*f.on);
+    if (f.what == from_item::kind::function && !is_window_function(f.call.name)) walk(f.call);
+    if (!f.inner) return;
+    // What stands beside it in FROM is seen by LATERAL only.
+    const auto beside = levels_.back();
+    if (!f.lateral) levels_.pop_back();
+    walk(f.inner);
+    if (!f.lateral) levels_.push_back(beside);
+  }
+  void walk(expr::window_syntax& w) {
+    for (auto& p : w.partition) walk(p);
+    for (auto& o : w.order) walk(o.value);
+  }
+  void walk(syntax& s) {
+    if (s.kind == k::column && s.qualifier.empty()) name(s);
+    for (auto* part : {&s.args, &s.filter})
+      for (auto& a : *part) walk(a);
+    if (s.order) {
+      auto order = std::make_shared<std::vector<expr::sort_item>>(*s.order);
+      for (auto& o : *order) walk(o.value);
+      s.order = std::move(order);
+    }
+    if (s.over) {
+      auto over = std::make_shared<expr::window_syntax>(*s.over);
+      walk(*over);
+      s.over = std::move(over);
+    }
+    if (!s.query) return;
+    auto inner = std::make_shared<query>(query_of(s));
+    walk(*inner);
+    s.query = std::move(inner);
+  }
+
+  void name(syntax& s) {
+    for (const auto* level : levels_)
+      for (const auto& f : level->from)
+        if (gives(f, s.name)) return;
+    const auto* found = named_by(s, outer_);
+    if (!found || found->table.empty()) return;
+    // The name would mean a table of the query's own.
+    for (const auto* level : levels_) {
+      std::set<std::string> titles;
+      for (const auto& f : level->from) collect_titles(f, titles);
+      if (titles.count(found->table)) return;
+    }
+    s.qualifier = found->table;
+    changed_ = true;
+  }
+
+  bool gives(const from_item& f, const std::string& column) const {
+    if (f.what == from_item::kind::join)
+      return gives(f.sides[0], column) || gives(f.sides[1], column);
+    if (std::find(f.columns.begin(), f.columns.end(), column) != f.columns.end()) return true;
+    if (f.what == from_item::kind::subquery) return gives(*f.inner, column);
+    if (f.what == from_item::kind::table) return table_gives(f.table.text, column, with_.size());
+    if (is_window_function(f.call.name))
+      return column == "window_start" || column == "window_end" || f.call.args.empty() ||
+             f.call.args[0].kind != k::column ||
+             table_gives(f.call.args[0].name, column, with_.size());
+    // Without names for its columns the function's elements may have any.
+    return f.columns.empty() || column == title_of(f) || column == "ordinality";
+  }
+  /// `upto`: of the queries of WITH the first so many may be meant.
+  bool table_gives(const std::string& table, const std::string& column, size_t upto) const {
+    for (size_t i = upto; i-- > 0;)
+      if (with_[i]->called.text == table) return titled(with_[i]->columns, *with_[i]->body, column);
+    const auto r = find_(table);
+    if (!r.known) return true;
+    return r.body ? titled(r.titles, *r.body, column) : r.columns.count(column) > 0;
+  }
+  bool titled(const std::vector<std::string>& titles, const query& q,
+              const std::string& column) const {
+    return std::find(titles.begin(), titles.end(), column) != titles.end() || gives(q, column);
+  }
+  bool gives(const query& q, const std::string& column) const {
+    if (q.what == query::kind::set_operation) return gives(*q.left, column);
+    if (q.what == query::kind::values) return column.starts_with("column");
+    return std::any_of(q.targets.begin(), q.targets.end(), [&](const target& t) {
+      if (!t.star) return column == (t.alias.empty() ? column_title(t.value) : t.alias);
+      return std::any_of(q.from.begin(), q.from.end(), [&](const from_item& f) {
+        const bool all = t.value.qualifier.empty() || f.what == from_item::kind::join;
+        return (all || title_of(f) == t.value.qualifier) && gives(f, column);
+      });
+    });
+  }
+
+  const rows& outer_;
+  const relation_finder& find_;
+  std::vector<const named_query*> with_;
+  std::vector<const query*> levels_;
+  bool changed_ = false;
+};
+
+}  // namespace
+
+query_ptr with_outer_names(const query& q, const rows& outer, const relation_finder& find) {
+  auto out = std::make_shared<query>(q);
+  qualifier names(outer, find);
+  for (auto& w : out->with) {
+    names.walk(w.body);
+    names.know(w);
+  }
+  return names.changed() ? out : nullptr;
+}
+
+}  // namespace weir::sql

@@ -1,0 +1,28 @@
+// Names in queries of WITH that mean columns of the query outside. A query of WITH is put where it
+// is named when it reads the query outside, and there what it reads must be called by its table's
+// name; here names without one get theirs, by PostgreSQL's rule: the innermost query of whose FROM
+// one has such a column. Pure functions.
+#pragma once
+
+#include <functional>
+#include <set>
+#include <string>
+
+#include "jobs/sql/ast.hpp"
+#include "jobs/sql/select_scope.hpp"
+
+namespace weir::sql {
+
+/// What a name in FROM stands for, beside the queries of WITH that are looked at.
+struct known_relation {
+  bool known = false;  // else it may have any column
+  std::set<std::string> columns;
+  query_ptr body = nullptr;  // of a view, whose columns have the query's names but for
+  std::vector<std::string> titles = {};
+};
+using relation_finder = std::function<known_relation(const std::string&)>;
+
+/// The query with the outer names in its WITH qualified; null: there are none.
+query_ptr with_outer_names(const query&, const rows& outer, const relation_finder&);
+
+}  // namespace weir::sql
