@@ -249,8 +249,9 @@ class Client:
 
         def body():
             nonlocal sequence
-            for _ in range(self.random.randrange(1, 5)):
-                if self.random.random() < 0.5:
+            # Never empty: what has not begun at the coordinator cannot be aborted there (see transaction()).
+            for step in range(self.random.randrange(1, 5)):
+                if step and self.random.random() < 0.5:
                     self.poll(reader, seconds=0.01)
                 else:
                     self.send(client, MIXES, number, sequence, partition=self.random.randrange(PARTITIONS))
