@@ -52,7 +52,7 @@ status ask_leaders(brokers& b, topic_facts t, std::vector<int32_t> partitions, c
     status why;
     bool broken = false;
     for (const auto& [leader, list] : by_leader) {
-      auto node = b.node(leader);
+      auto node = b.leader(t, list.front());
       auto answer = node ? ask(**node, list) : result<std::vector<refusal>>(node.err());
       if (!answer && !is_of_transport(answer.err())) return answer.err();
       if (!answer) {

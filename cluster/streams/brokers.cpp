@@ -123,6 +123,15 @@ result<kafka::client*> brokers::node(int32_t id) {
   return slot.get();
 }
 
+result<kafka::client*> brokers::leader(const topic_facts& t, int32_t partition) {
+  const auto index = static_cast<size_t>(partition);
+  const int32_t id = index < t.partitions.size() ? t.partitions[index].leader : -1;
+  if (id < 0)
+    return error{errc::timeout, "topic " + t.name + ", partition " + std::to_string(partition) +
+                                    ": nobody leads it, since none of its replicas in sync is up"};
+  return node(id);
+}
+
 void brokers::learn_nodes(const kafka::metadata_response& a) {
   nodes_.clear();
   for (const auto& b : a.brokers) nodes_[b.node_id] = {b.host, static_cast<uint16_t>(b.port)};

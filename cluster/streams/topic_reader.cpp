@@ -101,7 +101,7 @@ result<bool> topic_reader::poll(int32_t wait_ms, const record_visitor& visit) {
     std::rotate(partitions.begin(),
                 partitions.begin() + static_cast<ptrdiff_t>(round_ % partitions.size()),
                 partitions.end());
-    auto go_on = fetch(leader, q, visit);
+    auto go_on = fetch(q, visit);
     if (!go_on && is_of_transport(go_on.err())) {
       away_ = go_on.err();
       broken_ = true;
@@ -119,9 +119,8 @@ result<bool> topic_reader::poll(int32_t wait_ms, const record_visitor& visit) {
   return true;
 }
 
-result<bool> topic_reader::fetch(int32_t leader, const kafka::fetch_request& q,
-                                 const record_visitor& visit) {
-  WEIR_ASSIGN(auto* node, brokers_.node(leader));
+result<bool> topic_reader::fetch(const kafka::fetch_request& q, const record_visitor& visit) {
+  WEIR_ASSIGN(auto* node, brokers_.leader(topic_, q.topics.front().partitions.front().partition));
   WEIR_ASSIGN(auto answer, node->request(q, fetch_version));
   WEIR_TRY(check(answer.error_code, "topic " + topic_.name));
   for (const auto& t : answer.responses)

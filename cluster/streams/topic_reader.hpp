@@ -50,7 +50,7 @@ class topic_reader {
     bool finished() const noexcept { return end && offset >= *end; }
   };
   void pass_over_nothing();
-  result<bool> fetch(int32_t leader, const kafka::fetch_request&, const record_visitor&);
+  result<bool> fetch(const kafka::fetch_request&, const record_visitor&);
   status find_leaders();
   result<bool> take(const kafka::fetch_response_partition&, const record_visitor&);
   result<bool> take(int32_t partition, position&, record_batch_view, const record_visitor&);

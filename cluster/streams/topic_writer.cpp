@@ -116,16 +116,14 @@ status topic_writer::transmit(flight& f) {
   auto& p = t.partition_data.emplace_back();
   p.index = f.partition;
   p.records = kafka::record_bytes(f.batch);
-  WEIR_ASSIGN(auto* node,
-              brokers_->node(topic_.partitions[static_cast<size_t>(f.partition)].leader));
+  WEIR_ASSIGN(auto* node, brokers_->leader(topic_, f.partition));
   WEIR_ASSIGN(f.correlation_id, node->send(q, produce_version));
   return {};
 }
 
 result<std::optional<error_code>> topic_writer::receive(flight& f,
                                                         std::optional<std::string>& text) {
-  WEIR_ASSIGN(auto* node,
-              brokers_->node(topic_.partitions[static_cast<size_t>(f.partition)].leader));
+  WEIR_ASSIGN(auto* node, brokers_->leader(topic_, f.partition));
   WEIR_ASSIGN(auto a, node->receive<kafka::produce_response>(f.correlation_id, produce_version));
   if (a.responses.size() != 1 || a.responses.front().partition_responses.size() != 1)
     return error{errc::parse, brokers_->address() +
