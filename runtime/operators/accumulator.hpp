@@ -20,8 +20,8 @@ enum class accumulator_kind : uint8_t {
               // and +-infinity, so that they can leave again
   moments,    // int64 values, float64 sum, float64 sum of squared deviations (Youngs and Cramer);
               // exact(): besides these the sum of values and that of their squares, modulo 2^128;
-            // shifted(): int64 values, float64 shift, sum and sum of squares of finite values less
-            // the shift, int64 others
+  // shifted(): int64 values, float64 shift, sum and sum of squares of finite values less
+  // the shift, int64 others
   pick,      // int64 seen, value: min, max, first, last
   distinct,  // int64 distinct values
   text,      // int64 values, string: string_agg
