@@ -7,6 +7,7 @@ Usage: builds_test.py WEIR OTHER_BUILD
 """
 import subprocess
 import sys
+import time
 
 from nodes import Nodes
 
@@ -33,6 +34,7 @@ def main() -> None:
         nodes.until("n3 is given up", lambda: nodes.alive("n1") == ["n1", "n2"])
 
         join = [nodes["n1"], nodes["n2"]]
+        asking_since = time.monotonic()
         nodes["n3"].start(join=join, weir=other)
         nodes["n4"].start(join=join, weir=other)
         for name in ("n3", "n4"):
@@ -50,10 +52,11 @@ def main() -> None:
         assert nodes.call("n1", "topic", "consume", "t", "-o", "raw").split() == ["before", "meanwhile"]
         for name in ("n3", "n4"):
             assert nodes[name].process.poll() is None and "ready " not in nodes[name].said()
-        # They ask several times a second; of each cause one line in ten seconds is written.
+        # They ask several times a second; of each cause (by node: at most three) one line in ten seconds is written.
         for n in nodes.all.values():
             lines = [line for line in n.said().splitlines() if CLEAR in line]
-            assert len(lines) == len(set(lines)) and len(lines) <= 6, lines
+            tens = int((time.monotonic() - asking_since) / 10) + 1
+            assert len(lines) <= 3 * tens, (tens, lines)
 
         for name in ("n3", "n4"):
             nodes[name].stop()
