@@ -166,6 +166,46 @@ void transaction_coordinator::state::write(transaction_ref& entry, transaction::
   writes.emplace(id, entry.first);
 }
 
+void transaction_coordinator::state::confirm(const std::string& id, const reply_to& client,
+                                             std::vector<transaction_reply> answers, int64_t now_ms,
+                                             transaction_effects& out) {
+  const auto found = transactions.find(id);
+  if (found != transactions.end()) {
+    // Clients come again; then what was under way is over.
+    if (found->second.busy()) return refuse(client, error_code::concurrent_transactions, out);
+    found->second.confirmed = std::move(answers);
+    return write(*found, transaction::step::confirm, found->second.now, client, now_ms, out);
+  }
+  const uint64_t write_id = next_write_id++;
+  out.writes.push_back({write_id, partition_of_key(id, options.state_partitions),
+                        encode_transaction_key(id), std::nullopt, now_ms});
+  unknown_ids.emplace(write_id, unknown_id{client, std::move(answers)});
+}
+
+void transaction_coordinator::state::confirm(const std::string& id, const reply_to& client,
+                                             error_code code, int64_t now_ms,
+                                             transaction_effects& out) {
+  int64_t producer_id = -1;
+  int16_t epoch = -1;
+  if (const auto found = transactions.find(id);
+      code == error_code::none && found != transactions.end()) {
+    producer_id = found->second.now.producer_id;
+    epoch = found->second.now.epoch;
+  }
+  transaction_effects later;
+  answer(client, code, producer_id, epoch, later);
+  confirm(id, client, std::move(later.replies), now_ms, out);
+}
+
+void transaction_coordinator::state::fence_off(const transaction_ref& entry, int64_t producer_id,
+                                               int16_t epoch, const reply_to& client,
+                                               int64_t now_ms, transaction_effects& out) {
+  const transaction_values& now = entry.second.now;
+  if (producer_id == now.producer_id && epoch < now.epoch)
+    return refuse(client, error_code::producer_fenced, out);
+  confirm(entry.first, client, error_code::producer_fenced, now_ms, out);
+}
+
 void transaction_coordinator::state::write_tombstone(transaction_ref& entry, int64_t now_ms,
                                                      transaction_effects& out) {
   const uint64_t id = next_write_id++;
@@ -201,7 +241,14 @@ error_code answer_of_append(error_code code) noexcept {
 
 void transaction_coordinator::on_written(uint64_t write_id, error_code code, int64_t now_ms,
                                          transaction_effects& out) {
-  if (auto found = s_->writes.find(write_id); found != s_->writes.end()) {
+  if (auto unknown = s_->unknown_ids.find(write_id); unknown != s_->unknown_ids.end()) {
+    auto [client, confirmed] = std::move(unknown->second);
+    s_->unknown_ids.erase(unknown);
+    if (code != error_code::none)
+      s_->refuse(client, answer_of_append(code), out);
+    else
+      for (auto& a : confirmed) out.replies.push_back(std::move(a));
+  } else if (auto found = s_->writes.find(write_id); found != s_->writes.end()) {
     auto entry = s_->transactions.find(found->second);
     s_->writes.erase(found);
     weir_assert(entry != s_->transactions.end(), "a record under way has its transaction");
@@ -217,6 +264,7 @@ void transaction_coordinator::state::transaction_written(transaction_ref& entry,
   const step done = std::exchange(t.pending, step::none);
   const reply_to client = std::exchange(t.client, {});
   const bool fencing = std::exchange(t.fencing, false);
+  auto confirmed = std::exchange(t.confirmed, {});
   if (code != error_code::none) {
     const int64_t wait = retry_wait_ms(t.failures++);
     refuse(client, answer_of_append(code), out);
@@ -250,6 +298,9 @@ void transaction_coordinator::state::transaction_written(transaction_ref& entry,
     }
     case step::complete:
       t.completing = false;
+      break;
+    case step::confirm:
+      for (auto& a : confirmed) out.replies.push_back(std::move(a));
       break;
     default:
       answer(client, error_code::none, t.now.producer_id, t.now.epoch, out);

@@ -72,12 +72,17 @@ void transaction_coordinator::state::end(const end_txn_request& request, reply_t
   if (request.transactional_id.empty()) return refuse(client, error_code::invalid_request, out);
   auto found = transactions.find(request.transactional_id);
   if (found == transactions.end())
-    return refuse(client, error_code::invalid_producer_id_mapping, out);
+    return confirm(request.transactional_id, client, error_code::invalid_producer_id_mapping,
+                   now_ms, out);
   const transaction& t = found->second;
   const bool bump = client.version >= 5 && options.transaction_version >= 2;
   const end_decision decision = bump ? decide_end_bumping(t, request) : decide_end(t, request);
-  if (decision.code != error_code::none) return refuse(client, decision.code, out);
-  if (decision.done) return answer(client, error_code::none, t.now.producer_id, t.now.epoch, out);
+  if (decision.code == error_code::concurrent_transactions)
+    return refuse(client, decision.code, out);
+  if (decision.code == error_code::producer_fenced)
+    return fence_off(*found, request.producer_id, request.producer_epoch, client, now_ms, out);
+  if (decision.code != error_code::none || decision.done)
+    return confirm(request.transactional_id, client, decision.code, now_ms, out);
   if (bump && epoch_exhausted(t.now.epoch) && fresh_ids.empty())
     return wait_for_ids(request, std::move(client), out);
   prepare(*found, request.committed, bump, std::move(client), now_ms, out);
@@ -126,11 +131,11 @@ void transaction_coordinator::force_abort(std::string_view id, reply_token token
   if (!s_->loaded)
     s_->refuse(client, error_code::coordinator_load_in_progress, out);
   else if (found == s_->transactions.end())
-    s_->refuse(client, error_code::transactional_id_not_found, out);
+    s_->confirm(std::string(id), client, error_code::transactional_id_not_found, now_ms, out);
   else if (found->second.busy())
     s_->refuse(client, error_code::concurrent_transactions, out);
   else if (found->second.now.state != state_of::ongoing)
-    s_->refuse(client, error_code::invalid_txn_state, out);
+    s_->confirm(std::string(id), client, error_code::invalid_txn_state, now_ms, out);
   else
     s_->fence_and_abort(*found, std::move(client), now_ms, out);
   s_->schedule_wake(out);

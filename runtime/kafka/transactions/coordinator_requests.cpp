@@ -51,7 +51,7 @@ void transaction_coordinator::state::init_known(transaction_ref& entry,
   const bool expects = request.producer_id >= 0;
   if (expects && now.epoch != -1 && request.producer_id != now.producer_id &&
       !(request.producer_id == now.previous_producer_id && epoch_exhausted(request.producer_epoch)))
-    return refuse(client, error_code::producer_fenced, out);
+    return fence_off(entry, request.producer_id, request.producer_epoch, client, now_ms, out);
   if (now.preparing()) return refuse(client, error_code::concurrent_transactions, out);
   if (now.state == transaction_state::ongoing)
     return fence_and_abort(entry, std::move(client), now_ms, out);
@@ -75,7 +75,7 @@ void transaction_coordinator::state::init_known(transaction_ref& entry,
     next.epoch = static_cast<int16_t>(now.epoch + 1);
     next.previous_producer_id = now.producer_id;
   } else if (request.producer_epoch != now.last_epoch) {
-    return refuse(client, error_code::producer_fenced, out);
+    return fence_off(entry, request.producer_id, request.producer_epoch, client, now_ms, out);
   }  // else a repeated request: the epoch that it was given stands
   write(entry, transaction::step::initialize, std::move(next), std::move(client), now_ms, out);
 }
@@ -116,15 +116,15 @@ void transaction_coordinator::state::add(const std::string& id, int64_t producer
   if (id.empty()) return refuse(client, error_code::invalid_request, out);
   auto found = transactions.find(id);
   if (found == transactions.end() || found->second.now.producer_id != producer_id)
-    return refuse(client, error_code::invalid_producer_id_mapping, out);
+    return confirm(id, client, error_code::invalid_producer_id_mapping, now_ms, out);
   const transaction& t = found->second;
-  if (t.now.epoch != epoch) return refuse(client, error_code::producer_fenced, out);
+  if (t.now.epoch != epoch) return fence_off(*found, producer_id, epoch, client, now_ms, out);
   if (t.busy() || t.now.preparing())
     return refuse(client, error_code::concurrent_transactions, out);
   const bool ongoing = t.now.state == transaction_state::ongoing;
   if (ongoing && std::all_of(partitions.begin(), partitions.end(),
                              [&t](const auto& p) { return t.now.partitions.contains(p); }))
-    return answer(client, error_code::none, producer_id, epoch, out);
+    return confirm(id, client, error_code::none, now_ms, out);
 
   transaction_values next = t.now;
   next.partitions.insert(partitions.begin(), partitions.end());
@@ -145,26 +145,35 @@ void transaction_coordinator::check_partitions(std::string_view id, int64_t prod
     s_->add(std::string(id), producer_id, epoch, std::move(partitions), std::move(client), now_ms,
             out);
   else
-    s_->check(std::string(id), producer_id, epoch, client, out);
+    s_->check(std::string(id), producer_id, epoch, client, now_ms, out);
   s_->schedule_wake(out);
 }
 
 void transaction_coordinator::state::check(const std::string& id, int64_t producer_id,
-                                           int16_t epoch, const reply_to& client,
-                                           transaction_effects& out) const {
+                                           int16_t epoch, const reply_to& client, int64_t now_ms,
+                                           transaction_effects& out) {
   if (!loaded) return refuse(client, error_code::coordinator_load_in_progress, out);
   if (id.empty()) return refuse(client, error_code::invalid_request, out);
   const auto found = transactions.find(id);
   if (found == transactions.end() || found->second.now.producer_id != producer_id)
-    return refuse(client, error_code::invalid_producer_id_mapping, out);
+    return confirm(id, client, error_code::invalid_producer_id_mapping, now_ms, out);
   const transaction_values& now = found->second.now;
-  if (now.epoch != epoch) return refuse(client, error_code::producer_fenced, out);
+  if (now.epoch != epoch) return fence_off(*found, producer_id, epoch, client, now_ms, out);
   if (now.preparing()) return refuse(client, error_code::concurrent_transactions, out);
   partition_check_response answer;
-  for (const transaction_partition& p : client.partitions)
+  bool all = true;
+  for (const transaction_partition& p : client.partitions) {
+    const bool takes_part = now.partitions.contains(p);
+    all = all && takes_part;
     answer.partitions.emplace_back(
-        p, now.partitions.contains(p) ? error_code::none : error_code::transaction_abortable);
-  out.replies.push_back({client.token, std::move(answer)});
+        p, takes_part ? error_code::none : error_code::transaction_abortable);
+  }
+  // A yes needs no confirmation: it is asked for the first batch of every transaction, and ends
+  // nothing.
+  if (all)
+    out.replies.push_back({client.token, std::move(answer)});
+  else
+    confirm(id, client, {{client.token, std::move(answer)}}, now_ms, out);
 }
 
 }  // namespace weir::kafka

@@ -43,14 +43,15 @@ struct reply_to {
 };
 
 struct transaction {
-  enum class step : uint8_t { none, initialize, add, prepare, complete, expire };
+  enum class step : uint8_t { none, initialize, add, prepare, complete, expire, confirm };
 
   transaction_values now;
   // The one record that is under way.
   step pending = step::none;
   transaction_values next;
   reply_to client;
-  bool fencing = false;  // the prepare that is pending was not the client's
+  bool fencing = false;                      // the prepare that is pending was not the client's
+  std::vector<transaction_reply> confirmed;  // leave when the confirm that is pending is durable
 
   bool completing = false;  // markers or the COMPLETE record are under way or being repeated
   int failures = 0;         // of the current step, in a row
@@ -76,6 +77,17 @@ struct transaction_coordinator::state {
   void refuse(const reply_to& to, error_code code, transaction_effects& out) const {
     answer(to, code, -1, -1, out);
   }
+  /// For answers that end something for the client and rest on no record of their own: what stands
+  /// is written once more, and they leave when that is durable. A coordinator that was deposed and
+  /// does not know it yet has old state, and its records do not count; without this it would
+  /// tell a client that its transaction is over because the one before is.
+  void confirm(const std::string& id, const reply_to&, std::vector<transaction_reply> answers,
+               int64_t now_ms, transaction_effects&);
+  void confirm(const std::string& id, const reply_to&, error_code, int64_t now_ms,
+               transaction_effects&);
+  /// PRODUCER_FENCED: at once where an older epoch asks, as epochs only grow; else confirmed.
+  void fence_off(const transaction_ref&, int64_t producer_id, int16_t epoch, const reply_to&,
+                 int64_t now_ms, transaction_effects&);
   // Records.
   void write(transaction_ref&, transaction::step, transaction_values next, reply_to, int64_t now_ms,
              transaction_effects&);
@@ -96,7 +108,7 @@ struct transaction_coordinator::state {
   void add(const std::string& id, int64_t producer_id, int16_t epoch,
            std::vector<transaction_partition>, reply_to, int64_t now_ms, transaction_effects&);
   void check(const std::string& id, int64_t producer_id, int16_t epoch, const reply_to&,
-             transaction_effects&) const;
+             int64_t now_ms, transaction_effects&);
   void end(const end_txn_request&, reply_to, int64_t now_ms, transaction_effects&);
   void prepare(transaction_ref&, bool commit, bool bump, reply_to, int64_t now_ms,
                transaction_effects&);
@@ -122,6 +134,12 @@ struct transaction_coordinator::state {
   std::deque<std::pair<request_for_ids, reply_to>> waiting_for_ids;
   uint64_t next_write_id = 1, next_round_id = 1;
   absl::flat_hash_map<uint64_t, std::string> writes;
+  /// Confirms of ids that are not known: a tombstone says so once more.
+  struct unknown_id {
+    reply_to client;
+    std::vector<transaction_reply> confirmed;
+  };
+  absl::flat_hash_map<uint64_t, unknown_id> unknown_ids;
   absl::flat_hash_map<uint64_t, marker_round> rounds;
   std::set<std::pair<int64_t, std::string>> timeouts;                   // of open transactions
   std::multimap<int64_t, std::variant<uint64_t, std::string>> retries;  // rounds; COMPLETE records

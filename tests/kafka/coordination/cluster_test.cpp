@@ -632,7 +632,7 @@ TEST_CASE("coordinators keep their word while leadership moves and nodes crash")
   // WEIR_FIRST_SEED and WEIR_SEEDS choose others, and more.
   const char* first = std::getenv("WEIR_FIRST_SEED");
   const char* seeds = std::getenv("WEIR_SEEDS");
-  const size_t n = seeds ? std::strtoull(seeds, nullptr, 10) : instrumented ? 25 : 100;
+  const size_t n = seeds ? std::strtoull(seeds, nullptr, 10) : instrumented ? 25 : 1'000;
   const auto t = run_seeds(first ? std::strtoull(first, nullptr, 10) : 1, n);
   // The world was as bad as it should be, and got something done.
   MESSAGE("moves ", t.moves, ", crashes ", t.crashes, ", loads ", t.loads, ", lost entries ",

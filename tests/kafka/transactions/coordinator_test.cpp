@@ -150,6 +150,7 @@ TEST_CASE("producers are told who they are not") {
   // Clients before these versions know an older error only.
   CHECK(d.end("pay", pid, 1, true, 1).error_code == error_code::invalid_producer_epoch);
   const auto token = d.ask_add("pay", pid, 1, two, 1);
+  d.pump();
   const auto told = d.answer<add_partitions_to_txn_response>(token);
   REQUIRE(told->results_by_topic_v3_and_below.size() == 1);
   CHECK(told->results_by_topic_v3_and_below[0].results_by_partition.size() == 2);
@@ -159,12 +160,85 @@ TEST_CASE("producers are told who they are not") {
   CHECK(d.end("empty", fresh.producer_id, 0, true).error_code == error_code::invalid_txn_state);
 }
 
-TEST_CASE("partitions that are known already are answered at once") {
+// A coordinator that was deposed, and does not know it, has the state of before: what it writes
+// does not count, so nothing that rests on that state may be said without a record.
+TEST_CASE("an answer without a record of its own leaves when what stands is written once more") {
   desk d;
   const int64_t pid = begin(d);
-  const auto token = d.ask_add("pay", pid, 0, {{"orders", 1}});
-  CHECK(d.writes.empty());
-  CHECK(d.answer<add_partitions_to_txn_response>(token).has_value());
+  REQUIRE(d.end("pay", pid, 0, true).error_code == error_code::none);
+  REQUIRE(d.add("pay", pid, 0, two) == error_code::none);
+  const auto before = d.log.size();
+  const auto add_error = [&d](reply_token t) {
+    return d.answer<add_partitions_to_txn_response>(t)
+        ->results_by_topic_v3_and_below[0]
+        .results_by_partition[0]
+        .partition_error_code;
+  };
+  SUBCASE("partitions that are known already") {
+    const auto token = d.ask_add("pay", pid, 0, {{"orders", 1}});
+    CHECK(d.replies.empty());
+    SUBCASE("confirmed") {
+      d.write_one();
+      CHECK(add_error(token) == error_code::none);
+      CHECK(d.log.size() == before + 1);
+    }
+    SUBCASE("deposed") {
+      d.write_one(error_code::not_leader_or_follower);
+      CHECK(add_error(token) == error_code::not_coordinator);
+    }
+    CHECK(d.state_of("pay") == "Ongoing");
+    CHECK(d.end("pay", pid, 0, true).error_code == error_code::none);
+  }
+  SUBCASE("an end of before, repeated") {
+    REQUIRE(d.end("pay", pid, 0, true).error_code == error_code::none);
+    const auto token = d.ask_end("pay", pid, 0, true);
+    CHECK(d.replies.empty());
+    SUBCASE("confirmed") {
+      d.write_one();
+      CHECK(d.answer<end_txn_response>(token)->error_code == error_code::none);
+    }
+    SUBCASE("deposed") {
+      d.write_one(error_code::not_leader_or_follower);
+      CHECK(d.answer<end_txn_response>(token)->error_code == error_code::not_coordinator);
+    }
+    CHECK(d.state_of("pay") == "CompleteCommit");
+    CHECK(d.markers.empty());
+  }
+  SUBCASE("an epoch that is not known yet") {
+    const auto token = d.ask_add("pay", pid, 1, two);
+    CHECK(d.replies.empty());
+    d.write_one(error_code::not_leader_or_follower);
+    CHECK(add_error(token) == error_code::not_coordinator);
+  }
+  SUBCASE("an id that is not known, here or at all") {
+    const auto token = d.ask_add("nobody", pid, 0, two);
+    CHECK(d.replies.empty());
+    CHECK(d.state_of("nobody") == "TRANSACTIONAL_ID_NOT_FOUND");
+    SUBCASE("confirmed") {
+      d.write_one();
+      CHECK(add_error(token) == error_code::invalid_producer_id_mapping);
+    }
+    SUBCASE("deposed") {
+      d.write_one(error_code::not_leader_or_follower);
+      CHECK(add_error(token) == error_code::not_coordinator);
+    }
+    CHECK(d.coordinator.size() == 1);
+    // Somebody who begins it meanwhile is not overtaken.
+    const auto late = d.ask_add("nobody", pid, 0, two);
+    const auto begun = d.ask_init("nobody");
+    d.pump();
+    CHECK(add_error(late) == error_code::invalid_producer_id_mapping);
+    CHECK(d.answer<init_producer_id_response>(begun)->error_code == error_code::none);
+    d.restart();
+    CHECK(d.state_of("nobody") == "Empty");
+  }
+  SUBCASE("an older epoch is fenced at once: epochs only grow") {
+    const auto abort = d.init("pay");
+    CHECK(abort.error_code == error_code::concurrent_transactions);
+    REQUIRE(d.init("pay").producer_epoch == 2);
+    CHECK(add_error(d.ask_add("pay", pid, 0, two)) == error_code::producer_fenced);
+    CHECK(d.writes.empty());
+  }
 }
 
 TEST_CASE("a new incarnation aborts the transaction of the old one and fences it") {
@@ -369,7 +443,7 @@ TEST_CASE("the produce path asks whether a partition takes part") {
     d.coordinator.check_partitions("pay", producer, epoch, {{"orders", 1}, {"x", 0}}, add,
                                    ++d.last_token, d.now_ms, out);
     d.take(out);
-    if (add) d.pump();
+    d.pump();
     return d.answer<partition_check_response>(d.last_token).value().partitions;
   };
   auto told = check(pid, 0, false);
