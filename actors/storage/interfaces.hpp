@@ -151,6 +151,10 @@ struct in_sync_answer_message {
   uint64_t proposal = 0;
   kafka::error_code answer = kafka::error_code::none;
 };
+/// The cluster's metadata has said whether this partition leads, or nobody answered.
+struct still_leader_message {
+  kafka::error_code answer = kafka::error_code::none;
+};
 
 /// What a partition asks of the cluster's metadata. Implemented where the metadata is known
 /// (cluster/node); thread-safe.
@@ -210,7 +214,7 @@ using partition_actor = caf::typed_actor<
     // Replica fetchers: what its leader said. The metadata: what became of a proposal. Itself: look
     // after followers that are silent and answers that are late.
     caf::reacts_to<copied_message>, caf::reacts_to<in_sync_answer_message>,
-    caf::reacts_to<replica_tick_atom>,
+    caf::reacts_to<still_leader_message>, caf::reacts_to<replica_tick_atom>,
     // Topics actor: a changed configuration; look after retention and compaction.
     caf::reacts_to<config_atom, partition_settings>, caf::reacts_to<tick_atom>,
     // Topics actor: the topic is deleted; everything of it goes. Answered when the files are gone.
@@ -279,6 +283,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::looked_up_message)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::kafka::partition_role)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::copied_message)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::in_sync_answer_message)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::still_leader_message)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::partition_settings)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::clean_partition)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::forget_message)

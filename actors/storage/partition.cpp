@@ -314,6 +314,9 @@ void partition_state::handle(fetch_message& m) {
   }
   if (answer.job) {
     read_later(m, std::move(answer));
+  } else if (doubts(m, answer)) {
+    to_ask_about_.push_back(std::move(m));
+    ask_whether_it_leads();
   } else {
     bool nothing = answer.error == kafka::error_code::none && answer.read.bytes == 0 &&
                    !answer.diverging && answer.preferred_replica == kafka::no_node && !answer.news;
@@ -642,6 +645,7 @@ partition_actor::behavior_type partition(partition_actor::stateful_pointer<parti
       [&s](const kafka::partition_role& r) { s.handle(r); },
       [&s](copied_message& m) { s.handle(m); },
       [&s](const in_sync_answer_message& m) { s.handle(m); },
+      [&s](const still_leader_message& m) { s.handle(m); },
       [&s](replica_tick_atom) { s.replica_tick(); },
       [&s](config_atom, const partition_settings& p) { s.configure(p); },
       [&s](tick_atom) { s.tick(); },

@@ -141,6 +141,49 @@ void partition_state::handle(const in_sync_answer_message& m) {
   look_after_followers();
 }
 
+// ---- Readers beyond the end. ----
+
+bool partition_state::doubts(const fetch_message& m, const kafka::fetch_answer& a) const {
+  return a.error == error_code::offset_out_of_range && m.query.replica < 0 && seed_.cluster &&
+         partition_->leads() && partition_->replicated() &&
+         m.query.offset > partition_->log_end_offset();
+}
+
+/// By proposing what is so: only the leader of now may.
+void partition_state::ask_whether_it_leads() {
+  if (!asked_about_.empty() || to_ask_about_.empty()) return;
+  asked_about_ = std::exchange(to_ask_about_, {});
+  const auto& role = partition_->role();
+  kafka::in_sync_proposal p;
+  p.leader_epoch = role.leader_epoch;
+  p.version = role.version;
+  p.in_sync = role.in_sync;
+  auto me = caf::actor_cast<partition_actor>(self_);
+  seed_.cluster->alter_in_sync(seed_.id, p,
+                               [me](error_code e) { caf::anon_send(me, still_leader_message{e}); });
+}
+
+void partition_state::handle(const still_leader_message& m) {
+  for (auto& r : std::exchange(asked_about_, {})) {
+    kafka::fetch_answer a;
+    if (failure_ || !partition_ || opening_)
+      a.error = error_code::not_leader_or_follower;
+    else if (a = partition_->fetch(r.query); doubts(r, a) && m.answer != error_code::none)
+      a.error = error_code::not_leader_or_follower;
+    else if (a.job) {
+      read_later(r, std::move(a));
+      continue;
+    }
+    deliver(r, std::move(a));
+  }
+  if (!failure_ && partition_ && !opening_) return ask_whether_it_leads();
+  for (auto& r : std::exchange(to_ask_about_, {})) {
+    kafka::fetch_answer a;
+    a.error = error_code::not_leader_or_follower;
+    deliver(r, std::move(a));
+  }
+}
+
 // ---- Copying. ----
 
 /// Tells the fetchers where it reads on; not while what is here may still change.

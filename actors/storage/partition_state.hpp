@@ -60,6 +60,7 @@ class partition_state {
   void handle(const kafka::partition_role&);
   void handle(copied_message&);
   void handle(const in_sync_answer_message&);
+  void handle(const still_leader_message&);
   void replica_tick();
 
  private:
@@ -113,6 +114,11 @@ class partition_state {
   /// What a follower's fetch, a role or time has moved, if it is more than `before`.
   void moved_from(int64_t before);
   void look_after_followers();
+  /// A consumer is beyond the end of this log: either its position is wrong, or a newer leader has
+  /// more and this node does not know of it yet. Told OFFSET_OUT_OF_RANGE by the latter, clients
+  /// begin at the start of the log again.
+  bool doubts(const fetch_message&, const kafka::fetch_answer&) const;
+  void ask_whether_it_leads();
   void follow(bool later = false);
   void cut(const kafka::truncation&);
   void begin_cut();
@@ -139,9 +145,11 @@ class partition_state {
   std::optional<caf::typed_response_promise<bool>> removing_;
   // Its place in the cluster.
   std::deque<waiting_append> replicating_;  // durable here, wait for the high watermark
-  std::optional<kafka::truncation> cut_;    // to be done, or being done
-  bool ends_at_damage_ = false;             // it was opened so
-  bool following_ = false;                  // the fetchers know it
+  // Readers beyond the end: those that came before the metadata was asked, and since.
+  std::vector<fetch_message> asked_about_, to_ask_about_;
+  std::optional<kafka::truncation> cut_;  // to be done, or being done
+  bool ends_at_damage_ = false;           // it was opened so
+  bool following_ = false;                // the fetchers know it
   bool copy_failed_ = false;
   bool ticking_ = false;
 };

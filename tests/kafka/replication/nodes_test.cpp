@@ -130,10 +130,11 @@ class group {
     nodes.clear();
     system.reset();
   }
-  void tell() {
+  /// `unaware`: does not hear of it.
+  void tell(int32_t unaware = -1) {
     std::lock_guard lock(m);
     for (size_t i = 0; i < nodes.size(); ++i) {
-      if (!nodes[i]->up()) continue;
+      if (!nodes[i]->up() || static_cast<int32_t>(i) == unaware) continue;
       auto r = role;
       r.self = static_cast<int32_t>(i);
       if (r.leader >= 0 && nodes[static_cast<size_t>(r.leader)]->up())
@@ -141,7 +142,7 @@ class group {
       caf::anon_send(nodes[i]->partition(), r);
     }
   }
-  void lead(int32_t leader, std::vector<int32_t> in_sync) {
+  void lead(int32_t leader, std::vector<int32_t> in_sync, int32_t unaware = -1) {
     {
       std::lock_guard lock(m);
       role.leader = leader;
@@ -149,7 +150,7 @@ class group {
       ++role.version;
       role.in_sync = std::move(in_sync);
     }
-    tell();
+    tell(unaware);
   }
   std::vector<int32_t> in_sync() {
     std::lock_guard lock(m);
@@ -424,6 +425,24 @@ TEST_CASE("the next leader has what was acknowledged, and the one before loses w
   CHECK(all_of(g.at(0)) == there);
   CHECK(there.at(static_cast<size_t>(end)) == std::to_string(end) + ":kept");
   CHECK(produce(g.at(0), {"x"}).error == error_code::not_leader_or_follower);
+}
+
+// Consumers that name no leader epoch begin at the start of the log when they are told that their
+// position is out of range.
+TEST_CASE("a leader that was deposed and does not know it sends readers beyond its end away") {
+  group g;
+  REQUIRE(eventually([&] { return produce(g.at(0), {"a"}).error == error_code::none; }));
+  const auto end = g.at(0).ends().second;
+  CHECK(fetch(g.at(0), end + 2, -1, -1, 10).error == error_code::offset_out_of_range);
+  g.lead(1, {1, 2}, 0);
+  REQUIRE(eventually([&] { return produce(g.at(1), {"b", "c"}).error == error_code::none; }));
+  const auto now = g.at(1).ends().second;
+  REQUIRE(now >= end + 2);
+  CHECK(g.at(0).ends().second == end);
+  CHECK(fetch(g.at(0), end, -1, -1, 10).error == error_code::none);  // what it has is so
+  CHECK(fetch(g.at(0), now, -1, -1, 10).error == error_code::not_leader_or_follower);
+  CHECK(fetch(g.at(1), now, -1, -1, 10).error == error_code::none);
+  CHECK(fetch(g.at(1), now + 1, -1, -1, 10).error == error_code::offset_out_of_range);
 }
 
 TEST_CASE("what comes behind a batch that was refused with its leader's end waits for it") {
