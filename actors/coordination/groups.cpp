@@ -148,6 +148,16 @@ group_place group_router::find(const std::string& group) const {
   return {kafka::error_code::none, it == h->second.groups.end() ? group_actor() : it->second};
 }
 
+void group_router::confirm(const std::string& group,
+                           std::function<void(kafka::error_code)> done) const {
+  if (const auto e = check(group); e != kafka::error_code::none) return done(e);
+  const auto t = tenure_of(partition_of(group));
+  if (!t) return done(kafka::error_code::none);  // the topic does not exist: there are no groups
+  topic().confirm(*t, [done = std::move(done)](kafka::error_code e) {
+    done(e == kafka::error_code::none ? e : kafka::error_code::not_coordinator);
+  });
+}
+
 std::vector<std::pair<std::string, group_actor>> group_router::all() const {
   std::lock_guard lock(mutex());
   std::vector<std::pair<std::string, group_actor>> out;

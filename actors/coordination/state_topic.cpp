@@ -94,6 +94,13 @@ void state_topic::append(const kafka::tenure& t, std::vector<std::byte> batch, a
   caf::anon_send(to, std::move(m));
 }
 
+void state_topic::confirm(const kafka::tenure& t,
+                          std::function<void(kafka::error_code)> done) const {
+  auto to = storage_.directory()->partition(name_, t.partition);
+  if (!to) return done(kafka::error_code::not_leader_or_follower);
+  caf::anon_send(to, leadership_message{t.epoch, std::move(done)});
+}
+
 namespace {
 
 result<log_ends> ends_of(const partition_actor& from, const std::string& where,

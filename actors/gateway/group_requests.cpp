@@ -140,6 +140,10 @@ void broker::offset_delete(const request_ptr& request) {
 
 namespace {
 
+/// Whether a node answers as the home of a group that it takes itself for, or only when it surely
+/// is: one that was deposed and does not know it yet has positions of before.
+enum class home_is : uint8_t { believed, confirmed };
+
 /// One part of a response for each of `ids`: asked of the group, or made by `absent`.
 template <class Part>
 struct group_parts {
@@ -149,7 +153,7 @@ struct group_parts {
 
 /// `visit` fills a part from the group, `absent` from an error (none: there is no such group).
 template <class Part>
-void ask_all(group_router& groups, const std::vector<std::string>& ids,
+void ask_all(group_router& groups, home_is home, const std::vector<std::string>& ids,
              std::function<void(const kafka::group&, Part&)> visit,
              std::function<void(const std::string&, error_code, Part&)> absent,
              std::function<void(std::vector<Part>)> finish) {
@@ -161,19 +165,26 @@ void ask_all(group_router& groups, const std::vector<std::string>& ids,
   for (size_t i = 0; i < ids.size(); ++i) {
     auto* part = &out->parts[i];
     auto [error, actor] = groups.find(ids[i]);
-    if (!actor) {
-      absent(ids[i], error, *part);
+    auto refuse = [absent, id = ids[i], part, out](error_code e) {
+      absent(id, e, *part);
       out->all->done();
+    };
+    if (error != error_code::none) {
+      refuse(error);
       continue;
     }
-    caf::anon_send(actor, group_visit_message{[visit, part, out](const kafka::group& g) {
-                                                visit(g, *part);
-                                                out->all->done();
-                                              },
-                                              [absent, id = ids[i], part, out](error_code e) {
-                                                absent(id, e, *part);
-                                                out->all->done();
-                                              }});
+    auto look = [visit, part, out, refuse, actor = std::move(actor)](error_code e) {
+      if (e != error_code::none || !actor) return refuse(e);
+      caf::anon_send(actor, group_visit_message{[visit, part, out](const kafka::group& g) {
+                                                  visit(g, *part);
+                                                  out->all->done();
+                                                },
+                                                refuse});
+    };
+    if (home == home_is::confirmed)
+      groups.confirm(ids[i], std::move(look));
+    else
+      look(error_code::none);
   }
   out->all->begun();
 }
@@ -203,7 +214,7 @@ void broker::offset_fetch(const request_ptr& request) {
   auto index = std::make_shared<std::unordered_map<std::string, size_t>>();
   for (size_t i = 0; i < ids.size(); ++i) index->emplace(ids[i], i);
   ask_all<part>(
-      coordinators_.groups(), ids,
+      coordinators_.groups(), home_is::confirmed, ids,
       [body, version, index](const kafka::group& g, part& out) {
         const auto& q = body->groups[index->at(g.id())];
         out = g.fetch_offsets(q, body->require_stable, version);
@@ -248,7 +259,7 @@ void broker::describe_groups(const request_ptr& request) {
   using part = kafka::describe_groups_response::group;
   auto version = request->version();
   ask_all<part>(
-      coordinators_.groups(), body->groups,
+      coordinators_.groups(), home_is::believed, body->groups,
       [version](const kafka::group& g, part& out) { out = g.describe(version); },
       [version](const std::string& id, error_code e, part& out) {
         out = kafka::group(id, {}, nullptr).describe(version);
@@ -267,7 +278,7 @@ void broker::consumer_group_describe(const request_ptr& request) {
   using part = kafka::consumer_group_describe_response::group;
   auto version = request->version();
   ask_all<part>(
-      coordinators_.groups(), body->group_ids,
+      coordinators_.groups(), home_is::believed, body->group_ids,
       [version](const kafka::group& g, part& out) { out = g.consumer_describe(version); },
       [version](const std::string& id, error_code e, part& out) {
         out = kafka::group(id, {}, nullptr).consumer_describe(version);
@@ -293,7 +304,7 @@ void broker::list_groups(const request_ptr& request) {
   for (auto& [id, actor] : groups.all()) ids.push_back(id);
   using part = std::optional<kafka::list_groups_response::group>;
   ask_all<part>(
-      groups, ids, [](const kafka::group& g, part& out) { out = g.listed(); },
+      groups, home_is::believed, ids, [](const kafka::group& g, part& out) { out = g.listed(); },
       [](const std::string&, error_code, part&) {},
       [request, body](std::vector<part> parts) {
         auto lower = [](std::string s) {

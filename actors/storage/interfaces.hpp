@@ -106,6 +106,12 @@ struct offset_message {
 struct visit_message {
   std::function<void(kafka::partition*, const error*)> visit;
 };
+/// Whether this partition leads in an epoch: NONE only if nobody else has led since it was asked,
+/// wherever else is believed what. NOT_LEADER_OR_FOLLOWER also when the metadata does not answer.
+struct leadership_message {
+  int32_t leader_epoch = 0;
+  std::function<void(kafka::error_code)> done;  // on the partition's thread
+};
 /// Kafka's DeleteRecords. Answered when nothing of it can come back: all that are in sync have it
 /// on their disks; or with REQUEST_TIMED_OUT, NOT_LEADER_OR_FOLLOWER.
 struct delete_records_message {
@@ -202,7 +208,8 @@ using partition_actor = caf::typed_actor<
     // Gateways: records to read, offsets to look up.
     caf::reacts_to<fetch_message>, caf::reacts_to<offset_message>,
     // Gateways, reports: anything else.
-    caf::reacts_to<visit_message>, caf::reacts_to<delete_records_message>,
+    caf::reacts_to<visit_message>, caf::reacts_to<leadership_message>,
+    caf::reacts_to<delete_records_message>,
     // Committer: what became of staged writes.
     caf::reacts_to<commit_message_of_log>,
     // I/O executor: work that blocked.
@@ -284,6 +291,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::kafka::partition_role)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::copied_message)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::in_sync_answer_message)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::still_leader_message)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::leadership_message)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::partition_settings)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::clean_partition)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::forget_message)

@@ -315,8 +315,7 @@ void partition_state::handle(fetch_message& m) {
   if (answer.job) {
     read_later(m, std::move(answer));
   } else if (doubts(m, answer)) {
-    to_ask_about_.push_back(std::move(m));
-    ask_whether_it_leads();
+    fetch_surely(std::move(m));
   } else {
     bool nothing = answer.error == kafka::error_code::none && answer.read.bytes == 0 &&
                    !answer.diverging && answer.preferred_replica == kafka::no_node && !answer.news;
@@ -634,6 +633,7 @@ partition_actor::behavior_type partition(partition_actor::stateful_pointer<parti
       [&s](fetch_message& m) { s.handle(m); },
       [&s](offset_message& m) { s.handle(m); },
       [&s](visit_message& m) { s.handle(m); },
+      [&s](leadership_message& m) { s.handle(m); },
       [&s](delete_records_message& m) { s.handle(m); },
       [&s](const chores_done_message& m) { s.handle(m); },
       [&s](commit_message_of_log& m) { s.handle(m); },

@@ -141,7 +141,7 @@ void partition_state::handle(const in_sync_answer_message& m) {
   look_after_followers();
 }
 
-// ---- Readers beyond the end. ----
+// ---- Whether it still leads. ----
 
 bool partition_state::doubts(const fetch_message& m, const kafka::fetch_answer& a) const {
   return a.error == error_code::offset_out_of_range && m.query.replica < 0 && seed_.cluster &&
@@ -149,10 +149,41 @@ bool partition_state::doubts(const fetch_message& m, const kafka::fetch_answer& 
          m.query.offset > partition_->log_end_offset();
 }
 
+void partition_state::fetch_surely(fetch_message m) {
+  confirm_leadership([this, m = std::move(m)](error_code e) mutable {
+    kafka::fetch_answer a;
+    a.error = e;
+    if (e == error_code::none) a = partition_->fetch(m.query);
+    if (a.job)
+      read_later(m, std::move(a));
+    else
+      deliver(m, std::move(a));
+  });
+}
+
+void partition_state::handle(leadership_message& m) {
+  if (failure_) return m.done(error_code::kafka_storage_error);
+  if (!ready(m)) return;
+  if (!partition_->leads() || partition_->leader_epoch() != m.leader_epoch)
+    return m.done(error_code::not_leader_or_follower);
+  confirm_leadership([this, m](error_code e) {
+    if (e == error_code::none && partition_->leader_epoch() != m.leader_epoch)
+      e = error_code::not_leader_or_follower;
+    m.done(e);
+  });
+}
+
+void partition_state::confirm_leadership(std::function<void(error_code)> then) {
+  // Nobody else can be elected.
+  if (!seed_.cluster || !partition_->replicated()) return then(error_code::none);
+  to_ask_for_.push_back(std::move(then));
+  ask_whether_it_leads();
+}
+
 /// By proposing what is so: only the leader of now may.
 void partition_state::ask_whether_it_leads() {
-  if (!asked_about_.empty() || to_ask_about_.empty()) return;
-  asked_about_ = std::exchange(to_ask_about_, {});
+  if (!asked_for_.empty() || to_ask_for_.empty()) return;
+  asked_for_ = std::exchange(to_ask_for_, {});
   const auto& role = partition_->role();
   kafka::in_sync_proposal p;
   p.leader_epoch = role.leader_epoch;
@@ -164,24 +195,13 @@ void partition_state::ask_whether_it_leads() {
 }
 
 void partition_state::handle(const still_leader_message& m) {
-  for (auto& r : std::exchange(asked_about_, {})) {
-    kafka::fetch_answer a;
-    if (failure_ || !partition_ || opening_)
-      a.error = error_code::not_leader_or_follower;
-    else if (a = partition_->fetch(r.query); doubts(r, a) && m.answer != error_code::none)
-      a.error = error_code::not_leader_or_follower;
-    else if (a.job) {
-      read_later(r, std::move(a));
-      continue;
-    }
-    deliver(r, std::move(a));
-  }
-  if (!failure_ && partition_ && !opening_) return ask_whether_it_leads();
-  for (auto& r : std::exchange(to_ask_about_, {})) {
-    kafka::fetch_answer a;
-    a.error = error_code::not_leader_or_follower;
-    deliver(r, std::move(a));
-  }
+  auto open = [this] { return !failure_ && partition_ && !opening_; };
+  const auto answer = m.answer == error_code::none && open() && partition_->leads()
+                          ? error_code::none
+                          : error_code::not_leader_or_follower;
+  for (auto& then : std::exchange(asked_for_, {})) then(answer);
+  if (open() && partition_->leads()) return ask_whether_it_leads();
+  for (auto& then : std::exchange(to_ask_for_, {})) then(error_code::not_leader_or_follower);
 }
 
 // ---- Copying. ----

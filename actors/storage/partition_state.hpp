@@ -42,6 +42,7 @@ class partition_state {
   void handle(fetch_message&);
   void handle(offset_message&);
   void handle(visit_message&);
+  void handle(leadership_message&);
   void handle(delete_records_message&);
   void handle(const chores_done_message&);
   void handle(commit_message_of_log&);
@@ -118,6 +119,9 @@ class partition_state {
   /// more and this node does not know of it yet. Told OFFSET_OUT_OF_RANGE by the latter, clients
   /// begin at the start of the log again.
   bool doubts(const fetch_message&, const kafka::fetch_answer&) const;
+  void fetch_surely(fetch_message);
+  /// `then` gets NONE if this node leads in its epoch, wherever else is believed what; later.
+  void confirm_leadership(std::function<void(kafka::error_code)> then);
   void ask_whether_it_leads();
   void follow(bool later = false);
   void cut(const kafka::truncation&);
@@ -145,8 +149,8 @@ class partition_state {
   std::optional<caf::typed_response_promise<bool>> removing_;
   // Its place in the cluster.
   std::deque<waiting_append> replicating_;  // durable here, wait for the high watermark
-  // Readers beyond the end: those that came before the metadata was asked, and since.
-  std::vector<fetch_message> asked_about_, to_ask_about_;
+  // Who wants to know whether this node leads: since before the metadata was asked, and after it.
+  std::vector<std::function<void(kafka::error_code)>> asked_for_, to_ask_for_;
   std::optional<kafka::truncation> cut_;  // to be done, or being done
   bool ends_at_damage_ = false;           // it was opened so
   bool following_ = false;                // the fetchers know it

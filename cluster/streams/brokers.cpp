@@ -124,8 +124,11 @@ result<kafka::client*> brokers::node(int32_t id) {
 }
 
 result<kafka::client*> brokers::leader(const topic_facts& t, int32_t partition) {
-  const auto index = static_cast<size_t>(partition);
-  const int32_t id = index < t.partitions.size() ? t.partitions[index].leader : -1;
+  if (partition < 0 || static_cast<size_t>(partition) >= t.partitions.size())
+    return error{errc::not_found, "topic " + t.name + " has no partition " +
+                                      std::to_string(partition) + ": there are " +
+                                      std::to_string(t.partitions.size()) + ", from 0"};
+  const int32_t id = t.partitions[static_cast<size_t>(partition)].leader;
   if (id < 0)
     return error{errc::timeout, "topic " + t.name + ", partition " + std::to_string(partition) +
                                     ": nobody leads it, since none of its replicas in sync is up"};

@@ -329,6 +329,7 @@ def test_http_records(c):
                  "/topics/t/records?partition=7&offset=0"):
         status, text = n.call("GET", path)
         assert status in (400, 404) and "error" in json.loads(text), (path, status, text)
+    assert "topic t has no partition 7: there are 2, from 0" in text, text
     for body in (b"[{]", b"[1]", b'[{"vale": 1}]'):
         status, text = n.call("POST", "/topics/t/records", body)
         assert status == 400 and "error" in json.loads(text), text

@@ -112,7 +112,8 @@ class group {
  public:
   /// `lag`: replica.lag.time.max.ms. Large where nobody is to be taken out, however slow the
   /// machine.
-  explicit group(std::string lag = "60000") : lag_ms(std::move(lag)) {
+  explicit group(std::string lag = "60000", std::string of = topic_name)
+      : lag_ms(std::move(lag)), topic(std::move(of)) {
     config.add_message_types<caf::id_block::weir>();
     config.set("scheduler.max-threads", size_t{2});
     system = std::make_unique<caf::actor_system>(config);
@@ -159,6 +160,7 @@ class group {
   test_node& at(int32_t i) { return *nodes[static_cast<size_t>(i)]; }
 
   const std::string lag_ms;
+  const std::string topic;
   caf::actor_system_config config;
   std::unique_ptr<caf::actor_system> system;
   std::mutex m;
@@ -178,7 +180,7 @@ void test_node::start() {
   REQUIRE(made.ok());
   auto storage = std::move(*made);
   auto topic = std::make_shared<kafka::topic_info>();
-  topic->name = topic_name;
+  topic->name = group_.topic;
   topic->id = topic_id();
   {
     std::lock_guard lock(group_.m);
@@ -204,6 +206,7 @@ void test_node::start() {
   facts.host = "127.0.0.1";
   facts.config = *config;
   coordinators_ = std::make_unique<coordinators>(*group_.system, *storage, facts, time_, log);
+  coordinators_->start();
   auto quotas = quota_desk::open(*files_, *this, dir_.path(), *config, log);
   REQUIRE(quotas.ok());
   quotas_ = std::move(*quotas);
@@ -443,6 +446,46 @@ TEST_CASE("a leader that was deposed and does not know it sends readers beyond i
   CHECK(fetch(g.at(0), now, -1, -1, 10).error == error_code::not_leader_or_follower);
   CHECK(fetch(g.at(1), now, -1, -1, 10).error == error_code::none);
   CHECK(fetch(g.at(1), now + 1, -1, -1, 10).error == error_code::offset_out_of_range);
+}
+
+TEST_CASE("a home of groups that was deposed and does not know it tells no positions") {
+  group g("60000", "__consumer_offsets");
+  auto c = kafka::client::connect("127.0.0.1", g.at(0).port());
+  REQUIRE(c.ok());
+  const auto commit = [&] {
+    kafka::offset_commit_request r;
+    r.group_id = "readers";
+    r.generation_id_or_member_epoch = -1;
+    auto& t = r.topics.emplace_back();
+    t.name = g.topic;
+    auto& p = t.partitions.emplace_back();
+    p.partition_index = 0;
+    p.committed_offset = 41;
+    auto a = c->request(r, 8);
+    REQUIRE(a.ok());
+    return a->topics.at(0).partitions.at(0).error_code;
+  };
+  const auto committed = [&](const std::string& id) {
+    kafka::offset_fetch_request r;
+    auto& of = r.groups.emplace_back();
+    of.group_id = id;
+    auto& t = of.topics.emplace().emplace_back();
+    t.name = g.topic;
+    t.partition_indexes = {0};
+    auto a = c->request(r, 8);
+    REQUIRE(a.ok());
+    const auto& out = a->groups.at(0);
+    return std::pair(out.error_code,
+                     out.topics.empty() ? -2 : out.topics[0].partitions.at(0).committed_offset);
+  };
+  using told = std::pair<error_code, int64_t>;
+  REQUIRE(eventually([&] { return commit() == error_code::none; }));
+  CHECK(committed("readers") == told(error_code::none, 41));
+  CHECK(committed("others") == told(error_code::none, -1));
+  g.lead(1, {1, 2}, 0);
+  // The new home may know of newer ones, and of groups that this one has never heard of.
+  CHECK(committed("readers") == told(error_code::not_coordinator, -2));
+  CHECK(committed("others") == told(error_code::not_coordinator, -2));
 }
 
 TEST_CASE("what comes behind a batch that was refused with its leader's end waits for it") {
