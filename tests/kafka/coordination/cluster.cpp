@@ -86,6 +86,7 @@ void cluster::arrive(int n, const log_name& name, int32_t epoch, std::vector<log
   for (const auto& e : entries)
     if (const auto refused = log.check(e); refused != error_code::none) return done(refused);
   for (auto& e : entries) {
+    e.last = &e == &entries.back();
     log.note(e);
     log.entries.push_back(std::move(e));
   }
@@ -116,7 +117,8 @@ void cluster::change_leader(const log_name& name, int to) {
   log.now = {to, log.now.epoch + 1};
   // What was not committed: a part of it has reached the new leader.
   const auto tail = log.entries.size() - log.committed;
-  const auto kept = draw(tail + 1);
+  auto kept = draw(tail + 1);
+  while (kept > 0 && !log.entries[log.committed + kept - 1].last) --kept;
   lost_entries += tail - kept;
   log.entries.resize(log.committed + kept);
   log.producers.clear();

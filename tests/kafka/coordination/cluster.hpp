@@ -46,6 +46,7 @@ struct log_entry {
   int16_t producer_epoch = -1;
   bool marker = false, commit = false;
   int32_t coordinator_epoch = -1;
+  bool last = true;     // of its batch, which survives as a whole or not at all
   int transaction = 0;  // of a batch in a data partition: which one it is, for the checks
 };
 using append_done = std::function<void(error_code)>;
