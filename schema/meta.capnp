@@ -51,6 +51,7 @@ struct Request {
     alterClientQuotas @27 :Data;  # runtime/kafka/quotas: encode_alteration
     keepSavepoint @28 :CompleteEpoch;
     dropSavepoint @29 :CompleteEpoch;  # job and number
+    confirmLeader @30 :ConfirmLeader;
   }
 }
 
@@ -105,6 +106,13 @@ struct ReassignPartition {
   topic @0 :Data;
   partition @1 :Int32;
   target @2 :List(Int32);
+}
+
+struct ConfirmLeader {
+  topic @0 :Data;
+  partition @1 :Int32;
+  leader @2 :NodeEpoch;
+  leaderEpoch @3 :Int32;
 }
 
 struct ElectLeader {

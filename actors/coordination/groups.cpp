@@ -154,7 +154,10 @@ void group_router::confirm(const std::string& group,
   const auto t = tenure_of(partition_of(group));
   if (!t) return done(kafka::error_code::none);  // the topic does not exist: there are no groups
   topic().confirm(*t, [done = std::move(done)](kafka::error_code e) {
-    done(e == kafka::error_code::none ? e : kafka::error_code::not_coordinator);
+    using kafka::error_code;
+    done(e == error_code::none                ? e
+         : e == error_code::request_timed_out ? error_code::coordinator_not_available
+                                              : error_code::not_coordinator);
   });
 }
 

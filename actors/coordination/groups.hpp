@@ -66,8 +66,9 @@ class group_router final : public state_homes {
   /// at all), the message's `refuse` says so.
   void ask(const std::string& group, group_request_message);
   group_place find(const std::string& group) const;
-  /// For answers from memory: NONE if this node is the home of the group now, wherever else is
-  /// believed what; else NOT_COORDINATOR, or what check() says. May call at once.
+  /// For answers from memory: NONE if this node is the home of the group now, whatever it believes;
+  /// NOT_COORDINATOR, COORDINATOR_NOT_AVAILABLE (the metadata does not answer), or what check()
+  /// says. May call at once.
   void confirm(const std::string& group, std::function<void(kafka::error_code)> done) const;
   /// The groups that live here, but for those that still are read.
   std::vector<std::pair<std::string, group_actor>> all() const;

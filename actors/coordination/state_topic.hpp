@@ -33,7 +33,7 @@ class state_topic {
   /// In another leader epoch than the tenure's: NOT_LEADER_OR_FOLLOWER. `done` is called on the
   /// partition's thread.
   void append(const kafka::tenure&, std::vector<std::byte> batch, append_done done);
-  /// Whether the tenure still lasts, wherever else is believed what (leadership_message): for what
+  /// Whether the tenure still lasts, whatever this node believes (leadership_message): for what
   /// is answered from memory. `done` is called on the partition's thread, or at once.
   void confirm(const kafka::tenure&, std::function<void(kafka::error_code)> done) const;
   int64_t now_ms() const { return time_.now() / 1000; }

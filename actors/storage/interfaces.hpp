@@ -107,7 +107,8 @@ struct visit_message {
   std::function<void(kafka::partition*, const error*)> visit;
 };
 /// Whether this partition leads in an epoch: NONE only if nobody else has led since it was asked,
-/// wherever else is believed what. NOT_LEADER_OR_FOLLOWER also when the metadata does not answer.
+/// whatever this node believes. NOT_LEADER_OR_FOLLOWER: somebody has; REQUEST_TIMED_OUT: the
+/// metadata did not answer.
 struct leadership_message {
   int32_t leader_epoch = 0;
   std::function<void(kafka::error_code)> done;  // on the partition's thread
@@ -159,6 +160,7 @@ struct in_sync_answer_message {
 };
 /// The cluster's metadata has said whether this partition leads, or nobody answered.
 struct still_leader_message {
+  int32_t leader_epoch = 0;  // that it asked for
   kafka::error_code answer = kafka::error_code::none;
 };
 
@@ -174,6 +176,10 @@ class replication_port {
   /// with REQUEST_TIMED_OUT when nobody answered: ask again, it may have happened.
   virtual void alter_in_sync(const log_id&, const kafka::in_sync_proposal&,
                              std::function<void(kafka::error_code)> done) = 0;
+  /// NONE: nobody else had become the leader when this was asked. NOT_LEADER_OR_FOLLOWER: somebody
+  /// had; REQUEST_TIMED_OUT: nobody answered. `done` is called once, on any thread.
+  virtual void confirm_leader(const log_id&, int32_t leader_epoch,
+                              std::function<void(kafka::error_code)> done) = 0;
 };
 
 /// A partition's log goes or is cut: group_commit::forget.

@@ -152,8 +152,11 @@ bool partition_state::doubts(const fetch_message& m, const kafka::fetch_answer& 
 void partition_state::fetch_surely(fetch_message m) {
   confirm_leadership([this, m = std::move(m)](error_code e) mutable {
     kafka::fetch_answer a;
-    a.error = e;
-    if (e == error_code::none) a = partition_->fetch(m.query);
+    // Clients look for the leader, and come again.
+    if (e != error_code::none)
+      a.error = error_code::not_leader_or_follower;
+    else
+      a = partition_->fetch(m.query);
     if (a.job)
       read_later(m, std::move(a));
     else
@@ -166,11 +169,7 @@ void partition_state::handle(leadership_message& m) {
   if (!ready(m)) return;
   if (!partition_->leads() || partition_->leader_epoch() != m.leader_epoch)
     return m.done(error_code::not_leader_or_follower);
-  confirm_leadership([this, m](error_code e) {
-    if (e == error_code::none && partition_->leader_epoch() != m.leader_epoch)
-      e = error_code::not_leader_or_follower;
-    m.done(e);
-  });
+  confirm_leadership(std::move(m.done));
 }
 
 void partition_state::confirm_leadership(std::function<void(error_code)> then) {
@@ -180,27 +179,22 @@ void partition_state::confirm_leadership(std::function<void(error_code)> then) {
   ask_whether_it_leads();
 }
 
-/// By proposing what is so: only the leader of now may.
 void partition_state::ask_whether_it_leads() {
   if (!asked_for_.empty() || to_ask_for_.empty()) return;
   asked_for_ = std::exchange(to_ask_for_, {});
-  const auto& role = partition_->role();
-  kafka::in_sync_proposal p;
-  p.leader_epoch = role.leader_epoch;
-  p.version = role.version;
-  p.in_sync = role.in_sync;
   auto me = caf::actor_cast<partition_actor>(self_);
-  seed_.cluster->alter_in_sync(seed_.id, p,
-                               [me](error_code e) { caf::anon_send(me, still_leader_message{e}); });
+  seed_.cluster->confirm_leader(seed_.id, partition_->leader_epoch(),
+                                [me, epoch = partition_->leader_epoch()](error_code e) {
+                                  caf::anon_send(me, still_leader_message{epoch, e});
+                                });
 }
 
 void partition_state::handle(const still_leader_message& m) {
-  auto open = [this] { return !failure_ && partition_ && !opening_; };
-  const auto answer = m.answer == error_code::none && open() && partition_->leads()
-                          ? error_code::none
-                          : error_code::not_leader_or_follower;
+  const auto leads = [this] { return !failure_ && partition_ && !opening_ && partition_->leads(); };
+  const bool same = leads() && partition_->leader_epoch() == m.leader_epoch;
+  const auto answer = same ? m.answer : error_code::not_leader_or_follower;
   for (auto& then : std::exchange(asked_for_, {})) then(answer);
-  if (open() && partition_->leads()) return ask_whether_it_leads();
+  if (leads()) return ask_whether_it_leads();
   for (auto& then : std::exchange(to_ask_for_, {})) then(error_code::not_leader_or_follower);
 }
 

@@ -120,7 +120,7 @@ class partition_state {
   /// begin at the start of the log again.
   bool doubts(const fetch_message&, const kafka::fetch_answer&) const;
   void fetch_surely(fetch_message);
-  /// `then` gets NONE if this node leads in its epoch, wherever else is believed what; later.
+  /// `then` gets NONE if this node still leads, whatever it believes; soon, or at once.
   void confirm_leadership(std::function<void(kafka::error_code)> then);
   void ask_whether_it_leads();
   void follow(bool later = false);

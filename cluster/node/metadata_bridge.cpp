@@ -10,6 +10,9 @@ namespace {
 using kafka::api_error;
 using kafka::error_code;
 
+// Clients wait so long for the positions of their groups, and then ask again.
+constexpr auto confirm_limit = std::chrono::seconds(5);
+
 std::vector<int32_t> numbers(const std::vector<meta::node_id>& ids) {
   std::vector<int32_t> out;
   for (auto i : ids) out.push_back(i.value);
@@ -269,6 +272,25 @@ void metadata_bridge::alter_in_sync(const log_id& id, const kafka::in_sync_propo
         return done(error_code::invalid_update_version);
     }
   });
+}
+
+void metadata_bridge::confirm_leader(const log_id& id, int32_t leader_epoch,
+                                     std::function<void(error_code)> done) {
+  const auto here = service_->stand();
+  meta::confirm_leader c;
+  c.topic.bytes = id.topic;
+  c.partition = id.partition;
+  c.leader = here.node;
+  c.leader_node_epoch = here.epoch;
+  c.leader_epoch = leader_epoch;
+  service_->submit(
+      c,
+      [done = std::move(done)](const result<meta::answer>& a) {
+        done(!a        ? error_code::request_timed_out
+             : a->ok() ? error_code::none
+                       : error_code::not_leader_or_follower);
+      },
+      confirm_limit);
 }
 
 void metadata_bridge::allocate_producer_ids(uint32_t count,

@@ -32,6 +32,8 @@ class metadata_bridge final : public metadata_port {
 
   void change(std::vector<kafka::topic_command>, std::chrono::milliseconds limit,
               std::function<void(const kafka::api_error&)> done) override;
+  void confirm_leader(const log_id&, int32_t leader_epoch,
+                      std::function<void(kafka::error_code)> done) override;
   void alter_in_sync(const log_id&, const kafka::in_sync_proposal&,
                      std::function<void(kafka::error_code)> done) override;
   void allocate_producer_ids(uint32_t count, std::function<void(result<int64_t>)> done) override;

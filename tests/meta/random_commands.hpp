@@ -108,7 +108,12 @@ inline command command_maker::about_partitions(const cluster_state& s) {
   if (!t) return about_topics(s);
   const auto i = static_cast<int32_t>(below(t->partitions.size()));
   const partition_record& p = t->partitions[static_cast<size_t>(i)];
-  switch (below(8)) {
+  switch (below(9)) {
+    case 8: {
+      const node_record* leader = s.find_node(p.leader);
+      return confirm_leader{t->id, i, p.leader, leader ? leader->epoch : node_epoch(1),
+                            p.leader_epoch - (one_in(4) ? 1 : 0)};
+    }
     case 0:
       return elect_leader{t->id, i, one_in(2) ? no_node : p.replicas[below(p.replicas.size())]};
     case 1:

@@ -128,6 +128,23 @@ TEST_CASE(
   CHECK(f.part(100, 0).leader_epoch == led + 1);
 }
 
+TEST_CASE("a leader is told whether it still is one, and nothing changes by that") {
+  fixture f(3);
+  f.topic(100, 1, 3);
+  const auto p = f.part(100, 0);
+  auto ask = [&](node_id who, node_epoch e, int32_t epoch) {
+    return f.run(confirm_leader{id_of(100), 0, who, e, epoch}).code;
+  };
+  CHECK(ask(p.leader, node_epoch(1), p.leader_epoch) == verdict::ok);
+  CHECK(ask(p.leader, node_epoch(1), p.leader_epoch + 1) == verdict::stale);
+  CHECK(ask(p.leader, node_epoch(0), p.leader_epoch) == verdict::stale);
+  CHECK(ask(p.replicas[1], node_epoch(1), p.leader_epoch) == verdict::stale);
+  CHECK(f.run(confirm_leader{id_of(100), 1, p.leader, node_epoch(1), p.leader_epoch}).code ==
+        verdict::not_found);
+  CHECK(f.part(100, 0).version == p.version);
+  CHECK(f.part(100, 0).leader_epoch == p.leader_epoch);
+}
+
 TEST_CASE("in-sync sets are changed by the present leader alone, in its epoch") {
   fixture f(3);
   f.topic(100, 1, 3);

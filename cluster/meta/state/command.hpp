@@ -73,6 +73,15 @@ struct alter_in_sync {
   /// unknown. Who joins and has registered anew since may have lost what it had: it is refused.
   std::vector<node_epoch> epochs;
 };
+/// Changes nothing: ok says that nobody else had become the partition's leader when this was asked,
+/// stale that somebody has. For what a leader answers from memory.
+struct confirm_leader {
+  uuid topic;
+  int32_t partition = 0;
+  node_id leader;
+  node_epoch leader_node_epoch;
+  int32_t leader_epoch = 0;
+};
 /// Moves a partition to `target`; empty: back to where it was.
 struct reassign_partition {
   uuid topic;
@@ -182,7 +191,8 @@ using command =
                  alter_topic, add_partitions, alter_in_sync, reassign_partition, elect_leader,
                  balance_leaders, balance_replicas, submit_job, acquire_master, release_master,
                  complete_epoch, end_job, delete_job, find_home, drop_home, allocate_producer_ids,
-                 set_cluster_config, alter_client_quotas, keep_savepoint, drop_savepoint>;
+                 set_cluster_config, alter_client_quotas, keep_savepoint, drop_savepoint,
+                 confirm_leader>;
 
 /// A command with who asks. A client has one request under way at a time and counts them from 1;
 /// it repeats a request under the same number until it has an answer.

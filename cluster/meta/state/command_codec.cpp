@@ -90,6 +90,13 @@ struct encoder {
     auto epochs = b.initEpochs(size_of(c.epochs));
     for (uint32_t i = 0; i < epochs.size(); ++i) epochs.set(i, c.epochs[i].value);
   }
+  void operator()(const confirm_leader& c) {
+    auto b = out.initConfirmLeader();
+    b.setTopic(wire_bytes(c.topic));
+    b.setPartition(c.partition);
+    put(b.initLeader(), c.leader, c.leader_node_epoch);
+    b.setLeaderEpoch(c.leader_epoch);
+  }
   void operator()(const reassign_partition& c) {
     auto b = out.initReassignPartition();
     b.setTopic(wire_bytes(c.topic));
@@ -253,6 +260,12 @@ result<command> read_command(w::Request::Command::Reader r) {
       auto b = r.getReassignPartition();
       return command(
           reassign_partition{wire_uuid(b.getTopic()), b.getPartition(), nodes(b.getTarget())});
+    }
+    case c::CONFIRM_LEADER: {
+      auto b = r.getConfirmLeader();
+      return command(confirm_leader{wire_uuid(b.getTopic()), b.getPartition(),
+                                    node_id(b.getLeader().getNode()),
+                                    node_epoch(b.getLeader().getEpoch()), b.getLeaderEpoch()});
     }
     case c::ELECT_LEADER: {
       auto b = r.getElectLeader();

@@ -73,14 +73,26 @@ bool cluster_state::retarget(partition_record& p, std::vector<node_id> target) c
   return true;
 }
 
+answer cluster_state::check_leads(const partition_record& p, node_id leader,
+                                  int32_t leader_epoch) const {
+  if (p.leader == leader && p.leader_epoch == leader_epoch) return done();
+  return refuse(verdict::stale, "the partition is led by " + name_of(p.leader) +
+                                    " in leader epoch " + std::to_string(p.leader_epoch));
+}
+
+answer cluster_state::run(const confirm_leader& c) {
+  topic_record* t = nullptr;
+  if (answer bad = find(c.topic, c.partition, &t); !bad.ok()) return bad;
+  if (answer bad = check_live(c.leader, c.leader_node_epoch, false); !bad.ok()) return bad;
+  return check_leads(t->partitions[static_cast<size_t>(c.partition)], c.leader, c.leader_epoch);
+}
+
 answer cluster_state::run(const alter_in_sync& c) {
   topic_record* t = nullptr;
   if (answer bad = find(c.topic, c.partition, &t); !bad.ok()) return bad;
   if (answer bad = check_live(c.leader, c.leader_node_epoch, false); !bad.ok()) return bad;
   partition_record next = t->partitions[static_cast<size_t>(c.partition)];
-  if (next.leader != c.leader || next.leader_epoch != c.leader_epoch)
-    return refuse(verdict::stale, "the partition is led by " + name_of(next.leader) +
-                                      " in leader epoch " + std::to_string(next.leader_epoch));
+  if (answer bad = check_leads(next, c.leader, c.leader_epoch); !bad.ok()) return bad;
   if (next.version != c.version)
     return refuse(verdict::stale, "the partition is at version " + std::to_string(next.version) +
                                       ", not " + std::to_string(c.version) + ": read it anew");

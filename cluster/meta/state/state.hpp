@@ -100,6 +100,7 @@ class cluster_state {
   answer run(const add_partitions&);
   answer run(const alter_in_sync&);
   answer run(const reassign_partition&);
+  answer run(const confirm_leader&);
   answer run(const elect_leader&);
   answer run(const balance_leaders&);
   answer run(const balance_replicas&);
@@ -132,6 +133,7 @@ class cluster_state {
   answer check_configs(const kafka::config_map&) const;
   answer check_assignment(const std::vector<std::vector<node_id>>&) const;
   answer find(const uuid& topic, int32_t partition, topic_record** out);
+  answer check_leads(const partition_record&, node_id leader, int32_t leader_epoch) const;
   void cut_keys(topic_record&) const;
   answer add_placed(topic_record&, int32_t partitions);
   partition_record placed(std::vector<node_id> replicas) const;

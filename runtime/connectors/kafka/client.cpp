@@ -1,9 +1,21 @@
 #include "runtime/connectors/kafka/client.hpp"
 
+#include <chrono>
+#include <thread>
+
 #include "runtime/base/nearest.hpp"
 
 namespace weir {
 namespace {
+
+constexpr auto coordinator_retry = std::chrono::milliseconds(100);
+
+/// The coordinator of a group is on its way to another node.
+bool moves(rd_kafka_resp_err_t e) {
+  return e == RD_KAFKA_RESP_ERR_NOT_COORDINATOR ||
+         e == RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE ||
+         e == RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS;
+}
 
 struct conf_deleter {
   void operator()(rd_kafka_conf_t* c) const { rd_kafka_conf_destroy(c); }
@@ -227,10 +239,19 @@ result<std::optional<int64_t>> kafka_client::offset_at(const kafka_partition& p,
 
 result<std::optional<kafka_client::commitment>> kafka_client::committed(const kafka_partition& p,
                                                                         int timeout_ms) const {
+  using clock_type = std::chrono::steady_clock;
+  const auto until = clock_type::now() + std::chrono::milliseconds(timeout_ms);
   auto list = list_of(p);
-  auto e = rd_kafka_committed(rk_, list.get(), timeout_ms);
+  rd_kafka_resp_err_t e{};
+  for (;;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - clock_type::now());
+    e = rd_kafka_committed(rk_, list.get(), std::max(static_cast<int>(left.count()), 1));
+    if (!e) e = list->elems[0].err;
+    // The library asks for the new coordinator then, but not again for what was asked here.
+    if (!moves(e) || clock_type::now() + coordinator_retry > until) break;
+    std::this_thread::sleep_for(coordinator_retry);
+  }
   const auto& found = list->elems[0];
-  if (!e) e = found.err;
   if (e) return failure("the offset that the group has committed in " + to_string(p), e);
   if (found.offset < 0) return std::optional<commitment>();
   return std::optional<commitment>(

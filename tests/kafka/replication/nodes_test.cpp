@@ -69,6 +69,8 @@ class test_node final : public metadata_port {
   partition_actor partition() const { return storage_->directory()->partition(topic_id(), 0); }
   void alter_in_sync(const log_id&, const kafka::in_sync_proposal&,
                      std::function<void(error_code)> done) override;
+  void confirm_leader(const log_id&, int32_t leader_epoch,
+                      std::function<void(error_code)> done) override;
   /// Nobody makes topics here.
   void change(std::vector<kafka::topic_command>, std::chrono::milliseconds,
               std::function<void(const kafka::api_error&)> done) override {
@@ -256,6 +258,16 @@ void test_node::alter_in_sync(const log_id&, const kafka::in_sync_proposal& p,
   }
   done(error_code::none);
   group_.tell();
+}
+
+void test_node::confirm_leader(const log_id&, int32_t leader_epoch,
+                               std::function<void(error_code)> done) {
+  bool leads = false;
+  {
+    std::lock_guard lock(group_.m);
+    leads = group_.role.leader == id_ && group_.role.leader_epoch == leader_epoch;
+  }
+  done(leads ? error_code::none : error_code::not_leader_or_follower);
 }
 
 struct produced {
