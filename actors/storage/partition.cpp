@@ -274,6 +274,7 @@ void partition_state::handle(commit_message_of_log& m) {
     copy_failed_ = true;
     auto lost = std::exchange(appends_, {});
     for (auto& a : lost) {
+      if (a.batch) refused_.note(*a.batch, kafka::error_code::kafka_storage_error, now_ms());
       if (!a.waiter) continue;
       append_reply reply;
       reply.error = kafka::error_code::kafka_storage_error;

@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """A disk that fills up under a node: produces are refused with KAFKA_STORAGE_ERROR, reads and
 everything else go on, and when there is room again records are accepted without a restart; nothing
-acknowledged is lost. Needs root (a small tmpfs); else skipped.
+acknowledged is lost. An idempotent producer that has several batches under way all the time writes
+each record once, in order, under one epoch. Needs root (a small tmpfs); else skipped.
 
 Usage: broker_full_disk_test.py WEIR
 """
+import logging
 import pathlib
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -15,6 +18,7 @@ from broker import Broker, read_all, wait_until  # noqa: E402
 from full_disk_test import small_disk  # noqa: E402
 
 DISK = "size=64m"
+PADDING = b"x" * 1000
 
 
 class Writer:
@@ -47,6 +51,54 @@ class Writer:
                 raise SystemExit(f"{place} was acknowledged with {number} and has "
                                  f"{found.get(place)}")
         return len(found)
+
+
+class Idempotent:
+    """Writes small records to `ordered` without waiting for answers, until it is told to end."""
+
+    def __init__(self, broker: Broker):
+        from confluent_kafka import Producer
+        self.bumps, self.refusals = [], 0
+        logger = logging.Logger("idempotent")
+        logger.addFilter(self.look)
+        self.producer = Producer({"bootstrap.servers": broker.address, "enable.idempotence": True, "linger.ms": 1,
+                                  "message.timeout.ms": 0, "batch.num.messages": 5, "retry.backoff.ms": 20,
+                                  "debug": "eos,msg"}, logger=logger)
+        self.sent, self.problems, self.ends = 0, [], False
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def look(self, record) -> bool:
+        self.refusals += "Disk error" in record.getMessage()
+        if "epoch bump" in record.getMessage():
+            self.bumps.append(record.getMessage())
+        return False
+
+    def run(self) -> None:
+        while not self.ends:
+            if len(self.producer) < 2000:
+                for _ in range(60):
+                    self.producer.produce("ordered", b"%d " % self.sent + PADDING, partition=self.sent % 2,
+                                          on_delivery=lambda e, m: e and self.problems.append(str(e)))
+                    self.sent += 1
+            self.producer.poll(0)
+            time.sleep(0.06)  # so that all of it stays small beside the disk
+
+    def end(self, broker: Broker) -> int:
+        """How many it has written, each once and in order."""
+        self.ends = True
+        self.thread.join()
+        left = self.producer.flush(30)
+        assert left == 0 and not self.problems, (left, self.problems[:3])
+        # It gives itself a new epoch when a batch is out of order behind one that was refused: what other partitions
+        # have and have not acknowledged is then written twice.
+        assert not self.bumps and self.refusals, (self.refusals, self.bumps[:3])
+        found = [[], []]
+        for p, _, _, v in read_all(broker.address, "ordered", 2, seconds=30):
+            found[p].append(int(v.split(b" ")[0]))
+        for p in range(2):
+            assert found[p] == list(range(p, self.sent, 2)), f"partition {p}: {len(found[p])} of {self.sent // 2}"
+        return self.sent
 
 
 def fill(disk: pathlib.Path) -> pathlib.Path:
@@ -94,11 +146,14 @@ def main() -> None:
         broker.data = disk / "data"
         broker.start()
         broker.create({"t": {"segment.bytes": str(1 << 20)}, "other": {}}, 1)
+        broker.create({"ordered": {"segment.bytes": str(1 << 20)}}, 2)
         w = Writer(broker)
         for _ in range(40):
             assert w.send(), w.refused
         commits(broker, 5)
 
+        ordered = Idempotent(broker)
+        time.sleep(0.5)
         ballast = fill(disk)
         refused_for_good(w, disk)
         for _ in range(5):
@@ -124,6 +179,12 @@ def main() -> None:
         commits(broker, 7)
         w.check(broker)
         print(f"ok   room again: accepted after {took:.2f} s, {w.check(broker)} records are read")
+        for _ in range(10):
+            ballast = fill(disk)
+            time.sleep(0.1)
+            ballast.unlink()
+            time.sleep(0.05)
+        print(f"ok   an idempotent producer wrote {ordered.end(broker)} records once and in order")
 
         broker.kill()
         broker.start()

@@ -8,7 +8,8 @@ namespace weir::kafka {
 namespace {
 
 bool passes(error_code e) {
-  return e == error_code::not_leader_or_follower || e == error_code::not_enough_replicas;
+  return e == error_code::not_leader_or_follower || e == error_code::not_enough_replicas ||
+         e == error_code::kafka_storage_error;
 }
 
 /// How far `b` is behind `a`; not above 0: it is not. Sequences begin again at 0 after the largest.

@@ -1,10 +1,10 @@
 // Batches of idempotent producers that were refused for a reason that passes: another node leads,
-// too few replicas are in sync. Producers send several without waiting. If the reason has passed by
-// the time the next one is looked at, that one is out of order, which some clients take for a lost
-// state and end (librdkafka 2.0), or, of a producer that is not known yet, would be taken in front
-// of the one before it. So it is refused like that one, until that is sent again: both come again,
-// in order. One that another leader has taken meanwhile does not: what the log has is not waited
-// for. Of one partition, which owns it; no I/O.
+// too few replicas are in sync, the disk is full. Producers send several without waiting. If the
+// reason has passed by the time the next one is looked at, that one is out of order, which some
+// clients take for a lost state and end (librdkafka 2.0), or, of a producer that is not known yet,
+// would be taken in front of the one before it. So it is refused like that one, until that is sent
+// again: both come again, in order. One that another leader has taken meanwhile does not: what the
+// log has is not waited for. Of one partition, which owns it; no I/O.
 #pragma once
 
 #include <cstddef>

@@ -43,6 +43,16 @@ TEST_CASE("the reason that is told is the newest, the place the lowest") {
   CHECK(r.behind(at(8), {}, 0) == none);
 }
 
+TEST_CASE("a write that failed is a reason: there may be room for the next one") {
+  refused_batches r;
+  constexpr auto full = error_code::kafka_storage_error;
+  r.note(at(5), full, 0);
+  CHECK(r.behind(at(8), 4, 1) == full);
+  CHECK(r.behind(at(5), 4, 1) == none);
+  r.note(at(5), none, 2);
+  CHECK(r.behind(at(8), 7, 2) == none);
+}
+
 TEST_CASE("what is wrong by itself is no reason") {
   refused_batches r;
   r.note(at(5), disorder, 0);
