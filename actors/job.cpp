@@ -619,7 +619,7 @@ job_actor::behavior_type job_state_actor::start(job_actor::stateful_pointer<job_
           coordinator_->discovered(operator_index{m.source}, *m.found, now());
       },
       [this](load_atom) {
-        if (!over_) load();
+        if (std::exchange(load_waits_, false) && !over_) load_newest();
       },
       [this](describe_atom) {
         collect();

@@ -145,6 +145,7 @@ class job_state_actor : public coordinator_port {
   std::optional<size_t> copy_of(size_t node);
   void know_copies();
   std::vector<store_actor> copies_of(size_t node);
+  void load_newest();
   void load_from_ledger();
   void complete_in_ledger(epoch, std::string manifest);
   void answered(epoch, const std::string& manifest, const status&);
@@ -232,7 +233,8 @@ class job_state_actor : public coordinator_port {
   timestamp_us timer_ = watermark_end;
   timestamp_us started_at_ = 0;
   bool over_ = false, ended_told_ = false;
-  std::string waits_for_;  // why the job cannot start yet
+  bool load_waits_ = false;  // for load_atom
+  std::string waits_for_;    // why the job cannot start yet
   std::vector<char> plan_bytes_;
   std::vector<placement> placements_;  // of the attempt that is deployed; grows
   std::vector<size_t> slots_;          // by subtask: index of its node; but for

@@ -18,6 +18,13 @@ constexpr int64_t assembly_limit_us = 5'000'000;
 }  // namespace
 
 void job_state_actor::load() {
+  // Nothing that an earlier start still waits for goes on: tasks would be deployed twice.
+  load_waits_ = false;
+  if (collecting_) std::exchange(collecting_, nullptr)->over = true;
+  load_newest();
+}
+
+void job_state_actor::load_newest() {
   // What becomes of an epoch that is being completed has to be known first. Its answer speaks of
   // the nodes as they are numbered now: stores are told which parts to keep.
   if (completing_) return wait_to_load(waits_for_);
@@ -178,6 +185,7 @@ bool job_state_actor::writers_are_missing() const {
 void job_state_actor::wait_to_load(std::string why) {
   if (waits_for_ != why) log(why);
   waits_for_ = std::move(why);
+  load_waits_ = true;
   self_->delayed_send(self_, load_retry_interval, load_atom::value);
 }
 

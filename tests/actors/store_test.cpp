@@ -46,13 +46,15 @@ struct two_stores {
     std::filesystem::remove_all(folder);
   }
 
+  uint64_t token = 1;  // of the master's tenure that all of it is said in
+
   void begin(uint64_t number, uint64_t completed, bool with_copy = true) {
-    begin_message m{part, number, completed, 1, {}};
+    begin_message m{part, number, completed, token, {}};
     if (with_copy) m.copies.push_back(second);
     caf::anon_send(first, m);
   }
   void chunks(const std::string& text, uint64_t number, const std::string& of = "sum") {
-    caf::anon_send(first, chunks_message{part, number, {chunk(text, number, of)}, 1});
+    caf::anon_send(first, chunks_message{part, number, {chunk(text, number, of)}, token});
   }
   std::string commit(uint64_t number) {
     commit_message m;
@@ -61,7 +63,7 @@ struct two_stores {
     m.key_groups = 8;
     for (const auto& id : {std::string("sum"), std::string("more"), edge_state_id("sum-more")})
       m.operators.push_back({id, id, 1, 0});
-    m.token = 1;
+    m.token = token;
     std::string problem = "no answer";
     caf::scoped_actor self(*system);
     self->request(first, std::chrono::seconds(10), m)
@@ -119,6 +121,25 @@ TEST_CASE("chunks of an epoch that never begins, or has been left behind, are in
   CHECK(s.commit(4) == "");
   CHECK(s.load(s.first, 4) == "four ");
   CHECK(s.load(s.second, 4) == "four ");
+}
+
+TEST_CASE("an epoch of a new master has nothing of what the one before it began by that number") {
+  two_stores s;
+  s.begin(1, 0);
+  s.chunks("one", 1);
+  CHECK(s.commit(1) == "");
+  s.begin(2, 1);
+  s.chunks("of the former", 2);
+  s.chunks("early of the former", 3);
+  s.token = 2;
+  s.begin(2, 1);
+  s.chunks("two", 2, "more");
+  CHECK(s.commit(2) == "");
+  CHECK(s.load(s.first, 2) == "two one ");
+  CHECK(s.load(s.second, 2) == "two one ");
+  s.begin(3, 2);
+  CHECK(s.commit(3) == "");
+  CHECK(s.load(s.first, 3) == "two one ");
 }
 
 TEST_CASE("a copy that is made later begins without the rows that were in flight before") {
