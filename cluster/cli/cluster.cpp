@@ -364,15 +364,18 @@ int cluster_status(const cluster_verb_options& o) {
 
 namespace {
 
-/// Tasks of jobs that run on a node which drains, or may: masters tell where tasks are when they
-/// have been asked once. None when there is no node that could take them.
-uint64_t tasks_left(const simdjson::dom::element& cluster, const std::string& name) {
-  simdjson::dom::array nodes, jobs, tasks;
-  if (cluster["nodes"].get(nodes) || cluster["jobs"].get(jobs)) return 0;
-  bool elsewhere = false;
+/// Whether a node could take over what one has that drains.
+bool others_stay(const simdjson::dom::array& nodes) {
   for (auto n : nodes)
-    elsewhere |= text_of(n["alive"]) == "true" && text_of(n["draining"]) == "false";
-  if (!elsewhere) return 0;
+    if (text_of(n["alive"]) == "true" && text_of(n["draining"]) == "false") return true;
+  return false;
+}
+
+/// Tasks of jobs that run on a node which drains, or may: masters tell where tasks are when they
+/// have been asked once.
+uint64_t tasks_left(const simdjson::dom::element& cluster, const std::string& name) {
+  simdjson::dom::array jobs, tasks;
+  if (cluster["jobs"].get(jobs)) return 0;
   uint64_t left = 0;
   for (auto j : jobs) {
     const auto state = text_of(j["state"]);
@@ -405,14 +408,17 @@ int cluster_drain(const cluster_verb_options& o) {
     simdjson::dom::element parsed;
     if (parser.parse(answer).get(parsed)) return fail("not an answer: " + answer);
     uint64_t replicas = 0, leaders = 0, masters = 0, tasks = 0;
+    bool votes = false;
     if (parsed["nodes"].get(nodes)) return fail("not an answer: " + answer);
     for (auto n : nodes) {
       if (text_of(n["node"]) != std::to_string(number)) continue;
       if (n["replicas"].get(replicas) || n["leaders"].get(leaders) || n["masters"].get(masters))
         return fail("not an answer: " + answer);
+      if (!others_stay(nodes)) continue;
       tasks = tasks_left(parsed, text_of(n["id"]));
+      votes = text_of(n["votes"]) == "true" || text_of(n["coordinates"]) == "true";
     }
-    if (replicas <= stuck && leaders == 0 && masters == 0 && tasks == 0) {
+    if (replicas <= stuck && leaders == 0 && masters == 0 && tasks == 0 && !votes) {
       if (stuck)
         std::fprintf(stderr,
                      "%" PRIu64
@@ -423,7 +429,7 @@ int cluster_drain(const cluster_verb_options& o) {
     }
     const auto left = std::to_string(replicas) + " replicas, " + std::to_string(leaders) +
                       " leaders, " + std::to_string(masters) + " job masters, " +
-                      std::to_string(tasks) + " tasks";
+                      std::to_string(tasks) + " tasks" + (votes ? ", its vote" : "");
     if (!o.wait) {
       std::fprintf(stderr, "moving: %s left\n", left.c_str());
       return exit_ok;

@@ -60,6 +60,33 @@ def name_of_a_living_node(nodes: Nodes) -> None:
     twin.stop()
 
 
+def leader_goes(nodes: Nodes) -> None:
+    """Who leads the metadata and stops, or drains, has handed it on before: nobody has to miss it first."""
+    names = ["b1", "b2", "b3"]
+    gone = nodes.status("b1")["coordinator"]
+    others = [n for n in names if n != gone]
+    nodes[gone].stop()
+    for n in others:
+        status = nodes.status(n)
+        assert status["majority"] and status["coordinator"] in others, status
+        assert nodes.alive(n) == others, status
+    nodes[gone].start(join=[nodes[n] for n in others]).ready()
+
+    gone = nodes.status("b1")["coordinator"]
+    others = [n for n in names if n != gone]
+    nodes.call(others[0], "cluster", "drain", gone)
+    status = nodes.status(others[0])
+    drained = next(n for n in status["nodes"] if n["id"] == gone)
+    assert not drained["votes"] and not drained["coordinates"] and status["coordinator"] in others, status
+    nodes[gone].stop(signal.SIGKILL)
+    for n in others:
+        later = nodes.status(n)
+        assert later["coordinator"] == status["coordinator"] and later["majority"], later
+    nodes[gone].start(join=[nodes[n] for n in others]).ready()
+    nodes.call(others[0], "cluster", "drain", gone, "--undo")
+    nodes.until("three vote", lambda: nodes.votes(gone) == 3)
+
+
 def damaged_metadata(nodes: Nodes) -> None:
     """The message says what helps, and doing it helps."""
     b3, join = nodes["b3"], [nodes["b1"], nodes["b2"]]
@@ -143,8 +170,8 @@ def main() -> None:
         for name in ("b2", "b3"):
             nodes[name].start(join=[b1]).ready()
         nodes.until("three vote", lambda: nodes.votes("b1") == 3)
-        for test in (folder_of_another_cluster, seeds_of_another_cluster, name_of_a_living_node, damaged_metadata,
-                     no_majority, few_lines):
+        for test in (folder_of_another_cluster, seeds_of_another_cluster, name_of_a_living_node, leader_goes,
+                     damaged_metadata, no_majority, few_lines):
             began = time.monotonic()
             test(nodes)
             print(f"{test.__name__}: ok ({time.monotonic() - began:.1f} s)", flush=True)

@@ -150,6 +150,7 @@ TEST_CASE("watch: what balances is proposed, and nothing when all is even") {
   t.id = uuid_of(99);
   t.partitions = 4;
   t.assignment.assign(4, {node_id{1}, node_id{2}});
+  t.assignment[3] = t.assignment[2] = {node_id{2}, node_id{1}};
   REQUIRE(c.state.apply({{}, 0, t}).reply.ok());
   leader_watch w({.balance_interval_ms = 10});
   w.begin(0);
@@ -166,8 +167,89 @@ TEST_CASE("watch: what balances is proposed, and nothing when all is even") {
   }
   auto moves = w.balance(40, c.state);
   REQUIRE(moves.size() == 1);
-  CHECK(c.state.apply({{}, 0, moves[0]}).reply.number == 4);
+  CHECK(c.state.apply({{}, 0, moves[0]}).reply.number == 2);
   CHECK(w.balance(60, c.state).empty());
+}
+
+namespace {
+
+/// Topics of one assignment each for all of their partitions; balances until nothing is left to do,
+/// and counts the rounds. What each node leads then, by topic.
+std::vector<std::map<int32_t, int>> leaders_after_balance(
+    nodes& c, const std::vector<std::pair<int, std::vector<node_id>>>& topics, size_t& rounds) {
+  std::vector<kafka::uuid> ids;
+  for (const auto& [partitions, replicas] : topics) {
+    create_topic t;
+    t.name = "t" + std::to_string(ids.size());
+    t.id = ids.emplace_back(uuid_of(static_cast<uint8_t>(90 + ids.size())));
+    t.partitions = partitions;
+    t.assignment.assign(static_cast<size_t>(partitions), replicas);
+    REQUIRE(c.state.apply({{}, 0, t}).reply.ok());
+  }
+  leader_watch w({.balance_interval_ms = 10, .moves_max = 5});
+  w.begin(0);
+  rounds = 0;
+  for (uint64_t now = 20; rounds < 50; now += 20, ++rounds) {
+    auto moves = w.balance(now, c.state);
+    if (moves.empty()) break;
+    CHECK(moves.size() <= 6);  // orders, and one command for leaders
+    for (auto& m : moves) REQUIRE(c.state.apply({{}, 0, std::move(m)}).reply.ok());
+  }
+  std::vector<std::map<int32_t, int>> out;
+  for (const auto& id : ids) {
+    auto& led = out.emplace_back();
+    for (const auto& p : c.state.topics().at(id).partitions) ++led[p.leader.value];
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("watch: each node leads as many partitions, of each topic too") {
+  using led = std::map<int32_t, int>;
+  const node_id a{1}, b{2}, d{3};
+  size_t rounds = 0;
+  nodes three(3);
+  CHECK(leaders_after_balance(three, {{6, {a, b, d}}, {6, {a, b, d}}}, rounds) ==
+        std::vector<led>{{{1, 2}, {2, 2}, {3, 2}}, {{1, 2}, {2, 2}, {3, 2}}});
+  CHECK(rounds == 2);  // eight of twelve move
+  // As many in all already, but not of each topic.
+  nodes two(2);
+  CHECK(leaders_after_balance(two, {{4, {a, b}}, {4, {b, a}}}, rounds) ==
+        std::vector<led>{{{1, 2}, {2, 2}}, {{1, 2}, {2, 2}}});
+  // Topics of one partition: as many in all.
+  nodes single(3);
+  const std::pair<int, std::vector<node_id>> one{1, {a, b, d}};
+  led all;
+  for (const auto& t : leaders_after_balance(single, {one, one, one, one, one, one}, rounds))
+    for (auto [n, count] : t) all[n] += count;
+  CHECK(all == led{{1, 2}, {2, 2}, {3, 2}});
+  // A node without a replica leads nothing; one that drains gets nothing.
+  nodes five(5);
+  five.state.apply({{}, 0, drain_node{node_id{5}, true}});
+  CHECK(leaders_after_balance(five, {{4, {a, b, node_id{5}}}, {1, {d}}}, rounds).at(0).count(5) ==
+        0);
+}
+
+TEST_CASE("watch: who leads and drains is followed by a voter that stays; one is made for that") {
+  nodes c(2);
+  leader_watch w({.silence_max_ms = 100});
+  w.begin(0);
+  w.heard(1, 10);
+  w.heard(2, 10);
+  CHECK(!w.membership(20, c.servers, 1, c.state));  // of two one votes
+  c.state.apply({{}, 0, drain_node{node_id{1}, true}});
+  CHECK(w.successor(20, c.servers, 1, c.state) == 0);
+  auto change = w.membership(20, c.servers, 1, c.state);
+  REQUIRE(change);
+  CHECK((change->which == 2 && change->role == server_role::voter && !change->remove));
+  c.of(2).role = server_role::voter;
+  CHECK(w.successor(20, c.servers, 1, c.state) == 2);
+  CHECK(w.successor(200, c.servers, 1, c.state) == 0);  // it is silent
+  // Node 2 leads by now.
+  change = w.membership(20, c.servers, 2, c.state);
+  REQUIRE(change);
+  CHECK((change->which == 1 && change->role == server_role::learner && !change->remove));
 }
 
 TEST_CASE(
@@ -176,7 +258,8 @@ TEST_CASE(
   create_topic t;
   t.name = "orders";
   t.id = uuid_of(99);
-  t.assignment.assign(5, {node_id{1}, node_id{2}, node_id{3}});
+  for (int32_t i = 0; i < 5; ++i)
+    t.assignment.push_back({node_id{1 + i % 2}, node_id{2 - i % 2}, node_id{3}});
   REQUIRE(c.state.apply({{}, 0, t}).reply.ok());
   create_topic other;  // so that the fourth node has its share
   other.name = "clicks";
@@ -193,7 +276,9 @@ TEST_CASE(
   for (size_t i = 0; i < moves.size(); ++i) {
     const auto& m = std::get<reassign_partition>(moves[i]);
     CHECK(m.partition == static_cast<int32_t>(i));
-    CHECK(m.target == std::vector<node_id>{node_id{1}, node_id{2}, node_id{4}});
+    auto target = t.assignment[i];
+    target[2] = node_id{4};
+    CHECK(m.target == target);
     CHECK(c.state.apply({{}, 0, m}).reply.ok());
   }
   // They are on the move: no more than that at a time.

@@ -28,6 +28,9 @@ constexpr auto restart_interval = 1s;
 constexpr auto membership_interval_ms = 200;
 // A change of who votes that is not done by then is asked for again.
 constexpr uint64_t membership_limit_ms = 5'000;
+// No command is taken while another server is to lead, for up to an election's timeout: if it does
+// not, who drains asks one again only after this time.
+constexpr uint64_t hand_on_interval_ms = 3'000;
 constexpr auto tick_interval = 50ms;
 // A member that starts with seeds asks whether they are of its cluster for so long. One that is its
 // cluster's only member does not register before they have answered, or this time is over.
@@ -188,9 +191,38 @@ class metadata_service::impl {
   void leave(std::chrono::milliseconds limit, std::function<void()> done) {
     leaving_ = true;
     if (!registered_) return done();
-    submit(
-        fence_node{node_id{node_number_}, *epoch_},
-        [done = std::move(done)](const result<answer>&) { done(); }, limit);
+    const auto now = now_ms();
+    going_ = departure{now + static_cast<uint64_t>(limit.count()) / 2,
+                       now + static_cast<uint64_t>(limit.count()), std::move(done)};
+  }
+  /// Who goes lets another one lead the metadata before it gives up its partitions: so all hear at
+  /// once who leads those, and none has to miss this one first. After it again, for who led before
+  /// may have gone meanwhile, too.
+  void go() {
+    if (!going_) return;
+    const auto now = now_ms();
+    const bool may_hand_on = going_->fenced ? now < going_->until_ms
+                                            : !going_->fencing && now < going_->hand_on_until_ms;
+    if (may_hand_on && hands_on(now)) return;
+    if (!going_->fencing) {
+      going_->fencing = true;
+      submit(
+          fence_node{node_id{node_number_}, *epoch_},
+          [this](const result<answer>&) {
+            if (going_) going_->fenced = true;
+          },
+          std::chrono::milliseconds(going_->until_ms - now));
+    } else if (going_->fenced || now >= going_->until_ms) {
+      std::exchange(going_, {})->done();
+    }
+  }
+  /// False: this server does not lead, or nobody can instead.
+  bool hands_on(uint64_t now) {
+    if (!node_) return false;
+    if (node_->leader() == 0) return true;  // until somebody is elected
+    if (node_->role() != node_role::leader) return false;
+    const auto to = watch_.successor(now, node_->members(), self_, machine_->state());
+    return to != 0 && node_->transfer(to) != admission::invalid;  // overloaded: it is under way
   }
   void send_commands() {
     for (auto& a : lanes_.due(now_ms())) send(std::move(a));
@@ -430,10 +462,12 @@ class metadata_service::impl {
       join();
       sign();
       lead();
+      go();
       send_commands();
       pump();
       tell_seen();
     }
+    if (going_) std::exchange(going_, {})->done();
     lanes_.stop();
     for (auto& u : std::exchange(unseen_, {})) u.done(std::move(u.what));
     proposals_.clear();
@@ -748,10 +782,20 @@ class metadata_service::impl {
     members_at_ = now;
     if (changing_ && now < changing_since_ + membership_limit_ms) return;
     changing_ = false;
+    if (hands_on_draining(now)) return;
     if (changes_.empty())
       if (auto c = watch_.membership(now, node_->members(), self_, machine_->state()))
         changes_.push_back({c->which, "", c->role, c->remove, false});
     change_members();
+  }
+  /// A leader whose node drains hands on as soon as somebody can take over.
+  bool hands_on_draining(uint64_t now) {
+    const auto* me = machine_->state().find_node(identity_);
+    if (!me || !me->draining || now < handed_on_ms_ + hand_on_interval_ms) return false;
+    const auto to = watch_.successor(now, node_->members(), self_, machine_->state());
+    if (to == 0 || node_->transfer(to) != admission::accepted) return false;
+    handed_on_ms_ = now;
+    return true;
   }
   /// Starts the next change of the members, when none is under way.
   void change_members() {
@@ -825,6 +869,13 @@ class metadata_service::impl {
   std::map<node_id, uint64_t> fenced_at_;
   bool joins_ = false, registering_ = false, registered_ = false, stopping_ = false,
        leaving_ = false;
+  struct departure {
+    uint64_t hand_on_until_ms, until_ms;
+    std::function<void()> done;
+    bool fencing = false, fenced = false;
+  };
+  std::optional<departure> going_;
+  uint64_t handed_on_ms_ = 0;
   int32_t node_number_ = -1;
   std::optional<node_epoch> epoch_;
   steady::time_point join_at_, sign_at_, restart_at_, register_at_, led_at_ = steady::now();

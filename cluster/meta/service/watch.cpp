@@ -11,6 +11,7 @@ namespace {
 
 // A leader that was only deposed gets this long to say so to the next one.
 constexpr uint64_t deposed_ms = 1'000;
+constexpr int64_t topic_weight = 4;  // beside all partitions, where leaders are evened out
 
 }  // namespace
 
@@ -65,6 +66,9 @@ std::vector<command> leader_watch::balance(uint64_t now_ms, const cluster_state&
     balance_replicas more{options_.moves_max - moving};
     if (useful(more)) out.push_back(more);
   }
+  if (out.empty())
+    for (auto& c : even_out_preferred(state, options_.moves_max))
+      if (trial.apply({{}, 0, c}).reply.ok()) out.push_back(std::move(c));
   balance_leaders leaders{options_.moves_max};
   if (useful(leaders)) out.push_back(leaders);
   if (out.empty()) balanced_at_ = state.applied();
@@ -137,8 +141,75 @@ std::vector<command> leader_watch::widen(const cluster_state& state, uint32_t ro
   return out;
 }
 
+// Each swap of a partition's first replica makes the sum of squares of what nodes are first of, in
+// all and of each topic, smaller: so it ends, and the best swap is the one that gains most. Topics
+// weigh more, since one of them often has most of the traffic; with less than 2 two topics that
+// each have a node of their own would not get apart when all is even.
+std::vector<command> leader_watch::even_out_preferred(const cluster_state& state,
+                                                      uint32_t room) const {
+  std::map<node_id, int64_t> first_of;
+  for (const auto& l : takers(state)) first_of[l.id] = 0;
+  struct place {
+    const topic_record* topic;
+    size_t partition;
+    std::vector<node_id> replicas;
+  };
+  std::vector<place> places;
+  std::map<const topic_record*, std::map<node_id, int64_t>> of_topic;
+  for (const auto& [id, t] : state.topics())
+    for (size_t i = 0; i < t.partitions.size(); ++i) {
+      const auto& p = t.partitions[i];
+      auto first = first_of.find(p.replicas[0]);
+      if (first == first_of.end()) continue;
+      ++first->second;
+      ++of_topic[&t][first->first];
+      if (!p.reassigning() && p.replicas.size() > 1) places.push_back({&t, i, p.replicas});
+    }
+  std::vector<command> out;
+  while (out.size() < room) {
+    place* best = nullptr;
+    size_t instead = 0;
+    int64_t most = 0;
+    for (auto& p : places) {
+      auto& here = of_topic[p.topic];
+      const auto from = p.replicas[0];
+      for (size_t k = 1; k < p.replicas.size(); ++k) {
+        const auto to = first_of.find(p.replicas[k]);
+        if (to == first_of.end()) continue;
+        const auto gain =
+            first_of[from] - to->second - 1 + topic_weight * (here[from] - here[to->first] - 1);
+        if (gain <= most) continue;
+        best = &p, instead = k, most = gain;
+      }
+    }
+    if (!best) break;
+    auto& first = best->replicas[0];
+    auto& other = best->replicas[instead];
+    --first_of[first], ++first_of[other];
+    --of_topic[best->topic][first], ++of_topic[best->topic][other];
+    std::swap(first, other);
+    out.push_back(
+        reassign_partition{best->topic->id, static_cast<int32_t>(best->partition), best->replicas});
+  }
+  return out;
+}
+
 size_t voters_wanted(size_t alive, size_t voters_max) {
   return alive == 0 ? 1 : std::min(voters_max, alive - (alive + 1) % 2);
+}
+
+server_id leader_watch::successor(uint64_t now_ms, const configuration& servers, server_id self,
+                                  const cluster_state& state) const {
+  std::pair<uint64_t, server_id> best{options_.silence_max_ms, 0};  // who was heard last
+  for (const auto& s : servers) {
+    if (s.role != server_role::voter || s.id == self) continue;
+    const auto stays = [&](const auto& n) {
+      return server_of(n.second.identity) == s.id && !n.second.fenced && !n.second.draining;
+    };
+    if (std::none_of(state.nodes().begin(), state.nodes().end(), stays)) continue;
+    best = std::min(best, std::pair(silent_for(s.id, now_ms), s.id));
+  }
+  return best.second;
 }
 
 std::optional<membership_change> leader_watch::membership(uint64_t now_ms,
@@ -155,7 +226,7 @@ std::optional<membership_change> leader_watch::membership(uint64_t now_ms,
   };
   std::vector<const server*> voters, dead, spare;
   std::set<std::string> racks;
-  size_t alive = 0;
+  size_t alive = 0, handing_on = 0;
   for (const auto& s : servers) {
     const bool good = usable(s);
     alive += good ? 1 : 0;
@@ -168,9 +239,10 @@ std::optional<membership_change> leader_watch::membership(uint64_t now_ms,
     const bool leaves = nodes.count(s.id) && nodes[s.id]->draining;
     if (s.id != self && (leaves || silent_for(s.id, now_ms) > options_.voter_silence_max_ms))
       dead.push_back(&s);
+    handing_on += s.id == self && leaves ? 1 : 0;  // as soon as there is somebody else
   }
   const size_t wanted = voters_wanted(alive, options_.voters_max);
-  const auto good_voters = voters.size() - dead.size();
+  const auto good_voters = voters.size() - dead.size() - handing_on;
   if (good_voters < wanted && !spare.empty()) {
     auto best = std::min_element(spare.begin(), spare.end(), [&](auto* a, auto* b) {
       bool ra = racks.count(nodes[a->id]->rack) > 0, rb = racks.count(nodes[b->id]->rack) > 0;

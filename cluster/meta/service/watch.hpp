@@ -49,6 +49,10 @@ class leader_watch {
   /// The next change of who votes. One at a time: ask again when it is done.
   std::optional<membership_change> membership(uint64_t now_ms, const configuration&, server_id self,
                                               const cluster_state&) const;
+  /// Who may lead the metadata instead of `self`: a voter that was heard and whose node stays. 0:
+  /// nobody.
+  server_id successor(uint64_t now_ms, const configuration&, server_id self,
+                      const cluster_state&) const;
 
  private:
   uint64_t silent_for(server_id, uint64_t now_ms) const;
@@ -56,6 +60,9 @@ class leader_watch {
   std::vector<command> rebuild(uint64_t now_ms, const cluster_state&, uint32_t room) const;
   /// Replicas of options_.replicas_wanted that nodes have come for; at most `room` of them.
   std::vector<command> widen(const cluster_state&, uint32_t room) const;
+  /// Other orders of partitions' replicas, so that each node is the first of about as many, of all
+  /// and of each topic's; at most `room` of them.
+  std::vector<command> even_out_preferred(const cluster_state&, uint32_t room) const;
 
   watch_options options_;
   uint64_t began_ms_ = 0;
