@@ -79,12 +79,14 @@ class Nodes:
     def logs(self) -> str:
         return "".join(f"\n{n.log}:\n{n.said(all_of_it=True)}" for n in self.all.values())
 
-    def until(self, what: str, condition, in_vain=lambda: False) -> None:
+    def until(self, what: str, condition, in_vain=lambda: False, tell=lambda: ""):
+        """What the condition gives, when that is true; `tell()` is told when it never is."""
         deadline = time.monotonic() + DEADLINE_SECONDS
-        while not condition():
+        while not (found := condition()):
             if time.monotonic() > deadline or in_vain():
-                raise SystemExit(f"in vain: {what}{self.logs()}")
+                raise SystemExit(f"in vain: {what} {tell()}{self.logs()}")
             time.sleep(0.05)
+        return found
 
     def run(self, node: str, *arguments: str, stdin: str = None) -> subprocess.CompletedProcess:
         env = dict(os.environ, WEIR_CLUSTER=self[node].address("http"))

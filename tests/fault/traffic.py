@@ -13,6 +13,12 @@ LOAD, TRANSACTIONS, COPIES, COUNTS = "load", "transactions", "copies", "counts"
 KEYS = 20
 FAST = {"reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 200, "retry.backoff.ms": 50, "log_level": 0}
 END_SECONDS_MAX = 60
+# How long clients wait at most, in seconds, when nothing is lost: whoever relies on a time-out of another node waits
+# for longer than 2 s. And when a node dies, which is given up after 2.5 s of silence.
+QUIET = {"acknowledged": 1.0, "committed": 2.0, "read": 1.5}
+LOSS = {"acknowledged": 6.0, "committed": 8.0, "read": 6.0}
+# A record waits for several processes, one after the other.
+LATENESS_FACTOR = 10
 CONNECTION_ERRORS = (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE)
 
 
@@ -42,13 +48,33 @@ class Client(threading.Thread):
             self.problems.append(repr(e))
 
     def longest(self, since: float) -> float:
-        return max((seconds for when, seconds in list(self.delays) if when >= since), default=0.0)
+        """Of what was sent since then."""
+        return max((seconds for when, seconds in list(self.delays) if when - seconds >= since), default=0.0)
 
     def end(self) -> None:
         self.ending = True
         self.join(END_SECONDS_MAX)
         if self.is_alive() or self.problems:
             raise SystemExit(f"{self.__class__.__name__}: {'does not end' if self.is_alive() else ''} {self.problems}")
+
+
+class Machine(threading.Thread):
+    """How late it is: where it gives no time to anybody for a while, clients wait too, and no cluster is to blame."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.late = []  # (when, seconds)
+        self.start()
+
+    def run(self) -> None:
+        while True:
+            before = time.monotonic()
+            time.sleep(0.02)
+            now = time.monotonic()
+            self.late.append((now, now - before - 0.02))
+
+    def latest(self, since: float) -> float:
+        return max((late for when, late in list(self.late) if when >= since), default=0.0)
 
 
 class Writer(Client):
@@ -133,18 +159,19 @@ class Member(Client):
     """Of the group `readers` of the writer's topic."""
 
     def __init__(self, bootstrap: str):
-        self.read = []   # (partition, offset, sequence)
-        self.moves = []  # (when, partitions) that it got or gave up
+        self.read = []  # (partition, offset, sequence)
+        self.assigned, self.rebalances = set(), 0
+        self.commits = []  # (when, seconds)
         super().__init__(bootstrap)
 
     def work(self) -> None:
         client = Consumer(self.config(group_id="readers", auto_offset_reset="earliest", enable_auto_commit=False,
                                       partition_assignment_strategy="cooperative-sticky", fetch_wait_max_ms=100,
-                                      topic_metadata_refresh_interval_ms=500))
-        client.subscribe([LOAD], on_assign=self.moved, on_revoke=self.moved, on_lost=self.moved)
+                                      heartbeat_interval_ms=300, topic_metadata_refresh_interval_ms=500))
+        client.subscribe([LOAD], on_assign=self.got, on_revoke=self.gave, on_lost=self.gave)
         committed = time.monotonic()
         while not self.ending:
-            m = client.poll(0.02)
+            m = client.poll(0.02)  # not consume(): that of librdkafka 2.0 drops records while partitions move
             if m and m.error():
                 if m.error().code() not in CONNECTION_ERRORS:
                     self.problems.append(str(m.error()))
@@ -158,15 +185,22 @@ class Member(Client):
                 self.commit(client)
         client.close()
 
-    def moved(self, client, partitions) -> None:
-        self.moves.append((time.monotonic(), sorted(p.partition for p in partitions)))
+    def got(self, client, partitions) -> None:
+        self.rebalances += 1
+        self.assigned |= {p.partition for p in partitions}
+
+    def gave(self, client, partitions) -> None:
+        self.assigned -= {p.partition for p in partitions}
 
     def commit(self, client) -> None:
+        began = time.monotonic()
         try:
             client.commit(asynchronous=False)
+            now = time.monotonic()
+            self.commits.append((now, now - began))
         except KafkaException as e:
             if e.args[0].code() not in (KafkaError._NO_OFFSET, KafkaError.REBALANCE_IN_PROGRESS,
-                                        KafkaError.ILLEGAL_GENERATION):
+                                        KafkaError.ILLEGAL_GENERATION, KafkaError._ASSIGNMENT_LOST):
                 self.problems.append(f"commit: {e}")
 
 
@@ -196,15 +230,16 @@ class Results(Client):
 
 
 class Traffic:
-    """All of them on a cluster (racked_nodes.Nodes)."""
+    """All of them on a cluster (nodes.Nodes)."""
 
     def __init__(self, cluster, partitions: int, rate: int = 400, members: int = 2, results: int = 4):
         self.cluster = cluster
+        self.machine = Machine()
         self.writer = Writer(cluster.bootstrap, partitions, rate)
         self.transactions = Transactions(cluster.bootstrap)
         self.members = [Member(cluster.bootstrap) for _ in range(members)]
         self.results = Results(cluster.bootstrap, COPIES, results)
-        self.since = time.monotonic()
+        self.mark()
 
     def clients(self) -> list:
         return [self.writer, self.transactions, *self.members, self.results]
@@ -225,7 +260,10 @@ class Traffic:
         self.well()
 
     def mark(self) -> None:
-        self.since = time.monotonic()
+        self.since, self.rebalanced = time.monotonic(), self.rebalances()
+
+    def rebalances(self) -> int:
+        return sum(m.rebalances for m in self.members)
 
     def pauses(self) -> dict:
         """The longest since the last mark, in seconds."""
@@ -233,12 +271,15 @@ class Traffic:
                 "read": max(m.longest(self.since) for m in self.members), "results": self.results.longest(self.since)}
 
     def report(self, what: str, bounds: dict) -> None:
-        """How long clients waited at most; more than `bounds` (by who waits) fails."""
+        """How long clients waited at most; more than `bounds` (by who waits) fails, unless the machine was busy. So
+        does a group that is rebalanced when nothing was lost."""
         self.flows()
-        found = self.pauses()
+        found, busy = self.pauses(), self.machine.latest(self.since)
         print(f"{what}: longest pause of a client, seconds: "
-              + ", ".join(f"{k} {v:.2f}" for k, v in found.items()), flush=True)
-        if late := {k: v for k, v in found.items() if k in bounds and v > bounds[k]}:
+              + ", ".join(f"{k} {v:.2f}" for k, v in found.items()) + f" (of the machine {busy:.2f})", flush=True)
+        if bounds is QUIET and self.rebalances() != self.rebalanced:
+            raise SystemExit(f"{what}: the group was rebalanced{self.cluster.logs()}")
+        if late := {k: v for k, v in found.items() if k in bounds and v > bounds[k] + LATENESS_FACTOR * busy}:
             raise SystemExit(f"{what}: clients waited for {late}, more than {bounds}{self.cluster.logs()}")
 
     def end(self) -> None:
@@ -262,8 +303,8 @@ class Traffic:
 
     def unread(self, want: dict) -> str:
         missing = want.keys() - {s for m in self.members for _, _, s in m.read}
-        return f"{len(missing)} of {len(want)} are not read: {[(s, want[s]) for s in sorted(missing)[:5]]}, " + str(
-            [[(f"{when - self.since:.2f}", p) for when, p in m.moves] for m in self.members])
+        return (f"{len(missing)} of {len(want)} are not read, such as {[(s, want[s]) for s in sorted(missing)[:5]]}, by members "
+                f"with {[m.assigned for m in self.members]}")
 
     def check_log(self, want: dict) -> None:
         from broker import read_all

@@ -13,6 +13,9 @@ constexpr const char* queued_kib_max = "65536";
 constexpr const char* queued_records_max = "1000000";
 // A call waits this long at once, so that the end of the task is not far.
 constexpr int step_ms = 200;
+// The end of a transaction waits longer at once, since librdkafka 2.0 takes an answer of its own
+// thread that comes too late for that of the next call: see commit_call.
+constexpr int commit_step_ms = 1'000, late_answers_max = 5;
 // How long a cluster that does not answer is waited for before the task fails (and is tried again).
 constexpr int64_t open_ms_max = 60'000, commit_ms_max = 120'000;
 // A transaction that was aborted (a leader changed, a broker restarted) is tried again this often.
@@ -65,6 +68,22 @@ result<rd_kafka_headers_t*> headers_of(std::string_view bytes) {
     rd_kafka_header_add(out.get(), h.name.data(), static_cast<ssize_t>(h.name.size()),
                         value.u.mem.ptr, static_cast<ssize_t>(value.u.mem.size));
   }
+}
+
+/// On a machine so busy that librdkafka's thread gets no time for longer than a call waits, 2.0 can
+/// say of a commit under way that it is not valid in state CommittingTransaction. Called again it
+/// goes on. Left alone it would end the process: without a call the coordinator's answer counts as
+/// one to an abort, which an assertion does not allow.
+rd_kafka_error_t* commit_call(rd_kafka_t* rk, int limit_ms) {
+  auto* e = rd_kafka_commit_transaction(rk, limit_ms);
+  for (int n = 0; n < late_answers_max; ++n) {
+    if (!e || rd_kafka_error_code(e) != RD_KAFKA_RESP_ERR__STATE || rd_kafka_error_is_fatal(e) ||
+        rd_kafka_error_txn_requires_abort(e))
+      break;
+    rd_kafka_error_destroy(e);
+    e = rd_kafka_commit_transaction(rk, limit_ms);
+  }
+  return e;
 }
 
 /// A run's tenure and attempt, behind its job.
@@ -330,7 +349,7 @@ kafka_producer::outcome kafka_producer::try_commit(std::span<const buffer_ref> r
       });
   if (marked.why) return marked;
   auto done = repeat("commit of epoch " + std::to_string(mark.epoch), commit_ms_max,
-                     [rk](int ms) { return rd_kafka_commit_transaction(rk, ms); });
+                     [rk](int) { return commit_call(rk, commit_step_ms); });
   if (!done.why) in_transaction_ = false;
   return done;
 }
@@ -343,7 +362,7 @@ status kafka_producer::commit_some(std::span<const buffer_ref> records, const st
     if (!done.why) return {};
     if (done.what != next_step::again || attempt == attempts_max) return *done.why;
     auto aborted = repeat("abort of a transaction", commit_ms_max,
-                          [rk](int ms) { return rd_kafka_abort_transaction(rk, ms); });
+                          [rk](int) { return rd_kafka_abort_transaction(rk, commit_step_ms); });
     if (aborted.why) return *aborted.why;
     in_transaction_ = false;
     // Whatever the failed commit was told: what the group holds now is what happened.
