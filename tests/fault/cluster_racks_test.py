@@ -13,6 +13,7 @@ Usage: cluster_racks_test.py WEIR
 import collections
 import json
 import pathlib
+import signal
 import sys
 import threading
 import time
@@ -24,7 +25,7 @@ try:
 except ImportError as e:
     print(f"skipped: {e}")
     sys.exit(77)
-from racked_nodes import Nodes, expect  # noqa: E402
+from kafka_nodes import KafkaNodes, expect  # noqa: E402
 
 RACKS = ("a", "a", "b", "b", "c")
 THROTTLE_BYTES = 2 << 20
@@ -35,7 +36,7 @@ GIVEN_UP_SECONDS_MIN = 1.5  # a node is silent for 2.5 s before it is, and spoke
 class Reader:
     """A consumer of one partition from `offset` on, in a rack, in a thread of its own."""
 
-    def __init__(self, cluster: Nodes, topic: str, rack: str, offset: int = 0):
+    def __init__(self, cluster: KafkaNodes, topic: str, rack: str, offset: int = 0):
         self.rx = {}     # bytes that came from each node, by its address: the client may not know its number yet
         self.read = []   # (offset, value, when)
         self.errors = []
@@ -69,7 +70,7 @@ class Reader:
         self.thread.join()
 
 
-def produce(cluster: Nodes, topic: str, values, acks="all", partition: int = 0) -> None:
+def produce(cluster: KafkaNodes, topic: str, values, acks="all", partition: int = 0) -> None:
     problems = []
     client = Producer({"bootstrap.servers": cluster.bootstrap, "acks": acks, "linger.ms": 5, "log_level": 0,
                        "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 200,
@@ -85,7 +86,7 @@ def padded(numbers) -> list:
     return [f"{i} ".encode().ljust(VALUE_BYTES, b"x") for i in numbers]
 
 
-def racks_of_clients(cluster: Nodes) -> dict:
+def racks_of_clients(cluster: KafkaNodes) -> dict:
     """Racks by the nodes' numbers, as a client is told."""
     admin = KafkaAdminClient(bootstrap_servers=cluster.bootstrap.split(","))
     brokers = admin.describe_cluster()["brokers"]
@@ -93,7 +94,7 @@ def racks_of_clients(cluster: Nodes) -> dict:
     return {b["node_id"]: b["rack"] for b in brokers}
 
 
-def spread(cluster: Nodes, topics: dict) -> None:
+def spread(cluster: KafkaNodes, topics: dict) -> None:
     """`topics`: replicas by name."""
     racks = racks_of_clients(cluster)
     found = cluster.metadata()
@@ -105,30 +106,30 @@ def spread(cluster: Nodes, topics: dict) -> None:
 
 # ---- Replicas over racks. ----
 
-def replicas(cluster: Nodes) -> dict:
+def replicas(cluster: KafkaNodes) -> dict:
     topics = {"two": 2, "three": 3}
     for topic, count in topics.items():
         cluster.create(topic, 6, count, min_insync_replicas=1)
     topics.update({"near": 3, "__consumer_offsets": 3})
     numbers = cluster.numbers()
     expect("racks as clients are told", racks_of_clients(cluster),
-           {numbers[n.name]: n.rack for n in cluster.nodes.values()})
+           {numbers[n.name]: n.rack for n in cluster.all.values()})
     spread(cluster, topics)
     return topics
 
 
-def lost(cluster: Nodes, topics: dict) -> None:
+def lost(cluster: KafkaNodes, topics: dict) -> None:
     """A node is lost for good. One of its partitions is large enough to see how fast copies are made."""
-    node = cluster.nodes["n4"]
+    node = cluster.all["n4"]
     number = cluster.numbers()["n4"]
     place = next(n for n, p in cluster.metadata("two")["two"].items() if number in p.replicas)
     produce(cluster, "two", padded(range(8000)), partition=place)
-    node.kill()
+    node.end(signal.SIGKILL)
     began = time.monotonic()
-    cluster.call("cluster", "drain", "n4")
+    cluster.order("cluster", "drain", "n4")
     took = time.monotonic() - began
-    cluster.call("cluster", "forget", "n4")
-    del cluster.nodes["n4"]
+    cluster.order("cluster", "forget", "n4")
+    del cluster.all["n4"]
     cluster.until("copies are made anew", cluster.all_in_sync)
     spread(cluster, topics)
     # A second's worth goes at once, and the last answer may overdraw by replica.fetch.max.bytes.
@@ -143,16 +144,16 @@ def lost(cluster: Nodes, topics: dict) -> None:
 
 # ---- Reading near. ----
 
-def roles(cluster: Nodes, topic: str) -> tuple:
+def roles(cluster: KafkaNodes, topic: str) -> tuple:
     """Leader, the replica in rack b, the other one, by name."""
     names = {number: name for name, number in cluster.numbers().items()}
     p = cluster.partition(topic)
-    near = next(names[r] for r in p.replicas if cluster.nodes[names[r]].rack == "b")
+    near = next(names[r] for r in p.replicas if cluster.all[names[r]].rack == "b")
     leader = names[p.leader]
     return leader, near, next(names[r] for r in p.replicas if names[r] not in (leader, near))
 
 
-def near(cluster: Nodes) -> None:
+def near(cluster: KafkaNodes) -> None:
     numbers = cluster.numbers()
     # A topic that is led in another rack than b.
     for i in range(20):
@@ -168,18 +169,18 @@ def near(cluster: Nodes) -> None:
         cluster.until("the records are read", lambda: len(reader.read) >= 3000, tell=lambda: reader.errors)
         total = 3000 * VALUE_BYTES
         cluster.until("what was read is counted", lambda: sum(reader.rx.values()) > total)
-        from_follower, from_leader = (reader.rx[cluster.nodes[n].kafka] for n in (follower, leader))
+        from_follower, from_leader = (reader.rx[cluster.all[n].kafka] for n in (follower, leader))
         print(f"read in rack b: {from_follower} bytes from the follower there, {from_leader} from the leader",
               flush=True)
         if from_follower < total or from_leader > total / 10:
-            raise SystemExit(f"a consumer in rack b reads {reader.rx}, led by {cluster.nodes[leader].kafka}, "
-                             f"near is {cluster.nodes[follower].kafka}")
+            raise SystemExit(f"a consumer in rack b reads {reader.rx}, led by {cluster.all[leader].kafka}, "
+                             f"near is {cluster.all[follower].kafka}")
         below_the_high_watermark(cluster, topic, follower, other, reader)
         expect("what was read", [(o, int(v.split()[0])) for o, v, _ in reader.read], [(i, i) for i in range(3010)])
     finally:
         reader.end()
     # Its node dies. (librdkafka itself stays with such a node for up to five minutes, whatever it is told meanwhile.)
-    cluster.nodes[follower].kill()
+    cluster.all[follower].end(signal.SIGKILL)
     cluster.until("it is not in sync", lambda: numbers[follower] not in cluster.partition(topic).isrs)
     produce(cluster, topic, padded(range(3010, 6000)))
     reader = Reader(cluster, topic, "b")
@@ -188,19 +189,18 @@ def near(cluster: Nodes) -> None:
         expect("what was read", [(o, int(v.split()[0])) for o, v, _ in reader.read], [(i, i) for i in range(6000)])
     finally:
         reader.end()
-    cluster.nodes[follower].start()
-    cluster.nodes[follower].wait_ready()
+    cluster.all[follower].begin().ready()
     cluster.until("in sync again", cluster.all_in_sync)
 
 
-def below_the_high_watermark(cluster: Nodes, topic: str, follower: str, other: str, reader: Reader) -> None:
+def below_the_high_watermark(cluster: KafkaNodes, topic: str, follower: str, other: str, reader: Reader) -> None:
     """A replica stands still: what it does not have is not read, also where it has been copied to."""
     def copied() -> bool:
         return any(b"3009 xxx" in f.read_bytes()
-                   for f in cluster.nodes[follower].data.glob(f"streams/topics/{topic}.*/0/*.log"))
+                   for f in cluster.all[follower].data.glob(f"streams/topics/{topic}.*/0/*.log"))
 
     number = cluster.numbers()[other]
-    cluster.nodes[other].process.send_signal(19)
+    cluster.all[other].process.send_signal(signal.SIGSTOP)
     try:
         stopped = time.monotonic()
         produce(cluster, topic, padded(range(3000, 3010)), acks=1)
@@ -214,7 +214,7 @@ def below_the_high_watermark(cluster: Nodes, topic: str, follower: str, other: s
         if first < had or first < stopped + GIVEN_UP_SECONDS_MIN:
             raise SystemExit("read while a replica in sync did not have it")
     finally:
-        cluster.nodes[other].process.send_signal(18)
+        cluster.all[other].process.send_signal(signal.SIGCONT)
     cluster.until("in sync again", cluster.all_in_sync)
 
 
@@ -224,24 +224,25 @@ def no_leader(p, in_sync: int) -> bool:
     return (p.leader, p.error and p.error.code(), p.isrs) == (-1, KafkaError.LEADER_NOT_AVAILABLE, [in_sync])
 
 
-def unclean(cluster: Nodes) -> None:
+def unclean(cluster: KafkaNodes) -> None:
     names = {number: name for name, number in cluster.numbers().items()}
+    cluster.settled()
     cluster.create("clean", 1, 2, min_insync_replicas=1)
+    cluster.settled()
     cluster.until("it is led", lambda: cluster.partition("clean").leader >= 0)
     p = cluster.partition("clean")
     at = p.leader
     leader, lags = names[at], next(names[r] for r in p.replicas if r != p.leader)
     produce(cluster, "clean", padded(range(10)))
-    cluster.nodes[lags].kill()
+    cluster.all[lags].end(signal.SIGKILL)
     cluster.until("one is in sync", lambda: len(cluster.partition("clean").isrs) == 1)
     produce(cluster, "clean", padded(range(10, 20)))
-    cluster.nodes[leader].kill()
+    cluster.all[leader].end(signal.SIGKILL)
     cluster.until("nobody leads", lambda: cluster.partition("clean").leader == -1,
                   tell=lambda: f"{vars(cluster.partition('clean'))}")
     for back in (None, lags):
         if back:
-            cluster.nodes[back].start()
-            cluster.nodes[back].wait_ready()
+            cluster.all[back].begin().ready()
             time.sleep(1)
         # Nodes are told of it one after the other.
         cluster.until("clients are told", lambda: no_leader(cluster.partition("clean"), at))
@@ -250,8 +251,7 @@ def unclean(cluster: Nodes) -> None:
         client.produce("clean", b"no", partition=0, on_delivery=lambda e, m: told.append(e and e.code()))
         client.flush(10)
         expect("a producer is told", told, [KafkaError._MSG_TIMED_OUT])
-    cluster.nodes[leader].start()
-    cluster.nodes[leader].wait_ready()
+    cluster.all[leader].begin().ready()
     cluster.until("it is led again, by the one that was in sync",
                   lambda: names.get(cluster.partition("clean").leader) == leader)
     produce(cluster, "clean", padded(range(20, 30)))
@@ -265,18 +265,17 @@ def unclean(cluster: Nodes) -> None:
 
 
 def main() -> None:
-    cluster = Nodes(sys.argv[1], RACKS, {"follower.replication.throttled.rate": THROTTLE_BYTES})
     began = time.monotonic()
 
     def lap(what: str) -> None:
         print(f"{what}: {time.monotonic() - began:.1f} s", flush=True)
 
-    try:
-        cluster.start()
+    with KafkaNodes(sys.argv[1], RACKS, {"follower.replication.throttled.rate": THROTTLE_BYTES}) as cluster:
+        cluster.begin()
         lap("started")
         cluster.create("near", 1, 3)
         produce(cluster, "near", [b"x"])
-        cluster.call("topic", "consume", "near", "--group", "g", "--from", "earliest", "--max", "1", "--quiet")
+        cluster.order("topic", "consume", "near", "--group", "g", "--from", "earliest", "--max", "1", "--quiet")
         topics = replicas(cluster)
         lap("replicas")
         near(cluster)
@@ -285,8 +284,6 @@ def main() -> None:
         lap("unclean")
         lost(cluster, topics)
         lap("lost")
-    finally:
-        cluster.close()
 
 
 if __name__ == "__main__":

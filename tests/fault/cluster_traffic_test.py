@@ -7,17 +7,19 @@
   grow        a node joins and takes over its share
   partitions  `weir topic alter --partitions`: the group and the job find the new ones; then a node is killed
   rolling     all nodes are restarted one after the other: leaders are spread again
-  upgrade     the same, into a build of another version; at times both run side by side
+  upgrade     the same, into another build (OTHER, weir_other_build); at times both run side by side
 
 No client sees an error; what was written is there once and in order, for readers and in the job's results.
 
-Usage: cluster_traffic_test.py WEIR [--parts PART,...] [--stop term|kill]
+Usage: cluster_traffic_test.py WEIR [--other OTHER] [--parts PART,...] [--stop term|kill]
 """
 import argparse
 import json
+import os
 import pathlib
 import re
 import signal
+import subprocess
 import sys
 import time
 
@@ -30,7 +32,7 @@ except ImportError as e:
 from kafka_nodes import KafkaNodes, expect  # noqa: E402
 
 JOB = pathlib.Path(__file__).resolve().parent / "campaign" / "traffic.sql"
-PARTITIONS, PARALLELISM = 8, 4
+PARTITIONS, PARALLELISM = 8, 6
 
 
 class Test:
@@ -97,7 +99,8 @@ class Test:
         self.cluster.all["n1"].end(stop)
         self.watch(3.5)  # longer than a silent node is waited for
         self.traffic.report(f"a drained node is stopped ({stop.name})", QUIET)
-        expect("restarts of the job since", self.restarts(), job["restarts"])
+        if self.traffic.calm():  # else a node may have been given up that is only slow
+            expect("restarts of the job since", self.restarts(), job["restarts"])
 
     def undo(self) -> None:
         """The drained node takes part again."""
@@ -164,7 +167,7 @@ class Test:
         self.cluster.all[node].begin().ready()
         self.cluster.until("all replicas are in sync", self.cluster.all_in_sync)
 
-    def rolling(self, weir=None) -> None:
+    def rolling(self, weir: str = None) -> None:
         """As `hosts.sh rolling-restart`; `weir`: from now on nodes run that build."""
         self.traffic.mark()
         for node in self.cluster.all.values():
@@ -174,33 +177,26 @@ class Test:
             self.cluster.until("all replicas are in sync", self.cluster.all_in_sync)
         began = time.monotonic()
         self.cluster.until("leaders are spread", self.balanced, tell=self.shares)
-        print(f"leaders are spread {time.monotonic() - began:.1f} s after a rolling restart: {self.shares()}", flush=True)
-        self.traffic.report("rolling restart", QUIET)
+        what = "upgrade" if weir else "rolling restart"
+        print(f"leaders are spread {time.monotonic() - began:.1f} s after the {what}: {self.shares()}", flush=True)
+        self.traffic.report(what, QUIET)
 
-    def upgrade(self) -> None:
-        self.rolling(another_build(self.cluster))
+    def upgrade(self, other: str) -> None:
+        """Into a build that speaks other messages, and was declared to get on with this one."""
+        told = subprocess.run([self.cluster.weir, "node", "--print-wire"], capture_output=True, text=True, check=True).stdout
+        os.environ["WEIR_COMPATIBLE_WITH"] = re.search(r"messages ([0-9a-f]{16})", told)[1]
+        self.rolling(other)
 
     def balanced(self) -> bool:
         """Every partition is led by the first of its replicas, which placement has spread."""
         return all(p.leader == p.replicas[0] for t in self.cluster.metadata().values() for p in t.values()) and self.fair()
 
 
-def another_build(cluster: KafkaNodes) -> pathlib.Path:
-    """The same program, which says that it is another version."""
-    program = pathlib.Path(cluster.weir).read_bytes()
-    says = re.findall(rb"\0(weir \d+\.\d+\.\d+)\0", program)
-    expect("texts of the build's version", len(set(says)), 1)
-    other = says[0][:-1] + bytes([says[0][-1] + 1 if says[0][-1:] < b"9" else ord("0")])
-    path = cluster.dir / "weir"
-    path.write_bytes(program.replace(b"\0" + says[0] + b"\0", b"\0" + other + b"\0"))
-    path.chmod(0o755)
-    return path
-
-
 def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("weir")
-    options.add_argument("--parts", default="drain,undo,grow,partitions,rolling")
+    options.add_argument("--other")
+    options.add_argument("--parts", default="drain,undo,grow,partitions,rolling,upgrade")
     options.add_argument("--stop", choices=["term", "kill"], default="term")
     options = options.parse_args()
     parts = options.parts.split(",")
@@ -211,12 +207,15 @@ def main() -> None:
         for part in parts:
             if part == "drain":
                 test.drain(signal.SIGTERM if options.stop == "term" else signal.SIGKILL)
+            elif part == "upgrade":
+                test.upgrade(str(pathlib.Path(options.other).resolve()))
             else:
                 getattr(test, part)()
             print(f"{part}: {time.monotonic() - began:.1f} s", flush=True)
         test.traffic.end()
         print(f"{len(test.traffic.writer.acknowledged)} records, {test.traffic.transactions.count} transactions: ok, "
-              f"{test.traffic.again} read again in {test.traffic.rebalances()} rebalances, {time.monotonic() - began:.1f} s", flush=True)
+              f"{test.traffic.again} read again in {test.traffic.rebalances()} rebalances, "
+              f"{time.monotonic() - began:.1f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,11 @@ import json
 import pathlib
 import signal
 import subprocess
+import time
 
 from nodes import Node, Nodes
 
+BALANCED_SECONDS = 7  # without a move: nodes look every five seconds
 SETTINGS = {"offsets.topic.num.partitions": 4, "transaction.state.log.num.partitions": 4,
             "group.initial.rebalance.delay.ms": 100, "min.insync.replicas": 2}
 
@@ -105,3 +107,17 @@ class KafkaNodes(Nodes):
     def all_in_sync(self) -> bool:
         return all(p.leader >= 0 and sorted(p.isrs) == sorted(p.replicas) for t in self.metadata().values()
                    for p in t.values())
+
+    def settled(self) -> None:
+        """Waits until replicas and leaders are where they stay while no node comes or goes."""
+        def places() -> list:
+            return sorted((name, n, p.leader, p.replicas) for name, t in self.metadata().items() for n, p in t.items())
+
+        seen, since = places(), time.monotonic()
+
+        def stay() -> bool:
+            nonlocal seen, since
+            if (found := places()) != seen:
+                seen, since = found, time.monotonic()
+            return time.monotonic() > since + BALANCED_SECONDS
+        self.until("nothing moves", stay)

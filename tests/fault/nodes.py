@@ -79,9 +79,9 @@ class Nodes:
     def logs(self) -> str:
         return "".join(f"\n{n.log}:\n{n.said(all_of_it=True)}" for n in self.all.values())
 
-    def until(self, what: str, condition, in_vain=lambda: False, tell=lambda: ""):
+    def until(self, what: str, condition, in_vain=lambda: False, tell=lambda: "", seconds: float = DEADLINE_SECONDS):
         """What the condition gives, when that is true; `tell()` is told when it never is."""
-        deadline = time.monotonic() + DEADLINE_SECONDS
+        deadline = time.monotonic() + seconds
         while not (found := condition()):
             if time.monotonic() > deadline or in_vain():
                 raise SystemExit(f"in vain: {what} {tell()}{self.logs()}")
