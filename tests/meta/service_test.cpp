@@ -4,6 +4,7 @@
 #include "cluster/meta/raft/records.hpp"
 #include "cluster/meta/service/command_lanes.hpp"
 #include "cluster/meta/service/identity.hpp"
+#include "cluster/meta/service/leader_orders.hpp"
 #include "cluster/meta/service/peers.hpp"
 #include "cluster/meta/service/watch.hpp"
 
@@ -229,6 +230,29 @@ TEST_CASE("watch: each node leads as many partitions, of each topic too") {
   five.state.apply({{}, 0, drain_node{node_id{5}, true}});
   CHECK(leaders_after_balance(five, {{4, {a, b, node_id{5}}}, {1, {d}}}, rounds).at(0).count(5) ==
         0);
+}
+
+TEST_CASE("leaders: a node gives to one with which it shares no partition, by a third one") {
+  const node_id a{1}, b{2}, d{3};
+  nodes c(3);
+  // Three, two and one: no single swap makes it more even.
+  std::vector<std::vector<node_id>> replicas{{a, b}, {a, b}, {a, b}, {b, d}, {b, d}, {d, b}};
+  for (uint8_t n = 0; n < replicas.size(); ++n) {
+    create_topic t;
+    t.name = "t" + std::to_string(n);
+    t.id = uuid_of(static_cast<uint8_t>(90 + n));
+    t.partitions = 1;
+    t.assignment = {replicas[n]};
+    REQUIRE(c.state.apply({{}, 0, t}).reply.ok());
+  }
+  CHECK(even_out_leaders(c.state, 1).empty());
+  auto moves = even_out_leaders(c.state, 8);
+  CHECK(moves.size() == 2);
+  for (auto& m : moves) REQUIRE(c.state.apply({{}, 0, std::move(m)}).reply.ok());
+  std::map<int32_t, int> first;
+  for (const auto& [id, t] : c.state.topics()) ++first[t.partitions[0].replicas[0].value];
+  CHECK(first == std::map<int32_t, int>{{1, 2}, {2, 2}, {3, 2}});
+  CHECK(even_out_leaders(c.state, 8).empty());
 }
 
 TEST_CASE("watch: who leads and drains is followed by a voter that stays; one is made for that") {

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "cluster/meta/service/identity.hpp"
+#include "cluster/meta/service/leader_orders.hpp"
 
 namespace weir::meta {
 
@@ -11,7 +12,6 @@ namespace {
 
 // A leader that was only deposed gets this long to say so to the next one.
 constexpr uint64_t deposed_ms = 1'000;
-constexpr int64_t topic_weight = 4;  // beside all partitions, where leaders are evened out
 
 }  // namespace
 
@@ -67,7 +67,7 @@ std::vector<command> leader_watch::balance(uint64_t now_ms, const cluster_state&
     if (useful(more)) out.push_back(more);
   }
   if (out.empty())
-    for (auto& c : even_out_preferred(state, options_.moves_max))
+    for (auto& c : even_out_leaders(state, options_.moves_max))
       if (trial.apply({{}, 0, c}).reply.ok()) out.push_back(std::move(c));
   balance_leaders leaders{options_.moves_max};
   if (useful(leaders)) out.push_back(leaders);
@@ -137,59 +137,6 @@ std::vector<command> leader_watch::widen(const cluster_state& state, uint32_t ro
       for (auto& l : loads) l.replicas += l.id == to ? 1 : 0;
       out.push_back(reassign_partition{id, static_cast<int32_t>(i), std::move(target)});
     }
-  }
-  return out;
-}
-
-// Each swap of a partition's first replica makes the sum of squares of what nodes are first of, in
-// all and of each topic, smaller: so it ends, and the best swap is the one that gains most. Topics
-// weigh more, since one of them often has most of the traffic; with less than 2 two topics that
-// each have a node of their own would not get apart when all is even.
-std::vector<command> leader_watch::even_out_preferred(const cluster_state& state,
-                                                      uint32_t room) const {
-  std::map<node_id, int64_t> first_of;
-  for (const auto& l : takers(state)) first_of[l.id] = 0;
-  struct place {
-    const topic_record* topic;
-    size_t partition;
-    std::vector<node_id> replicas;
-  };
-  std::vector<place> places;
-  std::map<const topic_record*, std::map<node_id, int64_t>> of_topic;
-  for (const auto& [id, t] : state.topics())
-    for (size_t i = 0; i < t.partitions.size(); ++i) {
-      const auto& p = t.partitions[i];
-      auto first = first_of.find(p.replicas[0]);
-      if (first == first_of.end()) continue;
-      ++first->second;
-      ++of_topic[&t][first->first];
-      if (!p.reassigning() && p.replicas.size() > 1) places.push_back({&t, i, p.replicas});
-    }
-  std::vector<command> out;
-  while (out.size() < room) {
-    place* best = nullptr;
-    size_t instead = 0;
-    int64_t most = 0;
-    for (auto& p : places) {
-      auto& here = of_topic[p.topic];
-      const auto from = p.replicas[0];
-      for (size_t k = 1; k < p.replicas.size(); ++k) {
-        const auto to = first_of.find(p.replicas[k]);
-        if (to == first_of.end()) continue;
-        const auto gain =
-            first_of[from] - to->second - 1 + topic_weight * (here[from] - here[to->first] - 1);
-        if (gain <= most) continue;
-        best = &p, instead = k, most = gain;
-      }
-    }
-    if (!best) break;
-    auto& first = best->replicas[0];
-    auto& other = best->replicas[instead];
-    --first_of[first], ++first_of[other];
-    --of_topic[best->topic][first], ++of_topic[best->topic][other];
-    std::swap(first, other);
-    out.push_back(
-        reassign_partition{best->topic->id, static_cast<int32_t>(best->partition), best->replicas});
   }
   return out;
 }

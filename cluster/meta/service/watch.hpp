@@ -60,9 +60,6 @@ class leader_watch {
   std::vector<command> rebuild(uint64_t now_ms, const cluster_state&, uint32_t room) const;
   /// Replicas of options_.replicas_wanted that nodes have come for; at most `room` of them.
   std::vector<command> widen(const cluster_state&, uint32_t room) const;
-  /// Other orders of partitions' replicas, so that each node is the first of about as many, of all
-  /// and of each topic's; at most `room` of them.
-  std::vector<command> even_out_preferred(const cluster_state&, uint32_t room) const;
 
   watch_options options_;
   uint64_t began_ms_ = 0;
