@@ -15,6 +15,8 @@ namespace {
 constexpr uint64_t compaction_step_bytes = 4u << 20;
 // Between two steps: background work takes at most about a third of a disk's time.
 constexpr auto compaction_pause = std::chrono::milliseconds(20);
+// So long after a change of leaders clients may still find out about it, and send anew in order.
+constexpr int64_t new_leader_ms = 10'000;
 // Of a node at the same time: each holds a map of keys.
 constexpr uint32_t compactions_max = 1;
 
@@ -63,6 +65,7 @@ void partition_state::open() {
 
 void partition_state::handle(opened_message& m) {
   opening_ = false;
+  led_since_ms_ = now_ms();
   if (removing_) return;
   const bool was_cut = cut_.has_value();
   cut_.reset();
@@ -160,12 +163,18 @@ void partition_state::handle(append_message& m) {
   auto outcome = m.from == append_message::source::client
                      ? partition_->produce(m.batch, m.owner, now_ms(), m.verification)
                      : partition_->append(m.batch, m.owner, now_ms());
+  if (batch && comes_early(m, outcome.error)) outcome.error = error_code::not_enough_replicas;
   if (outcome.what == kafka::produce_outcome::kind::needs_verification)
     held_.try_emplace(outcome.producer_id);
   else if (batch)
     refused_.note(*batch, outcome.error, now_ms());
   settle(std::move(outcome), batch, std::move(m.waiter), m.slot, m.acks, m.timeout_ms);
   if (batch && verification != 0) release_held(batch->producer_id);
+}
+
+bool partition_state::comes_early(const append_message& m, error_code e) const {
+  return e == error_code::out_of_order_sequence_number && partition_->replicated() &&
+         m.from == append_message::source::client && now_ms() - led_since_ms_ < new_leader_ms;
 }
 
 void partition_state::release_held(int64_t producer_id) {

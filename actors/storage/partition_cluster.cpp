@@ -36,6 +36,7 @@ void partition_state::handle(const kafka::partition_role& r) {
   const auto& known = partition_->role();
   const bool same_leader = known.leader_epoch == r.leader_epoch &&
                            known.leader_address == r.leader_address && in_sync(known) == in_sync(r);
+  if (r.leader_epoch != known.leader_epoch) led_since_ms_ = now_ms();
   partition_->set_role(r, now_ms());
   if (led && !partition_->leads()) {
     refuse_all(error_code::not_leader_or_follower);

@@ -83,6 +83,11 @@ class partition_state {
   void settle(kafka::produce_outcome, const std::optional<kafka::refused_batches::batch>&,
               std::shared_ptr<append_waiter>, uint32_t slot, int8_t acks, int32_t timeout_ms);
   void push(log_write);
+  /// A batch that is out of order soon after this node has begun to lead: the one in front of it
+  /// was refused by the leader before, and is still on its way here. Clients that are told so give
+  /// up, or begin a new epoch (librdkafka), upon which they may write twice what others have and
+  /// have not acknowledged.
+  bool comes_early(const append_message&, kafka::error_code) const;
   /// Batches of a producer behind one whose transaction the coordinator is asked about.
   void release_held(int64_t producer_id);
   void release_held();  // all; when nothing is appended here any more
@@ -137,6 +142,7 @@ class partition_state {
   std::vector<std::function<void()>> waiting_;  // messages that came before it was open
   std::deque<waiting_append> appends_;          // by end_offset
   kafka::refused_batches refused_;
+  int64_t led_since_ms_ = 0;
   std::map<int64_t, std::deque<append_message>> held_;  // by producer; see release_held()
   std::vector<fetch_message> readers_;                  // at the end of the log
   size_t prune_at_ = prune_min;

@@ -522,6 +522,21 @@ TEST_CASE("what comes behind a batch that was refused with its leader's end wait
   CHECK(produce_in_order(g.at(0), 2).error == error_code::none);
 }
 
+TEST_CASE("what comes to a new leader in front of what the one before has refused comes again") {
+  group g;
+  REQUIRE(eventually([&] { return produce_in_order(g.at(0), 0).error == error_code::none; }));
+  g.lead(1, {0, 1, 2});
+  REQUIRE(eventually([&] { return produce(g.at(1), {"other"}).error == error_code::none; }));
+  // librdkafka: the next batches go to the new leader when the refusal of the first is on its way.
+  CHECK(produce_in_order(g.at(0), 1).error == error_code::not_leader_or_follower);
+  CHECK(produce_in_order(g.at(1), 2).error == error_code::not_enough_replicas);
+  CHECK(produce_in_order(g.at(1), 3).error == error_code::not_enough_replicas);
+  CHECK(produce_in_order(g.at(1), 1).error == error_code::none);
+  CHECK(produce_in_order(g.at(1), 2).error == error_code::none);
+  CHECK(produce_in_order(g.at(1), 3).error == error_code::none);
+  CHECK(produce_in_order(g.at(1), 3).error == error_code::none);  // a repetition
+}
+
 TEST_CASE("refusals of a partition that a node does not have yet are kept for it") {
   early_refusals refusals;
   CHECK(refusals.take("t", 0).empty());
