@@ -103,8 +103,9 @@ void job_keeper_state::meet_peers() {
     auto& p = peers_[id];
     if (!node.alive || p.about.epoch != node.epoch) {
       // Another life of the node, or none: what is known of it is of no use. One that was not heard
-      // of by the ledger yet is kept.
-      if (p.about.keeper && (!node.alive || p.about.epoch < node.epoch)) {
+      // of by the ledger yet is kept, also when its last one is given up: it says hello only once.
+      const bool over = node.alive ? p.about.epoch < node.epoch : p.about.epoch <= node.epoch;
+      if (p.about.keeper && over) {
         self_->demonitor(p.about.keeper.address());
         p.about = {};
       }
