@@ -636,9 +636,11 @@ store_actor::behavior_type store_behavior(store_actor::stateful_pointer<store_st
 
 }  // namespace
 
-store_actor spawn_store(caf::actor_system& system, std::unique_ptr<snapshot_store> store) {
-  return system.spawn<caf::detached>(store_behavior,
-                                     std::shared_ptr<snapshot_store>(std::move(store)));
+store_actor spawn_store(caf::actor_system& system, std::unique_ptr<snapshot_store> store,
+                        store_thread where) {
+  std::shared_ptr<snapshot_store> shared = std::move(store);
+  if (where == store_thread::scheduler) return system.spawn(store_behavior, std::move(shared));
+  return system.spawn<caf::detached>(store_behavior, std::move(shared));
 }
 
 }  // namespace weir

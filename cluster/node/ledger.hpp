@@ -10,9 +10,9 @@
 
 namespace weir {
 
-class metadata_ledger final : public job_ledger {
+class metadata_ledger : public job_ledger {
  public:
-  void use(meta::metadata_service* s, file_store* f) noexcept {
+  void use(meta::metadata_access* s, file_store* f) noexcept {
     service_ = s;
     files_ = f;
   }
@@ -42,7 +42,7 @@ class metadata_ledger final : public job_ledger {
  private:
   void run(meta::command, ledger_done);
 
-  meta::metadata_service* service_ = nullptr;
+  meta::metadata_access* service_ = nullptr;
   file_store* files_ = nullptr;
   mutable std::mutex mutex_;
   std::shared_ptr<const ledger_view> view_ = std::make_shared<const ledger_view>();

@@ -58,36 +58,47 @@ struct standing {
   std::chrono::milliseconds leaderless{0};
 };
 
-class metadata_service {
+/// The metadata as those on this node use it who only ask and command. Implemented by the service;
+/// simulations have one over a log of their own.
+class metadata_access {
+ public:
+  using answer_callback = std::function<void(result<answer>)>;
+  virtual ~metadata_access() = default;
+  /// Carries a command to the leader and repeats it until it is answered. errc::timeout: nobody
+  /// answered in time; it may have happened. `done` is called once, on the service's thread, when
+  /// the command is applied here too and the observer was told.
+  virtual void submit(command, answer_callback done,
+                      std::chrono::milliseconds limit = std::chrono::seconds(30)) = 0;
+  /// On the service's thread; null: the node has no state yet.
+  virtual void ask(std::function<void(const cluster_state*)>) = 0;
+  virtual standing stand() const = 0;
+};
+
+class metadata_service final : public metadata_access {
  public:
   /// Called on the service's thread after changes, with all of them since the last call.
   /// `everything`: look at all anew. Not called before the node is registered in the state.
   using observer = std::function<void(const cluster_state&, const change_set&, bool everything)>;
-  using answer_callback = std::function<void(result<answer>)>;
 
   /// errc::corrupt, errc::locked, errc::io: this node's own disk.
   static result<std::unique_ptr<metadata_service>> open(service_options, file_system&,
                                                         kafka::peer_client&, observer);
   /// Starts the thread. A cluster that does not answer is no error: it is asked until it does.
   void start();
-  ~metadata_service();
+  ~metadata_service() override;
   /// Ends the thread; what waits is answered with errc::cancelled. Before the peer_client goes,
   /// whose last callbacks still need this object.
   void stop();
 
-  /// Carries a command to the leader and repeats it until it is answered. errc::timeout: nobody
-  /// answered in time; it may have happened. `done` is called once, on the service's thread, when
-  /// the command is applied here too and the observer was told.
   void submit(command, answer_callback done,
-              std::chrono::milliseconds limit = std::chrono::seconds(30));
+              std::chrono::milliseconds limit = std::chrono::seconds(30)) override;
   /// Gives up this node's place, so that others lead at once what it led; `done` is called when
   /// that is so, or nobody answers in time. It does not register again.
   void leave(std::chrono::milliseconds limit, std::function<void()> done);
-  /// On the service's thread; null: the node has no state yet.
-  void ask(std::function<void(const cluster_state*)>);
+  void ask(std::function<void(const cluster_state*)>) override;
   /// Until this node is registered or `limit` is over; false then.
   bool wait_registered(std::chrono::milliseconds limit);
-  standing stand() const;
+  standing stand() const override;
   /// HOST:PORT of the leader's listener for nodes; empty: unknown.
   std::string leader_address() const;
 
