@@ -25,7 +25,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 try:
-    from traffic import COPIES, COUNTS, LOAD, LOSS, QUIET, TRANSACTIONS, Traffic
+    from traffic import CATCH_UP_SECONDS_MAX, COPIES, COUNTS, LOAD, LOSS, QUIET, TRANSACTIONS, Traffic
 except ImportError as e:
     print(f"skipped: {e}")
     sys.exit(77)
@@ -118,7 +118,8 @@ class Test:
         """A fair share: of replicas no node has more than one more than another, of leaders no more than two; and while
         there are no more nodes than sets of the job's tasks, the node runs some."""
         began = time.monotonic()
-        self.cluster.until(f"{node} has its share", lambda: self.fair(), tell=lambda: f"{self.shares()} {self.tasks()}")
+        self.cluster.until(f"{node} has its share", self.fair, tell=lambda: f"{self.shares()} {self.tasks()}",
+                           seconds=CATCH_UP_SECONDS_MAX)
         if len(self.cluster.all) <= PARALLELISM:
             self.cluster.until(f"{node} has tasks", lambda: self.tasks()[node] > 0, tell=self.tasks)
         self.cluster.until("all replicas are in sync", self.cluster.all_in_sync)
@@ -176,7 +177,7 @@ class Test:
             node.begin().ready()
             self.cluster.until("all replicas are in sync", self.cluster.all_in_sync)
         began = time.monotonic()
-        self.cluster.until("leaders are spread", self.balanced, tell=self.shares)
+        self.cluster.until("leaders are spread", self.balanced, tell=self.shares, seconds=CATCH_UP_SECONDS_MAX)
         what = "upgrade" if weir else "rolling restart"
         print(f"leaders are spread {time.monotonic() - began:.1f} s after the {what}: {self.shares()}", flush=True)
         self.traffic.report(what, QUIET)
