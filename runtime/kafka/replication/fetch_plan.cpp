@@ -21,6 +21,8 @@ void fetch_plan::follow(const fetch_position& at) {
   e.at = at;
   e.serial = next_serial_++;
   e.not_before_ms = 0;
+  // What it was told may have come when it was of another epoch, or had something under way.
+  e.told_high_watermark = e.told_log_start = -1;
   set_busy(e, false);
 }
 

@@ -207,6 +207,33 @@ TEST_CASE("a fetch plan leaves out what is busy, waits after errors and keeps to
   CHECK(plan.take(*sent, answer, 4000).size() == 1);
 }
 
+TEST_CASE("a partition that begins anew to follow is told again where the high watermark is") {
+  fetch_plan plan({});
+  fetch_position at;
+  at.id.topic[0] = 9;
+  at.offset = 10;
+  at.leader_epoch = 5;
+  fetch_response answer;
+  auto& t = answer.responses.emplace_back();
+  t.topic_id.bytes = at.id.topic;
+  t.partitions.resize(1);
+  t.partitions[0].high_watermark = 10;
+  const auto told = [&] {
+    auto sent = plan.next_request(1000);
+    REQUIRE(sent);
+    const auto news = plan.take(*sent, answer, 1000);
+    return news.empty() ? -1 : news[0].high_watermark;
+  };
+  plan.follow(at);
+  CHECK(told() == 10);
+  CHECK(told() == -1);  // it knows
+  // Another epoch of the same leader: the partition forgot what the leader of before had said.
+  at.leader_epoch = 6;
+  plan.follow(at);
+  CHECK(told() == 10);
+  CHECK(told() == -1);
+}
+
 namespace {
 
 /// One round of a follower: fetches, copies or cuts, makes it durable.
