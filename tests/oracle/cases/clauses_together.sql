@@ -1,0 +1,21 @@
+-- Clauses that other cases have alone: frames, groupings, LATERAL, subqueries and views over views with joins around them.
+CREATE TABLE t (id int, g text, v int, d date, f float8, a _int4);
+CREATE TABLE u (id int, g text, w int, b bool);
+CREATE TABLE p (g text PRIMARY KEY, n numeric);
+INSERT INTO t VALUES (1, 'x', 5, '2024-01-01', 0.5, '{1,2}'), (2, 'x', 7, '2024-01-02', 1.5, '{}'), (3, 'y', NULL, '2024-01-02', 2.5, NULL), (4, 'y', 3, NULL, NULL, '{3,NULL}'), (5, NULL, 9, '2024-02-01', -1, '{2,2}'), (6, 'z', 7, '2024-02-02', 4, '{7}'), (7, 'x', 5, '2024-01-01', 0.5, '{1}');
+INSERT INTO u VALUES (1, 'x', 1, true), (2, 'x', 2, false), (2, 'y', 3, NULL), (8, 'w', 4, true), (NULL, 'z', 5, false), (6, NULL, NULL, true);
+INSERT INTO p VALUES ('x', 1.5), ('y', NULL), ('q', 3);
+CREATE VIEW v1 AS SELECT g, sum(v) AS s, count(*) AS n FROM t GROUP BY g;
+CREATE VIEW v2 AS SELECT v1.g, v1.s, p.n AS pn FROM v1 LEFT JOIN p ON p.g = v1.g;
+SELECT g AS c0, t.id AS c1, u.w AS c2 FROM t FULL JOIN u USING (g);
+SELECT id AS c0, max(id) OVER (ORDER BY g GROUPS BETWEEN 1 PRECEDING AND CURRENT ROW) AS c1 FROM t;
+SELECT id AS c0, count(*) OVER (ORDER BY v RANGE BETWEEN 2 PRECEDING AND 2 FOLLOWING) AS c1 FROM t;
+SELECT g AS c0, rank() OVER (ORDER BY sum(v) DESC NULLS LAST) AS c1 FROM t GROUP BY g;
+SELECT g AS c0, v AS c1, count(*) AS c2 FROM t GROUP BY g, CUBE (v);
+SELECT t.id AS c0, x AS c1, o AS c2 FROM t CROSS JOIN LATERAL unnest(t.a) WITH ORDINALITY AS e(x, o);
+SELECT t.id AS c0, s.w AS c1 FROM t CROSS JOIN LATERAL (SELECT w FROM u WHERE u.g = t.g ORDER BY w DESC LIMIT 1) AS s;
+SELECT t.id AS c0, u.w AS c1 FROM t JOIN u ON t.id = u.id AND u.w = (SELECT max(w) FROM u AS i WHERE i.id = t.id);
+SELECT v1.g AS c0, v2.pn AS c1 FROM v1 FULL JOIN v2 ON v1.g = v2.g WHERE v1.n > 1 OR v1.n IS NULL;
+SELECT a.id AS c0, b.id AS c1, c.w AS c2 FROM t AS a FULL JOIN t AS b ON a.id = b.id + 1 LEFT JOIN u AS c ON c.id = coalesce(a.id, b.id);
+SELECT g AS c0, sum((SELECT max(w) FROM u WHERE u.id = t.id)) AS c1 FROM t GROUP BY g;
+SELECT id AS c0, count(*) FILTER (WHERE v > 5) OVER (PARTITION BY g) AS c1 FROM t;
