@@ -101,8 +101,14 @@ bool query_binder::bind_ordering(const query& q, select_scope& names, size_t lis
       ok = report(errc::invalid_argument,
                   "for SELECT DISTINCT, ORDER BY expressions must appear in select list", location);
     if (ok && !q.distinct_on.empty()) {
-      if (std::find(out.keys.begin(), out.keys.end(), column) != out.keys.end())
-        matched.insert(column);
+      // One value may stand in the list twice: a column of the query around it that equals one
+      // here.
+      const auto key = std::find_if(out.keys.begin(), out.keys.end(), [&](uint32_t k) {
+        return k == column || (targets[k].value.n && targets[column].value.n &&
+                               expr::same_tree(*targets[k].value.n, *targets[column].value.n));
+      });
+      if (key != out.keys.end())
+        matched.insert(*key);
       else if (matched.size() < out.keys.size())
         ok = report(errc::invalid_argument,
                     "SELECT DISTINCT ON expressions must match initial ORDER BY expressions",
