@@ -20,10 +20,14 @@ void job_state_actor::look_for_tasks() {
   adopt_message m;
   m.job = seed_.id;
   m.token = seed_.token;
-  m.completed = manifest_.number;
   m.master = self_;
   for (size_t n = 0; n < placements_.size(); ++n) takeover_->asked.insert(n);
-  for (size_t n = 0; n < placements_.size(); ++n)
+  for (size_t n = 0; n < placements_.size(); ++n) {
+    // Who wrote nothing of the epoch may still have tasks of an earlier master, whose epoch of this
+    // number never was complete: they publish nothing, and take nothing away.
+    const bool wrote = std::any_of(manifest_.parts.begin(), manifest_.parts.end(),
+                                   [&](const auto& p) { return p.writer == placements_[n].id; });
+    m.completed = wrote ? manifest_.number : 0;
     self_->request(placements_[n].node, adopt_timeout, m)
         .then([this, n](adopt_reply& r) { node_answered(n, std::move(r)); },
               [this, n](const caf::error&) {
@@ -32,6 +36,7 @@ void job_state_actor::look_for_tasks() {
                 placements_[n].store = store_actor();
                 node_answered(n, {});
               });
+  }
   if (placements_.empty()) choose_tasks();
 }
 
