@@ -289,12 +289,14 @@ struct begin_message {
   uint64_t completed = 0;  // the newest complete epoch; what was written after it is forgotten
   uint64_t token = 0;
   std::vector<store_actor> copies;  // stores that get a copy of everything
+  bool relayed = false;             // by the store that writes the part, to one with a copy
 };
 struct seed_message {
   std::string job;
   std::vector<state_chunk> chunks;  // load_all() of the parts that the tasks come from
   std::vector<store_actor> copies;  // that get it too
   uint64_t token = 0;
+  bool relayed = false;  // as begin_message's
 };
 /// Between two keepers.
 struct hello_message {
@@ -457,12 +459,13 @@ typename I::result_type inspect(I& f, commit_message& x) {
 }
 template <class I>
 typename I::result_type inspect(I& f, begin_message& x) {
-  return f(caf::meta::type_name("begin"), x.job, x.number, x.completed, x.token, x.copies);
+  return f(caf::meta::type_name("begin"), x.job, x.number, x.completed, x.token, x.copies,
+           x.relayed);
 }
 template <class I>
 typename I::result_type inspect(I& f, seed_message& x) {
   flat_chunks chunks{x.chunks};
-  return f(caf::meta::type_name("seed"), x.job, x.token, x.copies, chunks);
+  return f(caf::meta::type_name("seed"), x.job, x.token, x.copies, x.relayed, chunks);
 }
 template <class I>
 typename I::result_type inspect(I& f, submit_message& x) {

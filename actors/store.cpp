@@ -56,7 +56,14 @@ struct store_state {
   /// How many times in a row the copy of a part has not answered in time.
   std::map<std::string, uint32_t> unanswered;
   /// What a part starts from, until its first epoch is durable.
-  std::map<std::string, std::vector<state_chunk>> seeds;
+  struct seed {
+    std::vector<state_chunk> chunks;
+    /// The store that writes the part, whose copy begins so; none: the part begins here. An epoch
+    /// of anybody else does not begin with it: it may have come late, from who wrote the part
+    /// before, to the store where it goes on by now.
+    caf::actor_addr writer;
+  };
+  std::map<std::string, seed> seeds;
   /// Of each part: how much of the epoch under way tasks have given, not counting what it starts
   /// from.
   struct given {
@@ -218,7 +225,7 @@ void begin(store_state& state, const begin_message& m) {
   auto seed = state.seeds.find(m.job);
   if (!key.node.empty()) go_back(state, key, m, seed != state.seeds.end());
   if (seed == state.seeds.end()) return;
-  auto chunks = as_import(seed->second, epoch{m.number});
+  auto chunks = as_import(seed->second.chunks, epoch{m.number});
   if (chunks)
     stage(state, m.job, m.number, std::move(*chunks));
   else
@@ -336,8 +343,8 @@ void seed_copies(store_actor::stateful_pointer<store_state> self, const begin_me
   for (const auto& other : m.copies) {
     if (std::find(known.begin(), known.end(), other) != known.end()) continue;
     if (auto seed = state.seeds.find(m.job); seed != state.seeds.end()) {
-      state.copied_bytes[m.job] += bytes_of(seed->second);
-      self->send(other, seed_message{m.job, seed->second, {}, m.token});
+      state.copied_bytes[m.job] += bytes_of(seed->second.chunks);
+      self->send(other, seed_message{m.job, seed->second.chunks, {}, m.token, true});
       continue;
     }
     if (state.store->epochs(key).empty()) continue;
@@ -346,7 +353,7 @@ void seed_copies(store_actor::stateful_pointer<store_state> self, const begin_me
     if (all) std::erase_if(*all, [](const state_chunk& c) { return is_edge_state(c.operator_id); });
     if (all) {
       state.copied_bytes[m.job] += bytes_of(*all);
-      self->send(other, seed_message{m.job, std::move(*all), {}, m.token});
+      self->send(other, seed_message{m.job, std::move(*all), {}, m.token, true});
     } else {
       state.damaged.emplace(std::pair(m.job, m.number), all.err());
     }
@@ -494,6 +501,9 @@ store_actor::behavior_type store_behavior(store_actor::stateful_pointer<store_st
   self->state.store = std::move(store);
   auto* state = &self->state;
   self->set_down_handler([state](const caf::down_msg& m) { lose_copy(*state, m.source); });
+  auto writer_of = [self](bool relayed) {
+    return relayed ? caf::actor_cast<caf::actor_addr>(self->current_sender()) : caf::actor_addr();
+  };
   auto take = [self, state](chunks_message& m) {
     auto it = state->under_way.find(m.job);
     const bool begun = it != state->under_way.end();
@@ -518,12 +528,15 @@ store_actor::behavior_type store_behavior(store_actor::stateful_pointer<store_st
         if (const auto& task = self->current_sender(); answered && task)
           self->send(caf::actor_cast<task_actor>(task), stored_atom::value, number, bytes);
       },
-      [self, state, take](const begin_message& m) {
+      [self, state, take, writer_of](const begin_message& m) {
         if (is_over(*state, m.job, m.token) || is_late(*state, m)) return;
+        if (auto seed = state->seeds.find(m.job);
+            seed != state->seeds.end() && seed->second.writer != writer_of(m.relayed))
+          state->seeds.erase(seed);
         begin(*state, m);
         seed_copies(self, m);
         for (const auto& other : m.copies)
-          self->send(other, begin_message{m.job, m.number, m.completed, m.token, {}});
+          self->send(other, begin_message{m.job, m.number, m.completed, m.token, {}, true});
         for (auto& chunks : take_early(*state, m.job, m.number)) take(chunks);
       },
       [self, state](abort_atom a, const std::string& job, uint64_t number, uint64_t token) {
@@ -536,14 +549,18 @@ store_actor::behavior_type store_behavior(store_actor::stateful_pointer<store_st
         state->store->abort(key_of(job), epoch{number});
         for (const auto& other : state->copies[job]) self->send(other, a, job, number, token);
       },
-      [self, state](seed_message& m) {
+      [self, state, writer_of](seed_message& m) {
         if (is_over(*state, m.job, m.token)) return;
+        const auto writer = writer_of(m.relayed);
+        if (auto known = state->seeds.find(m.job);
+            m.relayed && known != state->seeds.end() && !known->second.writer)
+          return;  // the part begins here, and this is late
         // Epochs that are here stay until the one that begins with this is durable: it may be the
         // only copy that a complete epoch has.
         for (const auto& other : m.copies)
-          self->send(other, seed_message{m.job, m.chunks, {}, m.token});
-        state->copies[m.job] = m.copies;
-        state->seeds[m.job] = std::move(m.chunks);
+          self->send(other, seed_message{m.job, m.chunks, {}, m.token, true});
+        if (!m.relayed) state->copies[m.job] = m.copies;
+        state->seeds[m.job] = {std::move(m.chunks), writer};
       },
       [state](keep_atom, const std::string& job, const std::vector<std::string>& parts,
               uint64_t token) {

@@ -194,6 +194,21 @@ TEST_CASE_FIXTURE(fixture, "a part goes on where its copy is") {
   CHECK(resume(here, 5, 1).code == static_cast<uint8_t>(errc::cancelled));
 }
 
+TEST_CASE_FIXTURE(fixture,
+                  "what a copy was to begin with comes late, where the part goes on by now") {
+  caf::scoped_actor self(*system);
+  self->send(here, begin_message{part, 1, 0, 1, {}});
+  chunks_message first{part, 1, {blob("source", "at 1"), blob("sink", "kept")}, 1};
+  for (auto& c : first.chunks) c.written = epoch{1};
+  self->send(here, std::move(first));
+  REQUIRE(commit(here, 1).error == "");
+  seed_message late{part, {}, {}, 1, true};
+  late.chunks.push_back(blob("source", "at 0"));
+  self->send(here, std::move(late));
+  epoch_of(2, "at 2", "");
+  CHECK(content(here, part, 2) == list{"sink=kept", "source=at 2"});
+}
+
 TEST_CASE_FIXTURE(fixture, "an epoch that begins anew leaves nothing of what was there before") {
   epoch_of(1, "at 1", "", {other});
   // As the copy of a part that has nothing of the operator any more.

@@ -21,7 +21,7 @@ TEST_CASE("wire: messages of actors with their ids, names, fields and interfaces
   CHECK(has_line(text, "204 weir::task_event u32,u32,u8,u64,i64,u8,string"));
   // Lists, other messages, actors by their names, chunks.
   CHECK(has_line(text, "211 weir::deploy_reply string,u8,[weir::task_actor]"));
-  CHECK(has_line(text, "220 weir::seed_message string,u64,[weir::store_actor],chunks"));
+  CHECK(has_line(text, "220 weir::seed_message string,u64,[weir::store_actor],bool,chunks"));
   CHECK(text.find("weir::latest_reply string,u8,bool,u64,bool,u64,[i8],{string:string}") !=
         text.npos);
   // What an actor takes and answers; what never leaves its process has no form.
