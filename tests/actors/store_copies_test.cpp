@@ -198,7 +198,7 @@ TEST_CASE_FIXTURE(fixture,
                   "what a copy was to begin with comes late, where the part goes on by now") {
   caf::scoped_actor self(*system);
   self->send(here, begin_message{part, 1, 0, 1, {}});
-  chunks_message first{part, 1, {blob("source", "at 1"), blob("sink", "kept")}, 1};
+  chunks_message first{part, 1, {blob("source", "at 1"), blob("other source", "kept")}, 1};
   for (auto& c : first.chunks) c.written = epoch{1};
   self->send(here, std::move(first));
   REQUIRE(commit(here, 1).error == "");
@@ -206,7 +206,7 @@ TEST_CASE_FIXTURE(fixture,
   late.chunks.push_back(blob("source", "at 0"));
   self->send(here, std::move(late));
   epoch_of(2, "at 2", "");
-  CHECK(content(here, part, 2) == list{"sink=kept", "source=at 2"});
+  CHECK(content(here, part, 2) == list{"other source=kept", "source=at 2"});
 }
 
 TEST_CASE_FIXTURE(fixture, "an epoch that begins anew leaves nothing of what was there before") {
