@@ -23,6 +23,17 @@ std::vector<meta::node_id> ids_of(const std::vector<int32_t>& numbers) {
   for (auto n : numbers) out.push_back(meta::node_id{n});
   return out;
 }
+/// A command that a partition's leader gives: as whom.
+template <class Command>
+Command by_leader(const meta::standing& here, const log_id& id, int32_t leader_epoch) {
+  Command c;
+  c.topic.bytes = id.topic;
+  c.partition = id.partition;
+  c.leader = here.node;
+  c.leader_node_epoch = here.epoch;
+  c.leader_epoch = leader_epoch;
+  return c;
+}
 /// Those of `a` that are not in `b`.
 std::vector<int32_t> without(const std::vector<meta::node_id>& a,
                              const std::vector<meta::node_id>& b) {
@@ -245,13 +256,7 @@ void metadata_bridge::told(done_callback done) {
 
 void metadata_bridge::alter_in_sync(const log_id& id, const kafka::in_sync_proposal& p,
                                     std::function<void(error_code)> done) {
-  const auto here = service_->stand();
-  meta::alter_in_sync c;
-  c.topic.bytes = id.topic;
-  c.partition = id.partition;
-  c.leader = here.node;
-  c.leader_node_epoch = here.epoch;
-  c.leader_epoch = p.leader_epoch;
+  auto c = by_leader<meta::alter_in_sync>(service_->stand(), id, p.leader_epoch);
   c.version = p.version;
   c.in_sync = ids_of(p.in_sync);
   for (auto i : p.incarnations)
@@ -276,15 +281,8 @@ void metadata_bridge::alter_in_sync(const log_id& id, const kafka::in_sync_propo
 
 void metadata_bridge::confirm_leader(const log_id& id, int32_t leader_epoch,
                                      std::function<void(error_code)> done) {
-  const auto here = service_->stand();
-  meta::confirm_leader c;
-  c.topic.bytes = id.topic;
-  c.partition = id.partition;
-  c.leader = here.node;
-  c.leader_node_epoch = here.epoch;
-  c.leader_epoch = leader_epoch;
   service_->submit(
-      c,
+      by_leader<meta::confirm_leader>(service_->stand(), id, leader_epoch),
       [done = std::move(done)](const result<meta::answer>& a) {
         done(!a        ? error_code::request_timed_out
              : a->ok() ? error_code::none

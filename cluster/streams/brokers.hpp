@@ -68,7 +68,8 @@ class brokers {
   /// The connection to a node that a topic's facts name. A cluster of one node is reached by the
   /// address that was given, whatever it says of itself (tunnels, containers).
   result<kafka::client*> node(int32_t id);
-  /// That to the leader of one of the topic's partitions; errc::timeout if nobody leads it.
+  /// That to the leader of one of the topic's partitions; errc::timeout if nobody leads it,
+  /// errc::not_found if there is none of that number.
   result<kafka::client*> leader(const topic_facts&, int32_t partition);
   /// Connections to all nodes that live.
   result<std::vector<kafka::client*>> all_nodes();

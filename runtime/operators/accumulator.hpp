@@ -18,10 +18,10 @@ enum class accumulator_kind : uint8_t {
   sum_wide,   // int128 sum of int64 or decimal, int64 values
   sum_float,  // float64 sum of finite values, int64 values; under changes also how many were NaN
               // and +-infinity, so that they can leave again
-  moments,    // int64 values, float64 sum, float64 sum of squared deviations (Youngs and Cramer);
-              // exact(): besides these the sum of values and that of their squares, modulo 2^128;
-  // shifted(): int64 values, float64 shift, sum and sum of squares of finite values less
-  // the shift, int64 others
+  // int64 values, float64 sum, float64 sum of squared deviations (Youngs and Cramer); exact():
+  // besides these the sum of values and that of their squares, modulo 2^128; shifted(): int64
+  // values, float64 shift, sum and sum of squares of finite values less the shift, int64 others
+  moments,
   pick,      // int64 seen, value: min, max, first, last
   distinct,  // int64 distinct values
   text,      // int64 values, string: string_agg

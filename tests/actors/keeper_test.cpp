@@ -20,6 +20,7 @@
 #include "actors/job_keeper.hpp"
 #include "actors/job_manifest.hpp"
 #include "jobs/yaml/job.hpp"
+#include "tests/actors/counting_job.hpp"
 #include "tests/actors/memory_ledger.hpp"
 #include "tests/io/scratch.hpp"
 
@@ -42,29 +43,8 @@ physical_plan plan_of(const std::string& name, const std::string& yaml) {
   return job->plan;
 }
 
-/// The numbers as they are, and their count and sum by key when all have been read.
 physical_plan counting_job(const std::string& name, const std::string& out, int64_t rate) {
-  std::string text = "name: " + name + R"(
-tables:
-  numbers:
-    columns: {n: bigint}
-    with: {connector: sequence, start: 1, end: )" +
-                     std::to_string(rows) + ", rate: " + std::to_string(rate) + R"(}
-  every: {columns: {n: bigint}, with: {connector: file, path: )" +
-                     out + R"(/every, format: csv}}
-  sums:
-    columns: {g: bigint, c: bigint, total: 'decimal(38,0)'}
-    with: {connector: file, path: )" +
-                     out + R"(/sums, format: csv}
-steps:
-  - {name: by_key, from: numbers, key: {g: "n % )" +
-                     std::to_string(keys) +
-                     R"("}, aggregate: {c: count(*), total: sum(n)}, emit: final}
-sinks:
-  - {from: numbers, into: every}
-  - {from: by_key, into: sums}
-)";
-  return plan_of(name, text);
+  return plan_of(name, test::counting_job_text(name, out, rows, keys, rate));
 }
 
 uint16_t port_of(const sockaddr_storage& a) {

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "jobs/yaml/job.hpp"
+#include "tests/actors/counting_job.hpp"
 
 namespace weir::sim {
 namespace {
@@ -43,26 +44,7 @@ std::string difference(const std::string& sink, const std::vector<std::string>& 
 }  // namespace
 
 physical_plan counting_job(const std::string& out) {
-  std::string text = R"(name: counting
-tables:
-  numbers:
-    columns: {n: bigint}
-    with: {connector: sequence, start: 1, end: )" +
-                     std::to_string(rows) + ", rate: " + std::to_string(rows_per_second) + R"(}
-  every: {columns: {n: bigint}, with: {connector: file, path: )" +
-                     out + R"(/every, format: csv}}
-  sums:
-    columns: {g: bigint, c: bigint, total: 'decimal(38,0)'}
-    with: {connector: file, path: )" +
-                     out + R"(/sums, format: csv}
-steps:
-  - {name: by_key, from: numbers, key: {g: "n % )" +
-                     std::to_string(keys) +
-                     R"("}, aggregate: {c: count(*), total: sum(n)}, emit: final}
-sinks:
-  - {from: numbers, into: every}
-  - {from: by_key, into: sums}
-)";
+  const auto text = test::counting_job_text("counting", out, rows, keys, rows_per_second);
   jobs::job_settings settings;
   settings.default_parallelism = 3;
   auto job = jobs::load_job_text(jobs::read_yaml, text, "counting.yaml", ".", settings);

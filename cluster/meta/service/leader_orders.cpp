@@ -33,7 +33,7 @@ class orders {
  public:
   explicit orders(const cluster_state& state) {
     for (const auto& [id, n] : state.nodes())
-      if (!n.fenced && !n.draining) all_[id] = 0;
+      if (n.takes_duties()) all_[id] = 0;
     for (const auto& [id, t] : state.topics())
       for (size_t i = 0; i < t.partitions.size(); ++i) {
         const auto& p = t.partitions[i];

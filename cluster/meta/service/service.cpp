@@ -221,8 +221,12 @@ class metadata_service::impl {
     if (!node_) return false;
     if (node_->leader() == 0) return true;  // until somebody is elected
     if (node_->role() != node_role::leader) return false;
+    return hand_on(now) != admission::invalid;  // overloaded: it is under way
+  }
+  /// As leader. admission::invalid: nobody can take over.
+  admission hand_on(uint64_t now) {
     const auto to = watch_.successor(now, node_->members(), self_, machine_->state());
-    return to != 0 && node_->transfer(to) != admission::invalid;  // overloaded: it is under way
+    return to == 0 ? admission::invalid : node_->transfer(to);
   }
   void send_commands() {
     for (auto& a : lanes_.due(now_ms())) send(std::move(a));
@@ -792,8 +796,7 @@ class metadata_service::impl {
   bool hands_on_draining(uint64_t now) {
     const auto* me = machine_->state().find_node(identity_);
     if (!me || !me->draining || now < handed_on_ms_ + hand_on_interval_ms) return false;
-    const auto to = watch_.successor(now, node_->members(), self_, machine_->state());
-    if (to == 0 || node_->transfer(to) != admission::accepted) return false;
+    if (hand_on(now) != admission::accepted) return false;
     handed_on_ms_ = now;
     return true;
   }

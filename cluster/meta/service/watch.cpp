@@ -81,7 +81,7 @@ namespace {
 std::vector<node_load> takers(const cluster_state& state) {
   std::vector<node_load> loads;
   for (const auto& [id, n] : state.nodes())
-    if (!n.fenced && !n.draining) loads.push_back({id, n.rack, state.burden_of(id).replicas, 0});
+    if (n.takes_duties()) loads.push_back({id, n.rack, state.burden_of(id).replicas, 0});
   return loads;
 }
 
@@ -151,7 +151,7 @@ server_id leader_watch::successor(uint64_t now_ms, const configuration& servers,
   for (const auto& s : servers) {
     if (s.role != server_role::voter || s.id == self) continue;
     const auto stays = [&](const auto& n) {
-      return server_of(n.second.identity) == s.id && !n.second.fenced && !n.second.draining;
+      return server_of(n.second.identity) == s.id && n.second.takes_duties();
     };
     if (std::none_of(state.nodes().begin(), state.nodes().end(), stays)) continue;
     best = std::min(best, std::pair(silent_for(s.id, now_ms), s.id));
@@ -168,7 +168,7 @@ std::optional<membership_change> leader_watch::membership(uint64_t now_ms,
   for (const auto& [id, n] : state.nodes()) nodes[server_of(n.identity)] = &n;
   auto usable = [&](const server& s) {
     auto it = nodes.find(s.id);
-    return it != nodes.end() && !it->second->fenced && !it->second->draining &&
+    return it != nodes.end() && it->second->takes_duties() &&
            (s.id == self || silent_for(s.id, now_ms) <= options_.silence_max_ms);
   };
   std::vector<const server*> voters, dead, spare;

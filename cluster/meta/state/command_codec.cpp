@@ -20,6 +20,14 @@ void put(w::NodeEpoch::Builder b, node_id n, node_epoch e) {
   b.setNode(n.value);
   b.setEpoch(e.value);
 }
+/// What a partition's leader says of itself.
+template <class Builder, class Command>
+void put_leader(Builder b, const Command& c) {
+  b.setTopic(wire_bytes(c.topic));
+  b.setPartition(c.partition);
+  put(b.initLeader(), c.leader, c.leader_node_epoch);
+  b.setLeaderEpoch(c.leader_epoch);
+}
 template <class Builder>
 void put_configs(Builder list, const kafka::config_map& m) {
   uint32_t i = 0;
@@ -81,22 +89,13 @@ struct encoder {
   }
   void operator()(const alter_in_sync& c) {
     auto b = out.initAlterInSync();
-    b.setTopic(wire_bytes(c.topic));
-    b.setPartition(c.partition);
-    put(b.initLeader(), c.leader, c.leader_node_epoch);
-    b.setLeaderEpoch(c.leader_epoch);
+    put_leader(b, c);
     b.setVersion(c.version);
     put_nodes(b.initInSync(size_of(c.in_sync)), c.in_sync);
     auto epochs = b.initEpochs(size_of(c.epochs));
     for (uint32_t i = 0; i < epochs.size(); ++i) epochs.set(i, c.epochs[i].value);
   }
-  void operator()(const confirm_leader& c) {
-    auto b = out.initConfirmLeader();
-    b.setTopic(wire_bytes(c.topic));
-    b.setPartition(c.partition);
-    put(b.initLeader(), c.leader, c.leader_node_epoch);
-    b.setLeaderEpoch(c.leader_epoch);
-  }
+  void operator()(const confirm_leader& c) { put_leader(out.initConfirmLeader(), c); }
   void operator()(const reassign_partition& c) {
     auto b = out.initReassignPartition();
     b.setTopic(wire_bytes(c.topic));

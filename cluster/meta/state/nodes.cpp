@@ -40,7 +40,7 @@ answer cluster_state::check_live(node_id n, node_epoch e, bool for_new_duties) c
 std::vector<node_load> cluster_state::candidates() const {
   std::map<node_id, node_load> loads;
   for (const auto& [id, n] : nodes_)
-    if (!n.fenced && !n.draining) loads.emplace(id, node_load{id, n.rack, 0, 0});
+    if (n.takes_duties()) loads.emplace(id, node_load{id, n.rack, 0, 0});
   for (const auto& [id, t] : topics_) {
     for (const auto& p : t.partitions) {
       const auto& replicas = p.reassigning() ? p.target : p.replicas;

@@ -37,7 +37,7 @@ void cluster_state::renew(topic_record& t, int32_t partition) {
 
 void cluster_state::repair_leader(partition_record& p) const {
   const node_record* leader = find_node(p.leader);
-  if (leader && !leader->fenced && !leader->draining && contains(p.in_sync, p.leader)) return;
+  if (leader && leader->takes_duties() && contains(p.in_sync, p.leader)) return;
   p.leader = pick_leader(p, nodes_);
 }
 

@@ -41,6 +41,8 @@ struct node_record {
   node_epoch epoch;
   bool fenced = false;
   bool draining = false;
+  /// It lives and stays: what others give up may go there.
+  bool takes_duties() const noexcept { return !fenced && !draining; }
   friend bool operator==(const node_record&, const node_record&) = default;
 };
 

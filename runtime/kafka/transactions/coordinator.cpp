@@ -167,19 +167,19 @@ void transaction_coordinator::state::write(transaction_ref& entry, transaction::
 }
 
 void transaction_coordinator::state::confirm(const std::string& id, const reply_to& client,
-                                             std::vector<transaction_reply> answers, int64_t now_ms,
+                                             transaction_reply reply, int64_t now_ms,
                                              transaction_effects& out) {
   const auto found = transactions.find(id);
   if (found != transactions.end()) {
     // Clients come again; then what was under way is over.
     if (found->second.busy()) return refuse(client, error_code::concurrent_transactions, out);
-    found->second.confirmed = std::move(answers);
+    found->second.confirmed = std::move(reply);
     return write(*found, transaction::step::confirm, found->second.now, client, now_ms, out);
   }
   const uint64_t write_id = next_write_id++;
   out.writes.push_back({write_id, partition_of_key(id, options.state_partitions),
                         encode_transaction_key(id), std::nullopt, now_ms});
-  unknown_ids.emplace(write_id, unknown_id{client, std::move(answers)});
+  unknown_ids.emplace(write_id, unknown_id{client, std::move(reply)});
 }
 
 void transaction_coordinator::state::confirm(const std::string& id, const reply_to& client,
@@ -194,7 +194,7 @@ void transaction_coordinator::state::confirm(const std::string& id, const reply_
   }
   transaction_effects later;
   answer(client, code, producer_id, epoch, later);
-  confirm(id, client, std::move(later.replies), now_ms, out);
+  confirm(id, client, std::move(later.replies.front()), now_ms, out);
 }
 
 void transaction_coordinator::state::fence_off(const transaction_ref& entry, int64_t producer_id,
@@ -247,7 +247,7 @@ void transaction_coordinator::on_written(uint64_t write_id, error_code code, int
     if (code != error_code::none)
       s_->refuse(client, answer_of_append(code), out);
     else
-      for (auto& a : confirmed) out.replies.push_back(std::move(a));
+      out.replies.push_back(std::move(confirmed));
   } else if (auto found = s_->writes.find(write_id); found != s_->writes.end()) {
     auto entry = s_->transactions.find(found->second);
     s_->writes.erase(found);
@@ -264,7 +264,7 @@ void transaction_coordinator::state::transaction_written(transaction_ref& entry,
   const step done = std::exchange(t.pending, step::none);
   const reply_to client = std::exchange(t.client, {});
   const bool fencing = std::exchange(t.fencing, false);
-  auto confirmed = std::exchange(t.confirmed, {});
+  auto confirmed = std::exchange(t.confirmed, std::nullopt);
   if (code != error_code::none) {
     const int64_t wait = retry_wait_ms(t.failures++);
     refuse(client, answer_of_append(code), out);
@@ -300,7 +300,7 @@ void transaction_coordinator::state::transaction_written(transaction_ref& entry,
       t.completing = false;
       break;
     case step::confirm:
-      for (auto& a : confirmed) out.replies.push_back(std::move(a));
+      out.replies.push_back(std::move(*confirmed));
       break;
     default:
       answer(client, error_code::none, t.now.producer_id, t.now.epoch, out);

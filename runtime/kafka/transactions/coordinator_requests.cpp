@@ -173,7 +173,7 @@ void transaction_coordinator::state::check(const std::string& id, int64_t produc
   if (all)
     out.replies.push_back({client.token, std::move(answer)});
   else
-    confirm(id, client, {{client.token, std::move(answer)}}, now_ms, out);
+    confirm(id, client, {client.token, std::move(answer)}, now_ms, out);
 }
 
 }  // namespace weir::kafka

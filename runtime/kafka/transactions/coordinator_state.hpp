@@ -7,6 +7,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -50,8 +51,8 @@ struct transaction {
   step pending = step::none;
   transaction_values next;
   reply_to client;
-  bool fencing = false;                      // the prepare that is pending was not the client's
-  std::vector<transaction_reply> confirmed;  // leave when the confirm that is pending is durable
+  bool fencing = false;                        // the prepare that is pending was not the client's
+  std::optional<transaction_reply> confirmed;  // leaves when the confirm that is pending is durable
 
   bool completing = false;  // markers or the COMPLETE record are under way or being repeated
   int failures = 0;         // of the current step, in a row
@@ -81,8 +82,8 @@ struct transaction_coordinator::state {
   /// is written once more, and they leave when that is durable. A coordinator that was deposed and
   /// does not know it yet has old state, and its records do not count; without this it would
   /// tell a client that its transaction is over because the one before is.
-  void confirm(const std::string& id, const reply_to&, std::vector<transaction_reply> answers,
-               int64_t now_ms, transaction_effects&);
+  void confirm(const std::string& id, const reply_to&, transaction_reply, int64_t now_ms,
+               transaction_effects&);
   void confirm(const std::string& id, const reply_to&, error_code, int64_t now_ms,
                transaction_effects&);
   /// PRODUCER_FENCED: at once where an older epoch asks, as epochs only grow; else confirmed.
@@ -137,7 +138,7 @@ struct transaction_coordinator::state {
   /// Confirms of ids that are not known: a tombstone says so once more.
   struct unknown_id {
     reply_to client;
-    std::vector<transaction_reply> confirmed;
+    transaction_reply confirmed;
   };
   absl::flat_hash_map<uint64_t, unknown_id> unknown_ids;
   absl::flat_hash_map<uint64_t, marker_round> rounds;
