@@ -22,6 +22,9 @@ sinks:
 """
 # Program, libraries and threads need some 40 MB before the first row.
 BUDGET_MIB, PROGRAM_MIB = 64, 64
+# A snapshot each second writes the batches that wait in front of the consumer: 1.6 to 6% of a core, as busy as the machine's
+# memory and disk are. A thread that asks again and again, or a source that goes on, would take all of one.
+CPU_MAX = 0.15
 
 
 def cpu_seconds(pid: int) -> float:
@@ -52,7 +55,7 @@ def measure(c: Case, seconds: int, per_second: int) -> None:
     peak = int(next(l for l in status.splitlines() if l.startswith("VmHWM")).split()[1]) / 1024
     what = f"{per_second} rows a second are read" if per_second else "nobody reads"
     assert process.poll() is None
-    assert share < 0.05, f"{share:.1%} of a core while {what}"
+    assert share < CPU_MAX, f"{share:.1%} of a core while {what}"
     assert peak < BUDGET_MIB + PROGRAM_MIB, f"peak of {peak:.0f} MiB while {what}"
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGTERM)  # the consumer never reads what is left: at once
