@@ -237,7 +237,8 @@ class Grammar(Scalars, Subqueries, Windows):
             atoms += [(f"grouping({key})", "int") for key, _ in keys]
             if len(keys) > 1:
                 atoms.append((f"grouping({', '.join(key for key, _ in keys)})", "int"))
-        groups = Scope(atoms, scope.outer, [key for key in keys if key in scope.atoms])
+        # PostgreSQL before 18 turns NOT (a = b) into a <> b first, and then sees no key in it that totals leave out.
+        groups = Scope(atoms, scope.outer, [key for key in keys if key in scope.atoms], not_of_atoms=not sets)
         having = f" HAVING {self.condition(groups, min(depth, 1))}" if self.c.chance(25) else ""
         if keys and "window" in self.features and self.c.chance(10):
             groups = self.with_windows(groups)

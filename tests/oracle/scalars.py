@@ -27,9 +27,10 @@ NUMBERS = ["int", "bigint", "num", "dbl"]
 class Scope:
     """What can be read where an expression stands: texts by kind, and what is around the query."""
 
-    def __init__(self, atoms: list, outer=None, shared=None):
+    def __init__(self, atoms: list, outer=None, shared=None, not_of_atoms=True):
         self.atoms, self.outer = atoms, outer  # [(text, kind)]
         self.shared = atoms if shared is None else shared  # what subqueries may read
+        self.not_of_atoms = not_of_atoms
 
     def own(self, kind: str) -> list:
         return [text for text, k in self.atoms if k == kind]
@@ -181,4 +182,7 @@ class Scalars:
         return f"({self.condition(scope, depth)} {self.c.pick(['AND', 'OR'])} {self.condition(scope, depth)})"
 
     def negated(self, scope: Scope, depth: int) -> str:
-        return self.c.pick(["NOT ({})", "({}) IS NOT TRUE", "({}) IS TRUE", "({}) IS UNKNOWN"]).format(self.condition(scope, depth))
+        forms = ["({}) IS FALSE", "({}) IS NOT TRUE", "({}) IS TRUE", "({}) IS UNKNOWN"]
+        if scope.not_of_atoms:
+            forms[0] = "NOT ({})"
+        return self.c.pick(forms).format(self.condition(scope, depth))

@@ -14,7 +14,7 @@ class Windows:
         # value of one window beside that of another is open.
         for _ in range(1 + self.c.below(2)):
             atoms.append(self.window(scope, part, f"{part}ORDER BY {everything}"))
-        return Scope(atoms, scope.outer, scope.shared)
+        return Scope(atoms, scope.outer, scope.shared, scope.not_of_atoms)
 
     def direction(self) -> str:
         return self.c.pick(["", " DESC", " NULLS FIRST", " DESC NULLS LAST"])
