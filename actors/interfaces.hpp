@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "actors/job_manifest.hpp"
 #include "actors/messages.hpp"
 
 namespace weir {
@@ -143,17 +144,17 @@ using store_actor = caf::typed_actor<
     caf::reacts_to<sweep_message>,
     // Its keeper: which of these parts it does not have, whole, as of these epochs.
     caf::replies_to<lacks_atom, std::vector<std::string>,
-                    std::vector<uint64_t>>::with<std::vector<std::string>>,
+                    std::vector<agreed_epoch>>::with<std::vector<std::string>>,
     // Its keeper: a part of an epoch that is kept, as another store gave it.
     caf::replies_to<import_message>::with<operation_reply>,
-    // Job master: tasks are to go on with this part here, as of this complete epoch (part, number,
+    // Job master: tasks are to go on with this part here, as of this complete epoch (part, epoch,
     // token). errc::not_found: it is not here, whole.
-    caf::replies_to<resume_atom, std::string, uint64_t, uint64_t>::with<operation_reply>,
+    caf::replies_to<resume_atom, std::string, agreed_epoch, uint64_t>::with<operation_reply>,
     // Job master: make this node's part of the epoch durable.
     caf::replies_to<commit_message>::with<operation_reply>,
     // Job master: this part of a complete epoch is set aside as a job of its own (savepoint_job()),
-    // untouched by what comes later (part, number, token).
-    caf::replies_to<pin_atom, std::string, uint64_t, uint64_t>::with<operation_reply>,
+    // untouched by what comes later (part, epoch, token).
+    caf::replies_to<pin_atom, std::string, agreed_epoch, uint64_t>::with<operation_reply>,
     // Job master: what a restart continues from.
     caf::replies_to<latest_atom, std::string>::with<latest_reply>,
     // Job master, task, keeper: chunks to restore.
@@ -286,7 +287,7 @@ struct commit_message {
 struct begin_message {
   std::string job;  // "job", or "job@part"
   uint64_t number = 0;
-  uint64_t completed = 0;  // the newest complete epoch; what was written after it is forgotten
+  agreed_epoch completed;  // the newest complete one; what was written after it is forgotten
   uint64_t token = 0;
   std::vector<store_actor> copies;  // stores that get a copy of everything
   bool relayed = false;             // by the store that writes the part, to one with a copy
@@ -380,7 +381,7 @@ struct load_message {
   bool all = false;      // also every chunk of the part
   bool about = false;    // also what latest_reply says about the epoch
   bool checked = false;  // errc::corrupt when any of it is damaged; else who restores it finds out
-  uint64_t number = 0;
+  agreed_epoch number;
   std::vector<task_state_request> tasks;
 };
 struct latest_reply {
@@ -407,7 +408,7 @@ struct load_reply {
 /// Local.
 struct import_message {
   std::string part;
-  uint64_t number = 0;
+  agreed_epoch number;
   load_reply from;  // all chunks of the part, and what the epoch is
 };
 /// Local to the job master's process.
@@ -456,6 +457,10 @@ typename I::result_type inspect(I& f, commit_message& x) {
   return f(caf::meta::type_name("commit"), x.job, x.plan_name, x.fingerprint, x.key_groups, x.mode,
            x.operators, x.plan, x.number, x.began, x.ended, x.finished, x.split_pools, x.parts,
            x.token, x.chunks, x.bytes);
+}
+template <class I>
+typename I::result_type inspect(I& f, agreed_epoch& x) {
+  return f(caf::meta::type_name("agreed_epoch"), x.number, x.tenure);
 }
 template <class I>
 typename I::result_type inspect(I& f, begin_message& x) {
@@ -574,6 +579,7 @@ CAF_ADD_TYPE_ID(weir, (weir::job_keeper_actor))
 CAF_ADD_TYPE_ID(weir, (weir::adopt_message))
 CAF_ADD_TYPE_ID(weir, (weir::adopted_task))
 CAF_ADD_TYPE_ID(weir, (weir::adopt_reply))
+CAF_ADD_TYPE_ID(weir, (weir::agreed_epoch))
 CAF_END_TYPE_ID_BLOCK(weir)
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::stream_message)

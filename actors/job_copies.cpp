@@ -45,7 +45,7 @@ std::map<std::string, job_keeper_state::kept_part> job_keeper_state::parts_to_ha
       const auto key = store_job + "@" + p.name;
       const auto who = keepers_of(key, p.writer, p.copy);
       if (std::find(who.begin(), who.end(), acted_on_->self) != who.end())
-        out[key] = {manifest->number, p.writer, p.copy};
+        out[key] = {manifest->epoch_of(), p.writer, p.copy};
     }
   };
   for (const auto& [id, job] : acted_on_->jobs) {
@@ -78,7 +78,7 @@ void job_keeper_state::look_after_copies() {
   auto wanted = parts_to_have();
   std::erase_if(had_, [&](const std::string& key) { return !wanted.contains(key); });
   std::vector<std::string> names;
-  std::vector<uint64_t> numbers;
+  std::vector<agreed_epoch> numbers;
   for (const auto& [key, part] : wanted)
     if (!had_.contains(key)) {
       names.push_back(key);

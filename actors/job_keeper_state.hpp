@@ -105,7 +105,7 @@ class job_keeper_state {
   void sweep_store();
   // job_copies.cpp
   struct kept_part {
-    uint64_t number = 0;  // epoch
+    agreed_epoch number;
     int32_t writer = -1, copy = -1;
   };
   std::vector<int32_t> keepers_of(const std::string& thing, int32_t writer, int32_t copy) const;

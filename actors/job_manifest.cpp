@@ -9,7 +9,8 @@
 namespace weir {
 namespace {
 
-constexpr std::string_view magic = "WEIRMAN4";
+constexpr std::string_view magic = "WEIRMAN5";
+constexpr std::string_view magic_four = "WEIRMAN4";   // without tenure
 constexpr std::string_view magic_three = "WEIRMAN3";  // deployments and regions instead of tasks
 constexpr std::string_view magic_two = "WEIRMAN2";    // without sources
 // A task graph has no more tasks than channels (runtime/plan/task_graph.hpp), or thereabouts.
@@ -63,6 +64,7 @@ std::string_view deployment_of_region(const job_manifest& m, uint32_t region) {
 std::string encode_job_manifest(const job_manifest& m) {
   std::string out(magic);
   put_text(out, std::to_string(m.number));
+  put_text(out, std::to_string(m.tenure));
   put_text(out, std::to_string(m.restarts));
   put_text(out, m.finished ? "1" : "0");
   put_text(out, std::to_string(m.fingerprint));
@@ -89,7 +91,8 @@ result<job_manifest> decode_job_manifest(std::string_view in) {
   const error damaged{errc::corrupt, "the manifest of the job's newest epoch is damaged"};
   if (in.size() < magic.size() || !in.starts_with("WEIRMAN")) return damaged;
   const bool before = in.starts_with(magic_before);
-  const bool has_tasks = in.starts_with(magic);
+  const bool has_tenure = in.starts_with(magic);
+  const bool has_tasks = has_tenure || in.starts_with(magic_four);
   const bool has_sources = has_tasks || in.starts_with(magic_three);
   if (!before && !has_sources && !in.starts_with(magic_two))
     return error{errc::version_mismatch,
@@ -97,8 +100,9 @@ result<job_manifest> decode_job_manifest(std::string_view in) {
   in.remove_prefix(magic.size());
   job_manifest m;
   uint32_t finished = 0, parts = 0, slots = 0;
-  if (!get_number(in, m.number) || !get_number(in, m.restarts) || !get_number(in, finished) ||
-      !get_number(in, m.fingerprint) || !get_number(in, m.pools) || !get_number(in, parts))
+  if (!get_number(in, m.number) || (has_tenure && !get_number(in, m.tenure)) ||
+      !get_number(in, m.restarts) || !get_number(in, finished) || !get_number(in, m.fingerprint) ||
+      !get_number(in, m.pools) || !get_number(in, parts))
     return damaged;
   m.finished = finished != 0;
   for (; parts > 0; --parts) {

@@ -2,13 +2,14 @@
 // them. Small however large the job is; everything else (operators, split pools, state) lies in the
 // nodes' stores, with every part. A plain value.
 //
-// As text: "WEIRMAN4", then length-prefixed texts (runtime/flow/split_list.hpp): epoch, restarts,
-// whether the input was processed to its end, plan fingerprint, CRC-32C of the split pools, number
-// of parts and for each its name, writer, holder of the copy; number of slots and for each the
-// node; number of sources with places of their own and for each its operator's id, the number of
-// its tasks and for each the node; the tasks' parts, each a number in 7 bits a byte, lowest first.
-// "WEIRMAN3" has deployments and regions before the sources, and no tasks; "WEIRMAN2" ends before
-// the sources, "WEIRMAN1" before the deployments: there is one.
+// As text: "WEIRMAN5", then length-prefixed texts (runtime/flow/split_list.hpp): epoch, tenure of
+// the master that completed it, restarts, whether the input was processed to its end, plan
+// fingerprint, CRC-32C of the split pools, number of parts and for each its name, writer, holder of
+// the copy; number of slots and for each the node; number of sources with places of their own and
+// for each its operator's id, the number of its tasks and for each the node; the tasks' parts, each
+// a number in 7 bits a byte, lowest first. "WEIRMAN4" has no tenure. "WEIRMAN3" has deployments and
+// regions before the sources, and no tasks; "WEIRMAN2" ends before the sources, "WEIRMAN1" before
+// the deployments: there is one.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +23,14 @@
 
 namespace weir {
 
+/// An epoch that is complete by the cluster's word. Two masters may have begun epochs of the same
+/// number, of which one is complete: a store that was out of reach can still have the other.
+struct agreed_epoch {
+  agreed_epoch(uint64_t n = 0, uint64_t t = 0) : number(n), tenure(t) {}
+  uint64_t number;
+  uint64_t tenure;  // of the master that completed it; 0: whichever is here
+};
+
 struct job_manifest {
   struct part {
     std::string name;  // "NODE.DEPLOYMENT", of its first writer; the stores' key is "JOB@NAME"
@@ -29,6 +38,7 @@ struct job_manifest {
     friend bool operator==(const part&, const part&) = default;
   };
   uint64_t number = 0;
+  uint64_t tenure = 0;    // of the master that completed it; 0: of a text before WEIRMAN5
   uint32_t restarts = 0;  // of the job so far, under all masters
   bool finished = false;
   uint64_t fingerprint = 0;
@@ -44,6 +54,7 @@ struct job_manifest {
   /// its tasks are of (tell_tasks()); empty: all are of one.
   std::vector<std::string> deployments;
   std::vector<uint32_t> regions;
+  agreed_epoch epoch_of() const { return {number, tenure}; }
   friend bool operator==(const job_manifest&, const job_manifest&) = default;
 };
 

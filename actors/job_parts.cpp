@@ -209,7 +209,7 @@ void job_state_actor::collect_part(const std::shared_ptr<collection>& c, size_t 
   }
   load_message m;
   m.job = epochs_of_ + "@" + part.name;
-  m.number = manifest_.number;
+  m.number = manifest_.epoch_of();
   m.about = c->about && i == 0;
   m.checked = true;
   // Of no key group: all; and what is keyed of tasks that it is brought to.
@@ -389,7 +389,7 @@ void job_state_actor::resume(const std::shared_ptr<collection>& c) {
     const auto& part_name = manifest_.parts[part].name;
     self_
         ->request(placements_[n].store, restore_timeout, resume_atom::value,
-                  seed_.id + "@" + part_name, manifest_.number, seed_.token)
+                  seed_.id + "@" + part_name, manifest_.epoch_of(), seed_.token)
         .then(
             [this, answered, n = n, part_name](const operation_reply& r) {
               if (!r.error.empty() && r.code == static_cast<uint8_t>(errc::cancelled))
@@ -458,12 +458,13 @@ void job_state_actor::begin_epoch(epoch e) {
     return;
   }
   copies_begun_.clear();
+  const auto newest = coordinator_->completed().value;
+  const agreed_epoch completed{newest, newest == manifest_.number ? manifest_.tenure : 0};
   for (const auto& p : parts()) {
     const auto copy = copy_of(p.node);
     copies_begun_[p.node] = copy ? placements_[*copy].id : -1;
     self_->send(placements_[p.node].store,
-                begin_message{part_key(p), e.value, coordinator_->completed().value, seed_.token,
-                              copies_of(p.node)});
+                begin_message{part_key(p), e.value, completed, seed_.token, copies_of(p.node)});
   }
 }
 
@@ -500,6 +501,7 @@ void job_state_actor::commit(epoch_summary s) {
   auto left = parts_to_commit_ = std::make_shared<size_t>(all.size());
   job_manifest about;
   about.number = e.value;
+  about.tenure = seed_.token;
   about.restarts = restarts_before_ + coordinator_->restarts();
   about.finished = m.finished;
   about.fingerprint = m.fingerprint;
@@ -649,7 +651,7 @@ void job_state_actor::keep_savepoint(askers promises) {
   for (auto [part, node] : asked)
     self_
         ->request(placements_[node].store, commit_timeout, pin_atom::value,
-                  seed_.id + "@" + manifest_.parts[part].name, manifest_.number, seed_.token)
+                  seed_.id + "@" + manifest_.parts[part].name, manifest_.epoch_of(), seed_.token)
         .then(
             [k, one_less, part = part](const operation_reply& reply) {
               if (reply.error.empty())

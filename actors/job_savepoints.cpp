@@ -64,7 +64,7 @@ void job_keeper_state::examine_part(const std::shared_ptr<examination>& e, size_
                                     ", or its copy: start the nodes that had it, and try again"}));
   load_message m;
   m.job = e->store_job + "@" + p.name;
-  m.number = e->manifest.number;
+  m.number = e->manifest.epoch_of();
   m.about = e->edges.empty();
   if (!m.about) m.tasks.push_back({0, e->edges, 0, e->key_groups});
   self_->request(stores[from].store, examine_timeout, std::move(m))

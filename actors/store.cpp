@@ -19,9 +19,10 @@ namespace {
 
 // Folding reads this much per step, so that chunks of the next epoch wait at most some 10 ms.
 constexpr size_t fold_step_bytes = 8u << 20;
-// Keys under which a manifest keeps a source's split pool, and the tenure of the master that set a
-// savepoint's part aside.
+// Keys under which a manifest keeps a source's split pool, the tenure of the master that wrote the
+// epoch, and that of the one that set a savepoint's part aside.
 constexpr std::string_view pool_prefix = "splits:";
+constexpr const char* writer_key = "master";
 constexpr const char* tenure_key = "tenure";
 
 struct store_state {
@@ -119,12 +120,27 @@ uint64_t bytes_of(const std::vector<state_chunk>& chunks) {
   return n;
 }
 
+/// Whether the epoch of this number is the one that is meant, and not another master's, which never
+/// was complete. What older versions wrote does not say.
+status check_writer(const store_state& state, const snapshot_key& key, const agreed_epoch& e) {
+  if (e.tenure == 0) return {};
+  WEIR_ASSIGN(auto manifest, state.store->manifest(key, epoch{e.number}));
+  const auto writer = manifest.metadata.find(writer_key);
+  if (writer == manifest.metadata.end() || writer->second == std::to_string(e.tenure)) return {};
+  return error{errc::not_found, "epoch " + std::to_string(e.number) + " of " + key.job + "@" +
+                                    key.node + " is here as tenure " + writer->second +
+                                    " wrote it, and complete by tenure " +
+                                    std::to_string(e.tenure)};
+}
+
 /// The part's epoch as one of a job of its own: what the store forgets of the part from now on is
 /// no matter to it.
-status pin(store_state& state, const std::string& part, epoch number, uint64_t token) {
+status pin(store_state& state, const std::string& part, const agreed_epoch& e, uint64_t token) {
   const auto key = key_of(part);
+  const epoch number{e.number};
   const snapshot_key kept{savepoint_job(key.job, number.value), key.node};
   if (!state.store->epochs(kept).empty()) return {};
+  WEIR_TRY(check_writer(state, key, e));
   WEIR_ASSIGN(auto manifest, state.store->manifest(key, number));
   WEIR_ASSIGN(auto all, state.store->load_all(key, number));
   std::erase_if(all, [number](const state_chunk& c) {
@@ -177,6 +193,7 @@ operation_reply commit(store_state& state, const commit_message& m) {
   manifest.ended_us = m.ended;
   manifest.finished = m.finished;
   manifest.parts = m.parts;
+  if (m.token != 0) manifest.metadata[writer_key] = std::to_string(m.token);
   note_operators(manifest, m);
   // With what it starts from, an epoch has all that the part consists of.
   auto done = state.store->commit(std::move(manifest), state.seeds.contains(m.job));
@@ -190,24 +207,36 @@ void stage(store_state& state, const std::string& job, uint64_t number,
   if (!s) state.damaged.emplace(std::pair(job, number), s.err());
 }
 
+/// What came after the epoch goes, and what another master wrote under its number. errc::not_found:
+/// nothing is left.
+status rewind(store_state& state, const snapshot_key& key, const agreed_epoch& e) {
+  WEIR_TRY(state.store->rewind(key, epoch{e.number}));
+  const auto left = state.store->epochs(key);
+  if (left.empty() || left.back().value != e.number || check_writer(state, key, e)) return {};
+  if (left.size() > 1) return state.store->rewind(key, left[left.size() - 2]);
+  WEIR_TRY(state.store->drop(key));
+  return error{errc::not_found, "nothing is left of " + key.job + "@" + key.node};
+}
+
 /// To the newest complete epoch: of several parts some may have become durable in an epoch that was
 /// given up. A part whose first epoch that was keeps it: what its tasks write next covers the same
 /// changes.
 void go_back(store_state& state, const snapshot_key& key, const begin_message& m, bool begins) {
   auto fail = [&](const error& e) { state.damaged.emplace(std::pair(m.job, m.number), e); };
-  auto s = state.store->rewind(key, epoch{m.completed});
+  auto s = rewind(state, key, m.completed);
   // What a deployment of the same name left behind has no epoch.
   if (!s && s.err().code == errc::not_found && begins) s = state.store->drop(key);
   if (!s && s.err().code != errc::not_found) return fail(s.err());
   // What tasks write from now on is changes since the newest complete epoch: without that, it must
   // not look as if there was one.
+  const auto completed = m.completed.number;
   const auto epochs = state.store->epochs(key);
-  const bool lacks =
-      epochs.empty() ? m.completed != 0
-                     : epochs.front().value <= m.completed && epochs.back().value != m.completed;
+  const bool lacks = epochs.empty()
+                         ? completed != 0
+                         : epochs.front().value <= completed && epochs.back().value != completed;
   if (lacks && !begins)
     fail({errc::not_found,
-          "part " + m.job + " lacks epoch " + std::to_string(m.completed) + ", which is complete"});
+          "part " + m.job + " lacks epoch " + std::to_string(completed) + ", which is complete"});
 }
 
 void begin(store_state& state, const begin_message& m) {
@@ -307,24 +336,26 @@ latest_reply latest(store_state& state, const std::string& job) {
 load_reply load(store_state& state, const load_message& m) {
   load_reply reply;
   auto key = key_of(m.job);
+  const epoch number{m.number.number};
   auto fail = [&reply](const error& e) {
     reply.code = static_cast<uint8_t>(e.code);
     reply.error = e.message;
     return reply;
   };
+  if (auto s = check_writer(state, key, m.number); !s) return fail(s.err());
   if (m.all) {
-    auto found = state.store->load_all(key, epoch{m.number});
+    auto found = state.store->load_all(key, number);
     if (!found) return fail(found.err());
     for (const auto& c : *found)
       if (auto s = check_chunk(c); !s) return fail(s.err());
     reply.chunks.push_back(std::move(*found));
   }
   if (m.about)
-    if (auto s = describe_epoch(state, key, epoch{m.number}, reply.about); !s) return fail(s.err());
+    if (auto s = describe_epoch(state, key, number, reply.about); !s) return fail(s.err());
   for (const auto& want : m.tasks) {
     auto& chunks = reply.chunks.emplace_back();
     for (const auto& id : want.operator_ids) {
-      auto found = state.store->load(key, epoch{m.number}, id, {want.group_begin, want.group_end});
+      auto found = state.store->load(key, number, id, {want.group_begin, want.group_end});
       if (!found) return fail(found.err());
       if (m.checked)
         for (const auto& c : *found)
@@ -407,22 +438,23 @@ void drop_parts(store_state& state, const std::string& job, F which) {
 }
 
 /// Whether every chunk of the part's epoch is here. Their bytes are checked when they are used.
-bool is_whole(const store_state& state, const std::string& part, uint64_t number) {
+bool is_whole(const store_state& state, const std::string& part, const agreed_epoch& e) {
   const auto key = key_of(part);
   // What came later was complete at some nodes only, and never will be.
-  (void)state.store->rewind(key, epoch{number});
+  (void)state.store->rewind(key, epoch{e.number});
   const auto epochs = state.store->epochs(key);
-  if (epochs.empty() || epochs.back().value != number) return false;
+  if (epochs.empty() || epochs.back().value != e.number || !check_writer(state, key, e))
+    return false;
   const auto sound = state.store->newest_sound(key, false);
-  return sound && sound->number.value == number;
+  return sound && sound->number.value == e.number;
 }
 
 /// The part goes on here.
-status resume(store_state& state, const std::string& part, uint64_t number) {
-  if (!is_whole(state, part, number))
+status resume(store_state& state, const std::string& part, const agreed_epoch& e) {
+  if (!is_whole(state, part, e))
     return error{errc::not_found,
-                 "part " + part + " of epoch " + std::to_string(number) + " is not here"};
-  WEIR_ASSIGN(auto all, state.store->load_all(key_of(part), epoch{number}));
+                 "part " + part + " of epoch " + std::to_string(e.number) + " is not here"};
+  WEIR_ASSIGN(auto all, state.store->load_all(key_of(part), epoch{e.number}));
   for (const auto& c : all) WEIR_TRY(check_chunk(c));
   // What it was to begin with as a copy of another node's: it has that.
   state.seeds.erase(part);
@@ -434,7 +466,7 @@ status import_part(store_state& state, import_message& m) {
   if (is_whole(state, m.part, m.number)) return {};
   const auto& about = m.from.about;
   WEIR_ASSIGN(auto plan, decode_plan(std::as_bytes(std::span(about.plan))));
-  const epoch number{m.number};
+  const epoch number{m.number.number};
   std::vector<state_chunk> all;
   for (auto& list : m.from.chunks)
     for (auto& c : list)
@@ -452,6 +484,7 @@ status import_part(store_state& state, import_message& m) {
   manifest.ended_us = about.ended;
   manifest.finished = about.finished;
   manifest.parts = about.parts;
+  if (m.number.tenure != 0) manifest.metadata[writer_key] = std::to_string(m.number.tenure);
   note_operators(manifest, about);
   const auto key = manifest.key;
   WEIR_TRY(state.store->drop(key));
@@ -571,19 +604,20 @@ store_actor::behavior_type store_behavior(store_actor::stateful_pointer<store_st
         });
       },
       [state](const sweep_message& m) { sweep(*state, *m.known); },
-      [state](lacks_atom, std::vector<std::string>& parts, const std::vector<uint64_t>& numbers) {
+      [state](lacks_atom, std::vector<std::string>& parts,
+              const std::vector<agreed_epoch>& epochs) {
         size_t at = 0;
         std::erase_if(parts, [&](const std::string& p) {
-          const auto number = at < numbers.size() ? numbers[at] : 0;
+          const auto e = at < epochs.size() ? epochs[at] : agreed_epoch();
           ++at;
-          return is_whole(*state, p, number);
+          return is_whole(*state, p, e);
         });
         return std::move(parts);
       },
       [state](import_message& m) { return reply_of(import_part(*state, m)); },
-      [state](resume_atom, const std::string& part, uint64_t number, uint64_t token) {
+      [state](resume_atom, const std::string& part, const agreed_epoch& e, uint64_t token) {
         if (is_over(*state, part, token)) return is_deposed();
-        return reply_of(resume(*state, part, number));
+        return reply_of(resume(*state, part, e));
       },
       [self, state](const commit_message& m) -> caf::result<operation_reply> {
         if (is_over(*state, m.job, m.token)) return is_deposed();
@@ -634,9 +668,9 @@ store_actor::behavior_type store_behavior(store_actor::stateful_pointer<store_st
                 });
         return promise;
       },
-      [state](pin_atom, const std::string& part, uint64_t number, uint64_t token) {
+      [state](pin_atom, const std::string& part, const agreed_epoch& e, uint64_t token) {
         if (is_over(*state, part, token)) return is_deposed();
-        return reply_of(pin(*state, part, epoch{number}, token));
+        return reply_of(pin(*state, part, e, token));
       },
       [state](latest_atom, const std::string& job) { return latest(*state, job); },
       [state](const load_message& m) { return load(*state, m); },

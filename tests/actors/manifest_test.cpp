@@ -34,9 +34,26 @@ TEST_CASE("a job's manifest comes back as it was, and what is cut short is refus
     CHECK(cut.err().code == errc::corrupt);
   }
   auto later = text;
-  later[7] = '5';
+  later[7] = '6';
   CHECK(decode_job_manifest(later).err().code == errc::version_mismatch);
   CHECK(decode_job_manifest(text + "x").err().code == errc::corrupt);
+}
+
+TEST_CASE("a job's manifest of a build before does not say who wrote the epoch") {
+  auto m = sample();
+  m.tenure = 17;
+  auto text = encode_job_manifest(m);
+  CHECK(decode_job_manifest(text)->epoch_of().tenure == 17);
+  std::string number, tenure;
+  put_text(number, std::to_string(m.number));
+  put_text(tenure, "17");
+  REQUIRE(text.compare(8 + number.size(), tenure.size(), tenure) == 0);
+  text.erase(8 + number.size(), tenure.size());
+  text[7] = '4';
+  auto four = decode_job_manifest(text);
+  REQUIRE(four.ok());
+  m.tenure = 0;
+  CHECK(*four == m);
 }
 
 /// As builds before wrote it.

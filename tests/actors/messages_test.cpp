@@ -196,9 +196,10 @@ TEST_CASE_FIXTURE(fixture, "the token of a tenure is in every message that chang
   commit_message commit;
   commit.token = token;
   CHECK(round_trip(commit).token == token);
-  auto begin = round_trip(begin_message{"j@1.0.1-1", 9, 8, token, {}});
+  auto begin = round_trip(begin_message{"j@1.0.1-1", 9, {8, 7}, token, {}});
   CHECK(begin.token == token);
-  CHECK(begin.completed == 8);
+  CHECK(begin.completed.number == 8);
+  CHECK(begin.completed.tenure == 7);
   auto seed = round_trip(seed_message{"j@1.0.1-1", {chunk(5, "abc")}, {}, token});
   CHECK(seed.token == token);
   CHECK(text_of(seed.chunks.at(0)) == "abc");

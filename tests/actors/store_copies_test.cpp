@@ -101,7 +101,7 @@ struct fixture {
                  [](const caf::error& e) { FAIL(caf::to_string(e)); });
     return out;
   }
-  operation_reply pin(uint64_t number) {
+  operation_reply pin(agreed_epoch number) {
     operation_reply out;
     caf::scoped_actor self(*system);
     self->request(here, 10s, pin_atom::value, std::string(part), number, uint64_t{1})
@@ -109,7 +109,7 @@ struct fixture {
                  [](const caf::error& e) { FAIL(caf::to_string(e)); });
     return out;
   }
-  operation_reply resume(const store_actor& store, uint64_t number, uint64_t token = 1) {
+  operation_reply resume(const store_actor& store, agreed_epoch number, uint64_t token = 1) {
     operation_reply out;
     caf::scoped_actor self(*system);
     self->request(store, 10s, resume_atom::value, std::string(part), number, token)
@@ -119,7 +119,7 @@ struct fixture {
   }
   /// "operator=bytes" of all chunks, or the error.
   std::vector<std::string> content(const store_actor& store, const std::string& job,
-                                   uint64_t number) {
+                                   agreed_epoch number) {
     load_message m;
     m.job = job;
     m.number = number;
@@ -207,6 +207,25 @@ TEST_CASE_FIXTURE(fixture,
   self->send(here, std::move(late));
   epoch_of(2, "at 2", "");
   CHECK(content(here, part, 2) == list{"other source=kept", "source=at 2"});
+}
+
+TEST_CASE_FIXTURE(fixture, "an epoch is not taken for another master's of the same number") {
+  epoch_of(1, "at 1", "");
+  epoch_of(2, "at 2", "");  // which was given up; the next master completed one elsewhere
+  const agreed_epoch complete{2, 2};
+  CHECK(content(here, part, {2, 1}) == list{"source=at 2"});
+  CHECK(content(here, part, complete) == list{"refused"});
+  CHECK(pin(complete).code == static_cast<uint8_t>(errc::not_found));
+  CHECK(resume(here, complete, 2).code == static_cast<uint8_t>(errc::not_found));
+  caf::scoped_actor self(*system);
+  self->send(here, begin_message{part, 3, complete, 2, {}});
+  auto three = about(3);
+  three.token = 2;
+  const auto refused = commit(here, three);
+  CHECK(refused.code == static_cast<uint8_t>(errc::not_found));
+  CHECK(refused.error == "part " + std::string(part) + " lacks epoch 2, which is complete");
+  CHECK(content(here, part, {1, 1}) == list{"source=at 1"});
+  CHECK(resume(here, {1, 1}, 2).error == "");
 }
 
 TEST_CASE_FIXTURE(fixture, "an epoch that begins anew leaves nothing of what was there before") {
