@@ -14,6 +14,7 @@
 #include "tests/cluster/sim_files.hpp"
 #include "tests/cluster/sim_io.hpp"
 #include "tests/cluster/sim_job.hpp"
+#include "tests/cluster/sim_network.hpp"
 #include "tests/io/scratch.hpp"
 #include "tests/log/crash_files.hpp"
 
@@ -23,6 +24,8 @@ namespace {
 constexpr timestamp_us silent_limit = 3'000'000;  // a node that says nothing is given up then
 constexpr timestamp_us faults_end = 8'000'000;
 constexpr timestamp_us end_limit = 120'000'000;  // simulated, for the whole
+// A loss is noticed within 3.5 s; what is left of the job takes no longer than all of it.
+constexpr timestamp_us back_limit = 10'000'000;
 constexpr uint64_t steps_max = 2'000'000;
 
 /// What others take for a node's store when copies are not written: it says that they are.
@@ -61,6 +64,7 @@ class cluster {
     scheduler_ = &dynamic_cast<caf::scheduler::test_coordinator&>(system_->scheduler());
     scheduler_->clock().current_time += std::chrono::microseconds(agenda_.now());
     nodes_.resize(static_cast<size_t>(random_.between(3, 7)));
+    network_.emplace(agenda_, random_, nodes_.size(), access());
     for (size_t i = 0; i < nodes_.size(); ++i) {
       nodes_[i].skew = o.faults ? random_.between(-2'000'000, 2'000'000) : 0;
       start(i);
@@ -78,6 +82,8 @@ class cluster {
     if (options_.faults) plan_fault();
     while (!ended() && agenda_.now() - begun < end_limit && result_.steps < steps_max) step();
     result_.took = agenda_.now() - begun;
+    result_.stood_still = agenda_.now() - std::min(healed_, agenda_.now());
+    result_.messages_lost = network_->lost();
     result_.epochs = metadata_.epochs();
     result_.tenures = metadata_.tenures();
     result_.refused = metadata_.refused();
@@ -126,9 +132,16 @@ class cluster {
       if (auto* a = dynamic_cast<caf::scheduled_actor*>(r); a && a->id() > before)
         nodes_[i].actors.push_back(a->address());
   }
-  size_t owner_of(caf::resumable* r) const {
-    auto* a = dynamic_cast<caf::scheduled_actor*>(r);
+  size_t owner_of(const caf::abstract_actor* a) const {
     return a && a->id() < owners_.size() ? owners_[a->id()] : none;
+  }
+  size_t owner_of(caf::resumable* r) const {
+    return owner_of(dynamic_cast<const caf::abstract_actor*>(r));
+  }
+  sim_network::access access() {
+    return {[this](const caf::abstract_actor* a) { return owner_of(a); },
+            [this](size_t i) { return std::cref(nodes_[i].actors); },
+            [this](const std::string& line) { log(line); }};
   }
 
   void start(size_t i) {
@@ -138,6 +151,7 @@ class cluster {
     n.stalled = false;
     n.time.set(agenda_.now() + n.skew);
     n.cut = false;
+    network_->started(i);
     n.ledger = metadata_.start(static_cast<int32_t>(i) + 1,
                                {[&n] { return n.stalled; }, [&n] { return n.cut; }});
     n.files.push_back(std::make_unique<sim_files>(folder_of_all_));
@@ -191,6 +205,8 @@ class cluster {
       intrusive_ptr_release(r);
       return true;
     });
+    network_->sent(i, *scheduler_);
+    network_->ended(i);
     n.up = n.stalled = n.cut = false;
   }
   void run(size_t index) {
@@ -200,7 +216,10 @@ class cluster {
     const auto owner = owner_of(jobs.front());
     note(owner * 1000 + index);
     ++result_.steps;
+    if (auto* a = dynamic_cast<caf::scheduled_actor*>(jobs.front())) network_->look_at(*a);
+    if (owner != none) network_->sends(owner, *scheduler_);
     in_node(owner, [&] { scheduler_->run_once(); });
+    if (owner != none) network_->sent(owner, *scheduler_);
   }
 
   void step() {
@@ -240,11 +259,14 @@ class cluster {
       for (auto& b : nodes_) {
         const auto here = b.up && !b.stalled ? b.ledger->view() : nullptr;
         if (&a == &b || !a.up || !here || here->self_epoch == 0) continue;
-        const std::tuple meeting(a.life, a.ledger->view()->self_epoch, b.life, here->self_epoch);
+        const auto i = static_cast<size_t>(&a - nodes_.data());
+        const auto j = static_cast<size_t>(&b - nodes_.data());
+        if (a.stalled || !network_->connect(i, j)) continue;
+        const std::tuple meeting(a.life, a.ledger->view()->self_epoch, b.life, here->self_epoch,
+                                 network_->connection(i, j));
         if (!introduced_.insert(meeting).second) continue;
-        caf::anon_send(a.keeper, hello_message{here->self, here->self_epoch,
-                                               name_of(static_cast<size_t>(&b - nodes_.data())), 1,
-                                               b.node, b.store_for_others, b.keeper, ""});
+        caf::anon_send(a.keeper, hello_message{here->self, here->self_epoch, name_of(j), 1, b.node,
+                                               b.store_for_others, b.keeper, ""});
       }
     agenda_.after(random_.between(1'000, 40'000), [this] { introduce(); });
   }
@@ -259,13 +281,16 @@ class cluster {
       const bool long_one = random_.one_in(2);
       const auto length = random_.between(50'000, long_one ? 6'000'000 : 1'000'000);
       if (n.up && !n.stalled && !n.cut) {
-        const auto kind = random_.between(0, 4);
+        healed_ = std::max(healed_, agenda_.now() + length);
+        const auto kind = random_.between(0, 7);
         if (kind < 2)
           crash(i, length);
         else if (kind < 4)
           stall(i, length);
-        else
+        else if (kind < 5)
           cut(i, length);
+        else
+          link_fault(i, length);
       }
       plan_fault();
     });
@@ -320,11 +345,28 @@ class cluster {
       if (nodes_[i].life == life) nodes_[i].cut = false;
     });
   }
+  /// Of its connection to another one.
+  void link_fault(size_t i, timestamp_us length) {
+    auto j = static_cast<size_t>(random_.between(0, static_cast<int64_t>(nodes_.size()) - 2));
+    j += j >= i ? 1 : 0;
+    const auto kind = random_.between(0, 3);
+    note(i + 40 + 10 * j + static_cast<uint64_t>(kind));
+    const auto both = name_of(i) + " to " + name_of(j);
+    if (kind == 0) {
+      log("slow: " + both);
+      return network_->slow(i, j, random_.between(1'000, 50'000), length);
+    }
+    ++result_.cuts;
+    log((kind == 1 ? "cut one way: " : "cut: ") + both);
+    using direction = sim_network::direction;
+    network_->cut(i, j, kind == 1 ? direction::there : direction::both, length);
+  }
   void stall(size_t i, timestamp_us length) {
     log("stall of " + name_of(i));
     note(i + 20);
     ++result_.stalls;
     nodes_[i].stalled = true;
+    network_->stalled(i, length);
     watch(i);
     agenda_.after(length, [this, i] { nodes_[i].stalled = false; });
   }
@@ -354,6 +396,10 @@ class cluster {
   }
 
   void check() {
+    if (result_.stood_still > back_limit)
+      result_.problems.push_back("the job went on for " +
+                                 std::to_string(result_.stood_still / 1'000'000) +
+                                 " s after the last fault");
     const auto* j = metadata_.state().find_job(job_);
     if (!j || j->phase == meta::job_phase::running)
       return result_.problems.push_back("the job has not ended");
@@ -383,9 +429,11 @@ class cluster {
   caf::scheduler::test_coordinator* scheduler_ = nullptr;
   std::vector<size_t> owners_;  // by actor id
   std::vector<sim_node> nodes_;
+  std::optional<sim_network> network_;
   uint64_t lives_ = 0;
-  std::set<std::tuple<uint64_t, uint64_t, uint64_t, uint64_t>> introduced_;
-};
+  timestamp_us healed_ = agenda_.now();  // when the last fault is over
+  std::set<std::tuple<uint64_t, uint64_t, uint64_t, uint64_t, uint64_t>> introduced_;
+};  // namespace weir::sim
 
 }  // namespace
 

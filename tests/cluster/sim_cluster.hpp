@@ -23,7 +23,9 @@ struct run_result {
   uint64_t trace = 0;                 // a hash of all that happened, in order
   uint64_t steps = 0, epochs = 0, tenures = 0, refused = 0;
   uint64_t crashes = 0, stalls = 0, cuts = 0, disks_lost = 0, writes_lost = 0;
-  timestamp_us took = 0;  // simulated
+  uint64_t messages_lost = 0;    // between nodes
+  timestamp_us took = 0;         // simulated
+  timestamp_us stood_still = 0;  // from the end of the last fault to that of the job
 };
 
 run_result run_cluster(const run_options&);

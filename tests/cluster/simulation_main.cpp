@@ -2,6 +2,7 @@
 //                 [--expect-failure] [--twice] [--loud] [--trace-seeds]
 // Runs seeds; names those that fail. --twice: each two times, and both have to do the same.
 // --expect-failure: until one fails; --trace-seeds: says which one begins.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -68,6 +69,8 @@ int main(int argc, char** argv) {
     sum.cuts += r.cuts;
     sum.disks_lost += r.disks_lost;
     sum.writes_lost += r.writes_lost;
+    sum.messages_lost += r.messages_lost;
+    sum.stood_still = std::max(sum.stood_still, r.stood_still);
     if (r.problems.empty()) continue;
     ++failed;
     for (const auto& p : r.problems)
@@ -77,8 +80,11 @@ int main(int argc, char** argv) {
   auto n = [](uint64_t x) { return static_cast<unsigned long long>(x); };
   std::printf(
       "%llu seeds, %llu failed; %llu steps, %llu epochs, %llu tenures, %llu refused, %llu "
-      "crashes, %llu stalls, %llu cuts, %llu disks and %llu writes lost\n",
+      "crashes, %llu stalls, %llu cuts, %llu disks, %llu writes and %llu messages lost, at most "
+      "%.1f s "
+      "from the last fault to the end\n",
       n(seeds), n(failed), n(sum.steps), n(sum.epochs), n(sum.tenures), n(sum.refused),
-      n(sum.crashes), n(sum.stalls), n(sum.cuts), n(sum.disks_lost), n(sum.writes_lost));
+      n(sum.crashes), n(sum.stalls), n(sum.cuts), n(sum.disks_lost), n(sum.writes_lost),
+      n(sum.messages_lost), static_cast<double>(sum.stood_still) / 1e6);
   return (failed != 0) == expect_failure ? 0 : 1;
 }
