@@ -18,10 +18,12 @@ Usage: broker_clients.py ROLE NUMBER ADDRESS FOLDER SEED
   scribe    an idempotent producer of lines of text, for jobs; journal as a producer's, values are text_line()
 Keys are "CLIENT-KEY", values "CLIENT SEQUENCE PADDING", of writers "CLIENT N SEQUENCE PADDING".
 """
+import faulthandler
 import functools
 import os
 import pathlib
 import random
+import signal
 import sys
 import time
 
@@ -397,6 +399,7 @@ class Client:
 
 def main() -> None:
     role, number, address, folder, seed = sys.argv[1:]
+    faulthandler.register(signal.SIGUSR1)  # says where it is
     client = Client(role, int(number), address, folder, int(seed))
     getattr(client, role)()
     client.journal.close()

@@ -1,5 +1,6 @@
 """The clients of the broker's fault tests as processes: started, looked after, brought to their ends."""
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -25,7 +26,11 @@ def look_after(clients: list, folder: pathlib.Path) -> None:
     for role, number, process in clients:
         if process.poll() not in (None, 0):
             raise SystemExit(f"{role}{number} ended with {process.returncode}: "
-                             f"{(folder / f'{role}{number}.err').read_text()[-1500:]}")
+                             f"{tail_of(folder, role, number)}")
+
+
+def tail_of(folder: pathlib.Path, role: str, number: int) -> str:
+    return (folder / f"{role}{number}.err").read_text()[-1500:]
 
 
 def finish(clients: list, folder: pathlib.Path) -> None:
@@ -39,5 +44,7 @@ def finish(clients: list, folder: pathlib.Path) -> None:
         try:
             process.wait(max(1.0, until - time.monotonic()))
         except subprocess.TimeoutExpired:
-            raise SystemExit(f"{role}{number} does not come to its end")
+            process.send_signal(signal.SIGUSR1)
+            time.sleep(1)
+            raise SystemExit(f"{role}{number} does not come to its end; it is at\n{tail_of(folder, role, number)}")
     look_after(clients, folder)
