@@ -69,7 +69,8 @@ rows both_sides(const rows& outer, const rows& inner, size_t lefts) {
   return out;
 }
 
-bool is_plain(const query& q) {
+/// Whether the rows are those of FROM that WHERE accepts, but for repeated ones.
+bool is_rows_of_from(const query& q) {
   return q.what == query::kind::select && q.with.empty() && !has_groups(q) && !q.from.empty() &&
          !q.limit && !q.offset && q.distinct_on.empty() && q.windows.empty() &&
          std::none_of(q.targets.begin(), q.targets.end(),
@@ -134,7 +135,7 @@ std::optional<rows> query_binder::semi_join(rows in, const syntax& s, bool negat
   std::optional<rows> inner, from_rows;
   std::vector<expr::node_ptr> all;
   bool ok = true, direct = false;
-  if (is_plain(query_of(s)) && !knows_null && read_by_from(query_of(s), in).empty()) {
+  if (is_rows_of_from(query_of(s)) && !knows_null && read_by_from(query_of(s), in).empty()) {
     from_rows = from(query_of(s), inside);
     if (!from_rows) return {};
     inner = paired(s, in, *from_rows, inside, all, ok);

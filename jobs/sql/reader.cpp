@@ -82,11 +82,11 @@ constexpr std::pair<std::string_view, std::string_view> statement_names[] = {
 constexpr std::string_view statements_there_are =
     "a job is made of SET, CREATE TYPE, CREATE TABLE, CREATE VIEW, INSERT and SELECT";
 
+}  // namespace
+
 std::string in_quotes(std::string_view s) {
   return '"' + std::string(s) + '"';
 }
-
-}  // namespace
 
 std::vector<std::string> names_of(expr::json_list list) {
   std::vector<std::string> out;

@@ -80,5 +80,7 @@ class reader final : public expr::syntax_reader {
 
 /// The texts of a list of {"String": {"sval": ...}}.
 std::vector<std::string> names_of(expr::json_list list);
+/// A name as errors show it: "name".
+std::string in_quotes(std::string_view name);
 
 }  // namespace weir::sql

@@ -52,7 +52,7 @@ result<std::shared_ptr<const void>> reader::read_query(json select_node, uint32_
 
 namespace {
 
-bool gives_rows(const from_item& f) {
+bool is_row_function(const from_item& f) {
   return f.what == from_item::kind::function && is_table_function(f.call.name) &&
          !is_window_function(f.call.name);
 }
@@ -64,9 +64,9 @@ from_item* first_of(from_item& f) {
   auto* at = &f;
   for (; at->what == from_item::kind::join; at = &at->sides[0]) {
     if (at->how != join_kind::inner && at->how != join_kind::left) return nullptr;
-    found |= gives_rows(at->sides[1]);
+    found |= is_row_function(at->sides[1]);
   }
-  return at != &f && (found || gives_rows(*at)) ? at : nullptr;
+  return at != &f && (found || is_row_function(*at)) ? at : nullptr;
 }
 
 /// a, unnest(a.x) JOIN b ...: functions read what stands before the comma, so that is their left

@@ -7,14 +7,6 @@ using expr::error_at;
 using expr::has_key;
 using expr::text_at;
 
-namespace {
-
-std::string in_quotes(std::string_view s) {
-  return '"' + std::string(s) + '"';
-}
-
-}  // namespace
-
 result<data_type> reader::type(json body, bool& zoned, int32_t* length) {
   WEIR_TRY(only(body, {"names", "typmods", "typemod", "arrayBounds"}));
   const auto at = location_of(body);
