@@ -217,6 +217,9 @@ class plan_builder {
   schema_ptr schema_of(relation) const;
   bool emits_changes(relation r) const { return nodes_[r.node].emits_changes; }
   const logical_node& node(relation r) const { return nodes_[r.node]; }
+  /// Whether no two rows that stand at a time agree in these columns (none: there is one row at
+  /// most). False where nothing says so.
+  bool unique_by(relation, const std::vector<uint32_t>& columns) const;
   /// The nearest step above whose own rows change (an aggregate without window), if there is one.
   std::optional<relation> changing_step(relation) const;
   /// A named side output of a custom step.

@@ -68,7 +68,7 @@ result<relation> plan_builder::one_per_key(relation r, const table_def& t,
     last.keys.push_back(*type->find(k));
     names += (names.empty() ? "" : ", ") + k;
   }
-  const bool unique = unique_by(nodes_, r, last.keys);
+  const bool unique = unique_by(r, last.keys);
   if (unique && in_order_by(nodes_, r, last.keys)) return r;
   if (!unique && leaves_at_once(nodes_, r))
     return {errc::unsupported,

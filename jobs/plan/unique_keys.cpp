@@ -40,7 +40,7 @@ class asker {
         return of_scan(n, by);
       case kind::filter: {
         auto all = by;
-        add_constants(n.predicate, all);
+        add_equal(n.predicate, all);
         return unique(n.inputs[0], all);
       }
       case kind::project:
@@ -86,7 +86,7 @@ class asker {
         return true;
       case kind::filter: {
         auto all = by;
-        add_constants(n.predicate, all);
+        add_equal(n.predicate, all);
         return ordered(n.inputs[0], all);
       }
       case kind::project:
@@ -160,14 +160,20 @@ class asker {
                        });
   }
 
-  static void add_constants(const expr::node_ptr& predicate, columns& by) {
+  /// Columns that are equal to constants, or to those that are there.
+  static void add_equal(const expr::node_ptr& predicate, columns& by) {
     std::vector<expr::node_ptr> all;
     split_and(predicate, all);
-    for (const auto& e : all) {
-      if (e->kind != expr::node_kind::call || e->function != "=" || e->args.size() != 2) continue;
-      for (size_t side : {0, 1}) {
-        const auto c = bare_column(e->args[side]);
-        if (c && e->args[1 - side]->kind == expr::node_kind::literal) by.insert(*c);
+    for (bool more = true; more;) {
+      more = false;
+      for (const auto& e : all) {
+        if (e->kind != expr::node_kind::call || e->function != "=" || e->args.size() != 2) continue;
+        for (size_t side : {0, 1}) {
+          const auto c = bare_column(e->args[side]), other = bare_column(e->args[1 - side]);
+          const bool known = e->args[1 - side]->kind == expr::node_kind::literal ||
+                             (other && by.count(*other) != 0);
+          if (c && known) more |= by.insert(*c).second;
+        }
       }
     }
   }
@@ -263,6 +269,10 @@ class asker {
 bool unique_by(const std::vector<logical_node>& nodes, relation r,
                const std::vector<uint32_t>& by) {
   return asker(nodes).unique(r, columns(by.begin(), by.end()));
+}
+
+bool plan_builder::unique_by(relation r, const std::vector<uint32_t>& columns) const {
+  return planner::unique_by(nodes_, r, columns);
 }
 
 bool in_order_by(const std::vector<logical_node>& nodes, relation r,

@@ -172,6 +172,7 @@ std::optional<rows> query_binder::as_of(const from_item& f, const rows& left, jo
                         planner::join_and(std::move(pairs)), c, f.location);
   if (!joined) return {};
   result.from = joined->from;
+  result.single = left.single;
   return result;
 }
 

@@ -139,8 +139,10 @@ std::optional<rows> query_binder::outer_values(const std::vector<const column_na
   }
   auto outer = project(c.outer->from, std::move(targets), part(c, "outer"));
   if (!outer) return {};
-  return take(builder_.distinct(outer->from, part(c, "outer-values")), std::move(columns),
-              location);
+  auto out =
+      take(builder_.distinct(outer->from, part(c, "outer-values")), std::move(columns), location);
+  if (out) out->single = true;  // those of one row outside are one
+  return out;
 }
 
 context query_binder::inside_of(context c, const rows* outer) {

@@ -348,7 +348,9 @@ std::optional<rows> query_binder::generated(uint64_t count, uint32_t location) {
   t.name = count == 1 ? "(1 row)" : '(' + std::to_string(count) + " rows)";
   t.columns = {{"n", type_id::int64}};
   t.options = {{"connector", "sequence"}, {"start", "1"}, {"end", std::to_string(count)}};
-  return take(builder_.source(t), {}, location);
+  auto out = take(builder_.source(t), {}, location);
+  if (out) out->single = count == 1;
+  return out;
 }
 
 bool query_binder::rename(rows& r, const std::vector<std::string>& names, const std::string& of,

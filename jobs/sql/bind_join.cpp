@@ -68,7 +68,11 @@ std::optional<rows> query_binder::combine(rows left, rows right, join_kind k,
   auto columns = planner::one_sided(k) ? left.columns : both_columns(left, right, l.size());
   auto made = builder_.join(left.from, right.from, k, std::move(condition), std::move(o));
   if (made && builder_.emits_changes(*made)) change_locations[made->node] = location;
-  return take(std::move(made), std::move(columns), location);
+  auto out = take(std::move(made), std::move(columns), location);
+  if (out)
+    out->single = left.single && (right.single || planner::one_sided(k) || is_as_of(k)) &&
+                  k != join_kind::full;
+  return out;
 }
 
 /// The rows that a function gives for each row: all of them, or those that ON accepts.
@@ -220,7 +224,8 @@ std::optional<rows> query_binder::merged(rows both, size_t lefts,
   if (targets.size() == types.size()) return both;
   auto made = project(both.from, std::move(targets), part(c, "using"));
   if (!made) return {};
-  return rows{made->from, std::move(both.columns)};
+  both.from = made->from;
+  return both;
 }
 
 }  // namespace weir::sql

@@ -50,6 +50,7 @@ std::optional<rows> query_binder::lateral(rows left, rows right, join_kind how, 
   auto made = project(left.from, std::move(targets), part(c, "lateral"));
   if (!made) return {};
   rows out{made->from, std::move(columns)};
+  out.single = left.single;
   if (!on && !values->kept) return out;
   const auto types = types_of(out.from);
   expr::node_ptr condition;
@@ -62,8 +63,10 @@ std::optional<rows> query_binder::lateral(rows left, rows right, join_kind how, 
   if (how == join_kind::inner) {
     auto o = part(c, "on");
     o.what = expr::to_sql(*condition, types);
-    return take(builder_.filter(out.from, std::move(condition), std::move(o)),
-                std::move(out.columns), location);
+    auto kept = builder_.filter(out.from, std::move(condition), std::move(o));
+    if (!kept) return report(kept.err().code, kept.err().message, location), std::nullopt;
+    out.from = *kept;
+    return out;
   }
   targets.clear();
   for (uint32_t i = 0; i < types.size(); ++i) {

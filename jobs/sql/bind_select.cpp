@@ -149,7 +149,9 @@ std::optional<rows> query_binder::select(const query& q, const context& given) {
   auto c = given;
   c.from = nullptr;
   auto in = given.from ? std::optional(*given.from) : from(q, c);
-  if (!in || (c.outer && !correlate(q, c, *in))) return {};
+  if (!in) return {};
+  const bool one = in->single;
+  if (c.outer && !correlate(q, c, *in)) return {};
   auto correlated = in->correlated;
   bool ok = true;
   if (q.where) {
@@ -190,7 +192,7 @@ std::optional<rows> query_binder::select(const query& q, const context& given) {
   const bool grouped = groups || !calls.empty();
   rows about;
   const bool total = grouped && q.group_by.empty() && q.grouping_sets.empty();
-  about.single = total || (q.from.empty() && q.grouping_sets.size() <= 1);
+  about.single = total || (one && q.grouping_sets.size() <= 1);
   const auto visible = targets.size();
   // One row for each outer row: HAVING is asked where it is known that nothing came, too.
   const bool marks = ok && c.outer && total && q.having && !correlated.empty();

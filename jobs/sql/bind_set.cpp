@@ -248,6 +248,7 @@ std::optional<rows> query_binder::with_empty_rows(rows inner, const context& c, 
   if (!out) return {};
   out->columns = std::move(columns);
   out->correlated = std::move(correlated);
+  out->single = true;
   return out;
 }
 
@@ -356,6 +357,7 @@ std::optional<rows> query_binder::set_operation(const query& q, const context& c
       return {};
     }
   const auto width = inputs[0].columns.size();
+  const bool first_single = inputs[0].single;
   auto correlated = correlate_parts(inputs, c, q.location);
   if (!correlated) return {};
   auto types = unified(inputs, !q.all || !unite, what);
@@ -392,7 +394,9 @@ std::optional<rows> query_binder::set_operation(const query& q, const context& c
     if (out && !q.all)
       out = take(builder_.distinct(out->from, named(c.id)), std::move(columns), q.location);
   }
-  if (out) out->correlated = std::move(*correlated);
+  if (!out) return {};
+  out->correlated = std::move(*correlated);
+  out->single = !unite && first_single;
   return out;
 }
 

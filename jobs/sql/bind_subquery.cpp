@@ -78,6 +78,7 @@ std::optional<rows> query_binder::marked(rows inner, std::vector<uint32_t> kept,
   return once;
 }
 
+/// Joins what gives each row at most one partner.
 bool query_binder::left_join(rows& in, const rows& inner, std::vector<expr::node_ptr> more,
                              const context& c, uint32_t location) {
   auto all = pairing(in, inner, types_of(in.from).size());
@@ -86,7 +87,7 @@ bool query_binder::left_join(rows& in, const rows& inner, std::vector<expr::node
   const auto correlated = in.correlated;
   auto made = combine(in, inner, join_kind::left, planner::join_and(std::move(all)), c, location);
   if (!made) return false;
-  in = {made->from, columns, correlated};
+  in = {made->from, columns, correlated, in.single};
   return true;
 }
 
@@ -206,7 +207,9 @@ bool query_binder::attach_later(const clause_subqueries& all, rows& groups, cons
 bool query_binder::check_value(const syntax& s, const rows& inner) {
   if (inner.columns.size() != 1)
     return report(errc::type_mismatch, "subquery must return only one column", s.location);
-  return inner.single ||
+  std::vector<uint32_t> outer;
+  for (const auto& x : inner.correlated) outer.push_back(x.own);
+  return inner.single || builder_.unique_by(inner.from, outer) ||
          report(errc::unsupported,
                 "a subquery that is used as a value must give one row at most; aggregate it, as in "
                 "(SELECT max(x) FROM ...)",

@@ -38,7 +38,8 @@ struct rows {
 
   // Of a query that was bound as a subquery:
   std::vector<correlation> correlated = {};
-  bool single = false;  // at most one row (for each row of the outer query)
+  /// At most one row (for each row of the query outside).
+  bool single = false;
   /// An aggregate without GROUP BY, which has a row even over nothing; then its columns are these,
   /// and the relation need not have it. Columns number the entries of `correlated`.
   std::vector<expr::node_ptr> when_empty = {};

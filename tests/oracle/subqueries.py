@@ -19,7 +19,20 @@ class Subqueries:
         if self.c.chance(20):
             larger = self.value(kind, Scope([(call, kind)], scope, []), 1)
             call = larger if call in larger else call  # without an aggregate it would give many rows
-        return f"(SELECT {call} AS c0 FROM {text}{where}{having})"
+        text = f"SELECT {call} AS c0 FROM {text}{where}{having}"
+        return f"({self.read_again(text, kind, scope)})" if self.c.chance(15) else f"({text})"
+
+    def read_again(self, text: str, kind: str, scope: Scope) -> str:
+        """The one row of a query, through FROM or WITH."""
+        name = self.alias()
+        one = Scope([(f"{name}.c0", kind)], scope)
+        held, self.subqueries_left = self.subqueries_left, 0
+        value = self.value(kind, one, 1)
+        where = f" WHERE {self.condition(one, 0)}" if self.c.chance(30) else ""
+        self.subqueries_left = held
+        if self.c.chance(30):
+            return f"WITH {name} AS ({text}) SELECT {value} AS c0 FROM {name}{where}"
+        return f"SELECT {value} AS c0 FROM ({text}) AS {name}{where}"
 
     def gathered(self, kind: str, scope: Scope) -> str:
         """ARRAY (SELECT ...), in an order that is certain."""

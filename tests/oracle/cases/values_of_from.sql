@@ -1,0 +1,31 @@
+-- A value may come from a FROM or WITH that has one row: an aggregate, the first row, VALUES; also by a primary key.
+CREATE TABLE t (k int, v int, s text);
+INSERT INTO t VALUES (1, 10, 'x'), (2, 20, 'y'), (3, NULL, 'x'), (NULL, 5, NULL), (1, 10, 'x');
+CREATE TABLE u (k int, v int);
+INSERT INTO u VALUES (1, 5), (1, 15), (2, 25), (3, NULL), (4, 1), (NULL, 7);
+CREATE TABLE names (id int PRIMARY KEY, name text, boss int);
+INSERT INTO names VALUES (1, 'ann', 2), (2, 'bob', NULL), (3, NULL, 1), (10, 'cid', 3);
+CREATE VIEW totals AS SELECT count(*) AS n, max(v) AS m FROM u;
+
+SELECT k, (SELECT m FROM (SELECT max(v) AS m FROM u WHERE u.k = t.k) AS x) AS c1 FROM t;
+SELECT k, (SELECT n FROM (SELECT count(*) AS n FROM u WHERE u.k = t.k) AS x) AS c1 FROM t;
+SELECT k, (SELECT n FROM (SELECT count(*) AS n FROM u) AS x) AS c1 FROM t;
+SELECT k, (SELECT n + t.v FROM totals) AS c1 FROM t;
+SELECT k, (WITH w AS (SELECT sum(v) AS n FROM u WHERE u.k > t.k) SELECT coalesce(n, 0) FROM w) AS c1 FROM t;
+WITH w AS (SELECT count(*) AS n, max(v) AS m FROM u) SELECT k, v FROM t WHERE v < (SELECT m FROM w) AND k < (SELECT n FROM w);
+SELECT k, (SELECT a.m + b.n FROM (SELECT max(v) AS m FROM u WHERE u.k = t.k) AS a, (SELECT count(*) AS n FROM u WHERE u.v < t.v) AS b) AS c1 FROM t;
+SELECT k, (SELECT a.m FROM (SELECT max(v) AS m FROM u WHERE u.k = t.k) AS a JOIN (SELECT count(*) AS n FROM u) AS b ON b.n > a.m) AS c1 FROM t;
+SELECT k, (SELECT a.m FROM (SELECT max(v) AS m FROM u WHERE u.k = t.k) AS a LEFT JOIN (SELECT count(*) AS n FROM u) AS b ON b.n > a.m) AS c1 FROM t;
+SELECT k, (SELECT n FROM (SELECT count(*) AS n FROM u WHERE u.k = t.k) AS x WHERE n > 1) AS c1 FROM t;
+SELECT k, (SELECT n FROM (SELECT count(*) AS n FROM u WHERE u.k = t.k HAVING count(*) <> 1) AS x) AS c1 FROM t;
+SELECT k, (SELECT x.m FROM (SELECT u.v AS m FROM u WHERE u.k = t.k ORDER BY u.v DESC NULLS LAST LIMIT 1) AS x) AS c1 FROM t;
+SELECT k, (SELECT a FROM (VALUES (1)) AS x (a)) + (SELECT x.a FROM (VALUES (t.v)) AS x (a)) AS c1 FROM t;
+SELECT k, (SELECT max(v) FROM u WHERE u.k = t.k EXCEPT SELECT 15) AS c1 FROM t;
+SELECT k, (SELECT n FROM (SELECT count(*) AS n FROM u WHERE u.k = t.k) AS x GROUP BY n) AS c1 FROM t;
+SELECT k, (SELECT DISTINCT n FROM (SELECT count(*) AS n FROM u WHERE u.k = t.k) AS x, (SELECT 1 AS one) AS y) AS c1 FROM t;
+SELECT k, (SELECT name FROM names WHERE id = t.k) AS c1 FROM t;
+SELECT k, (SELECT name FROM names WHERE id = 2) AS c1, (SELECT name || t.s FROM names WHERE id = v AND boss > t.k) AS c2 FROM t;
+SELECT k, (SELECT b.name FROM names AS a JOIN names AS b ON b.id = a.boss WHERE a.id = t.k) AS c1 FROM t;
+SELECT k, (SELECT x.name FROM (SELECT name FROM names WHERE id = t.k) AS x) AS c1 FROM t;
+SELECT k, (SELECT sum(v) FROM u WHERE u.k = (SELECT boss FROM names WHERE id = t.k)) AS c1 FROM t;
+SELECT id, (SELECT count(*) FROM t WHERE t.k = names.id) AS c1, (SELECT b.name FROM names AS b WHERE b.id = names.boss) AS c2 FROM names;
