@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "jobs/plan/aggregate_call.hpp"
+#include "jobs/plan/joins.hpp"
 #include "jobs/sql/nodes.hpp"
 #include "jobs/sql/query_binder.hpp"
 #include "jobs/sql/subquery_syntax.hpp"
@@ -87,6 +88,14 @@ bool has_calls(const expr::node& n, size_t input_columns) {
   return std::any_of(n.args.begin(), n.args.end(), [input_columns](const expr::node_ptr& a) {
     return has_calls(*a, input_columns);
   });
+}
+
+/// Which key is that column of the input; their number: none.
+uint32_t key_at(const std::vector<planner::named_expr>& keys, uint32_t column) {
+  const auto at = std::find_if(keys.begin(), keys.end(), [column](const planner::named_expr& key) {
+    return planner::bare_column(key.value) == column;
+  });
+  return static_cast<uint32_t>(at - keys.begin());
 }
 
 }  // namespace
@@ -184,7 +193,8 @@ bool query_binder::bind_having(const query& q, const rows& in, std::vector<aggre
 
 std::optional<planner::relation> query_binder::grouping_sets(
     const query& q, const rows& in, const planner::aggregate_def& def,
-    const std::vector<std::vector<uint32_t>>& sets, const context& c) {
+    const std::vector<std::vector<uint32_t>>& sets, const clause_subqueries& subqueries,
+    const context& c) {
   std::vector<planner::relation> all;
   for (const auto& set : sets) {
     auto one = def;
@@ -199,11 +209,19 @@ std::optional<planner::relation> query_binder::grouping_sets(
       one.calls.push_back(std::move(count));
     }
     const auto location = clause_of(q);
-    auto made = builder_.aggregate(in.from, std::move(one), std::move(o));
-    if (!made) return report(made.err().code, made.err().message, location), std::nullopt;
-    change_locations[made->node] = location;
+    auto aggregated = builder_.aggregate(in.from, one, std::move(o));
+    if (!aggregated)
+      return report(aggregated.err().code, aggregated.err().message, location), std::nullopt;
+    change_locations[aggregated->node] = location;
+    std::optional<planner::relation> made = *aggregated;
+    const bool whole = subqueries.over_nothing && q.grouping_sets[all.size()].empty();
+    if (subqueries.over_nothing)
+      made = whole ? with_empty_groups(*made, one, subqueries, c, location)
+                   : without_null(*made, one, subqueries, c, location);
+    if (!made) return {};
     const auto types = types_of(*made);
-    const auto first = static_cast<uint32_t>(builder_.node(*made).columns.size());
+    const auto first =
+        static_cast<uint32_t>(whole ? one.keys.size() : builder_.node(*aggregated).columns.size());
     std::vector<bound_target> targets;
     for (uint32_t k = 0; k < def.keys.size(); ++k) {
       const auto at = std::find(set.begin(), set.end(), k);
@@ -223,6 +241,83 @@ std::optional<planner::relation> query_binder::grouping_sets(
   auto made = builder_.unite(all, named(c.id));
   if (!made) return report(made.err().code, made.err().message, clause_of(q)), std::nullopt;
   return *made;
+}
+
+/// What a plain = pairs with an outer row is not NULL: of groups that others are joined to by a =
+/// that takes NULL for a value.
+std::optional<planner::relation> query_binder::without_null(planner::relation groups,
+                                                            const planner::aggregate_def& def,
+                                                            const clause_subqueries& subqueries,
+                                                            const context& c, uint32_t location) {
+  const auto types = types_of(groups);
+  std::vector<expr::node_ptr> known;
+  for (const auto& x : subqueries.outer)
+    if (!x.null_safe)
+      known.push_back(make_call("is not null", type_id::boolean,
+                                {planner::column_ref(types, key_at(def.keys, x.own))}));
+  if (known.empty()) return groups;
+  auto condition = planner::join_and(std::move(known));
+  auto o = part(c, "paired");
+  o.what = expr::to_sql(*condition, types);
+  auto made = builder_.filter(groups, std::move(condition), std::move(o));
+  if (!made) return report(made.err().code, made.err().message, location), std::nullopt;
+  return *made;
+}
+
+std::optional<planner::relation> query_binder::with_empty_groups(
+    planner::relation groups, const planner::aggregate_def& def,
+    const clause_subqueries& subqueries, const context& c, uint32_t location) {
+  const auto types = types_of(groups);
+  const auto first = static_cast<uint32_t>(builder_.node(groups).columns.size());
+  rows inner{groups, {}};
+  for (uint32_t i = 0; i < def.calls.size(); ++i) {
+    column_name column;
+    column.name = def.calls[i].name;
+    column.index = first + i;
+    inner.columns.push_back(std::move(column));
+    inner.when_empty.push_back(over_nothing(def.calls[i], types.fields[first + i].type));
+  }
+  inner.correlated = subqueries.outer;
+  for (auto& x : inner.correlated) x.own = key_at(def.keys, x.own);
+  const auto all = with_empty_rows(std::move(inner), c, location);
+  if (!all) return {};
+  const auto made = types_of(all->from);
+  std::vector<bound_target> targets;
+  for (const auto& key : def.keys) {
+    const auto own = *planner::bare_column(key.value);
+    const auto x = std::find_if(subqueries.outer.begin(), subqueries.outer.end(),
+                                [own](const correlation& k) { return k.own == own; });
+    const auto at = std::find_if(all->correlated.begin(), all->correlated.end(),
+                                 [&x](const correlation& k) { return k.outer == x->outer; });
+    targets.push_back(plain_target(planner::column_ref(made, at->own), key.name));
+  }
+  for (const auto& column : all->columns)
+    targets.push_back(plain_target(planner::column_ref(made, column.index), column.name));
+  auto out = project(all->from, std::move(targets), part(c, "groups"));
+  if (!out) return {};
+  return out->from;
+}
+
+std::optional<std::vector<expr::node_ptr>> query_binder::attach_later(
+    clause_subqueries& subqueries, const rows& in, rows& groups,
+    const std::vector<planner::named_expr>& keys, uint32_t first_call,
+    const std::vector<expr::node_ptr>& groupings, const context& c) {
+  const auto inputs = static_cast<uint32_t>(types_of(in.from).size());
+  subquery_values joined;
+  std::vector<expr::node_ptr> out;
+  for (auto& l : subqueries.later) {
+    regrouping regroup(keys, inputs, first_call, out, groupings);
+    for (auto& part : l.left) {
+      part.n = regroup(part.n);
+      if (!part.n) return ungrouped(in, *regroup.culprit), std::nullopt;
+    }
+    auto inner = l.inner ? std::move(l.inner) : subquery(*l.of, groups, c);
+    if (!inner || !attach_bound(*l.of, std::move(*inner), groups, c, joined,
+                                l.left.empty() ? nullptr : &l.left))
+      return {};
+    out.push_back(joined.at(l.of->query.get()).n);
+  }
+  return out;
 }
 
 std::optional<std::vector<expr::node_ptr>> query_binder::grouping_values(
@@ -288,7 +383,8 @@ std::optional<planner::relation> query_binder::group(const query& q, rows& in,
 
   subqueries.by_outer = std::all_of(def.keys.begin(), def.keys.end(), [&](const auto& key) {
     const auto column = planner::bare_column(key.value);
-    return column && std::count(subqueries.outer.begin(), subqueries.outer.end(), *column) > 0;
+    return column && std::any_of(subqueries.outer.begin(), subqueries.outer.end(),
+                                 [&](const correlation& x) { return x.own == *column; });
   });
   std::set<std::string> taken{"window_start", "window_end"};
   for (const auto& key : def.keys) taken.insert(key.name);
@@ -340,40 +436,40 @@ std::optional<planner::relation> query_binder::group(const query& q, rows& in,
   auto first_call = static_cast<uint32_t>(keys.size());
   std::vector<std::vector<uint32_t>> sets;
   if (q.grouping_sets.empty()) {
-    auto one = builder_.aggregate(in.from, std::move(def), std::move(o));
+    auto one = builder_.aggregate(in.from, def, std::move(o));
     if (!one) return report(one.err().code, one.err().message, location), std::nullopt;
     made = *one;
-    first_call = static_cast<uint32_t>(builder_.node(*made).columns.size());
     change_locations[made->node] = location;
+    if (subqueries.over_nothing)
+      made = with_empty_groups(*made, def, subqueries, c, location);
+    else
+      first_call = static_cast<uint32_t>(builder_.node(*made).columns.size());
+    if (!made) return {};
   } else {
     for (const auto& items : q.grouping_sets) {
       std::set<uint32_t> chosen;
       for (auto i : items) chosen.insert(places[i]);
-      // Keys that GROUP BY does not name are the same for every group.
-      for (uint32_t k = 0; k < keys.size(); ++k)
-        if (std::find(places.begin(), places.end(), k) == places.end()) chosen.insert(k);
+      // What is the same for every group of an outer row is never left out.
+      for (auto column : subqueries.keys) chosen.insert(key_at(keys, column));
       sets.emplace_back(chosen.begin(), chosen.end());
     }
-    made = grouping_sets(q, in, def, sets, c);
+    made = grouping_sets(q, in, def, sets, subqueries, c);
     if (!made) return {};
   }
 
   rows groups{*made, {}};
-  subquery_values joined;
+  for (auto column : in.columns)
+    if (const auto at = key_at(keys, column.index); at < keys.size()) {
+      column.index = at;
+      column.literal.reset();
+      groups.columns.push_back(std::move(column));
+    }
   const auto groupings = grouping_values(
       subqueries.groupings, keys, sets, first_call + static_cast<uint32_t>(calls.size()), location);
   if (!groupings) return {};
-  regrouping regroup_left(keys, static_cast<uint32_t>(types.size()), first_call, {}, *groupings);
-  for (auto& l : subqueries.later) {
-    if (!l.left) continue;
-    auto n = regroup_left(l.left->n);
-    if (!n) return ungrouped(in, *regroup_left.culprit), std::nullopt;
-    l.left->n = std::move(n);
-  }
-  if (!attach_later(subqueries, groups, c, joined)) return {};
-  std::vector<expr::node_ptr> later;
-  for (const auto& l : subqueries.later) later.push_back(joined.at(l.of->query.get()).n);
-  regrouping regroup(keys, static_cast<uint32_t>(types.size()), first_call, later, *groupings);
+  const auto later = attach_later(subqueries, in, groups, keys, first_call, *groupings, c);
+  if (!later) return {};
+  regrouping regroup(keys, static_cast<uint32_t>(types.size()), first_call, *later, *groupings);
   auto rewritten = [&](expr::bound& value) {
     if (!value.n) return false;
     auto n = regroup(value.n);

@@ -63,10 +63,7 @@ expr::node_ptr emptied(const expr::node_ptr& n, const std::vector<aggregate_call
                        const schema& types, const std::vector<correlation>& correlated) {
   if (n->kind == expr::node_kind::column) {
     if (n->column >= types.size() && n->column - types.size() < calls.size()) {
-      const auto f = calls[n->column - types.size()].function;
-      const bool counts = f == aggregate_function::count_star || f == aggregate_function::count ||
-                          f == aggregate_function::count_distinct;
-      return counts ? make_number(0) : make_null(n->type);
+      return over_nothing(calls[n->column - types.size()], n->type);
     }
     for (uint32_t i = 0; i < correlated.size(); ++i)
       if (correlated[i].own == n->column) return make_column(n->type, i);
@@ -103,45 +100,25 @@ std::vector<const target*> grouped_by(const query& q, const rows& in) {
 
 }  // namespace
 
-/// GROUPING SETS leave keys out: what was joined to the rows by them is not the groups' then.
-bool query_binder::check_grouping_sets(const query& q, const clause_subqueries& subqueries,
-                                       bool correlated) {
-  const auto location = q.group_by.empty() ? q.location : expr::begin_of(q.group_by[0]);
-  if (!subqueries.keys.empty())
-    return report(
-        errc::unsupported,
-        "a subquery that reads the keys of GROUPING SETS, ROLLUP or CUBE is not supported; "
-        "put the groups into a subquery of FROM",
-        location);
-  const bool whole = std::any_of(q.grouping_sets.begin(), q.grouping_sets.end(),
-                                 [](const auto& s) { return s.empty(); });
-  if (correlated && whole)
-    return report(
-        errc::unsupported,
-        "GROUPING SETS, ROLLUP or CUBE with a total in a subquery that reads the query around "
-        "it is not supported; write UNION ALL",
-        location);
-  return true;
-}
-
-/// The row that an aggregate without GROUP BY has over nothing is made of what is known without
-/// rows.
-bool query_binder::check_total(const std::vector<bound_target>& targets,
-                               const clause_subqueries& subqueries) {
-  for (const auto& t : targets)
-    for (auto column : expr::columns_of(*t.value.n)) {
-      const bool later =
-          column >= clause_subqueries::first_later && column < select_scope::first_grouping;
-      const auto in = [column](const auto& list) {
-        return std::count(list.begin(), list.end(), column) > 0;
-      };
-      if (later || (in(subqueries.keys) && !in(subqueries.outer)))
-        return report(
-            errc::unsupported,
-            "a subquery beside the aggregates of a subquery that reads the query around it "
-            "is not supported; join it in FROM of the query around",
-            t.location);
-    }
+/// Columns of their own for what the rows are joined by: GROUPING SETS may leave out the keys that
+/// they stand for.
+bool query_binder::copy_outer(rows& in, std::vector<correlation>& correlated, const context& c) {
+  const auto types = types_of(in.from);
+  std::vector<bound_target> targets;
+  auto add = [&](uint32_t column) {
+    targets.push_back(plain_target(planner::column_ref(types, column), types.fields[column].name));
+    return static_cast<uint32_t>(targets.size() - 1);
+  };
+  for (uint32_t i = 0; i < types.size(); ++i) add(i);
+  for (auto& x : correlated) {
+    const auto copy = add(x.own);
+    for (auto& column : in.columns)
+      if (column.outer && column.index == x.own) column.index = copy;
+    x.own = copy;
+  }
+  auto made = project(in.from, std::move(targets), part(c, "values"));
+  if (!made) return false;
+  in.from = made->from;
   return true;
 }
 
@@ -159,10 +136,13 @@ std::optional<rows> query_binder::select(const query& q, const context& given) {
     ok = filtered.has_value();  // the select list may have mistakes of its own
     if (ok) in = std::move(filtered);
   }
+  if (!q.grouping_sets.empty() && !correlated.empty() && !copy_outer(*in, correlated, c)) return {};
   clause_subqueries subqueries;
   std::vector<aggregate_call> calls;
-  subqueries.calls = &calls;
   const bool groups = has_groups(q);
+  const bool whole = q.group_by.empty() && q.grouping_sets.empty();
+  subqueries.outer = correlated;
+  subqueries.of_groups = !q.grouping_sets.empty() || (whole && !correlated.empty());
   for (const auto& k : q.group_by)
     if (!attach(k, *in, c, subqueries.values)) return {};
   for (const auto* t : grouped_by(q, *in))
@@ -180,10 +160,8 @@ std::optional<rows> query_binder::select(const query& q, const context& given) {
   for (const auto& k : q.distinct_on)
     if (!(groups ? attach_grouped(k, *in, c, subqueries) : attach(k, *in, c, subqueries.values)))
       return {};
-  if (!q.grouping_sets.empty() && !check_grouping_sets(q, subqueries, !correlated.empty()))
-    return {};
-  for (const auto& k : correlated) subqueries.outer.push_back(k.own);
-  subqueries.keys.insert(subqueries.keys.end(), subqueries.outer.begin(), subqueries.outer.end());
+  for (const auto& k : correlated) subqueries.keys.push_back(k.own);
+  if (!bind_lefts(*in, calls, subqueries)) return {};
 
   std::vector<bound_target> targets;
   window_calls windows(q.windows);
@@ -191,11 +169,17 @@ std::optional<rows> query_binder::select(const query& q, const context& given) {
   const size_t listed = targets.size();
   const bool grouped = groups || !calls.empty();
   rows about;
-  const bool total = grouped && q.group_by.empty() && q.grouping_sets.empty();
+  const bool total = grouped && whole;
+  const bool sets_total = std::any_of(q.grouping_sets.begin(), q.grouping_sets.end(),
+                                      [](const auto& set) { return set.empty(); });
+  // What such a row is beside subqueries is not known before they are joined to it.
+  subqueries.over_nothing =
+      !correlated.empty() && (sets_total || (total && !subqueries.later.empty()));
   about.single = total || (one && q.grouping_sets.size() <= 1);
   const auto visible = targets.size();
   // One row for each outer row: HAVING is asked where it is known that nothing came, too.
-  const bool marks = ok && c.outer && total && q.having && !correlated.empty();
+  const bool known = total && !subqueries.over_nothing;
+  const bool marks = ok && c.outer && known && q.having && !correlated.empty();
   if (marks) {
     bound_target t;
     t.name = "is kept";
@@ -203,8 +187,7 @@ std::optional<rows> query_binder::select(const query& q, const context& given) {
     if (!bind_having(q, *in, calls, subqueries, t.value)) return {};
     targets.push_back(std::move(t));
   }
-  if (ok && c.outer && total && !correlated.empty() && !check_total(targets, subqueries)) return {};
-  if (ok && c.outer && total && (!q.having || marks))
+  if (ok && c.outer && known && (!q.having || marks))
     for (const auto& t : targets)
       about.when_empty.push_back(
           expr::fold(emptied(t.value.n, calls, types_of(in->from), correlated)));
@@ -248,8 +231,10 @@ std::optional<rows> query_binder::select(const query& q, const context& given) {
   const bool main = !grouped && !q.distinct && !limits;
   auto out = project(from, std::move(targets), main ? named(c.id) : part(c, "select"));
   if (!out) return {};
-  for (size_t i = 0; i < correlated.size(); ++i)
+  for (size_t i = 0; i < correlated.size(); ++i) {
     correlated[i].own = out->columns[correlated_at + i].index;
+    correlated[i].null_safe |= subqueries.over_nothing;
+  }
   if (marks) out->kept = out->columns[visible].index;
   // Columns that only order the rows have no names.
   out->columns.resize(listed);

@@ -91,6 +91,14 @@ bool query_binder::left_join(rows& in, const rows& inner, std::vector<expr::node
   return true;
 }
 
+bool query_binder::report_window_left(const syntax& s) {
+  return report(errc::unsupported,
+                "a window function left of " + s.name +
+                    " (SELECT ...) is not supported; compute it in a subquery of FROM and ask of "
+                    "its column",
+                s.args[0].location);
+}
+
 bool query_binder::attach(const syntax& s, rows& in, const context& c, subquery_values& values) {
   for (const auto& a : s.args)
     if (!attach(a, in, c, values)) return false;
@@ -108,22 +116,20 @@ bool query_binder::attach(const syntax& s, rows& in, const context& c, subquery_
         values[s.query.get()] = same;
         return true;
       }
-  if (!s.args.empty() && has_window(s.args[0]))
-    return report(errc::unsupported,
-                  "a window function left of " + s.name +
-                      " (SELECT ...) is not supported; compute it in a subquery of FROM and ask of "
-                      "its column",
-                  s.args[0].location);
+  if (!s.args.empty() && has_window(s.args[0])) return report_window_left(s);
   auto inner = subquery(s, in, c);
-  if (!inner) return false;
-  if (s.name.empty()) return attach_value(s, std::move(*inner), in, c, values);
-  if (s.name == "EXISTS") return attach_exists(s, std::move(*inner), in, c, values);
-  if (!inner->when_empty.empty()) {
-    auto value = attach_single(s, std::move(*inner), in, c, values);
-    if (value) values[s.query.get()] = {value, false, false};
-    return value != nullptr;
-  }
-  return attach_in(s, std::move(*inner), in, c, values);
+  return inner && attach_bound(s, std::move(*inner), in, c, values);
+}
+
+bool query_binder::attach_bound(const syntax& s, rows inner, rows& in, const context& c,
+                                subquery_values& values, const std::vector<expr::bound>* left) {
+  if (s.name.empty()) return attach_value(s, std::move(inner), in, c, values);
+  if (s.name == "EXISTS") return attach_exists(s, std::move(inner), in, c, values);
+  if (inner.when_empty.empty())
+    return attach_in(s, std::move(inner), in, c, values, left ? &left->front() : nullptr);
+  auto value = attach_single(s, std::move(inner), in, c, values, left);
+  if (value) values[s.query.get()] = {value, false, false};
+  return value != nullptr;
 }
 
 bool query_binder::attach_grouped(const syntax& s, rows& in, const context& c,
@@ -143,63 +149,50 @@ bool query_binder::attach_grouped(const syntax& s, rows& in, const context& c,
         out.values[s.query.get()] = same;
         return true;
       }
+  if (s.name.empty())
+    for (const auto& l : out.later)
+      if (l.of->name.empty() && query_of(*l.of).shape == query_of(s).shape) {
+        const expr::bound same = out.values.at(l.of->query.get());
+        out.values[s.query.get()] = same;
+        return true;
+      }
+  const bool asks = !s.name.empty() && s.name != "EXISTS";
+  if (asks && has_window(s.args[0])) return report_window_left(s);
+  for (const auto& a : s.args)
+    if (!attach_grouped(a, in, c, out)) return false;
   auto inner = subquery(s, in, c);
   if (!inner) return false;
-  if (!s.name.empty() && s.name != "EXISTS") return attach_in_later(s, std::move(*inner), in, out);
-  if (inner->correlated.empty()) {
-    // The same for all groups: joined to them.
+  for (const auto& x : inner->correlated) out.read.push_back({x.outer, s.location});
+  const bool reads = !inner->correlated.empty();
+  if (asks || !reads || out.of_groups) {
     if (s.name.empty() && !check_value(s, *inner)) return false;
     const auto type = s.name.empty() ? types_of(inner->from).fields[inner->columns[0].index].type
                                      : data_type(type_id::boolean);
     const auto at = clause_subqueries::first_later + static_cast<uint32_t>(out.later.size());
     out.values[s.query.get()] = {make_column(type, at), false,
                                  s.name.empty() && inner->columns[0].zoned};
-    out.later.push_back({&s, std::move(*inner)});
+    out.later.push_back({&s, reads ? std::nullopt : std::move(inner)});
     return true;
   }
-  for (const auto& x : inner->correlated) {
-    out.keys.push_back(x.outer);
-    out.read.push_back({x.outer, s.location});
-  }
+  for (const auto& x : inner->correlated) out.keys.push_back(x.outer);
   const auto columns = types_of(in.from).size();
-  const bool ok = s.name.empty() ? attach_value(s, std::move(*inner), in, c, out.values)
-                                 : attach_exists(s, std::move(*inner), in, c, out.values);
-  if (!ok) return false;
+  if (!attach_bound(s, std::move(*inner), in, c, out.values)) return false;
   // What depends on the group's keys alone is one more key of it.
   for (auto column : expr::columns_of(*out.values[s.query.get()].n))
     if (column >= columns) out.keys.push_back(column);
   return true;
 }
 
-bool query_binder::attach_in_later(const syntax& s, rows inner, const rows& in,
-                                   clause_subqueries& out) {
-  if (!inner.correlated.empty() || has_subquery(s.args[0]) || has_window(s.args[0]))
-    return report(errc::unsupported,
-                  s.name +
-                      " (SELECT ...) beside aggregates is not supported where it reads the query "
-                      "around it, or with a subquery or window function on its left; put the "
-                      "groups into a subquery of FROM and ask in its WHERE",
-                  s.location);
-  if (!is_value_in(s, inner)) return false;
-  inner.when_empty.clear();  // its relation has the row
-  select_scope names(in, types_of(in.from), *out.calls);
-  names.know(out.values);
-  names.know(out.groupings);
-  auto left = expr::binder(script_.text(), names).bind(*parts_of_left(s)[0]);
-  if (!left) return report(left.err(), s.args[0].location);
-  const auto at = clause_subqueries::first_later + static_cast<uint32_t>(out.later.size());
-  out.values[s.query.get()] = {make_column(type_id::boolean, at), false, false};
-  out.later.push_back({&s, std::move(inner), std::move(*left)});
-  return true;
-}
-
-bool query_binder::attach_later(const clause_subqueries& all, rows& groups, const context& c,
-                                subquery_values& values) {
-  for (const auto& l : all.later) {
-    const bool ok = l.left               ? attach_in(*l.of, l.inner, groups, c, values, &*l.left)
-                    : l.of->name.empty() ? attach_value(*l.of, l.inner, groups, c, values)
-                                         : attach_exists(*l.of, l.inner, groups, c, values);
-    if (!ok) return false;
+bool query_binder::bind_lefts(const rows& in, std::vector<aggregate_call>& calls,
+                              clause_subqueries& all) {
+  select_scope names(in, types_of(in.from), calls);
+  names.know(all.values);
+  names.know(all.groupings);
+  for (auto& l : all.later) {
+    if (l.of->args.empty()) continue;
+    auto left = left_of(*l.of, names);
+    if (!left) return false;
+    l.left = std::move(*left);
   }
   return true;
 }
@@ -229,7 +222,8 @@ bool query_binder::attach_value(const syntax& s, rows inner, rows& in, const con
 }
 
 expr::node_ptr query_binder::attach_single(const syntax& s, rows inner, rows& in, const context& c,
-                                           const subquery_values& values) {
+                                           const subquery_values& values,
+                                           const std::vector<expr::bound>* known) {
   if (s.name != "EXISTS" && !same_width(s, inner)) return nullptr;
   const auto columns = inner.columns;
   auto one = values_of(std::move(inner), in, c, s.location);
@@ -238,7 +232,7 @@ expr::node_ptr query_binder::attach_single(const syntax& s, rows inner, rows& in
     return one->kept ? make_call("is true", type_id::boolean, {one->kept}) : make_truth(true);
   select_scope names(in, types_of(in.from), "here");
   names.know(values);
-  const auto left = left_of(s, names);
+  const auto left = known ? std::optional(*known) : left_of(s, names);
   if (!left) return nullptr;
   std::vector<expr::bound> right;
   for (size_t i = 0; i < columns.size(); ++i)

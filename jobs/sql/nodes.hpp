@@ -21,6 +21,14 @@ inline expr::node_ptr make_null(const data_type& type) {
   return make_literal(scalar::of_null(type));
 }
 
+/// What an aggregate is over no rows.
+inline expr::node_ptr over_nothing(const aggregate_call& call, const data_type& type) {
+  const auto f = call.function;
+  const bool counts = f == aggregate_function::count_star || f == aggregate_function::count ||
+                      f == aggregate_function::count_distinct;
+  return counts ? make_number(0) : make_null(type);
+}
+
 /// The columns of two inputs, as a join's condition reads them.
 inline schema both_types(const schema& left, const schema& right) {
   schema out = left;

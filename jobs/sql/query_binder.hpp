@@ -65,15 +65,18 @@ struct clause_subqueries {
   static constexpr uint32_t first_later = 1'000'000;
   struct later {
     const syntax* of;
-    rows inner;
-    std::optional<expr::bound> left = {};  // of IN: over the input and the aggregate calls
+    std::optional<rows> inner;           // nothing: it reads the groups
+    std::vector<expr::bound> left = {};  // of IN, by part: over the input and the aggregate calls
   };
   subquery_values values;
-  std::vector<aggregate_call>* calls = nullptr;
+  /// Those that read keys must be asked for each group: it may leave keys out, or have no rows.
+  bool of_groups = false;
+  /// Outer rows without rows have groups, too: an aggregate without GROUP BY, a total.
+  bool over_nothing = false;
   /// Whether GROUP BY only names what is the same for all rows of an outer row.
   bool by_outer = false;
-  std::vector<uint32_t> outer;  // columns of the input that the query is joined to others by
-  subquery_values of_keys;      // of GROUP BY: columns of the input
+  std::vector<correlation> outer;  // what the query is joined to others by
+  subquery_values of_keys;         // of GROUP BY: columns of the input
   std::vector<later> later;
   std::vector<uint32_t> keys;  // columns of the input that are the same for a whole group
   struct outer_column {
@@ -191,19 +194,21 @@ class query_binder {
   bool attach(const syntax&, rows& in, const context&, subquery_values&);
   /// Of a query with groups: what can only be joined to the groups is kept for later.
   bool attach_grouped(const syntax&, rows& in, const context&, clause_subqueries&);
-  bool attach_later(const clause_subqueries&, rows& groups, const context&, subquery_values&);
+  bool report_window_left(const syntax&);
+  /// What stands left of those that are kept for later.
+  bool bind_lefts(const rows& in, std::vector<aggregate_call>&, clause_subqueries&);
+  /// `left`, where it is known already.
+  bool attach_bound(const syntax&, rows inner, rows& in, const context&, subquery_values&,
+                    const std::vector<expr::bound>* left = nullptr);
   bool attach_value(const syntax&, rows inner, rows& in, const context&, subquery_values&);
   bool attach_exists(const syntax&, rows inner, rows& in, const context&, subquery_values&);
-  /// `left`, where it is known already.
   bool attach_in(const syntax&, rows inner, rows& in, const context&, subquery_values&,
-                 const expr::bound* left = nullptr);
+                 const expr::bound* left);
   bool attach_compared(const syntax&, rows inner, rows& in, const context&, subquery_values&,
                        const expr::bound* left);
   std::optional<expr::bound> value_left(const syntax&, const rows& in, const subquery_values&,
                                         const expr::bound* known);
   bool has_least(const rows& inner) const;
-  /// IN beside aggregates: asked of the groups.
-  bool attach_in_later(const syntax&, rows inner, const rows& in, clause_subqueries&);
   bool check_value(const syntax&, const rows& inner);
   /// The one row that a subquery has for each outer row. `kept`, if any, says where it is there.
   struct one_row {
@@ -213,7 +218,8 @@ class query_binder {
   std::optional<one_row> values_of(rows inner, rows& in, const context&, uint32_t location);
   /// EXISTS, ANY or ALL of a subquery that has one row, or none where HAVING says so.
   expr::node_ptr attach_single(const syntax&, rows inner, rows& in, const context&,
-                               const subquery_values&);
+                               const subquery_values&,
+                               const std::vector<expr::bound>* left = nullptr);
   /// LATERAL (SELECT columns FROM x WHERE keys are equal AND x.t <= t ORDER BY x.t DESC LIMIT 1)
   /// over two tables that only grow; nothing: it is another query.
   std::optional<rows> as_of(const from_item&, const rows& left, join_kind how, const context&);
@@ -237,9 +243,8 @@ class query_binder {
                        const std::string& clause, const subquery_values* = nullptr);
   std::optional<rows> select(const query&, const context&);
   std::optional<rows> distinct(const query&, const context&, rows, const ordering&, bool grouped);
+  bool copy_outer(rows& in, std::vector<correlation>&, const context&);
   std::optional<rows> without_hidden(rows, planner::step_options);
-  bool check_grouping_sets(const query&, const clause_subqueries&, bool correlated);
-  bool check_total(const std::vector<bound_target>&, const clause_subqueries&);
   std::optional<rows> filter(rows, const syntax& condition, planner::step_options,
                              const std::string& clause, const subquery_values&);
   bool bind_targets(const query&, const rows&, std::vector<aggregate_call>&, window_calls&,
@@ -254,7 +259,21 @@ class query_binder {
   std::optional<planner::relation> grouping_sets(const query&, const rows& in,
                                                  const planner::aggregate_def&,
                                                  const std::vector<std::vector<uint32_t>>& sets,
-                                                 const context&);
+                                                 const clause_subqueries&, const context&);
+  /// Groups by what the query is joined by alone, with those of outer rows that have no rows.
+  std::optional<planner::relation> with_empty_groups(planner::relation groups,
+                                                     const planner::aggregate_def&,
+                                                     const clause_subqueries&, const context&,
+                                                     uint32_t location);
+  std::optional<planner::relation> without_null(planner::relation groups,
+                                                const planner::aggregate_def&,
+                                                const clause_subqueries&, const context&,
+                                                uint32_t location);
+  /// Joins the subqueries that were kept for later; their values, over `groups`.
+  std::optional<std::vector<expr::node_ptr>> attach_later(
+      clause_subqueries&, const rows& in, rows& groups,
+      const std::vector<planner::named_expr>& keys, uint32_t first_call,
+      const std::vector<expr::node_ptr>& groupings, const context&);
   std::optional<std::vector<expr::node_ptr>> grouping_values(
       const std::vector<std::vector<expr::node_ptr>>& calls,
       const std::vector<planner::named_expr>& keys, const std::vector<std::vector<uint32_t>>& sets,

@@ -412,7 +412,6 @@ job.sql:4:95: error: a subquery as a value is not supported in this clause; it m
      |                                                                                               ^
 
 -- CASE subqueries that are not there
-INSERT INTO hole SELECT k, (SELECT count(*) FROM o WHERE o.k = t.k HAVING count(*) < (SELECT max(n) FROM o)) FROM t;
 INSERT INTO hole SELECT k, (k, v) IN (SELECT k, n FROM o) FROM t;
 INSERT INTO hole SELECT k, v FROM t WHERE (k, v) > ANY (SELECT k, n FROM o);
 INSERT INTO hole SELECT k, v FROM t WHERE (k, v) IN (SELECT k FROM o);
@@ -423,32 +422,29 @@ INSERT INTO hole SELECT k, count(*) FROM t GROUP BY k HAVING k IN (SELECT k FROM
 INSERT INTO hole SELECT v, count(*) FROM t GROUP BY k HAVING v IN (SELECT n FROM o);
 INSERT INTO hole SELECT k, CASE WHEN v > ANY (SELECT n FROM o) THEN 1 ELSE 2 END FROM t
 -- ERRORS
-job.sql:1:84: error: a subquery beside the aggregates of a subquery that reads the query around it is not supported; join it in FROM of the query around
-   1 | INSERT INTO hole SELECT k, (SELECT count(*) FROM o WHERE o.k = t.k HAVING count(*) < (SELECT max(n) FROM o)) FROM t;
-     |                                                                                    ^
-job.sql:2:35: error: a row left of IN (SELECT ...) inside a larger expression is not supported; it may stand in WHERE, between ANDs
-   2 | INSERT INTO hole SELECT k, (k, v) IN (SELECT k, n FROM o) FROM t;
+job.sql:1:35: error: a row left of IN (SELECT ...) inside a larger expression is not supported; it may stand in WHERE, between ANDs
+   1 | INSERT INTO hole SELECT k, (k, v) IN (SELECT k, n FROM o) FROM t;
      |                                   ^
-job.sql:3:50: error: a row > ANY (SELECT ...) is not supported; compare the columns with AND and OR
-   3 | INSERT INTO hole SELECT k, v FROM t WHERE (k, v) > ANY (SELECT k, n FROM o);
+job.sql:2:50: error: a row > ANY (SELECT ...) is not supported; compare the columns with AND and OR
+   2 | INSERT INTO hole SELECT k, v FROM t WHERE (k, v) > ANY (SELECT k, n FROM o);
      |                                                  ^
-job.sql:4:50: error: subquery has too few columns
-   4 | INSERT INTO hole SELECT k, v FROM t WHERE (k, v) IN (SELECT k FROM o);
+job.sql:3:50: error: subquery has too few columns
+   3 | INSERT INTO hole SELECT k, v FROM t WHERE (k, v) IN (SELECT k FROM o);
      |                                                  ^
-job.sql:5:45: error: subquery has too many columns
-   5 | INSERT INTO hole SELECT k, v FROM t WHERE k IN (SELECT k, n FROM o);
+job.sql:4:45: error: subquery has too many columns
+   4 | INSERT INTO hole SELECT k, v FROM t WHERE k IN (SELECT k, n FROM o);
      |                                             ^
-job.sql:6:50: error: a row compared with a subquery is not supported; write (a, b) IN (SELECT ...), or compare the columns
-   6 | INSERT INTO hole SELECT k, v FROM t WHERE (k, v) = (SELECT k, n FROM o);
+job.sql:5:50: error: a row compared with a subquery is not supported; write (a, b) IN (SELECT ...), or compare the columns
+   5 | INSERT INTO hole SELECT k, v FROM t WHERE (k, v) = (SELECT k, n FROM o);
      |                                                  ^
-job.sql:7:70: error: IN (SELECT ...) is not supported in ON of an outer join, or of a join below one; ask in a subquery of FROM and join that
-   7 | INSERT INTO hole SELECT t.k, n FROM t LEFT JOIN o ON t.k = o.k AND n IN (SELECT v FROM t);
+job.sql:6:70: error: IN (SELECT ...) is not supported in ON of an outer join, or of a join below one; ask in a subquery of FROM and join that
+   6 | INSERT INTO hole SELECT t.k, n FROM t LEFT JOIN o ON t.k = o.k AND n IN (SELECT v FROM t);
      |                                                                      ^
-job.sql:8:64: error: IN (SELECT ...) beside aggregates is not supported where it reads the query around it, or with a subquery or window function on its left; put the groups into a subquery of FROM and ask in its WHERE
-   8 | INSERT INTO hole SELECT k, count(*) FROM t GROUP BY k HAVING k IN (SELECT k FROM o WHERE o.n = t.v);
+job.sql:7:64: error: subquery uses ungrouped column "t.v" from outer query; group by it, or aggregate in a subquery of FROM
+   7 | INSERT INTO hole SELECT k, count(*) FROM t GROUP BY k HAVING k IN (SELECT k FROM o WHERE o.n = t.v);
      |                                                                ^
-job.sql:9:62: error: column "t.v" must appear in the GROUP BY clause or be used in an aggregate function
-   9 | INSERT INTO hole SELECT v, count(*) FROM t GROUP BY k HAVING v IN (SELECT n FROM o);
+job.sql:8:62: error: column "t.v" must appear in the GROUP BY clause or be used in an aggregate function
+   8 | INSERT INTO hole SELECT v, count(*) FROM t GROUP BY k HAVING v IN (SELECT n FROM o);
      |                                                              ^
 
 -- CASE clauses are refused by their names, where they stand
