@@ -34,6 +34,7 @@ struct from_item {
   syntax call;                       // function
   bool ordinality = false;           // function: WITH ORDINALITY
   bool whole = false;                // function: composite elements stay one column
+  bool unlisted = false;             // function: * is without its column
   std::string alias;                 // or empty
   std::vector<std::string> columns;  // AS alias (columns)
   uint32_t location = 0;

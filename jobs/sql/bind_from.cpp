@@ -293,6 +293,7 @@ std::optional<rows> query_binder::flat_map(rows in, const from_item& f, const co
   }
   std::copy(f.columns.begin(), f.columns.end(), titles.begin());
   made.name = titles[0];
+  made.hidden = f.unlisted;
   made.row = !expand;
   std::set<std::string> taken;
   for (const auto& field : types.fields) taken.insert(field.name);

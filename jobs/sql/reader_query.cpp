@@ -128,9 +128,9 @@ result<query_ptr> reader::select(json body, int depth) {
   }
   WEIR_TRY(limits(body, *q));
   if (q->what == query::kind::select) {
-    move_row_functions(*q);
     join_to_functions(q->from);
     move_outer_conditions(*q);
+    move_row_functions(*q);
   }
   return query_ptr(std::move(q));
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "jobs/plan/aggregate_call.hpp"
 #include "jobs/sql/query_binder.hpp"
 #include "jobs/sql/subquery_syntax.hpp"
 
@@ -123,35 +124,178 @@ std::optional<query> gathered(const query& q, bool& several) {
   return out;
 }
 
-void move_row_functions(query& q) {
-  target* found = nullptr;
-  for (auto& t : q.targets) {
-    if (t.star ? t.value.qualifier.empty() : first_aggregate(t.value) || has_window(t.value))
-      return;  // * must not see the function's column; groups and windows come before it
-    if (t.star || !gives_rows(t.value)) continue;
-    if (found || t.value.kind != k::function || !is_table_function(t.value.name) ||
-        is_window_function(t.value.name) || !t.value.is_plain_call())
-      return;
-    found = &t;
+namespace {
+
+/// The one call that gives rows in an expression; null: there is none. `ok` is false where there
+/// are several, or it stands where its rows are not those of the select list.
+syntax* row_call(syntax& s, bool& ok) {
+  if (!gives_rows(s)) return nullptr;
+  if (s.kind == k::function && is_table_function(s.name) && !is_window_function(s.name)) {
+    ok &= s.is_plain_call() && std::none_of(s.args.begin(), s.args.end(), gives_rows);
+    return &s;
   }
-  if (!found || !q.group_by.empty() || !q.grouping_sets.empty() || q.whole || q.having ||
-      !q.distinct_on.empty())
-    return;
-  for (const auto& o : q.order_by)
-    if (gives_rows(o.value) || first_aggregate(o.value) || has_window(o.value)) return;
-  if (std::any_of(found->value.args.begin(), found->value.args.end(), gives_rows)) return;
-  if (found->alias.empty()) found->alias = column_title(found->value);
+  const bool chooses = s.kind == k::special && (s.name == "case" || s.name == "coalesce");
+  ok &= !chooses && s.kind != k::subquery && s.is_plain_call() && !planner::find_aggregate(s.name);
+  syntax* found = nullptr;
+  for (auto& a : s.args) {
+    auto* call = row_call(a, ok);
+    ok &= !call || !found;
+    if (call) found = call;
+  }
+  return found;
+}
+
+/// Takes the call out of a select list: it is a function of FROM, and `found` its column.
+void move_call(query& q, syntax& found) {
   // A name that nothing else in the query can mean.
-  const auto name = found->value.name + "()";
+  const auto name = found.name + "()";
   from_item f;
   f.what = from_item::kind::function;
-  f.location = found->location;
+  f.location = found.location;
   f.alias = name;
   f.columns.push_back(name);
-  f.whole = true;
-  f.call = std::move(found->value);
-  found->value = column(name, name, f.location);
+  f.whole = f.unlisted = true;
+  f.call = std::move(found);
+  found = column(name, name, f.location);
   q.from.push_back(std::move(f));
+}
+
+bool same_syntax(const syntax& a, const syntax& b) {
+  if (a.order || b.order || a.over || b.over || a.query || b.query) return false;
+  const auto same = [](const std::vector<syntax>& x, const std::vector<syntax>& y) {
+    return std::equal(x.begin(), x.end(), y.begin(), y.end(), same_syntax);
+  };
+  return a.kind == b.kind && a.name == b.name && a.qualifier == b.qualifier && a.text == b.text &&
+         a.modifiers == b.modifiers && a.negated == b.negated && a.simple_case == b.simple_case &&
+         a.star == b.star && a.distinct == b.distinct && same(a.args, b.args) &&
+         same(a.filter, b.filter);
+}
+
+/// GROUP BY 2: what the select list has there. False: the function that gives rows.
+bool place_to_target(syntax& s, const query& q) {
+  if (s.kind != k::integer) return true;
+  const auto place = std::strtoull(s.text.c_str(), nullptr, 10);
+  if (s.text[0] == '-' || place < 1 || place > q.targets.size()) return true;
+  const auto& value = q.targets[place - 1].value;
+  if (gives_rows(value)) return false;
+  s = syntax(value);
+  return true;
+}
+
+/// A query whose groups and window functions are computed in a subquery of its FROM, before its
+/// function gives rows.
+class rows_behind {
+ public:
+  explicit rows_behind(query& q) : inner_(q), outer_(q) {
+    auto& o = outer_;
+    inner_.with.clear();
+    inner_.distinct = inner_.with_ties = false;
+    inner_.distinct_on.clear();
+    inner_.targets.clear();
+    inner_.order_by.clear();
+    inner_.limit.reset();
+    inner_.offset.reset();
+    o.from.clear();
+    o.where.reset();
+    o.having.reset();
+    o.group_by.clear();
+    o.grouping_sets.clear();
+    o.whole = false;
+    o.windows.clear();
+  }
+
+  query made() {
+    for (auto& t : outer_.targets) {
+      if (t.alias.empty()) t.alias = column_title(t.value);
+      lift(t.value, t.alias);
+    }
+    for (auto& s : outer_.distinct_on) lift_item(s);
+    for (auto& o : outer_.order_by) lift_item(o.value);
+    from_item f;
+    f.what = from_item::kind::subquery;
+    f.alias = table;
+    f.location = outer_.location;
+    f.inner = std::make_shared<const query>(std::move(inner_));
+    outer_.from.push_back(std::move(f));
+    return std::move(outer_);
+  }
+
+ private:
+  static constexpr const char* table = "before rows";
+
+  /// All that a call of rows does not stand in becomes a column of the subquery. `title`: what
+  /// GROUP BY may call it.
+  void lift(syntax& s, const std::string& title = {}) {
+    if (gives_rows(s)) {
+      for (auto& a : s.args) lift(a);
+      return;
+    }
+    const bool constant = s.kind == k::integer || s.kind == k::number || s.kind == k::text ||
+                          s.kind == k::boolean || s.kind == k::null;
+    if (constant) return;
+    for (const auto& t : inner_.targets)
+      if (same_syntax(t.value, s)) {
+        s = column(t.alias, table, s.location);
+        return;
+      }
+    target t;
+    const bool known = std::any_of(inner_.targets.begin(), inner_.targets.end(),
+                                   [&title](const target& other) { return other.alias == title; });
+    t.alias =
+        title.empty() || known ? "column " + std::to_string(inner_.targets.size() + 1) : title;
+    t.location = expr::begin_of(s);
+    auto read = column(t.alias, table, s.location);
+    t.value = std::exchange(s, std::move(read));
+    inner_.targets.push_back(std::move(t));
+  }
+  /// Names and places of the select list stay.
+  void lift_item(syntax& s) {
+    if (!names_result(s, outer_)) lift(s);
+  }
+
+  query inner_, outer_;
+};
+
+}  // namespace
+
+void move_row_functions(query& q) {
+  target* found = nullptr;
+  bool ok = true, grouped = has_groups(q), starred = false;
+  for (auto& t : q.targets) {
+    starred |= t.star;
+    if (t.star) continue;
+    grouped |= has_window(t.value);
+    if (!row_call(t.value, ok)) continue;
+    if (found) return;
+    found = &t;
+  }
+  if (!found || !ok) return;
+  const auto place = found - q.targets.data();
+  auto name_place = [&](syntax& s) {
+    if (!gives_rows(s) || starred || !same_syntax(s, found->value)) return;
+    const auto at = s.location;
+    s = syntax();
+    s.kind = k::integer;
+    s.text = std::to_string(place + 1);
+    s.location = at;
+  };
+  for (auto& s : q.distinct_on) name_place(s);
+  for (auto& o : q.order_by) name_place(o.value);
+  auto plain = [](const syntax& s) { return !gives_rows(s); };
+  for (const auto& o : q.order_by) {
+    if (gives_rows(o.value)) return;
+    grouped |= first_aggregate(o.value) || has_window(o.value);
+  }
+  if (!std::all_of(q.distinct_on.begin(), q.distinct_on.end(), plain) ||
+      !std::all_of(q.group_by.begin(), q.group_by.end(), plain) || (grouped && starred))
+    return;
+  if (found->alias.empty()) found->alias = column_title(found->value);
+  if (grouped) {
+    for (auto& s : q.group_by)
+      if (!place_to_target(s, q)) return;
+    q = rows_behind(q).made();
+  }
+  move_call(q, *row_call(q.targets[static_cast<size_t>(place)].value, ok));
 }
 
 }  // namespace weir::sql

@@ -10,8 +10,9 @@ namespace weir::sql {
 /// PostgreSQL, too.
 std::optional<query> gathered(const query&, bool& several);
 
-/// SELECT a, unnest(b) FROM t, where one item of the select list is such a call: the call goes to
-/// FROM. Other queries stay: their calls are refused where they are bound.
+/// SELECT a, unnest(b) FROM t, where one item of the select list has such a call: the call goes to
+/// FROM, behind the groups and window functions of the query, which are a subquery of FROM then.
+/// Other queries stay: their calls are refused where they are bound.
 void move_row_functions(query&);
 
 }  // namespace weir::sql

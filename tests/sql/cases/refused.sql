@@ -303,10 +303,10 @@ job.sql:1:8: error: a window function left of ALL (SELECT ...) is not supported;
 SELECT ARRAY(SELECT * FROM t);
 SELECT ARRAY(SELECT k, v FROM t);
 SELECT ARRAY(VALUES (1, 2));
-SELECT *, unnest('{1,2}'::int[]) FROM t;
+SELECT CASE WHEN v > 1 THEN unnest('{1,2}'::int[]) END FROM t;
 SELECT unnest('{1}'::int[]), unnest('{2}'::int[]) FROM t;
-SELECT unnest('{1}'::int[]) + 1 FROM t;
-SELECT k, unnest('{1}'::int[]), count(*) FROM t GROUP BY k;
+SELECT unnest('{1}'::int[]) + max(unnest('{1}'::int[])) FROM t;
+SELECT *, unnest('{1}'::int[]), row_number() OVER (ORDER BY ts) FROM t;
 SELECT * FROM generate_series(1.5, 2);
 SELECT * FROM generate_series(timestamp '2020-01-01', timestamp '2020-01-02');
 SELECT json_build_object('a', 1, 'b');
@@ -322,9 +322,9 @@ job.sql:2:8: error: subquery must return only one column
 job.sql:3:8: error: subquery must return only one column
    3 | SELECT ARRAY(VALUES (1, 2));
      |        ^
-job.sql:4:11: error: unnest() gives rows; write it in FROM
-   4 | SELECT *, unnest('{1,2}'::int[]) FROM t;
-     |           ^
+job.sql:4:29: error: unnest() gives rows; write it in FROM
+   4 | SELECT CASE WHEN v > 1 THEN unnest('{1,2}'::int[]) END FROM t;
+     |                             ^
 job.sql:5:1: error: a second SELECT without INSERT: a job has one standard output; write UNION ALL, or INSERT INTO a table
    5 | SELECT unnest('{1}'::int[]), unnest('{2}'::int[]) FROM t;
      | ^
@@ -335,16 +335,16 @@ job.sql:5:30: error: unnest() gives rows; write it in FROM
    5 | SELECT unnest('{1}'::int[]), unnest('{2}'::int[]) FROM t;
      |                              ^
 job.sql:6:1: error: a second SELECT without INSERT: a job has one standard output; write UNION ALL, or INSERT INTO a table
-   6 | SELECT unnest('{1}'::int[]) + 1 FROM t;
+   6 | SELECT unnest('{1}'::int[]) + max(unnest('{1}'::int[])) FROM t;
      | ^
 job.sql:6:8: error: unnest() gives rows; write it in FROM
-   6 | SELECT unnest('{1}'::int[]) + 1 FROM t;
+   6 | SELECT unnest('{1}'::int[]) + max(unnest('{1}'::int[])) FROM t;
      |        ^
 job.sql:7:1: error: a second SELECT without INSERT: a job has one standard output; write UNION ALL, or INSERT INTO a table
-   7 | SELECT k, unnest('{1}'::int[]), count(*) FROM t GROUP BY k;
+   7 | SELECT *, unnest('{1}'::int[]), row_number() OVER (ORDER BY ts) FROM t;
      | ^
 job.sql:7:11: error: unnest() gives rows; write it in FROM
-   7 | SELECT k, unnest('{1}'::int[]), count(*) FROM t GROUP BY k;
+   7 | SELECT *, unnest('{1}'::int[]), row_number() OVER (ORDER BY ts) FROM t;
      |           ^
 job.sql:8:1: error: a second SELECT without INSERT: a job has one standard output; write UNION ALL, or INSERT INTO a table
    8 | SELECT * FROM generate_series(1.5, 2);
