@@ -126,6 +126,11 @@ std::optional<rows> query_binder::paired(const syntax& s, const rows& outer, row
 
 std::optional<rows> query_binder::semi_join(rows in, const syntax& s, bool negated,
                                             const context& c) {
+  if (auto named = with_names_of(query_of(s), in, c)) {
+    auto copy = s;
+    copy.query = std::move(named);
+    return semi_join(std::move(in), copy, negated, c);
+  }
   const bool every = s.name == "ALL";
   const std::string op = s.text.empty() ? "=" : s.text;
   const auto width = s.name == "EXISTS" ? 0 : parts_of_left(s).size();

@@ -27,12 +27,15 @@ known_relation query_binder::known(const std::string& table, const context& c) c
   return out;
 }
 
+query_ptr query_binder::with_names_of(const query& q, const rows& outer, const context& c) const {
+  if (q.with.empty() && q.from.empty()) return nullptr;
+  return with_outer_names(q, outer, [&](const std::string& table) { return known(table, c); });
+}
+
 std::optional<rows> query_binder::bind(const query& q, const context& outer) {
-  if (outer.outer && !q.with.empty()) {
-    const auto named = with_outer_names(
-        q, *outer.outer, [&](const std::string& table) { return known(table, outer); });
-    if (const auto inlined = with_in_place(named ? *named : q, *outer.outer))
-      return bind(*inlined, outer);
+  if (outer.outer) {
+    if (const auto named = with_names_of(q, *outer.outer, outer)) return bind(*named, outer);
+    if (const auto inlined = with_in_place(q, *outer.outer)) return bind(*inlined, outer);
   }
   environment here;
   here.outer = outer.with;

@@ -1,6 +1,7 @@
 #include "jobs/sql/outer_names.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "jobs/sql/query_binder.hpp"
 #include "jobs/sql/subquery_syntax.hpp"
@@ -50,6 +51,12 @@ class qualifier {
     levels_.pop_back();
     with_.resize(known);
   }
+  /// What FROM itself reads: subqueries, functions, what joins ask.
+  void walk_from(query& q) {
+    levels_.push_back(&q);
+    for (auto& f : q.from) walk(f);
+    levels_.pop_back();
+  }
   void walk(query_ptr& q) {
     auto copy = std::make_shared<query>(*q);
     walk(*copy);
@@ -60,7 +67,11 @@ class qualifier {
   void walk(from_item& f) {
     for (auto& side : f.sides) walk(side);
     if (f.on) walk(*f.on);
-    if (f.what == from_item::kind::function && !is_window_function(f.call.name)) walk(f.call);
+    if (f.what == from_item::kind::function && !is_window_function(f.call.name)) {
+      const auto around = std::exchange(called_, &f);
+      walk(f.call);
+      called_ = around;
+    }
     if (!f.inner) return;
     // What stands beside it in FROM is seen by LATERAL only.
     const auto beside = levels_.back();
@@ -109,6 +120,7 @@ class qualifier {
   }
 
   bool gives(const from_item& f, const std::string& column) const {
+    if (&f == called_) return false;  // its arguments do not see what it gives
     if (f.what == from_item::kind::join)
       return gives(f.sides[0], column) || gives(f.sides[1], column);
     if (std::find(f.columns.begin(), f.columns.end(), column) != f.columns.end()) return true;
@@ -118,8 +130,9 @@ class qualifier {
       return column == "window_start" || column == "window_end" || f.call.args.empty() ||
              f.call.args[0].kind != k::column ||
              table_gives(f.call.args[0].name, column, with_.size());
-    // Without names for its columns the function's elements may have any.
-    return f.columns.empty() || column == title_of(f) || column == "ordinality";
+    // Without names for its columns what unnest() gives may have any.
+    return (f.columns.empty() && f.call.name == "unnest") || column == title_of(f) ||
+           column == "ordinality" || (f.columns.empty() && column == "value");
   }
   /// `upto`: of the queries of WITH the first so many may be meant.
   bool table_gives(const std::string& table, const std::string& column, size_t upto) const {
@@ -149,6 +162,7 @@ class qualifier {
   const relation_finder& find_;
   std::vector<const named_query*> with_;
   std::vector<const query*> levels_;
+  const from_item* called_ = nullptr;  // the function whose arguments are walked
   bool changed_ = false;
 };
 
@@ -161,6 +175,7 @@ query_ptr with_outer_names(const query& q, const rows& outer, const relation_fin
     names.walk(w.body);
     names.know(w);
   }
+  names.walk_from(*out);
   return names.changed() ? out : nullptr;
 }
 

@@ -1,7 +1,7 @@
-// Names in queries of WITH that mean columns of the query outside. A query of WITH is put where it
-// is named when it reads the query outside, and there what it reads must be called by its table's
-// name; here names without one get theirs, by PostgreSQL's rule: the innermost query of whose FROM
-// one has such a column. Pure functions.
+// Names in queries of WITH and in FROM that mean columns of the query outside. What these read of
+// it is joined to their tables before they are bound (a query of WITH is put where it is named), so
+// it must be called by its table's name; here names without one get theirs, by PostgreSQL's rule:
+// the innermost query of whose FROM one has such a column. Pure functions.
 #pragma once
 
 #include <functional>
@@ -22,7 +22,7 @@ struct known_relation {
 };
 using relation_finder = std::function<known_relation(const std::string&)>;
 
-/// The query with the outer names in its WITH qualified; null: there are none.
+/// The query with the outer names in its WITH and FROM qualified; null: there are none.
 query_ptr with_outer_names(const query&, const rows& outer, const relation_finder&);
 
 }  // namespace weir::sql

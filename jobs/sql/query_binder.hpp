@@ -139,6 +139,8 @@ class query_binder {
 
   // bind_with.cpp
   known_relation known(const std::string& table, const context&) const;
+  /// The query with names of the query outside as with_outer_names() says; null: as it is.
+  query_ptr with_names_of(const query&, const rows& outer, const context&) const;
 
   // bind_from.cpp
   std::optional<rows> from(const query&, const context&);

@@ -81,6 +81,8 @@ namespace {
 void collect_from(const from_item& f, std::vector<const syntax*>& out) {
   if (f.inner) collect(*f.inner, out);
   if (f.on) collect(*f.on, out);
+  // What windows are made of is a table.
+  if (f.what == from_item::kind::function && !is_window_function(f.call.name)) collect(f.call, out);
   for (const auto& side : f.sides) collect_from(side, out);
 }
 

@@ -83,11 +83,13 @@ class Grammar(Scalars, Subqueries, Windows):
             text, kinds = self.query(min(depth, 1) - 1, lateral)
             return f"LATERAL ({text}) AS {name}", name, [(f"c{i}", k) for i, k in enumerate(kinds)]
         if depth > 0 and self.c.chance(20):
-            text, kinds = self.query(depth - 1, None)
+            text, kinds = self.query(depth - 1, outer if outer and self.c.chance(30) else None)
             return f"({text}) AS {name}", name, [(f"c{i}", k) for i, k in enumerate(kinds)]
         if "series" in self.features and self.c.chance(4):
             first = self.c.below(3)
-            return f"generate_series({first}, {first + self.c.below(4)}) AS {name} (e)", name, [("e", "int")]
+            last = f"{self.c.pick(outer.own('int'))} % 5" if outer and outer.own("int") and self.c.chance(40) else \
+                first + self.c.below(4)
+            return f"generate_series({first}, {last}) AS {name} (e)", name, [("e", "int")]
         relation = self.c.pick(self.relations)
         return f"{relation.name} AS {name}", name, relation.columns
 
@@ -185,8 +187,7 @@ class Grammar(Scalars, Subqueries, Windows):
         if "window" in self.features and depth > 0 and self.c.chance(25):
             scope = self.with_windows(scope)
         targets = [self.value(k, scope, depth) for k in kinds]
-        if "series" in self.features and "int" in kinds and not outer and self.c.chance(4):
-            targets[kinds.index("int")] = f"generate_series(0, {self.atom('int', scope)} % 3)"
+        self.give_rows(targets, kinds, scope)
         distinct = "DISTINCT " if self.c.chance(15) else ""
         tail = ""
         if not distinct and "distinct_on" in self.features and self.c.chance(10):
@@ -198,6 +199,15 @@ class Grammar(Scalars, Subqueries, Windows):
                 distinct, tail = f"DISTINCT ON ({named}) ", order
         listed = ", ".join(f"{t} AS c{i}" for i, t in enumerate(targets))
         return f"SELECT {distinct}{listed} FROM {text}{where}{tail}", kinds
+
+    def give_rows(self, targets: list, kinds: list, scope: Scope) -> None:
+        """Perhaps a function that gives rows in a select list."""
+        if "series" not in self.features or "int" not in kinds or not self.c.chance(4):
+            return
+        call = f"generate_series(0, {self.atom('int', scope)} % 3)"
+        if self.c.chance(30):
+            call = self.c.pick(["({} + 1)", "abs({})", "(- {})"]).format(call)
+        targets[kinds.index("int")] = call
 
     def where(self, scope: Scope, depth: int) -> str:
         terms = []
@@ -246,6 +256,7 @@ class Grammar(Scalars, Subqueries, Windows):
         for k in kinds:
             own = groups.own(k)
             targets.append(self.c.pick(own) if own and not self.c.chance(25) else self.value(k, groups, min(depth, 1)))
+        self.give_rows(targets, kinds, groups)
         by = ""
         if keys:
             names = []
