@@ -138,26 +138,39 @@ void group_router::ask(const std::string& group, group_request_message m) {
 }
 
 group_place group_router::find(const std::string& group) const {
-  const auto e = check(group);
-  if (e != kafka::error_code::none) return {e, {}};
+  if (topic().partitions() == 0) return {};
   const auto partition = partition_of(group);
   std::lock_guard lock(mutex());
-  auto h = homes_.find(partition);
-  if (h == homes_.end()) return {};
-  auto it = h->second.groups.find(group);
-  return {kafka::error_code::none, it == h->second.groups.end() ? group_actor() : it->second};
+  return place_of(partition, group);
 }
 
-void group_router::confirm(const std::string& group,
-                           std::function<void(kafka::error_code)> done) const {
-  if (const auto e = check(group); e != kafka::error_code::none) return done(e);
-  const auto t = tenure_of(partition_of(group));
-  if (!t) return done(kafka::error_code::none);  // the topic does not exist: there are no groups
-  topic().confirm(*t, [done = std::move(done)](kafka::error_code e) {
-    using kafka::error_code;
-    done(e == error_code::none                ? e
-         : e == error_code::request_timed_out ? error_code::coordinator_not_available
-                                              : error_code::not_coordinator);
+group_place group_router::place_of(int32_t partition, const std::string& group) const {
+  const auto e = check_partition(partition);
+  if (e != kafka::error_code::none) return {e, {}};
+  const auto& h = homes_.at(partition);
+  auto it = h.groups.find(group);
+  return {e, it == h.groups.end() ? group_actor() : it->second};
+}
+
+void group_router::find_surely(const std::string& group, std::function<void(group_place)> done) {
+  reach(group, [this, group, done = std::move(done)](kafka::error_code e) {
+    if (e != kafka::error_code::none) return done({e, {}});
+    const auto partition = partition_of(group);
+    group_place place;
+    kafka::tenure of;
+    {
+      std::lock_guard lock(mutex());
+      place = place_of(partition, group);
+      if (place.error == kafka::error_code::none) of = homes_.at(partition).of;
+    }
+    if (place.error != kafka::error_code::none) return done(place);
+    topic().confirm(of, [done, actor = place.actor](kafka::error_code sure) {
+      using kafka::error_code;
+      if (sure == error_code::none) return done({sure, actor});
+      done({sure == error_code::request_timed_out ? error_code::coordinator_not_available
+                                                  : error_code::not_coordinator,
+            {}});
+    });
   });
 }
 

@@ -66,10 +66,11 @@ class group_router final : public state_homes {
   /// at all), the message's `refuse` says so.
   void ask(const std::string& group, group_request_message);
   group_place find(const std::string& group) const;
-  /// For answers from memory: NONE if this node is the home of the group now, whatever it believes;
-  /// NOT_COORDINATOR, COORDINATOR_NOT_AVAILABLE (the metadata does not answer), or what check()
-  /// says. May call at once.
-  void confirm(const std::string& group, std::function<void(kafka::error_code)> done) const;
+  /// The same for answers from memory, where this node surely is the group's home, whatever it
+  /// believes; else NOT_COORDINATOR, COORDINATOR_NOT_AVAILABLE (the metadata does not answer), or
+  /// what check() says. Makes the topic if it is absent: it may be that only this node has not
+  /// heard of it. May call at once.
+  void find_surely(const std::string& group, std::function<void(group_place)> done);
   /// The groups that live here, but for those that still are read.
   std::vector<std::pair<std::string, group_actor>> all() const;
   /// The transaction marker of a producer is durable in this partition of __consumer_offsets.
@@ -91,6 +92,8 @@ class group_router final : public state_homes {
   result<bool> load(const kafka::tenure&, int64_t& end) override;
   void topics_changed(const kafka::topic_change&) override;
 
+  /// Under mutex().
+  group_place place_of(int32_t partition, const std::string& group) const;
   group_actor spawn(const kafka::tenure&, std::unique_ptr<kafka::group>);
   std::shared_ptr<const kafka::topic_view> view() const;
 

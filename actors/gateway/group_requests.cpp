@@ -164,27 +164,22 @@ void ask_all(group_router& groups, home_is home, const std::vector<std::string>&
       ids.size(), [raw, finish = std::move(finish)] { finish(std::move(raw->parts)); });
   for (size_t i = 0; i < ids.size(); ++i) {
     auto* part = &out->parts[i];
-    auto [error, actor] = groups.find(ids[i]);
     auto refuse = [absent, id = ids[i], part, out](error_code e) {
       absent(id, e, *part);
       out->all->done();
     };
-    if (error != error_code::none) {
-      refuse(error);
-      continue;
-    }
-    auto look = [visit, part, out, refuse, actor = std::move(actor)](error_code e) {
-      if (e != error_code::none || !actor) return refuse(e);
-      caf::anon_send(actor, group_visit_message{[visit, part, out](const kafka::group& g) {
-                                                  visit(g, *part);
-                                                  out->all->done();
-                                                },
-                                                refuse});
+    auto look = [visit, part, out, refuse](const group_place& found) {
+      if (!found.actor) return refuse(found.error);
+      caf::anon_send(found.actor, group_visit_message{[visit, part, out](const kafka::group& g) {
+                                                        visit(g, *part);
+                                                        out->all->done();
+                                                      },
+                                                      refuse});
     };
     if (home == home_is::confirmed)
-      groups.confirm(ids[i], std::move(look));
+      groups.find_surely(ids[i], std::move(look));
     else
-      look(error_code::none);
+      look(groups.find(ids[i]));
   }
   out->all->begun();
 }
