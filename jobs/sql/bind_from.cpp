@@ -54,16 +54,12 @@ bool is_table_function(std::string_view name) {
 bool query_binder::check_seed(const query& q, const std::set<std::string>& titles,
                               const context& c) {
   for (size_t i = 0; i < q.from.size(); ++i)
-    for (const auto* j = &q.from[i]; j->what == from_item::kind::join; j = &j->sides[0]) {
-      const bool keeps = j->how == join_kind::inner || j->how == join_kind::left;
-      if ((i == 0 && keeps) || read_by(q.from[i], titles, *c.outer).empty()) continue;
+    if (i > 0 && q.from[i].what == from_item::kind::join &&
+        !read_by(q.from[i], titles, *c.outer).empty())
       return report(errc::unsupported,
-                    i > 0 ? "a JOIN that reads the query around it is not supported behind a "
-                            "comma; write it first in FROM"
-                          : "a RIGHT or FULL JOIN that reads the query around it is not supported; "
-                            "ask in WHERE, or join to a subquery",
-                    j->location);
-    }
+                    "a JOIN that reads the query around it is not supported behind a comma; write "
+                    "it first in FROM",
+                    q.from[i].location);
   return true;
 }
 

@@ -4,6 +4,7 @@
 #include "jobs/plan/joins.hpp"
 #include "jobs/sql/nodes.hpp"
 #include "jobs/sql/query_binder.hpp"
+#include "jobs/sql/subquery_syntax.hpp"
 #include "runtime/base/nearest.hpp"
 #include "runtime/expr/expr.hpp"
 
@@ -88,6 +89,74 @@ std::optional<rows> query_binder::join_function(rows left, const from_item& f, c
               std::move(made->columns), f.location);
 }
 
+/// RIGHT and FULL JOIN below which the query outside is read: both sides' rows are those for its
+/// values, which stand in front of `left`, and pair where these are the same.
+std::optional<rows> query_binder::join_seeded(rows left, rows right, const from_item& f,
+                                              const rows& seed, const context& c) {
+  const auto seeds = static_cast<uint32_t>(types_of(seed.from).size());
+  for (const auto& x : right.correlated)
+    if (x.outer >= seeds) {
+      report(errc::invalid_argument,
+             "the combining JOIN type must be INNER or LEFT for a LATERAL reference", f.location);
+      return {};
+    }
+  if (!f.using_columns.empty() || f.natural) {
+    report(
+        errc::unsupported,
+        "RIGHT or FULL JOIN with USING that reads the query around it is not supported; write ON",
+        f.location);
+    return {};
+  }
+  auto other = lateral(seed, std::move(right), join_kind::inner, nullptr, c, f.location);
+  if (!other) return {};
+  const auto rights = types_of(other->from);
+  std::vector<bound_target> targets;
+  auto add = [&targets](const schema& types, uint32_t from, uint32_t to) {
+    for (uint32_t i = from; i < to; ++i)
+      targets.push_back(plain_target(planner::column_ref(types, i), types.fields[i].name));
+  };
+  add(rights, 0, static_cast<uint32_t>(rights.size()));
+  targets.push_back(plain_target(make_truth(true), "is there"));
+  auto sided = project(other->from, std::move(targets), part(c, "sides"));
+  if (!sided) return {};
+  other->from = sided->from;
+  const auto l = types_of(left.from), r = types_of(other->from);
+  const auto lefts = static_cast<uint32_t>(l.size());
+  auto columns = left.columns;
+  for (auto column : other->columns) {
+    if (column.index < seeds) continue;
+    column.index += lefts;
+    columns.push_back(std::move(column));
+  }
+  for (auto& column : columns) column.literal.reset();
+  std::vector<expr::node_ptr> all;
+  for (uint32_t i = 0; i < seeds; ++i)
+    all.push_back(same(planner::column_ref(l, i), make_column(r.fields[i].type, lefts + i), true));
+  if (f.on) {
+    auto condition = truth(*f.on, {left.from, columns}, both_types(l, r), "JOIN/ON");
+    if (!condition) return {};
+    all.push_back(std::move(condition));
+  }
+  auto made = combine(std::move(left), std::move(*other), f.how, planner::join_and(std::move(all)),
+                      c, f.location);
+  if (!made) return {};
+  const auto types = types_of(made->from);
+  targets.clear();
+  const auto missing = is_null(planner::column_ref(types, static_cast<uint32_t>(types.size() - 1)));
+  for (uint32_t i = 0; i < seeds; ++i)
+    targets.push_back(plain_target(
+        make_call("case", types.fields[i].type,
+                  {missing, planner::column_ref(types, i), planner::column_ref(types, lefts + i)}),
+        types.fields[i].name));
+  add(types, seeds, lefts);
+  add(types, lefts + seeds, static_cast<uint32_t>(types.size() - 1));
+  auto out = project(made->from, std::move(targets), part(c, "seeded"));
+  if (!out) return {};
+  for (auto& column : columns)
+    if (column.index >= lefts) column.index -= seeds;
+  return rows{out->from, std::move(columns)};
+}
+
 std::optional<rows> query_binder::join(const from_item& f, const context& given) {
   auto c = given;
   std::optional<rows> left;
@@ -116,6 +185,8 @@ std::optional<rows> query_binder::join(const from_item& f, const context& given)
   const auto why = std::exchange(not_as_of_, {});
   auto right = item(second, c, &*left);
   if (!right) return {};
+  if (given.seed && (f.how == join_kind::right || f.how == join_kind::full))
+    return join_seeded(std::move(*left), std::move(*right), f, *given.seed, c);
   const auto l = types_of(left->from), r = types_of(right->from);
   const auto types = both_types(l, r);
   if (!right->correlated.empty()) {

@@ -157,6 +157,8 @@ class query_binder {
 
   // bind_join.cpp
   std::optional<rows> join(const from_item&, const context&);
+  std::optional<rows> join_seeded(rows left, rows right, const from_item&, const rows& seed,
+                                  const context&);
   std::optional<rows> join_function(rows left, const from_item&, const context&);
   /// All pairs of two tables that the condition accepts (null: all).
   std::optional<rows> combine(rows left, rows right, join_kind, expr::node_ptr condition,

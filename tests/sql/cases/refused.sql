@@ -253,7 +253,7 @@ job.sql:9:1: error: this form of SET is not supported; write SET name = value
 SELECT k, count(*) FROM t GROUP BY k HAVING sum(v) > (SELECT max(n) FROM o WHERE o.n < count(t.v));
 INSERT INTO hole SELECT k, (SELECT sum(t.v) FROM o) FROM t GROUP BY k;
 INSERT INTO hole SELECT k, 1 FROM t GROUP BY k HAVING EXISTS (SELECT 1 FROM o WHERE o.n = count(t.v));
-INSERT INTO hole SELECT k, (SELECT count(*) FROM o FULL JOIN f ON f.n = t.v) FROM t;
+INSERT INTO hole SELECT k, (SELECT count(*) FROM (SELECT n FROM o WHERE o.k = t.k) AS g FULL JOIN f USING (n)) FROM t;
 INSERT INTO hole SELECT k, (SELECT count(*) FROM f AS g, o LEFT JOIN f ON f.n = t.v) FROM t;
 CREATE TABLE b (k text, x boolean) WITH (connector = 'blackhole');
 INSERT INTO b SELECT k, row_number() OVER (ORDER BY v) IN (SELECT n FROM o) FROM t;
@@ -268,9 +268,9 @@ job.sql:2:36: error: an aggregate over columns of the query outside (sum(...)) i
 job.sql:3:91: error: an aggregate over columns of the query outside (count(...)) is that query's, which is not supported in a subquery; compute it in a subquery of FROM and read its column
    3 | INSERT INTO hole SELECT k, 1 FROM t GROUP BY k HAVING EXISTS (SELECT 1 FROM o WHERE o.n = count(t.v));
      |                                                                                           ^
-job.sql:4:62: error: a RIGHT or FULL JOIN that reads the query around it is not supported; ask in WHERE, or join to a subquery
-   4 | INSERT INTO hole SELECT k, (SELECT count(*) FROM o FULL JOIN f ON f.n = t.v) FROM t;
-     |                                                              ^
+job.sql:4:99: error: RIGHT or FULL JOIN with USING that reads the query around it is not supported; write ON
+   4 | INSERT INTO hole SELECT k, (SELECT count(*) FROM (SELECT n FROM o WHERE o.k = t.k) AS g FULL JOIN f USING (n)) FROM t;
+     |                                                                                                   ^
 job.sql:5:70: error: a JOIN that reads the query around it is not supported behind a comma; write it first in FROM
    5 | INSERT INTO hole SELECT k, (SELECT count(*) FROM f AS g, o LEFT JOIN f ON f.n = t.v) FROM t;
      |                                                                      ^
