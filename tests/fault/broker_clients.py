@@ -112,13 +112,16 @@ class Client:
             self.last_look, self.stopped = now, (self.folder / name).exists()
         return self.stopped
 
+    def debug(self) -> dict:
+        """What the library logs: of members what their groups do, which tells where one stands that does not come to its end."""
+        what = os.environ.get("CLIENT_DEBUG", "cgrp" if self.role == "member" else "")
+        return {"debug": what, "log_level": 7} if what else {}
+
     def config(self, **more) -> dict:
         # A node is away for moments only: come back fast.
         return {"bootstrap.servers": self.address, "client.id": self.name,
                 "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 200,
-                "retry.backoff.ms": 50, "socket.timeout.ms": 10_000, "log_level": 2,
-                **({"debug": os.environ["CLIENT_DEBUG"], "log_level": 7}
-                   if "CLIENT_DEBUG" in os.environ else {}),
+                "retry.backoff.ms": 50, "socket.timeout.ms": 10_000, "log_level": 2, **self.debug(),
                 **{k if k == "error_cb" else k.replace("_", "."): v
                    for k, v in more.items()}}
 

@@ -30,7 +30,7 @@ def look_after(clients: list, folder: pathlib.Path) -> None:
 
 
 def tail_of(folder: pathlib.Path, role: str, number: int) -> str:
-    return (folder / f"{role}{number}.err").read_text()[-1500:]
+    return (folder / f"{role}{number}.err").read_text()[-3000:]
 
 
 def finish(clients: list, folder: pathlib.Path) -> None:
