@@ -155,7 +155,7 @@ struct group_parts {
 template <class Part>
 void ask_all(group_router& groups, home_is home, const std::vector<std::string>& ids,
              std::function<void(const kafka::group&, Part&)> visit,
-             std::function<void(const std::string&, error_code, Part&)> absent,
+             std::function<void(const std::string&, const group_place&, Part&)> absent,
              std::function<void(std::vector<Part>)> finish) {
   auto out = std::make_shared<group_parts<Part>>();
   out->parts.resize(ids.size());
@@ -164,17 +164,19 @@ void ask_all(group_router& groups, home_is home, const std::vector<std::string>&
       ids.size(), [raw, finish = std::move(finish)] { finish(std::move(raw->parts)); });
   for (size_t i = 0; i < ids.size(); ++i) {
     auto* part = &out->parts[i];
-    auto refuse = [absent, id = ids[i], part, out](error_code e) {
-      absent(id, e, *part);
+    auto refuse = [absent, id = ids[i], part, out](const group_place& found) {
+      absent(id, found, *part);
       out->all->done();
     };
     auto look = [visit, part, out, refuse](const group_place& found) {
-      if (!found.actor) return refuse(found.error);
+      if (!found.actor) return refuse(found);
       caf::anon_send(found.actor, group_visit_message{[visit, part, out](const kafka::group& g) {
                                                         visit(g, *part);
                                                         out->all->done();
                                                       },
-                                                      refuse});
+                                                      [refuse](error_code e) {
+                                                        refuse({e, {}, true});
+                                                      }});
     };
     if (home == home_is::confirmed)
       groups.find_surely(ids[i], std::move(look));
@@ -182,6 +184,25 @@ void ask_all(group_router& groups, home_is home, const std::vector<std::string>&
       look(groups.find(ids[i]));
   }
   out->all->begun();
+}
+
+/// From this version on positions can be waited for until transactions are over.
+constexpr int16_t stable_first_version = 7;
+
+/// For positions that are not told now, and may be here in a moment: a member asks again, and
+/// meanwhile learns by its heartbeats where its group lives. Told that it has come to the wrong
+/// coordinator, librdkafka before 2.12 never asks again, and its consumer stands still for ever.
+std::vector<kafka::offset_fetch_response::group_topic> unsettled(
+    const std::vector<kafka::offset_fetch_request::group_topic>& asked) {
+  std::vector<kafka::offset_fetch_response::group_topic> out;
+  for (const auto& topic : asked) {
+    auto& t = out.emplace_back();
+    t.name = topic.name;
+    t.topic_id = topic.topic_id;
+    for (auto p : topic.partition_indexes)
+      t.partitions.push_back({p, -1, -1, "", error_code::unstable_offset_commit});
+  }
+  return out;
 }
 
 }  // namespace
@@ -214,10 +235,16 @@ void broker::offset_fetch(const request_ptr& request) {
         const auto& q = body->groups[index->at(g.id())];
         out = g.fetch_offsets(q, body->require_stable, version);
       },
-      [body, version, index](const std::string& id, error_code e, part& out) {
+      [body, version, index](const std::string& id, const group_place& found, part& out) {
         out.group_id = id;
-        out.error_code = e;
-        if (e != error_code::none) return;
+        if (found.error != error_code::none) {
+          const auto& q = body->groups[index->at(id)];
+          if (found.lately && version >= stable_first_version && body->require_stable && q.topics)
+            out.topics = unsettled(*q.topics);
+          else
+            out.error_code = found.error;
+          return;
+        }
         // Nothing is known of the group: as one that has committed nothing.
         kafka::group nobody(id, {}, nullptr);
         out = nobody.fetch_offsets(body->groups[index->at(id)], body->require_stable, version);
@@ -256,9 +283,9 @@ void broker::describe_groups(const request_ptr& request) {
   ask_all<part>(
       coordinators_.groups(), home_is::believed, body->groups,
       [version](const kafka::group& g, part& out) { out = g.describe(version); },
-      [version](const std::string& id, error_code e, part& out) {
+      [version](const std::string& id, const group_place& found, part& out) {
         out = kafka::group(id, {}, nullptr).describe(version);
-        if (e != error_code::none) out.error_code = e;
+        if (found.error != error_code::none) out.error_code = found.error;
       },
       [request](std::vector<part> parts) {
         kafka::describe_groups_response r;
@@ -275,9 +302,9 @@ void broker::consumer_group_describe(const request_ptr& request) {
   ask_all<part>(
       coordinators_.groups(), home_is::believed, body->group_ids,
       [version](const kafka::group& g, part& out) { out = g.consumer_describe(version); },
-      [version](const std::string& id, error_code e, part& out) {
+      [version](const std::string& id, const group_place& found, part& out) {
         out = kafka::group(id, {}, nullptr).consumer_describe(version);
-        if (e != error_code::none) out.error_code = e;
+        if (found.error != error_code::none) out.error_code = found.error;
       },
       [request](std::vector<part> parts) {
         kafka::consumer_group_describe_response r;
@@ -300,7 +327,7 @@ void broker::list_groups(const request_ptr& request) {
   using part = std::optional<kafka::list_groups_response::group>;
   ask_all<part>(
       groups, home_is::believed, ids, [](const kafka::group& g, part& out) { out = g.listed(); },
-      [](const std::string&, error_code, part&) {},
+      [](const std::string&, const group_place&, part&) {},
       [request, body](std::vector<part> parts) {
         auto lower = [](std::string s) {
           for (auto& c : s) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
@@ -336,9 +363,10 @@ void broker::delete_groups(const request_ptr& request) {
   for (size_t i = 0; i < n; ++i) {
     auto* part = &out->response.results[i];
     part->group_id = body->groups_names[i];
-    auto [error, actor] = groups.find(part->group_id);
-    if (!actor) {
-      part->error_code = error != error_code::none ? error : error_code::group_id_not_found;
+    const auto found = groups.find(part->group_id);
+    if (!found.actor) {
+      part->error_code =
+          found.error != error_code::none ? found.error : error_code::group_id_not_found;
       out->all->done();
       continue;
     }
@@ -355,7 +383,7 @@ void broker::delete_groups(const request_ptr& request) {
       part->error_code = e;
       out->all->done();
     };
-    caf::anon_send(actor, std::move(m));
+    caf::anon_send(found.actor, std::move(m));
   }
   out->all->begun();
 }

@@ -477,8 +477,9 @@ TEST_CASE("a home of groups that was deposed and does not know it tells no posit
     REQUIRE(a.ok());
     return a->topics.at(0).partitions.at(0).error_code;
   };
-  const auto committed = [&](const std::string& id) {
+  const auto answer = [&](const std::string& id, bool stable) {
     kafka::offset_fetch_request r;
+    r.require_stable = stable;
     auto& of = r.groups.emplace_back();
     of.group_id = id;
     auto& t = of.topics.emplace().emplace_back();
@@ -486,7 +487,10 @@ TEST_CASE("a home of groups that was deposed and does not know it tells no posit
     t.partition_indexes = {0};
     auto a = c->request(r, 8);
     REQUIRE(a.ok());
-    const auto& out = a->groups.at(0);
+    return a->groups.at(0);
+  };
+  const auto committed = [&](const std::string& id) {
+    const auto out = answer(id, false);
     return std::pair(out.error_code,
                      out.topics.empty() ? -2 : out.topics[0].partitions.at(0).committed_offset);
   };
@@ -498,6 +502,11 @@ TEST_CASE("a home of groups that was deposed and does not know it tells no posit
   // The new home may know of newer ones, and of groups that this one has never heard of.
   CHECK(committed("readers") == told(error_code::not_coordinator, -2));
   CHECK(committed("others") == told(error_code::not_coordinator, -2));
+  // A member that has just come here asks again: librdkafka before 2.12 would not.
+  const auto lately = answer("readers", true);
+  CHECK(lately.error_code == error_code::none);
+  CHECK(lately.topics.at(0).partitions.at(0).error_code == error_code::unstable_offset_commit);
+  CHECK(lately.topics.at(0).partitions.at(0).committed_offset == -1);
 }
 
 TEST_CASE("what comes behind a batch that was refused with its leader's end waits for it") {
