@@ -45,10 +45,6 @@ group_event_message change_of_topics(std::shared_ptr<const kafka::topic_view> vi
   }};
 }
 
-// Members that were told to come here, and did so behind the change, find the next home within two
-// or three heartbeats.
-constexpr int64_t lately_ms = 10'000;
-
 }  // namespace
 
 group_router::group_router(caf::actor_system& system, std::shared_ptr<state_topic> offsets,
@@ -79,7 +75,6 @@ void group_router::ended(const kafka::tenure& t) {
   weir_assert(it != homes_.end() && it->second.of == t, "a tenure that ends has begun");
   for (const auto& [id, actor] : it->second.groups) caf::anon_send(actor, group_ended_message{});
   homes_.erase(it);
-  left_ms_[t.partition] = topic().now_ms();
 }
 
 result<bool> group_router::load(const kafka::tenure& t, int64_t& end) {
@@ -151,10 +146,7 @@ group_place group_router::find(const std::string& group) const {
 
 group_place group_router::place_of(int32_t partition, const std::string& group) const {
   const auto e = check_partition(partition);
-  if (e != kafka::error_code::none) {
-    const auto left = left_ms_.find(partition);
-    return {e, {}, left != left_ms_.end() && topic().now_ms() - left->second < lately_ms};
-  }
+  if (e != kafka::error_code::none) return {e, {}};
   const auto& h = homes_.at(partition);
   auto it = h.groups.find(group);
   return {e, it == h.groups.end() ? group_actor() : it->second};
@@ -162,7 +154,7 @@ group_place group_router::place_of(int32_t partition, const std::string& group) 
 
 void group_router::find_surely(const std::string& group, std::function<void(group_place)> done) {
   reach(group, [this, group, done = std::move(done)](kafka::error_code e) {
-    if (topic().partitions() == 0) return done({e, {}});
+    if (e != kafka::error_code::none) return done({e, {}});
     const auto partition = partition_of(group);
     group_place place;
     kafka::tenure of;
@@ -177,8 +169,7 @@ void group_router::find_surely(const std::string& group, std::function<void(grou
       if (sure == error_code::none) return done({sure, actor});
       done({sure == error_code::request_timed_out ? error_code::coordinator_not_available
                                                   : error_code::not_coordinator,
-            {},
-            true});
+            {}});
     });
   });
 }

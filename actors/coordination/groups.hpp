@@ -54,7 +54,6 @@ using group_actor = caf::typed_actor<
 struct group_place {
   kafka::error_code error = kafka::error_code::none;
   group_actor actor;
-  bool lately = false;  // with an error: this node was the home until moments ago, or may be it
 };
 
 class group_router final : public state_homes {
@@ -100,8 +99,7 @@ class group_router final : public state_homes {
 
   caf::actor_system& system_;
   kafka::group_options options_;
-  std::map<int32_t, home> homes_;       // by partition; under mutex()
-  std::map<int32_t, int64_t> left_ms_;  // by partition: when the newest tenure ended; under mutex()
+  std::map<int32_t, home> homes_;  // by partition; under mutex()
 };
 
 }  // namespace weir

@@ -155,7 +155,7 @@ struct group_parts {
 template <class Part>
 void ask_all(group_router& groups, home_is home, const std::vector<std::string>& ids,
              std::function<void(const kafka::group&, Part&)> visit,
-             std::function<void(const std::string&, const group_place&, Part&)> absent,
+             std::function<void(const std::string&, error_code, Part&)> absent,
              std::function<void(std::vector<Part>)> finish) {
   auto out = std::make_shared<group_parts<Part>>();
   out->parts.resize(ids.size());
@@ -164,19 +164,17 @@ void ask_all(group_router& groups, home_is home, const std::vector<std::string>&
       ids.size(), [raw, finish = std::move(finish)] { finish(std::move(raw->parts)); });
   for (size_t i = 0; i < ids.size(); ++i) {
     auto* part = &out->parts[i];
-    auto refuse = [absent, id = ids[i], part, out](const group_place& found) {
-      absent(id, found, *part);
+    auto refuse = [absent, id = ids[i], part, out](error_code e) {
+      absent(id, e, *part);
       out->all->done();
     };
     auto look = [visit, part, out, refuse](const group_place& found) {
-      if (!found.actor) return refuse(found);
+      if (!found.actor) return refuse(found.error);
       caf::anon_send(found.actor, group_visit_message{[visit, part, out](const kafka::group& g) {
                                                         visit(g, *part);
                                                         out->all->done();
                                                       },
-                                                      [refuse](error_code e) {
-                                                        refuse({e, {}, true});
-                                                      }});
+                                                      refuse});
     };
     if (home == home_is::confirmed)
       groups.find_surely(ids[i], std::move(look));
@@ -189,9 +187,9 @@ void ask_all(group_router& groups, home_is home, const std::vector<std::string>&
 /// From this version on positions can be waited for until transactions are over.
 constexpr int16_t stable_first_version = 7;
 
-/// For positions that are not told now, and may be here in a moment: a member asks again, and
-/// meanwhile learns by its heartbeats where its group lives. Told that it has come to the wrong
-/// coordinator, librdkafka before 2.12 never asks again, and its consumer stands still for ever.
+/// Beside an error that sends a client to another coordinator: librdkafka before 2.12 asks again
+/// only for positions that are not settled, and its consumers stood still for ever. Others look no
+/// further than the group's error.
 std::vector<kafka::offset_fetch_response::group_topic> unsettled(
     const std::vector<kafka::offset_fetch_request::group_topic>& asked) {
   std::vector<kafka::offset_fetch_response::group_topic> out;
@@ -235,14 +233,12 @@ void broker::offset_fetch(const request_ptr& request) {
         const auto& q = body->groups[index->at(g.id())];
         out = g.fetch_offsets(q, body->require_stable, version);
       },
-      [body, version, index](const std::string& id, const group_place& found, part& out) {
+      [body, version, index](const std::string& id, error_code e, part& out) {
         out.group_id = id;
-        if (found.error != error_code::none) {
+        out.error_code = e;
+        if (e != error_code::none) {
           const auto& q = body->groups[index->at(id)];
-          if (found.lately && version >= stable_first_version && body->require_stable && q.topics)
-            out.topics = unsettled(*q.topics);
-          else
-            out.error_code = found.error;
+          if (version >= stable_first_version && q.topics) out.topics = unsettled(*q.topics);
           return;
         }
         // Nothing is known of the group: as one that has committed nothing.
@@ -283,9 +279,9 @@ void broker::describe_groups(const request_ptr& request) {
   ask_all<part>(
       coordinators_.groups(), home_is::believed, body->groups,
       [version](const kafka::group& g, part& out) { out = g.describe(version); },
-      [version](const std::string& id, const group_place& found, part& out) {
+      [version](const std::string& id, error_code e, part& out) {
         out = kafka::group(id, {}, nullptr).describe(version);
-        if (found.error != error_code::none) out.error_code = found.error;
+        if (e != error_code::none) out.error_code = e;
       },
       [request](std::vector<part> parts) {
         kafka::describe_groups_response r;
@@ -302,9 +298,9 @@ void broker::consumer_group_describe(const request_ptr& request) {
   ask_all<part>(
       coordinators_.groups(), home_is::believed, body->group_ids,
       [version](const kafka::group& g, part& out) { out = g.consumer_describe(version); },
-      [version](const std::string& id, const group_place& found, part& out) {
+      [version](const std::string& id, error_code e, part& out) {
         out = kafka::group(id, {}, nullptr).consumer_describe(version);
-        if (found.error != error_code::none) out.error_code = found.error;
+        if (e != error_code::none) out.error_code = e;
       },
       [request](std::vector<part> parts) {
         kafka::consumer_group_describe_response r;
@@ -327,7 +323,7 @@ void broker::list_groups(const request_ptr& request) {
   using part = std::optional<kafka::list_groups_response::group>;
   ask_all<part>(
       groups, home_is::believed, ids, [](const kafka::group& g, part& out) { out = g.listed(); },
-      [](const std::string&, const group_place&, part&) {},
+      [](const std::string&, error_code, part&) {},
       [request, body](std::vector<part> parts) {
         auto lower = [](std::string s) {
           for (auto& c : s) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
