@@ -48,7 +48,8 @@ def random_batches(r: random.Random, keep_s: float) -> list:
     used = set()  # times of one key are different: which of equals is first is nobody's to say
     n = 0
     for _ in range(r.randrange(4, 8)):
-        seen = newest - keep_s * SECOND if newest else None
+        # A row as old as the newest less the delay may still come: the watermark is the microsecond before.
+        seen = newest - keep_s * SECOND - datetime.timedelta(microseconds=1) if newest else None
         base = newest or EPOCH
         ahead = base + r.choice([3, 10, 40, 200]) * SECOND
         batch = []
