@@ -106,14 +106,19 @@ void job_keeper_state::bring(const std::shared_ptr<std::vector<std::string>>& na
   bring_part(key, part->second, 0, [this, names, done] { bring(names, done); });
 }
 
+std::vector<placement> job_keeper_state::stores_for(int32_t writer, int32_t copy) const {
+  auto stores = table_->get();
+  std::stable_sort(stores.begin(), stores.end(), [=](const placement& a, const placement& b) {
+    return asking_rank(a.id, writer, copy) < asking_rank(b.id, writer, copy);
+  });
+  return stores;
+}
+
 /// From the first store that has it.
 void job_keeper_state::bring_part(const std::string& key, const kept_part& part, size_t from,
                                   const std::function<void()>& next) {
-  auto stores = table_->get();
+  auto stores = stores_for(part.writer, part.copy);
   std::erase_if(stores, [this](const placement& p) { return p.id == acted_on_->self; });
-  std::stable_sort(stores.begin(), stores.end(), [&part](const placement& a, const placement& b) {
-    return asking_rank(a.id, part.writer, part.copy) < asking_rank(b.id, part.writer, part.copy);
-  });
   if (from >= stores.size()) return next();  // who has it is away: the next look tries again
   load_message m;
   m.job = key;

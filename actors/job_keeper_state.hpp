@@ -113,6 +113,8 @@ class job_keeper_state {
   void look_after_copies();
   void bring(const std::shared_ptr<std::vector<std::string>>& names,
              const std::function<void()>& done);
+  /// The stores there are, in the order in which they are asked for a part.
+  std::vector<placement> stores_for(int32_t writer, int32_t copy) const;
   void bring_part(const std::string& key, const kept_part&, size_t from,
                   const std::function<void()>& next);
   void as_agreed(job_report&) const;

@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "actors/job_keeper_state.hpp"
 #include "runtime/flow/task_snapshot.hpp"
 
@@ -52,11 +50,7 @@ void job_keeper_state::examine_part(const std::shared_ptr<examination>& e, size_
   auto deliver = [e](job_answer a) { e->promise.deliver(std::move(a)); };
   if (part == e->manifest.parts.size()) return deliver(std::move(*e->answer));
   const auto& p = e->manifest.parts[part];
-  auto stores = table_->get();
-  std::stable_sort(stores.begin(), stores.end(), [&p](const placement& a, const placement& b) {
-    auto rank = [&p](const placement& x) { return x.id == p.writer ? 0 : x.id == p.copy ? 1 : 2; };
-    return rank(a) < rank(b);
-  });
+  const auto stores = stores_for(p.writer, p.copy);
   if (from >= stores.size())
     return deliver(
         refused({errc::timeout, "no node that is up has part " + p.name + " of epoch " +

@@ -156,6 +156,10 @@ status pin(store_state& state, const std::string& part, const agreed_epoch& e, u
   return done;
 }
 
+void note_writer(snapshot_manifest& manifest, uint64_t tenure) {
+  if (tenure != 0) manifest.metadata[writer_key] = std::to_string(tenure);
+}
+
 /// Whose state an epoch has, and which splits nobody read, in the manifest's form.
 template <class Epoch>
 void note_operators(snapshot_manifest& manifest, const Epoch& e) {
@@ -193,7 +197,7 @@ operation_reply commit(store_state& state, const commit_message& m) {
   manifest.ended_us = m.ended;
   manifest.finished = m.finished;
   manifest.parts = m.parts;
-  if (m.token != 0) manifest.metadata[writer_key] = std::to_string(m.token);
+  note_writer(manifest, m.token);
   note_operators(manifest, m);
   // With what it starts from, an epoch has all that the part consists of.
   auto done = state.store->commit(std::move(manifest), state.seeds.contains(m.job));
@@ -484,7 +488,7 @@ status import_part(store_state& state, import_message& m) {
   manifest.ended_us = about.ended;
   manifest.finished = about.finished;
   manifest.parts = about.parts;
-  if (m.number.tenure != 0) manifest.metadata[writer_key] = std::to_string(m.number.tenure);
+  note_writer(manifest, m.number.tenure);
   note_operators(manifest, about);
   const auto key = manifest.key;
   WEIR_TRY(state.store->drop(key));

@@ -358,8 +358,7 @@ class cluster {
     }
     ++result_.cuts;
     log((kind == 1 ? "cut one way: " : "cut: ") + both);
-    using direction = sim_network::direction;
-    network_->cut(i, j, kind == 1 ? direction::there : direction::both, length);
+    network_->cut(i, j, kind != 1, length);
   }
   void stall(size_t i, timestamp_us length) {
     log("stall of " + name_of(i));

@@ -75,8 +75,7 @@ sim_network::sim_network(agenda& a, random_source& r, size_t nodes, access x)
       access_(std::move(x)),
       lives_(nodes),
       stalls_(nodes),
-      is_stalled_(nodes),
-      nodes_(nodes) {
+      is_stalled_(nodes) {
   for (size_t i = 0; i < nodes; ++i)
     for (size_t j = i + 1; j < nodes; ++j) links_[{i, j}];
 }
@@ -84,14 +83,14 @@ sim_network::sim_network(agenda& a, random_source& r, size_t nodes, access x)
 void sim_network::started(size_t node) {
   ++lives_[node];
   is_stalled_[node] = false;
-  for (size_t other = 0; other < nodes_; ++other)
+  for (size_t other = 0; other < lives_.size(); ++other)
     if (other != node) from(other, node).over = true;
 }
 
 void sim_network::ended(size_t node) {
   ++lives_[node];
   is_stalled_[node] = false;
-  for (size_t other = 0; other < nodes_; ++other) {
+  for (size_t other = 0; other < lives_.size(); ++other) {
     if (other == node) continue;
     from(other, node).over = true;
     if (from(node, other).cuts == 0)
@@ -122,9 +121,9 @@ bool sim_network::is_clean(size_t a, size_t b) {
 template <class F>
 void sim_network::each_addressee(size_t node, const caf::scheduler::test_coordinator& scheduler,
                                  F f) {
-  std::vector<bool> clean(nodes_, true);
+  std::vector<bool> clean(lives_.size(), true);
   bool all = true;
-  for (size_t other = 0; other < nodes_; ++other)
+  for (size_t other = 0; other < lives_.size(); ++other)
     if (other != node) all &= clean[other] = is_clean(node, other);
   if (all) return;
   for (auto* r : scheduler.jobs) {
@@ -185,13 +184,9 @@ void sim_network::lose(message h) {
   ++lost_;
   // Rows have a connection of their own, which is lost for those who use it, be it later.
   if (!is_rows(*h.what)) return;
-  auto later = [this](const caf::strong_actor_ptr& task, const caf::strong_actor_ptr& other) {
-    const auto node = access_.owner_of(other->get());
-    if (!without_rows_.insert({task->id(), node}).second) return;
-    agenda_.after(random_.between(0, reset_max), [task] { tell_cut_off(task); });
-  };
-  later(h.to, h.what->sender);
-  later(h.what->sender, h.to);
+  const auto& sender = h.what->sender;
+  cut_off(h.to, access_.owner_of(sender->get()), reset_max);
+  cut_off(sender, access_.owner_of(h.to->get()), reset_max);
 }
 
 /// One after the other, at random times.
@@ -210,7 +205,7 @@ void sim_network::flush(size_t a, size_t b) {
   });
 }
 
-void sim_network::cut(size_t a, size_t b, direction d, timestamp_us length) {
+void sim_network::cut(size_t a, size_t b, bool both, timestamp_us length) {
   auto one_way = [&](size_t x, size_t y) {
     ++from(x, y).cuts;
     const auto begun = agenda_.now();
@@ -227,8 +222,8 @@ void sim_network::cut(size_t a, size_t b, direction d, timestamp_us length) {
       });
     });
   };
-  if (d != direction::back) one_way(a, b);
-  if (d != direction::there) one_way(b, a);
+  one_way(a, b);
+  if (both) one_way(b, a);
 }
 
 void sim_network::slow(size_t a, size_t b, timestamp_us delay, timestamp_us length) {
@@ -243,13 +238,13 @@ void sim_network::stalled(size_t node, timestamp_us length) {
   auto lasts = [this, node, stall, life] {
     return lives_[node] == life && is_stalled_[node] && stalls_[node] == stall;
   };
-  for (size_t other = 0; other < nodes_; ++other)
+  for (size_t other = 0; other < lives_.size(); ++other)
     if (other != node) silent(other, node, lasts);
   agenda_.after(length, [this, node, lasts] {
     if (!lasts()) return;
     is_stalled_[node] = false;
     // Those that others have ended meanwhile.
-    for (size_t other = 0; other < nodes_; ++other)
+    for (size_t other = 0; other < lives_.size(); ++other)
       if (other != node && from(node, other).over && from(other, node).cuts == 0)
         agenda_.after(random_.between(0, reset_max), [this, node, other, life = lives_[node]] {
           if (lives_[node] == life && from(node, other).over) notice(node, other);
@@ -333,12 +328,15 @@ void sim_network::cut_off_tasks(size_t of, size_t lost) {
     auto* a = strong ? dynamic_cast<caf::local_actor*>(strong->get()) : nullptr;
     const auto with = a ? rows_with_.find(a->id()) : rows_with_.end();
     if (with != rows_with_.end() && std::count(with->second.begin(), with->second.end(), lost) > 0)
-      cut_off(strong, lost);
+      cut_off(strong, lost, 0);
   }
 }
 
-void sim_network::cut_off(const caf::strong_actor_ptr& task, size_t from) {
-  if (without_rows_.insert({task->id(), from}).second) tell_cut_off(task);
+/// `task` is told within `delay`, and once.
+void sim_network::cut_off(const caf::strong_actor_ptr& task, size_t from, timestamp_us delay) {
+  if (!without_rows_.insert({task->id(), from}).second) return;
+  if (delay == 0) return tell_cut_off(task);
+  agenda_.after(random_.between(0, delay), [task] { tell_cut_off(task); });
 }
 
 bool sim_network::is_cut_off(const caf::strong_actor_ptr& task, size_t from) const {

@@ -43,8 +43,8 @@ class sim_network {
   /// Learns with which nodes a task exchanges rows.
   void look_at(caf::scheduled_actor&);
 
-  enum class direction : uint8_t { there, back, both };
-  void cut(size_t a, size_t b, direction, timestamp_us length);
+  /// Nothing gets from `a` to `b`, or, `both`, either way.
+  void cut(size_t a, size_t b, bool both, timestamp_us length);
   /// What goes from `a` to `b` takes up to `delay` more.
   void slow(size_t a, size_t b, timestamp_us delay, timestamp_us length);
   /// The process gets no turns: it says nothing for so long.
@@ -94,7 +94,7 @@ class sim_network {
   watchers watchers_of(size_t observed, size_t observer) const;
   void tell(const watchers&);
   void cut_off_tasks(size_t of, size_t lost);
-  void cut_off(const caf::strong_actor_ptr& task, size_t from);
+  void cut_off(const caf::strong_actor_ptr& task, size_t from, timestamp_us delay);
   bool is_cut_off(const caf::strong_actor_ptr& task, size_t from) const;
 
   agenda& agenda_;
@@ -107,7 +107,6 @@ class sim_network {
   std::map<caf::actor_id, std::vector<size_t>> rows_with_;     // by task: the nodes of others
   /// Whose connection for rows is over. There is never a later one in its place.
   std::set<std::pair<caf::actor_id, size_t>> without_rows_;
-  size_t nodes_;
   uint64_t lost_ = 0;
 };
 
