@@ -43,6 +43,7 @@ constexpr auto stop_limit = 20s;
 constexpr auto kill_limit = 10s;
 constexpr auto poll_interval = 10ms;
 constexpr auto drain_interval = 200ms;
+constexpr auto drain_patience = 10s;  // then it says why nothing moves
 
 std::string node_dir(const cluster_verb_options& o, uint32_t i) {
   return std::filesystem::absolute(o.data_dir).string() + "/n" + std::to_string(i);
@@ -343,12 +344,15 @@ int cluster_status(const cluster_verb_options& o) {
   auto parsed = parser.parse(answer);
   if (!parsed.error()) warn_of(parsed.value_unsafe());
   auto shown = [](simdjson::dom::element e) { return e.is_null() ? std::string() : text_of(e); };
+  auto alive = [](simdjson::dom::element n) {
+    const bool drains = text_of(n["draining"]) == "true", lives = text_of(n["alive"]) == "true";
+    return std::string(lives ? drains ? "draining" : "true" : drains ? "false, draining" : "false");
+  };
   if (!parsed.error() && !parsed["nodes"].get(nodes))
     for (auto n : nodes)
       t.add({text_of(n["id"]), text_of(n["node"]), shown(n["rack"]), shown(n["http"]),
-             shown(n["kafka"]), text_of(n["draining"]) == "true" ? "draining" : text_of(n["alive"]),
-             text_of(n["votes"]), text_of(n["coordinates"]), text_of(n["replicas"]),
-             text_of(n["leaders"]), text_of(n["masters"])});
+             shown(n["kafka"]), alive(n), text_of(n["votes"]), text_of(n["coordinates"]),
+             text_of(n["replicas"]), text_of(n["leaders"]), text_of(n["masters"])});
   t.print(o.output);
   if (o.output.empty() || o.output == "table") {
     auto p = parsed["partitions"];
@@ -390,6 +394,20 @@ uint64_t tasks_left(const simdjson::dom::element& cluster, const std::string& na
 
 }  // namespace
 
+/// What may keep a node from getting empty, where nothing has moved for a while.
+std::string hindrances(const simdjson::dom::element& cluster) {
+  simdjson::dom::array nodes;
+  std::string gone, voters;
+  if (cluster["nodes"].get(nodes)) return {};
+  for (auto n : nodes)
+    if (text_of(n["alive"]) != "true") gone += (gone.empty() ? "" : ", ") + text_of(n["id"]);
+  std::string out = text_of(cluster["partitions"]["moving"]) + " partitions are moving";
+  if (gone.empty()) return out + " (their new copies have to be in sync first)";
+  return out + "; not alive: " + gone +
+         " (a new copy there, and a vote that is needed while theirs is missing, wait for them: "
+         "start them, or drain them, too, when they are lost for good)";
+}
+
 int cluster_drain(const cluster_verb_options& o) {
   std::string answer;
   const auto target = "/cluster/nodes/" + http::escape(o.id) + "/drain";
@@ -397,6 +415,7 @@ int cluster_drain(const cluster_verb_options& o) {
   // Until nothing is left on it but copies that no other node can take: then it can be stopped.
   simdjson::dom::parser parser;
   std::string shown;
+  std::chrono::steady_clock::time_point tell_at;
   for (;;) {
     if (int code = call(o, "POST", target, "", answer)) return code;
     uint64_t stuck = 0, number = 0;
@@ -434,8 +453,16 @@ int cluster_drain(const cluster_verb_options& o) {
       std::fprintf(stderr, "moving: %s left\n", left.c_str());
       return exit_ok;
     }
-    if (left != shown) std::fprintf(stderr, "%s left\n", left.c_str());
-    shown = left;
+    const auto now = std::chrono::steady_clock::now();
+    if (left != shown) {
+      std::fprintf(stderr, "%s left\n", left.c_str());
+      shown = left;
+      tell_at = now + drain_patience;
+    } else if (now >= tell_at) {
+      std::fprintf(stderr, "as much is left as %lld s ago: %s\n",
+                   static_cast<long long>(drain_patience / 1s), hindrances(parsed).c_str());
+      tell_at = now + 6 * drain_patience;
+    }
     std::this_thread::sleep_for(drain_interval);
   }
   std::fprintf(stderr, "%s is drained: it can be stopped\n", o.id.c_str());

@@ -87,6 +87,33 @@ def leader_goes(nodes: Nodes) -> None:
     nodes.until("three vote", lambda: nodes.votes(gone) == 3)
 
 
+def drain_beside_a_dead_node(nodes: Nodes) -> None:
+    """A vote is not given up while it is needed: the one that is gone goes first, and nothing stands still."""
+    nodes.call("b1", "topic", "create", "kept", "--partitions", "4", "--replication", "3")
+    nodes["b3"].stop(signal.SIGKILL)
+    nodes.until("the loss is noticed", lambda: nodes.alive("b1") == ["b1", "b2"])
+    done = nodes.call("b1", "cluster", "drain", "b2")
+    status = nodes.status("b1")
+    assert status["majority"] and status["coordinator"] == "b1", (status, done)
+    assert [(n["id"], n["alive"], n["draining"], n["votes"]) for n in status["nodes"]] == [
+        ("b1", True, False, True), ("b2", True, True, False), ("b3", False, False, False)], status
+    refused = nodes.run("b1", "cluster", "drain", "b1")
+    assert refused.returncode == 1 and "no other node is alive and stays" in refused.stderr, refused
+    nodes["b2"].stop(signal.SIGKILL)
+    nodes.until("the loss is noticed", lambda: nodes.alive("b1") == ["b1"])
+    shown = nodes.call("b1", "cluster", "status", "-o", "csv").splitlines()
+    alive = shown[0].split(",").index("alive")
+    assert shown[2].split(",", alive)[alive].startswith('"false, draining"'), shown
+    nodes.call("b1", "topic", "create", "later", "--partitions", "1")
+    for name in ("b2", "b3"):
+        nodes[name].start(join=[nodes["b1"]]).ready()
+    nodes.call("b1", "cluster", "drain", "b2", "--undo")
+    nodes.until("three vote", lambda: nodes.votes("b1") == 3)
+    for name in ("kept", "later"):
+        nodes.call("b1", "topic", "delete", name)
+    nodes.until("all copies are there", lambda: nodes.status("b1")["partitions"]["under_replicated"] == 0)
+
+
 def damaged_metadata(nodes: Nodes) -> None:
     """The message says what helps, and doing it helps."""
     b3, join = nodes["b3"], [nodes["b1"], nodes["b2"]]
@@ -171,7 +198,7 @@ def main() -> None:
             nodes[name].start(join=[b1]).ready()
         nodes.until("three vote", lambda: nodes.votes("b1") == 3)
         for test in (folder_of_another_cluster, seeds_of_another_cluster, name_of_a_living_node, leader_goes,
-                     damaged_metadata, no_majority, few_lines):
+                     drain_beside_a_dead_node, damaged_metadata, no_majority, few_lines):
             began = time.monotonic()
             test(nodes)
             print(f"{test.__name__}: ok ({time.monotonic() - began:.1f} s)", flush=True)

@@ -94,6 +94,7 @@ TEST_CASE("watch: as many voters as an odd number allows, other racks first") {
   nodes c(4, {"a", "a", "b", "c"});
   leader_watch w;
   w.begin(0);
+  for (server_id id : {1, 2, 3, 4}) w.heard(id, 50);
   auto next = [&]() -> std::optional<membership_change> {
     auto m = w.membership(100, c.servers, 1, c.state);
     if (m) c.of(m->which).role = m->role;
@@ -129,6 +130,57 @@ TEST_CASE("watch: a voter that is gone keeps its vote until another one has take
   for (auto& s : three.servers) s.role = server_role::voter;
   three.fence(3);
   CHECK_FALSE(w.membership(5000, three.servers, 1, three.state));
+}
+
+TEST_CASE("watch: a vote is given up only when those that are left are a majority that answers") {
+  auto voters = [](nodes& c) {
+    std::vector<server_id> out;
+    for (const auto& s : c.servers)
+      if (s.role == server_role::voter) out.push_back(s.id);
+    return out;
+  };
+  auto settle = [](nodes& c, leader_watch& w, uint64_t now) {
+    for (int i = 0; i < 10; ++i) {
+      auto m = w.membership(now, c.servers, 1, c.state);
+      if (!m) return;
+      c.of(m->which).role = m->role;
+    }
+    FAIL("it does not come to rest");
+  };
+  using list = std::vector<server_id>;
+  auto third_drains = [](nodes& c, leader_watch& w, uint64_t now) {
+    for (auto& s : c.servers) s.role = s.id <= 3 ? server_role::voter : server_role::learner;
+    w.begin(0);
+    for (const auto& s : c.servers)
+      if (s.id != 2) w.heard(s.id, now);
+    c.fence(2);
+    REQUIRE(c.state.apply({{}, 0, drain_node{node_id{3}, true}}).reply.ok());
+  };
+  leader_watch w;
+  // Node 2 is silent for a moment: the vote of node 3 is needed.
+  nodes c(3);
+  third_drains(c, w, 4'000);
+  settle(c, w, 4'000);
+  CHECK(voters(c) == list{1, 2, 3});
+  // For longer: its own vote goes first, so that node 3 can go.
+  w.heard(1, 11'000);
+  w.heard(3, 11'000);
+  auto first = w.membership(11'000, c.servers, 1, c.state);
+  REQUIRE(first);
+  CHECK((first->which == 2 && first->role == server_role::learner));
+  settle(c, w, 11'000);
+  CHECK(voters(c) == list{1});
+  // When both are back, both vote again.
+  c.state.apply({{}, 0, register_node{uuid_of(2), "n2", "", {}}});
+  REQUIRE(c.state.apply({{}, 0, drain_node{node_id{3}, false}}).reply.ok());
+  w.heard(2, 11'000);
+  settle(c, w, 11'000);
+  CHECK(voters(c) == list{1, 2, 3});
+  // Where a fourth one can take its place, that is what happens, and at once.
+  nodes four(4);
+  third_drains(four, w, 4'000);
+  settle(four, w, 4'000);
+  CHECK(voters(four) == list{1, 2, 4});
 }
 
 TEST_CASE("watch: a forgotten node's server is removed") {
@@ -307,6 +359,19 @@ TEST_CASE(
   }
   // They are on the move: no more than that at a time.
   CHECK(w.balance(1200, c.state).empty());
+  // Node 4 is gone for long, too: what was on its way there goes elsewhere.
+  c.fence(4);
+  c.state.apply({{}, 0, register_node{uuid_of(5), "n5", "", {}}});
+  CHECK(w.due(1300, c.state).empty());
+  moves = w.balance(2301, c.state);
+  REQUIRE(moves.size() == 3);
+  for (size_t i = 0; i < moves.size(); ++i) {
+    const auto& m = std::get<reassign_partition>(moves[i]);
+    auto target = t.assignment[i];
+    target[2] = node_id{5};
+    CHECK(m.target == target);
+    CHECK(c.state.apply({{}, 0, m}).reply.ok());
+  }
 }
 
 TEST_CASE("watch: internal topics get their replicas as nodes come") {

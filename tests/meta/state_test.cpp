@@ -225,6 +225,33 @@ TEST_CASE("a reassignment ends when the new replicas are in sync, and can be tak
   CHECK(f.run(reassign_partition{id_of(100), 0, ids({3, 3})}).code == verdict::invalid);
 }
 
+TEST_CASE("a reassignment ends though a replica that stays is gone") {
+  fixture f(4);
+  REQUIRE(f.run(create_topic{"t", id_of(100), 0, 0, 0, {}, {ids({1, 2, 3})}}).ok());
+  f.fence(3);
+  REQUIRE(f.run(reassign_partition{id_of(100), 0, ids({1, 4, 3})}).ok());
+  CHECK(f.part(100, 0).in_sync == ids({1, 2}));
+  REQUIRE(f.catch_up(100, 0).ok());
+  CHECK_FALSE(f.part(100, 0).reassigning());
+  CHECK(f.part(100, 0).replicas == ids({1, 4, 3}));
+  CHECK(f.part(100, 0).in_sync == ids({1, 4}));
+}
+
+TEST_CASE("the last node that takes part is not drained") {
+  fixture f(3);
+  REQUIRE(f.run(drain_node{node_id(2), true}).ok());
+  f.fence(3);
+  const auto refused = f.run(drain_node{node_id(1), true});
+  CHECK(refused.code == verdict::conflict);
+  CHECK(refused.text ==
+        "no other node is alive and stays, which could take over what node 1 has: start one, or "
+        "undo the drain of another one first");
+  CHECK_FALSE(f.s.find_node(node_id(1))->draining);
+  CHECK(f.run(drain_node{node_id(3), true}).ok());  // it is gone, and can be forgotten
+  REQUIRE(f.run(drain_node{node_id(2), false}).ok());
+  CHECK(f.run(drain_node{node_id(1), true}).ok());
+}
+
 TEST_CASE(
     "a drained node gives up everything and can be removed; one that is dead is rebuilt "
     "elsewhere") {

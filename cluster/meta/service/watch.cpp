@@ -12,6 +12,8 @@ namespace {
 
 // A leader that was only deposed gets this long to say so to the next one.
 constexpr uint64_t deposed_ms = 1'000;
+// Who votes and was heard within this time answers: three signs of life.
+constexpr uint64_t answering_ms = 1'500;
 
 }  // namespace
 
@@ -33,6 +35,11 @@ uint64_t leader_watch::silent_for(server_id who, uint64_t now_ms) const {
   auto it = heard_.find(who);
   const auto last = it == heard_.end() ? began_ms_ : it->second;
   return now_ms > last ? now_ms - last : 0;
+}
+
+bool leader_watch::answers(server_id who, uint64_t now_ms) const {
+  auto it = heard_.find(who);
+  return it != heard_.end() && now_ms < it->second + answering_ms;
 }
 
 std::vector<command> leader_watch::due(uint64_t now_ms, const cluster_state& state) {
@@ -77,6 +84,10 @@ std::vector<command> leader_watch::balance(uint64_t now_ms, const cluster_state&
 
 namespace {
 
+bool contains(const std::vector<node_id>& list, node_id n) {
+  return std::find(list.begin(), list.end(), n) != list.end();
+}
+
 /// Nodes that can take replicas, with what they have.
 std::vector<node_load> takers(const cluster_state& state) {
   std::vector<node_load> loads;
@@ -98,25 +109,36 @@ std::vector<command> leader_watch::rebuild(uint64_t now_ms, const cluster_state&
     return {};
   auto loads = takers(state);
   std::vector<command> out;
+  uint32_t begun = 0;  // moves
   for (const auto& [id, t] : state.topics())
-    for (size_t i = 0; i < t.partitions.size() && out.size() < room; ++i) {
+    for (size_t i = 0; i < t.partitions.size(); ++i) {
       const auto& p = t.partitions[i];
+      if (begun >= room && !p.reassigning()) continue;
       // Without a live copy there is nothing to copy from.
-      if (p.reassigning() || p.leader == no_node) continue;
-      auto target = p.replicas;
+      if (p.leader == no_node) continue;
+      // One that moves already may be on its way to a node that is gone by now.
+      auto target = p.reassigning() ? p.target : p.replicas;
       bool moves = false;
       for (auto& r : target) {
         if (!is_lost(r)) continue;
         std::vector<node_id> keep;
         for (auto k : target)
           if (k != r) keep.push_back(k);
-        const auto to = place_replica(loads, keep, state.nodes());
+        auto to = place_replica(loads, keep, state.nodes());
+        if (to == no_node && p.reassigning() && !contains(p.origin, r)) {
+          // What was on its way there, and nobody else can take, stays where it was.
+          auto stays = std::find_if(p.origin.begin(), p.origin.end(),
+                                    [&](node_id n) { return !contains(target, n); });
+          if (stays != p.origin.end()) to = *stays;
+        }
         if (to == no_node) continue;
         r = to;
         moves = true;
         for (auto& l : loads) l.replicas += l.id == to ? 1 : 0;
       }
-      if (moves) out.push_back(reassign_partition{id, static_cast<int32_t>(i), std::move(target)});
+      if (!moves) continue;
+      begun += p.reassigning() ? 0 : 1;
+      out.push_back(reassign_partition{id, static_cast<int32_t>(i), std::move(target)});
     }
   return out;
 }
@@ -178,19 +200,36 @@ std::optional<membership_change> leader_watch::membership(uint64_t now_ms,
     const bool good = usable(s);
     alive += good ? 1 : 0;
     if (s.role != server_role::voter) {
-      if (good && s.role == server_role::learner) spare.push_back(&s);
+      if (good && s.role == server_role::learner && answers(s.id, now_ms)) spare.push_back(&s);
       continue;
     }
     voters.push_back(&s);
     if (good) racks.insert(nodes[s.id]->rack);
-    const bool leaves = nodes.count(s.id) && nodes[s.id]->draining;
-    if (s.id != self && (leaves || silent_for(s.id, now_ms) > options_.voter_silence_max_ms))
+    const bool drains = nodes.count(s.id) && nodes[s.id]->draining;
+    if (s.id != self && (drains || silent_for(s.id, now_ms) > options_.voter_silence_max_ms))
       dead.push_back(&s);
-    handing_on += s.id == self && leaves ? 1 : 0;  // as soon as there is somebody else
+    handing_on += s.id == self && drains ? 1 : 0;  // as soon as there is somebody else
   }
   const size_t wanted = voters_wanted(alive, options_.voters_max);
   const auto good_voters = voters.size() - dead.size() - handing_on;
-  if (good_voters < wanted && !spare.empty()) {
+  auto leaves = [&](const server* v) {
+    auto it = nodes.find(v->id);
+    return it != nodes.end() && it->second->draining;
+  };
+  // Whether those who vote without it are a majority that answers now: else nobody could lead, and
+  // nothing could be undone.
+  auto is_dispensable = [&](const server* gone) {
+    size_t left = 0, answering = 0;
+    for (const auto* v : voters) {
+      if (v == gone) continue;
+      ++left;
+      answering += v->id == self || answers(v->id, now_ms) ? 1 : 0;
+    }
+    return 2 * answering > left;
+  };
+  const bool one_cannot_leave = std::any_of(
+      dead.begin(), dead.end(), [&](const auto* v) { return leaves(v) && !is_dispensable(v); });
+  if ((good_voters < wanted || one_cannot_leave) && !spare.empty()) {
     auto best = std::min_element(spare.begin(), spare.end(), [&](auto* a, auto* b) {
       bool ra = racks.count(nodes[a->id]->rack) > 0, rb = racks.count(nodes[b->id]->rack) > 0;
       if (ra != rb) return rb;
@@ -199,13 +238,12 @@ std::optional<membership_change> leader_watch::membership(uint64_t now_ms,
     return membership_change{(*best)->id, server_role::voter, false};
   }
   // A silent voter goes when others have taken its place; without that it would be one voter less
-  // and as many needed. One that leaves for good goes at once.
-  for (const auto* v : dead) {
-    auto it = nodes.find(v->id);
-    const bool leaves = it != nodes.end() && it->second->draining;
-    if ((good_voters >= 3 && good_voters % 2 == 1) || (leaves && good_voters >= 1))
+  // and as many needed. One that leaves for good goes at once; when it cannot because another one
+  // is silent, that one goes first.
+  const bool replaced = good_voters >= 3 && good_voters % 2 == 1;
+  for (const auto* v : dead)
+    if (is_dispensable(v) && (replaced || one_cannot_leave || (leaves(v) && good_voters >= 1)))
       return membership_change{v->id, server_role::learner, false};
-  }
   // Nodes that the cluster forgot (remove_node), or that never registered.
   for (const auto& s : servers)
     if (s.id != self && s.role != server_role::voter && nodes.count(s.id) == 0 &&

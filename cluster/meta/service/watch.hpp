@@ -56,6 +56,8 @@ class leader_watch {
 
  private:
   uint64_t silent_for(server_id, uint64_t now_ms) const;
+  /// It was heard, and just now.
+  bool answers(server_id, uint64_t now_ms) const;
   /// Moves of replicas off nodes that are gone for long; at most `room` of them.
   std::vector<command> rebuild(uint64_t now_ms, const cluster_state&, uint32_t room) const;
   /// Replicas of options_.replicas_wanted that nodes have come for; at most `room` of them.

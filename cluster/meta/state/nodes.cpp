@@ -144,6 +144,10 @@ void cluster_state::elect_leaderless() {
 answer cluster_state::run(const drain_node& c) {
   auto it = nodes_.find(c.node);
   if (it == nodes_.end()) return refuse(verdict::not_found, name_of(c.node) + " is not registered");
+  if (c.drain && it->second.takes_duties() && candidates().size() == 1)
+    return refuse(verdict::conflict,
+                  "no other node is alive and stays, which could take over what " +
+                      name_of(c.node) + " has: start one, or undo the drain of another one first");
   it->second.draining = c.drain;
   touch_node(c.node);
   if (!c.drain) {

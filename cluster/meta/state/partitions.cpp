@@ -42,13 +42,15 @@ void cluster_state::repair_leader(partition_record& p) const {
 }
 
 // A reassignment is over when every new replica is in sync and the target has as many in-sync
-// replicas as there are by now, as far as it can: a move must not make records less safe.
+// replicas as those have among whom it began, as far as it can: a move must not make records less
+// safe, and one with a replica that is gone must end.
 void cluster_state::finish_if_done(partition_record& p) const {
   if (!p.reassigning()) return;
   for (node_id n : without(p.target, p.origin))
     if (!contains(p.in_sync, n)) return;
   std::vector<node_id> left = common(p.target, p.in_sync);
-  if (left.empty() || left.size() < std::min(p.target.size(), p.in_sync.size())) return;
+  const auto before = common(p.origin, p.in_sync).size();
+  if (left.empty() || left.size() < std::min(p.target.size(), before)) return;
   p.replicas = std::move(p.target);
   p.in_sync = std::move(left);
   p.target.clear();
