@@ -42,6 +42,7 @@ using logs_atom = caf::atom_constant<caf::atom("logs")>;
 using lacks_atom = caf::atom_constant<caf::atom("lacks")>;
 using resume_atom = caf::atom_constant<caf::atom("resume")>;
 using stored_atom = caf::atom_constant<caf::atom("stored")>;
+using lost_atom = caf::atom_constant<caf::atom("lost")>;
 
 struct ledger_view;
 struct cut_off_message;
@@ -142,6 +143,9 @@ using store_actor = caf::typed_actor<
     caf::reacts_to<keep_atom, std::string, std::vector<std::string>, uint64_t>,
     // Its keeper: what the cluster knows; parts that nobody needs by this go.
     caf::reacts_to<sweep_message>,
+    // Its keeper: there is a new connection to the node of this store; what was on its way by the
+    // one before is lost, also where nobody here has noticed.
+    caf::reacts_to<lost_atom, caf::actor_addr>,
     // Its keeper: which of these parts it does not have, whole, as of these epochs.
     caf::replies_to<lacks_atom, std::vector<std::string>,
                     std::vector<agreed_epoch>>::with<std::vector<std::string>>,

@@ -188,6 +188,7 @@ void job_keeper_state::accept(const hello_message& h) {
   // Also where the loss of the one before has not been noticed here, or only just been.
   p.connection = ++connections_;
   self_->monitor(h.keeper);
+  self_->send(seed_.here.store, lost_atom::value, h.store.address());
   publish_table();
 }
 

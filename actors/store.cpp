@@ -608,6 +608,10 @@ store_actor::behavior_type store_behavior(store_actor::stateful_pointer<store_st
         });
       },
       [state](const sweep_message& m) { sweep(*state, *m.known); },
+      [self, state](lost_atom, const caf::actor_addr& copy) {
+        if (state->watched.contains(copy)) self->demonitor(copy);
+        lose_copy(*state, copy);
+      },
       [state](lacks_atom, std::vector<std::string>& parts,
               const std::vector<agreed_epoch>& epochs) {
         size_t at = 0;

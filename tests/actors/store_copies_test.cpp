@@ -166,6 +166,38 @@ TEST_CASE_FIXTURE(fixture,
   CHECK(content(other, part, 4) == list{"source=at 4"});
 }
 
+TEST_CASE_FIXTURE(fixture,
+                  "what was asked of a copy is not waited for when its connection is another one") {
+  const auto silent =
+      caf::actor_cast<store_actor>(system->spawn([](caf::event_based_actor* self) -> caf::behavior {
+        // As if every message was lost.
+        self->set_default_handler(
+            [](caf::scheduled_actor*, caf::message_view&) -> caf::result<caf::message> {
+              return caf::skip();
+            });
+        return {[](close_atom) {}};
+      }));
+  epoch_of(1, "at 1", "");
+  send_epoch(2, "at 2", "", {silent});
+  caf::scoped_actor self(*system);
+  auto asked = self->request(here, 10s, about(2));
+  self->send(here, lost_atom::value, other.address());  // not of this copy
+  self->send(here, lost_atom::value, silent.address());
+  const auto begun = std::chrono::steady_clock::now();
+  asked.receive(
+      [](const operation_reply& r) {
+        CHECK(r.error == "the copy on another node failed: the node with the copy is out of reach");
+        CHECK(r.code == static_cast<uint8_t>(errc::timeout));
+      },
+      [](const caf::error& e) { FAIL(caf::to_string(e)); });
+  CHECK(std::chrono::steady_clock::now() - begun < 4s);  // a lost question is waited for longer
+  // The copy has the whole with the next epoch.
+  send_epoch(3, "at 3", "", {other}, 1);
+  CHECK(commit(here, 3).error == "");
+  CHECK(content(other, part, 3) == list{"source=at 3"});
+  self->send_exit(silent, caf::exit_reason::kill);
+}
+
 TEST_CASE_FIXTURE(fixture, "a part goes on where its copy is") {
   epoch_of(1, "at 1", "", {other});
   epoch_of(2, "at 2", "", {other});
