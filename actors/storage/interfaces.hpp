@@ -180,6 +180,8 @@ class replication_port {
   /// had; REQUEST_TIMED_OUT: nobody answered. `done` is called once, on any thread.
   virtual void confirm_leader(const log_id&, int32_t leader_epoch,
                               std::function<void(kafka::error_code)> done) = 0;
+  /// The leader cannot write: `to`, which is in sync, is to lead. Whether it does is told by roles.
+  virtual void hand_over(const log_id&, int32_t to) = 0;
 };
 
 /// A partition's log goes or is cut: group_commit::forget.

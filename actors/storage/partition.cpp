@@ -267,6 +267,7 @@ void partition_state::durable() {
 void partition_state::handle(commit_message_of_log& m) {
   if (!partition_) return;
   if (m.outcome.committed_end) {
+    failing_since_ms_ = 0;
     const auto before = partition_->now();
     partition_->committed(*m.outcome.committed_end);
     const auto end = partition_->log_end_offset();
@@ -290,6 +291,7 @@ void partition_state::handle(commit_message_of_log& m) {
       reply.message = m.outcome.failed->message;
       a.waiter->appended(a.slot, std::move(reply));
     }
+    hand_over();
   }
   if (partition_->replicated()) {
     look_after_followers();

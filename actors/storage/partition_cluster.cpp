@@ -10,6 +10,8 @@ using kafka::error_code;
 // How often a leader looks for followers that are silent and for answers that are late, while there
 // may be some.
 constexpr auto look_interval = std::chrono::milliseconds(250);
+// Writes have failed for so long: another one is to lead; asked again as often.
+constexpr int64_t hand_over_after_ms = 1'000;
 // For the committer to finish its round and a checkpoint of its journal.
 constexpr auto forget_timeout = std::chrono::seconds(60);
 
@@ -75,6 +77,25 @@ void partition_state::wait_for_replicas(waiting_append a) {
   if (a.acks != -1) return answer(a);
   a.deadline_ms = a.timeout_ms == INT32_MAX ? INT64_MAX : now_ms() + a.timeout_ms;
   replicating_.push_back(std::move(a));
+}
+
+void partition_state::hand_over() {
+  const auto now = now_ms();
+  if (failing_since_ms_ == 0) failing_since_ms_ = now;
+  if (!seed_.cluster || !partition_->replicated() || !partition_->leads() ||
+      now < failing_since_ms_ + hand_over_after_ms || now < handed_over_ms_ + hand_over_after_ms)
+    return;
+  // Another one each time: its disk may be full, too.
+  const auto& role = partition_->role();
+  std::vector<int32_t> others;
+  for (auto n : role.in_sync)
+    if (n != role.self) others.push_back(n);
+  if (others.empty()) return;
+  const auto to = others[hand_overs_++ % others.size()];
+  handed_over_ms_ = now;
+  seed_.log(seed_.settings.partition.name + ": cannot be written here: node " + std::to_string(to) +
+            " is to lead it");
+  seed_.cluster->hand_over(seed_.id, to);
 }
 
 void partition_state::moved_from(int64_t before) {

@@ -117,6 +117,8 @@ class partition_state {
   void refuse_all(kafka::error_code);
   void answer(waiting_append&);
   void wait_for_replicas(waiting_append);
+  /// A leader that cannot write, as on a full disk, has another one lead.
+  void hand_over();
   /// What a follower's fetch, a role or time has moved, if it is more than `before`.
   void moved_from(int64_t before);
   void look_after_followers();
@@ -143,6 +145,9 @@ class partition_state {
   std::deque<waiting_append> appends_;          // by end_offset
   kafka::refused_batches refused_;
   int64_t led_since_ms_ = 0;
+  int64_t failing_since_ms_ = 0;  // writes; 0: the last one did not fail
+  int64_t handed_over_ms_ = 0;
+  size_t hand_overs_ = 0;
   std::map<int64_t, std::deque<append_message>> held_;  // by producer; see release_held()
   std::vector<fetch_message> readers_;                  // at the end of the log
   size_t prune_at_ = prune_min;

@@ -291,6 +291,16 @@ void metadata_bridge::confirm_leader(const log_id& id, int32_t leader_epoch,
       confirm_limit);
 }
 
+void metadata_bridge::hand_over(const log_id& id, int32_t to) {
+  // Refused when it is not in sync any more: the leader asks again.
+  meta::elect_leader c;
+  c.topic.bytes = id.topic;
+  c.partition = id.partition;
+  c.leader = meta::node_id{to};
+  service_->submit(
+      c, [](const result<meta::answer>&) {}, confirm_limit);
+}
+
 void metadata_bridge::allocate_producer_ids(uint32_t count,
                                             std::function<void(result<int64_t>)> done) {
   const auto here = service_->stand();

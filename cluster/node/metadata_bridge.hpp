@@ -34,6 +34,7 @@ class metadata_bridge final : public metadata_port {
               std::function<void(const kafka::api_error&)> done) override;
   void confirm_leader(const log_id&, int32_t leader_epoch,
                       std::function<void(kafka::error_code)> done) override;
+  void hand_over(const log_id&, int32_t to) override;
   void alter_in_sync(const log_id&, const kafka::in_sync_proposal&,
                      std::function<void(kafka::error_code)> done) override;
   void allocate_producer_ids(uint32_t count, std::function<void(result<int64_t>)> done) override;

@@ -3,12 +3,14 @@
 // gone leaves the in-sync set and comes back, and who asks the wrong node is told.
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <future>
 #include <thread>
 
 #include "actors/gateway/broker.hpp"
 #include "actors/gateway/listener.hpp"
 #include "actors/messages.hpp"
+#include "runtime/io/file.hpp"
 #include "runtime/kafka/protocol/client.hpp"
 #include "runtime/kafka/protocol/messages/data.hpp"
 #include "tests/io/scratch.hpp"
@@ -71,6 +73,9 @@ class test_node final : public metadata_port {
                      std::function<void(error_code)> done) override;
   void confirm_leader(const log_id&, int32_t leader_epoch,
                       std::function<void(error_code)> done) override;
+  void hand_over(const log_id&, int32_t to) override;
+  /// Nothing can be written to its disk.
+  void fill_disk(bool full) { full_ = full; }
   /// Nobody makes topics here.
   void change(std::vector<kafka::topic_command>, std::chrono::milliseconds,
               std::function<void(const kafka::api_error&)> done) override {
@@ -98,7 +103,13 @@ class test_node final : public metadata_port {
   group& group_;
   const int32_t id_;
   scratch_folder dir_;
-  std::unique_ptr<file_system> files_ = make_posix_file_system();
+  std::atomic<bool> full_{false};
+  std::unique_ptr<file_system> disk_ = make_posix_file_system();
+  std::unique_ptr<file_system> files_ =
+      make_faulty_file_system(*disk_, [this](file_op op, const std::string&, uint64_t) {
+        const bool takes_space = op == file_op::write || op == file_op::allocate;
+        return full_ && takes_space ? file_fault::enospc : file_fault::none;
+      });
   std::unique_ptr<io_executor> io_ = make_thread_executor(2);
   system_clock time_;
   std::unique_ptr<listener> listener_, peer_listener_;
@@ -167,6 +178,7 @@ class group {
   std::unique_ptr<caf::actor_system> system;
   std::mutex m;
   kafka::partition_role role;
+  std::vector<int32_t> handed_over;  // to whom leaders wanted to
   std::vector<std::unique_ptr<test_node>> nodes;
 };
 
@@ -268,6 +280,11 @@ void test_node::confirm_leader(const log_id&, int32_t leader_epoch,
     leads = group_.role.leader == id_ && group_.role.leader_epoch == leader_epoch;
   }
   done(leads ? error_code::none : error_code::not_leader_or_follower);
+}
+
+void test_node::hand_over(const log_id&, int32_t to) {
+  std::lock_guard lock(group_.m);
+  group_.handed_over.push_back(to);
 }
 
 struct produced {
@@ -390,6 +407,31 @@ TEST_CASE("records that all in-sync replicas have are acknowledged, and follower
   CHECK(fetch(g.at(0), 0, 2).error == error_code::unknown_leader_epoch);
   // A client cannot pass for a node.
   CHECK(fetch(g.at(0), 0, 1, 1).error == error_code::topic_authorization_failed);
+}
+
+TEST_CASE("a leader whose disk is full has others lead, one after the other") {
+  group g;
+  REQUIRE(eventually([&] { return produce(g.at(0), {"a"}).error == error_code::none; }));
+  g.at(0).fill_disk(true);
+  auto asked = [&g] {
+    std::lock_guard lock(g.m);
+    return g.handed_over;
+  };
+  CHECK(produce(g.at(0), {"b"}).error == error_code::kafka_storage_error);
+  CHECK(asked().empty());  // it may be over in a moment
+  // Clients come again.
+  REQUIRE(eventually([&] {
+    CHECK(produce(g.at(0), {"b"}).error == error_code::kafka_storage_error);
+    return asked().size() >= 2;
+  }));
+  const auto to = asked();
+  CHECK(to[0] == 1);
+  CHECK(to[1] == 2);
+  g.lead(1, {0, 1, 2});
+  g.at(0).fill_disk(false);
+  REQUIRE(eventually([&] { return produce(g.at(1), {"c"}).error == error_code::none; }));
+  CHECK(all_of(g.at(1)) == strings{"0:a", "1:c"});
+  CHECK(g.at(0).ends().second == 2);
 }
 
 TEST_CASE("a follower that is gone leaves the in-sync set, and comes back with everything") {
