@@ -172,11 +172,6 @@ int print_wire() {
 }
 
 int run_node(const cluster_verb_options& o) {
-  // Files that are named and cannot be used are wrong settings, as any other.
-  if (auto tls = tls_context::load(o.peers_tls); !tls) {
-    std::fprintf(stderr, "weir node: %s\n", tls.err().message.c_str());
-    return exit_usage;
-  }
   signal_waiter signals;
   running_node node(o);
   auto fail = [](const error& e) {

@@ -2,6 +2,7 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
 #include <poll.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -10,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <cstring>
 #include <utility>
 
 namespace weir {
@@ -30,6 +32,29 @@ error unusable(const std::string& what, const std::string& path) {
   return error{errc::io, "cannot use " + what + " " + path + ": " + last_reason()};
 }
 
+/// OpenSSL's reasons do not tell that a file is missing.
+status check_readable(const std::string& what, const std::string& path) {
+  if (::access(path.c_str(), R_OK) == 0) return {};
+  return error{errc::io, "cannot read " + what + " " + path + ": " + std::strerror(errno)};
+}
+
+/// Whether the context's certificate is one that its authority has signed: others refuse it, which
+/// is better said here and now.
+status check_signature(SSL_CTX* context, const tls_files& files) {
+  std::unique_ptr<X509_STORE_CTX, void (*)(X509_STORE_CTX*)> check(X509_STORE_CTX_new(),
+                                                                   X509_STORE_CTX_free);
+  STACK_OF(X509)* between = nullptr;
+  SSL_CTX_get0_chain_certs(context, &between);
+  if (!check || X509_STORE_CTX_init(check.get(), SSL_CTX_get_cert_store(context),
+                                    SSL_CTX_get0_certificate(context), between) != 1)
+    return unusable("the certificate", files.certificate);
+  if (X509_verify_cert(check.get()) == 1) return {};
+  const auto why = X509_STORE_CTX_get_error(check.get());
+  ERR_clear_error();
+  return error{errc::io, "the certificate " + files.certificate + " is none of the authority " +
+                             files.authority + ": " + X509_verify_cert_error_string(why)};
+}
+
 }  // namespace
 
 result<tls_context_ptr> tls_context::load(const tls_files& files) {
@@ -43,6 +68,9 @@ result<tls_context_ptr> tls_context::load(const tls_files& files) {
 }
 
 status tls_context::open() {
+  WEIR_TRY(check_readable("the certificate", files_.certificate));
+  WEIR_TRY(check_readable("the key", files_.key));
+  WEIR_TRY(check_readable("the authority", files_.authority));
   ERR_clear_error();
   context_ = SSL_CTX_new(TLS_method());
   if (!context_) return error{errc::io, "no TLS: " + last_reason()};
@@ -63,7 +91,7 @@ status tls_context::open() {
     return unusable("the key of " + files_.certificate + " in", files_.key);
   if (SSL_CTX_load_verify_locations(context_, files_.authority.c_str(), nullptr) != 1)
     return unusable("the authority", files_.authority);
-  return {};
+  return check_signature(context_, files_);
 }
 
 tls_context::~tls_context() {

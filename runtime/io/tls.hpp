@@ -29,7 +29,8 @@ struct tls_files {
 class tls_context {
  public:
   /// Null for no files. errc::invalid_argument when one of them is missing in the settings,
-  /// errc::io (with the file and OpenSSL's reason) when it cannot be used.
+  /// errc::io (with the file and OpenSSL's reason) when it cannot be used, or the certificate is
+  /// none of the authority.
   static result<std::shared_ptr<const tls_context>> load(const tls_files&);
   ~tls_context();
   tls_context(const tls_context&) = delete;

@@ -203,13 +203,14 @@ def main() -> None:
         for stranger in strangers:
             assert not stranger.ready(), stranger.log.read_text()
         assert "TLS: " in strangers[1].log.read_text(), strangers[1].log.read_text()
+        assert "does that node take TLS only?" in strangers[0].log.read_text(), strangers[0].log.read_text()
         assert alive(weir, first) == ["n1", "n2", "n3"]
 
         # What cannot work is said at once.
         def refusal(*options: str) -> str:
             done = subprocess.run([weir, "node", "--data-dir", str(folder / "no"), *options], capture_output=True,
                                   text=True, timeout=30)
-            assert done.returncode == 2 and not done.stdout, done
+            assert done.returncode == 2 and ("--print-config" in options or not done.stdout), done
             return done.stderr
 
         assert refusal("--peers-key", str(ours / "n1.key")) == \
@@ -219,7 +220,11 @@ def main() -> None:
         assert got == f"weir node: cannot use the key {ours}/n2.key: key values mismatch\n", got
         got = refusal("--peers-certificate", str(folder / "none"), "--peers-key", str(ours / "n2.key"),
                       "--peers-authority", str(ours / "authority.pem"))
-        assert got.startswith(f"weir node: cannot use the certificate {folder}/none: "), got
+        assert got == f"weir node: cannot read the certificate {folder}/none: No such file or directory\n", got
+        got = refusal("--peers-certificate", str(ours / "n1.pem"), "--peers-key", str(ours / "n1.key"),
+                      "--peers-authority", str(theirs / "authority.pem"), "--print-config")
+        assert got.startswith(f"weir node: the certificate {ours}/n1.pem is none of the authority {theirs}/"), got
+        assert refusal("--name", "") == "weir node: flag --name: name: a node's name has 1 to 1000 bytes\n"
         print("replicated, ran a job, lost a node; strangers were refused")
     finally:
         for node in nodes + strangers:

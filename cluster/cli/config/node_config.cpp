@@ -5,6 +5,7 @@
 
 #include "cluster/cli/config/config_file.hpp"
 #include "cluster/cli/table.hpp"
+#include "cluster/meta/state/types.hpp"
 #include "runtime/base/nearest.hpp"
 #include "runtime/base/units.hpp"
 #include "runtime/kafka/topics/broker_config.hpp"
@@ -271,6 +272,12 @@ status node_config::check_complete() const {
     return error{errc::invalid_argument,
                  "data_dir is set nowhere: give --data-dir DIR, WEIR_NODE_DATA_DIR, or data_dir in "
                  "a file (--config)"};
+  const auto& name = scalars_.at("name");
+  if (name.value.empty() || name.value.size() > meta::name_bytes_max)
+    return error{errc::invalid_argument, name.origin + ": name: a node's name has 1 to " +
+                                             std::to_string(meta::name_bytes_max) + " bytes"};
+  // Files that are named and cannot be used are wrong settings, as any other.
+  WEIR_TRY(tls_context::load(peers_tls()));
   return {};
 }
 
@@ -280,6 +287,10 @@ const std::string& node_config::value_of(const std::string& key) const {
   return it->second.value;
 }
 
+tls_files node_config::peers_tls() const {
+  return {value_of("peers_certificate"), value_of("peers_key"), value_of("peers_authority")};
+}
+
 void node_config::apply(cluster_verb_options& o) const {
   o.data_dir = value_of("data_dir");
   o.name = value_of("name");
@@ -287,7 +298,7 @@ void node_config::apply(cluster_verb_options& o) const {
   o.join = split(value_of("join"), ',');
   o.peers = value_of("peers");
   o.advertised_peers = value_of("advertised_peers");
-  o.peers_tls = {value_of("peers_certificate"), value_of("peers_key"), value_of("peers_authority")};
+  o.peers_tls = peers_tls();
   o.kafka = value_of("kafka");
   o.advertised = value_of("advertised");
   o.http = value_of("http");

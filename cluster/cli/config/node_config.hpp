@@ -55,7 +55,7 @@ class node_config {
   /// After the command line is parsed. errc::unknown_name (with the nearest), errc::parse and
   /// errc::invalid_argument name the place: FILE:LINE, the variable or the flag.
   status resolve(const environment&);
-  /// What is needed and set nowhere; called by whoever starts the node.
+  /// What is needed and set nowhere, or does not go together; called by whoever starts the node.
   status check_complete() const;
 
   const std::vector<effective_setting>& effective() const noexcept { return effective_; }
@@ -74,6 +74,7 @@ class node_config {
   status take_file(const std::string& path);
   status take_flags();
   const std::string& value_of(const std::string& key) const;
+  tls_files peers_tls() const;
 
   bool single_;
   std::vector<node_setting> settings_;

@@ -50,6 +50,13 @@ struct wire {
   std::optional<asio::ssl::stream<tcp::socket&>> stream;
 };
 
+/// What a connection that ends before anything was said may come from.
+std::string different_security(bool secure) {
+  return secure ? " (does that node speak TLS to other nodes? All nodes of a cluster do, or none)"
+                : " before it has answered anything (does that node take TLS only? All nodes of a "
+                  "cluster speak it to each other, or none)";
+}
+
 /// One address. Lives on the client's thread.
 class link : public std::enable_shared_from_this<link> {
  public:
@@ -107,16 +114,17 @@ class link : public std::enable_shared_from_this<link> {
     ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &silence, sizeof silence);
     if (!options_.tls) return opened();
     wire_->secure(options_.tls);
-    wire_->stream->async_handshake(asio::ssl::stream_base::client,
-                                   [this, self = shared_from_this(), w = wire_,
-                                    tenure = tenure_](boost::system::error_code e) {
-                                     if (tenure != tenure_) return;
-                                     if (e) return fail(errc::io, "TLS: " + e.message());
-                                     opened();
-                                   });
+    wire_->stream->async_handshake(
+        asio::ssl::stream_base::client, [this, self = shared_from_this(), w = wire_,
+                                         tenure = tenure_](boost::system::error_code e) {
+          if (tenure != tenure_) return;
+          if (e) return fail(errc::io, "TLS: " + e.message() + different_security(true));
+          opened();
+        });
   }
   void opened() {
     state_ = state::open;
+    answered_ = false;
     write();
     read_length();
   }
@@ -161,6 +169,7 @@ class link : public std::enable_shared_from_this<link> {
       auto p = std::move(sent_.front());
       sent_.pop_front();
       waiting_bytes_ -= p.size;
+      answered_ = true;
       if (p.done) p.done(bytes_view(body_));
       if (tenure == tenure_) read_length();
     });
@@ -171,7 +180,9 @@ class link : public std::enable_shared_from_this<link> {
     auto done = [this, self = shared_from_this(), w = wire_, tenure = tenure_, next](
                     boost::system::error_code e, size_t) {
       if (tenure != tenure_) return;
-      if (e) return fail(errc::io, e.message());
+      if (e)
+        return fail(errc::io,
+                    e.message() + (answered_ || options_.tls ? "" : different_security(false)));
       next();
     };
     wire_->with_stream([&](auto& stream) { asio::async_read(stream, into, done); });
@@ -229,6 +240,7 @@ class link : public std::enable_shared_from_this<link> {
   state state_ = state::idle;
   uint64_t tenure_ = 0;  // of the connection: what older operations say is ignored
   bool writing_ = false, watching_ = false;
+  bool answered_ = false;  // anything, on this connection
   steady::time_point connect_until_, refused_until_;
   std::string reason_;
   size_t waiting_bytes_ = 0;
