@@ -13,6 +13,7 @@ if [ $# -eq 0 ]; then
 fi
 
 bash cluster/launch/setup.sh
+bash tests/launch/linters.sh
 # Warnings are errors where WEIR_WERROR=ON is in the environment (CI): without it what the quickstart built
 # is not built again.
 cmake --preset "$preset" -DWEIR_WERROR="${WEIR_WERROR:-OFF}" -DWEIR_TESTS=ON >/dev/null

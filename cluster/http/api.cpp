@@ -55,6 +55,11 @@ http_response api::answer(const http_request& r) {
                             (why.empty() ? std::string() : "; " + why));
   }
   const std::string first = t->path.empty() ? "" : t->path[0];
+  if (first == "readyz" && t->path.size() == 1 && r.method == "GET") {
+    auto ready = impl_->ready_answer();
+    if (ready.status != 200 || t->parameter("in_sync") != "true") return ready;
+    return answer_in_sync(impl_->members);
+  }
   const bool stops = first == "cluster" && t->path.size() == 2 && t->path[1] == "quiesce";
   if (first == "cluster" && !stops && (t->path.size() > 1 || r.method != "GET"))
     return answer_cluster(impl_->members, r, *t);

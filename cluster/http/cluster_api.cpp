@@ -1,5 +1,6 @@
 #include "cluster/http/cluster_api.hpp"
 
+#include <algorithm>
 #include <future>
 
 #include "cluster/meta/service/identity.hpp"
@@ -112,7 +113,32 @@ http_response run(membership& m, meta::node_id node, meta::command c) {
                    std::to_string(a->second) + ", \"node\": " + std::to_string(node.value) + "}\n"};
 }
 
+/// Replicas of the node that are not in sync.
+uint64_t behind(const meta::cluster_state& s, meta::node_id node) {
+  auto has = [node](const std::vector<meta::node_id>& list) {
+    return std::find(list.begin(), list.end(), node) != list.end();
+  };
+  uint64_t n = 0;
+  for (const auto& [id, t] : s.topics())
+    for (const auto& p : t.partitions) n += has(p.replicas) && !has(p.in_sync) ? 1 : 0;
+  return n;
+}
+
 }  // namespace
+
+http_response answer_in_sync(membership& m) {
+  auto counted = std::make_shared<std::promise<uint64_t>>();
+  auto coming = counted->get_future();
+  const auto here = m.stand();
+  m.metadata().ask([counted, node = here.node](const meta::cluster_state* s) {
+    counted->set_value(s ? behind(*s, node) : UINT64_MAX);
+  });
+  if (!here.registered || coming.wait_for(answer_limit) != std::future_status::ready)
+    return {503, "the node is not in its cluster\n", "text/plain"};
+  const auto n = coming.get();
+  if (n == 0) return {200, "ok\n", "text/plain"};
+  return {503, std::to_string(n) + " replicas of this node are not in sync\n", "text/plain"};
+}
 
 std::string cluster_json(membership& m) {
   auto text = std::make_shared<std::promise<std::string>>();

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What cannot run on this machine: the unit file, the container image, the compose file and the Kubernetes manifests,
-checked by their own tools where they are installed, else by the rules that matter; and the settings that they give a node, by
+checked by the rules that matter, and by their own linters and schemas where those are; and the settings that they give a node, by
 the binary itself.
 
 Usage: definitions_test.py WEIR [TEST...]
@@ -161,8 +161,6 @@ def test_containerfile():
     assert set(final["EXPOSE"].split()) == ports
     assert final["VOLUME"] == env["WEIR_NODE_DATA_DIR"] == final["WORKDIR"]
     assert (ROOT / ".dockerignore").read_text().split()[:3] == [".git", ".cache", "build"]
-    if shutil.which("hadolint"):
-        subprocess.run(["hadolint", "--ignore", "DL3008", LAUNCH / "container/Containerfile"], check=True)
 
 
 def test_health_check_of_the_image():
@@ -351,7 +349,8 @@ def test_kubernetes():
     assert spread["labelSelector"]["matchLabels"] == labels
 
     # Probes ask what a node answers.
-    for probe, path in (("startupProbe", "/healthz"), ("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")):
+    for probe, path in (("startupProbe", "/healthz"), ("livenessProbe", "/healthz"),
+                        ("readinessProbe", "/readyz?in_sync=true")):
         asked = fields("probe", container[probe])["httpGet"]
         assert asked == {"path": path, "port": "http"} and ports["http"] == 8080, probe
 
@@ -381,8 +380,23 @@ def test_kubernetes():
     assert str(pod["securityContext"]["runAsUser"]) == final["USER"]
     assert pod["terminationGracePeriodSeconds"] > 60
     assert container["args"] == ["node"] and re.search(r":\d", container["image"])
-    if shutil.which("kubeconform"):
-        subprocess.run(["kubeconform", "-strict", LAUNCH / "kubernetes/weir.yaml"], check=True)
+
+
+def test_linters() -> str | None:
+    """Each file by the linter, or against the schema, that its own world has (tests/launch/linters.txt)."""
+    path = os.pathsep.join([str(ROOT / "build/linters/bin"), os.environ["PATH"]])
+    missing = []
+    for command in (["hadolint", "--ignore", "DL3008", LAUNCH / "container/Containerfile"],
+                    ["check-jsonschema", "--builtin-schema", "vendor.compose-spec",
+                     LAUNCH / "container/compose.yaml"],
+                    ["kubernetes-validate", "--strict", LAUNCH / "kubernetes/weir.yaml"]):
+        tool = shutil.which(command[0], path=path)
+        if not tool:
+            missing.append(command[0])
+            continue
+        done = subprocess.run([tool, *command[1:]], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{command[0]}: {done.stdout}{done.stderr}"
+    return f"not installed: {', '.join(missing)} (tests/launch/linters.sh needs a network)" if missing else None
 
 
 if __name__ == "__main__":
