@@ -38,14 +38,16 @@ std::string text_of(simdjson::dom::element e) {
 void print_jobs(const std::string& json, const std::string& format) {
   simdjson::dom::parser parser;
   simdjson::dom::array jobs;
-  text_table t({"id", "name", "state", "epoch", "restarts", "error"});
+  text_table t({"id", "name", "state", "epoch", "restarts", "tasks", "error"});
   auto parsed = parser.parse(json);
   if (!parsed.error() && !parsed["jobs"].get(jobs))
     for (auto j : jobs) {
       simdjson::dom::element problem;
+      simdjson::dom::array tasks;
+      const auto count = j["tasks"].get(tasks) ? 0 : tasks.size();
       const bool none = j["error"].get(problem) || problem.is_null();
       t.add({text_of(j["id"]), text_of(j["name"]), text_of(j["state"]), text_of(j["epoch"]),
-             text_of(j["restarts"]), none ? "" : text_of(problem)});
+             text_of(j["restarts"]), std::to_string(count), none ? "" : text_of(problem)});
     }
   t.print(format);
 }
