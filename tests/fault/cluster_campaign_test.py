@@ -33,7 +33,8 @@ from campaign_jobs import TOPICS, Jobs  # noqa: E402
 PARTITIONS = 4
 READY_SECONDS_MAX = 30
 HEALTHY_SECONDS_MAX = 60
-DISK_BYTES = 700 << 20
+# Nothing is deleted, so that all can be compared at the end: a round adds some 0.7 MiB a node.
+DISK_BYTES, ROUND_BYTES = 700 << 20, 2 << 20
 RECORDS_PER_SECOND, RATE_ROUNDS = 500, 60  # of a producer; with more rounds each writes less
 KAFKA, PEERS, HTTP = 9092, 9100, 8080
 CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 1 << 18
@@ -56,7 +57,7 @@ class Node:
         self.ip = cluster.network.address(name)
         self.dir = cluster.dir / name
         self.dir.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(self.dir)],
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={cluster.disk_bytes}", "tmpfs", str(self.dir)],
                        check=True)
         self.log = cluster.dir / f"{name}.log"
         self.process, self.paused = None, False
@@ -128,8 +129,9 @@ class Node:
 
 
 class Cluster:
-    def __init__(self, weir: str, nodes: int, folder):
+    def __init__(self, weir: str, nodes: int, rounds: int, folder):
         self.weir = str(pathlib.Path(weir).resolve())
+        self.disk_bytes = DISK_BYTES + rounds * ROUND_BYTES
         self.own_folder = folder is None
         self.dir = pathlib.Path(folder or tempfile.mkdtemp(prefix="weir-campaign-"))
         self.dir.mkdir(parents=True, exist_ok=True)
@@ -276,7 +278,7 @@ def main() -> None:
     own_mounts()
     print(f"seed {a.seed}", flush=True)
     chance = random.Random(a.seed)
-    cluster = Cluster(a.weir, a.nodes, a.keep)
+    cluster = Cluster(a.weir, a.nodes, a.rounds, a.keep)
     # What is written has to fit on the nodes' disks and into the verifier's memory.
     os.environ["RECORDS_PER_SECOND"] = str(max(30, RECORDS_PER_SECOND * RATE_ROUNDS // max(a.rounds, RATE_ROUNDS)))
     clients, jobs = [], None if a.no_jobs else Jobs(cluster, PARTITIONS)

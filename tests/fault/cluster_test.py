@@ -19,6 +19,11 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "golden"))
 from weir_jobs import JOBS, check  # noqa: E402
 
 DEADLINE_SECONDS = 60
+FLIGHTS = 27_004  # rows that the job reads
+
+
+class Over(Exception):
+    """The job has finished before all was done to it."""
 
 
 class Cluster:
@@ -84,11 +89,17 @@ class Cluster:
 
     def more_epochs(self, job_id: str, count: int) -> None:
         epoch = self.describe(job_id)["epoch"]
-        self.until(f"{count} epochs", lambda: self.describe(job_id)["epoch"] >= epoch + count,
-                   lambda: self.describe(job_id))
 
-    def wait(self, job_id: str) -> dict:
-        deadline = time.monotonic() + DEADLINE_SECONDS
+        def there() -> bool:
+            d = self.describe(job_id)
+            if d["state"] == "finished":
+                raise Over()
+            return d["epoch"] >= epoch + count
+        self.until(f"{count} epochs", there, lambda: self.describe(job_id))
+
+    def wait(self, job_id: str, lasts: float = 0) -> dict:
+        """Until the job has finished, which takes `lasts` seconds undisturbed."""
+        deadline = time.monotonic() + DEADLINE_SECONDS + lasts
         while time.monotonic() < deadline:
             d = self.describe(job_id)
             if d["state"] == "finished":
@@ -115,6 +126,39 @@ class Cluster:
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
+def kill_each(cluster: Cluster, out: pathlib.Path, rate: int) -> int:
+    """Kills one node after the other under a job that reads `rate` rows a second; how often the job
+    was restarted."""
+    job = cluster.submit("carriers", out, "--set", f"RATE={rate}")
+    used, killed = set(), []
+    for _ in range(3):
+        cluster.more_epochs(job, 3)
+        used |= {t["node"] for t in cluster.describe(job)["tasks"]}
+        # First the master's node, then the one that the metadata's leader is on, then the third.
+        left = [n for n in cluster.nodes if n not in killed]
+        coordinates = [n["id"] for n in
+                       json.loads(cluster.call("cluster", "status", "-o", "json"))["nodes"]
+                       if n["coordinates"] and n["id"] in left]
+        master = cluster.describe(job)["master"]
+        node = master if master in left else coordinates[0] if coordinates else left[0]
+        cluster.kill(node)
+        killed.append(node)
+        took = time.monotonic()
+        cluster.until("the loss is noticed", lambda: node not in cluster.alive())
+        cluster.more_epochs(job, 1)
+        took = time.monotonic() - took
+        print(f"killed {node}: the next epoch is complete after {took:.1f} s", flush=True)
+        if took > 15:
+            raise SystemExit(f"a job is back {took:.1f} s after the loss of {node}{cluster.logs()}")
+        cluster.up()
+        cluster.until("all nodes are back", lambda: len(cluster.alive()) == 3)
+    d = cluster.wait(job, FLIGHTS / rate)
+    if used < {"n1", "n2", "n3"} or d["restarts"] < 3:
+        raise SystemExit(f"the kills hit nothing: tasks were on {used}, {d['restarts']} restarts")
+    check("carriers", out, "every node killed")
+    return d["restarts"]
+
+
 def main() -> None:
     cluster = Cluster(sys.argv[1])
     try:
@@ -128,34 +172,16 @@ def main() -> None:
         cluster.wait(cluster.submit("carriers", out))
         check("carriers", out, "three processes")
 
-        out = cluster.dir / "killed"
-        job = cluster.submit("carriers", out, "--set", "RATE=1200")  # it must outlast three kills
-        used, killed = set(), []
-        for _ in range(3):
-            cluster.more_epochs(job, 3)
-            used |= {t["node"] for t in cluster.describe(job)["tasks"]}
-            # First the master's node, then the one that the metadata's leader is on, then the third.
-            left = [n for n in cluster.nodes if n not in killed]
-            coordinates = [n["id"] for n in
-                           json.loads(cluster.call("cluster", "status", "-o", "json"))["nodes"]
-                           if n["coordinates"] and n["id"] in left]
-            master = cluster.describe(job)["master"]
-            node = master if master in left else coordinates[0] if coordinates else left[0]
-            cluster.kill(node)
-            killed.append(node)
-            took = time.monotonic()
-            cluster.until("the loss is noticed", lambda: node not in cluster.alive())
-            cluster.more_epochs(job, 1)
-            took = time.monotonic() - took
-            print(f"killed {node}: the next epoch is complete after {took:.1f} s", flush=True)
-            if took > 15:
-                raise SystemExit(f"a job is back {took:.1f} s after the loss of {node}{cluster.logs()}")
-            cluster.up()
-            cluster.until("all nodes are back", lambda: len(cluster.alive()) == 3)
-        d = cluster.wait(job)
-        if used < {"n1", "n2", "n3"} or d["restarts"] < 3:
-            raise SystemExit(f"the kills hit nothing: tasks were on {used}, {d['restarts']} restarts")
-        check("carriers", out, "every node killed")
+        # The job has to outlast three kills, also on a machine that is slow or busy.
+        for rate in (1200, 400, 130):
+            try:
+                restarts = kill_each(cluster, cluster.dir / f"killed_{rate}", rate)
+                break
+            except Over:
+                print(f"{rate} rows a second were too many: the job ended before the last kill")
+                cluster.up()
+        else:
+            raise SystemExit("the job does not outlast three kills")
 
         out = cluster.dir / "again"
         cluster.wait(cluster.submit("wordcount", out))
@@ -164,7 +190,7 @@ def main() -> None:
         # Jobs outlive their cluster: the one that runs goes on from its last snapshot, the others
         # are remembered.
         out = cluster.dir / "resumed"
-        job = cluster.submit("carriers", out, "--set", "RATE=8000")
+        job = cluster.submit("carriers", out, "--set", "RATE=500")
         deadline = time.monotonic() + DEADLINE_SECONDS
         while cluster.describe(job)["epoch"] < 3 and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -176,13 +202,13 @@ def main() -> None:
         cluster.wait(job)
         check("carriers", out, "cluster down and up")
         # A master says that its job has finished a moment before all nodes know.
-        cluster.until("all jobs have finished", lambda: sorted(
-            (j["name"], j["state"]) for j in json.loads(cluster.call("job", "ls", "-o", "json"))) == [
-                (n, "finished") for n in ("carriers", "carriers", "carriers", "wordcount")])
+        cluster.until("all jobs have finished", lambda: {
+            (j["name"], j["state"]) for j in json.loads(cluster.call("job", "ls", "-o", "json"))} == {
+                ("carriers", "finished"), ("wordcount", "finished")})
 
         # The other verbs, at a node that has not the master.
         out = cluster.dir / "verbs"
-        job = cluster.submit("carriers", out, "--set", "RATE=2000")
+        job = cluster.submit("carriers", out, "--set", "RATE=500")
         cluster.more_epochs(job, 1)
         cluster.asked = next(n for n in cluster.nodes if n != cluster.describe("carriers")["master"])
         if int(cluster.call("job", "savepoint", "carriers")) < 2:
@@ -190,11 +216,11 @@ def main() -> None:
         cluster.call("job", "logs", job)
         cluster.call("job", "stop", "carriers")
         cluster.until("the job is stopped", lambda: cluster.describe(job)["state"] == "stopped")
-        job = cluster.submit("carriers", out, "--set", "RATE=2000")
+        job = cluster.submit("carriers", out, "--set", "RATE=500")
         cluster.more_epochs(job, 1)
         cluster.call("job", "cancel", job)
         cluster.until("the job is cancelled", lambda: cluster.describe(job)["state"] == "stopped")
-        print(f"three processes: ok, {d['restarts']} restarts")
+        print(f"three processes: ok, {restarts} restarts")
         cluster.down()
     finally:
         cluster.close()
