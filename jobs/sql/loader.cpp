@@ -311,16 +311,20 @@ void loader::run(const create_view& v) {
   d.is_table = false;
   d.body = v.body;
   d.columns = v.columns;
-  if (!define(v.called, std::move(d))) return;
-  // Bound now, so that its mistakes are reported even when nothing reads it.
-  auto& made = queries_->definitions.at(v.called.text);
+  if (queries_->definitions.contains(v.called.text)) {
+    define(v.called, std::move(d));  // reports it
+    return;
+  }
+  // Bound now, so that its mistakes are reported even when nothing reads it; before it is there,
+  // since it cannot read itself.
   context c;
   c.id = v.called.text;
   c.titles = &v.columns;
   auto r = queries_->bind(*v.body, c);
   if (r && !queries_->rename(*r, v.columns, v.called.text, v.called.location)) r.reset();
-  made.broken = !r;
-  made.bound[false] = std::move(r);
+  d.broken = !r;
+  d.bound[false] = std::move(r);
+  define(v.called, std::move(d));
 }
 
 void loader::run(const insert& i) {

@@ -602,3 +602,27 @@ INSERT INTO hole SELECT w.k, w.v FROM w JOIN t ON w.k = t.k AND w.ts BETWEEN t.t
 job.sql:2:132: error: late_table of "w": late rows are those that an aggregate over windows of the table's rows leaves out, and there is none (joins count what comes too late for them, but do not give it away)
    2 | CREATE TABLE w (k text, v int, ts timestamp) WITH (connector = 'file', path = 'w', format = 'csv', event_time = 'ts', late_table = 'late');
      |                                                                                                                                    ^
+
+-- CASE views that name themselves
+CREATE VIEW v AS SELECT * FROM v;
+CREATE VIEW u AS SELECT k FROM t UNION ALL SELECT k FROM u;
+CREATE VIEW w AS SELECT k FROM t WHERE EXISTS (SELECT 1 FROM w);
+CREATE VIEW x AS SELECT k FROM TUMBLE(x, ts, INTERVAL '1 hour');
+CREATE VIEW t AS SELECT * FROM t;
+INSERT INTO hole SELECT k, 1 FROM v
+-- ERRORS
+job.sql:1:32: error: relation "v" does not exist; did you mean "f"?
+   1 | CREATE VIEW v AS SELECT * FROM v;
+     |                                ^
+job.sql:2:58: error: relation "u" does not exist; did you mean "f"?
+   2 | CREATE VIEW u AS SELECT k FROM t UNION ALL SELECT k FROM u;
+     |                                                          ^
+job.sql:3:62: error: relation "w" does not exist; did you mean "f"?
+   3 | CREATE VIEW w AS SELECT k FROM t WHERE EXISTS (SELECT 1 FROM w);
+     |                                                              ^
+job.sql:4:39: error: relation "x" does not exist; did you mean "f"?
+   4 | CREATE VIEW x AS SELECT k FROM TUMBLE(x, ts, INTERVAL '1 hour');
+     |                                       ^
+job.sql:5:13: error: relation "t" already exists
+   5 | CREATE VIEW t AS SELECT * FROM t;
+     |             ^
