@@ -321,23 +321,65 @@ result<relation> plan_builder::window(relation in, window_def w, step_options o)
   return add(std::move(n));
 }
 
+/// Whether rows that agree in the keys, among them this bound of their window, are of one window:
+/// whether the other bound may be a key, too, and nothing changes.
+bool plan_builder::tells_window(relation in, uint32_t bound,
+                                const std::vector<named_expr>& keys) const {
+  std::vector<uint32_t> known;  // columns of `node` that are the same for all those rows
+  for (const auto& k : keys)
+    if (const auto c = bare_column(k.value)) known.push_back(*c);
+  bool grouped = false;  // below: by more than the bounds
+  auto node = in.node;
+  const bool at_start = bound == nodes_[node].window_start;
+  // Bounds come from the first input of whatever has them.
+  for (; nodes_[node].what != kind::window; node = nodes_[node].inputs[0].node) {
+    const auto& n = nodes_[node];
+    if (n.inputs.empty() || n.inputs[0].port != 0) return false;
+    std::vector<uint32_t> below;
+    for (auto c : known) {
+      if (n.what == kind::project || n.what == kind::aggregate) {
+        if (c >= n.columns.size()) continue;
+        if (const auto from = bare_column(n.columns[c].value)) below.push_back(*from);
+      } else if (c < schema_of(n.inputs[0])->size()) {
+        below.push_back(c);
+      }
+    }
+    grouped |= n.what == kind::aggregate && n.columns.size() > 2;
+    known = std::move(below);
+  }
+  const auto& w = nodes_[node].window;
+  switch (w.shape.kind) {
+    case window_kind::tumble:
+    case window_kind::hop:
+      return true;
+    case window_kind::cumulate:
+      return !at_start;  // one start has many ends
+    case window_kind::session:
+      break;
+  }
+  // Those of one key do not overlap.
+  if (!w.keys) return !grouped;
+  return std::all_of(w.keys->begin(), w.keys->end(), [&known](uint32_t c) {
+    return std::find(known.begin(), known.end(), c) != known.end();
+  });
+}
+
 result<relation> plan_builder::aggregate(relation in, aggregate_def a, step_options o) {
   const auto type = schema_of(in);
   const auto& from = nodes_[in.node];
   logical_node n;
   n.what = kind::aggregate;
   n.inputs = {in};
-  const bool behind_window = from.window_start && from.window_end && in.port == 0;
-  auto is_bound = [&from](const named_expr& k) {
-    auto c = bare_column(k.value);
-    return c && (c == from.window_start || c == from.window_end);
-  };
-  if (behind_window && (a.by_window || std::any_of(a.keys.begin(), a.keys.end(), is_bound))) {
-    for (auto w : {*from.window_start, *from.window_end}) {
-      bool there = false;
-      for (const auto& k : a.keys) there |= bare_column(k.value) == w;
-      if (!there) a.keys.push_back({type->fields[w].name, column_ref(*type, w)});
-    }
+  if (from.window_start && from.window_end && in.port == 0) {
+    auto is_key = [&a](uint32_t bound) {
+      return std::any_of(a.keys.begin(), a.keys.end(),
+                         [bound](const named_expr& k) { return bare_column(k.value) == bound; });
+    };
+    const auto start = *from.window_start, end = *from.window_end;
+    const bool whole = a.by_window || (is_key(start) && tells_window(in, start, a.keys)) ||
+                       (is_key(end) && tells_window(in, end, a.keys));
+    for (auto w : {start, end})
+      if (whole && !is_key(w)) a.keys.push_back({type->fields[w].name, column_ref(*type, w)});
   }
   auto out = std::make_shared<schema>();
   for (const auto& k : a.keys) out->fields.push_back({k.name, k.value->type});
@@ -364,9 +406,9 @@ result<relation> plan_builder::aggregate(relation in, aggregate_def a, step_opti
     n.step.parallelism = 1;
   }
   // Slices of windows without another key meet in one task.
-  if (const auto* w = sliced_window(in); w && n.window_start && n.window_end) {
+  if (const auto* w = sliced_window(in); w && n.window_end) {
     n.window = w->window;
-    if (n.columns.size() == 2) n.step.parallelism = 1;
+    if (n.window_start && n.columns.size() == 2) n.step.parallelism = 1;
   }
   return add(std::move(n));
 }

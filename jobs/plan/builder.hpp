@@ -63,8 +63,8 @@ struct aggregate_def {
   std::vector<named_expr> keys;
   std::vector<aggregate_call> calls;  // types are set by the builder
   bool final_only = false;            // one row per key when the input ends; windows always so
-  /// Behind a window each window is a group of its own, keys or not. False: only where a key is
-  /// one of its bounds; else its rows are rows like others.
+  /// Behind a window each window is a group of its own, keys or not. False: only where the keys say
+  /// which window it is, by one of its bounds or by both; else its rows are rows like others.
   bool by_window = true;
 };
 /// Columns of the input by index.
@@ -232,6 +232,7 @@ class plan_builder {
  private:
   relation add(logical_node);
   bool leaves_by_window(relation, const std::vector<uint32_t>& keys) const;
+  bool tells_window(relation, uint32_t bound, const std::vector<named_expr>& keys) const;
   /// The window whose bounds rows have, where aggregates can make it of slices; else null.
   const logical_node* sliced_window(relation) const;
   void tables_of(uint32_t node, std::vector<uint32_t>& scans) const;

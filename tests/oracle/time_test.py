@@ -26,6 +26,9 @@ EPOCH = datetime.datetime(2024, 3, 1)
 COLUMNS = "k int, v int, t timestamp, until timestamp GENERATED ALWAYS AS (t + v * interval '7 seconds') STORED"
 
 
+CHANGES = "/* changes */"  # in a query whose rows stand only when the input has ended
+
+
 class Table:
     def __init__(self, r: random.Random, name: str, rows: int):
         self.name = name
@@ -83,6 +86,26 @@ def queries(r: random.Random) -> list:
                 f"GROUP BY k, number")
     best = f"SELECT * FROM (SELECT window_end, k, n, row_number() OVER (PARTITION BY window_end ORDER BY n DESC, k) AS place " \
            f"FROM (SELECT window_start, window_end, k, count(*) AS n FROM %s GROUP BY window_start, window_end, k) c) p WHERE place <= 2"
+    # One bound of the windows alone: of some it says which window it is, of others several are one group.
+    whose, bound = r.choice(["", "k, "]), r.choice(["window_start", "window_end"])
+    by, named = f"GROUP BY {whose}{bound}", f"SELECT {whose}{bound}, {calls}"
+    cumulating = f"SELECT {CHANGES}" if bound == "window_start" else "SELECT"
+    of_sessions = f"SELECT {CHANGES}" if bound == "window_start" and not whose else "SELECT"
+    cumulated = (f"(SELECT *, {bin_of(s(grown))} AS window_start, {bin_of(s(grown))} + i * {s(step)} AS window_end "
+                 f"FROM e, generate_series(1, {grown // step}) AS i) x WHERE window_end > t")
+    each_session = (f"(SELECT *, min(t) OVER s AS window_start, max(t) OVER s + {s(gap)} AS window_end FROM "
+                    f"(SELECT *, count(*) FILTER (WHERE first) OVER (PARTITION BY k ORDER BY t) AS number FROM "
+                    f"(SELECT *, t - lag(t) OVER (PARTITION BY k ORDER BY t) >= {s(gap)} IS NOT FALSE AS first FROM e) x) y "
+                    f"WINDOW s AS (PARTITION BY k, number)) z")
+    one_bound = [
+        (f"{named} FROM TUMBLE(e, t, {s(size)}) {by}", f"{named} FROM {windows_of % 'e'} x {by}"),
+        (f"{named} FROM HOP(e, t, {s(slide)}, {s(hop)}) {by}", f"{named} FROM %s {by}"),
+        (f"{named} FROM CUMULATE(e, t, {s(step)}, {s(grown)}) {by}".replace("SELECT", cumulating, 1), f"{named} FROM {cumulated} {by}"),
+        (f"{named} FROM SESSION(e, t, {s(gap)}, k) {by}".replace("SELECT", of_sessions, 1), f"{named} FROM {each_session} {by}"),
+        (f"{cumulating} {bound}, sum(n) AS n FROM (SELECT k, window_start, window_end, count(*) AS n FROM "
+         f"CUMULATE(e, t, {s(step)}, {s(grown)}) GROUP BY k, window_start, window_end) c GROUP BY {bound}",
+         f"SELECT {bound}, count(*) FROM {cumulated} GROUP BY {bound}"),
+    ]
     key, more_keys = r.choice([("", ""), (", k", " AND a.k = m.k")])
     high = r.choice(["max", "min"])
     highest = (f"SELECT a.window_end, a.k, a.v, a.t FROM %s a JOIN (SELECT window_start, window_end{key}, {high}(v) AS high "
@@ -95,7 +118,7 @@ def queries(r: random.Random) -> list:
     hops = (f"(SELECT *, {bin_of(s(slide))} - i * {s(slide)} AS window_start, "
             f"{bin_of(s(slide))} - i * {s(slide)} + {s(hop)} AS window_end "
             f"FROM e, generate_series(0, {hop // slide}) AS i) x WHERE window_end > t")
-    return [
+    return [(mine, theirs % hops if "%s" in theirs else theirs) for mine, theirs in one_bound] + [
         (f"{names} FROM TUMBLE(e, t, {s(size)}) {groups}", f"{names} FROM {windows_of % 'e'} x {groups}"),
         (f"{names} FROM HOP(e, t, {s(slide)}, {s(hop)}) {groups}",
          f"{names} FROM (SELECT *, {bin_of(s(slide))} - i * {s(slide)} AS window_start, "
@@ -143,7 +166,8 @@ def script(weir: str, db, seed: int) -> tuple:
     try:
         text = "".join(t.weir(600 if killed else 0) for t in tables)
         for i, (mine, _) in enumerate(pairs):
-            final = ", emit = 'final'" if "place FROM e a" in mine else ""
+            changes = "place FROM e a" in mine or CHANGES in mine
+            final = ", emit = 'final'" if changes else ""
             text += f"CREATE TABLE q{i} WITH (connector = 'file', path = 'out/q{i}', format = 'csv'{final}) AS\n  {mine};\n"
         (folder / "job.sql").write_text(text)
         for t in tables:

@@ -312,3 +312,65 @@ sink stdout
       [k, v, window_start, window_end] pre-aggregate count(*) by k, v, window_start, window_end
         sessions with gaps below 10m 00s over ts by k
           [k] source file t.csv (csv): k, v, ts; event time ts, up to 0s out of order
+
+-- CASE the start alone of windows that grow: one group of all ends, which changes
+INSERT INTO f SELECT k, count(*) FROM CUMULATE(t, ts, INTERVAL '1 hour', INTERVAL '1 day') GROUP BY k, window_start
+-- PLAN
+sink file f (csv)
+  project k, "count(*)" AS n
+    aggregate count(*) by k, window_start; once, at the end
+      [k, window_start] pre-aggregate count(*) by k, window_start
+        windows that grow by 1h 00m up to 1d 00h over ts
+          source file t.csv (csv): k, ts; event time ts, up to 0s out of order
+
+-- CASE a bound of sessions of other keys does not say which session it is
+INSERT INTO f SELECT 'x', count(*) FROM SESSION(t, ts, INTERVAL '1 hour', k) GROUP BY window_start;
+INSERT INTO o SELECT 'x', count(*) FROM SESSION(t, ts, INTERVAL '1 hour', k) GROUP BY window_end
+-- PLAN
+sink file f (csv)
+  project 'x' AS k, "count(*)" AS n
+    aggregate count(*) by window_start; once, at the end
+      [window_start] pre-aggregate count(*) by window_start
+        sessions with gaps below 1h 00m over ts by k
+          [k] source file t.csv (csv): k, ts; event time ts, up to 0s out of order
+sink file o (csv)
+  project 'x' AS k, "count(*)" AS n
+    aggregate count(*) by window_end; once per window
+      [window_end] pre-aggregate count(*) by window_end
+        sessions with gaps below 1h 00m over ts by k (see above)
+
+-- CASE a bound of the sessions of the keys says it
+INSERT INTO o SELECT k, count(*) FROM SESSION(t, ts, INTERVAL '1 hour', k) GROUP BY k, window_start
+-- PLAN
+sink file o (csv)
+  project k, "count(*)" AS n
+    aggregate count(*) by k, slice; once per window: sessions with gaps below 1h 00m
+      [k] pre-aggregate count(*) by k, slice
+        slices of sessions with gaps below 1h 00m over ts
+          source file t.csv (csv): k, ts; event time ts, up to 0s out of order
+
+-- CASE a bound of windows whose groups had more keys
+CREATE VIEW counts AS SELECT k, window_start, window_end, count(*) AS n FROM CUMULATE(t, ts, INTERVAL '1 hour', INTERVAL '1 day') GROUP BY k, window_start, window_end;
+INSERT INTO f SELECT 'start', sum(n)::bigint FROM counts GROUP BY window_start;
+INSERT INTO o SELECT 'end', sum(n)::bigint FROM counts GROUP BY window_end
+-- PLAN
+sink file f (csv)
+  project 'start' AS k, "sum(""count(*)"")"::bigint AS n
+    aggregate sum("count(*)") by window_start; once, at the end
+      [window_start] pre-aggregate sum("count(*)") by window_start
+        aggregate count(*) by k, slice; once per window: windows that grow by 1h 00m up to 1d 00h
+          [k] pre-aggregate count(*) by k, slice
+            slices of windows that grow by 1h 00m up to 1d 00h over ts
+              source file t.csv (csv): k, ts; event time ts, up to 0s out of order
+sink file o (csv)
+  project 'end' AS k, "sum(""count(*)"")"::bigint AS n
+    aggregate sum("count(*)") by window_end, window_start; once per window
+      [window_end, window_start] pre-aggregate sum("count(*)") by window_end, window_start
+        aggregate count(*) by k, slice; once per window: windows that grow by 1h 00m up to 1d 00h (see above)
+
+-- CASE the start alone only appends where it says which window it is
+INSERT INTO o SELECT k, count(*) FROM CUMULATE(t, ts, INTERVAL '1 hour', INTERVAL '1 day') GROUP BY k, window_start
+-- ERRORS
+job.sql:1:101: error: table "o" (file) only appends rows, but this aggregate updates rows that it has emitted as more input arrives; group by a window (TUMBLE and its window_start), or give the table the option emit = 'final' for the rows that stand when bounded input ends, or use a table that takes changes (stdout, or format = 'debezium_json')
+   1 | INSERT INTO o SELECT k, count(*) FROM CUMULATE(t, ts, INTERVAL '1 hour', INTERVAL '1 day') GROUP BY k, window_start
+     |                                                                                                     ^
