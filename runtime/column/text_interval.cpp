@@ -7,6 +7,7 @@
 
 #include "runtime/column/calendar.hpp"
 #include "runtime/column/digits.hpp"
+#include "runtime/column/interval_fields.hpp"
 #include "runtime/column/text.hpp"
 
 namespace weir {
@@ -149,12 +150,26 @@ constexpr unit one_month{"", 1, 0, 0};
 constexpr unit one_year{"", 12, 0, 0};
 constexpr unit one_day{"", 0, 1, 0};
 
+// The last of the fields: what a number without a unit counts.
+const unit& last_of(int32_t fields) noexcept {
+  constexpr auto known = interval_year | interval_month | interval_day | interval_hour |
+                         interval_minute | interval_second;
+  if (fields & ~known || fields & interval_second) return seconds;
+  if (fields & interval_minute) return minutes;
+  if (fields & interval_hour) return hours;
+  if (fields & interval_day) return one_day;
+  if (fields & interval_month) return one_month;
+  return fields & interval_year ? one_year : seconds;
+}
+
 // The rest of H:MM[:SS[.f]] after the first number.
-bool scan_clock(scanner& s, int64_t hour, bool negative, total& t) noexcept {
+bool scan_clock(scanner& s, int64_t hour, bool negative, int32_t fields, total& t) noexcept {
   int64_t part[2] = {0, 0};
   double fraction = 0;
   bool sign = false, digits = false;
+  int parts = 0;
   for (int i = 0; i < 2 && s.peek() == ':'; ++i) {
+    ++parts;
     ++s.p;
     if (s.peek() == '-' || s.peek() == '+' || !s.number(part[i], fraction, sign, digits) ||
         part[i] > 59 + i)
@@ -163,6 +178,11 @@ bool scan_clock(scanner& s, int64_t hour, bool negative, total& t) noexcept {
       if (i == 0) return false;
       break;
     }
+  }
+  if (parts == 1 && fields == (interval_minute | interval_second)) {
+    t.add_units(hour, 0, minutes);
+    t.add_units(negative ? -part[0] : part[0], 0, seconds);
+    return true;
   }
   t.add_units(hour, 0, hours);
   t.add_units(negative ? -part[0] : part[0], 0, minutes);
@@ -205,14 +225,14 @@ bool scan_iso(scanner& s, total& t) noexcept {
   return any;
 }
 
-// Number with what follows it: a clock, "Y-M", a unit, or nothing (seconds, or days before a
-// clock).
-bool scan_item(scanner& s, total& t) noexcept {
+// Number with what follows it: a clock, "Y-M", a unit, or nothing (the last field, or days before
+// a clock).
+bool scan_item(scanner& s, int32_t fields, total& t) noexcept {
   int64_t whole = 0;
   double fraction = 0;
   bool negative = false, digits = false;
   if (!s.number(whole, fraction, negative, digits)) return false;
-  if (s.peek() == ':' && fraction == 0) return scan_clock(s, whole, negative, t);
+  if (s.peek() == ':' && fraction == 0) return scan_clock(s, whole, negative, fields, t);
   if (s.peek() == '-' && fraction == 0) {
     ++s.p;
     int64_t month = 0;
@@ -234,7 +254,7 @@ bool scan_item(scanner& s, total& t) noexcept {
     t.add_units(whole, fraction, one_day);  // "1 02:03:04"
     return std::memchr(s.p, ':', static_cast<size_t>(s.end - s.p)) != nullptr;
   }
-  t.add_units(whole, fraction, seconds);
+  t.add_units(whole, fraction, last_of(fields));
   return true;
 }
 
@@ -298,6 +318,10 @@ char* format_interval(char* p, interval_value v) noexcept {
 }
 
 std::optional<interval_value> parse_interval(std::string_view text) noexcept {
+  return parse_interval(text, interval_all_fields);
+}
+
+std::optional<interval_value> parse_interval(std::string_view text, int32_t fields) noexcept {
   scanner s{text.data(), text.data() + text.size()};
   total t;
   if (s.peek() == 'P') {
@@ -315,7 +339,7 @@ std::optional<interval_value> parse_interval(std::string_view text) noexcept {
         ago = true;
         break;
       }
-      if (!scan_item(s, t)) return std::nullopt;
+      if (!scan_item(s, fields, t)) return std::nullopt;
       s.blanks();
     }
     if (ago) {
@@ -328,6 +352,25 @@ std::optional<interval_value> parse_interval(std::string_view text) noexcept {
   if (!t.ok || t.months != static_cast<int32_t>(t.months) || t.days != static_cast<int32_t>(t.days))
     return std::nullopt;
   return interval_value{static_cast<int32_t>(t.months), static_cast<int32_t>(t.days), t.micros};
+}
+
+std::optional<interval_value> kept_fields(interval_value v, int32_t fields,
+                                          int32_t digits) noexcept {
+  if (fields != interval_all_fields && !(fields & interval_second)) {
+    const int64_t least = fields & interval_minute ? micros_per_minute
+                          : fields & interval_hour ? micros_per_hour
+                                                   : INT64_MAX;
+    v.micros = least == INT64_MAX ? 0 : v.micros - v.micros % least;
+    if (!(fields & (interval_minute | interval_hour | interval_day))) v.days = 0;
+    if (fields == interval_year) v.months -= v.months % 12;
+  }
+  if (digits < 0 || digits >= interval_digits_max) return v;
+  int64_t scale = 1;
+  for (int32_t i = digits; i < interval_digits_max; ++i) scale *= 10;
+  const int64_t half = v.micros < 0 ? -scale / 2 : scale / 2;
+  if (__builtin_add_overflow(v.micros, half, &v.micros)) return std::nullopt;
+  v.micros -= v.micros % scale;
+  return v;
 }
 
 }  // namespace weir

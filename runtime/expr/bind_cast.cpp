@@ -287,20 +287,25 @@ result<data_type> binder::named_type(const syntax& s, const bound& value, int& p
   return fail(errc::unsupported, "type \"" + name + "\" with modifiers", s.location);
 }
 
-namespace {
-
-// INTERVAL '5' DAY: the field is the unit of a bare number. Bits as in PostgreSQL's datetime.h.
-std::string with_interval_unit(std::string text, int32_t fields) {
-  if (text.find_first_not_of("+-0123456789. ") != std::string::npos) return text;
-  static constexpr std::pair<int32_t, const char*> units[] = {
-      {1 << 2, " year"},  {1 << 1, " month"},   {1 << 3, " day"},
-      {1 << 10, " hour"}, {1 << 11, " minute"}, {1 << 12, " second"}};
-  for (auto [bit, unit] : units)
-    if (fields == bit) return text + unit;
-  return text;
+/// A cast to INTERVAL with fields or a precision. Those of literals say how to read them, too;
+/// other texts are read first, as PostgreSQL does.
+result<bound> binder::cast_to_fields(const syntax& s, const bound& value) {
+  const int32_t fields = s.modifiers[0], digits = s.modifiers.size() > 1 ? s.modifiers[1] : -1;
+  if (has_text(value)) {
+    auto v = scalar::of_null(type_id::interval);
+    auto read = text_to_interval(value.n->literal.s, fields);
+    if (!read) return fail(read.err().code, read.err().message, value.n->location);
+    const auto kept = kept_fields(*read, fields, digits);
+    if (!kept) return fail(errc::overflow, "interval out of range", value.n->location);
+    v.null = false;
+    v.interval = *kept;
+    return bound{literal(std::move(v), value.n->location)};
+  }
+  WEIR_ASSIGN(auto from, coerce(value, type_id::interval, cast_context::on_request));
+  auto number = [&](int v) { return literal(scalar::of_int(type_id::int32, v), s.location); };
+  return bound{call("interval_fields", type_id::interval, {from.n, number(fields), number(digits)},
+                    s.location)};
 }
-
-}  // namespace
 
 /// ARRAY[...]::type[] casts each element, which PostgreSQL does, too.
 result<bound> binder::cast_array(const syntax& s) {
@@ -329,11 +334,7 @@ result<bound> binder::bind_cast(const syntax& s) {
   WEIR_ASSIGN(auto value, bind(s.args[0]));
   int precision = -1;
   WEIR_ASSIGN(auto type, named_type(s, value, precision));
-  if (type.id == type_id::interval && !s.modifiers.empty() && has_text(value)) {
-    auto n = std::make_shared<node>(*value.n);
-    n->literal.s = with_interval_unit(n->literal.s, s.modifiers[0]);
-    value.n = n;
-  }
+  if (type.id == type_id::interval && !s.modifiers.empty()) return cast_to_fields(s, value);
   if (s.name == "jsonb" && !value.unknown && value.n->type.id == type_id::json) return value;
   WEIR_ASSIGN(auto r, coerce(value, type, cast_context::on_request));
   r.unknown = false;

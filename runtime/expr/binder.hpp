@@ -78,6 +78,7 @@ class binder {
   std::optional<result<bound>> bind_array_function(const syntax&, std::vector<bound>& args);
   result<data_type> common_of(const data_type&, const data_type&, std::string_view what,
                               uint32_t location) const;
+  result<bound> cast_to_fields(const syntax&, const bound& value);
   result<bound> cast_array(const syntax&);
   result<bound> convert_nested_literal(const bound&, const data_type& target) const;
   error no_function(const syntax&, const std::vector<bound>& args) const;

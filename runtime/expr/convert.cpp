@@ -124,10 +124,10 @@ result<int64_t> text_to_timestamp(std::string_view s) {
   return looks_like_date(iso.empty() ? v : iso) ? field_out_of_range(s)
                                                 : invalid(type_id::timestamp, s);
 }
-result<interval_value> text_to_interval(std::string_view s) {
+result<interval_value> text_to_interval(std::string_view s, int32_t fields) {
   // A date is no interval, though its dashes could be read as signs.
   if (looks_like_date(trimmed(s))) return invalid(type_id::interval, s);
-  if (auto r = parse_interval(trimmed(s))) return *r;
+  if (auto r = parse_interval(trimmed(s), fields)) return *r;
   return invalid(type_id::interval, s);
 }
 status check_json(std::string_view s) {

@@ -4,6 +4,7 @@
 
 #include <string_view>
 
+#include "runtime/column/interval_fields.hpp"
 #include "runtime/column/scalar.hpp"
 
 namespace weir::expr {
@@ -16,7 +17,7 @@ result<int128> text_to_decimal(std::string_view s, uint8_t scale);
 result<bool> text_to_bool(std::string_view s);
 result<int32_t> text_to_date(std::string_view s);
 result<int64_t> text_to_timestamp(std::string_view s);
-result<interval_value> text_to_interval(std::string_view s);
+result<interval_value> text_to_interval(std::string_view s, int32_t fields = interval_all_fields);
 /// The text of one value of a fixed-width type at p (fixed_chars_max); returns the end.
 /// json: whether it parses.
 status check_json(std::string_view s);

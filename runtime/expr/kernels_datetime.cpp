@@ -1,6 +1,7 @@
 // Date and time operators and functions.
 #include <cmath>
 
+#include "runtime/column/interval_fields.hpp"
 #include "runtime/expr/catalog.hpp"
 #include "runtime/expr/datetime.hpp"
 
@@ -217,6 +218,10 @@ void register_datetime(catalog& c) {
     for (int32_t i = digits; i < 6; ++i) unit *= 10;
     int64_t half = unit / 2;
     return t >= 0 ? (t + half) / unit * unit : -((half - t) / unit * unit);
+  });
+  // Casts to INTERVAL with fields or a precision.
+  c.row("interval_fields", {iv, i4, i4}, iv, [](row_scope& r, span v, int32_t fields, int32_t n) {
+    return interval(r, kept_fields(v, fields, n));
   });
   c.row("isfinite", {ts}, type_id::boolean, [](row_scope&, int64_t) { return true; });
 }
