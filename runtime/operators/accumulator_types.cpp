@@ -1,5 +1,6 @@
 // Types of aggregates: which function takes what, and what passes between the stages.
 #include "runtime/column/nested.hpp"
+#include "runtime/expr/catalog.hpp"
 #include "runtime/operators/accumulator.hpp"
 #include "runtime/operators/aggregate_schema.hpp"
 
@@ -88,7 +89,7 @@ result<data_type> aggregate_result_type(fn f, const data_type* argument) {
     case fn::avg:
       if (is_integer(t) || t == type_id::float64) return data_type(type_id::float64);
       if (t == type_id::decimal)
-        return data_type(type_id::decimal, static_cast<uint8_t>(std::min(argument->scale + 6, 38)));
+        return data_type(type_id::decimal, expr::divide_scale(argument->scale, 0));
       return no_such(f, argument);
     case fn::stddev_samp:
     case fn::stddev_pop:

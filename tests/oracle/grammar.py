@@ -277,7 +277,7 @@ class Grammar(Scalars, Subqueries, Windows):
             calls = [lambda: "count(*)", lambda: f"count({v(self.c.pick(scope.kinds() or ['int']))})",
                      lambda: f"count(DISTINCT {v(self.c.pick(scope.kinds() or ['int']))})", lambda: f"sum({v('int')})"]
         if kind == "num":
-            calls = [lambda: f"sum({v('num')})", lambda: f"sum({v('bigint')})"]
+            calls = [lambda: f"sum({v('num')})", lambda: f"sum({v('bigint')})", lambda: f"avg({v('num')})"]
         if kind == "dbl":
             calls = [lambda: f"sum({v('dbl')})", lambda: f"avg({v('dbl')})", lambda: f"avg({v('int')})",
                      lambda: f"avg({v('bigint')})", lambda: f"stddev_pop({v('int')})", lambda: f"var_samp({v('dbl')})"]
@@ -302,6 +302,6 @@ class Grammar(Scalars, Subqueries, Windows):
             # The last bits of a variance depend on the order of its rows and on what was taken back; groups, joins and
             # comparisons would show them. To ten digits it is the same, and half of the tenth is no variance of so few rows.
             call = f"round(({call})::numeric, 10)::float8"
-        elif call.startswith("avg("):
+        elif kind == "dbl" and call.startswith("avg("):
             call = f"({call})::float8"  # avg of integers is a float in Weir, numeric in PostgreSQL
         return call

@@ -3,6 +3,7 @@ import collections
 import decimal
 import math
 
+WIDE = decimal.Context(60, decimal.ROUND_HALF_UP)
 Rows = collections.Counter  # of tuples of text; None is NULL
 
 
@@ -43,7 +44,7 @@ def pair_fields(text: str) -> tuple:
 
 
 def plain(kind: str, text):
-    """One spelling per value: numbers without trailing zeros, floats to 10 digits, true and false."""
+    """One spelling per value: numbers without trailing zeros, to 13 digits, floats to 10 digits, true and false."""
     if text is None or kind in ("text", "ts", "date", "int", "bigint", "ints", "texts", "pair"):
         return text
     if kind == "bool":
@@ -51,8 +52,11 @@ def plain(kind: str, text):
     if kind == "num":
         if text == "NaN":
             return text
-        value = decimal.Decimal(text).quantize(decimal.Decimal("0.000001"), decimal.ROUND_HALF_UP)
-        return format(value.normalize() + 0, "f")
+        # Quotients have 16 digits after the point, PostgreSQL's at least 16 significant ones.
+        value = WIDE.quantize(decimal.Decimal(text), decimal.Decimal("0.0000000001"))
+        if value * 100 % 1 != 0:
+            value = decimal.Context(13, decimal.ROUND_HALF_UP).plus(value)
+        return format(WIDE.normalize(value) + 0, "f")
     value = float(text)
     if not math.isfinite(value):
         return text

@@ -11,7 +11,7 @@ from rows import Rows, consolidate, parse
 from scalars import PAIR
 
 SINK_TYPES = {"int": "int", "bigint": "bigint", "text": "text", "ts": "timestamp", "date": "date",
-              "num": "numeric(38, 8)", "dbl": "double precision", "bool": "boolean", "ints": "int[]", "texts": "text[]", "pair": "pair"}
+              "num": "numeric(38, 12)", "dbl": "double precision", "bool": "boolean", "ints": "int[]", "texts": "text[]", "pair": "pair"}
 RUN_S_MAX = 120  # a run takes a fraction of a second, and longer on a machine with other work
 
 
