@@ -32,28 +32,59 @@ bool query_binder::comparable(const data_type& type, uint32_t location) {
                 location);
 }
 
-std::string column_title(const syntax& s) {
+namespace {
+
+/// PostgreSQL's FigureColname(): how much a name is worth, which CASE and casts ask. A type's name
+/// is worth less than that of a column or a call.
+enum class worth : uint8_t { nothing, type, name };
+
+worth title_of(const syntax&, std::string& out);
+
+/// Of the one column of a subquery.
+worth title_of(const query& q, std::string& out) {
+  if (q.what == query::kind::set_operation) return title_of(*q.left, out);
+  out = "column1";
+  if (q.what == query::kind::values) return worth::name;
+  const auto& first = q.targets[0];
+  out = first.star ? "?column?" : first.alias.empty() ? column_title(first.value) : first.alias;
+  return worth::name;
+}
+
+worth title_of(const syntax& s, std::string& out) {
   using k = expr::syntax_kind;
-  if (s.kind == k::column) return s.name;
-  if (s.kind == k::function) return s.text.empty() ? s.name : s.text;
+  auto named = [&out](std::string name, worth w = worth::name) {
+    out = std::move(name);
+    return w;
+  };
+  if (s.kind == k::column) return named(s.name);
+  if (s.kind == k::function) return named(s.text.empty() ? s.name : s.text);
+  if (s.kind == k::subquery) {
+    if (s.name == "EXISTS") return named("exists");
+    return s.name.empty() ? title_of(query_of(s), out) : worth::nothing;
+  }
   if (s.kind == k::special) {
-    if (s.name == "coalesce" && s.text == "array") return s.text;  // ARRAY (SELECT ...)
-    if (s.name == "coalesce" || s.name == "greatest" || s.name == "least" || s.name == "nullif")
-      return s.name;
-    if (s.name == "case") {
-      auto otherwise = column_title(s.args.back());
-      return otherwise == "?column?" ? "case" : otherwise;
-    }
-    if (s.name == "array" || s.name == "row") return s.name;
-    if (s.name == "field") return s.text;
-    if (s.name == "subscript" || s.name == "slice") return column_title(s.args[0]);
+    if (s.name == "coalesce" && s.text == "array") return named(s.text);  // ARRAY (SELECT ...)
+    if (s.name == "coalesce" || s.name == "greatest" || s.name == "least" || s.name == "nullif" ||
+        s.name == "array" || s.name == "row")
+      return named(s.name);
+    if (s.name == "case")
+      return title_of(s.args.back(), out) == worth::name ? worth::name : named("case", worth::type);
+    if (s.name == "field") return named(s.text);
+    if (s.name == "subscript" || s.name == "slice") return title_of(s.args[0], out);
   }
-  if (s.kind == k::cast) {
-    auto inner = column_title(s.args[0]);
-    return inner == "?column?" ? s.name.substr(0, s.name.find('[')) : inner;
-  }
-  if (s.kind == k::boolean) return "bool";
-  return "?column?";
+  if (s.kind == k::cast)
+    return title_of(s.args[0], out) == worth::name
+               ? worth::name
+               : named(s.name.substr(0, s.name.find('[')), worth::type);
+  if (s.kind == k::boolean) return named("bool", worth::type);
+  return worth::nothing;
+}
+
+}  // namespace
+
+std::string column_title(const syntax& s) {
+  std::string out;
+  return title_of(s, out) == worth::nothing ? "?column?" : out;
 }
 
 namespace {

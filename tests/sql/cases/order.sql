@@ -176,8 +176,8 @@ SELECT k, v FROM t ORDER BY (SELECT max(n) FROM o WHERE o.k = t.k), v LIMIT 3
 -- PLAN
 sink stdout
   changes: project k, v
-    changes: top 3 by ?column?, v
-      changes: project k, v, value AS ?column?
+    changes: top 3 by max, v
+      changes: project k, v, value AS max
         changes: left join on k = for
           [k] source file t.csv (csv): k, v
           [for] changes: project "max(n)" AS value, k AS for
@@ -191,8 +191,8 @@ SELECT DISTINCT ON ((SELECT max(n) FROM o WHERE o.k = t.k)) k, v FROM t
 -- PLAN
 sink stdout
   changes: project k, v
-    changes: top 1 per ?column?
-      [?column?] changes: project k, v, value AS ?column?
+    changes: top 1 per max
+      [max] changes: project k, v, value AS max
         changes: left join on k = for
           [k] source file t.csv (csv): k, v
           [for] changes: project "max(n)" AS value, k AS for

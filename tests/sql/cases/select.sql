@@ -201,3 +201,43 @@ SELECT a AT TIME ZONE 'UTC', b AT TIME ZONE 'UTC' FROM z
 sink stdout
   project timezone_local('UTC', a) AS timezone, timezone('UTC', b) AS timezone_2
     source stdin (csv): a, b
+
+-- CASE what subqueries and CASE are called
+SELECT (SELECT max(n) FROM o), EXISTS (SELECT 1 FROM o), (SELECT n AS least FROM o ORDER BY n LIMIT 1)::text, (VALUES ('x')),
+       k IN (SELECT k FROM o), CASE WHEN v > 1 THEN k ELSE (SELECT min(k) FROM o) END, CASE WHEN v > 1 THEN 1 ELSE d::int END, v = 1 FROM t
+-- PLAN
+sink stdout
+  changes: project value AS max, ("is there_2" IS NOT NULL) AS exists, value_2::text AS least, value_3 AS column1, CASE WHEN ("is there_5" IS NOT NULL) THEN true WHEN ((rows IS NULL) OR (rows = '0'::bigint)) THEN false WHEN ((k IS NULL) OR (rows <> values)) THEN NULL::boolean ELSE false END AS ?column?, CASE WHEN (v > 1) THEN k ELSE value_5 END AS min, CASE WHEN (v > 1) THEN 1 ELSE d::int END AS d, (v = 1) AS ?column?_2
+    [k, v, d, value, is there_2, value_2, value_3, is there_5, rows, values, value_5] changes: left join, all pairs
+      changes: left join, all pairs
+        changes: left join on k = value
+          [k] changes: left join, all pairs
+            changes: left join, all pairs
+              changes: left join, all pairs
+                changes: left join, all pairs
+                  source file t.csv (csv): k, v, d
+                  changes: project "max(n)" AS value
+                    changes: aggregate max(n)
+                      pre-aggregate max(n)
+                        source file o (csv): k, n
+                distinct
+                  [is there] project true AS is there
+                    source file o (csv): k, n (see above)
+              changes: project least AS value
+                changes: top 1 by least
+                  preselect top 1 by least
+                    project n AS least
+                      source file o (csv): k, n (see above)
+            project 'x' AS value
+              source sequence: n
+          [value] distinct
+            [value, is there] project k AS value, true AS is there
+              project k
+                source file o (csv): k, n (see above)
+        changes: aggregate count(*), count(k)
+          pre-aggregate count(*), count(k)
+            project k (see above)
+      changes: project "min(k)" AS value
+        changes: aggregate min(k)
+          pre-aggregate min(k)
+            source file o (csv): k, n (see above)
