@@ -402,8 +402,14 @@ result<column_clause> reader::column(json body, create_table& t) {
   return c;
 }
 
+status reader::no_on_commit(std::string_view what) const {
+  if (what.empty() || what == "ONCOMMIT_NOOP") return {};
+  return refuse("ON COMMIT", words_at(start_, {"ON", "COMMIT"}, start_), "no table is temporary");
+}
+
 result<create_table> reader::create(json body) {
   WEIR_TRY(only(body, {"relation", "tableElts", "options", "if_not_exists"}));
+  WEIR_TRY(no_on_commit(text_at(body, "oncommit")));
   create_table t;
   t.if_not_exists = has_key(body, "if_not_exists");
   WEIR_ASSIGN(t.called, relation(body["relation"]));
@@ -440,6 +446,7 @@ result<create_table> reader::create_as(json body) {
     return refuse("CREATE MATERIALIZED VIEW", start_, "write CREATE TABLE ... WITH (...) AS");
   const json into = body["into"];
   WEIR_TRY(only(into, {"rel", "colNames", "options"}));
+  WEIR_TRY(no_on_commit(text_at(into, "onCommit")));
   create_table t;
   WEIR_ASSIGN(t.called, relation(into["rel"]));
   if (has_key(into, "colNames")) t.as_columns = names_of(into["colNames"]);

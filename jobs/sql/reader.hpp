@@ -47,6 +47,7 @@ class reader final : public expr::syntax_reader {
   result<std::vector<syntax>> expressions(json_list list);
 
   // reader.cpp
+  status no_on_commit(std::string_view what) const;
   result<create_table> create(json body);
   result<create_table> create_as(json body);
   result<create_view> view(json body);

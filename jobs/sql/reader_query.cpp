@@ -183,6 +183,10 @@ status reader::select_clauses(json body, query& q, int depth) {
   if (!body["windowClause"].get(list))
     for (json item : list) {
       WEIR_ASSIGN(auto w, window(item["WindowDef"]));
+      for (const auto& before : q.windows)
+        if (before.name == w.name)
+          return error_at(errc::already_exists,
+                          "window " + in_quotes(w.name) + " is already defined", sql(), w.location);
       q.windows.push_back(std::move(w));
     }
   if (has_key(body, "havingClause")) {

@@ -626,3 +626,22 @@ job.sql:4:39: error: relation "x" does not exist; did you mean "f"?
 job.sql:5:13: error: relation "t" already exists
    5 | CREATE VIEW t AS SELECT * FROM t;
      |             ^
+
+-- CASE windows that are defined twice, and ON COMMIT
+INSERT INTO hole SELECT k, sum(v) OVER w FROM t WINDOW w AS (PARTITION BY k), w AS (PARTITION BY v);
+CREATE TABLE c1 (a int) ON COMMIT DROP;
+CREATE TABLE c2 (a int) WITH (connector = 'blackhole') ON COMMIT DELETE ROWS;
+CREATE TABLE c3 WITH (connector = 'blackhole') ON COMMIT PRESERVE ROWS AS SELECT v FROM t
+-- ERRORS
+job.sql:1:84: error: window "w" is already defined
+   1 | INSERT INTO hole SELECT k, sum(v) OVER w FROM t WINDOW w AS (PARTITION BY k), w AS (PARTITION BY v);
+     |                                                                                    ^
+job.sql:2:25: error: ON COMMIT is not supported; no table is temporary
+   2 | CREATE TABLE c1 (a int) ON COMMIT DROP;
+     |                         ^
+job.sql:3:56: error: ON COMMIT is not supported; no table is temporary
+   3 | CREATE TABLE c2 (a int) WITH (connector = 'blackhole') ON COMMIT DELETE ROWS;
+     |                                                        ^
+job.sql:4:48: error: ON COMMIT is not supported; no table is temporary
+   4 | CREATE TABLE c3 WITH (connector = 'blackhole') ON COMMIT PRESERVE ROWS AS SELECT v FROM t
+     |                                                ^
