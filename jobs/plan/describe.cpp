@@ -197,6 +197,35 @@ struct describer {
   }
 };
 
+constexpr size_t literal_chars_max = 80;  // a line of a plan is for reading
+
+/// SQL text whose long literals are cut: '{1,2,3...'.
+std::string with_short_literals(const std::string& sql) {
+  std::string out;
+  for (size_t i = 0; i < sql.size();) {
+    const char quote = sql[i];
+    if (quote != '\'' && quote != '"') {
+      out += sql[i++];
+      continue;
+    }
+    size_t end = i + 1;  // behind the closing quote; '' is a quote inside
+    while (end < sql.size() &&
+           (sql[end] != quote || (end + 1 < sql.size() && sql[end + 1] == quote)))
+      end += sql[end] == quote ? 2 : 1;
+    const bool closed = end < sql.size();
+    if (closed) ++end;
+    if (closed && quote == '\'' && end - i > literal_chars_max) {
+      size_t cut = i + literal_chars_max;
+      while (cut > i && (static_cast<unsigned char>(sql[cut]) & 0xC0) == 0x80) --cut;
+      out += sql.substr(i, cut - i) + "...'";
+    } else {
+      out += sql.substr(i, end - i);
+    }
+    i = end;
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string order_text(const std::vector<order_term>& order, const schema_ptr& in) {
@@ -219,7 +248,7 @@ std::string join_columns(const std::vector<uint32_t>& columns, const schema_ptr&
 std::string describe(const physical_plan& plan, operator_index i) {
   auto in = input_schemas(plan, i);
   const auto& n = plan.operators[i.value];
-  return std::visit(describer{n, in}, n.spec);
+  return with_short_literals(std::visit(describer{n, in}, n.spec));
 }
 
 }  // namespace weir::planner

@@ -36,7 +36,34 @@ bool sees_nulls(const node& n) {
   return f && (f->flags & flag_non_strict);
 }
 
-// Evaluates a call of literals over one row; nothing when it fails.
+size_t length_of(const scalar& v) {
+  size_t n = 1 + v.s.size();
+  for (const auto& item : v.items) n += length_of(item);
+  return n;
+}
+
+/// Items of a list, bytes of a text. A call that gives more than it takes and more than this stays
+/// a call: literals go through plans, which are read by people and sent to nodes.
+constexpr size_t folded_items_max = 100, folded_bytes_max = 64 << 10;
+
+bool outgrows(const column& c, const node& call) {
+  size_t length = 0, most = 0;
+  if (c.type.id == type_id::list) {
+    const auto* o = c.offsets.as<uint32_t>();
+    length = o[1] - o[0];
+    most = folded_items_max;
+  } else if (c.type.id == type_id::string || c.type.id == type_id::bytes ||
+             c.type.id == type_id::json) {
+    length = c.view(0).size();
+    most = folded_bytes_max;
+  }
+  if (length <= most) return false;
+  size_t taken = 0;
+  for (const auto& a : call.args) taken += length_of(a->literal);
+  return length > taken;
+}
+
+// Evaluates a call of literals over one row; the call itself when it fails or gives too much.
 node_ptr evaluate(const node_ptr& n) {
   memory_pool pool;
   schema none;
@@ -56,7 +83,9 @@ node_ptr evaluate(const node_ptr& n) {
   c.states[0].count = 1;
   for (const auto& in : c.instructions) execute(one, in);
   if (!one.errors.empty()) return n;
-  return literal_of(scalar_of(*c.registers[*r].c, n->type, 0), *n);
+  const column& made = *c.registers[*r].c;
+  if (made.is_valid(0) && outgrows(made, *n)) return n;
+  return literal_of(scalar_of(made, n->type, 0), *n);
 }
 
 class folder {

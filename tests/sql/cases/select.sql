@@ -241,3 +241,19 @@ sink stdout
         changes: aggregate min(k)
           pre-aggregate min(k)
             source file o (csv): k, n (see above)
+
+-- CASE series stay calls, and long literals are cut in plans
+SELECT count(*) FROM generate_series(1, 150000);
+INSERT INTO hole SELECT k, g FROM t, generate_series(1, 3) AS g WHERE k = ANY ('{ééééééééééééééééééé,bbbbbbbbbbbbbbbbbbbb,cccccccccccccccccccc,dddddddddddddddddddd,eeeeeeee}')
+-- PLAN
+sink stdout
+  changes: project "count(*)" AS count
+    changes: aggregate count(*)
+      pre-aggregate count(*)
+        flat_map unnest(generate_series(1, 150000)) AS generate_series
+          source sequence: n
+sink blackhole
+  project k, g::bigint AS n
+    flat_map unnest('{1,2,3}'::int[]) AS g
+      filter (k = ANY ('{ééééééééééééééééééé,bbbbbbbbbbbbbbbbbbbb,cccccccccccccccccc...'::text[]))
+        source file t.csv (csv): k
