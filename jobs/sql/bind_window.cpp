@@ -42,6 +42,30 @@ std::string upper(std::string_view s) {
   return out;
 }
 
+/// The join behind which a column is no event time any more, though it is one in front of it.
+bool lost_in_join(const planner::plan_builder& b, planner::relation at, uint32_t column) {
+  using kind = planner::logical_node::kind;
+  for (;;) {
+    const auto& n = b.node(at);
+    if (at.port != 0 || n.inputs.empty() || n.what == kind::unite || n.what == kind::custom)
+      return false;
+    auto below = n.inputs[0];
+    if (n.what == kind::project || n.what == kind::aggregate) {
+      const auto from =
+          column < n.columns.size() ? planner::bare_column(n.columns[column].value) : std::nullopt;
+      if (!from) return false;
+      column = *from;
+    } else if (const auto firsts = static_cast<uint32_t>(b.schema_of(below)->size());
+               column >= firsts) {
+      if (n.what != kind::join) return false;
+      below = n.inputs[1];
+      column -= firsts;
+    }
+    if (b.schema_of(below)->event_time == column) return n.what == kind::join;
+    at = below;
+  }
+}
+
 }  // namespace
 
 bool is_window_function(std::string_view name) {
@@ -61,16 +85,20 @@ bool query_binder::window_time(const syntax& s, const rows& in, const std::strin
   expr::binder b(script_.text(), names);
   auto column = b.bind(s);
   if (!column) return report(column.err(), s.location);
-  if (planner::bare_column(column->n) == types.event_time) return true;
-  return report(errc::invalid_argument,
-                types.event_time
-                    ? "the window must be on the event-time column, \"" +
-                          types.fields[*types.event_time].name +
-                          "\": watermarks say when its windows end"
-                    : "\"" + s.name +
-                          "\" is no event time; name the table's timestamp column with the option "
-                          "event_time, and keep it in the queries before the window",
-                s.location);
+  const auto index = planner::bare_column(column->n);
+  if (index == types.event_time) return true;
+  auto why = "\"" + s.name +
+             "\" is no event time; name the table's timestamp column with the option event_time, "
+             "and keep it in the queries before the window";
+  if (types.event_time)
+    why = "the window must be on the event-time column, \"" + types.fields[*types.event_time].name +
+          "\": watermarks say when its windows end";
+  else if (index && lost_in_join(builder_, in.from, *index))
+    why = "\"" + s.name +
+          "\" is no event time behind this join: its rows leave when they find each other, and the "
+          "watermark may have passed them by then; make the windows in front of it and join those "
+          "(ON a.window_start = b.window_start AND a.window_end = b.window_end)";
+  return report(errc::invalid_argument, why, s.location);
 }
 
 std::optional<rows> query_binder::window(const from_item& f, const context& c) {
