@@ -17,6 +17,7 @@ result<data_type> reader::type(json body, bool& zoned, int32_t* length) {
     zoned = true;
     text = "timestamp";
   }
+  if (text == "jsonb") text = "json";  // one type
   simdjson::dom::array mods;
   if (!body["typmods"].get(mods)) {
     std::string list;

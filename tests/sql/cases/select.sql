@@ -257,3 +257,11 @@ sink blackhole
     flat_map unnest('{1,2,3}'::int[]) AS g
       filter (k = ANY ('{ééééééééééééééééééé,bbbbbbbbbbbbbbbbbbbb,cccccccccccccccccc...'::text[]))
         source file t.csv (csv): k
+
+-- CASE columns of jsonb
+CREATE TABLE documents (j jsonb) WITH (connector = 'stdin', format = 'json');
+SELECT j ->> 'a' AS a FROM documents
+-- PLAN
+sink stdout
+  project (j ->> 'a') AS a
+    source stdin (json): j
