@@ -38,12 +38,21 @@ const row_function* find_row_function(std::string_view name) {
 }  // namespace
 
 uint32_t blamed(const definition& d, const std::string& message, uint32_t otherwise) {
-  for (const auto& o : d.options)
-    if (message.rfind("option " + o.called.text + ' ', 0) == 0 ||
-        message.find("has no option " + o.called.text) != std::string::npos ||
-        message.rfind(o.called.text + " of table ", 0) == 0)
+  // Which side of a job it cannot be on is the statement's mistake.
+  const bool of_connector =
+      message.find(" cannot be used as a ") == std::string::npos &&
+      (message.rfind("connector ", 0) == 0 || message.rfind("there is no connector ", 0) == 0);
+  uint32_t connector = otherwise;
+  for (const auto& o : d.options) {
+    const auto& name = o.called.text;
+    if (message.rfind("option " + name + ' ', 0) == 0 ||
+        message.rfind("option " + name + ':', 0) == 0 ||
+        message.find("has no option " + name) != std::string::npos ||
+        message.rfind(name + " of table ", 0) == 0)
       return o.called.location;
-  return otherwise;
+    if (of_connector && name == "connector") connector = o.called.location;
+  }
+  return connector;
 }
 
 bool is_table_function(std::string_view name) {

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "runtime/connectors/extra_connectors.hpp"
 #include "runtime/connectors/file_partitions.hpp"
 #include "runtime/connectors/file_reader.hpp"
@@ -43,7 +45,23 @@ status check_source_table(std::string_view connector, const std::string& table,
                           const schema& physical, option_map& options) {
   if (connector == "nexmark") return nexmark::check_table(table, physical, options);
   if (is_kafka(connector)) return check_kafka_table(table, physical, options, false);
-  if (connector == "file") WEIR_TRY(partition_columns(physical, options));
+  if (connector == "sequence") return check_sequence_table(physical, options);
+  if (connector != "file" && connector != "stdin") return {};
+  std::vector<uint32_t> folders;
+  if (connector == "file") {
+    WEIR_ASSIGN(folders, partition_columns(physical, options));
+  }
+  if (option_text(options, "format", "csv") != "raw") return {};
+  size_t lines = 0;
+  bool fits = true;
+  for (uint32_t c = 0; c < physical.size(); ++c) {
+    if (std::find(folders.begin(), folders.end(), c) != folders.end()) continue;
+    const auto id = physical.fields[c].type.id;
+    fits &= ++lines == 1 && (id == type_id::string || id == type_id::bytes);
+  }
+  if (!fits || lines == 0)
+    return {errc::invalid_argument,
+            "option format = 'raw' needs a table of one column of type text or bytea"};
   return {};
 }
 

@@ -175,32 +175,53 @@ class sequence_reader final : public source_reader {
   uint32_t last_rows_ = 0;
 };
 
+constexpr const char* one_bigint = "connector sequence has one column, of type bigint";
+
+/// What the options ask for, before it is split.
+struct sequence_plan {
+  sequence_split range;
+  int64_t splits = 1;
+};
+result<sequence_plan> whole_sequence(const option_map& options) {
+  WEIR_ASSIGN(int64_t start, option_int(options, "start", 1));
+  WEIR_ASSIGN(double rate, option_rate(options, "rate", 0));
+  sequence_plan w;
+  WEIR_ASSIGN(w.splits, option_int(options, "splits", rate > 0 ? 1 : splits_default));
+  if (rate > 0 && w.splits != 1)
+    return {errc::invalid_argument, "option splits is 1 for a sequence with a rate"};
+  if (w.splits > 65536) return {errc::invalid_argument, "option splits: at most 65536"};
+  w.range.start = static_cast<uint64_t>(start);
+  if (!option_present(options, "end")) return w;
+  WEIR_ASSIGN(int64_t end, option_int(options, "end", 0));
+  if (end < start)
+    return {errc::invalid_argument, "option end = '" + std::to_string(end) +
+                                        "': the sequence starts behind it, at " +
+                                        std::to_string(start)};
+  w.range.total = static_cast<uint64_t>(end) - w.range.start + 1;
+  if (w.range.total == 0)
+    return {errc::invalid_argument, "option end: the sequence is longer than 2^64 - 1"};
+  return w;
+}
+
 }  // namespace
 
+status check_sequence_table(const schema& physical, const option_map& options) {
+  if (physical.size() != 1 || physical.fields[0].type.id != type_id::int64)
+    return {errc::invalid_argument, one_bigint};
+  WEIR_ASSIGN(auto whole, whole_sequence(options));
+  return {};
+}
+
 result<std::unique_ptr<split_enumerator>> make_sequence_enumerator(const source_spec& spec) {
-  WEIR_ASSIGN(int64_t start, option_int(spec.options, "start", 1));
-  WEIR_ASSIGN(double rate, option_rate(spec.options, "rate", 0));
-  WEIR_ASSIGN(int64_t splits, option_int(spec.options, "splits", rate > 0 ? 1 : splits_default));
-  if (rate > 0 && splits != 1)
-    return {errc::invalid_argument, "a sequence with a rate has one split"};
-  if (splits > 65536) return {errc::invalid_argument, "option splits: at most 65536"};
-  sequence_split s;
-  s.start = static_cast<uint64_t>(start);
-  if (option_present(spec.options, "end")) {
-    WEIR_ASSIGN(int64_t end, option_int(spec.options, "end", 0));
-    if (end < start)
-      return {errc::invalid_argument, "a sequence's end must not be before its start"};
-    s.total = static_cast<uint64_t>(end) - s.start + 1;
-    if (s.total == 0) return {errc::invalid_argument, "the sequence is longer than 2^64 - 1"};
-  }
+  WEIR_ASSIGN(auto whole, whole_sequence(spec.options));
   return std::unique_ptr<split_enumerator>(
-      std::make_unique<sequence_enumerator>(s, static_cast<uint64_t>(splits)));
+      std::make_unique<sequence_enumerator>(whole.range, static_cast<uint64_t>(whole.splits)));
 }
 
 result<std::unique_ptr<source_reader>> make_sequence_reader(const source_spec& spec) {
   if (spec.physical_columns > 1 ||
       (spec.physical_columns == 1 && spec.columns->fields[0].type.id != type_id::int64))
-    return {errc::invalid_argument, "connector sequence has one column, of type bigint"};
+    return {errc::invalid_argument, one_bigint};
   if (spec.on_error == error_policy::dead_letter)
     return {errc::unsupported,
             "connector sequence has no bytes for dead letters; use skip or fail"};

@@ -168,14 +168,14 @@ job.sql:3:78: error: connector file as a sink has no option hedar; did you mean 
 -- CASE tables are defined before they are used
 INSERT INTO o SELECT k, v FROM t WHERE v > 0;
 INSERT INTO o (n) SELECT n FROM hole2;
-CREATE TABLE hole2 (n int) WITH (connector = 'sequence', end = 5);
+CREATE TABLE hole2 (n bigint) WITH (connector = 'sequence', end = 5);
 -- ERRORS
 job.sql:2:33: error: relation "hole2" does not exist; did you mean "hole"?
    2 | INSERT INTO o (n) SELECT n FROM hole2;
      |                                 ^
 
 -- CASE several inserts of one table are one sink
-CREATE TABLE s (n int) WITH (connector = 'sequence', end = 5);
+CREATE TABLE s (n bigint) WITH (connector = 'sequence', end = 5);
 INSERT INTO o SELECT k, v FROM t WHERE v > 0;
 INSERT INTO o (n) SELECT n FROM s;
 INSERT INTO f SELECT k, sum(n) FROM (SELECT k, v AS n FROM t) x GROUP BY k
@@ -186,7 +186,7 @@ sink file o (csv)
       project k, v::bigint AS v
         filter (v > 0)
           source file t.csv (csv): k, v
-      project NULL AS k, n::bigint AS n
+      project NULL AS k, n
         source sequence: n
 sink file f (csv)
   project k, "sum(n)" AS n

@@ -659,3 +659,52 @@ job.sql:4:52: error: "ts" is no event time behind this join: its rows leave when
 job.sql:5:52: error: "ts" is no event time behind this join: its rows leave when they find each other, and the watermark may have passed them by then; make the windows in front of it and join those (ON a.window_start = b.window_start AND a.window_end = b.window_end)
    5 | INSERT INTO hole SELECT k, count(*) FROM TUMBLE(i, ts, INTERVAL '1 hour') GROUP BY k, window_start
      |                                                    ^
+
+-- CASE tables that their connector cannot give
+CREATE TABLE s1 (n int) WITH (connector = 'sequence', end = 5);
+CREATE TABLE s2 (n bigint, m bigint) WITH (connector = 'sequence', end = 5);
+CREATE TABLE s3 (n bigint) WITH (connector = 'sequence', start = 5, end = 1);
+CREATE TABLE r1 (n bigint) WITH (connector = 'file', path = 'r', format = 'raw');
+CREATE TABLE r2 (a text, b text) WITH (connector = 'stdin', format = 'raw');
+CREATE TABLE m1 (a int, ts timestamp) WITH (connector = 'file', path = 'w', format = 'csv', event_time = 'ts',
+  watermark_delay = '1 month');
+CREATE TABLE p1 (a int) WITH (connector = 'file', format = 'csv');
+CREATE TABLE k1 (a int) WITH (connector = 'kafka', topic = 'x', until = 'latest');
+CREATE TABLE u1 (a int) WITH (connector = 'fil', path = 'w');
+INSERT INTO hole SELECT 'a', n FROM s1;
+INSERT INTO hole SELECT 'a', n FROM s2;
+INSERT INTO hole SELECT 'a', n FROM s3;
+INSERT INTO hole SELECT 'a', n FROM r1;
+INSERT INTO hole SELECT a, 1 FROM r2;
+INSERT INTO hole SELECT 'a', a FROM m1;
+INSERT INTO hole SELECT 'a', a FROM p1;
+INSERT INTO hole SELECT 'a', a FROM k1;
+INSERT INTO hole SELECT 'a', a FROM u1
+-- ERRORS
+job.sql:1:31: error: connector sequence has one column, of type bigint
+   1 | CREATE TABLE s1 (n int) WITH (connector = 'sequence', end = 5);
+     |                               ^
+job.sql:2:44: error: connector sequence has one column, of type bigint
+   2 | CREATE TABLE s2 (n bigint, m bigint) WITH (connector = 'sequence', end = 5);
+     |                                            ^
+job.sql:3:69: error: option end = '1': the sequence starts behind it, at 5
+   3 | CREATE TABLE s3 (n bigint) WITH (connector = 'sequence', start = 5, end = 1);
+     |                                                                     ^
+job.sql:4:66: error: option format = 'raw' needs a table of one column of type text or bytea
+   4 | CREATE TABLE r1 (n bigint) WITH (connector = 'file', path = 'r', format = 'raw');
+     |                                                                  ^
+job.sql:5:61: error: option format = 'raw' needs a table of one column of type text or bytea
+   5 | CREATE TABLE r2 (a text, b text) WITH (connector = 'stdin', format = 'raw');
+     |                                                             ^
+job.sql:7:3: error: option watermark_delay: months have no fixed length; give days or less
+   7 |   watermark_delay = '1 month');
+     |   ^
+job.sql:8:31: error: connector file needs the option path
+   8 | CREATE TABLE p1 (a int) WITH (connector = 'file', format = 'csv');
+     |                               ^
+job.sql:9:31: error: connector kafka needs the option bootstrap (HOST:PORT of a broker, or several)
+   9 | CREATE TABLE k1 (a int) WITH (connector = 'kafka', topic = 'x', until = 'latest');
+     |                               ^
+job.sql:10:31: error: there is no connector "fil"; did you mean "file"? (known: file, stdin, stdout, blackhole, topic, kafka, sequence, memory, nexmark)
+  10 | CREATE TABLE u1 (a int) WITH (connector = 'fil', path = 'w');
+     |                               ^
