@@ -3,6 +3,7 @@
 
 #include "jobs/plan/expander.hpp"
 #include "runtime/operators/aggregate_schema.hpp"
+#include "runtime/plan/windows.hpp"
 
 namespace weir::planner {
 
@@ -15,6 +16,12 @@ status expander::emit_window(uint32_t i) {
   s.time_column = in.map[*logical_type(n.inputs[0])->event_time];
   s.shape = n.window.shape;
   s.slices = n.sliced;
+  if (const auto windows = windows_per_row(s.shape); !s.slices && windows > windows_per_row_max)
+    return {errc::unsupported,
+            "each row would be copied into " + std::to_string(windows) + " windows, but " +
+                std::to_string(windows_per_row_max) +
+                " is the limit; group by window_start and window_end, and compute with them behind "
+                "that: then windows are made of slices"};
   auto type = std::make_shared<schema>(*in.type);
   emitted e;
   e.map = in.map;

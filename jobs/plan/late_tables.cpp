@@ -100,7 +100,8 @@ status plan_builder::add_late_tables(
     if (from.size() > 1) {
       WEIR_ASSIGN(rows, unite(from, {"sink/" + name + "/union"}));
     }
-    WEIR_TRY(sink(rows, to));
+    if (auto made = sink(rows, to); !made)
+      return {made.err().code, "option late_table names \"" + name + "\": " + made.err().message};
   }
   return {};
 }

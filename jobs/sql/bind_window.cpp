@@ -149,6 +149,7 @@ std::optional<rows> query_binder::window(const from_item& f, const context& c) {
   auto columns = in->columns;
   auto out = builder_.window(in->from, std::move(def), std::move(o));
   if (!out) return report(out.err().code, out.err().message, s.location), std::nullopt;
+  locations.try_emplace(out->node, s.location);
   for (const auto& text : {"window_start", "window_end"}) {
     column_name w;
     w.name = text;

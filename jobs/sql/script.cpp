@@ -85,10 +85,17 @@ std::string doubled(const std::string& value, std::string_view what) {
   return out;
 }
 
+/// Editors put a byte order mark in front of UTF-8, which nobody sees.
+std::string without_mark(const std::string& text) {
+  const bool marked =
+      text.size() >= 3 && text[0] == '\xEF' && text[1] == '\xBB' && text[2] == '\xBF';
+  return text.substr(marked ? 3 : 0);
+}
+
 }  // namespace
 
 script::script(std::string text, std::string file, const std::map<std::string, std::string>& set)
-    : file_(std::move(text), std::move(file)), settings_(set) {
+    : file_(without_mark(text), std::move(file)), settings_(set) {
   using place = lexer::place;
   const std::string& s = file_.text();
   lexer lex(s);

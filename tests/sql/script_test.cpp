@@ -63,6 +63,11 @@ TEST_CASE("a value is part of the literal it stands in, and comments are left al
         "   2 |   '${B}'\n     |    ^\n");
 }
 
+TEST_CASE("a byte order mark is no part of the script") {
+  CHECK(text_of("\xEF\xBB\xBFSELECT 1", {}) == "SELECT 1");
+  CHECK(load("\xEF\xBB\xBFSELEC 1").messages.find("dir/my_job.sql:1:1: error:") == 0);
+}
+
 TEST_CASE("messages point into the file, whatever was substituted before them") {
   job_settings s;
   s.set = {{"X", "a long value"}};

@@ -708,3 +708,19 @@ job.sql:9:31: error: connector kafka needs the option bootstrap (HOST:PORT of a 
 job.sql:10:31: error: there is no connector "fil"; did you mean "file"? (known: file, stdin, stdout, blackhole, topic, kafka, sequence, memory, nexmark)
   10 | CREATE TABLE u1 (a int) WITH (connector = 'fil', path = 'w');
      |                               ^
+
+-- CASE rows in more windows than can be
+INSERT INTO hole SELECT k, max(v) FROM HOP(t, ts, INTERVAL '1 second', INTERVAL '10 hours') GROUP BY k
+-- ERRORS
+job.sql:1:40: error: each row would be copied into 36000 windows, but 10000 is the limit; group by window_start and window_end, and compute with them behind that: then windows are made of slices
+   1 | INSERT INTO hole SELECT k, max(v) FROM HOP(t, ts, INTERVAL '1 second', INTERVAL '10 hours') GROUP BY k
+     |                                        ^
+
+-- CASE a late table whose columns are others
+CREATE TABLE late (k int, v int) WITH (connector = 'blackhole');
+CREATE TABLE w (k text, v int, ts timestamp) WITH (connector = 'file', path = 'w', format = 'csv', event_time = 'ts', late_table = 'late');
+INSERT INTO hole SELECT k, count(*) FROM TUMBLE(w, ts, INTERVAL '1 hour') GROUP BY k, window_start
+-- ERRORS
+job.sql:2:132: error: option late_table names "late": column "k" of the sink is int, but "k" is text; cast it in a select
+   2 | CREATE TABLE w (k text, v int, ts timestamp) WITH (connector = 'file', path = 'w', format = 'csv', event_time = 'ts', late_table = 'late');
+     |                                                                                                                                    ^
