@@ -13,6 +13,7 @@
 #include "cluster/cli/topic_cluster.hpp"
 #include "cluster/cli/topics/stream_verbs.hpp"
 #include "runtime/base/units.hpp"
+#include "runtime/plan/plan.hpp"
 
 namespace {
 
@@ -70,7 +71,7 @@ struct raw_options {
 void add_job_options(CLI::App& verb, raw_options& o) {
   verb.add_option("FILE", o.inspect.file, "job file (.sql or .yaml)")->required();
   verb.add_option("-p,--parallelism", o.parallelism, "parallel tasks per operator (default: cores)")
-      ->check(CLI::Range(1, 128));
+      ->check(CLI::Range(1, static_cast<int>(plan_parallelism_max)));
   verb.add_option("--set", o.set, "KEY=VALUE for ${KEY} in the job file")->check(setting_check());
 }
 
@@ -105,7 +106,7 @@ CLI::App* add_sql(CLI::App& app, raw_options& o) {
       ->type_name("TEXT");
   verb->add_option("-p,--parallelism", o.parallelism,
                    "parallel tasks per operator (default: cores)")
-      ->check(CLI::Range(1, 128));
+      ->check(CLI::Range(1, static_cast<int>(plan_parallelism_max)));
   verb->add_option("--set", o.set, "KEY=VALUE for ${KEY} in the statements")
       ->check(setting_check());
   verb->add_option("--memory", o.memory, "what a statement's job may hold")->check(memory_check());
@@ -248,7 +249,7 @@ struct cluster_verbs {
     submit->add_option("--set", set, "KEY=VALUE for ${KEY} in the job file")
         ->check(setting_check());
     submit->add_option("-p,--parallelism", parallelism, "tasks per operator (default: nodes)")
-        ->check(CLI::Range(1, 128));
+        ->check(CLI::Range(1, static_cast<int>(plan_parallelism_max)));
     submit
         ->add_option("--snapshot-interval", interval,
                      "between snapshots, at least 100ms; else the job's, else 1s")

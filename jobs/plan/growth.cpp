@@ -47,6 +47,10 @@ struct finder {
     if (s.stage == aggregate_spec::phase::partial || s.window_end_key) return {};
     const std::string window =
         "group by a window: FROM TUMBLE(table, time, size) and GROUP BY window_start";
+    const bool never = s.emit == emit_mode::final_only && certain;
+    if (never && s.keys.empty() && calls_that_keep_values(s).empty())
+      return make("the aggregate answers when the input ends, which it does not",
+                  "leave emit = 'final' out, or read input that ends");
     if (ttl_us != 0) return {};
     if (s.emit == emit_mode::final_only && !certain) return {};
     if (!s.keys.empty()) {

@@ -519,7 +519,8 @@ status check_node(const physical_plan& plan, uint32_t i, const std::vector<schem
   const auto parallelism = plan.parallelism_of(operator_index(i));
   if (needs_key_partitioning(n) && parallelism > plan.key_groups)
     return bad(n, "parallelism " + std::to_string(parallelism) + " is over the " +
-                      std::to_string(plan.key_groups) + " key groups");
+                      std::to_string(plan.key_groups) +
+                      " key groups; lower it, or set key_groups higher");
   const auto* w = std::get_if<window_spec>(&n.spec);
   if (w && holds_rows(*w) && w->keys.empty() && parallelism != 1)
     return bad(n,

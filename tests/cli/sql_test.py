@@ -23,6 +23,15 @@ def test_the_name_says_what_a_job_file_is(c):
         assert "job.txt: its name tells what it is: .sql, or .yaml and .yml" in c.expect(2, verb, "job.txt").err
 
 
+def test_parallelism_goes_as_far_as_in_the_script(c):
+    c.write("in.csv", "k,v\na,1\n")
+    c.write("job.sql", TABLE + "SELECT k, sum(v) AS total FROM t GROUP BY k")
+    assert "parallelism 200 is over the 128 key groups; lower it, or set key_groups higher" in c.expect(2, "plan", "job.sql", "-p", "200").err
+    c.write("job.sql", "SET key_groups = 512;\n" + TABLE + "SELECT k, sum(v) AS total FROM t GROUP BY k")
+    assert "parallelism 200" in c.expect(0, "plan", "job.sql", "-p", "200").out
+    c.expect(2, "plan", "job.sql", "-p", "4097")
+
+
 def test_a_select_shows_changes_or_what_stands_at_the_end(c):
     c.write("in.csv", "k,v\na,1\nb,2\na,3\n")
     c.write("job.sql", TABLE + "SELECT k, sum(v) AS total FROM t GROUP BY k")

@@ -118,6 +118,17 @@ TEST_CASE("state that grows with endless input is a warning at its clause") {
             .messages == "");
 }
 
+TEST_CASE("one group that answers at an end that does not come") {
+  const std::string final_rows =
+      "CREATE TABLE f (n bigint) WITH (connector = 'file', path = 'f', format = 'csv', emit = "
+      "'final');\nINSERT INTO f SELECT count(*) FROM n";
+  const std::string numbers = "CREATE TABLE n (n bigint) WITH (connector = 'sequence'";
+  CHECK(contains(load(numbers + ");\n" + final_rows).messages,
+                 "j.sql:3:22: warning: the aggregate answers when the input ends, which it does "
+                 "not; to bound it, leave emit = 'final' out, or read input that ends"));
+  CHECK(load(numbers + ", end = 9);\n" + final_rows).messages == "");
+}
+
 TEST_CASE("one group that keeps its values is state that grows") {
   auto warns = [](const std::string& tables, const std::string& query, const std::string& what) {
     auto r = load(tables + query);
