@@ -135,7 +135,7 @@ class life {
   /// Not when the others could not go on: what stops then is no matter of the watch.
   void kill(node_id id, bool with_disk) {
     const auto s = server_of(state_.nodes().at(id).identity);
-    if (!votes_are_there(s) || now_ < last_loss_ms_ + 2 * unnoticed_ms) return;
+    if (!votes_are_there(s) || now_ < last_loss_ms_ + 5 * unnoticed_ms) return;
     if (with_disk && (lost_.size() >= 2 || has_all_of_something(id))) return;
     up_.erase(s);
     last_death_ms_ = now_;
