@@ -210,7 +210,7 @@ std::optional<loader::relation> loader::aggregate(relation in, const YAML::Node&
   for (const auto& k : def.keys) key_types.fields.push_back({k.name, k.value->type});
   // Behind a window its bounds are keys too; the builder adds them in this order.
   const auto& from = builder_->node(in);
-  if (in.port == 0 && from.window_end)
+  if (in.port == 0 && from.window_start && from.window_end)
     for (auto w : {*from.window_start, *from.window_end})
       if (std::none_of(def.keys.begin(), def.keys.end(), [w](const planner::named_expr& k) {
             return planner::bare_column(k.value) == w;

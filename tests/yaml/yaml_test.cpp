@@ -82,6 +82,20 @@ sinks:
   CHECK(j->plan.name == "job");
 }
 
+TEST_CASE("an aggregate over windows of which one bound is left") {
+  auto j = load(R"~(
+steps:
+  - {name: hours, from: flights, window: {tumble: 1h}}
+  - {name: ends, from: hours, select: [dep_delay, window_end]}
+  - {name: by_end, from: ends, key: window_end, aggregate: {n: count(*), more: sum(dep_delay) + 1}}
+sinks:
+  - {from: by_end, into: stdout}
+)~");
+  REQUIRE_MESSAGE(j.ok(), j.err().message);
+  CHECK(std::get<aggregate_spec>(op(*j, "by_end").spec).window_end_key == 0);
+  CHECK(op(*j, "by_end/result").output->fields[2].name == "more");
+}
+
 TEST_CASE("expressions over aggregates are computed behind them") {
   auto j = load(R"~(
 steps:
