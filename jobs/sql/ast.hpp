@@ -66,7 +66,8 @@ struct query {
   enum class kind : uint8_t { select, values, set_operation };
   kind what = kind::select;
   uint32_t location = 0;
-  std::string shape;  // of a subquery in an expression: equal ones compute the same
+  std::string shape;  // of a subquery in an expression, with what is asked of it: equal ones
+                      // compute the same
   std::vector<named_query> with;
 
   // select

@@ -9,6 +9,7 @@
 #include "runtime/base/nearest.hpp"
 #include "runtime/connectors/source.hpp"
 #include "runtime/expr/expr.hpp"
+#include "runtime/expr/nested.hpp"
 
 namespace weir::sql {
 
@@ -26,6 +27,7 @@ constexpr std::array row_functions = {
     row_function{"lines", "lines", 1, ""},
     row_function{"unnest", "unnest", 1, ""},
     row_function{"generate_series", "unnest", 0, ""},
+    row_function{rows_from, "unnest", 0, ""},
     row_function{"json_array_elements", "unnest", 1, "value"},
     row_function{"jsonb_array_elements", "unnest", 1, "value"},
 };
@@ -66,17 +68,37 @@ bool query_binder::check_seed(const query& q, const std::set<std::string>& title
     if (i > 0 && q.from[i].what == from_item::kind::join &&
         !read_by(q.from[i], titles, *c.outer).empty())
       return report(errc::unsupported,
-                    "a JOIN that reads the query around it is not supported behind a comma; write "
-                    "it first in FROM",
+                    "a RIGHT or FULL JOIN that reads the query around it is not supported behind a "
+                    "comma; write it first in FROM",
                     q.from[i].location);
   return true;
 }
+
+namespace {
+
+/// The query whose joins that read the query around it are no longer behind a comma, as far as they
+/// can be moved; null: there are none.
+query_ptr with_joins_first(const query& q, const std::set<std::string>& titles, const rows& outer) {
+  std::shared_ptr<query> out;
+  for (size_t i = 1; i < (out ? out->from : q.from).size(); ++i) {
+    const auto& f = (out ? out->from : q.from)[i];
+    if (f.what != from_item::kind::join || read_by(f, titles, outer).empty()) continue;
+    auto copy = std::make_shared<query>(out ? *out : q);
+    if (!join_behind_comma(copy->from, i)) continue;
+    out = std::move(copy);
+    i = 0;
+  }
+  return out;
+}
+
+}  // namespace
 
 std::optional<rows> query_binder::from(const query& q, const context& c) {
   const auto around = c.outer ? read_by_from(q, *c.outer) : std::vector<const column_name*>();
   if (around.empty()) return items(q, {}, false, c);
   std::set<std::string> titles;
   for (const auto& f : q.from) collect_titles(f, titles);
+  if (const auto joined = with_joins_first(q, titles, *c.outer)) return from(*joined, c);
   if (!check_seed(q, titles, c)) return {};
   const auto seed = outer_values(around, c, q.location);
   if (!seed) return {};
@@ -247,13 +269,14 @@ std::optional<rows> query_binder::view(definition& d, const context& c) {
 
 std::optional<rows> query_binder::flat_map(rows in, const from_item& f, const context& c,
                                            bool outer) {
+  if (f.call.name == rows_from || (f.call.name == "unnest" && f.call.args.size() > 1))
+    return zipped(std::move(in), f, c, outer);
   const auto& s = f.call;
   const auto& known = *find_row_function(s.name);
   const auto& types = types_of(in.from);
   if ((known.arguments && s.args.size() != known.arguments) || !s.is_plain_call()) {
     report(errc::parse,
-           s.name + " takes " + (known.arguments == 1 ? "one argument" : "a text and a delimiter") +
-               (s.name == "unnest" && s.args.size() > 1 ? "; unnest each array by itself" : ""),
+           s.name + " takes " + (known.arguments == 1 ? "one argument" : "a text and a delimiter"),
            s.location);
     return {};
   }
@@ -274,23 +297,87 @@ std::optional<rows> query_binder::flat_map(rows in, const from_item& f, const co
     }
     def.delimiter = s.args[1].text;
   }
+  return elements(std::move(in), std::move(def), f, {}, c, outer);
+}
+
+/// Functions side by side: the first rows of all are one row, then the second ones; those that have
+/// no more give NULL.
+std::optional<rows> query_binder::zipped(rows in, const from_item& f, const context& c,
+                                         bool outer) {
+  auto calls = f.call.name == rows_from ? f.call.args : std::vector<syntax>{f.call};
+  for (size_t i = 0; i < calls.size(); ++i)
+    while (calls[i].name == "unnest" && calls[i].args.size() > 1) {
+      auto next = calls[i];
+      next.args.erase(next.args.begin());
+      calls[i].args.resize(1);
+      calls.insert(calls.begin() + static_cast<ptrdiff_t>(++i), std::move(next));
+    }
+  const auto& types = types_of(in.from);
+  std::vector<expr::node_ptr> arrays;
+  std::vector<std::string> titles;
+  data_type row(type_id::struct_);
+  auto fields = std::make_shared<std::vector<field>>();
+  for (auto s : calls) {
+    titles.push_back(s.name);
+    select_scope names(in, types, "FROM");
+    expr::binder b(script_.text(), names);
+    if (s.name != "unnest" && s.name != "generate_series" && s.name != "string_to_table") {
+      report(errc::unsupported,
+             s.name + "() beside another function that gives rows is not supported", s.location);
+      return {};
+    }
+    if (s.name == "string_to_table") s.name = "string_to_array";
+    if (s.name == "unnest" && s.args.size() == 1 && s.is_plain_call()) s = syntax(s.args[0]);
+    names.allow_series(s.name == "generate_series" ? &s : nullptr);
+    auto array = b.bind(s);
+    if (!array) return report(array.err(), s.location), std::nullopt;
+    if (array->unknown || array->n->type.id != type_id::list) {
+      report(errc::type_mismatch, "function unnest(" + expr::name_of(*array) + ") does not exist",
+             s.location);
+      return {};
+    }
+    const auto& item = array->n->type.fields->front().type;
+    if (item.id == type_id::struct_ && !f.whole) {
+      report(errc::unsupported,
+             "unnest() of composite values beside another function that gives rows in FROM is not "
+             "supported; write each by itself",
+             s.location);
+      return {};
+    }
+    fields->push_back({"f" + std::to_string(fields->size() + 1), item, true});
+    arrays.push_back(std::move(array->n));
+  }
+  row.fields = std::move(fields);
+  planner::flat_map_def def;
+  def.function = "unnest";
+  def.argument = make_call("@zip", expr::list_of(std::move(row)), std::move(arrays));
+  return elements(std::move(in), std::move(def), f, std::move(titles), c, outer);
+}
+
+/// The rows of `def` as FROM names them. `titles`: of functions side by side.
+std::optional<rows> query_binder::elements(rows in, planner::flat_map_def def, const from_item& f,
+                                           std::vector<std::string> titles, const context& c,
+                                           bool outer) {
+  const auto& s = f.call;
+  const auto& known = *find_row_function(s.name);
+  const auto& types = types_of(in.from);
   def.outer = outer;
   def.ordinality = f.ordinality;
   const auto& from = def.argument->type;
   const data_type item = from.id == type_id::list ? from.fields->front().type : data_type();
-  const bool expand = item.id == type_id::struct_ && !f.whole;  // a column for each field
+  // A column for each field.
+  const bool expand = !titles.empty() || (item.id == type_id::struct_ && !f.whole);
   // The columns that it gives, as they are called.
   column_name made;
   made.table = f.alias.empty() ? s.name : f.alias;
-  std::vector<std::string> titles;
-  if (expand)
+  if (titles.empty() && expand)
     for (const auto& field : *item.fields) titles.push_back(field.name);
-  else
+  else if (!expand)
     titles.push_back(!known.column.empty() ? std::string(known.column) : made.table);
   if (f.ordinality) titles.emplace_back("ordinality");
   if (f.columns.size() > titles.size()) {
     report(errc::invalid_argument,
-           s.name + "() gives " +
+           (s.name == rows_from ? "ROWS FROM" : s.name + "()") + " gives " +
                (titles.size() == 1 ? "one column" : std::to_string(titles.size()) + " columns") +
                ", but " + std::to_string(f.columns.size()) + " are named",
            f.location);

@@ -29,7 +29,7 @@ class regrouping {
     for (uint32_t k = 0; k < keys_.size(); ++k)
       if (expr::same_tree(*n, *keys_[k].value)) return column(n, k);
     if (n->kind == expr::node_kind::column) {
-      if (n->column >= window_calls::first) return n;  // computed over the groups
+      if (n->column >= clause_subqueries::first_windowed) return n;  // computed over the groups
       if (n->column >= select_scope::first_grouping)
         return groupings_[n->column - select_scope::first_grouping];
       if (n->column >= clause_subqueries::first_later)
@@ -298,6 +298,32 @@ std::optional<planner::relation> query_binder::with_empty_groups(
   return out->from;
 }
 
+/// Columns of the groups that their subqueries read as aggregates of this query.
+bool query_binder::add_calls(const rows& in, rows& groups,
+                             const std::vector<planner::named_expr>& keys, uint32_t first_call,
+                             const std::vector<expr::node_ptr>& groupings,
+                             const clause_subqueries& subqueries, const context& c) {
+  const auto types = types_of(groups.from);
+  std::vector<bound_target> targets;
+  for (uint32_t i = 0; i < types.size(); ++i)
+    targets.push_back(plain_target(planner::column_ref(types, i), types.fields[i].name));
+  const std::vector<expr::node_ptr> none;
+  regrouping regroup(keys, static_cast<uint32_t>(types_of(in.from).size()), first_call, none,
+                     groupings);
+  for (size_t i = 0; i < subqueries.called.size(); ++i) {
+    auto n = regroup(subqueries.called[i].n);
+    if (!n) return ungrouped(in, *regroup.culprit);
+    auto column = subqueries.call_columns[i];
+    column.index = static_cast<uint32_t>(targets.size());
+    groups.columns.push_back(std::move(column));
+    targets.push_back(plain_target(std::move(n), "call"));
+  }
+  auto made = project(groups.from, std::move(targets), part(c, "calls"));
+  if (!made) return false;
+  groups.from = made->from;
+  return true;
+}
+
 std::optional<std::vector<expr::node_ptr>> query_binder::attach_later(
     clause_subqueries& subqueries, const rows& in, rows& groups,
     const std::vector<planner::named_expr>& keys, uint32_t first_call,
@@ -467,6 +493,9 @@ std::optional<planner::relation> query_binder::group(const query& q, rows& in,
   const auto groupings = grouping_values(
       subqueries.groupings, keys, sets, first_call + static_cast<uint32_t>(calls.size()), location);
   if (!groupings) return {};
+  if (!subqueries.called.empty() &&
+      !add_calls(in, groups, keys, first_call, *groupings, subqueries, c))
+    return {};
   const auto later = attach_later(subqueries, in, groups, keys, first_call, *groupings, c);
   if (!later) return {};
   regrouping regroup(keys, static_cast<uint32_t>(types.size()), first_call, *later, *groupings);
@@ -484,6 +513,7 @@ std::optional<planner::relation> query_binder::group(const query& q, rows& in,
   }
   if (having.n) ok &= rewritten(having);
   if (!ok) return {};
+  subqueries.group_columns = groups.columns;
   if (!having.n) return groups.from;
   auto h = part(c, "having");
   h.what = expr::to_sql(*having.n, types_of(groups.from));

@@ -1,5 +1,6 @@
 // JOIN in FROM.
 #include <algorithm>
+#include <numeric>
 
 #include "jobs/plan/joins.hpp"
 #include "jobs/sql/nodes.hpp"
@@ -100,13 +101,8 @@ std::optional<rows> query_binder::join_seeded(rows left, rows right, const from_
              "the combining JOIN type must be INNER or LEFT for a LATERAL reference", f.location);
       return {};
     }
-  if (!f.using_columns.empty() || f.natural) {
-    report(
-        errc::unsupported,
-        "RIGHT or FULL JOIN with USING that reads the query around it is not supported; write ON",
-        f.location);
-    return {};
-  }
+  std::vector<std::string> names;
+  if (!using_columns(f, left, right, names)) return {};
   auto other = lateral(seed, std::move(right), join_kind::inner, nullptr, c, f.location);
   if (!other) return {};
   const auto rights = types_of(other->from);
@@ -137,6 +133,7 @@ std::optional<rows> query_binder::join_seeded(rows left, rows right, const from_
     if (!condition) return {};
     all.push_back(std::move(condition));
   }
+  if (!using_conditions(names, left, *other, both_types(l, r), f.location, all)) return {};
   auto made = combine(std::move(left), std::move(*other), f.how, planner::join_and(std::move(all)),
                       c, f.location);
   if (!made) return {};
@@ -154,7 +151,74 @@ std::optional<rows> query_binder::join_seeded(rows left, rows right, const from_
   if (!out) return {};
   for (auto& column : columns)
     if (column.index >= lefts) column.index -= seeds;
-  return rows{out->from, std::move(columns)};
+  rows both{out->from, std::move(columns)};
+  return names.empty() ? std::move(both) : merged(std::move(both), lefts, names, f, c);
+}
+
+namespace {
+
+/// The outermost subqueries of a condition.
+void subqueries_of(const syntax& s, std::vector<const syntax*>& out) {
+  if (s.kind == expr::syntax_kind::subquery) return out.push_back(&s);
+  for (const auto* list : {&s.args, &s.filter})
+    for (const auto& a : *list) subqueries_of(a, out);
+}
+
+}  // namespace
+
+bool query_binder::sides_of(const syntax& s, const rows& both, uint32_t lefts, const context& c,
+                            read_sides& out) {
+  auto add = [&](uint32_t column) { (column < lefts ? out.left : out.right) = true; };
+  if (s.kind == expr::syntax_kind::column)
+    if (const auto* found = named_by(s, both)) add(found->index);
+  for (const auto* list : {&s.args, &s.filter})
+    for (const auto& a : *list)
+      if (!sides_of(a, both, lefts, c, out)) return false;
+  if (s.kind != expr::syntax_kind::subquery) return true;
+  const auto inner = subquery(s, both, c);
+  if (!inner) return false;
+  for (const auto& x : inner->correlated) add(x.outer);
+  return true;
+}
+
+/// Joins what the subqueries of ON give to the side that they read. The values are over both.
+bool query_binder::attach_on(const syntax& on, rows& left, rows& right, const context& c,
+                             subquery_values& out) {
+  const auto l = types_of(left.from), r = types_of(right.from);
+  const auto lefts = static_cast<uint32_t>(l.size());
+  std::vector<bound_target> targets;
+  for (uint32_t i = 0; i < lefts; ++i)
+    targets.push_back(plain_target(planner::column_ref(l, i), l.fields[i].name));
+  for (const auto& field : r.fields)
+    targets.push_back(plain_target(make_null(field.type), field.name));
+  const auto stand_in = project(left.from, std::move(targets), part(c, "sides"));
+  if (!stand_in) return false;
+  const rows both{stand_in->from, both_columns(left, right, lefts)};
+  std::vector<const syntax*> all, of_right;
+  subqueries_of(on, all);
+  for (const auto* s : all) {
+    read_sides read;
+    if (!sides_of(*s, both, lefts, c, read)) return false;
+    if (read.left && read.right)
+      return report(errc::unsupported,
+                    "a subquery that reads both sides of an outer join is not supported in its ON; "
+                    "ask of each side by itself, or of pairs in a subquery of FROM",
+                    s->location);
+    if (read.right)
+      of_right.push_back(s);
+    else if (!attach(*s, left, c, out))
+      return false;
+  }
+  subquery_values values;
+  for (const auto* s : of_right)
+    if (!attach(*s, right, c, values)) return false;
+  std::vector<uint32_t> places(types_of(right.from).size());
+  std::iota(places.begin(), places.end(), static_cast<uint32_t>(types_of(left.from).size()));
+  for (auto& [of, value] : values) {
+    value.n = expr::remap_columns(value.n, places);
+    out.insert_or_assign(of, value);
+  }
+  return true;
 }
 
 std::optional<rows> query_binder::join(const from_item& f, const context& given) {
@@ -187,8 +251,6 @@ std::optional<rows> query_binder::join(const from_item& f, const context& given)
   if (!right) return {};
   if (given.seed && (f.how == join_kind::right || f.how == join_kind::full))
     return join_seeded(std::move(*left), std::move(*right), f, *given.seed, c);
-  const auto l = types_of(left->from), r = types_of(right->from);
-  const auto types = both_types(l, r);
   if (!right->correlated.empty()) {
     if (f.how != join_kind::inner && f.how != join_kind::left) {
       report(errc::invalid_argument,
@@ -207,23 +269,20 @@ std::optional<rows> query_binder::join(const from_item& f, const context& given)
   }
   std::vector<std::string> names;
   if (!using_columns(f, *left, *right, names)) return {};
+  subquery_values subqueries;
+  if (f.on && has_subquery(*f.on) && !attach_on(*f.on, *left, *right, c, subqueries)) return {};
+  const auto l = types_of(left->from), r = types_of(right->from);
+  const auto types = both_types(l, r);
   expr::node_ptr condition;
   if (f.on) {
     const rows both{left->from, both_columns(*left, *right, l.size())};
-    condition = truth(*f.on, both, types, "JOIN/ON");
+    condition = truth(*f.on, both, types, "JOIN/ON", &subqueries);
     if (!condition) return {};
   }
-  for (const auto& name : names) {
-    bool several = false;
-    const auto* a = visible(*left, name, several);
-    auto b = *visible(*right, name, several);
-    b.index += static_cast<uint32_t>(l.size());
-    two_values two(value_of(types, *a, f.location), value_of(types, b, f.location));
-    auto equal = expr::binder(script_.text(), two)
-                     .bind(two_values::of(expr::syntax_kind::op, "=", f.location));
-    if (!equal) return report(equal.err(), f.location), std::nullopt;
-    condition = condition ? planner::join_and({condition, equal->n}) : equal->n;
-  }
+  std::vector<expr::node_ptr> all;
+  if (condition) all.push_back(std::move(condition));
+  if (!using_conditions(names, *left, *right, types, f.location, all)) return {};
+  condition = planner::join_and(std::move(all));
   auto out =
       combine(std::move(*left), std::move(*right), f.how, std::move(condition), c, f.location);
   if (!out || names.empty()) return out;
@@ -256,6 +315,25 @@ bool query_binder::using_columns(const from_item& f, const rows& left, const row
             "common column name \"" + name + "\" appears more than once in " + which + " table",
             f.location);
     }
+  return true;
+}
+
+/// Adds that the columns of USING are equal, over both sides' columns.
+bool query_binder::using_conditions(const std::vector<std::string>& names, const rows& left,
+                                    const rows& right, const schema& types, uint32_t location,
+                                    std::vector<expr::node_ptr>& out) {
+  const auto lefts = static_cast<uint32_t>(types_of(left.from).size());
+  for (const auto& name : names) {
+    bool several = false;
+    const auto* a = visible(left, name, several);
+    auto b = *visible(right, name, several);
+    b.index += lefts;
+    two_values two(value_of(types, *a, location), value_of(types, b, location));
+    auto equal = expr::binder(script_.text(), two)
+                     .bind(two_values::of(expr::syntax_kind::op, "=", location));
+    if (!equal) return report(equal.err(), location);
+    out.push_back(equal->n);
+  }
   return true;
 }
 

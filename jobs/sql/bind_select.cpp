@@ -3,6 +3,7 @@
 
 #include "jobs/plan/aggregate_call.hpp"
 #include "jobs/sql/nodes.hpp"
+#include "jobs/sql/outer_names.hpp"
 #include "jobs/sql/query_binder.hpp"
 #include "jobs/sql/subquery_syntax.hpp"
 #include "runtime/column/nested.hpp"
@@ -153,13 +154,18 @@ bool query_binder::copy_outer(rows& in, std::vector<correlation>& correlated, co
   return true;
 }
 
-std::optional<rows> query_binder::select(const query& q, const context& given) {
+std::optional<rows> query_binder::select(const query& read, const context& given) {
   auto c = given;
   c.from = nullptr;
-  auto in = given.from ? std::optional(*given.from) : from(q, c);
+  auto in = given.from ? std::optional(*given.from) : from(read, c);
   if (!in) return {};
   const bool one = in->single;
-  if (c.outer && !correlate(q, c, *in)) return {};
+  if (c.outer && !correlate(read, c, *in)) return {};
+  const auto called =
+      with_outer_calls(read, *in, [&](const std::string& table) { return known(table, c); });
+  if (called.misplaced)
+    return report(errc::invalid_argument, called.why, called.misplaced->location), std::nullopt;
+  const auto& q = called.body ? *called.body : read;
   auto correlated = in->correlated;
   bool ok = true;
   if (q.where) {
@@ -170,7 +176,7 @@ std::optional<rows> query_binder::select(const query& q, const context& given) {
   if (!q.grouping_sets.empty() && !correlated.empty() && !copy_outer(*in, correlated, c)) return {};
   clause_subqueries subqueries;
   std::vector<aggregate_call> calls;
-  const bool groups = has_groups(q);
+  const bool groups = called.body || has_groups(q);
   const bool whole = q.group_by.empty() && q.grouping_sets.empty();
   subqueries.outer = correlated;
   subqueries.of_groups = !q.grouping_sets.empty() || (whole && !correlated.empty());
@@ -178,34 +184,48 @@ std::optional<rows> query_binder::select(const query& q, const context& given) {
     if (!attach(k, *in, c, subqueries.values)) return {};
   for (const auto* t : grouped_by(q, *in))
     if (!attach(t->value, *in, c, subqueries.values)) return {};
-  subqueries.of_keys = subqueries.values;
+  if (called.body && !know_calls(q, *in, called.calls, c, subqueries)) return {};
+  subqueries.of_keys = subqueries.of_rows = subqueries.over_groups = subqueries.values;
   for (const auto& t : q.targets)
     if (!(groups ? attach_grouped(t.value, *in, c, subqueries)
-                 : attach(t.value, *in, c, subqueries.values)))
+                 : attach(t.value, *in, c, subqueries.values, &subqueries.windowed)))
       return {};
+  if (q.having && has_subquery(*q.having) && has_window(*q.having))
+    return report(
+               errc::invalid_argument,
+               "window functions are not allowed in HAVING; put the query into FROM (SELECT ...) "
+               "and filter its rows",
+               q.having->location),
+           std::nullopt;
   if (q.having && !attach_grouped(*q.having, *in, c, subqueries)) return {};
   for (const auto& k : q.order_by)
     if (!(groups ? attach_grouped(k.value, *in, c, subqueries)
-                 : attach(k.value, *in, c, subqueries.values)))
+                 : attach(k.value, *in, c, subqueries.values, &subqueries.windowed)))
       return {};
   for (const auto& k : q.distinct_on)
-    if (!(groups ? attach_grouped(k, *in, c, subqueries) : attach(k, *in, c, subqueries.values)))
+    if (!(groups ? attach_grouped(k, *in, c, subqueries)
+                 : attach(k, *in, c, subqueries.values, &subqueries.windowed)))
       return {};
   for (const auto& k : correlated) subqueries.keys.push_back(k.own);
-  if (!bind_lefts(*in, calls, subqueries)) return {};
+  if (!bind_lefts(*in, calls, subqueries) || !bind_calls(called.calls, *in, calls, subqueries))
+    return {};
 
   std::vector<bound_target> targets;
   window_calls windows(q.windows);
   ok &= bind_targets(q, *in, calls, windows, targets, subqueries);
+  std::vector<bound_target> lefts;
+  ok &= bind_windowed(*in, calls, windows, subqueries, lefts);
   const size_t listed = targets.size();
   const bool grouped = groups || !calls.empty();
   rows about;
   const bool total = grouped && whole;
   const bool sets_total = std::any_of(q.grouping_sets.begin(), q.grouping_sets.end(),
                                       [](const auto& set) { return set.empty(); });
-  // What such a row is beside subqueries is not known before they are joined to it.
-  subqueries.over_nothing =
-      !correlated.empty() && (sets_total || (total && !subqueries.later.empty()));
+  // What such a row is beside subqueries and window functions is not known before they are joined
+  // to it.
+  const bool more =
+      !subqueries.later.empty() || !subqueries.windowed.empty() || !windows.all().empty();
+  subqueries.over_nothing = !correlated.empty() && (sets_total || (total && more));
   about.single = total || (one && q.grouping_sets.size() <= 1);
   const auto visible = targets.size();
   // One row for each outer row: HAVING is asked where it is known that nothing came, too.
@@ -239,6 +259,8 @@ std::optional<rows> query_binder::select(const query& q, const context& given) {
     windows.partition_by(t.value.n);
     targets.push_back(std::move(t));
   }
+  const size_t lefts_at = targets.size();
+  for (auto& t : lefts) targets.push_back(std::move(t));
   const size_t window_inputs = targets.size();
   add_window_inputs(windows, targets);
   auto from = in->from;
@@ -254,6 +276,11 @@ std::optional<rows> query_binder::select(const query& q, const context& given) {
     auto computed = compute_windows(windows, from, targets, window_inputs, c);
     if (!computed) return {};
     from = *computed;
+  }
+  if (!subqueries.windowed.empty()) {
+    rows computed{from, grouped ? subqueries.group_columns : in->columns};
+    if (!attach_windowed(subqueries, computed, targets, lefts_at, c)) return {};
+    from = computed.from;
   }
   if (c.titles)
     for (size_t i = 0; i < std::min(listed, c.titles->size()); ++i)

@@ -19,6 +19,13 @@ using k = expr::syntax_kind;
 
 std::optional<rows> query_binder::where(rows in, const syntax& condition, const context& c,
                                         const std::string& clause) {
+  if (has_subquery(condition) && has_window(condition)) {
+    report(errc::invalid_argument,
+           "window functions are not allowed in " + clause +
+               "; put the query into FROM (SELECT ...) and filter its rows",
+           condition.location);
+    return {};
+  }
   std::vector<const syntax*> parts;
   split(condition, parts);
   syntax plain, rest;
@@ -31,7 +38,7 @@ std::optional<rows> query_binder::where(rows in, const syntax& condition, const 
   for (const auto* p : parts) {
     const bool negated = p->kind == k::special && p->name == "not";
     const auto& inner = negated ? p->args[0] : *p;
-    if (inner.kind == k::subquery && !inner.name.empty() &&
+    if (inner.kind == k::subquery && !inner.name.empty() && inner.name != "ROW" &&
         std::none_of(inner.args.begin(), inner.args.end(), has_subquery))
       joins.emplace_back(&inner, negated);
     else
@@ -73,8 +80,12 @@ rows both_sides(const rows& outer, const rows& inner, size_t lefts) {
 bool is_rows_of_from(const query& q) {
   return q.what == query::kind::select && q.with.empty() && !has_groups(q) && !q.from.empty() &&
          !q.limit && !q.offset && q.distinct_on.empty() && q.windows.empty() &&
-         std::none_of(q.targets.begin(), q.targets.end(),
-                      [](const target& t) { return !t.star && has_window(t.value); });
+         std::none_of(q.order_by.begin(), q.order_by.end(),
+                      [](const auto& o) { return has_subquery(o.value); }) &&
+         std::none_of(q.targets.begin(), q.targets.end(), [](const target& t) {
+           // A subquery may have an aggregate of this query.
+           return !t.star && (has_window(t.value) || has_subquery(t.value));
+         });
 }
 
 }  // namespace
@@ -223,20 +234,16 @@ bool query_binder::same_width(const syntax& s, const rows& inner) {
 expr::node_ptr query_binder::compared(const syntax& s, const std::vector<expr::bound>& left,
                                       const std::vector<expr::bound>& right,
                                       const std::string& op) {
-  if (left.size() > 1 && op != "=" && op != "<>")
-    return report(errc::unsupported,
-                  "a row " + op + ' ' + s.name +
-                      " (SELECT ...) is not supported; compare the columns with AND and OR",
-                  s.location),
-           nullptr;
-  expr::node_ptr out;
-  for (size_t i = 0; i < left.size(); ++i) {
-    two_values two(left[i], right[i]);
-    auto test = expr::binder(script_.text(), two).bind(two_values::of(k::op, op, s.location));
-    if (!test) return report(test.err(), s.location), nullptr;
-    out = out ? make_call(op == "=" ? "and" : "or", type_id::boolean, {out, test->n}) : test->n;
-  }
-  return out;
+  const auto test = [&] {
+    if (left.size() == 1) {
+      two_values two(left[0], right[0]);
+      return expr::binder(script_.text(), two).bind(two_values::of(k::op, op, s.location));
+    }
+    two_rows two(left, right);
+    return expr::binder(script_.text(), two).bind(two_rows::of(op, left.size(), s.location));
+  }();
+  if (!test) return report(test.err(), s.location), nullptr;
+  return test->n;
 }
 
 /// x NOT IN (...): true when nothing is there; else x and all values must be known and different.

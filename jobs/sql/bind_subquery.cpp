@@ -9,6 +9,7 @@
 #include "jobs/plan/joins.hpp"
 #include "jobs/plan/tree.hpp"
 #include "jobs/sql/nodes.hpp"
+#include "jobs/sql/outer_names.hpp"
 #include "jobs/sql/query_binder.hpp"
 #include "jobs/sql/subquery_syntax.hpp"
 #include "runtime/expr/expr.hpp"
@@ -91,32 +92,58 @@ bool query_binder::left_join(rows& in, const rows& inner, std::vector<expr::node
   return true;
 }
 
-bool query_binder::report_window_left(const syntax& s) {
-  return report(errc::unsupported,
-                "a window function left of " + s.name +
-                    " (SELECT ...) is not supported; compute it in a subquery of FROM and ask of "
-                    "its column",
-                s.args[0].location);
+namespace {
+
+/// Gives a subquery the value of an equal one: GROUP BY, ORDER BY and DISTINCT ON compare trees.
+bool has_equal(const syntax& s, subquery_values& values) {
+  const auto& shape = query_of(s).shape;
+  const auto same = std::find_if(values.begin(), values.end(), [&shape](const auto& v) {
+    return static_cast<const query*>(v.first)->shape == shape;
+  });
+  if (same == values.end()) return false;
+  const expr::bound value = same->second;
+  values[s.query.get()] = value;
+  return true;
 }
 
-bool query_binder::attach(const syntax& s, rows& in, const context& c, subquery_values& values) {
+}  // namespace
+
+namespace {
+
+const syntax* first_window(const syntax& s) {
+  if (s.over_location) return &s;
   for (const auto& a : s.args)
-    if (!attach(a, in, c, values)) return false;
+    if (const auto* found = first_window(a)) return found;
+  return nullptr;
+}
+
+}  // namespace
+
+bool query_binder::check_nested(const syntax& s) {
+  if (!s.over_location) return true;
+  for (const auto& a : s.args)
+    if (const auto* inner = first_window(a))
+      return report(errc::invalid_argument, "window function calls cannot be nested",
+                    inner->location);
+  return true;
+}
+
+bool query_binder::attach(const syntax& s, rows& in, const context& c, subquery_values& values,
+                          std::vector<const syntax*>* windowed) {
+  if (!check_nested(s)) return false;
+  for (const auto& a : s.args)
+    if (!attach(a, in, c, values, windowed)) return false;
   for (const auto& f : s.filter)
     if (!attach(f, in, c, values)) return false;
-  if (s.kind != k::subquery) return true;
-  if (s.name.empty())
-    // GROUP BY, ORDER BY and DISTINCT ON compare trees: equal subqueries are one value. (What is
-    // boolean may be the answer of an EXISTS instead.)
-    for (const auto& [known, value] : values)
-      if (value.n->type.id != type_id::boolean &&
-          static_cast<const query*>(known)->shape ==
-              static_cast<const query*>(s.query.get())->shape) {
-        const expr::bound same = value;
-        values[s.query.get()] = same;
-        return true;
-      }
-  if (!s.args.empty() && has_window(s.args[0])) return report_window_left(s);
+  if (s.kind != k::subquery || has_equal(s, values)) return true;
+  if (!s.args.empty() && has_window(s.args[0])) {
+    if (!windowed)
+      return report(errc::invalid_argument,
+                    "window functions are not allowed left of " + s.name + " (SELECT ...) here",
+                    s.args[0].location);
+    values[s.query.get()] = place_of_windowed(s, *windowed);
+    return true;
+  }
   auto inner = subquery(s, in, c);
   return inner && attach_bound(s, std::move(*inner), in, c, values);
 }
@@ -125,61 +152,178 @@ bool query_binder::attach_bound(const syntax& s, rows inner, rows& in, const con
                                 subquery_values& values, const std::vector<expr::bound>* left) {
   if (s.name.empty()) return attach_value(s, std::move(inner), in, c, values);
   if (s.name == "EXISTS") return attach_exists(s, std::move(inner), in, c, values);
-  if (inner.when_empty.empty())
-    return attach_in(s, std::move(inner), in, c, values, left ? &left->front() : nullptr);
+  if (s.name == "ROW" ? !check_one_row(s, inner) : inner.when_empty.empty())
+    return s.name != "ROW" && attach_in(s, std::move(inner), in, c, values, left);
   auto value = attach_single(s, std::move(inner), in, c, values, left);
   if (value) values[s.query.get()] = {value, false, false};
   return value != nullptr;
 }
 
+expr::bound query_binder::place_of_windowed(const syntax& s, std::vector<const syntax*>& windowed) {
+  windowed.push_back(&s);
+  return {make_column(type_id::boolean, clause_subqueries::first_windowed +
+                                            static_cast<uint32_t>(windowed.size() - 1)),
+          false, false};
+}
+
+bool query_binder::bind_windowed(const rows& in, std::vector<aggregate_call>& calls,
+                                 window_calls& windows, const clause_subqueries& all,
+                                 std::vector<bound_target>& lefts) {
+  select_scope names(in, types_of(in.from), calls);
+  names.know(all.values);
+  names.allow(windows);
+  for (const auto* s : all.windowed) {
+    auto left = left_of(*s, names);
+    if (!left) return false;
+    for (auto& part : *left) {
+      bound_target t;
+      t.value = std::move(part);
+      t.name = "left";
+      t.location = s->location;
+      t.hidden = true;
+      lefts.push_back(std::move(t));
+    }
+  }
+  return true;
+}
+
+namespace {
+
+/// The tree with what stands for subqueries in it.
+expr::node_ptr with_windowed(const expr::node_ptr& n, const std::vector<expr::node_ptr>& values) {
+  if (n->kind == expr::node_kind::column) {
+    const auto first = clause_subqueries::first_windowed;
+    return n->column >= first && n->column < first + values.size() ? values[n->column - first] : n;
+  }
+  if (n->args.empty()) return n;
+  auto copy = std::make_shared<expr::node>(*n);
+  for (auto& a : copy->args) a = with_windowed(a, values);
+  return copy;
+}
+
+}  // namespace
+
+/// `targets` end in the left sides, from `first` on, over `in`, which has the window functions'
+/// columns; they leave.
+bool query_binder::attach_windowed(const clause_subqueries& all, rows& in,
+                                   std::vector<bound_target>& targets, size_t first,
+                                   const context& c) {
+  subquery_values joined;
+  std::vector<expr::node_ptr> made;
+  auto next = first;
+  for (const auto* s : all.windowed) {
+    std::vector<expr::bound> left;
+    while (left.size() < parts_of_left(*s).size()) {
+      left.push_back(targets[next++].value);
+      left.back().n = with_windowed(left.back().n, made);
+    }
+    auto inner = subquery(*s, in, c);
+    if (!inner || !attach_bound(*s, std::move(*inner), in, c, joined, &left)) return false;
+    made.push_back(joined.at(s->query.get()).n);
+  }
+  targets.resize(first);
+  for (auto& t : targets) t.value.n = with_windowed(t.value.n, made);
+  return true;
+}
+
 bool query_binder::attach_grouped(const syntax& s, rows& in, const context& c,
                                   clause_subqueries& out) {
-  if (s.kind == k::function && planner::find_aggregate(s.name))
-    return attach(s, in, c, out.values);  // its arguments are those of single rows
+  if (!check_nested(s)) return false;
+  if (s.kind == k::function && planner::find_aggregate(s.name)) {
+    // Its arguments are those of single rows.
+    const bool ok = attach(s, in, c, out.of_rows);
+    out.values.insert(out.of_rows.begin(), out.of_rows.end());
+    return ok;
+  }
   if (s.kind != k::subquery) {
     for (const auto& a : s.args)
       if (!attach_grouped(a, in, c, out)) return false;
     return true;
   }
-  if (out.values.count(s.query.get())) return true;  // a key
-  if (s.name.empty())
-    for (const auto& [known, value] : out.of_keys)
-      if (static_cast<const query*>(known)->shape == query_of(s).shape) {
-        const expr::bound same = value;
-        out.values[s.query.get()] = same;
-        return true;
-      }
-  if (s.name.empty())
-    for (const auto& l : out.later)
-      if (l.of->name.empty() && query_of(*l.of).shape == query_of(s).shape) {
-        const expr::bound same = out.values.at(l.of->query.get());
-        out.values[s.query.get()] = same;
-        return true;
-      }
+  const auto put = [&](expr::bound value) {
+    out.over_groups[s.query.get()] = value;
+    out.values[s.query.get()] = std::move(value);
+  };
+  if (has_equal(s, out.over_groups)) return put(out.over_groups.at(s.query.get())), true;
   const bool asks = !s.name.empty() && s.name != "EXISTS";
-  if (asks && has_window(s.args[0])) return report_window_left(s);
   for (const auto& a : s.args)
     if (!attach_grouped(a, in, c, out)) return false;
-  auto inner = subquery(s, in, c);
+  if (asks && has_window(s.args[0])) return put(place_of_windowed(s, out.windowed)), true;
+  auto inner = subquery(s, out.stand_in ? *out.stand_in : in, c);
   if (!inner) return false;
-  for (const auto& x : inner->correlated) out.read.push_back({x.outer, s.location});
+  bool calls = false;
+  for (const auto& x : inner->correlated) {
+    const bool is_call =
+        std::any_of(out.call_columns.begin(), out.call_columns.end(),
+                    [&x](const column_name& column) { return column.index == x.outer; });
+    calls |= is_call;
+    if (!is_call) out.read.push_back({x.outer, s.location});
+  }
   const bool reads = !inner->correlated.empty();
-  if (asks || !reads || out.of_groups) {
+  if (asks || !reads || calls || out.of_groups) {
     if (s.name.empty() && !check_value(s, *inner)) return false;
     const auto type = s.name.empty() ? types_of(inner->from).fields[inner->columns[0].index].type
                                      : data_type(type_id::boolean);
     const auto at = clause_subqueries::first_later + static_cast<uint32_t>(out.later.size());
-    out.values[s.query.get()] = {make_column(type, at), false,
-                                 s.name.empty() && inner->columns[0].zoned};
+    put({make_column(type, at), false, s.name.empty() && inner->columns[0].zoned});
     out.later.push_back({&s, reads ? std::nullopt : std::move(inner)});
     return true;
   }
   for (const auto& x : inner->correlated) out.keys.push_back(x.outer);
   const auto columns = types_of(in.from).size();
   if (!attach_bound(s, std::move(*inner), in, c, out.values)) return false;
+  put(out.values.at(s.query.get()));
   // What depends on the group's keys alone is one more key of it.
   for (auto column : expr::columns_of(*out.values[s.query.get()].n))
     if (column >= columns) out.keys.push_back(column);
+  return true;
+}
+
+bool query_binder::know_calls(const query& q, const rows& in, const std::vector<syntax>& called,
+                              const context& c, clause_subqueries& out) {
+  if (std::any_of(q.from.begin(), q.from.end(), [](const auto& f) { return f.unlisted; }))
+    return report(errc::unsupported,
+                  "an aggregate of this query in a subquery, beside a function that gives rows in "
+                  "the select list, is not supported; write the function in FROM",
+                  called[0].location);
+  std::vector<aggregate_call> calls;
+  std::vector<bound_target> targets;
+  const auto types = types_of(in.from);
+  for (uint32_t i = 0; i < types.size(); ++i)
+    targets.push_back(plain_target(planner::column_ref(types, i), types.fields[i].name));
+  if (!bind_calls(called, in, calls, out)) return false;
+  out.groupings.clear();
+  for (size_t i = 0; i < called.size(); ++i) {
+    column_name column;
+    column.table = outer_calls::table;
+    column.name = std::to_string(i);
+    column.index = static_cast<uint32_t>(targets.size());
+    column.zoned = out.called[i].zoned;
+    column.hidden = true;
+    out.call_columns.push_back(std::move(column));
+    targets.push_back(plain_target(make_null(out.called[i].n->type), called[i].name));
+  }
+  auto made = project(in.from, std::move(targets), part(c, "calls"));
+  if (!made) return false;
+  out.stand_in = rows{made->from, in.columns};
+  out.stand_in->columns.insert(out.stand_in->columns.end(), out.call_columns.begin(),
+                               out.call_columns.end());
+  return true;
+}
+
+bool query_binder::bind_calls(const std::vector<syntax>& called, const rows& in,
+                              std::vector<aggregate_call>& calls, clause_subqueries& out) {
+  const auto types = types_of(in.from);
+  select_scope names(in, types, calls);
+  names.know(out.values);
+  names.know(out.groupings);
+  out.called.clear();
+  for (const auto& s : called) {
+    expr::binder b(script_.text(), names);
+    auto value = b.bind(s);
+    if (!value) return report(value.err(), s.location);
+    out.called.push_back(b.settle(std::move(*value)));
+  }
   return true;
 }
 
@@ -200,6 +344,10 @@ bool query_binder::bind_lefts(const rows& in, std::vector<aggregate_call>& calls
 bool query_binder::check_value(const syntax& s, const rows& inner) {
   if (inner.columns.size() != 1)
     return report(errc::type_mismatch, "subquery must return only one column", s.location);
+  return check_one_row(s, inner);
+}
+
+bool query_binder::check_one_row(const syntax& s, const rows& inner) {
   std::vector<uint32_t> outer;
   for (const auto& x : inner.correlated) outer.push_back(x.own);
   return inner.single || builder_.unique_by(inner.from, outer) ||
@@ -239,7 +387,8 @@ expr::node_ptr query_binder::attach_single(const syntax& s, rows inner, rows& in
     right.push_back({one->columns[i], false, columns[i].zoned});
   auto test = compared(s, *left, right, s.text.empty() ? "=" : s.text);
   if (!test || !one->kept) return test;
-  return make_call("case", type_id::boolean, {one->kept, test, make_truth(s.name == "ALL")});
+  auto otherwise = s.name == "ROW" ? make_null(type_id::boolean) : make_truth(s.name == "ALL");
+  return make_call("case", type_id::boolean, {one->kept, test, std::move(otherwise)});
 }
 
 /// Joins a subquery of one row to `in`; its columns, over what `in` is then.

@@ -64,4 +64,39 @@ class two_values final : public expr::scope {
   expr::bound left_, right_;
 };
 
+/// The same for the fields of two rows: (l0, l1) and (r0, r1).
+class two_rows final : public expr::scope {
+ public:
+  two_rows(const std::vector<expr::bound>& l, const std::vector<expr::bound>& r)
+      : left_(l), right_(r) {}
+  result<expr::bound> column(const expr::syntax& s, const expr::binder&) override {
+    return (s.name[0] == 'l' ? left_ : right_)[std::stoul(s.name.substr(1))];
+  }
+  /// l OP r.
+  static expr::syntax of(const std::string& name, size_t fields, uint32_t location) {
+    expr::syntax s;
+    s.kind = expr::syntax_kind::op;
+    s.name = name;
+    s.location = location;
+    for (const auto* side : {"l", "r"}) {
+      expr::syntax row;
+      row.kind = expr::syntax_kind::special;
+      row.name = "row";
+      row.location = location;
+      for (size_t i = 0; i < fields; ++i) {
+        expr::syntax c;
+        c.kind = expr::syntax_kind::column;
+        c.name = side + std::to_string(i);
+        c.location = location;
+        row.args.push_back(std::move(c));
+      }
+      s.args.push_back(std::move(row));
+    }
+    return s;
+  }
+
+ private:
+  const std::vector<expr::bound>&left_, &right_;
+};
+
 }  // namespace weir::sql

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "jobs/plan/aggregate_call.hpp"
 #include "jobs/sql/query_binder.hpp"
 #include "jobs/sql/subquery_syntax.hpp"
 
@@ -62,6 +63,22 @@ class qualifier {
     walk(*copy);
     q = std::move(copy);
   }
+  /// Takes calls that are the query's own out of the subqueries of its clauses.
+  void take_calls(query& q, outer_calls& out) {
+    taken_ = &out;
+    std::vector<syntax*> clauses;
+    for (auto& t : q.targets)
+      if (!t.star) clauses.push_back(&t.value);
+    if (q.having) clauses.push_back(&*q.having);
+    for (auto& s : q.distinct_on) clauses.push_back(&s);
+    for (auto& o : q.order_by) clauses.push_back(&o.value);
+    for (auto* s : clauses) walk(*s);
+    for (auto& w : q.windows) walk(w);
+    clause_ = "WHERE";
+    if (q.where) walk(*q.where);
+    clause_ = "GROUP BY";
+    for (auto& s : q.group_by) walk(s);
+  }
 
  private:
   void walk(from_item& f) {
@@ -84,7 +101,64 @@ class qualifier {
     for (auto& o : w.order) walk(o.value);
   }
   void walk(syntax& s) {
-    if (s.kind == k::column && s.qualifier.empty()) name(s);
+    if (taken_) {
+      if (is_call(s)) {
+        if (!levels_.empty() && reads_outer_alone(s)) return take(s);
+        const auto around = inside_;
+        inside_ |= levels_.empty() && s.kind == k::function && s.name != "grouping";
+        walk_parts(s);
+        inside_ = around;
+        return;
+      }
+    } else if (s.kind == k::column && s.qualifier.empty()) {
+      name(s);
+    }
+    walk_parts(s);
+  }
+
+  static bool is_call(const syntax& s) {
+    return s.kind == k::function && !s.over_location &&
+           (s.name == "grouping" || planner::find_aggregate(s.name));
+  }
+  bool reads_outer_alone(const syntax& s) const {
+    std::vector<const syntax*> refs;
+    collect(s, refs);
+    bool own = false;
+    for (const auto* r : refs) {
+      if (!r->qualifier.empty()) {
+        for (const auto* level : levels_) {
+          std::set<std::string> titles;
+          for (const auto& f : level->from) collect_titles(f, titles);
+          if (titles.count(r->qualifier)) return false;
+        }
+      } else if (within_gives(r->name)) {
+        return false;
+      }
+      const auto* found = named_by(*r, outer_);
+      own |= found && !found->outer;
+    }
+    return own && !has_subquery(s);
+  }
+  void take(syntax& s) {
+    if ((inside_ || clause_) && !taken_->misplaced) {
+      taken_->misplaced = s;
+      std::string why = s.name == "grouping" ? "grouping operations" : "aggregate functions";
+      if (inside_)
+        why = "aggregate function calls cannot be nested";
+      else
+        why.append(" are not allowed in ").append(clause_);
+      taken_->why = std::move(why);
+    }
+    syntax column;
+    column.kind = k::column;
+    column.location = s.location;
+    column.qualifier = outer_calls::table;
+    column.name = std::to_string(taken_->calls.size());
+    taken_->calls.push_back(std::exchange(s, std::move(column)));
+    changed_ = true;
+  }
+
+  void walk_parts(syntax& s) {
     for (auto* part : {&s.args, &s.filter})
       for (auto& a : *part) walk(a);
     if (s.order) {
@@ -103,10 +177,15 @@ class qualifier {
     s.query = std::move(inner);
   }
 
+  bool within_gives(const std::string& column) const {
+    return std::any_of(levels_.begin(), levels_.end(), [&](const query* level) {
+      return std::any_of(level->from.begin(), level->from.end(),
+                         [&](const from_item& f) { return gives(f, column); });
+    });
+  }
+
   void name(syntax& s) {
-    for (const auto* level : levels_)
-      for (const auto& f : level->from)
-        if (gives(f, s.name)) return;
+    if (within_gives(s.name)) return;
     const auto* found = named_by(s, outer_);
     if (!found || found->table.empty()) return;
     // The name would mean a table of the query's own.
@@ -131,8 +210,9 @@ class qualifier {
              f.call.args[0].kind != k::column ||
              table_gives(f.call.args[0].name, column, with_.size());
     // Without names for its columns what unnest() gives may have any.
-    return (f.columns.empty() && f.call.name == "unnest") || column == title_of(f) ||
-           column == "ordinality" || (f.columns.empty() && column == "value");
+    return (f.columns.empty() && (f.call.name == "unnest" || f.call.name == rows_from)) ||
+           column == title_of(f) || column == "ordinality" ||
+           (f.columns.empty() && column == "value");
   }
   /// `upto`: of the queries of WITH the first so many may be meant.
   bool table_gives(const std::string& table, const std::string& column, size_t upto) const {
@@ -164,6 +244,9 @@ class qualifier {
   std::vector<const query*> levels_;
   const from_item* called_ = nullptr;  // the function whose arguments are walked
   bool changed_ = false;
+  outer_calls* taken_ = nullptr;  // what take_calls() fills
+  bool inside_ = false;           // an aggregate's arguments of the query itself
+  const char* clause_ = nullptr;  // one that may have no aggregates
 };
 
 }  // namespace
@@ -177,6 +260,15 @@ query_ptr with_outer_names(const query& q, const rows& outer, const relation_fin
   }
   names.walk_from(*out);
   return names.changed() ? out : nullptr;
+}
+
+outer_calls with_outer_calls(const query& q, const rows& in, const relation_finder& find) {
+  outer_calls out;
+  auto copy = std::make_shared<query>(q);
+  qualifier names(in, find);
+  names.take_calls(*copy, out);
+  if (names.changed()) out.body = std::move(copy);
+  return out;
 }
 
 }  // namespace weir::sql

@@ -5,8 +5,10 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "jobs/sql/ast.hpp"
 #include "jobs/sql/select_scope.hpp"
@@ -24,5 +26,18 @@ using relation_finder = std::function<known_relation(const std::string&)>;
 
 /// The query with the outer names in its WITH and FROM qualified; null: there are none.
 query_ptr with_outer_names(const query&, const rows& outer, const relation_finder&);
+
+/// Calls of aggregate functions and of GROUPING in a query's subqueries that are the query's own:
+/// all that they read is its columns, as PostgreSQL has it.
+struct outer_calls {
+  /// The title of the columns that stand for them in `body`.
+  static constexpr const char* table = "aggregates outside";
+  query_ptr body;             // null: there are none
+  std::vector<syntax> calls;  // column k, called as its number, stands for call k
+  /// One that stands where the query may not have any, and what PostgreSQL says to it.
+  std::optional<syntax> misplaced = {};
+  std::string why = {};
+};
+outer_calls with_outer_calls(const query&, const rows& in, const relation_finder&);
 
 }  // namespace weir::sql

@@ -63,6 +63,8 @@ struct context {
 struct clause_subqueries {
   /// Columns from here on stand for values that are joined to the groups.
   static constexpr uint32_t first_later = 1'000'000;
+  /// For values that are joined when window functions are computed.
+  static constexpr uint32_t first_windowed = 3'000'000;
   struct later {
     const syntax* of;
     std::optional<rows> inner;           // nothing: it reads the groups
@@ -77,6 +79,8 @@ struct clause_subqueries {
   bool by_outer = false;
   std::vector<correlation> outer;  // what the query is joined to others by
   subquery_values of_keys;         // of GROUP BY: columns of the input
+  subquery_values of_rows;         // those of single rows, and those over groups: keys are in both
+  subquery_values over_groups;
   std::vector<later> later;
   std::vector<uint32_t> keys;  // columns of the input that are the same for a whole group
   struct outer_column {
@@ -84,6 +88,13 @@ struct clause_subqueries {
   };
   std::vector<outer_column> read;  // of the query, by its subqueries: must be keys
   std::vector<std::vector<expr::node_ptr>> groupings;  // arguments of GROUPING()
+  /// Calls that stand in subqueries (outer_calls): what they are, over the input and the aggregate
+  /// calls, and their columns' names; `stand_in` has such columns beside the input's.
+  std::vector<expr::bound> called;
+  std::vector<column_name> call_columns;
+  std::vector<const syntax*> windowed;     // with a window function left of them
+  std::vector<column_name> group_columns;  // of the groups, when they are there
+  std::optional<rows> stand_in;
 };
 
 class query_binder {
@@ -153,18 +164,29 @@ class query_binder {
   std::optional<rows> relation(const name&, const context&);
   std::optional<rows> view(definition&, const context&);
   std::optional<rows> flat_map(rows, const from_item&, const context&, bool outer);
+  std::optional<rows> zipped(rows, const from_item&, const context&, bool outer);
+  std::optional<rows> elements(rows, planner::flat_map_def, const from_item&,
+                               std::vector<std::string> titles, const context&, bool outer);
   std::optional<rows> generated(uint64_t count, uint32_t location);
 
   // bind_join.cpp
   std::optional<rows> join(const from_item&, const context&);
   std::optional<rows> join_seeded(rows left, rows right, const from_item&, const rows& seed,
                                   const context&);
+  struct read_sides {
+    bool left = false, right = false;
+  };
+  /// Which sides of a join an expression with subqueries reads; `both` has their columns.
+  bool sides_of(const syntax&, const rows& both, uint32_t lefts, const context&, read_sides&);
+  bool attach_on(const syntax& on, rows& left, rows& right, const context&, subquery_values&);
   std::optional<rows> join_function(rows left, const from_item&, const context&);
   /// All pairs of two tables that the condition accepts (null: all).
   std::optional<rows> combine(rows left, rows right, join_kind, expr::node_ptr condition,
                               const context&, uint32_t location);
   bool using_columns(const from_item&, const rows& left, const rows& right,
                      std::vector<std::string>& names);
+  bool using_conditions(const std::vector<std::string>& names, const rows& left, const rows& right,
+                        const schema& types, uint32_t location, std::vector<expr::node_ptr>& out);
   std::optional<rows> merged(rows both, size_t lefts, const std::vector<std::string>& names,
                              const from_item&, const context&);
 
@@ -188,17 +210,27 @@ class query_binder {
                              std::vector<expr::node_ptr>& conditions, bool& ok);
   /// What stands left of IN, ANY and ALL, part by part.
   std::optional<std::vector<expr::bound>> left_of(const syntax& subquery, select_scope&);
-  /// Whether IN, ANY or ALL can be a value inside a larger expression; reports what cannot.
-  bool is_value_in(const syntax& subquery, const rows& inner);
   bool same_width(const syntax& subquery, const rows& inner);
   expr::node_ptr compared(const syntax& subquery, const std::vector<expr::bound>& left,
                           const std::vector<expr::bound>& right, const std::string& op);
   std::optional<rows> not_in(rows, const syntax& subquery, rows inner, const context&);
   /// Joins what the subqueries of an expression give to `in`.
-  bool attach(const syntax&, rows& in, const context&, subquery_values&);
+  bool attach(const syntax&, rows& in, const context&, subquery_values&,
+              std::vector<const syntax*>* windowed = nullptr);
   /// Of a query with groups: what can only be joined to the groups is kept for later.
   bool attach_grouped(const syntax&, rows& in, const context&, clause_subqueries&);
-  bool report_window_left(const syntax&);
+  bool check_nested(const syntax&);
+  /// Subqueries with window functions left of them are joined when these are computed.
+  static expr::bound place_of_windowed(const syntax&, std::vector<const syntax*>& windowed);
+  bool bind_windowed(const rows& in, std::vector<aggregate_call>&, window_calls&,
+                     const clause_subqueries&, std::vector<bound_target>& lefts);
+  bool attach_windowed(const clause_subqueries&, rows& in, std::vector<bound_target>&, size_t first,
+                       const context&);
+  /// What the query's own aggregates in its subqueries are.
+  bool know_calls(const query&, const rows& in, const std::vector<syntax>&, const context&,
+                  clause_subqueries&);
+  bool bind_calls(const std::vector<syntax>&, const rows& in, std::vector<aggregate_call>&,
+                  clause_subqueries&);
   /// What stands left of those that are kept for later.
   bool bind_lefts(const rows& in, std::vector<aggregate_call>&, clause_subqueries&);
   /// `left`, where it is known already.
@@ -207,20 +239,22 @@ class query_binder {
   bool attach_value(const syntax&, rows inner, rows& in, const context&, subquery_values&);
   bool attach_exists(const syntax&, rows inner, rows& in, const context&, subquery_values&);
   bool attach_in(const syntax&, rows inner, rows& in, const context&, subquery_values&,
-                 const expr::bound* left);
+                 const std::vector<expr::bound>* left);
   bool attach_compared(const syntax&, rows inner, rows& in, const context&, subquery_values&,
-                       const expr::bound* left);
-  std::optional<expr::bound> value_left(const syntax&, const rows& in, const subquery_values&,
-                                        const expr::bound* known);
+                       const expr::bound& left);
+  bool attach_asked(const syntax&, rows inner, rows& in, const context&, subquery_values&,
+                    const std::vector<expr::bound>& left);
   bool has_least(const rows& inner) const;
   bool check_value(const syntax&, const rows& inner);
+  bool check_one_row(const syntax&, const rows& inner);
   /// The one row that a subquery has for each outer row. `kept`, if any, says where it is there.
   struct one_row {
     std::vector<expr::node_ptr> columns;
     expr::node_ptr kept;
   };
   std::optional<one_row> values_of(rows inner, rows& in, const context&, uint32_t location);
-  /// EXISTS, ANY or ALL of a subquery that has one row, or none where HAVING says so.
+  /// EXISTS, ANY, ALL or a comparison of rows with a subquery that has one row, or none where
+  /// HAVING says so.
   expr::node_ptr attach_single(const syntax&, rows inner, rows& in, const context&,
                                const subquery_values&,
                                const std::vector<expr::bound>* left = nullptr);
@@ -273,6 +307,9 @@ class query_binder {
                                                 const planner::aggregate_def&,
                                                 const clause_subqueries&, const context&,
                                                 uint32_t location);
+  bool add_calls(const rows& in, rows& groups, const std::vector<planner::named_expr>& keys,
+                 uint32_t first_call, const std::vector<expr::node_ptr>& groupings,
+                 const clause_subqueries&, const context&);
   /// Joins the subqueries that were kept for later; their values, over `groups`.
   std::optional<std::vector<expr::node_ptr>> attach_later(
       clause_subqueries&, const rows& in, rows& groups,
@@ -347,6 +384,8 @@ class query_binder {
 uint32_t blamed(const definition&, const std::string& message, uint32_t otherwise);
 /// "a", "a_2", ...: names of columns for the engine, where each is there once.
 std::string unique_name(const std::string& wanted, std::set<std::string>& taken);
+/// The call that stands for several in FROM, which run side by side: ROWS FROM (...).
+inline constexpr std::string_view rows_from = "rows from";
 /// TUMBLE, HOP, CUMULATE and SESSION of FROM, as PostgreSQL writes their names.
 bool is_window_function(std::string_view name);
 std::vector<std::string> window_functions();

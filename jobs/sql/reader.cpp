@@ -30,7 +30,6 @@ constexpr refused_key refused_keys[] = {
     {"replace", "OR REPLACE", "a script defines each view once"},
     {"raw_default", "DEFAULT", ""},
     {"collClause", "COLLATE (text compares by its bytes)", ""},
-    {"is_rowsfrom", "ROWS FROM", "list the functions in FROM"},
     {"coldeflist", "a list of column definitions", ""},
     {"is_local", "SET LOCAL", "write SET"},
     {"recursive", "WITH RECURSIVE", "write WITH"},

@@ -29,7 +29,7 @@ class reader final : public expr::syntax_reader {
   result<statement> read_statement(json);
 
  private:
-  result<std::shared_ptr<const void>> read_query(json select, uint32_t location,
+  result<std::shared_ptr<const void>> read_query(json select, json whole, uint32_t location,
                                                  bool gather) override;
 
   // reader_query.cpp

@@ -33,8 +33,8 @@ std::string shape_of(expr::json_node n) {
 
 }  // namespace
 
-result<std::shared_ptr<const void>> reader::read_query(json select_node, uint32_t location,
-                                                       bool gather) {
+result<std::shared_ptr<const void>> reader::read_query(json select_node, json whole,
+                                                       uint32_t location, bool gather) {
   if (!has_key(select_node, "SelectStmt")) return refuse("this subquery", location);
   WEIR_ASSIGN(auto q, select(select_node["SelectStmt"], 1));
   auto named = std::make_shared<query>(*q);
@@ -46,52 +46,9 @@ result<std::shared_ptr<const void>> reader::read_query(json select_node, uint32_
     if (!all) return refuse("ARRAY (SELECT * ...)", location, "name its column");
     *named = std::move(*all);
   }
-  named->shape = (gather ? "ARRAY " : "") + shape_of(select_node);
+  named->shape = shape_of(whole);
   return std::shared_ptr<const void>(std::move(named));
 }
-
-namespace {
-
-bool is_row_function(const from_item& f) {
-  return f.what == from_item::kind::function && is_table_function(f.call.name) &&
-         !is_window_function(f.call.name);
-}
-
-/// Of joins from left to right with a function that gives rows among them: the item they begin
-/// with. Null: there is none, or a join that may take its left side away.
-from_item* first_of(from_item& f) {
-  bool found = false;
-  auto* at = &f;
-  for (; at->what == from_item::kind::join; at = &at->sides[0]) {
-    if (at->how != join_kind::inner && at->how != join_kind::left) return nullptr;
-    found |= is_row_function(at->sides[1]);
-  }
-  return at != &f && (found || is_row_function(*at)) ? at : nullptr;
-}
-
-/// a, unnest(a.x) JOIN b ...: functions read what stands before the comma, so that is their left
-/// side and the joins'.
-void join_to_functions(std::vector<from_item>& items) {
-  for (size_t i = items.size(); i-- > 1;) {
-    auto* first = first_of(items[i]);
-    if (!first) continue;
-    auto cross = [](from_item left, from_item right) {
-      from_item both;
-      both.what = from_item::kind::join;
-      both.location = right.location;
-      both.sides.push_back(std::move(left));
-      both.sides.push_back(std::move(right));
-      return both;
-    };
-    from_item before = std::move(items[0]);
-    for (size_t k = 1; k < i; ++k) before = cross(std::move(before), std::move(items[k]));
-    *first = cross(std::move(before), std::move(*first));
-    items.erase(items.begin(), items.begin() + static_cast<ptrdiff_t>(i));
-    return;
-  }
-}
-
-}  // namespace
 
 result<query_ptr> reader::select(json body, int depth) {
   if (depth > expr::nesting_max)
@@ -128,9 +85,9 @@ result<query_ptr> reader::select(json body, int depth) {
   }
   WEIR_TRY(limits(body, *q));
   if (q->what == query::kind::select) {
-    join_to_functions(q->from);
+    join_laterals(*q);
     move_outer_conditions(*q);
-    move_row_functions(*q);
+    WEIR_TRY(move_row_functions(*q, sql()));
   }
   return query_ptr(std::move(q));
 }
@@ -354,12 +311,32 @@ result<from_item> reader::function_item(json body) {
   from_item f;
   f.what = from_item::kind::function;
   f.location = place_of(body);
-  WEIR_TRY(only(body, {"functions", "alias", "lateral", "ordinality"}));
+  WEIR_TRY(only(body, {"functions", "alias", "lateral", "ordinality", "is_rowsfrom"}));
   f.ordinality = has_key(body, "ordinality");
-  const json call = body["functions"].at(0)["List"]["items"].at(0);
-  if (!has_key(call, "FuncCall")) return refuse("this call in FROM", f.location);
-  // TUMBLE(t, ...): the table's name reads as a column.
-  WEIR_ASSIGN(f.call, syntax_reader::read(call));
+  simdjson::dom::array functions;
+  if (body["functions"].get(functions)) return refuse("this call in FROM", f.location);
+  std::vector<syntax> calls;
+  for (json item : functions) {
+    const json call = item["List"]["items"].at(0);
+    if (!has_key(call, "FuncCall")) return refuse("this call in FROM", f.location);
+    simdjson::dom::array definitions;
+    if (!item["List"]["items"].at(1)["List"]["items"].get(definitions))
+      return refuse("a list of column definitions", f.location);
+    // TUMBLE(t, ...): the table's name reads as a column.
+    WEIR_ASSIGN(auto s, syntax_reader::read(call));
+    if (functions.size() > 1 && (!is_table_function(s.name) || is_window_function(s.name)))
+      return refuse(s.name + "() in ROWS FROM", f.location);
+    calls.push_back(std::move(s));
+  }
+  if (calls.size() > 1) {
+    f.call.kind = expr::syntax_kind::function;
+    f.call.name = rows_from;
+    f.call.location = calls[0].location;
+    f.alias = calls[0].name;
+    f.call.args = std::move(calls);
+  } else {
+    f.call = std::move(calls.at(0));
+  }
   WEIR_TRY(alias(body, f));
   return f;
 }

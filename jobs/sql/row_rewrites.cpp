@@ -60,7 +60,8 @@ std::optional<std::string> only_title(const query& q, bool& several) {
 /// Whether each row of FROM that WHERE accepts gives one value.
 bool is_plain(const query& q) {
   const auto simple = [](const syntax& s) {
-    return !first_aggregate(s) && !has_window(s) && !gives_rows(s);
+    // A subquery may have an aggregate of this query.
+    return !first_aggregate(s) && !has_window(s) && !gives_rows(s) && !has_subquery(s);
   };
   return q.what == query::kind::select && q.with.empty() && !q.distinct && !has_groups(q) &&
          q.windows.empty() && !q.limit && !q.offset && simple(q.targets[0].value) &&
@@ -126,37 +127,61 @@ std::optional<query> gathered(const query& q, bool& several) {
 
 namespace {
 
-/// The one call that gives rows in an expression; null: there is none. `ok` is false where there
-/// are several, or it stands where its rows are not those of the select list.
-syntax* row_call(syntax& s, bool& ok) {
-  if (!gives_rows(s)) return nullptr;
-  if (s.kind == k::function && is_table_function(s.name) && !is_window_function(s.name)) {
-    ok &= s.is_plain_call() && std::none_of(s.args.begin(), s.args.end(), gives_rows);
-    return &s;
-  }
-  const bool chooses = s.kind == k::special && (s.name == "case" || s.name == "coalesce");
-  ok &= !chooses && s.kind != k::subquery && s.is_plain_call() && !planner::find_aggregate(s.name);
-  syntax* found = nullptr;
-  for (auto& a : s.args) {
-    auto* call = row_call(a, ok);
-    ok &= !call || !found;
-    if (call) found = call;
-  }
-  return found;
+/// A call whose rows are those of the select list.
+bool is_row_call(const syntax& s) {
+  return s.kind == k::function && is_table_function(s.name) && !is_window_function(s.name);
 }
 
-/// Takes the call out of a select list: it is a function of FROM, and `found` its column.
-void move_call(query& q, syntax& found) {
-  // A name that nothing else in the query can mean.
-  const auto name = found.name + "()";
+/// What may not have a function that gives rows in it, as PostgreSQL says it; empty: it may.
+std::string row_taboo(const syntax& s) {
+  if (s.kind == k::special && (s.name == "case" || s.name == "coalesce"))
+    return std::string("set-returning functions are not allowed in ") +
+           (s.name == "case" ? "CASE" : "COALESCE");
+  if (s.kind != k::function) return {};
+  if (s.over_location) return "window function calls cannot contain set-returning function calls";
+  if (planner::find_aggregate(s.name))
+    return "aggregate function calls cannot contain set-returning function calls";
+  return {};
+}
+
+/// Collects the calls that give rows in an expression. `ok` is false where one stands in another,
+/// or where its rows are not those of the select list; `wrong` says why PostgreSQL refuses it.
+void row_calls(syntax& s, std::vector<syntax*>& out, bool& ok,
+               std::optional<std::pair<std::string, uint32_t>>& wrong) {
+  if (!gives_rows(s)) return;
+  if (is_row_call(s)) {
+    ok &= s.is_plain_call() && std::none_of(s.args.begin(), s.args.end(), gives_rows);
+    out.push_back(&s);
+    return;
+  }
+  ok &= s.kind != k::subquery && s.is_plain_call();
+  const auto first = out.size();
+  for (auto& a : s.args) row_calls(a, out, ok, wrong);
+  if (const auto taboo = row_taboo(s); !taboo.empty() && out.size() > first) {
+    ok = false;
+    if (!wrong) wrong.emplace(taboo, out[first]->location);
+  }
+}
+
+/// Takes the calls out of a select list: they are functions of FROM, and `found` its columns.
+void move_calls(query& q, const std::vector<syntax*>& found) {
+  // Names that nothing else in the query can mean.
   from_item f;
   f.what = from_item::kind::function;
-  f.location = found.location;
-  f.alias = name;
-  f.columns.push_back(name);
+  f.location = found[0]->location;
+  f.alias = found[0]->name + "()";
   f.whole = f.unlisted = true;
-  f.call = std::move(found);
-  found = column(name, name, f.location);
+  f.call.kind = k::function;
+  f.call.name = rows_from;
+  f.call.location = f.location;
+  for (auto* call : found) {
+    auto name = call->name + "()";
+    if (!f.columns.empty()) name += ' ' + std::to_string(f.columns.size() + 1);
+    auto read = column(name, f.alias, call->location);
+    f.columns.push_back(std::move(name));
+    f.call.args.push_back(std::exchange(*call, std::move(read)));
+  }
+  if (found.size() == 1) f.call = syntax(f.call.args[0]);
   q.from.push_back(std::move(f));
 }
 
@@ -258,44 +283,61 @@ class rows_behind {
 
 }  // namespace
 
-void move_row_functions(query& q) {
-  target* found = nullptr;
+status move_row_functions(query& q, std::string_view sql) {
+  std::vector<syntax*> calls;
+  std::vector<target*> found;
+  std::optional<std::pair<std::string, uint32_t>> wrong;
   bool ok = true, grouped = has_groups(q), starred = false;
+  for (auto [clause, called] : {std::pair{&q.where, "WHERE"}, {&q.having, "HAVING"}})
+    if (*clause && gives_rows(**clause))
+      wrong.emplace(std::string("set-returning functions are not allowed in ") + called,
+                    expr::begin_of(**clause));
   for (auto& t : q.targets) {
     starred |= t.star;
     if (t.star) continue;
     grouped |= has_window(t.value);
-    if (!row_call(t.value, ok)) continue;
-    if (found) return;
-    found = &t;
+    const auto before = calls.size();
+    row_calls(t.value, calls, ok, wrong);
+    if (calls.size() > before) found.push_back(&t);
   }
-  if (!found || !ok) return;
-  const auto place = found - q.targets.data();
+  if (wrong)
+    return expr::error_at(errc::invalid_argument, wrong->first + "; write them in FROM", sql,
+                          wrong->second);
+  if (found.empty() || !ok) return {};
   auto name_place = [&](syntax& s) {
-    if (!gives_rows(s) || starred || !same_syntax(s, found->value)) return;
-    const auto at = s.location;
-    s = syntax();
-    s.kind = k::integer;
-    s.text = std::to_string(place + 1);
-    s.location = at;
+    if (!gives_rows(s) || starred) return;
+    for (const auto* t : found) {
+      if (!same_syntax(s, t->value)) continue;
+      const auto at = s.location;
+      s = syntax();
+      s.kind = k::integer;
+      s.text = std::to_string(t - q.targets.data() + 1);
+      s.location = at;
+      return;
+    }
   };
   for (auto& s : q.distinct_on) name_place(s);
   for (auto& o : q.order_by) name_place(o.value);
   auto plain = [](const syntax& s) { return !gives_rows(s); };
   for (const auto& o : q.order_by) {
-    if (gives_rows(o.value)) return;
+    if (gives_rows(o.value)) return {};
     grouped |= first_aggregate(o.value) || has_window(o.value);
   }
   if (!std::all_of(q.distinct_on.begin(), q.distinct_on.end(), plain) ||
       !std::all_of(q.group_by.begin(), q.group_by.end(), plain) || (grouped && starred))
-    return;
-  if (found->alias.empty()) found->alias = column_title(found->value);
+    return {};
+  for (auto* t : found)
+    if (t->alias.empty()) t->alias = column_title(t->value);
   if (grouped) {
     for (auto& s : q.group_by)
-      if (!place_to_target(s, q)) return;
+      if (!place_to_target(s, q)) return {};
     q = rows_behind(q).made();
   }
-  move_call(q, *row_call(q.targets[static_cast<size_t>(place)].value, ok));
+  calls.clear();
+  for (auto& t : q.targets)
+    if (!t.star) row_calls(t.value, calls, ok, wrong);
+  move_calls(q, calls);
+  return {};
 }
 
 }  // namespace weir::sql

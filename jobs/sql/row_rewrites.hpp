@@ -10,9 +10,10 @@ namespace weir::sql {
 /// PostgreSQL, too.
 std::optional<query> gathered(const query&, bool& several);
 
-/// SELECT a, unnest(b) FROM t, where one item of the select list has such a call: the call goes to
-/// FROM, behind the groups and window functions of the query, which are a subquery of FROM then.
-/// Other queries stay: their calls are refused where they are bound.
-void move_row_functions(query&);
+/// SELECT a, unnest(b) FROM t: calls of functions that give rows go from the select list to FROM,
+/// several side by side, behind the groups and window functions of the query, which are a subquery
+/// of FROM then. What PostgreSQL refuses is an error; other queries stay: their calls are refused
+/// where they are bound.
+status move_row_functions(query&, std::string_view sql);
 
 }  // namespace weir::sql

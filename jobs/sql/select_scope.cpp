@@ -76,7 +76,11 @@ std::optional<result<bound>> select_scope::call(const syntax& s, binder& b) {
                       nearest_hint(s.name, planner::aggregate_names()),
                   s.location);
   if (is_table_function(s.name) && &s != series_)
-    return b.fail(errc::unsupported, s.name + "() gives rows; write it in FROM", s.location);
+    return b.fail(errc::unsupported,
+                  clause_ == "JOIN/ON"
+                      ? "set-returning functions are not allowed in JOIN conditions"
+                      : s.name + "() gives rows; write it in FROM",
+                  s.location);
   return {};
 }
 
@@ -138,10 +142,8 @@ result<bound> select_scope::aggregate(const syntax& s, binder& b) {
     return b.fail(errc::invalid_argument, "aggregate function calls cannot be nested", s.location);
   WEIR_ASSIGN(const bool of_outer, reads_outer_only(s, b));
   if (of_outer)
-    return b.fail(errc::unsupported,
-                  "an aggregate over columns of the query outside (" + s.name +
-                      "(...)) is that query's, which is not supported in a subquery; compute it in "
-                      "a subquery of FROM and read its column",
+    return b.fail(errc::invalid_argument,
+                  "aggregate functions are not allowed in FROM clause of their own query level",
                   s.location);
   if (!calls_)
     return b.fail(errc::invalid_argument,
@@ -169,10 +171,11 @@ result<bound> select_scope::subquery(const syntax& s, binder& b) {
       return known->second;
   return b.fail(
       errc::unsupported,
-      (s.name.empty() ? std::string("a subquery as a value") : s.name + " (SELECT ...)") +
+      (s.name.empty() || s.name == "ROW" ? std::string("a subquery as a value")
+                                         : s.name + " (SELECT ...)") +
           (clause_ == "JOIN/ON"
-               ? " is not supported in ON of an outer join, or of a join below one; ask in "
-                 "a subquery of FROM and join that"
+               ? " is not supported in ON of an outer join to LATERAL, or to what reads the query "
+                 "around it; ask in a subquery of FROM and join that"
                : " is not supported in this clause; it may stand in WHERE, HAVING and the "
                  "select list"),
       s.location);

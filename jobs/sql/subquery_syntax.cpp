@@ -207,6 +207,58 @@ void move_outer_conditions(query& q) {
   q.where = all_of(std::move(moved), location);
 }
 
+namespace {
+
+bool is_row_function(const from_item& f) {
+  return f.what == from_item::kind::function && is_table_function(f.call.name) &&
+         !is_window_function(f.call.name);
+}
+
+/// Whether a join has something on a right side that may read what stands before it: a function
+/// that gives rows, or LATERAL with one of these names.
+bool has_lateral(const from_item& f, const std::set<std::string>& before) {
+  if (f.what != from_item::kind::join) return is_row_function(f);
+  const auto& right = f.sides[1];
+  if (is_row_function(right) || has_lateral(f.sides[0], before)) return true;
+  if (!right.lateral || !right.inner) return false;
+  std::vector<const syntax*> refs;
+  collect(*right.inner, refs);
+  return std::any_of(refs.begin(), refs.end(),
+                     [&before](const syntax* r) { return before.count(r->qualifier) > 0; });
+}
+
+}  // namespace
+
+bool join_behind_comma(std::vector<from_item>& items, size_t i) {
+  auto* first = &items[i];
+  for (; first->what == from_item::kind::join; first = &first->sides[0])
+    if (first->how != join_kind::inner && first->how != join_kind::left) return false;
+  auto cross = [](from_item left, from_item right) {
+    from_item both;
+    both.what = from_item::kind::join;
+    both.location = right.location;
+    both.sides.push_back(std::move(left));
+    both.sides.push_back(std::move(right));
+    return both;
+  };
+  from_item before = std::move(items[0]);
+  for (size_t k = 1; k < i; ++k) before = cross(std::move(before), std::move(items[k]));
+  *first = cross(std::move(before), std::move(*first));
+  items.erase(items.begin(), items.begin() + static_cast<ptrdiff_t>(i));
+  return true;
+}
+
+void join_laterals(query& q) {
+  std::set<std::string> before;
+  for (size_t i = 0; i < q.from.size(); ++i) {
+    auto next = before;
+    collect_titles(q.from[i], next);
+    const bool joins = i > 0 && q.from[i].what == from_item::kind::join;
+    if (joins && has_lateral(q.from[i], before) && join_behind_comma(q.from, i)) i = 0;
+    before = std::move(next);
+  }
+}
+
 std::vector<const column_name*> read_by(const from_item& f, const std::set<std::string>& titles,
                                         const rows& outer) {
   std::vector<const syntax*> refs;

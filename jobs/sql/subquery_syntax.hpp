@@ -30,6 +30,12 @@ void collect(const query&, std::vector<const syntax*>& out);
 bool names_result(const syntax&, const query&);
 /// Names of tables that FROM gives.
 void collect_titles(const from_item&, std::set<std::string>& out);
+/// FROM a, b JOIN c ON p is FROM (a CROSS JOIN b) JOIN c ON p, so that c may read a: item `i` takes
+/// those before it as its left side. False: a RIGHT or FULL JOIN is in the way.
+bool join_behind_comma(std::vector<from_item>& items, size_t i);
+/// The same for all joins to functions and LATERAL subqueries that read what stands before the
+/// comma.
+void join_laterals(query&);
 /// Inner joins' conditions that read something that FROM does not give, by its table's name, or
 /// have subqueries, go to WHERE: there what they read is of the query outside.
 void move_outer_conditions(query&);

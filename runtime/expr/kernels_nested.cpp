@@ -35,6 +35,29 @@ void make_struct(run& r, const instruction& in) {
   });
 }
 
+/// Lists side by side: a list of structs as long as the longest; NULL behind a list's end.
+void zip(run& r, const instruction& in) {
+  build_rows(r, in, [&](uint32_t row, column_builder& out) {
+    std::vector<items_at> lists;
+    uint32_t longest = 0;
+    for (auto arg : in.args) {
+      const auto list = at_row(r, arg, row);
+      lists.push_back(list.valid ? items_of(list) : items_at{nullptr, 0, 0});
+      longest = std::max(longest, lists.back().size());
+    }
+    auto& made = out.child(0);
+    for (uint32_t k = 0; k < longest; ++k) {
+      for (size_t i = 0; i < lists.size(); ++i)
+        if (k < lists[i].size())
+          made.child(i).append_from(*lists[i].c, lists[i].begin + k);
+        else
+          made.child(i).append_null();
+      made.append_struct();
+    }
+    out.append_list();
+  });
+}
+
 void element(run& r, const instruction& in) {
   build_rows(r, in, [&](uint32_t row, column_builder& out) {
     const auto a = at_row(r, in.args[0], row), n = at_row(r, in.args[1], row);
@@ -170,6 +193,7 @@ void register_nested(catalog& c) {
     c.add(".", {type_id::struct_, i4}, t, field_of_struct, by_rows);
   }
   c.add("[:]", {list, i4, i4}, list, part_of_list, by_rows);
+  c.add("@zip", {list}, list, zip, by_rows | flag_variadic);
   add_relation<relation::equal>(c, "=");
   add_relation<relation::not_equal>(c, "<>");
   add_relation<relation::less>(c, "<");

@@ -47,6 +47,13 @@ bool well_typed(const node& n) {
     if (item.id == type_id::int64) return n.type.id == type_id::decimal && n.type.scale == 0;
     return (item.id == type_id::decimal || item.id == type_id::float64) && item == n.type;
   }
+  if (f == "@zip") {
+    const auto& row = item_type(n.type);
+    if (row.id != type_id::struct_ || row.fields->size() != a.size()) return false;
+    for (size_t i = 0; i < a.size(); ++i)
+      if (!lists(a[i], (*row.fields)[i].type)) return false;
+    return true;
+  }
   if (f == "@items" || f == "@pack" || f == "@unpack") return true;
   if (f == "array_prepend") return a[1]->type == n.type && lists(a[1], a[0]->type);
   if (f == "array_append" || f == "array_remove")

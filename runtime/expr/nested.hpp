@@ -3,6 +3,7 @@
 //   "{}"  ARRAY[...]      "[]"  a[i]      "[:]"  a[i:j]      "()"  ROW(...)      "."  (s).field
 //   "= any", "<> all" ...  x = ANY (a)
 //   "@item", "@items"     what array_agg gathers and makes of it (kernels_array_agg.cpp)
+//   "@zip"                arrays side by side, for functions of FROM that run in step
 //   "@sum"                of the distinct values that sum(DISTINCT x) gathers
 //   "@pack", "@unpack"    a value's stored form and back, for operators that keep bytes
 #pragma once

@@ -180,6 +180,16 @@ result<syntax> syntax_reader::a_expr(json_node body, syntax s, int depth) {
     WEIR_ASSIGN(auto a, read(body["lexpr"], depth + 1));
     s.args.push_back(std::move(a));
   }
+  if (kind == "AEXPR_OP" && has_key(body, "rexpr") && !s.args.empty() &&
+      s.args[0].kind == syntax_kind::special && s.args[0].name == "row" &&
+      has_key(body["rexpr"], "SubLink") &&
+      text_at(body["rexpr"]["SubLink"], "subLinkType") == "EXPR_SUBLINK") {
+    s.kind = syntax_kind::subquery;
+    s.text = std::exchange(s.name, "ROW");
+    WEIR_ASSIGN(s.query,
+                read_query(body["rexpr"]["SubLink"]["subselect"], body, s.location, false));
+    return s;
+  }
   if (has_key(body, "rexpr")) {
     if (has_key(body["rexpr"], "List")) {
       WEIR_TRY(read_args(body["rexpr"]["List"]["items"], s, depth));
@@ -191,15 +201,6 @@ result<syntax> syntax_reader::a_expr(json_node body, syntax s, int depth) {
     }
   }
   s.kind = syntax_kind::special;
-  const auto is_row = [](const syntax& a) {
-    return a.kind == syntax_kind::special && a.name == "row" && a.args.size() > 1;
-  };
-  if (s.args.size() == 2 && is_row(s.args[0]) && s.args[1].kind == syntax_kind::subquery)
-    return error_at(
-        errc::unsupported,
-        "a row compared with a subquery is not supported; write (a, b) IN (SELECT ...), "
-        "or compare the columns",
-        sql_, s.location);
   if (kind == "AEXPR_OP" || kind == "AEXPR_LIKE" || kind == "AEXPR_ILIKE" ||
       kind == "AEXPR_SIMILAR") {
     s.kind = syntax_kind::op;
@@ -411,7 +412,7 @@ result<syntax> syntax_reader::subquery(json_node body, syntax s, int depth) {
   if (s.name == "ANY" && body["operName"].get(names)) s.name = "IN";
   if (!body["operName"].get(names))
     for (json_node n : names) s.text = text_at(n["String"], "sval");
-  WEIR_ASSIGN(s.query, read_query(body["subselect"], s.location, array));
+  WEIR_ASSIGN(s.query, read_query(body["subselect"], body, s.location, array));
   if (has_key(body, "testexpr")) {
     WEIR_ASSIGN(auto test, read(body["testexpr"], depth + 1));
     s.args.push_back(std::move(test));
@@ -431,7 +432,8 @@ result<syntax> syntax_reader::subquery(json_node body, syntax s, int depth) {
   return out;
 }
 
-result<std::shared_ptr<const void>> syntax_reader::read_query(json_node, uint32_t location, bool) {
+result<std::shared_ptr<const void>> syntax_reader::read_query(json_node, json_node,
+                                                              uint32_t location, bool) {
   return refuse("a subquery", location);
 }
 

@@ -33,10 +33,11 @@ class syntax_reader {
  protected:
   /// A type that statements before this one made; by default there are none.
   virtual const data_type* type_named(std::string_view) const { return nullptr; }
-  /// The SELECT of a subquery, in a form that syntax::query holds; by default refused. `gather`:
-  /// one that gives the array of the values of its one column, NULL where there is none.
-  virtual result<std::shared_ptr<const void>> read_query(json_node select, uint32_t location,
-                                                         bool gather);
+  /// The SELECT of a subquery, in a form that syntax::query holds; by default refused. `whole`:
+  /// what is asked of it, too. `gather`: one that gives the array of the values of its one column,
+  /// NULL where there is none.
+  virtual result<std::shared_ptr<const void>> read_query(json_node select, json_node whole,
+                                                         uint32_t location, bool gather);
   result<syntax> read(json_node, int depth);
   /// A list of SortBy.
   result<std::vector<sort_item>> sort_items(json_list list, int depth = 0);

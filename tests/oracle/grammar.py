@@ -168,10 +168,12 @@ class Grammar(Scalars, Subqueries, Windows):
                 a, b = self.c.pick(pairs)
                 terms.append(f"{a} = {b}")
             return " AND ".join(terms)
-        held, self.subqueries_left = self.subqueries_left, 0  # ON takes none
+        held, self.subqueries_left = self.subqueries_left, 0  # ON of pairs takes none
         if not terms or self.c.chance(30):
             terms.append(self.condition(both, min(depth, 1)))
         self.subqueries_left = held
+        if held > 0 and "subqueries" in self.features and self.c.chance(20):
+            terms.append(self.subquery_condition(Scope(self.c.pick([left, right])), min(depth, 1)))
         return " AND ".join(terms)
 
     # SELECT
@@ -204,10 +206,14 @@ class Grammar(Scalars, Subqueries, Windows):
         """Perhaps a function that gives rows in a select list."""
         if "series" not in self.features or "int" not in kinds or not self.c.chance(4):
             return
-        call = f"generate_series(0, {self.atom('int', scope)} % 3)"
-        if self.c.chance(30):
-            call = self.c.pick(["({} + 1)", "abs({})", "(- {})"]).format(call)
-        targets[kinds.index("int")] = call
+        places = [i for i, k in enumerate(kinds) if k == "int"]
+        for i in places[:1 + self.c.below(2)]:
+            call = f"generate_series({self.c.below(2)}, {self.atom('int', scope)} % 3)"
+            if self.c.chance(30) and (arrays := scope.own("ints")):
+                call = f"unnest({self.c.pick(arrays)})"
+            if self.c.chance(30):
+                call = self.c.pick(["({} + 1)", "abs({})", "(- {})"]).format(call)
+            targets[i] = call
 
     def where(self, scope: Scope, depth: int) -> str:
         terms = []
@@ -248,7 +254,12 @@ class Grammar(Scalars, Subqueries, Windows):
             if len(keys) > 1:
                 atoms.append((f"grouping({', '.join(key for key, _ in keys)})", "int"))
         # PostgreSQL before 18 turns NOT (a = b) into a <> b first, and then sees no key in it that totals leave out.
-        groups = Scope(atoms, scope.outer, [key for key in keys if key in scope.atoms], not_of_atoms=not sets)
+        shared = [key for key in keys if key in scope.atoms]
+        if self.c.chance(30) and all("." in text for text, _ in scope.atoms):
+            # Aggregates that read columns here are this query's in its subqueries, too.
+            shared += [(call, kind) for call, kind in atoms
+                       if (call, kind) not in keys and any(text in call for text, _ in scope.atoms)]
+        groups = Scope(atoms, scope.outer, shared, not_of_atoms=not sets)
         having = f" HAVING {self.condition(groups, min(depth, 1))}" if self.c.chance(25) else ""
         if keys and "window" in self.features and self.c.chance(10):
             groups = self.with_windows(groups)

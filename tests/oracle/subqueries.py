@@ -51,9 +51,28 @@ class Subqueries:
         if self.c.chance(40):
             text, _ = self.query(min(depth, 1) - 1, scope)
             return f"{self.c.pick(['', 'NOT '])}EXISTS ({text})"
+        if self.c.chance(20):
+            return self.row_condition(scope, depth)
         kind = self.c.pick([k for k in scope.kinds() if k != "bool"] or KINDS[:2])
         inner = "int" if kind == "bigint" and self.c.chance(20) else kind
         text, _ = self.query(min(depth, 1) - 1, scope, [inner])
         test = self.c.weighted((4, "IN"), (3, "NOT IN"), (1, "= ANY"), (1, "<> ALL"), (1, "> ANY"), (1, "<= ALL"),
                                (1, "<> ANY"), (1, "= ALL"))
         return f"{self.value(kind, scope, 0)} {test} ({text})"
+
+    def row_condition(self, scope: Scope, depth: int) -> str:
+        """Two values on the left, of many rows or of one."""
+        kinds = [self.c.pick([k for k in scope.kinds() if k not in ("bool", "pair")] or KINDS[:2]) for _ in range(2)]
+        left = ", ".join(self.value(k, scope, 0) for k in kinds)
+        if self.c.chance(60):
+            text, _ = self.query(min(depth, 1) - 1, scope, kinds)
+            test = self.c.weighted((4, "IN"), (3, "NOT IN"), (1, "= ANY"), (1, "<> ALL"), (1, "> ANY"), (1, "<= ALL"), (1, "<> ANY"))
+            return f"({left}) {test} ({text})"
+        text, inner = self.sources(0, scope)
+        where = self.where(inner, 0)
+        held, self.subqueries_left = self.subqueries_left, 0
+        calls = [self.aggregate(k, Scope(inner.atoms)) for k in kinds]
+        self.subqueries_left = held
+        having = f" HAVING count(*) > {self.c.below(2)}" if self.c.chance(20) else ""
+        test = self.c.pick(["=", "<>", "<", ">="])
+        return f"({left}) {test} (SELECT {calls[0]}, {calls[1]} FROM {text}{where}{having})"

@@ -212,9 +212,6 @@ job.sql:29:29: error: array_append(integer, integer) does not exist
 job.sql:30:29: error: column "n" is of type bigint but expression is of type text; write CAST(... AS bigint)
   30 | INSERT INTO hole SELECT id, unnest(tags) FROM a;
      |                             ^
-job.sql:31:39: error: unnest takes one argument; unnest each array by itself
-  31 | INSERT INTO hole SELECT id, 1 FROM a, unnest(tags, tags) x;
-     |                                       ^
 job.sql:33:39: error: unnest() gives one column, but 2 are named
   33 | INSERT INTO hole SELECT id, 1 FROM a, unnest(tags) AS x (y, z);
      |                                       ^

@@ -1,0 +1,21 @@
+-- Several functions that give rows in one select list run side by side, as unnest(a, b) and ROWS FROM in FROM.
+CREATE TABLE t (k int, a int[], b text[], g int);
+INSERT INTO t VALUES (1, '{1,2,3}', '{x,y}', 1), (2, '{}', '{z}', 1), (3, NULL, NULL, 2), (4, '{7,NULL}', NULL, 2), (5, '{5}', '{p,NULL,q}', NULL);
+SELECT k AS c0, unnest(a) AS c1, unnest(b) AS c2 FROM t;
+SELECT k AS c0, unnest(a) AS c1, generate_series(1, k) AS c2, unnest(b) || '!' AS c3 FROM t;
+SELECT k AS c0, unnest(a) + generate_series(10, 11) AS c1 FROM t;
+SELECT generate_series(1, 2) AS c0, generate_series(1, 3) AS c1;
+SELECT generate_series(1, 2) AS c0, generate_series(1, 2) AS c1;
+SELECT g AS c0, count(*) AS c1, generate_series(1, count(*)) AS c2, unnest(array_agg(k ORDER BY k)) AS c3 FROM t GROUP BY g;
+SELECT k AS c0, unnest(a) AS c1, unnest(b) AS c2, row_number() OVER (ORDER BY k) AS c3 FROM t;
+SELECT DISTINCT unnest(a) AS c0, string_to_table('u,v', ',') AS c1 FROM t;
+SELECT k AS c0, unnest(a) AS c1, unnest(b) AS c2 FROM t ORDER BY k DESC, unnest(a) NULLS FIRST, c2 LIMIT 4;
+SELECT *, unnest(a) AS e, unnest(b) AS f FROM t;
+SELECT k AS c0, x AS c1, y AS c2 FROM t, unnest(a, b) AS u (x, y);
+SELECT k AS c0, x AS c1, y AS c2, o AS c3 FROM t CROSS JOIN unnest(b, a) WITH ORDINALITY AS u (y, x, o);
+SELECT k AS c0, x AS c1, y AS c2 FROM t LEFT JOIN unnest(a, b) AS u (x, y) ON true;
+SELECT k AS c0, x AS c1, y AS c2 FROM t LEFT JOIN LATERAL unnest(a, b) AS u (x, y) ON x > 1;
+SELECT k AS c0, x AS c1, y AS c2, z AS c3 FROM t, ROWS FROM (unnest(a, b), generate_series(0, k)) AS u (x, y, z);
+SELECT * FROM ROWS FROM (generate_series(1, 3), string_to_table('a-b', '-')) AS r (n, s);
+SELECT k AS c0, (SELECT count(*) FROM unnest(t.a, t.b) AS u (x, y) WHERE x IS NULL) AS c1 FROM t;
+SELECT k AS c0, (SELECT max(s.x) FROM (SELECT unnest(t.a) AS x, unnest(t.b) AS y) AS s WHERE y IS NOT NULL) AS c1 FROM t;

@@ -1,0 +1,21 @@
+-- Subqueries in ON of outer joins, that read one side of it or none.
+CREATE TABLE a (k int, v int, s text);
+CREATE TABLE b (k int, w int, s text);
+CREATE TABLE c (x int, y text);
+CREATE TABLE none (x int);
+INSERT INTO a VALUES (1, 10, 'p'), (1, 20, 'q'), (2, 30, NULL), (NULL, 5, 'p'), (4, NULL, 'r');
+INSERT INTO b VALUES (1, 10, 'p'), (2, 7, 'q'), (2, 30, 'r'), (5, 1, 'p'), (NULL, NULL, NULL);
+INSERT INTO c VALUES (10, 'p'), (30, 'q'), (NULL, 'r'), (7, 'q');
+SELECT a.k AS c0, v AS c1, w AS c2 FROM a LEFT JOIN b ON a.k = b.k AND w IN (SELECT x FROM c);
+SELECT a.k AS c0, v AS c1, w AS c2 FROM a LEFT JOIN b ON a.k = b.k AND v NOT IN (SELECT x FROM c WHERE x > 8);
+SELECT a.k AS c0, v AS c1, w AS c2 FROM a LEFT JOIN b ON a.k = b.k AND EXISTS (SELECT 1 FROM c WHERE c.y = b.s);
+SELECT a.k AS c0, v AS c1, w AS c2 FROM a RIGHT JOIN b ON a.k = b.k AND NOT EXISTS (SELECT 1 FROM c WHERE c.y = a.s);
+SELECT a.k AS c0, v AS c1, w AS c2 FROM a FULL JOIN b ON a.k = b.k AND v > (SELECT min(x) FROM c) AND w < (SELECT max(x) FROM c WHERE c.y <> b.s);
+SELECT a.k AS c0, v AS c1, w AS c2 FROM a LEFT JOIN b ON EXISTS (SELECT 1 FROM none) OR a.k = b.k;
+SELECT a.k AS c0, v AS c1, w AS c2 FROM a FULL JOIN b ON a.k = b.k AND EXISTS (SELECT 1 FROM none);
+SELECT a.k AS c0, v AS c1, w AS c2 FROM a LEFT JOIN b ON (a.k, v) IN (SELECT 1, x FROM c) AND w > 5;
+SELECT a.k AS c0, v AS c1, w AS c2, c.x AS c3 FROM a LEFT JOIN (b JOIN c ON b.s = c.y AND b.w > (SELECT min(x) FROM c AS i WHERE i.y = c.y)) ON a.k = b.k;
+SELECT a.k AS c0, v AS c1, w AS c2, (SELECT count(*) FROM c WHERE c.x >= v) AS c3 FROM a LEFT JOIN b ON a.k = b.k AND (SELECT count(*) FROM c WHERE c.x >= v) > 1;
+SELECT count(*) AS c0, sum(w) AS c1 FROM a LEFT JOIN b ON a.k = b.k AND CASE WHEN w > ANY (SELECT x FROM c WHERE x IS NOT NULL) THEN v = 10 ELSE v > 10 END;
+SELECT x AS c0, (SELECT count(b.k) FROM a LEFT JOIN b ON a.k = b.k AND a.v IN (SELECT i.x FROM c AS i WHERE i.y = c.y) AND a.v >= c.x) AS c1 FROM c;
+SELECT k AS c0, v AS c1, w AS c2, x AS c3 FROM a LEFT JOIN b USING (k) LEFT JOIN c ON a.s = c.y AND c.x IN (SELECT v FROM a);
