@@ -84,6 +84,15 @@ def test_ctrl_c_ends_the_query_only(c):
     t.interrupt()
     t.wait_for(lambda s: s.text()[-1] == "weir>")
     assert say(t, "SELECT 2 AS two;", "(1 row)") == ["two", "---", "  2", "(1 row)"]
+    # Of an empty line there is nothing to give up, and the session's tables stay.
+    for typed in ("", "SELECT 1 +\n"):
+        seen = t.raw.count("^C")
+        t.type(typed)
+        if typed:
+            t.wait_for(lambda s: s.text()[-1] == "   ->")
+        t.interrupt()
+        t.wait_for(lambda s: t.raw.count("^C") > seen and s.text()[-1] == "weir>")
+    assert say(t, "\\d s", "n       bigint")[:2] == ["column  type    note", "n       bigint"]
     leave(t)
 
 

@@ -187,8 +187,10 @@ line_editor::event line_editor::read(const std::string& prompt, std::string& lin
   el_resize(s_->el);
   int n = 0;
   const char* text = el_gets(s_->el, &n);
-  if (s_->terminated || !text || n <= 0) return event::end;
+  if (s_->terminated) return event::end;
+  // Before the end: Ctrl-C in an empty line leaves nothing, as the end of the input does.
   if (s_->interrupted) return event::interrupted;
+  if (!text || n <= 0) return event::end;
   line.assign(text, static_cast<size_t>(n));
   while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.pop_back();
   return event::line;
