@@ -1,4 +1,6 @@
 // Logical graph -> physical plan: sources, sinks, and what takes rows one by one.
+#include <filesystem>
+#include <set>
 
 #include "jobs/plan/error_policies.hpp"
 #include "jobs/plan/expander.hpp"
@@ -9,6 +11,38 @@
 namespace weir::planner {
 
 using kind = logical_node::kind;
+
+namespace {
+
+/// The folder or file that a file table's path names; nothing for other tables.
+template <class Spec>
+std::optional<std::filesystem::path> path_of(const operator_node& n) {
+  const auto* s = std::get_if<Spec>(&n.spec);
+  if (!s || s->connector != "file") return {};
+  const auto option = s->options.find("path");
+  if (option == s->options.end()) return {};
+  auto path = (std::filesystem::path(s->base_dir) / option->second).lexically_normal();
+  return path.has_filename() ? path : path.parent_path();
+}
+
+/// A sink replaces the files of its folder while the job runs: who reads them in the same job would
+/// miss rows, or read those that it has just written.
+status check_not_read_back(const physical_plan& plan, std::string* failed) {
+  std::set<std::filesystem::path> written;
+  for (const auto& n : plan.operators)
+    if (auto path = path_of<sink_spec>(n)) written.insert(std::move(*path));
+  for (const auto& n : plan.operators) {
+    const auto path = path_of<source_spec>(n);
+    if (!path || !written.contains(*path)) continue;
+    if (failed) *failed = n.id;
+    return {errc::unsupported,
+            "the job reads and writes the folder of option path, whose files are replaced while it "
+            "runs; write to another folder, or read a view of the query that writes it"};
+  }
+  return {};
+}
+
+}  // namespace
 
 result<physical_plan> expander::run(std::string* failed) {
   rewrite(nodes_);
@@ -31,6 +65,7 @@ result<physical_plan> expander::run(std::string* failed) {
       }
     ttls.resize(plan_.operators.size(), nodes_[i].state_ttl_us);
   }
+  WEIR_TRY(check_not_read_back(plan_, failed));
   apply_state_ttls(plan_, ttls);
   spread_error_policies(plan_);
   drop_exchanges(plan_);

@@ -7,6 +7,7 @@
 #include "runtime/connectors/file_reader.hpp"
 #include "runtime/connectors/file_split.hpp"
 #include "runtime/connectors/options.hpp"
+#include "runtime/connectors/part_files.hpp"
 
 namespace weir {
 namespace {
@@ -58,7 +59,9 @@ class file_enumerator final : public split_enumerator {
   result<discovery> discover() override {
     discovery d;
     d.bounded = !settings_.follow;
-    if (settings_.follow && !has_wildcard(settings_.pattern)) {
+    const bool plain = !has_wildcard(settings_.pattern);
+    const bool folder = plain && is_folder(settings_.pattern);
+    if (settings_.follow && plain && !folder) {
       file_split s;
       s.what = file_split::kind::follow_name;
       s.path = settings_.pattern;
@@ -66,8 +69,10 @@ class file_enumerator final : public split_enumerator {
       if (wanted) d.splits.push_back({"follow:" + s.path, s.path, s.encode(), 0});
       return d;
     }
-    WEIR_ASSIGN(auto paths, files_.glob(settings_.pattern));
-    if (paths.empty() && !settings_.follow)
+    WEIR_ASSIGN(auto paths,
+                folder ? table_files(files_, settings_.pattern) : files_.glob(settings_.pattern));
+    // A folder may have no rows yet: a sink makes it before it writes some.
+    if (paths.empty() && !settings_.follow && !folder)
       return {errc::not_found, "no file matches " + settings_.pattern};
     for (const auto& path : paths) {
       WEIR_TRY([&]() -> status {
@@ -87,6 +92,8 @@ class file_enumerator final : public split_enumerator {
     WEIR_ASSIGN(auto values, partitions_.values_of(path));
     return filter_->passes(values);
   }
+
+  bool is_folder(const std::string& path) { return files_.folders(path).ok(); }
 
   status add_tail(const std::string& path, discovery& d) {
     auto info = files_.stat(path);
@@ -197,6 +204,7 @@ result<std::unique_ptr<split_enumerator>> make_file_enumerator(const source_spec
   WEIR_ASSIGN(auto filter, partition_filter::open(spec, partitions));
   s.pattern =
       partitions.pattern(resolve_path(spec.base_dir, option_text(spec.options, "path", "")));
+  while (s.pattern.size() > 1 && s.pattern.ends_with('/')) s.pattern.pop_back();
   WEIR_ASSIGN(s.follow, option_bool(spec.options, "follow", false));
   s.csv = option_text(spec.options, "format", "csv") == "csv";
   s.multiline = option_text(spec.options, "multiline", "auto");

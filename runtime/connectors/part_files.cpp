@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <set>
+#include <tuple>
 
 #include "runtime/connectors/split_codec.hpp"
 
@@ -114,6 +116,42 @@ std::optional<part_name> part_name::parse(std::string_view s) {
   p.extension = s.substr(1);
   if (p.extension != "csv" && p.extension != "json") return std::nullopt;
   return p;
+}
+
+result<std::vector<std::string>> table_files(file_system& files, const std::string& folder) {
+  const auto hidden = [](std::string_view name) {
+    return name.starts_with('.') || name.starts_with('_');
+  };
+  WEIR_ASSIGN(auto entries, files.list(folder));
+  std::erase_if(entries, [&](const file_info& e) { return hidden(base_name(e.path)); });
+  WEIR_ASSIGN(auto folders, files.folders(folder));
+  for (const auto& name : folders)
+    if (!hidden(name) && (entries.empty() || name.find('=') != std::string::npos))
+      return error{errc::invalid_argument, folder + " has folders (" + name +
+                                               "), whose files are not read; name the columns that "
+                                               "they stand for in partition_by, or the files by a "
+                                               "pattern (" +
+                                               folder + "/*/*)"};
+  std::map<std::string, int64_t> began;  // by run
+  using place = std::tuple<bool, int64_t, std::string, uint64_t, uint64_t, uint64_t, std::string>;
+  std::vector<place> places;
+  for (const auto& e : entries)
+    if (const auto part = part_name::parse(base_name(e.path))) {
+      auto& first = began.emplace(part->tag, e.modified_us).first->second;
+      first = std::min(first, e.modified_us);
+    }
+  for (const auto& e : entries) {
+    const auto part = part_name::parse(base_name(e.path));
+    if (part)
+      places.emplace_back(false, began[part->tag], part->tag, part->epoch, part->subtask,
+                          part->number, e.path);
+    else
+      places.emplace_back(true, 0, "", 0, 0, 0, e.path);
+  }
+  std::sort(places.begin(), places.end());
+  std::vector<std::string> out;
+  for (auto& p : places) out.push_back(std::move(std::get<6>(p)));
+  return out;
 }
 
 std::string part_tag(std::string_view operator_id, std::string_view attempt) {

@@ -27,6 +27,12 @@ struct part_name {
   static std::optional<part_name> parse(std::string_view name);
 };
 
+/// The files of a folder for who reads it as a table: those of a sink's runs in the order in which
+/// they began, by epoch, task and number; others behind them by name. What begins with a dot (parts
+/// in progress) or an underscore (what other programs leave) is none of the table. An error when
+/// its rows lie in folders below it, as partitions do.
+result<std::vector<std::string>> table_files(file_system&, const std::string& folder);
+
 /// The tag of a sink's run; its first part is the same for all runs of the operator.
 std::string part_tag(std::string_view operator_id, std::string_view attempt);
 inline constexpr size_t part_tag_operator_chars = 6;

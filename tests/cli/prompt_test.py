@@ -255,6 +255,14 @@ def test_commands_on_the_command_line(c):
     assert c.expect(0, "sql", "defs.sql", "-c", "show tables; DESCRIBE t").out == (
         "name,kind,connector,columns\nt,table,file,2\ncolumn,type,note\nk,text,\nv,int,\n")
     assert "o,table,file,1\n" in done.out and "t,table" not in done.out, done.out
+    # What was written is a table that can be read.
+    done = c.expect(0, "sql", "-c", "CREATE TABLE x WITH (connector = 'file', path = 'out/x', format = 'csv') AS "
+                    "SELECT 1 AS a, 'x' AS b UNION ALL SELECT 2, NULL; SELECT * FROM x; "
+                    "CREATE TABLE y WITH (connector = 'file', path = 'out/y', format = 'json', partition_by = 'a') AS "
+                    "SELECT a, b FROM x; SELECT a, b FROM y WHERE a = 1; "
+                    "CREATE TABLE z WITH (connector = 'file', path = 'out/z', format = 'csv') AS "
+                    "SELECT a FROM x WHERE a > 2; SELECT a FROM z;")
+    assert sorted(done.out.splitlines()) == ["1,x", "1,x", "2,", "a", "a,b", "a,b"], done.out
 
 
 def test_sigint_ends_a_script(c):

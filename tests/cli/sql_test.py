@@ -56,6 +56,29 @@ def test_errors_say_where_and_what(c):
         assert 'bad.sql:3:1: error: syntax error at or near "SELEC"' in err, err
 
 
+def test_what_a_job_wrote_is_read_back_by_its_folder(c):
+    table = "CREATE TABLE x (n bigint, k text) WITH (connector = 'file', path = 'out/x', format = '%s');\n"
+    for form in ("csv", "json", "debezium_json"):
+        c.write("write.sql", table % form + "CREATE TABLE s (n bigint) WITH (connector = 'sequence', start = 1, end = 5000);\n"
+                "INSERT INTO x SELECT n, CASE WHEN n % 3 > 0 THEN 'a,\"' || n END FROM s;")
+        c.expect(0, "run", "write.sql", "-p", "2")
+        c.write("out/x/.part-unfinished.inprogress", "nothing that could be read")
+        c.write("read.sql", table % form + "SELECT count(*), sum(n), count(DISTINCT k), min(k) FROM x")
+        assert c.expect(0, "run", "read.sql", "--final", "-p", "2").out.splitlines()[1] == (
+            '5000,12502500,3334,"a,""1"'), form
+        c.write("again.sql", table % form + "INSERT INTO x SELECT n + 1, k FROM x WHERE n > 4")
+        err = c.expect(2, "run", "again.sql").err
+        assert "again.sql:1:61: error: the job reads and writes the folder of option path, whose files are " in err, err
+    c.write("look.sql", table % "csv" + "CREATE TABLE e (k text, v int) WITH (connector = 'file', path = 'e', "
+            "format = 'csv', lookup = true);\nSELECT count(*), count(v) FROM x JOIN e USING (k)")
+    (c.dir / "e").mkdir()
+    c.write("write.sql", table % "csv" + "INSERT INTO x VALUES (1, 'a'), (2, 'b')")
+    c.expect(0, "run", "write.sql")
+    assert c.expect(0, "run", "look.sql", "--final").out.splitlines()[1] == "0,0"
+    c.write("e/one.csv", "b,7\n")
+    assert c.expect(0, "run", "look.sql", "--final").out.splitlines()[1] == "1,1"
+
+
 def test_what_nothing_touches_is_forgotten_also_over_a_restart(c):
     c.write("in.csv", "a\nb\n")
     c.write("job.sql", "CREATE TABLE t (k text) WITH (connector = 'file', path = 'in.csv', format = 'csv',\n"

@@ -120,6 +120,44 @@ TEST_CASE("globs are sorted; no match is an error") {
   CHECK(none.err().message == "no file matches " + (dir / "*.csv"));
 }
 
+TEST_CASE("a folder that a sink wrote: its parts by run, epoch, task and number") {
+  temporary_folder dir;
+  environment env;
+  const auto path = dir / "t";
+  auto refused = [&](const std::string& which) {
+    auto found = read_all(env, file_source(which, line, raw));
+    return found ? std::string() : found.err().message;
+  };
+  CHECK(refused(path) == "no file matches " + path);
+  fs::create_directories(path);
+  CHECK(*read_all(env, file_source(path, line, raw)) == rows{});
+  auto part = [&path](const std::string& name, const std::string& text, int hours_ago) {
+    write_file(path + "/" + name, text);
+    fs::last_write_time(path + "/" + name,
+                        fs::file_time_type::clock::now() - std::chrono::hours(hours_ago));
+  };
+  part("part-a2-0-10-3.csv", "3\n", 1);
+  part("part-a2-0-9-2.csv", "1\n", 3);
+  part("part-a2-1-9-0.csv", "2\n", 3);
+  part("part-b1-0-12-0.csv", "0\n", 5);  // an earlier run
+  part(".part-a2-0-4.x.inprogress", "unfinished\n", 0);
+  part("_SUCCESS", "of others\n", 0);
+  part("more.csv", "4\n", 9);
+  fs::create_directories(path + "/.git");
+  CHECK(*read_all(env, file_source(path, line, raw)) == rows{"0", "1", "2", "3", "4"});
+  CHECK(*read_all(env, file_source(path + "/", line, raw)) == rows{"0", "1", "2", "3", "4"});
+  CHECK(*read_all(env, file_source(path + "/part-b*", line, raw)) == rows{"0"});
+
+  // Rows below it are not left out silently.
+  fs::create_directories(path + "/k=1");
+  CHECK(refused(path) == path +
+                             " has folders (k=1), whose files are not read; name the columns "
+                             "that they stand for in partition_by, or the files by a pattern (" +
+                             path + "/*/*)");
+  fs::create_directories(dir / "u/x");
+  CHECK(refused(dir / "u").find("has folders (x)") != std::string::npos);
+}
+
 TEST_CASE("follow: growth, rotation by rename, truncation, restarts") {
   temporary_folder dir;
   environment env;

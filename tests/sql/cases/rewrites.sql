@@ -95,7 +95,8 @@ sink stdout
           source file t.csv (csv): k, v
 
 -- CASE not where others read the same rows
-CREATE VIEW v AS SELECT k, v + 1 AS n FROM t UNION ALL SELECT k, n FROM o;
+CREATE TABLE p (k text, n bigint) WITH (connector = 'file', path = 'p', format = 'csv');
+CREATE VIEW v AS SELECT k, v + 1 AS n FROM t UNION ALL SELECT k, n FROM p;
 INSERT INTO o SELECT k, n FROM v WHERE n > 1;
 INSERT INTO hole SELECT k, n FROM v
 -- PLAN
@@ -104,7 +105,7 @@ sink file o (csv)
     union
       project k, (v + 1)::bigint AS n
         source file t.csv (csv): k, v
-      source file o (csv): k, n
+      source file p (csv): k, n
 sink blackhole
   union (see above)
 
