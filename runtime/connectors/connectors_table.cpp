@@ -33,6 +33,7 @@ constexpr option_info file_source[] = {
     {"lookup", k::boolean},
     {"cache"},
     {"partition_by"},
+    {"timestamp_unit", k::choice, "milliseconds|microseconds"},
 };
 constexpr option_info stdin_source[] = {
     {"format", k::choice, "csv|json|raw|debezium_json"},
@@ -40,6 +41,7 @@ constexpr option_info stdin_source[] = {
     {"delimiter", k::delimiter},
     {"null_text", k::any},
     {"record_size_max", k::size},
+    {"timestamp_unit", k::choice, "milliseconds|microseconds"},
 };
 constexpr option_info sequence_source[] = {
     {"start", k::integer},
@@ -107,6 +109,7 @@ constexpr option_info kafka_source[] = {
     {"rate", k::rate},
     {"lookup", k::boolean},
     {"cache"},
+    {"timestamp_unit", k::choice, "milliseconds|microseconds"},
 };
 constexpr option_info kafka_sink[] = {
     {"bootstrap"},
@@ -238,6 +241,10 @@ status check_lookup(std::string_view connector, const option_map& options) {
 
 status check_combination(std::string_view connector, const option_map& options, bool as_sink) {
   if (!as_sink) {
+    const auto format = option_text(options, "format", is_kafka(connector) ? "json" : "csv");
+    if (option_present(options, "timestamp_unit") && !format.ends_with("json"))
+      return {errc::invalid_argument,
+              "option timestamp_unit belongs to formats of JSON, but the format is " + format};
     WEIR_TRY(check_dead_letter_topic(connector, options));
     WEIR_TRY(check_lookup(connector, options));
   }

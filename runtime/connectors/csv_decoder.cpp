@@ -212,6 +212,14 @@ result<text_format> text_format_of(const source_spec& spec) {
   return f;
 }
 
+json_values json_values::of(const source_spec& spec) {
+  json_values v;
+  v.numerics_in_text = v.dates_in_days = option_text(spec.options, "format", "") == "debezium_json";
+  const auto unit = option_text(spec.options, "timestamp_unit", "");
+  v.timestamp_unit_us = unit == "milliseconds" ? 1000 : unit == "microseconds" ? 1 : 0;
+  return v;
+}
+
 result<std::unique_ptr<record_decoder>> make_decoder(const text_format& format,
                                                      const source_spec& spec) {
   if (!spec.columns || spec.physical_columns > spec.columns->size())
@@ -226,10 +234,10 @@ result<std::unique_ptr<record_decoder>> make_decoder(const text_format& format,
             spec.table_columns.end())
       return {errc::invalid_argument, "column " + f.name + " is not among the table's columns"};
   }
-  if (format.format == text_format::kind::json || format.format == text_format::kind::upsert)
-    return make_json_decoder(spec);
-  if (format.format == text_format::kind::debezium) return make_json_decoder(spec, true);
   if (format.format == text_format::kind::csv) return make_csv_decoder(format, spec);
+  if (format.format != text_format::kind::raw)
+    return make_json_decoder(json_values::of(spec), spec,
+                             format.format == text_format::kind::debezium);
   size_t declared = spec.table_columns.empty() ? spec.physical_columns : spec.table_columns.size();
   auto id = spec.physical_columns ? spec.columns->fields[0].type.id : type_id::string;
   if (declared != 1 || (id != type_id::string && id != type_id::bytes))

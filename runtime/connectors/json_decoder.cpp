@@ -1,6 +1,6 @@
 // JSON lines by simdjson's on-demand parser: one object per line, columns by name, members that no
 // column asks for are skipped. A missing member or null is NULL; a value of another JSON type than
-// the column takes is an error, never converted.
+// the column takes is an error, never converted, but for what json_values says.
 #include "runtime/connectors/json_nested.hpp"  // first: results that would throw do not compile
 
 #include "runtime/column/nested.hpp"
@@ -16,7 +16,8 @@ static_assert(simdjson::SIMDJSON_PADDING <= 64, "windows have 64 readable bytes 
 
 class json_decoder final : public record_decoder {
  public:
-  json_decoder(const source_spec& spec, bool changes) : changes_(changes) {
+  json_decoder(const json_values& values, const source_spec& spec, bool changes)
+      : values_(values), changes_(changes) {
     for (uint32_t i = 0; i < spec.physical_columns; ++i) fields_.push_back(spec.columns->fields[i]);
     filled_.resize(fields_.size());
   }
@@ -239,7 +240,7 @@ class json_decoder final : public record_decoder {
     scalar v;
     std::string why;
     const auto& f = fields_[column];
-    if (!read_json_value(value, f.type, v, why)) {
+    if (!read_json_value(value, f.type, values_, v, why)) {
       // ".b: a number where ..." continues the column's name.
       const bool deeper = !why.empty() && (why[0] == '.' || why[0] == '[');
       return fail("column " + f.name + (deeper ? "" : ": ") + why);
@@ -289,9 +290,33 @@ class json_decoder final : public record_decoder {
         out.fixed<int128>()[row] = *v;
         return true;
       }
+      case type_id::date:
+      case type_id::timestamp:
+        return set_time(column, row, value, out, text);
       default:
         return mismatch(column, od::json_type::number);
     }
+  }
+
+  bool set_time(size_t column, uint32_t row, od::value& value, column_filler& out,
+                std::string_view text) {
+    const auto id = out.type().id;
+    int64_t v = 0;
+    switch (time_of_number(value, id, values_, v)) {
+      case time_number::fine:
+        break;
+      case time_number::refused:
+        mismatch(column, od::json_type::number);
+        cause_ += refused_number_hint(id);
+        return false;
+      case time_number::out_of_range:
+        return no_value(column, text);
+    }
+    if (id == type_id::date)
+      out.fixed<int32_t>()[row] = static_cast<int32_t>(v);
+    else
+      out.fixed<int64_t>()[row] = v;
+    return true;
   }
 
   bool set_text(size_t column, uint32_t row, od::value& value, column_filler& out) {
@@ -318,11 +343,20 @@ class json_decoder final : public record_decoder {
         return fixed(parse_timestamp(s));
       case type_id::interval:
         return fixed(parse_interval(s));
+      case type_id::float64: {
+        const auto special = special_double(s);
+        if (!special) return mismatch(column, od::json_type::string);
+        return fixed(special);
+      }
+      case type_id::decimal:
+        if (!values_.numerics_in_text) return mismatch(column, od::json_type::string);
+        return fixed(parse_decimal(s, out.type().scale));
       default:
         return mismatch(column, od::json_type::string);
     }
   }
 
+  json_values values_;
   bool changes_;
   std::vector<field> fields_;
   std::vector<bool> filled_;
@@ -333,8 +367,9 @@ class json_decoder final : public record_decoder {
 
 }  // namespace
 
-std::unique_ptr<record_decoder> make_json_decoder(const source_spec& spec, bool changes) {
-  return std::make_unique<json_decoder>(spec, changes);
+std::unique_ptr<record_decoder> make_json_decoder(const json_values& values,
+                                                  const source_spec& spec, bool changes) {
+  return std::make_unique<json_decoder>(values, spec, changes);
 }
 
 }  // namespace weir

@@ -9,7 +9,7 @@ namespace od = simdjson::ondemand;
 
 class value_reader {
  public:
-  explicit value_reader(std::string& cause) : cause_(cause) {}
+  value_reader(const json_values& values, std::string& cause) : values_(values), cause_(cause) {}
 
   bool read(od::value& v, const data_type& t, scalar& out) {
     out = scalar::of_null(t);
@@ -39,7 +39,13 @@ class value_reader {
       case type_id::int64:
       case type_id::float64:
       case type_id::decimal:
-        return type == od::json_type::number ? number(v, t, out) : mismatch(type, t);
+        return type == od::json_type::number   ? number(v, t, out)
+               : type == od::json_type::string ? number_text(v, t, out)
+                                               : mismatch(type, t);
+      case type_id::date:
+      case type_id::timestamp:
+        if (type == od::json_type::number) return time(v, t, out);
+        [[fallthrough]];
       default:
         return type == od::json_type::string ? text(v, t, out) : mismatch(type, t);
     }
@@ -130,6 +136,33 @@ class value_reader {
     }
   }
 
+  bool number_text(od::value& v, const data_type& t, scalar& out) {
+    std::string_view s;
+    if (auto e = v.get_string().get(s)) return malformed(e);
+    if (t.id == type_id::float64) {
+      const auto special = special_double(s);
+      return special ? (out.d = *special, true) : mismatch(od::json_type::string, t);
+    }
+    if (t.id != type_id::decimal || !values_.numerics_in_text)
+      return mismatch(od::json_type::string, t);
+    const auto d = parse_decimal(s, t.scale);
+    return d ? (out.dec = *d, true) : no_value(s, t);
+  }
+
+  bool time(od::value& v, const data_type& t, scalar& out) {
+    std::string_view token = v.raw_json_token();
+    token = token.substr(0, token.find_first_not_of("+-.0123456789eE"));
+    switch (time_of_number(v, t.id, values_, out.i)) {
+      case time_number::fine:
+        return true;
+      case time_number::refused:
+        return fail("a number where " + to_string(t) + " is expected" + refused_number_hint(t.id));
+      case time_number::out_of_range:
+        break;
+    }
+    return no_value(token, t);
+  }
+
   bool text(od::value& v, const data_type& t, scalar& out) {
     std::string_view s;
     if (auto e = v.get_string().get(s)) return malformed(e);
@@ -139,6 +172,7 @@ class value_reader {
     return true;
   }
 
+  const json_values& values_;
   std::string& cause_;
   std::string path_;
 };
@@ -180,8 +214,29 @@ const char* json_type_name(od::json_type t) noexcept {
   return "something else";
 }
 
-bool read_json_value(od::value& v, const data_type& t, scalar& out, std::string& cause) {
-  return value_reader(cause).read(v, t, out);
+bool read_json_value(od::value& v, const data_type& t, const json_values& values, scalar& out,
+                     std::string& cause) {
+  return value_reader(values, cause).read(v, t, out);
+}
+
+std::optional<double> special_double(std::string_view text) noexcept {
+  if (text != "NaN" && text != "Infinity" && text != "-Infinity") return {};
+  return parse_float64(text);
+}
+
+time_number time_of_number(od::value& v, type_id id, const json_values& values, int64_t& out) {
+  const bool date = id == type_id::date;
+  if (date ? !values.dates_in_days : values.timestamp_unit_us == 0) return time_number::refused;
+  if (v.get_int64().get(out)) return time_number::out_of_range;
+  if (date) return out == static_cast<int32_t>(out) ? time_number::fine : time_number::out_of_range;
+  return __builtin_mul_overflow(out, values.timestamp_unit_us, &out) ? time_number::out_of_range
+                                                                     : time_number::fine;
+}
+
+const char* refused_number_hint(type_id id) noexcept {
+  return id == type_id::timestamp
+             ? "; the option timestamp_unit (milliseconds, microseconds) says what it counts"
+             : "";
 }
 
 }  // namespace weir

@@ -58,12 +58,22 @@ struct text_format {
   std::string null_text;
 };
 result<text_format> text_format_of(const source_spec&);
+
+/// What JSON's values may say beside their own types. NaN, Infinity and -Infinity, which JSON's
+/// numbers lack, are always read from texts, as Weir writes them.
+struct json_values {
+  bool numerics_in_text = false;  // Debezium: decimal.handling.mode = string
+  bool dates_in_days = false;     // Debezium: since 1970-01-01
+  int64_t timestamp_unit_us = 0;  // of numbers since 1970-01-01 00:00:00; 0: they are refused
+  static json_values of(const source_spec&);
+};
 /// Refuses columns that the format cannot fill.
 result<std::unique_ptr<record_decoder>> make_decoder(const text_format&, const source_spec&);
 
 std::unique_ptr<record_decoder> make_csv_decoder(const text_format&, const source_spec&);
 /// `changes`: records are Debezium's envelopes of a row before and after.
-std::unique_ptr<record_decoder> make_json_decoder(const source_spec&, bool changes = false);
+std::unique_ptr<record_decoder> make_json_decoder(const json_values&, const source_spec&,
+                                                  bool changes);
 std::unique_ptr<record_decoder> make_raw_decoder(const source_spec&);
 
 }  // namespace weir

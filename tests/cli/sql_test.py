@@ -79,6 +79,17 @@ def test_what_a_job_wrote_is_read_back_by_its_folder(c):
     assert c.expect(0, "run", "look.sql", "--final").out.splitlines()[1] == "1,1"
 
 
+def test_numbers_that_json_lacks_are_read_back(c):
+    for form in ("csv", "json", "debezium_json"):
+        table = ("CREATE TABLE x (f double precision, l double precision[]) "
+                 f"WITH (connector = 'file', path = 'out/x', format = '{form}');\n")
+        c.write("write.sql", table + "INSERT INTO x VALUES ('NaN', '{1,-Infinity}'), ('Infinity', NULL), (1.5, '{NaN}')")
+        c.expect(0, "run", "write.sql")
+        c.write("read.sql", table + "SELECT f, l FROM x")
+        assert sorted(c.expect(0, "run", "read.sql", "--final").out.splitlines()) == [
+            '1.5,{NaN}', 'Infinity,', 'NaN,"{1,-Infinity}"', 'f,l'], form
+
+
 def test_what_nothing_touches_is_forgotten_also_over_a_restart(c):
     c.write("in.csv", "a\nb\n")
     c.write("job.sql", "CREATE TABLE t (k text) WITH (connector = 'file', path = 'in.csv', format = 'csv',\n"

@@ -120,6 +120,68 @@ TEST_CASE("globs are sorted; no match is an error") {
   CHECK(none.err().message == "no file matches " + (dir / "*.csv"));
 }
 
+TEST_CASE("JSON: what has no number of its own, and Debezium's encodings") {
+  temporary_folder dir;
+  environment env;
+  const auto path = dir / "t.json";
+  const auto columns = schema_of({{"f", type_id::float64},
+                                  {"n", type_id::decimal},
+                                  {"d", type_id::date},
+                                  {"t", type_id::timestamp}});
+  auto nested = std::make_shared<schema>();
+  nested->fields.push_back({"f", *parse_type("double precision[]"), true});
+  nested->fields.push_back(
+      {"s", *parse_type("struct(n numeric(10, 2), d date, t timestamp)"), true});
+  auto read = [&](std::string text, option_map options, schema_ptr type) {
+    if (options["format"] == "debezium_json") text = "{\"after\":" + text + ",\"op\":\"c\"}";
+    write_file(path, text);
+    auto found = read_all(env, file_source(path, type, std::move(options)));
+    return found ? found->at(0) : found.err().message.substr(path.size() + 4);
+  };
+  const option_map json{{"format", "json"}}, debezium{{"format", "debezium_json"}};
+  const auto with = [](option_map options, const std::string& unit) {
+    options["timestamp_unit"] = unit;
+    return options;
+  };
+  for (const auto& format : {json, debezium}) {
+    CHECK(read(R"({"f":"NaN"})", format, columns) == "NaN|NULL|NULL|NULL");
+    CHECK(read(R"({"f":"Infinity"})", format, columns) == "Infinity|NULL|NULL|NULL");
+    CHECK(read(R"({"f":"-Infinity"})", format, columns) == "-Infinity|NULL|NULL|NULL");
+    CHECK(read(R"({"f":["NaN",1.5,"-Infinity"]})", format, nested) == "{NaN,1.5,-Infinity}|NULL");
+    for (auto text : {"1.5", "nan", "inf", ""})
+      CHECK(read("{\"f\":\"" + std::string(text) + "\"}", format, columns) ==
+            "column f: a string where double precision is expected");
+    CHECK(read(R"({"t":1704067200000})", format, columns) ==
+          "column t: a number where timestamp is expected; the option timestamp_unit "
+          "(milliseconds, microseconds) says what it counts");
+    CHECK(read(R"({"t":1704067200123})", with(format, "milliseconds"), columns) ==
+          "NULL|NULL|NULL|2024-01-01 00:00:00.123");
+    CHECK(read(R"({"t":-1})", with(format, "microseconds"), columns) ==
+          "NULL|NULL|NULL|1969-12-31 23:59:59.999999");
+    CHECK(read(R"({"t":"2024-01-01T00:00:00Z"})", with(format, "microseconds"), columns) ==
+          "NULL|NULL|NULL|2024-01-01 00:00:00");
+    for (auto number : {"9223372036854775807", "1.5", "1e3"})
+      CHECK(read("{\"t\":" + std::string(number) + "}", with(format, "milliseconds"), columns) ==
+            "column t: '" + std::string(number) + "' is not a valid timestamp");
+  }
+  CHECK(read(R"({"n":"12.50"})", json, columns) ==
+        "column n: a string where decimal(38,2) is expected");
+  CHECK(read(R"({"d":19723})", json, columns) == "column d: a number where date is expected");
+  CHECK(read(R"({"n":"12.50","d":19723})", debezium, columns) == "NULL|12.50|2024-01-01|NULL");
+  CHECK(read(R"({"n":"-0.005","d":-1})", debezium, columns) == "NULL|-0.01|1969-12-31|NULL");
+  CHECK(read(R"({"n":"BOI="})", debezium, columns) ==
+        "column n: 'BOI=' is not a valid decimal(38,2)");
+  CHECK(read(R"({"d":2147483648})", debezium, columns) ==
+        "column d: '2147483648' is not a valid date");
+  CHECK(read(R"({"s":{"n":"7.1","d":0,"t":1}})", with(debezium, "milliseconds"), nested) ==
+        R"(NULL|(7.10,1970-01-01,"1970-01-01 00:00:00.001"))");
+  CHECK(read(R"({"s":{"t":1}})", debezium, nested)
+            .find("column s.t: a number where timestamp is expected; the option") == 0);
+  CHECK(check_options("file", {{"path", "x"}, {"timestamp_unit", "milliseconds"}}, false)
+            .err()
+            .message == "option timestamp_unit belongs to formats of JSON, but the format is csv");
+}
+
 TEST_CASE("a folder that a sink wrote: its parts by run, epoch, task and number") {
   temporary_folder dir;
   environment env;
