@@ -295,10 +295,24 @@ class blackhole_sink final : public stream_operator {
   operator_metrics* metrics_ = nullptr;
 };
 
+/// Columns as they are called beside the change, which is `op`: another of that name has a number,
+/// as columns of a result that have the same name.
+schema_ptr beside_op(const schema_ptr& columns) {
+  if (!columns->find("op")) return columns;
+  auto out = std::make_shared<schema>(*columns);
+  int n = 2;
+  while (columns->find("op_" + std::to_string(n))) ++n;
+  out->fields[*columns->find("op")].name = "op_" + std::to_string(n);
+  return out;
+}
+
 }  // namespace
 
 result<std::unique_ptr<stream_operator>> make_stdout_sink(
-    const sink_spec& spec, std::function<status(std::string_view)> write) {
+    const sink_spec& as_planned, std::function<status(std::string_view)> write) {
+  auto spec = as_planned;
+  if (spec.with_changes && !spec.final_only && !is_change_format(spec.options))
+    spec.columns = beside_op(spec.columns);
   auto shown = spec;
   auto visible = std::make_shared<schema>(*spec.columns);
   visible->fields.resize(spec.columns->size() - spec.hidden_columns);

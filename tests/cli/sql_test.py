@@ -46,6 +46,17 @@ def test_a_select_shows_changes_or_what_stands_at_the_end(c):
     assert sorted(got, key=lambda r: r["k"]) == [{"k": "a", "total": 4}, {"k": "b", "total": 2}]
 
 
+def test_a_column_named_op_is_none_of_the_change(c):
+    c.write("in.csv", "k,v\na,1\n")
+    c.write("job.sql", TABLE + "SELECT k AS op, count(*) AS op_2 FROM t GROUP BY k")
+    assert c.expect(0, "run", "job.sql", "-o", "json").out == '{"op":"+","op_3":"a","op_2":1}\n'
+    assert c.expect(0, "run", "job.sql").out == "op,op_3,op_2\n+,a,1\n"
+    assert c.expect(0, "run", "job.sql", "-o", "table").out.split() == "op op_3 op_2 -- ---- ---- + a 1".split()
+    assert c.expect(0, "run", "job.sql", "--final").out == "op,op_2\na,1\n"
+    c.write("job.sql", TABLE + "SELECT k AS op, v FROM t")
+    assert c.expect(0, "run", "job.sql", "-o", "json").out == '{"op":"a","v":1}\n'
+
+
 def test_errors_say_where_and_what(c):
     c.write("bad.sql", TABLE + "SELECT kk FROM t WHERE v > 'x';\nSELEC 1;\n")
     for verb in ("lint", "run", "plan"):
