@@ -43,7 +43,7 @@ bool looks_like_as_of(const query& q) {
   return q.what == query::kind::select && q.with.empty() && !q.distinct && q.distinct_on.empty() &&
          q.group_by.empty() && q.grouping_sets.empty() && !q.whole && !q.having &&
          q.windows.empty() && q.from.size() == 1 && is_relation(q.from[0]) && q.where &&
-         is_one(q.limit) && !q.offset && !q.with_ties && q.order_by.size() == 1 &&
+         is_one(q.limit) && !q.offset && !q.with_ties && !q.order_by.empty() &&
          q.order_by[0].descending && q.order_by[0].value.kind == k::column;
 }
 
@@ -73,12 +73,16 @@ std::optional<rows> query_binder::as_of(const from_item& f, const rows& left, jo
   if (builder_.emits_changes(left.from)) return {};  // what makes them change says so
   if (!is_known(q.from[0], c) || !read_by(q.from[0], {}, left).empty()) return {};
   auto right = item(q.from[0], c);
-  if (!right || builder_.emits_changes(right->from)) return {};
+  if (!right) return {};
+  if (builder_.emits_changes(right->from))
+    return no("the rows that it looks at change, and an as-of join reads a table that only grows");
   const auto rights = types_of(right->from);
   if (!rights.event_time) return no("the rows that it looks at have no event time");
   const auto* newest = find(q.order_by[0].value, *right);
   if (!newest || newest->index != *rights.event_time)
     return no("its ORDER BY is not by the event time of the rows that it looks at");
+  if (q.order_by.size() > 1)
+    return no("its ORDER BY has more than the event time of the rows that it looks at");
   for (const auto& t : q.targets)
     if (!t.star && !find(t.value, *right)) return no("its select list has more than columns");
 
@@ -181,7 +185,8 @@ void query_binder::tell_why(const std::optional<rows>& made, const std::string& 
   if (const auto step = builder_.changing_step(made->from))
     change_reasons.try_emplace(step->node,
                                "this LATERAL subquery is no as-of join, as " + not_as_of +
-                                   ": it updates rows that it has emitted as more input arrives");
+                                   ": it updates rows that it has emitted as more input arrives; "
+                                   "write it as one (docs/sql.md, as-of joins)");
 }
 
 }  // namespace weir::sql

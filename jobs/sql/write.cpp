@@ -128,6 +128,22 @@ std::optional<rows> loader::assigned(rows in, const definition& d, std::vector<u
   return arranged(std::move(*r), d, targets);
 }
 
+namespace {
+
+/// Where one row is chosen that is the newest by some time, as who knows no as-of join may write
+/// it.
+std::string newest_hint(const planner::plan_builder& plan, planner::relation r) {
+  const auto& n = plan.node(r);
+  const auto& order = n.top.order;
+  if (n.top.limit != 1 || order.empty() || !order[0].descending) return {};
+  const auto& by = plan.schema_of(n.inputs[0])->fields[order[0].column];
+  if (by.type.id != type_id::timestamp) return {};
+  return ", or, for the newest row of a table at the event time of each row of another, write an "
+         "as-of join (docs/sql.md)";
+}
+
+}  // namespace
+
 bool loader::takes(const rows& r, const planner::table_def& t, uint32_t location) {
   const auto changing = builder_->changing_step(r.from);
   if (!changing) return true;
@@ -145,7 +161,8 @@ bool loader::takes(const rows& r, const planner::table_def& t, uint32_t location
   if (what == kind::top_n)
     why =
         "which rows are the first changes as more input arrives; choose them within a window (with "
-        "its window_end among the keys of DISTINCT ON or PARTITION BY)";
+        "its window_end among the keys of DISTINCT ON or PARTITION BY)" +
+        newest_hint(*builder_, *changing);
   if (what == kind::over)
     why =
         "values of this window function change as more input arrives; order it by the input's "
