@@ -101,6 +101,25 @@ def test_numbers_that_json_lacks_are_read_back(c):
             '1.5,{NaN}', 'Infinity,', 'NaN,"{1,-Infinity}"', 'f,l'], form
 
 
+def test_a_bad_row_is_bad_whatever_a_query_reads(c):
+    c.write("in.csv", "a,1,2\nb,x,2\nc,1,x\nd,3\n")
+    table = ("CREATE TABLE t (k text, v int, w int, u int GENERATED ALWAYS AS (6 / (v - 3)) STORED) "
+             "WITH (connector = 'file', path = 'in.csv', format = 'csv', on_error = '%s');\n")
+    for query, rows in (("count(*)", "1"), ("count(*), sum(v)", "1,1"), ("count(k)", "1"), ("min(u)", "-3"),
+                        ("(SELECT count(*) FROM t AS o WHERE o.v > 0)", "1"),
+                        ("(SELECT count(*) FROM (SELECT v FROM t UNION ALL SELECT w FROM t) AS o)", "2"),
+                        ("(SELECT count(*) FROM t AS a JOIN t AS b USING (k))", "1"),
+                        ("(SELECT count(*) FROM (SELECT DISTINCT k FROM t ORDER BY k LIMIT 5) AS o)", "1")):
+        c.write("job.sql", table % "skip" + f"SELECT {query} FROM t")
+        assert c.expect(0, "run", "job.sql", "--final").out.splitlines()[1].split(",")[-1] == rows.split(",")[-1], query
+    c.write("job.sql", table.replace("on_error", "dead_letter_path = 'bad', on_error") % "dead_letter" + "SELECT k FROM t")
+    assert c.expect(0, "run", "job.sql").out == "k\na\n"
+    assert sum(len(f.read_text().splitlines()) for f in (c.dir / "bad").glob("*")) == 3
+    c.write("job.sql", table % "fail" + "SELECT k FROM t")
+    c.write("in.csv", "a,1,2\nb,x,2\n")
+    assert c.expect(0, "run", "job.sql").out == "k\na\nb\n"
+
+
 def test_what_nothing_touches_is_forgotten_also_over_a_restart(c):
     c.write("in.csv", "a\nb\n")
     c.write("job.sql", "CREATE TABLE t (k text) WITH (connector = 'file', path = 'in.csv', format = 'csv',\n"
