@@ -8,6 +8,7 @@
 #include "cluster/cli/cluster_option.hpp"
 #include "cluster/cli/config/node_config.hpp"
 #include "cluster/cli/inspect.hpp"
+#include "cluster/cli/number_checks.hpp"
 #include "cluster/cli/prompt/shell.hpp"
 #include "cluster/cli/run.hpp"
 #include "cluster/cli/topic_cluster.hpp"
@@ -124,9 +125,8 @@ CLI::App* add_bench(CLI::App& app, raw_options& o) {
   verb->add_option("NAME", o.bench.name, "one of " + bench_names() + "; none: all, briefly");
   verb->add_option("-p,--parallelism", o.bench.parallelism, "threads (default: cores)")
       ->check(CLI::Range(1, 128));
-  verb->add_option("--rows", o.bench.rows, "size of the input or the state")
-      ->check(CLI::PositiveNumber);
-  verb->add_option("--seconds", o.bench.seconds, "to measure")->check(CLI::PositiveNumber);
+  verb->add_option("--rows", o.bench.rows, "size of the input or the state")->check(above_zero());
+  verb->add_option("--seconds", o.bench.seconds, "to measure")->check(above_zero());
   verb->add_option("--peer", o.bench.peer, "HOST:PORT of another broker, measured beside kafka");
   verb->add_option("--peer-pid", o.bench.peer_pid, "its process, for its CPU time and memory");
   verb->add_option("--runs", o.bench.runs, "repetitions; the medians follow them")
@@ -139,10 +139,10 @@ CLI::App* add_nexmark(CLI::App& bench, raw_options& o) {
   auto* verb = bench.add_subcommand("nexmark", "Nexmark's queries, or its events as files");
   verb->add_option("QUERY", n.queries, "q0 to q22; none: all");
   verb->add_option("--events", n.events, "of all three kinds (default: 100000000, files 200000)")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   verb->add_option("--event-rate", n.event_rate,
                    "events per second of event time (default: 100000, files 10000)")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   verb->add_option("--seed", n.seed, "another seed, other events");
   verb->add_option("--dump", n.dump, "write the events as CSV and JSON lines into this folder");
   verb->add_option("-p,--parallelism", n.parallelism, "tasks per operator (default: cores)")
@@ -152,9 +152,9 @@ CLI::App* add_nexmark(CLI::App& bench, raw_options& o) {
   verb->add_flag("--full-events", n.full_events, "generate every column, read or not");
   verb->add_flag("--in-memory", n.in_memory, "from batches that are generated before");
   verb->add_option("--rate", n.rate, "events/s offered while latency is measured")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   verb->add_option("--seconds", n.seconds, "to measure latency; 0: not at all")
-      ->check(CLI::NonNegativeNumber);
+      ->check(zero_or_more());
   verb->add_option("--runs", n.runs, "repetitions")->check(CLI::Range(1, 1000));
   verb->add_flag("--csv", n.csv, "one CSV line a run");
   return verb;

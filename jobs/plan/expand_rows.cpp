@@ -13,6 +13,9 @@ using kind = logical_node::kind;
 status expander::emit_whole_rows(uint32_t i) {
   const auto& n = nodes_[i];
   auto in = exact(n, 0);
+  WEIR_TRY(check_kept_rows(*in.type, n.what == kind::distinct
+                                         ? "DISTINCT"
+                                         : "the rows that stand when the input ends,"));
   const auto spec = n.what == kind::settle ? operator_spec(settle_spec{}) : distinct_spec{};
   auto op = add(n.step.id, name_of(n), spec, in.type, n.emits_changes, n.parallelism);
   connect(in, op, identity(in.type->size()));

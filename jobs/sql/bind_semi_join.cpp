@@ -246,8 +246,31 @@ expr::node_ptr query_binder::compared(const syntax& s, const std::vector<expr::b
   return test->n;
 }
 
+namespace {
+
+/// The table with the option lookup that the rows are chosen from.
+std::optional<std::string> looked_up(const planner::plan_builder& plan, planner::relation r) {
+  using kind = planner::logical_node::kind;
+  const auto* n = &plan.node(r);
+  while (n->what == kind::filter || n->what == kind::project) n = &plan.node(n->inputs[0]);
+  if (n->what != kind::scan) return {};
+  const auto option = n->table.options.find("lookup");
+  if (option == n->table.options.end() || option->second == "false" || option->second == "0")
+    return {};
+  return n->table.name;
+}
+
+}  // namespace
+
 /// x NOT IN (...): true when nothing is there; else x and all values must be known and different.
 std::optional<rows> query_binder::not_in(rows in, const syntax& s, rows inner, const context& c) {
+  if (const auto table = looked_up(builder_, inner.from))
+    return report(errc::unsupported,
+                  "NOT IN has to know whether there are NULLs, but table \"" + *table +
+                      "\" is looked up (option lookup); write NOT EXISTS (SELECT 1 FROM " + *table +
+                      " WHERE ...), or leave the option out to read it once",
+                  s.location),
+           std::nullopt;
   auto counts = counted(inner, c);
   if (!counts) return {};
   const auto lefts = static_cast<uint32_t>(types_of(in.from).size());

@@ -267,8 +267,10 @@ result<explain_statement> reader::explain(json body) {
                              ? text_at(d["arg"]["String"], "sval")
                              : std::string_view();
       if (name == "analyze")
-        return refuse("EXPLAIN ANALYZE", location_of(d),
-                      "weir run shows at its end what each operator did");
+        return refuse(
+            "EXPLAIN ANALYZE", location_of(d),
+            "EXPLAIN shows the plan without running it; weir job describe shows what each "
+            "operator of a job in a cluster has done");
       if (name != "format")
         return refuse("this option of EXPLAIN", location_of(d),
                       "write EXPLAIN query, or EXPLAIN (FORMAT json) query");

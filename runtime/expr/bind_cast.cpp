@@ -236,7 +236,8 @@ result<data_type> binder::named_type(const syntax& s, const bound& value, int& p
     part.n = std::move(n);
     WEIR_ASSIGN(auto t, named_type(item, part, precision));
     if (precision >= 0 && t.id != type_id::decimal)
-      return fail(errc::unsupported, "an array of a type with a length or precision", s.location);
+      return fail(errc::unsupported,
+                  "an array of a type with a length or precision is not supported", s.location);
     if (t.id == type_id::list)
       return fail(errc::unsupported, "an array of several dimensions is not supported", s.location);
     precision = -1;
@@ -284,7 +285,8 @@ result<data_type> binder::named_type(const syntax& s, const bound& value, int& p
     return fail(errc::unknown_name, t ? "casts to " + name + " are not supported" : t.err().message,
                 s.location);
   }
-  return fail(errc::unsupported, "type \"" + name + "\" with modifiers", s.location);
+  return fail(errc::unsupported, "type \"" + name + "\" with modifiers is not supported",
+              s.location);
 }
 
 /// A cast to INTERVAL with fields or a precision. Those of literals say how to read them, too;

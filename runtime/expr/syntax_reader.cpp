@@ -86,6 +86,11 @@ result<syntax> syntax_reader::read(json_node e, int depth) {
                     sql_, s.location);
   if (kind == "ParamRef") return refuse("a parameter ($n)", s.location);
   if (kind == "A_Indirection") return indirection(body, depth);
+  if (kind == "NamedArgExpr")
+    return error_at(errc::unsupported,
+                    "an argument by name (name => value) is not supported; give the function's "
+                    "arguments in their order",
+                    sql_, s.location);
   return refuse(kind, s.location);
 }
 

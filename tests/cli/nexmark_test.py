@@ -19,6 +19,12 @@ def dump(c, folder, *options, events="5000"):
                          "bid.jsonl")}
 
 
+def test_a_number_that_is_none_is_named_shortly(c):
+    for option, value in (("--events", "0"), ("--event-rate", "-3"), ("--seconds", "-1"), ("--rate", "x")):
+        err = c.expect(2, "bench", "nexmark", "q1", option, value).err
+        assert f"{option}: '{value}' is no number" in err and len(err) < 120, err
+
+
 def test_dump_writes_csv_and_json_of_the_same_rows(c):
     files = dump(c, "a")
     for table, rows in (("person", 100), ("auction", 300), ("bid", 4600)):

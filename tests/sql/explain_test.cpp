@@ -69,7 +69,8 @@ TEST_CASE("EXPLAIN names what it cannot do, and mistakes of what it explains") {
       ends +
       "EXPLAIN ANALYZE SELECT k FROM t; EXPLAIN SELECT kk FROM t; EXPLAIN VERBOSE SELECT k FROM t");
   CHECK_FALSE(r.made);
-  CHECK(contains(r.messages, "j.sql:2:9: error: EXPLAIN ANALYZE is not supported; weir run shows"));
+  CHECK(contains(r.messages,
+                 "j.sql:2:9: error: EXPLAIN ANALYZE is not supported; EXPLAIN shows the plan"));
   CHECK(contains(r.messages, "j.sql:2:49: error: column \"kk\" does not exist"));
   CHECK(contains(r.messages, "this option of EXPLAIN is not supported"));
 }

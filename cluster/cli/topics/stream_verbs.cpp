@@ -1,6 +1,7 @@
 #include "cluster/cli/topics/stream_verbs.hpp"
 
 #include "cluster/cli/cluster_option.hpp"
+#include "cluster/cli/number_checks.hpp"
 #include "runtime/base/units.hpp"
 
 namespace weir::cli {
@@ -62,9 +63,9 @@ void stream_verbs::add_topic(CLI::App& app) {
     verb->add_option("TOPIC", options_.name, "the topic's name")->required();
 
   create->add_option("--partitions", options_.partitions, "(default: the broker's)")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   create->add_option("--replication", options_.replication, "copies of each partition")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   create
       ->add_option("--set", set_,
                    "NAME=VALUE of a setting, by Kafka's names (retention.ms=3600000)")
@@ -75,9 +76,9 @@ void stream_verbs::add_topic(CLI::App& app) {
   alter->add_option("--set", set_, "NAME=VALUE of a setting")->check(name_value_check());
   alter->add_option("--unset", options_.unset, "a setting that goes back to its default");
   alter->add_option("--partitions", options_.partitions, "as many in all; never fewer than now")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   trim->add_option("--before", options_.position, position_help)->required();
-  trim->add_option("--partition", partition_, "only this one")->check(CLI::NonNegativeNumber);
+  trim->add_option("--partition", partition_, "only this one")->check(zero_or_more());
   add_produce(*topic);
   add_consume(*topic);
 }
@@ -97,11 +98,11 @@ void stream_verbs::add_produce(CLI::App& topic) {
       ->excludes(key);
   verb->add_option("--partition", partition_,
                    "all into this one (default: by the key, else in turn)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(zero_or_more());
   verb->add_option("--compression", options_.compression, "of batches (default: none)")
       ->check(CLI::IsMember({"none", "gzip", "snappy", "lz4", "zstd"}));
   verb->add_option("--rate", options_.rate, "records per second (default: as fast as it goes)")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
 }
 
 void stream_verbs::add_consume(CLI::App& topic) {
@@ -109,9 +110,9 @@ void stream_verbs::add_consume(CLI::App& topic) {
   verb->add_option("TOPIC", options_.name, "the topic's name")->required();
   verb->add_option("--from", options_.from,
                    std::string(position_help) + " (default: earliest, with --follow latest)");
-  verb->add_option("--partition", partition_, "only this one")->check(CLI::NonNegativeNumber);
+  verb->add_option("--partition", partition_, "only this one")->check(zero_or_more());
   verb->add_flag("--follow,-f", options_.follow, "wait for more at the end, until Ctrl-C");
-  verb->add_option("--max", options_.max, "end after so many records")->check(CLI::PositiveNumber);
+  verb->add_option("--max", options_.max, "end after so many records")->check(above_zero());
   verb->add_option("--filter", options_.filter,
                    "SQL condition over key, value, \"offset\" (in quotes: it is a word of SQL), "
                    "partition, timestamp; other names are "
@@ -138,7 +139,7 @@ void stream_verbs::add_group(CLI::App& app) {
     verb->add_option("GROUP", options_.name, "the group's id")->required();
   seek->add_option("--topic", options_.topic, "whose offsets")->required();
   seek->add_option("--to", options_.position, position_help)->required();
-  seek->add_option("--partition", partition_, "only this one")->check(CLI::NonNegativeNumber);
+  seek->add_option("--partition", partition_, "only this one")->check(zero_or_more());
 }
 
 void stream_verbs::add_txn(CLI::App& app) {

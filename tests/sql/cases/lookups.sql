@@ -138,3 +138,11 @@ job.sql:4:24: error: table "d" is looked up (option lookup) in a topic, so it ne
 job.sql:6:44: error: format upsert_json is written, and read by tables that are looked up (lookup = true); a stream of changes is read in format debezium_json
    6 | INSERT INTO hole SELECT t.k, 1 FROM t JOIN g ON t.k = g.k
      |                                            ^
+
+-- CASE NOT IN over a table that is looked up
+CREATE TABLE d (k text, n bigint) WITH (connector = 'file', path = 'd.csv', format = 'csv', lookup = true);
+INSERT INTO hole SELECT k, v FROM t WHERE k NOT IN (SELECT k FROM d WHERE n > 3)
+-- ERRORS
+job.sql:2:45: error: NOT IN has to know whether there are NULLs, but table "d" is looked up (option lookup); write NOT EXISTS (SELECT 1 FROM d WHERE ...), or leave the option out to read it once
+   2 | INSERT INTO hole SELECT k, v FROM t WHERE k NOT IN (SELECT k FROM d WHERE n > 3)
+     |                                             ^

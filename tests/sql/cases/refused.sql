@@ -759,3 +759,18 @@ INSERT INTO hole SELECT k, count(*) FROM TUMBLE(w, ts, INTERVAL '1 hour') GROUP 
 job.sql:2:132: error: option late_table names "late": column "k" of the sink is int, but "k" is text; cast it in a select
    2 | CREATE TABLE w (k text, v int, ts timestamp) WITH (connector = 'file', path = 'w', format = 'csv', event_time = 'ts', late_table = 'late');
      |                                                                                                                                    ^
+
+-- CASE parts of expressions and types by their names
+INSERT INTO hole SELECT round(v => v), v FROM t;
+INSERT INTO hole SELECT v::bit(3), v FROM t;
+INSERT INTO hole SELECT '{a}'::varchar(3)[], v FROM t
+-- ERRORS
+job.sql:1:31: error: an argument by name (name => value) is not supported; give the function's arguments in their order
+   1 | INSERT INTO hole SELECT round(v => v), v FROM t;
+     |                               ^
+job.sql:2:26: error: type "bit" with modifiers is not supported
+   2 | INSERT INTO hole SELECT v::bit(3), v FROM t;
+     |                          ^
+job.sql:3:30: error: an array of a type with a length or precision is not supported
+   3 | INSERT INTO hole SELECT '{a}'::varchar(3)[], v FROM t
+     |                              ^
