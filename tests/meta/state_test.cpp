@@ -237,6 +237,31 @@ TEST_CASE("a reassignment ends though a replica that stays is gone") {
   CHECK(f.part(100, 0).in_sync == ids({1, 4}));
 }
 
+TEST_CASE("a node that drains while a move brings it records stays until that is done") {
+  fixture f(5);
+  REQUIRE(f.run(create_topic{"t", id_of(100), 0, 0, 0, {}, {ids({1, 2})}}).ok());
+  f.fence(2);
+  f.fence(3);
+  f.start(3);
+  REQUIRE(f.run(reassign_partition{id_of(100), 0, ids({3, 4})}).ok());
+  f.fence(4);
+  REQUIRE(f.catch_up(100, 0).ok());
+  REQUIRE(f.part(100, 0).in_sync == ids({3, 1}));
+  // Node 1 may be gone by now: node 3 has all.
+  const auto drained = f.run(drain_node{node_id(3), true});
+  CHECK(drained.number == 1);
+  CHECK(drained.second == 0);
+  CHECK(f.part(100, 0).target == ids({3, 4}));
+  CHECK(f.part(100, 0).in_sync == ids({3, 1}));
+  CHECK(f.part(100, 0).leader == node_id(1));
+  f.start(4);
+  REQUIRE(f.catch_up(100, 0).ok());
+  CHECK(f.run(balance_replicas{10}).number >= 1);
+  CHECK(f.part(100, 0).target == ids({5, 4}));
+  REQUIRE(f.catch_up(100, 0).ok());
+  CHECK(f.part(100, 0).replicas == ids({5, 4}));
+}
+
 TEST_CASE("the last node that takes part is not drained") {
   fixture f(3);
   REQUIRE(f.run(drain_node{node_id(2), true}).ok());

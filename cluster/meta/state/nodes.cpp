@@ -160,18 +160,26 @@ answer cluster_state::run(const drain_node& c) {
   for (auto& [id, t] : topics_) {
     for (size_t i = 0; i < t.partitions.size(); ++i) {
       if (!contains(t.partitions[i].replicas, c.node)) continue;
-      move_off(t, static_cast<int32_t>(i), c.node, loads) ? ++moving : ++stuck;
+      const bool stays = move_off(t, static_cast<int32_t>(i), c.node, loads) == move_start::nowhere;
+      ++(stays ? stuck : moving);
     }
   }
   return done(moving, stuck);
 }
 
-bool cluster_state::move_off(topic_record& t, int32_t partition, node_id leaving,
-                             std::vector<node_load>& loads) {
+cluster_state::move_start cluster_state::move_off(topic_record& t, int32_t partition,
+                                                  node_id leaving, std::vector<node_load>& loads) {
   partition_record next = t.partitions[static_cast<size_t>(partition)];
   // Leading ends at once, whether or not there is room for another replica.
   if (next.leader == leaving) repair_leader(next);
   std::vector<node_id> target = next.reassigning() ? next.target : next.replicas;
+  // On its way there and in sync already, it would be out at once: replicas are the target and
+  // those that had it before. The loss of the one that is left may not be known yet.
+  if (next.reassigning() && !contains(next.origin, leaving) && contains(next.in_sync, leaving) &&
+      next.in_sync.size() <= 2) {
+    edit(t, partition, std::move(next));
+    return move_start::waits;
+  }
   bool moves = true;
   if (auto place = std::find(target.begin(), target.end(), leaving); place != target.end()) {
     const node_id gone[] = {leaving};
@@ -188,7 +196,7 @@ bool cluster_state::move_off(topic_record& t, int32_t partition, node_id leaving
     }
   }
   edit(t, partition, std::move(next));
-  return moves;
+  return moves ? move_start::begun : move_start::nowhere;
 }
 
 answer cluster_state::run(const remove_node& c) {

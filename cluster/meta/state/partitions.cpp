@@ -191,7 +191,9 @@ answer cluster_state::run(const balance_replicas& c) {
       const partition_record& p = t.partitions[i];
       for (node_id n : std::vector<node_id>(p.reassigning() ? p.target : p.replicas)) {
         if (moved >= c.moves_max) return done(moved);
-        if (nodes_.at(n).draining && move_off(t, static_cast<int32_t>(i), n, loads)) ++moved;
+        if (nodes_.at(n).draining &&
+            move_off(t, static_cast<int32_t>(i), n, loads) == move_start::begun)
+          ++moved;
       }
     }
   }

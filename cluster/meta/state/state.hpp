@@ -126,8 +126,13 @@ class cluster_state {
   void lose(node_record&);
   void drop_leases(node_id);
   void elect_leaderless();
-  /// Replaces `leaving` in a partition's replicas; false: there is nowhere to go.
-  bool move_off(topic_record&, int32_t partition, node_id leaving, std::vector<node_load>&);
+  enum class move_start : uint8_t {
+    begun,
+    waits,   // for the move that brings it there: till then hardly anybody else has all records
+    nowhere  // to go
+  };
+  /// Replaces `leaving` in a partition's replicas.
+  move_start move_off(topic_record&, int32_t partition, node_id leaving, std::vector<node_load>&);
 
   // topics
   answer check_configs(const kafka::config_map&) const;
