@@ -213,8 +213,9 @@ def main() -> None:
             assert done.returncode == 2 and ("--print-config" in options or not done.stdout), done
             return done.stderr
 
-        assert refusal("--peers-key", str(ours / "n1.key")) == \
-            "weir node: TLS between nodes needs all three: certificate, key and authority\n"
+        for print_only in ((), ("--print-config",)):
+            assert refusal("--peers-key", str(ours / "n1.key"), *print_only) == \
+                "weir node: TLS between nodes needs all three: certificate, key and authority\n"
         got = refusal("--peers-certificate", str(ours / "n1.pem"), "--peers-key", str(ours / "n2.key"),
                       "--peers-authority", str(ours / "authority.pem"))
         assert got == f"weir node: cannot use the key {ours}/n2.key: key values mismatch\n", got
@@ -222,7 +223,7 @@ def main() -> None:
                       "--peers-authority", str(ours / "authority.pem"))
         assert got == f"weir node: cannot read the certificate {folder}/none: No such file or directory\n", got
         got = refusal("--peers-certificate", str(ours / "n1.pem"), "--peers-key", str(ours / "n1.key"),
-                      "--peers-authority", str(theirs / "authority.pem"), "--print-config")
+                      "--peers-authority", str(theirs / "authority.pem"))
         assert got.startswith(f"weir node: the certificate {ours}/n1.pem is none of the authority {theirs}/"), got
         assert refusal("--name", "") == "weir node: flag --name: name: a node's name has 1 to 1000 bytes\n"
         print("replicated, ran a job, lost a node; strangers were refused")

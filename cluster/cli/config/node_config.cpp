@@ -276,8 +276,10 @@ status node_config::check_complete() const {
   if (name.value.empty() || name.value.size() > meta::name_bytes_max)
     return error{errc::invalid_argument, name.origin + ": name: a node's name has 1 to " +
                                              std::to_string(meta::name_bytes_max) + " bytes"};
-  // Files that are named and cannot be used are wrong settings, as any other.
-  WEIR_TRY(tls_context::load(peers_tls()));
+  const auto tls = peers_tls();
+  if (!tls.empty() && (tls.certificate.empty() || tls.key.empty() || tls.authority.empty()))
+    return error{errc::invalid_argument,
+                 "TLS between nodes needs all three: certificate, key and authority"};
   return {};
 }
 
@@ -324,7 +326,9 @@ std::optional<int> node_config::prepare(const CLI::App& verb, cluster_verb_optio
     t.print(format_);
   }
   if (auto s = check_complete(); !s) return fail(s.err());
-  if (print_) return exit_ok;
+  if (print_) return exit_ok;  // perhaps for another machine, which has the files
+  // Files that are named and cannot be used are wrong settings, as any other.
+  if (auto tls = tls_context::load(peers_tls()); !tls) return fail(tls.err());
   apply(o);
   return std::nullopt;
 }

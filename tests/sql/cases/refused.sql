@@ -341,7 +341,7 @@ job.sql:3:8: error: subquery must return only one column
 job.sql:4:29: error: set-returning functions are not allowed in CASE; write them in FROM
    4 | SELECT CASE WHEN v > 1 THEN unnest('{1,2}'::int[]) END FROM t;
      |                             ^
-job.sql:5:30: error: words() gives rows; write it in FROM
+job.sql:5:30: error: words() beside another function that gives rows is not supported
    5 | SELECT unnest('{1}'::int[]), words(k) FROM t;
      |                              ^
 job.sql:6:35: error: aggregate function calls cannot contain set-returning function calls; write them in FROM
