@@ -32,7 +32,8 @@ job_report report_of(const ledger_job& j) {
   r.error = j.error;
   r.completed_epoch = j.newest;
   // As of the newest epoch: what its master would say, if it has one.
-  if (const auto m = decode_job_manifest(j.manifest); j.newest != 0 && m) r.restarts = m->restarts;
+  if (j.newest != 0)
+    if (const auto m = decode_job_manifest(j.manifest)) r.restarts = m->restarts;
   for (const auto& entry : j.savepoints) r.savepoints.push_back(entry.first);
   return r;
 }

@@ -392,12 +392,10 @@ uint64_t tasks_left(const simdjson::dom::element& cluster, const std::string& na
   return left;
 }
 
-}  // namespace
-
 /// What may keep a node from getting empty, where nothing has moved for a while.
 std::string hindrances(const simdjson::dom::element& cluster) {
   simdjson::dom::array nodes;
-  std::string gone, voters;
+  std::string gone;
   if (cluster["nodes"].get(nodes)) return {};
   for (auto n : nodes)
     if (text_of(n["alive"]) != "true") gone += (gone.empty() ? "" : ", ") + text_of(n["id"]);
@@ -407,6 +405,8 @@ std::string hindrances(const simdjson::dom::element& cluster) {
          " (a new copy there, and a vote that is needed while theirs is missing, wait for them: "
          "start them, or drain them, too, when they are lost for good)";
 }
+
+}  // namespace
 
 int cluster_drain(const cluster_verb_options& o) {
   std::string answer;

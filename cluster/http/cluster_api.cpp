@@ -1,9 +1,9 @@
 #include "cluster/http/cluster_api.hpp"
 
-#include <algorithm>
 #include <future>
 
 #include "cluster/meta/service/identity.hpp"
+#include "cluster/meta/state/placement.hpp"
 #include "runtime/column/json_text.hpp"
 
 namespace weir::http {
@@ -115,12 +115,10 @@ http_response run(membership& m, meta::node_id node, meta::command c) {
 
 /// Replicas of the node that are not in sync.
 uint64_t behind(const meta::cluster_state& s, meta::node_id node) {
-  auto has = [node](const std::vector<meta::node_id>& list) {
-    return std::find(list.begin(), list.end(), node) != list.end();
-  };
   uint64_t n = 0;
   for (const auto& [id, t] : s.topics())
-    for (const auto& p : t.partitions) n += has(p.replicas) && !has(p.in_sync) ? 1 : 0;
+    for (const auto& p : t.partitions)
+      n += meta::contains(p.replicas, node) && !meta::contains(p.in_sync, node) ? 1 : 0;
   return n;
 }
 

@@ -5,6 +5,7 @@
 
 #include "cluster/meta/service/identity.hpp"
 #include "cluster/meta/service/leader_orders.hpp"
+#include "cluster/meta/state/placement.hpp"
 
 namespace weir::meta {
 
@@ -84,10 +85,6 @@ std::vector<command> leader_watch::balance(uint64_t now_ms, const cluster_state&
 
 namespace {
 
-bool contains(const std::vector<node_id>& list, node_id n) {
-  return std::find(list.begin(), list.end(), n) != list.end();
-}
-
 /// Nodes that can take replicas, with what they have.
 std::vector<node_load> takers(const cluster_state& state) {
   std::vector<node_load> loads;
@@ -121,15 +118,12 @@ std::vector<command> leader_watch::rebuild(uint64_t now_ms, const cluster_state&
       bool moves = false;
       for (auto& r : target) {
         if (!is_lost(r)) continue;
-        std::vector<node_id> keep;
-        for (auto k : target)
-          if (k != r) keep.push_back(k);
-        auto to = place_replica(loads, keep, state.nodes());
+        const node_id gone[] = {r};
+        auto to = place_replica(loads, without(target, gone), state.nodes());
         if (to == no_node && p.reassigning() && !contains(p.origin, r)) {
           // What was on its way there, and nobody else can take, stays where it was.
-          auto stays = std::find_if(p.origin.begin(), p.origin.end(),
-                                    [&](node_id n) { return !contains(target, n); });
-          if (stays != p.origin.end()) to = *stays;
+          const auto stays = without(p.origin, target);
+          if (!stays.empty()) to = stays.front();
         }
         if (to == no_node) continue;
         r = to;

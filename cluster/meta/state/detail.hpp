@@ -2,12 +2,12 @@
 #pragma once
 
 #include <algorithm>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "cluster/meta/state/command.hpp"
+#include "cluster/meta/state/placement.hpp"
 
 namespace weir::meta {
 
@@ -22,23 +22,6 @@ inline answer no_topic(const uuid& id) {
   return refuse(verdict::not_found, "there is no topic with the id " + id.to_string());
 }
 
-inline bool contains(std::span<const node_id> all, node_id n) {
-  return std::find(all.begin(), all.end(), n) != all.end();
-}
-/// Those of `all`, in their order, that are in `some`.
-inline std::vector<node_id> common(std::span<const node_id> all, std::span<const node_id> some) {
-  std::vector<node_id> out;
-  for (node_id n : all)
-    if (contains(some, n)) out.push_back(n);
-  return out;
-}
-/// Those of `all`, in their order, that are not in `some`.
-inline std::vector<node_id> without(std::span<const node_id> all, std::span<const node_id> some) {
-  std::vector<node_id> out;
-  for (node_id n : all)
-    if (!contains(some, n)) out.push_back(n);
-  return out;
-}
 inline bool all_distinct(std::vector<node_id> v) {
   std::sort(v.begin(), v.end());
   return std::adjacent_find(v.begin(), v.end()) == v.end();

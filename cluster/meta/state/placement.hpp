@@ -1,6 +1,7 @@
 // Where replicas go and who leads: pure functions of their arguments, the same on every node.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <span>
 #include <vector>
@@ -8,6 +9,24 @@
 #include "cluster/meta/state/types.hpp"
 
 namespace weir::meta {
+
+inline bool contains(std::span<const node_id> all, node_id n) {
+  return std::find(all.begin(), all.end(), n) != all.end();
+}
+/// Those of `all`, in their order, that are in `some`.
+inline std::vector<node_id> common(std::span<const node_id> all, std::span<const node_id> some) {
+  std::vector<node_id> out;
+  for (node_id n : all)
+    if (contains(some, n)) out.push_back(n);
+  return out;
+}
+/// Those of `all`, in their order, that are not in `some`.
+inline std::vector<node_id> without(std::span<const node_id> all, std::span<const node_id> some) {
+  std::vector<node_id> out;
+  for (node_id n : all)
+    if (!contains(some, n)) out.push_back(n);
+  return out;
+}
 
 using node_map = std::map<node_id, node_record>;
 
