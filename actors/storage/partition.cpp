@@ -164,12 +164,13 @@ void partition_state::handle(append_message& m) {
                      ? partition_->produce(m.batch, m.owner, now_ms(), m.verification)
                      : partition_->append(m.batch, m.owner, now_ms());
   if (batch && comes_early(m, outcome.error)) outcome.error = error_code::not_enough_replicas;
-  if (outcome.what == kafka::produce_outcome::kind::needs_verification)
+  const bool asks = outcome.what == kafka::produce_outcome::kind::needs_verification;
+  if (asks)
     held_.try_emplace(outcome.producer_id);
   else if (batch)
     refused_.note(*batch, outcome.error, now_ms());
   settle(std::move(outcome), batch, std::move(m.waiter), m.slot, m.acks, m.timeout_ms);
-  if (batch && verification != 0) release_held(batch->producer_id);
+  if (batch && verification != 0 && !asks) release_held(batch->producer_id);
 }
 
 bool partition_state::comes_early(const append_message& m, error_code e) const {

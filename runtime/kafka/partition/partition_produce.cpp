@@ -173,13 +173,11 @@ std::optional<produce_outcome> partition::check_producer(record_batch_view batch
     return std::nullopt;
 
   // The first batch of a transaction: the coordinator has to know it. A guard of its own for each
-  // transaction keeps a late answer from admitting a batch after the transaction has ended.
+  // transaction keeps a late answer from admitting a batch after the transaction has ended. What
+  // ends a guard may also be another leader for a moment, so the coordinator is asked again: it
+  // knows, and a batch that is refused for good costs its producer more than the transaction.
   auto found = verifications_.find(facts.producer_id);
   if (found == verifications_.end() || found->second.producer_epoch < facts.producer_epoch) {
-    if (verification != 0)
-      return reject(error_code::invalid_txn_state, config_.name + ": the transaction of producer " +
-                                                       std::to_string(facts.producer_id) +
-                                                       " ended meanwhile");
     if (verifications_.size() >= verifications_max && found == verifications_.end())
       return reject(error_code::coordinator_load_in_progress,
                     config_.name + ": too many transactions wait for their coordinator");
@@ -192,7 +190,7 @@ std::optional<produce_outcome> partition::check_producer(record_batch_view batch
   verification_entry& entry = found->second;
   // Of several first batches in flight only the one with the lowest sequence may begin.
   entry.lowest_sequence = std::min(entry.lowest_sequence, facts.base_sequence);
-  if (verification == 0) {
+  if (verification != entry.guard) {  // 0: it was not asked yet
     produce_outcome out;
     out.what = produce_outcome::kind::needs_verification;
     out.verification = entry.guard;
@@ -200,10 +198,6 @@ std::optional<produce_outcome> partition::check_producer(record_batch_view batch
     out.producer_epoch = facts.producer_epoch;
     return out;
   }
-  if (verification != entry.guard)
-    return reject(error_code::invalid_txn_state, config_.name + ": the transaction of producer " +
-                                                     std::to_string(facts.producer_id) +
-                                                     " ended meanwhile");
   if (facts.base_sequence > entry.lowest_sequence)
     return reject(error_code::out_of_order_sequence_number,
                   config_.name + ": sequence " + std::to_string(facts.base_sequence) +
