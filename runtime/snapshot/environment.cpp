@@ -161,15 +161,10 @@ status lmdb_environment::create(const std::string& path) {
 }
 
 status lmdb_environment::open_databases(MDB_txn* txn, unsigned flags) {
-  struct {
-    const char* name;
-    unsigned flags;
-    MDB_dbi* handle;
-  } all[] = {{"catalog", 0, &catalog},
-             {"index", MDB_INTEGERKEY, &index},
-             {"chunks", MDB_INTEGERKEY, &chunks}};
-  for (auto& d : all) {
-    int rc = mdb_dbi_open(txn, d.name, d.flags | flags, d.handle);
+  MDB_dbi* handles[] = {&catalog, &index, &chunks};
+  for (size_t i = 0; i < std::size(handles); ++i) {
+    const auto& d = lmdb_databases[i];
+    int rc = mdb_dbi_open(txn, d.name, d.flags | flags, handles[i]);
     if (rc == MDB_NOTFOUND) return {errc::not_found, "'" + directory_ + "' holds no snapshots"};
     if (rc != 0) return failure(rc, "open");
   }

@@ -38,6 +38,12 @@ inline std::string_view text_of(const MDB_val& v) {
   return {static_cast<const char*>(v.mv_data), v.mv_size};
 }
 
+/// The databases of every environment, and how LMDB keeps their keys.
+inline constexpr struct {
+  const char* name;
+  unsigned flags;
+} lmdb_databases[] = {{"catalog", 0}, {"index", MDB_INTEGERKEY}, {"chunks", MDB_INTEGERKEY}};
+
 class lmdb_environment;
 
 /// A state of the store that stays readable, and its pages unused, for as long as the lease lives.

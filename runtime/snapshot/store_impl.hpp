@@ -59,6 +59,7 @@ struct snapshot_store::impl {
   status load_index(MDB_txn*, const std::map<uint32_t, state_entry*>&,
                     std::vector<uint64_t>& indexed);
   status load_epochs(MDB_txn*, const std::map<uint32_t, job_entry*>&);
+  void add_lost_epochs();
   void check_views();
   status find_orphans(MDB_txn*, const std::vector<uint64_t>& indexed);
 

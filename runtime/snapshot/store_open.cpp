@@ -247,7 +247,28 @@ status snapshot_store::impl::load_epochs(MDB_txn* txn,
       if (!r.at_end() && it->second.damage.empty())
         it->second.damage = "the seal of its list of chunks is damaged";
     });
-  return rc == 0 ? status() : environment->failure(rc, "read");
+  if (rc != 0) return environment->failure(rc, "read");
+  add_lost_epochs();
+  return {};
+}
+
+/// An epoch's record and its chunks are written in one transaction, so chunks behind the newest
+/// epoch belong to one whose record was damaged. Unknown, it would be written again on top of them.
+void snapshot_store::impl::add_lost_epochs() {
+  for (auto& [key, job] : jobs) {
+    const uint64_t newest = job.newest();
+    std::set<uint64_t> lost;
+    each_chain(job, [&](state_entry&, const chunk_chain& chain, bool) {
+      for (auto c = chain.rbegin(); c != chain.rend() && c->written > newest; ++c)
+        lost.insert(c->written);
+    });
+    for (uint64_t e : lost) {
+      epoch_entry& entry = job.epochs[e];
+      entry.damage = "the record of the epoch is damaged";
+      entry.manifest.number = epoch(e);
+      entry.manifest.key = key;
+    }
+  }
 }
 
 void snapshot_store::impl::check_views() {
