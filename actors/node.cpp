@@ -361,6 +361,10 @@ node_process::~node_process() {
   close();
   system_.reset();  // waits for every actor
   io_.reset();
+  remove_temporary();
+}
+
+void node_process::remove_temporary() noexcept {
   std::error_code ignored;  // a folder in the temporary directory that cannot be removed is no harm
   if (!temporary_.empty()) std::filesystem::remove_all(temporary_, ignored);
 }

@@ -65,6 +65,8 @@ class node_process {
   ~node_process();
   /// Ends the jobs and the node's actors and waits until the store is closed. For once.
   void close();
+  /// Removes what dies with the process; for who ends it at once, without the destructor.
+  void remove_temporary() noexcept;
 
   /// Starts a job; `id` is its key in the store.
   result<job_actor> submit(std::string id, physical_plan, const job_options&,

@@ -11,6 +11,9 @@
 
 namespace weir::cli {
 
+/// The exit code when nobody reads standard output any more: as a shell says of SIGPIPE.
+inline constexpr int exit_reader_gone = 141;
+
 /// What people see of a running job. Called from one thread.
 class run_display {
  public:
@@ -45,7 +48,8 @@ struct outcome {
   int stopped_by = 0;  // SIGINT, SIGTERM
   job_state state() const { return static_cast<job_state>(report.state); }
 };
-/// An error: the job did not start.
+/// An error: the job did not start. Where nobody reads standard output any more, to which the plan
+/// writes (weir run ... | head), the process ends at once with exit_reader_gone.
 result<outcome> execute(const physical_plan&, const execution&, run_display&, signal_waiter&);
 
 }  // namespace weir::cli

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """SQL jobs as a user meets them. Usage: sql_test.py WEIR [TEST...]"""
 import json
+import os
+import subprocess
 import time
 
 from weir_cli import main, published, sums
@@ -99,6 +101,41 @@ def test_numbers_that_json_lacks_are_read_back(c):
         c.write("read.sql", table + "SELECT f, l FROM x")
         assert sorted(c.expect(0, "run", "read.sql", "--final").out.splitlines()) == [
             '1.5,{NaN}', 'Infinity,', 'NaN,"{1,-Infinity}"', 'f,l'], form
+
+
+def test_a_reader_that_goes_ends_the_job_quietly(c):
+    temporary = c.dir / "temporary"
+    temporary.mkdir()
+
+    def read_two(*arguments: str):
+        process = subprocess.Popen([c.weir, *arguments], cwd=c.dir, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   env={**os.environ, "TMPDIR": str(temporary)})
+        c.running.append(process)
+        lines = [process.stdout.readline(), process.stdout.readline()]
+        process.stdout.close()
+        began = time.time()
+        err = process.stderr.read().decode()
+        code = process.wait(timeout=30)
+        assert code == 141 and time.time() - began < 20, (code, err)
+        assert not list(temporary.iterdir())
+        return lines, err
+
+    endless = "CREATE TABLE s (n bigint) WITH (connector = 'sequence', start = 1, rate = %s);\n"
+    c.write("fast.sql", endless % 100000 + "SELECT n FROM s")
+    assert read_two("run", "fast.sql", "--quiet") == ([b"n\n", b"1\n"], "")
+    # Nothing more is written: it ends all the same.
+    c.write("slow.sql", endless % 1000 + "SELECT n FROM s WHERE n = 1")
+    assert read_two("run", "slow.sql", "--quiet") == ([b"n\n", b"1\n"], "")
+    lines, err = read_two("sql", "--quiet", "-c", endless % 100000 + "SELECT n FROM s; SELECT 1 / 0 AS never")
+    assert err == "", err
+    # Who reads what it writes elsewhere is told.
+    c.write("two.sql", endless % 1000 + "CREATE TABLE o (n bigint) WITH (connector = 'file', path = 'o', format = 'csv');\n"
+            "INSERT INTO o SELECT n FROM s; SELECT n FROM s WHERE n = 1")
+    assert read_two("run", "two.sql", "--quiet")[1] == (
+        "weir: job two ended before its input: nobody reads standard output any more\n")
+    # A failure of its own is one.
+    c.write("wrong.sql", "SELECT 1 / (n - n) AS x FROM generate_series(1, 3) AS n")
+    assert "division by zero" in c.expect(1, "run", "wrong.sql").err
 
 
 def test_a_bad_row_is_bad_whatever_a_query_reads(c):
