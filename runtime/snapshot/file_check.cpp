@@ -233,8 +233,8 @@ class file_walk {
 
   /// Marks pages as used: each may be by one tree only.
   status take(uint64_t first, uint64_t count) {
-    if (first < 2 || first > last_page_) return damaged(first, "no such page");
     for (uint64_t n = first; n < first + count; ++n) {
+      if (n < 2 || n > last_page_) return damaged(n, "no such page");
       if (n >= file_pages_) return damaged(n, "the file is cut short");
       if (used_[n]) return damaged(n, "in use twice");
       used_[n] = true;

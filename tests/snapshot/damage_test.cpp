@@ -148,6 +148,38 @@ TEST_CASE("a copy of the folder is looked at; a cut or foreign file is refused")
   CHECK(snapshot_store::open(foreign, quick_options()).err().code == errc::corrupt);
 }
 
+TEST_CASE("a sound store is sound whatever its shape") {
+  std::mt19937_64 random(7);
+  for (int store_number = 0; store_number < 60; ++store_number) {
+    scratch_folder dir;
+    for (uint64_t e = 1; e <= 40; ++e) {
+      CAPTURE(store_number);
+      CAPTURE(e);
+      auto store = open_store(dir.path());  // checked as the one before has left it
+      const auto chunks = random() % 4;
+      for (uint64_t c = 0; c < chunks; ++c) {
+        // Of a page of its own, of several, or of less.
+        const size_t sizes[] = {2'100 + random() % 1'500, random() % 60'000, random() % 2'000};
+        const std::string value(sizes[random() % 3], 'v');
+        const auto group = static_cast<uint32_t>(random() % 8);
+        REQUIRE(store->put(job, epoch(e), delta("agg", "sums", group, record_chunk({{"k", value}})))
+                    .ok());
+      }
+      REQUIRE(store->commit(manifest_of(job, e, {"agg"})).ok());
+      if (random() % 2) fold_all(*store);
+      if (random() % 8 == 0) REQUIRE(store->drop({"other", ""}).ok());
+      REQUIRE(store
+                  ->put({"other", ""}, epoch(e),
+                        delta("agg", "sums", 1,
+                              record_chunk({{"k", std::string(2'100 + random() % 1'500, 'v')}})))
+                  .ok());
+      auto other = manifest_of({"other", ""}, e, {"agg"});
+      REQUIRE(store->commit(other).ok());
+      if (random() % 4 == 0) REQUIRE(store->rewind(job, epoch(e)).ok());
+    }
+  }
+}
+
 TEST_CASE("random flipped bits anywhere are found or harmless, and never crash") {
   scratch_folder dir;
   std::string original = dir / "original", broken = dir / "broken";
