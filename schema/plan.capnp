@@ -72,6 +72,7 @@ struct Join {
   condition @3 :Expr;      # absent: none
   conditionColumns @4 :List(UInt32);
   output @5 :List(UInt32);
+  delayUs @6 :Int64;
 }
 
 struct Lookup {

@@ -514,6 +514,11 @@ result<relation> plan_builder::join(relation left, relation right, join_kind k,
   }
   n.output = std::move(out);
   n.emits_changes = join_changes(nodes_, n);
+  if (const auto time = timed_rows(nodes_, n)) {
+    auto timed = std::make_shared<schema>(*n.output);
+    timed->event_time = time->column;
+    n.output = std::move(timed);
+  }
   return add(std::move(n));
 }
 

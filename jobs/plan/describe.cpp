@@ -138,12 +138,18 @@ struct describer {
              (safe ? " is not distinct from " : " = ") + in[1]->fields[s.right.keys[k]].name;
     }
     if (s.left.keys.empty() && !s.condition) out += ", all pairs";
-    if (!s.condition) return out;
+    if (!s.condition) return out + behind(s);
     schema read;
     for (auto c : s.condition_columns)
       read.fields.push_back(c < in[0]->size() ? in[0]->fields[c]
                                               : in[1]->fields[c - in[0]->size()]);
-    return out + (s.left.keys.empty() ? " on " : " and ") + expr::to_sql(*s.condition, read);
+    return out + (s.left.keys.empty() ? " on " : " and ") + expr::to_sql(*s.condition, read) +
+           behind(s);
+  }
+  std::string behind(const join_spec& s) const {
+    return s.delay_us == 0
+               ? ""
+               : "; its watermark is " + format_duration_us(s.delay_us) + " behind its inputs'";
   }
   std::string operator()(const lookup_spec& s) const {
     std::string out =

@@ -111,6 +111,8 @@ status expander::emit_join(uint32_t i) {
   read_condition(parts, s, physical);
   s.left.one_partner = has_one_partner(nodes_, n, false);
   s.right.one_partner = has_one_partner(nodes_, n, true);
+  if (const auto time = timed_rows(nodes_, n); time && n.output->event_time && time_[i])
+    s.delay_us = time->delay_us;
   auto e = join_result(i, s.output, physical);
   const auto left_keys = s.left.keys, right_keys = s.right.keys;
   const auto parallelism = left_keys.empty() ? 1 : n.parallelism;

@@ -50,9 +50,9 @@ class orderer {
  private:
   bool is_inner(uint32_t i) const {
     const auto& n = nodes_[i];
-    // Windows' bounds name columns of the join that has them.
+    // Windows' bounds and event times name columns of the join that has them.
     return n.what == kind::join && n.join == join_kind::inner && !n.window_end &&
-           !looks_up(nodes_, n);
+           !n.output->event_time && !looks_up(nodes_, n);
   }
   bool joins_into(relation r) const {
     return is_inner(r.node) && consumers_[r.node] == 1 && !nodes_[r.node].step.parallelism;

@@ -298,7 +298,8 @@ void candidate::replace() {
 void max_joins_to_ranks(std::vector<logical_node>& nodes) {
   std::vector<uint32_t> joins;
   for (uint32_t i = 0; i < nodes.size(); ++i)
-    if (nodes[i].what == kind::join && nodes[i].join == join_kind::inner && nodes[i].predicate)
+    if (nodes[i].what == kind::join && nodes[i].join == join_kind::inner && nodes[i].predicate &&
+        !timed_rows(nodes, nodes[i]))
       joins.push_back(i);
   if (joins.empty()) return;
   const auto needs = find_needs(nodes);

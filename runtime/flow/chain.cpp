@@ -221,6 +221,7 @@ result<bool> chain_runner::step() {
       static_cast<uint64_t>(std::max<int64_t>(0, clock_.monotonic_ns() - begin - child_ns_)),
       std::memory_order_relaxed);
   if (failed_) return *failed_;
+  if (pass_ == pass_kind::watermark) time_ = members_[at_].op->output_watermark(time_);
   ++at_;
   return true;
 }

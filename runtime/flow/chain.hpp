@@ -35,6 +35,8 @@ class chain_runner {
   /// stop calling it when the output is blocked and go on later. No pass starts within another.
   status begin_batch(uint16_t port, const batch_ptr&);
   void begin_watermark(timestamp_us);
+  /// Of the chain's output, when a watermark has passed it.
+  timestamp_us output_watermark() const noexcept { return time_; }
   void begin_before_barrier();
   /// One part of what operators hold; see approach_more() when the pass is over.
   void begin_approach();

@@ -246,7 +246,7 @@ status stream_task::finish_pass() {
     case after_pass::watermark:
       WEIR_TRY(flush_outputs());
       watermark_ = pass_watermark_;
-      outputs_.watermark(watermark_);
+      outputs_.watermark(chain_.output_watermark());
       source_idle_sent_ = false;
       if (watermark_ == watermark_end) ended_ = true;
       return {};

@@ -89,6 +89,11 @@ class join_operator final : public stream_operator {
     return {};
   }
 
+  timestamp_us output_watermark(timestamp_us t) const override {
+    if (t == watermark_none || t == watermark_end) return t;
+    return t < watermark_none + spec_.delay_us ? watermark_none : t - spec_.delay_us;
+  }
+
   status on_processing_time(timestamp_us t, collector&) override {
     expiry_.on_time(t, [this](size_t& budget) {
       bool done = true;

@@ -83,6 +83,8 @@ class stream_operator {
   /// Event time has reached `t` on all inputs; watermark_end = no row will follow. The watermark is
   /// passed on by the task when the call (and drain) is done.
   virtual status on_watermark(timestamp_us, collector&) { return {}; }
+  /// The watermark of its output when its input has reached `t`; never falls as `t` grows.
+  virtual timestamp_us output_watermark(timestamp_us t) const { return t; }
   /// No row will follow on input `port`, of several. Said again after a restore.
   virtual status on_input_end(uint16_t /*port*/, collector&) { return {}; }
   /// Processing time reached the timer that was set.

@@ -138,6 +138,9 @@ class stored_operator final : public stream_operator, row_error_handler {
     auto back = collect(out);
     return inner_->on_watermark(t, back);
   }
+  timestamp_us output_watermark(timestamp_us t) const override {
+    return inner_->output_watermark(t);
+  }
   status on_input_end(uint16_t port, collector& out) override {
     auto back = collect(out);
     return inner_->on_input_end(port, back);

@@ -294,6 +294,7 @@ result<operator_spec> get_join(wire::Join::Reader r) {
   }
   WEIR_ASSIGN(s.condition_columns, get_numbers(r.getConditionColumns()));
   WEIR_ASSIGN(s.output, get_numbers(r.getOutput()));
+  s.delay_us = r.getDelayUs();
   return operator_spec(std::move(s));
 }
 

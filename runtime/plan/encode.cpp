@@ -235,6 +235,7 @@ struct spec_encoder {
     if (s.condition) put(o.initCondition(), s.condition);
     put(o.initConditionColumns(list_size(s.condition_columns.size())), s.condition_columns);
     put(o.initOutput(list_size(s.output.size())), s.output);
+    o.setDelayUs(s.delay_us);
   }
   void operator()(const settle_spec&) { b.setSettle(); }
   void operator()(const lookup_spec& s) {

@@ -241,6 +241,9 @@ struct join_spec {
   expr::node_ptr condition;
   std::vector<uint32_t> condition_columns;  // numbers as in `output`
   std::vector<uint32_t> output;             // left columns, then right ones
+  /// How much older than the watermark of its inputs its rows may be, by the event time of its
+  /// output: of rows that are kept until a partner comes.
+  int64_t delay_us = 0;
 };
 /// A join with a table as it is when a row comes. Each task has the whole table in memory: it reads
 /// it when it starts, and again every `cache_us` (0 = never). Rows pass; nothing is in snapshots.

@@ -337,6 +337,7 @@ struct spec_checker {
     for (size_t k = 0; k < s.left.keys.size(); ++k)
       if (!(in[0]->fields[s.left.keys[k]].type == in[1]->fields[s.right.keys[k]].type))
         return bad(n, "key " + std::to_string(k + 1) + " has different types on its sides");
+    if (s.delay_us < 0) return bad(n, "its rows cannot be younger than its watermark");
     if ((s.left.one_partner || s.right.one_partner) && s.kind != join_kind::inner)
       return bad(n, "only rows of an inner join leave with their partner");
     if (is_as_of(s.kind)) {

@@ -282,6 +282,20 @@ TEST_CASE("an interval join forgets rows that nothing can match, and counts late
   CHECK(op.out.all() == lines{"3,NULL"});
 }
 
+TEST_CASE("the watermark of a join is behind its inputs' by as much as its rows may be") {
+  join_spec j;
+  j.left.time_column = j.right.time_column = 0;
+  j.left.retain_us = 10'000'000;
+  j.output = {1, 3};
+  j.delay_us = 10'000'000;
+  const operator_node node{"op", "join", j, columns({{"l", "bigint"}, {"r", "bigint"}}), false, 0};
+  instance op(node, {timed(), timed()});
+  CHECK(op.op->output_watermark(25'000'000) == 15'000'000);
+  CHECK(op.op->output_watermark(watermark_none) == watermark_none);
+  CHECK(op.op->output_watermark(watermark_none + 1) == watermark_none);
+  CHECK(op.op->output_watermark(watermark_end) == watermark_end);
+}
+
 TEST_CASE("a row without a time has no partner in an interval, and is told so at once") {
   const auto in = columns({{"n", "bigint"}, {"t", "timestamp"}});
   join_spec j;

@@ -69,6 +69,12 @@ def queries(r: random.Random) -> list:
               f"ON a.k = b.k AND a.window_start = b.window_start AND a.window_end = b.window_end{more}")
     interval = (f"SELECT a.k, a.v, a.t, b.v AS w, b.t AS u FROM e a {kind} f b "
                 f"ON a.k = b.k AND a.t BETWEEN b.t - {s(before)} AND b.t + {s(after)}{more}")
+    # Windows over it: of its left side's time, of a RIGHT JOIN the right one's.
+    time = "u" if kind == "RIGHT JOIN" else "t"
+    bounded = interval.replace(kind, "JOIN", 1) if kind == "FULL JOIN" else interval
+    not_in = r.choice(["", "NOT "])
+    near = (f"SELECT a.k, a.v, a.t FROM e a WHERE {not_in}EXISTS (SELECT 1 FROM f b WHERE a.k = b.k "
+            f"AND a.t BETWEEN b.t - {s(before)} AND b.t + {s(after)})")
     open_rows = f"ON a.k = b.k AND b.t BETWEEN a.t - {s(r.choice([0, 0, 2]))} AND a.until + {s(r.choice([0, 0, 20]))}{more}"
     until = f"SELECT a.k, a.v, a.t, b.v AS w, b.t AS u FROM e a {kind} f b {open_rows}"
     winners = (f"SELECT * FROM (SELECT a.t, a.k, b.v AS w, b.t AS u, row_number() OVER (PARTITION BY a.t ORDER BY b.v DESC, b.t) AS "
@@ -131,6 +137,10 @@ def queries(r: random.Random) -> list:
         (joined % (f"TUMBLE(e, t, {s(size)})", f"TUMBLE(f, t, {s(size)})"),
          joined % (windows_of[:-4] % "e", windows_of[:-4] % "f")),
         (interval, interval),
+        (f"WITH j AS ({bounded}) SELECT window_start, count(*) AS n, sum(v) AS s FROM TUMBLE(j, {time}, {s(size)}) GROUP BY window_start",
+         f"SELECT date_bin({s(size)}, {time}, timestamp '1970-01-01'), count(*), sum(v) FROM ({bounded}) j GROUP BY 1"),
+        (f"WITH j AS ({near}) SELECT k, window_start, count(*) AS n FROM TUMBLE(j, t, {s(size)}) GROUP BY k, window_start",
+         f"SELECT k, {bin_of(s(size))}, count(*) FROM ({near}) j GROUP BY 1, 2"),
         (until, until),
         (winners, winners),
         (as_of, as_of),
