@@ -35,7 +35,12 @@ void job_state_actor::load_newest() {
   slots_.clear();
   source_slots_.clear();
   survey_.reset();
-  if (seed_.ledger) return load_from_ledger();
+  if (seed_.ledger) {
+    if (std::none_of(placements_.begin(), placements_.end(),
+                     [](const placement& p) { return static_cast<bool>(p.store); }))
+      return wait_to_load("waits for a node that takes its tasks");
+    return load_from_ledger();
+  }
   place();
   self_->request(seed_.home, restore_timeout, latest_atom::value, seed_.id)
       .then([this](latest_reply& r) { restore_from(r); },

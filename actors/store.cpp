@@ -29,15 +29,20 @@ struct store_state {
   static inline const char* name = "weir.store";
   std::shared_ptr<snapshot_store> store;
   /// Of each job: the epoch under way. Chunks of older ones come too late: numbers are not used
-  /// again under a master.
+  /// again under a master; the one after it may begin with lower ones.
   struct begun {
-    uint64_t number = 0, token = 0;
+    uint64_t token = 0, number = 0;
+    auto operator<=>(const begun&) const = default;
   };
   std::map<std::string, begun> under_way;
   /// Chunks of a newer one, of which the master's word has not come yet: that and the barriers take
   /// different connections. Of each job those of the newest epoch, until its word comes, or that of
   /// a later one.
-  std::map<std::string, std::pair<uint64_t, std::vector<chunks_message>>> early;
+  struct held_chunks {
+    begun of;
+    std::vector<chunks_message> chunks;
+  };
+  std::map<std::string, held_chunks> early;
   /// Chunks that could not be staged: the epoch's commit has to fail.
   std::map<std::pair<std::string, uint64_t>, error> damaged;
   bool folding = false;
@@ -223,8 +228,9 @@ status rewind(store_state& state, const snapshot_key& key, const agreed_epoch& e
 }
 
 /// To the newest complete epoch: of several parts some may have become durable in an epoch that was
-/// given up. A part whose first epoch that was keeps it: what its tasks write next covers the same
-/// changes.
+/// given up. A part whose first epoch that was keeps it, under the same master: what its tasks
+/// write next covers the same changes. One that begins elsewhere again does not: its numbers come
+/// again.
 void go_back(store_state& state, const snapshot_key& key, const begin_message& m, bool begins) {
   auto fail = [&](const error& e) { state.damaged.emplace(std::pair(m.job, m.number), e); };
   auto s = rewind(state, key, m.completed);
@@ -234,7 +240,12 @@ void go_back(store_state& state, const snapshot_key& key, const begin_message& m
   // What tasks write from now on is changes since the newest complete epoch: without that, it must
   // not look as if there was one.
   const auto completed = m.completed.number;
-  const auto epochs = state.store->epochs(key);
+  auto epochs = state.store->epochs(key);
+  if (!epochs.empty() && epochs.front().value > completed &&
+      !check_writer(state, key, {epochs.back().value, m.token})) {
+    if (s = state.store->drop(key); !s) return fail(s.err());
+    epochs.clear();
+  }
   const bool lacks = epochs.empty()
                          ? completed != 0
                          : epochs.front().value <= completed && epochs.back().value != completed;
@@ -245,14 +256,14 @@ void go_back(store_state& state, const snapshot_key& key, const begin_message& m
 
 void begin(store_state& state, const begin_message& m) {
   auto& before =
-      state.under_way.try_emplace(m.job, store_state::begun{m.number, m.token}).first->second;
+      state.under_way.try_emplace(m.job, store_state::begun{m.token, m.number}).first->second;
   // The master that began it is gone, or has given it up. The one that comes after a master may
   // begin an epoch of the same number: what was staged for that is not of this one.
   if (before.number != m.number || before.token != m.token) {
     state.store->abort(key_of(m.job), epoch{before.number});
     state.damaged.erase({m.job, before.number});
   }
-  before = {m.number, m.token};
+  before = {m.token, m.number};
   state.taken.erase(m.job);
   auto key = key_of(m.job);
   auto seed = state.seeds.find(m.job);
@@ -271,21 +282,28 @@ bool is_late(const store_state& state, const begin_message& m) {
   return it != state.under_way.end() && m.token == it->second.token && m.number < it->second.number;
 }
 
+/// Whether no other epoch was begun since, of this master or another one.
+bool is_under_way(const store_state& state, const commit_message& m) {
+  const auto it = state.under_way.find(m.job);
+  return it != state.under_way.end() && it->second == store_state::begun{m.token, m.number};
+}
+
 void hold_early(store_state& state, chunks_message m) {
-  auto& [number, held] = state.early[m.job];
-  if (m.number < number) return;
-  if (m.number > number) held.clear();
-  number = m.number;
-  held.push_back(std::move(m));
+  const store_state::begun of{m.token, m.number};
+  auto& held = state.early[m.job];
+  if (of < held.of) return;
+  if (of > held.of) held.chunks.clear();
+  held.of = of;
+  held.chunks.push_back(std::move(m));
 }
 
 std::vector<chunks_message> take_early(store_state& state, const std::string& job,
-                                       uint64_t number) {
+                                       const store_state::begun& of) {
   auto it = state.early.find(job);
-  if (it == state.early.end() || it->second.first > number) return {};
+  if (it == state.early.end() || it->second.of > of) return {};
   auto held = std::move(it->second);
   state.early.erase(it);
-  return held.first == number ? std::move(held.second) : std::vector<chunks_message>();
+  return held.of == of ? std::move(held.chunks) : std::vector<chunks_message>();
 }
 
 /// Adds what the manifest of `number` says.
@@ -542,10 +560,12 @@ store_actor::behavior_type store_behavior(store_actor::stateful_pointer<store_st
     return relayed ? caf::actor_cast<caf::actor_addr>(self->current_sender()) : caf::actor_addr();
   };
   auto take = [self, state](chunks_message& m) {
-    auto it = state->under_way.find(m.job);
-    const bool begun = it != state->under_way.end();
-    if ((begun && m.number < it->second.number) || is_over(*state, m.job, m.token)) return;
-    if (!begun || m.number > it->second.number) return hold_early(*state, std::move(m));
+    if (is_over(*state, m.job, m.token)) return;
+    const auto it = state->under_way.find(m.job);
+    const auto begun = it == state->under_way.end() ? store_state::begun{} : it->second;
+    const store_state::begun of{m.token, m.number};
+    if (of < begun) return;
+    if (of > begun) return hold_early(*state, std::move(m));
     m.answered = false;  // that was between the task and this store
     for (const auto& other : state->copies[m.job]) {
       state->copied_bytes[m.job] += bytes_of(m.chunks);
@@ -574,7 +594,7 @@ store_actor::behavior_type store_behavior(store_actor::stateful_pointer<store_st
         seed_copies(self, m);
         for (const auto& other : m.copies)
           self->send(other, begin_message{m.job, m.number, m.completed, m.token, {}, true});
-        for (auto& chunks : take_early(*state, m.job, m.number)) take(chunks);
+        for (auto& chunks : take_early(*state, m.job, {m.token, m.number})) take(chunks);
       },
       [self, state](abort_atom a, const std::string& job, uint64_t number, uint64_t token) {
         if (is_over(*state, job, token)) return;
@@ -631,8 +651,7 @@ store_actor::behavior_type store_behavior(store_actor::stateful_pointer<store_st
         if (is_over(*state, m.job, m.token)) return is_deposed();
         auto here = [self, state](const commit_message& what) {
           // While the copy was written another master may have begun another epoch.
-          if (auto it = state->under_way.find(what.job);
-              it == state->under_way.end() || it->second.number != what.number)
+          if (!is_under_way(*state, what))
             return operation_reply{"the epoch was given up", static_cast<uint8_t>(errc::timeout)};
           auto reply = commit(*state, what);
           if (!std::exchange(state->folding, true)) self->send(self, fold_atom::value);
@@ -651,9 +670,12 @@ store_actor::behavior_type store_behavior(store_actor::stateful_pointer<store_st
                 promise.deliver(here(m));
                 return;
               }
-              state->store->abort(key_of(m.job), epoch{m.number});
               const bool lacks = r.code == static_cast<uint8_t>(errc::not_found);
-              if (lacks) state->copies.erase(m.job);  // it gets the whole with the next epoch
+              // Another master's epoch may have this number by now: what is staged is that one's.
+              if (is_under_way(*state, m)) {
+                state->store->abort(key_of(m.job), epoch{m.number});
+                if (lacks) state->copies.erase(m.job);  // it gets the whole with the next epoch
+              }
               promise.deliver(
                   operation_reply{"the copy on another node failed: " + r.error,
                                   lacks ? static_cast<uint8_t>(errc::timeout) : r.code});

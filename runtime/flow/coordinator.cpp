@@ -101,7 +101,10 @@ status job_coordinator::restore_pools(const restored_job& from) {
 }
 
 void job_coordinator::restored(result<std::optional<restored_job>> r, timestamp_us now) {
-  if (state_ == job_state::failed || state_ == job_state::stopped) return;
+  // While it is to restart again: of a load that this has overtaken; another one follows.
+  if (state_ == job_state::failed || state_ == job_state::stopped ||
+      state_ == job_state::restarting)
+    return;
   if (!r) return fail(r.err());
   restored_job from = r->value_or(restored_job{});
   if (auto s = restore_pools(from); !s) return fail(s.err());

@@ -260,6 +260,53 @@ TEST_CASE_FIXTURE(fixture, "an epoch is not taken for another master's of the sa
   CHECK(resume(here, {1, 1}, 2).error == "");
 }
 
+TEST_CASE_FIXTURE(fixture,
+                  "a copy that another master's first epoch is in the way of says what it lacks") {
+  caf::scoped_actor self(*system);
+  seed_message seed{part, {}, {}, 1};
+  seed.chunks.push_back(blob("source", "at 8"));
+  self->send(here, std::move(seed));
+  self->send(here, begin_message{part, 8, 3, 1, {}});  // which was given up
+  CHECK(commit(here, 8).error == "");
+  // The next master goes on from epoch 3, of which this copy has nothing: it gets the whole.
+  self->send(here, begin_message{part, 4, {3, 1}, 2, {}});
+  auto four = about(4);
+  four.token = 2;
+  const auto lacks = commit(here, four);
+  CHECK(lacks.code == static_cast<uint8_t>(errc::not_found));
+  CHECK(lacks.error == "part " + std::string(part) + " lacks epoch 3, which is complete");
+  seed_message whole{part, {}, {}, 2};
+  whole.chunks.push_back(blob("source", "at 4"));
+  self->send(here, std::move(whole));
+  self->send(here, begin_message{part, 5, {3, 1}, 2, {}});
+  auto five = about(5);
+  five.token = 2;
+  CHECK(commit(here, five).error == "");
+  CHECK(content(here, part, {5, 2}) == list{"source=at 4"});
+}
+
+TEST_CASE_FIXTURE(
+    fixture, "chunks of a new master's epoch are held although the old one's had higher numbers") {
+  caf::scoped_actor self(*system);
+  auto chunks = [&](uint64_t number, uint64_t token, const std::string& position) {
+    chunks_message m;
+    m.job = part;
+    m.number = number;
+    m.token = token;
+    m.chunks.push_back(blob("source", position));
+    m.chunks.back().written = epoch{number};
+    self->send(here, std::move(m));
+  };
+  self->send(here, begin_message{part, 9, 0, 1, {}});
+  chunks(10, 1, "at 10");  // epoch 10 never begins
+  chunks(4, 2, "at 4");    // before its master's word
+  self->send(here, begin_message{part, 4, 0, 2, {}});
+  auto four = about(4);
+  four.token = 2;
+  CHECK(commit(here, four).error == "");
+  CHECK(content(here, part, {4, 2}) == list{"source=at 4"});
+}
+
 TEST_CASE_FIXTURE(fixture, "an epoch that begins anew leaves nothing of what was there before") {
   epoch_of(1, "at 1", "", {other});
   // As the copy of a part that has nothing of the operator any more.

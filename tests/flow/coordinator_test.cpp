@@ -123,6 +123,19 @@ TEST_CASE("coordinator: a job's life from start to finish") {
   CHECK(f.heard() == "kill finished ");
 }
 
+TEST_CASE("coordinator: what was loaded for a start that another one overtakes starts nothing") {
+  fixture f;
+  f.c.start(0);
+  f.c.tasks_lost({task_id{0}}, {errc::timeout, "n2 is silent"}, 10);
+  CHECK(f.heard().starts_with("load kill"));
+  f.c.restored(std::optional<restored_job>(), 20);
+  CHECK(f.heard() == "");
+  f.c.tick(10'000);
+  CHECK(f.heard() == "load ");
+  f.c.restored(std::optional<restored_job>(), 10'010);
+  CHECK(f.heard() == "deploy2 ");
+}
+
 TEST_CASE("coordinator: an epoch that takes too long is given up and the next one begins") {
   fixture f;
   f.up();
