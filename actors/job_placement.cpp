@@ -161,6 +161,7 @@ void job_state_actor::place_sources(const std::vector<placing::node>& nodes) {
 /// Places anew what is on nodes that drain, or too much on some while others have nothing.
 std::optional<std::set<uint32_t>> job_state_actor::regions_to_move() {
   if (!seed_.ledger) return std::nullopt;
+  if (placements_.empty()) return std::set<uint32_t>();  // it waits for a node
   place();
   // Copies leave a node that drains, too: the next epoch begins with whole ones elsewhere.
   std::erase_if(copies_, [this](const auto& c) {
@@ -387,6 +388,7 @@ void job_state_actor::refresh() {
       drop_old_parts_of(x);
     placements_.push_back(std::move(x));
   }
+  if (placements_.empty()) return;  // slots name none
   std::vector<size_t> load(placements_.size(), 0);
   for (size_t s : slots_) ++load[s];
   auto in_use = slots_in_use();
