@@ -5,8 +5,8 @@
 // a state_ttl each right row carries when it came, and goes when its time is over.
 #include "runtime/column/builder.hpp"
 #include "runtime/column/hash.hpp"
-#include "runtime/operators/aggregate_windows.hpp"
 #include "runtime/operators/builtin.hpp"
+#include "runtime/operators/group_progress.hpp"
 #include "runtime/operators/join_output.hpp"
 #include "runtime/operators/state_expiry.hpp"
 
@@ -31,6 +31,7 @@ class as_of_join final : public stream_operator {
 
   status open(const operator_context& c) override {
     context_ = c;
+    progress_.open(c.groups);
     state_->open(c.memory);
     out_.open(c.memory);
     expiry_.open(c, {&state_->side(1).rows()});
@@ -38,7 +39,7 @@ class as_of_join final : public stream_operator {
   }
   status restore(const snapshot_reader& in) override {
     WEIR_TRY(state_->restore(in, context_.groups));
-    return progress_.restore(in, context_.groups);
+    return progress_.restore(in);
   }
 
   status process_batch(uint16_t port, const batch_ptr& in, collector& out) override {
@@ -60,7 +61,6 @@ class as_of_join final : public stream_operator {
   }
 
   status on_watermark(timestamp_us t, collector&) override {
-    if (t <= progress_.watermark()) return {};
     progress_.advance(t);
     for (int s : {0, 1}) state_->side(s).take_expired(t, leaving_[s]);
     return {};
@@ -102,7 +102,7 @@ class as_of_join final : public stream_operator {
 
   status snapshot_begin(snapshot_writer& w) override {
     state_->snapshot_begin(w);
-    progress_.snapshot(w, context_.groups);
+    progress_.snapshot(w);
     return {};
   }
   result<bool> snapshot_continue(snapshot_writer& w, size_t budget) override {
@@ -126,6 +126,15 @@ class as_of_join final : public stream_operator {
     return static_cast<int64_t>(state_->side(1).rows().row(right_id)[right_time_]);
   }
 
+  uint32_t group_at(const buffer_ref& hashes, uint32_t logical) const noexcept {
+    return hashes ? group_of_hash(hashes.as<uint64_t>()[logical], context_.key_groups) : 0;
+  }
+
+  /// Right after a restore groups may have come to different places.
+  timestamp_us watermark_at(const buffer_ref& hashes, uint32_t logical) const noexcept {
+    return progress_.even() ? progress_.newest() : progress_.of(group_at(hashes, logical));
+  }
+
   /// Puts the rows [begin, begin + n) of the batch into the state.
   status keep(int port, const batch& in, uint32_t begin, uint32_t n, const buffer_ref& hashes) {
     auto& side = state_->side(port);
@@ -137,7 +146,7 @@ class as_of_join final : public stream_operator {
       const uint64_t* row = &encoded_[(begin + i) * stride];
       if (in.weight(at_[i]) < 0)
         return error(errc::unsupported, "a row of an as-of join was taken back");
-      if (side.is_late(row, progress_.watermark())) {
+      if (side.is_late(row, watermark_at(hashes, begin + i))) {
         ++context_.metrics->late_rows;
         continue;
       }
@@ -154,10 +163,7 @@ class as_of_join final : public stream_operator {
     std::vector<uint32_t> added;
     side.rows().hash(rows.data(), kept, row_hashes);
     side.rows().upsert(rows.data(), row_hashes, kept, ids, places, added);
-    for (uint32_t i : added)
-      row_table::set_group(
-          places[i],
-          hashes ? group_of_hash(hashes.as<uint64_t>()[logical[i]], context_.key_groups) : 0);
+    for (uint32_t i : added) row_table::set_group(places[i], group_at(hashes, logical[i]));
     side.rows().touch(ids, kept);
     for (uint32_t i = 0; i < kept; ++i)
       side.values(places[i])[join_row::weight] +=
@@ -224,7 +230,7 @@ class as_of_join final : public stream_operator {
   state_expiry expiry_;
   uint32_t left_time_ = 0, right_time_ = 0;
   operator_context context_;
-  window_progress progress_;
+  group_progress progress_;
   std::vector<uint64_t> encoded_;
   uint32_t at_[run_max];
   std::vector<uint32_t> leaving_[2];  // whose time the watermark has passed

@@ -11,8 +11,8 @@
 #include "runtime/column/builder.hpp"
 #include "runtime/column/hash.hpp"
 #include "runtime/expr/expr.hpp"
-#include "runtime/operators/aggregate_windows.hpp"
 #include "runtime/operators/builtin.hpp"
+#include "runtime/operators/group_progress.hpp"
 #include "runtime/operators/join_output.hpp"
 #include "runtime/operators/row_errors.hpp"
 #include "runtime/operators/state_expiry.hpp"
@@ -50,6 +50,7 @@ class join_operator final : public stream_operator {
 
   status open(const operator_context& c) override {
     context_ = c;
+    progress_.open(c.groups);
     state_->open(c.memory);
     out_.open(c.memory);
     std::vector<row_table*> stamped;
@@ -64,7 +65,7 @@ class join_operator final : public stream_operator {
   }
   status restore(const snapshot_reader& in) override {
     WEIR_TRY(state_->restore(in, context_.groups));
-    return progress_.restore(in, context_.groups);
+    return progress_.restore(in);
   }
 
   status process_batch(uint16_t port, const batch_ptr& in, collector&) override {
@@ -81,7 +82,6 @@ class join_operator final : public stream_operator {
   }
 
   status on_watermark(timestamp_us t, collector&) override {
-    if (t <= progress_.watermark()) return {};
     progress_.advance(t);
     for (int s : {0, 1})
       if (state_->side(s).expires()) state_->side(s).take_expired(t, leaving_[s]);
@@ -138,7 +138,7 @@ class join_operator final : public stream_operator {
 
   status snapshot_begin(snapshot_writer& w) override {
     state_->snapshot_begin(w);
-    progress_.snapshot(w, context_.groups);
+    progress_.snapshot(w);
     return {};
   }
   result<bool> snapshot_continue(snapshot_writer& w, size_t budget) override {
@@ -219,7 +219,7 @@ class join_operator final : public stream_operator {
     kept_.clear();
     run_ = 0;
     for (uint32_t i = 0; i < n; ++i, rows += stride) {
-      if (mine.is_late(rows, progress_.watermark())) {
+      if (mine.is_late(rows, watermark_at(next_ + i))) {
         ++context_.metrics->late_rows;
         continue;
       }
@@ -279,10 +279,7 @@ class join_operator final : public stream_operator {
     mine.rows().upsert(scratch_.data(), hashes_, n, ids_, rows_, added_);
     for (uint32_t i : added_) {
       const auto logical = entries_[kept_[i]].logical;
-      row_table::set_group(
-          rows_[i], group_hashes_
-                        ? group_of_hash(group_hashes_.as<uint64_t>()[logical], context_.key_groups)
-                        : 0);
+      row_table::set_group(rows_[i], group_at(logical));
     }
     mine.rows().touch(ids_, n);
     for (size_t i = 0; i < n; ++i) entries_[kept_[i]].id = ids_[i];
@@ -292,6 +289,16 @@ class join_operator final : public stream_operator {
       mine.link(e.id, k, at_side_);
       mine.note_lifetime(e.id);
     }
+  }
+
+  uint32_t group_at(uint32_t logical) const noexcept {
+    return group_hashes_ ? group_of_hash(group_hashes_.as<uint64_t>()[logical], context_.key_groups)
+                         : 0;
+  }
+
+  /// Right after a restore groups may have come to different places.
+  timestamp_us watermark_at(uint32_t logical) const noexcept {
+    return progress_.even() ? progress_.newest() : progress_.of(group_at(logical));
   }
 
   struct entry {
@@ -524,7 +531,7 @@ class join_operator final : public stream_operator {
   uint32_t forgotten_ = 0;            // rows up to which they were taken out
   bool alone_[2] = {false, false};  // rows of the side are (or are not) in the output by themselves
   operator_context context_;
-  window_progress progress_;
+  group_progress progress_;
 
   // The batch at hand.
   int at_side_ = 0;

@@ -140,11 +140,15 @@ result<std::unique_ptr<join_state>> join_state::make(const join_spec& s, const s
   out->key_words_ = out->key_layout_.key_words;
   const bool l = counts && s.kind != join_kind::inner && s.kind != join_kind::right;
   const bool r = counts && (s.kind == join_kind::right || s.kind == join_kind::full);
-  // What leaves behind an as-of join must not be late for windows.
-  WEIR_ASSIGN(out->sides_[0], join_side_state::make(s.left, left, l, is_as_of(s.kind),
-                                                    expires && drops_untouched(s, 0)));
-  WEIR_ASSIGN(out->sides_[1],
-              join_side_state::make(s.right, right, r, false, expires && drops_untouched(s, 1)));
+  // What leaves behind an as-of join, or without a partner, must not be late for windows.
+  auto on_time = [&s](const join_side& side) {
+    return defers_unmatched(s) && (s.delay_us > 0 || side.retain_us == 0);
+  };
+  WEIR_ASSIGN(out->sides_[0],
+              join_side_state::make(s.left, left, l, is_as_of(s.kind) || on_time(s.left),
+                                    expires && drops_untouched(s, 0)));
+  WEIR_ASSIGN(out->sides_[1], join_side_state::make(s.right, right, r, on_time(s.right),
+                                                    expires && drops_untouched(s, 1)));
   out->scratch_.resize(out->key_stride());
   return out;
 }
