@@ -255,15 +255,15 @@ void go_back(store_state& state, const snapshot_key& key, const begin_message& m
 }
 
 void begin(store_state& state, const begin_message& m) {
-  auto& before =
-      state.under_way.try_emplace(m.job, store_state::begun{m.token, m.number}).first->second;
+  const store_state::begun of{m.token, m.number};
+  auto& before = state.under_way.try_emplace(m.job, of).first->second;
   // The master that began it is gone, or has given it up. The one that comes after a master may
   // begin an epoch of the same number: what was staged for that is not of this one.
-  if (before.number != m.number || before.token != m.token) {
+  if (before != of) {
     state.store->abort(key_of(m.job), epoch{before.number});
     state.damaged.erase({m.job, before.number});
   }
-  before = {m.token, m.number};
+  before = of;
   state.taken.erase(m.job);
   auto key = key_of(m.job);
   auto seed = state.seeds.find(m.job);

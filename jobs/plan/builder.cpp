@@ -512,13 +512,9 @@ result<relation> plan_builder::join(relation left, relation right, join_kind k,
     n.window_end = nodes_[left.node].window_end;
     out->event_time = n.window_end;
   }
+  if (const auto time = timed_rows(nodes_, n)) out->event_time = time;
   n.output = std::move(out);
   n.emits_changes = join_changes(nodes_, n);
-  if (const auto time = timed_rows(nodes_, n)) {
-    auto timed = std::make_shared<schema>(*n.output);
-    timed->event_time = time->column;
-    n.output = std::move(timed);
-  }
   return add(std::move(n));
 }
 

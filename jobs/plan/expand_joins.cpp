@@ -111,8 +111,13 @@ status expander::emit_join(uint32_t i) {
   read_condition(parts, s, physical);
   s.left.one_partner = has_one_partner(nodes_, n, false);
   s.right.one_partner = has_one_partner(nodes_, n, true);
-  if (const auto time = timed_rows(nodes_, n); time && n.output->event_time && time_[i])
-    s.delay_us = time->delay_us;
+  // Of the side whose time it is: a RIGHT JOIN may have become an inner one since it was bound.
+  if (const auto time = n.output->event_time; time && time_[i] && timed_rows(nodes_, n)) {
+    const auto& life = *time < lefts ? parts.left : parts.right;
+    if (!life || life->by_column)
+      return error{errc::internal, "the join " + n.step.id + " has lost its bound in time"};
+    s.delay_us = life->retain_us;
+  }
   auto e = join_result(i, s.output, physical);
   const auto left_keys = s.left.keys, right_keys = s.right.keys;
   const auto parallelism = left_keys.empty() ? 1 : n.parallelism;

@@ -197,8 +197,7 @@ bool join_changes(const std::vector<logical_node>& nodes, const logical_node& j)
          nodes[j.inputs[1].node].emits_changes;
 }
 
-std::optional<timed_join> timed_rows(const std::vector<logical_node>& nodes,
-                                     const logical_node& j) {
+std::optional<uint32_t> timed_rows(const std::vector<logical_node>& nodes, const logical_node& j) {
   if (is_as_of(j.join) || j.join == join_kind::full || looks_up(nodes, j) ||
       nodes[j.inputs[0].node].emits_changes || nodes[j.inputs[1].node].emits_changes ||
       join_changes(nodes, j))
@@ -206,12 +205,11 @@ std::optional<timed_join> timed_rows(const std::vector<logical_node>& nodes,
   const auto parts = analyze_join(nodes, j);
   if (parts.windowed) return {};
   // Rows without a partner have no time of the other side.
-  if (parts.left && !parts.left->by_column && j.join != join_kind::right)
-    return timed_join{parts.left->column, parts.left->retain_us};
+  if (parts.left && !parts.left->by_column && j.join != join_kind::right) return parts.left->column;
   if (parts.right && !parts.right->by_column &&
       (j.join == join_kind::inner || j.join == join_kind::right)) {
     const auto lefts = static_cast<uint32_t>(output_of(nodes, j.inputs[0])->size());
-    return timed_join{lefts + parts.right->column, parts.right->retain_us};
+    return lefts + parts.right->column;
   }
   return {};
 }

@@ -37,15 +37,11 @@ join_parts analyze_join(const std::vector<logical_node>&, const logical_node& jo
 /// Whether rows of the join are taken back although its inputs only grow.
 bool join_changes(const std::vector<logical_node>&, const logical_node& join);
 
-/// The event time of rows that leave when they find each other: rows of a side that is kept for a
-/// bounded time are no older than that when they do.
-struct timed_join {
-  uint32_t column = 0;   // of the join's output: the left side's time where there are two
-  int64_t delay_us = 0;  // join_spec::delay_us
-};
-/// Nothing: of rows that may be of any age or are taken back, and where rows pass or wait for the
-/// watermark (lookups, as-of joins, joins of windows).
-std::optional<timed_join> timed_rows(const std::vector<logical_node>&, const logical_node& join);
+/// The event time of rows that leave when they find each other, a column of the join's output: rows
+/// of a side that is kept for a bounded time are no older than that when they do. The left side's
+/// where there are two. Nothing: of rows that may be of any age or are taken back, and where rows
+/// pass or wait for the watermark (lookups, as-of joins, joins of windows).
+std::optional<uint32_t> timed_rows(const std::vector<logical_node>&, const logical_node& join);
 
 inline bool one_sided(join_kind k) noexcept {
   return k == join_kind::semi || k == join_kind::anti;

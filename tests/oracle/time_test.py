@@ -72,6 +72,9 @@ def queries(r: random.Random) -> list:
     # Windows over it: of its left side's time, of a RIGHT JOIN the right one's.
     time = "u" if kind == "RIGHT JOIN" else "t"
     bounded = interval.replace(kind, "JOIN", 1) if kind == "FULL JOIN" else interval
+    # A RIGHT JOIN that is an inner one, since rows without a left side do not pass.
+    right = (f"SELECT b.v AS w, b.t AS u FROM e a RIGHT JOIN f b ON a.k = b.k "
+             f"AND a.t BETWEEN b.t - {s(before)} AND b.t + {s(after)} WHERE a.v > 0")
     not_in = r.choice(["", "NOT "])
     near = (f"SELECT a.k, a.v, a.t FROM e a WHERE {not_in}EXISTS (SELECT 1 FROM f b WHERE a.k = b.k "
             f"AND a.t BETWEEN b.t - {s(before)} AND b.t + {s(after)})")
@@ -139,6 +142,8 @@ def queries(r: random.Random) -> list:
         (interval, interval),
         (f"WITH j AS ({bounded}) SELECT window_start, count(*) AS n, sum(v) AS s FROM TUMBLE(j, {time}, {s(size)}) GROUP BY window_start",
          f"SELECT date_bin({s(size)}, {time}, timestamp '1970-01-01'), count(*), sum(v) FROM ({bounded}) j GROUP BY 1"),
+        (f"WITH j AS ({right}) SELECT window_start, count(*) AS n, sum(w) AS s FROM TUMBLE(j, u, {s(size)}) GROUP BY window_start",
+         f"SELECT date_bin({s(size)}, u, timestamp '1970-01-01'), count(*), sum(w) FROM ({right}) j GROUP BY 1"),
         (f"WITH j AS ({near}) SELECT k, window_start, count(*) AS n FROM TUMBLE(j, t, {s(size)}) GROUP BY k, window_start",
          f"SELECT k, {bin_of(s(size))}, count(*) FROM ({near}) j GROUP BY 1, 2"),
         (until, until),
