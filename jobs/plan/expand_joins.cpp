@@ -103,7 +103,6 @@ status expander::emit_join(uint32_t i) {
   s.kind = n.join;
   const auto left = join_input(i, 0, wanted[0], parts, s.left);
   const auto right = join_input(i, 1, wanted[1], parts, s.right);
-  for (const auto& side : {left, right}) WEIR_TRY(check_kept_rows(*side.type, "a join"));
   const auto left_columns = static_cast<uint32_t>(left.type->size());
   auto physical = [&](uint32_t c) {
     return c < lefts ? left.map[c] : left_columns + right.map[c - lefts];

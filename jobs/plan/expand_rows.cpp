@@ -4,7 +4,6 @@
 
 #include "jobs/plan/expander.hpp"
 #include "jobs/plan/key_ends.hpp"
-#include "runtime/operators/key_codec.hpp"
 
 namespace weir::planner {
 
@@ -13,9 +12,6 @@ using kind = logical_node::kind;
 status expander::emit_whole_rows(uint32_t i) {
   const auto& n = nodes_[i];
   auto in = exact(n, 0);
-  WEIR_TRY(check_kept_rows(*in.type, n.what == kind::distinct
-                                         ? "DISTINCT"
-                                         : "the rows that stand when the input ends,"));
   const auto spec = n.what == kind::settle ? operator_spec(settle_spec{}) : distinct_spec{};
   auto op = add(n.step.id, name_of(n), spec, in.type, n.emits_changes, n.parallelism);
   connect(in, op, identity(in.type->size()));
@@ -34,14 +30,6 @@ emitted expander::reduced(const logical_node& n, const std::vector<bool>& wanted
   auto e = chosen(n, in, want, "/columns");
   e.map = std::move(map);
   return e;
-}
-
-status expander::check_kept_rows(const schema& s, const char* what) {
-  if (s.size() > key_codec::keys_max)
-    return {errc::unsupported, std::string(what) + " over rows of " + std::to_string(s.size()) +
-                                   " columns: at most " + std::to_string(key_codec::keys_max) +
-                                   " are supported; select fewer"};
-  return {};
 }
 
 std::vector<order_term> expander::remap(std::vector<order_term> order,
@@ -90,7 +78,6 @@ status expander::emit_over(uint32_t i) {
     for (auto column : {c.argument, c.otherwise, c.filter})
       if (column) wanted[*column] = true;
   auto in = reduced(n, wanted);
-  WEIR_TRY(check_kept_rows(*in.type, "OVER"));
   over_spec s;
   for (auto k : n.over.keys) s.keys.push_back(in.map[k]);
   s.order = remap(n.over.order, in.map);
@@ -129,8 +116,6 @@ status expander::emit_top_n(uint32_t i) {
   const auto end = end_of_partitions(nodes_, n);
   if (end) wanted[end->column] = true;
   auto in = reduced(n, wanted);
-  WEIR_TRY(check_kept_rows(
-      *in.type, n.top.last_arrived ? "One row per PRIMARY KEY" : "ORDER BY with a limit"));
   top_n_spec s;
   for (auto k : n.top.keys) s.keys.push_back(in.map[k]);
   s.order = remap(n.top.order, in.map);

@@ -99,8 +99,6 @@ class expander {
   status emit_whole_rows(uint32_t i);
   /// The input with the columns that `wanted` (by logical column) says, and nothing else.
   emitted reduced(const logical_node& n, const std::vector<bool>& wanted);
-  /// Operators that keep whole rows keep them by their columns.
-  static status check_kept_rows(const schema& s, const char* what);
   static std::vector<order_term> remap(std::vector<order_term> order,
                                        const std::vector<uint32_t>& map);
   /// Window functions of which nobody reads one: the rows, once where they were to leave once.

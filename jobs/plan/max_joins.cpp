@@ -15,7 +15,6 @@
 #include "jobs/plan/tree.hpp"
 #include "runtime/expr/expr.hpp"
 #include "runtime/expr/make_node.hpp"
-#include "runtime/operators/key_codec.hpp"
 
 namespace weir::planner {
 namespace {
@@ -175,18 +174,13 @@ class candidate {
     std::vector<bool> read(j.output->size());
     for (const auto& c : others_)
       for (auto column : expr::columns_of(*c)) read[column] = true;
-    size_t kept = 0;
     for (uint32_t c = 0; c < read.size(); ++c) {
       read[c] = read[c] || needed_[c];
-      if (!is_group(c)) kept += read[c] || is_chosen_by(of_side(c));
       if (read[c] && is_group(c) &&
           (row_of_group(of_side(c)) == none || j.output->fields[c].type.id == type_id::float64))
         return false;
     }
-    return kept <= key_codec::keys_max;
-  }
-  bool is_chosen_by(uint32_t row) const {
-    return row == value_ || std::find(places_.begin(), places_.end(), row) != places_.end();
+    return true;
   }
   /// The column of the rows that is equal to a column of the groups.
   uint32_t row_of_group(uint32_t c) const {

@@ -151,7 +151,7 @@ class lookup_operator final : public stream_operator {
     key_columns_.clear();
     for (auto k : spec_.keys) key_columns_.push_back(input_->columns[k]);
     codec_.encode(key_columns_, &row, 1, key_.data());
-    if (matches_nothing(key_[0], spec_.null_safe, spec_.keys.size())) return;
+    if (matches_nothing(key_.data(), codec_, spec_.null_safe)) return;
     uint32_t hash;
     hasher_.hash(key_.data(), 1, &hash);
     partner_ = table_->first(key_.data(), hash);

@@ -46,9 +46,10 @@ class lookup_io final : public io_executor {
   io_executor& real_;
 };
 
-bool matches_nothing(uint64_t header, const std::vector<bool>& null_safe, size_t keys) {
-  for (size_t k = 0; k < keys; ++k)
-    if (header >> (32 + k) & 1 && !(k < null_safe.size() && null_safe[k])) return true;
+bool matches_nothing(const uint64_t* key, const key_codec& codec,
+                     const std::vector<bool>& null_safe) {
+  for (size_t k = 0; k < codec.size(); ++k)
+    if (codec.null_of(k).is_set(key) && !(k < null_safe.size() && null_safe[k])) return true;
   return false;
 }
 
@@ -225,7 +226,7 @@ void lookup_loader::add_keys(loaded_table& t, const key_codec& codec,
     for (uint32_t i = 0; i < n; ++i)
       if (fresh[i]) *t.value(ids[i]) = loaded_table::none;
     for (uint32_t i = n; i-- > 0;) {
-      if (matches_nothing(encoded[i * stride], spec_.null_safe, keys.size())) continue;
+      if (matches_nothing(&encoded[i * stride], codec, spec_.null_safe)) continue;
       auto* first = t.value(ids[i]);
       t.next[begin + i] = static_cast<uint32_t>(*first);
       *first = begin + i;

@@ -26,7 +26,8 @@ struct loaded_table {
 using table_ptr = std::shared_ptr<const loaded_table>;
 
 /// Whether a key has a NULL that equals nothing.
-bool matches_nothing(uint64_t key_header, const std::vector<bool>& null_safe, size_t keys);
+bool matches_nothing(const uint64_t* key, const class key_codec&,
+                     const std::vector<bool>& null_safe);
 
 class lookup_loader {
  public:

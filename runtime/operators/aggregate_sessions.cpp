@@ -28,7 +28,7 @@ class session_aggregate final : public stream_operator {
         late_(s),
         sessions_(s.windows->size_us),
         slice_word_(1 + core_->codec().word_of(slice_key_)),
-        slice_null_(uint64_t{1} << (32 + slice_key_)),
+        slice_null_(core_->codec().null_of(slice_key_)),
         first_column_(first_column),
         last_column_(last_column),
         calls_(core_->calls().size() - 2) {}
@@ -53,7 +53,7 @@ class session_aggregate final : public stream_operator {
     std::vector<uint64_t> key(1 + core_->layout().key_words);
     core_->table().for_each([&](uint32_t id) {
       const uint64_t* row = core_->table().row(id);
-      if (*row & slice_null_) return timeless_.push_back(id);
+      if (slice_null_.is_set(row)) return timeless_.push_back(id);
       key.assign(row, row + key.size());
       key[0] &= 0xffff'ffff'0000'0000u;
       key[slice_word_] = 0;
@@ -79,7 +79,7 @@ class session_aggregate final : public stream_operator {
     if (rows->rows == 0) return {};
     WEIR_TRY(core_->absorb(*rows, [this](const group_run& run) {
       for (uint32_t i : *run.added) {
-        if (*run.rows[i] & slice_null_)
+        if (slice_null_.is_set(run.rows[i]))
           timeless_.push_back(run.ids[i]);
         else
           sessions_.at(assigned_[run.at[i]]).row = run.ids[i];
@@ -326,7 +326,7 @@ class session_aggregate final : public stream_operator {
   late_rows late_;
   session_index sessions_;
   uint32_t slice_word_;
-  uint64_t slice_null_;
+  null_bit slice_null_;
   uint32_t first_column_, last_column_;  // of the input: times of a row, or of what was added up
   size_t calls_;                         // without those of the bounds
   operator_context context_;

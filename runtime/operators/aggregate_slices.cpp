@@ -30,7 +30,7 @@ class sliced_aggregate final : public stream_operator {
         core_(std::move(core)),
         late_(s),
         slice_word_(1 + core_->codec().word_of(slice_key_)),
-        slice_null_(uint64_t{1} << (32 + slice_key_)),
+        slice_null_(core_->codec().null_of(slice_key_)),
         hop_(shape_.kind == window_kind::hop) {}
 
   status open(const operator_context& c) override {
@@ -50,7 +50,7 @@ class sliced_aggregate final : public stream_operator {
     std::vector<std::pair<timestamp_us, uint32_t>> reached;
     core_->table().for_each([&](uint32_t id) {
       const uint64_t* row = core_->table().row(id);
-      if (*row & slice_null_) return timeless_.push_back(id);
+      if (slice_null_.is_set(row)) return timeless_.push_back(id);
       const auto slice = slice_of(row);
       const auto closed = closed_window_end(shape_, progress_.of(row_table::group(row)));
       if (closed == watermark_none || slice > closed)
@@ -158,7 +158,7 @@ class sliced_aggregate final : public stream_operator {
     std::vector<uint32_t>* waiting = nullptr;
     for (uint32_t i : *run.added) {
       const uint64_t* row = run.rows[i];
-      if (*row & slice_null_) {
+      if (slice_null_.is_set(row)) {
         timeless_.push_back(run.ids[i]);
         continue;
       }
@@ -350,7 +350,7 @@ class sliced_aggregate final : public stream_operator {
   status emit(const std::vector<const uint64_t*>& rows, const std::vector<const uint64_t*>& values,
               collector& out) {
     const size_t n = rows.size();
-    const bool timeless = *rows[0] & slice_null_;
+    const bool timeless = slice_null_.is_set(rows[0]);
     auto bound = [&](constant_times& times, timestamp_us t) {
       const auto count = static_cast<uint32_t>(n);
       if (timeless)
@@ -379,7 +379,7 @@ class sliced_aggregate final : public stream_operator {
   std::unique_ptr<aggregate_core> core_;
   late_rows late_;
   uint32_t slice_word_;
-  uint64_t slice_null_;
+  null_bit slice_null_;
   bool hop_;
   operator_context context_;
   std::optional<slice_totals> totals_;  // hop

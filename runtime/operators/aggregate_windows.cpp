@@ -18,10 +18,10 @@ struct progress_record {
 }  // namespace
 
 window_index::window_index(const key_codec& codec, uint32_t end_key)
-    : word_(1 + codec.word_of(end_key)), null_bit_(uint64_t{1} << (32 + end_key)) {}
+    : word_(1 + codec.word_of(end_key)), null_(codec.null_of(end_key)) {}
 
 void window_index::add(uint32_t id, const uint64_t* row) {
-  if (*row & null_bit_) return;
+  if (null_.is_set(row)) return;
   open_[static_cast<timestamp_us>(row[word_])].push_back(id);
 }
 

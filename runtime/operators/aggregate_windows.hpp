@@ -19,7 +19,7 @@ class window_index {
 
  private:
   uint32_t word_;
-  uint64_t null_bit_;
+  null_bit null_;
   absl::btree_map<timestamp_us, std::vector<uint32_t>> open_;
 };
 

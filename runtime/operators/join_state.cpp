@@ -12,17 +12,11 @@ constexpr int64_t lifetime_part_min_us = 100'000;
 
 constexpr std::string_view names[2] = {"left", "right"};
 
-row_layout layout_of_keys(const join_side& s, const schema& in) {
-  row_layout l;
-  for (auto k : s.keys) l.add_key(in.fields[k].type.id);
-  for (uint32_t i = 0; i < join_key::words; ++i) l.add_value(type_id::int64);
-  return l;
-}
-
 }  // namespace
 
 result<std::unique_ptr<join_side_state>> join_side_state::make(const join_side& s,
                                                                const schema_ptr& in,
+                                                               const key_codec& keys,
                                                                bool counts_matches, bool on_time,
                                                                bool expires) {
   auto out = std::make_unique<join_side_state>();
@@ -35,42 +29,20 @@ result<std::unique_ptr<join_side_state>> join_side_state::make(const join_side& 
   out->layout_.transient.push_back(join_row::links);
   if (expires) out->layout_.add_stamp();
   out->null_row_.assign(out->stride(), 0);
-  out->null_row_[0] = uint64_t{0xffff'ffff} << 32;
-  uint32_t at = 0;
-  for (size_t k = 0; k < s.keys.size(); ++k) {
-    const auto words = row_layout::words_of(in->fields[s.keys[k]].type.id);
-    const bool null_safe = k < s.null_safe.size() && s.null_safe[k];
-    out->key_parts_.push_back({1 + out->codec_.word_of(s.keys[k]), 1 + at, words,
-                               uint64_t{1} << (32 + s.keys[k]), uint64_t{1} << (32 + k),
-                               null_safe});
-    at += words;
-  }
+  out->codec_.set_nulls(out->null_row_.data());
+  out->key_of_ = key_projection(out->codec_, s.keys, keys, s.null_safe, false);
   if (s.time_column) {
     out->time_word_ = 1 + out->codec_.word_of(*s.time_column);
-    out->time_null_ = uint64_t{1} << (32 + *s.time_column);
+    out->time_null_ = out->codec_.null_of(*s.time_column);
     // Rows of one window end together.
     if (s.retain_us >= 0 && !on_time)
       out->lifetimes_ = row_lifetimes(std::max(lifetime_part_min_us, s.retain_us / lifetime_parts));
     if (const auto late = s.ends_by_column ? s.late_column : s.time_column) {
       out->late_word_ = 1 + out->codec_.word_of(*late);
-      out->late_null_ = uint64_t{1} << (32 + *late);
+      out->late_null_ = out->codec_.null_of(*late);
     }
   }
   return out;
-}
-
-bool join_side_state::key_of(const uint64_t* row, uint64_t* key) const noexcept {
-  uint64_t nulls = 0;
-  for (const auto& p : key_parts_) {
-    if (*row & p.from_null) {
-      if (!p.null_safe) return false;
-      nulls |= p.to_null;
-    }
-    key[p.to] = row[p.from];
-    if (p.words == 2) key[p.to + 1] = row[p.from + 1];
-  }
-  key[0] = nulls;
-  return true;
 }
 
 void join_side_state::link(uint32_t id, join_key& key, int side) noexcept {
@@ -100,12 +72,12 @@ void join_side_state::unlink(uint32_t id, join_key& key, int side) noexcept {
 }
 
 std::optional<timestamp_us> join_side_state::last_use(const uint64_t* row) const noexcept {
-  if (*row & time_null_) return {};
+  if (time_null_.is_set(row)) return {};
   return last_use_of(time_of(row), side_.retain_us);
 }
 
 bool join_side_state::is_late(const uint64_t* row, timestamp_us watermark) const noexcept {
-  if (!late_word_ || *row & late_null_ || watermark == watermark_none) return false;
+  if (!late_word_ || late_null_.is_set(row) || watermark == watermark_none) return false;
   timestamp_us t;
   // A window's row is late once its window has closed, another one when its time has passed.
   if (__builtin_add_overflow(static_cast<timestamp_us>(row[*late_word_]),
@@ -136,8 +108,11 @@ result<std::unique_ptr<join_state>> join_state::make(const join_spec& s, const s
                                                      const schema_ptr& right, bool counts,
                                                      bool expires) {
   auto out = std::make_unique<join_state>();
-  out->key_layout_ = layout_of_keys(s.left, *left);
+  std::vector<data_type> key_types;
+  for (auto k : s.left.keys) key_types.push_back(left->fields[k].type);
+  WEIR_ASSIGN(const auto keys, key_codec::make(std::move(key_types), out->key_layout_));
   out->key_words_ = out->key_layout_.key_words;
+  for (uint32_t i = 0; i < join_key::words; ++i) out->key_layout_.add_value(type_id::int64);
   const bool l = counts && s.kind != join_kind::inner && s.kind != join_kind::right;
   const bool r = counts && (s.kind == join_kind::right || s.kind == join_kind::full);
   // What leaves behind an as-of join, or without a partner, must not be late for windows.
@@ -145,9 +120,9 @@ result<std::unique_ptr<join_state>> join_state::make(const join_spec& s, const s
     return defers_unmatched(s) && (s.delay_us > 0 || side.retain_us == 0);
   };
   WEIR_ASSIGN(out->sides_[0],
-              join_side_state::make(s.left, left, l, is_as_of(s.kind) || on_time(s.left),
+              join_side_state::make(s.left, left, keys, l, is_as_of(s.kind) || on_time(s.left),
                                     expires && drops_untouched(s, 0)));
-  WEIR_ASSIGN(out->sides_[1], join_side_state::make(s.right, right, r, on_time(s.right),
+  WEIR_ASSIGN(out->sides_[1], join_side_state::make(s.right, right, keys, r, on_time(s.right),
                                                     expires && drops_untouched(s, 1)));
   out->scratch_.resize(out->key_stride());
   return out;

@@ -49,8 +49,8 @@ class join_side_state {
 
   /// `on_time`: rows leave when the watermark passes their time, not some time later.
   static result<std::unique_ptr<join_side_state>> make(const join_side&, const schema_ptr&,
-                                                       bool counts_matches, bool on_time,
-                                                       bool expires);
+                                                       const key_codec& keys, bool counts_matches,
+                                                       bool on_time, bool expires);
   void open(memory_pool* memory) { rows_.emplace(layout_, memory); }
 
   row_table& rows() noexcept { return *rows_; }
@@ -65,7 +65,7 @@ class join_side_state {
            1;
   }
   /// The join key of a row, encoded. False: a part is NULL, which matches nothing.
-  bool key_of(const uint64_t* row, uint64_t* key) const noexcept;
+  bool key_of(const uint64_t* row, uint64_t* key) const noexcept { return key_of_(row, key); }
   /// The row with NULL in every column.
   const uint64_t* null_row() const noexcept { return null_row_.data(); }
 
@@ -78,7 +78,7 @@ class join_side_state {
   std::optional<timestamp_us> last_use(const uint64_t* row) const noexcept;
   /// Whether the row lacks the time that the condition asks of it, so that it has no partner.
   bool matches_nothing(const uint64_t* row) const noexcept {
-    return expires() && side_.retain_us >= 0 && (*row & time_null_);
+    return expires() && side_.retain_us >= 0 && time_null_.is_set(row);
   }
   /// Whether a row that comes now may have missed some of its partners.
   bool is_late(const uint64_t* row, timestamp_us watermark) const noexcept;
@@ -89,11 +89,6 @@ class join_side_state {
   size_t memory_bytes() const noexcept;
 
  private:
-  struct key_part {
-    uint32_t from, to, words;  // words behind the header
-    uint64_t from_null, to_null;
-    bool null_safe;
-  };
   timestamp_us time_of(const uint64_t* row) const noexcept {
     return static_cast<timestamp_us>(row[time_word_]);
   }
@@ -102,12 +97,12 @@ class join_side_state {
   row_layout layout_;
   key_codec codec_;
   std::optional<row_table> rows_;
-  std::vector<key_part> key_parts_;
+  key_projection key_of_;
   std::vector<uint64_t> null_row_;
   uint32_t time_word_ = 0;
-  uint64_t time_null_ = 0;
+  null_bit time_null_;
   std::optional<uint32_t> late_word_;  // a row is late by its value; none: it never is
-  uint64_t late_null_ = 0;
+  null_bit late_null_;
   row_lifetimes lifetimes_;
 };
 

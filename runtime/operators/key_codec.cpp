@@ -115,15 +115,14 @@ void value_words(const column& c, uint32_t row, uint64_t* out) noexcept {
 }
 
 result<key_codec> key_codec::make(std::vector<data_type> types, row_layout& layout) {
-  if (types.size() > keys_max)
-    return error(errc::unsupported, std::to_string(types.size()) + " keys; at most " +
-                                        std::to_string(keys_max) + " are supported");
   key_codec c;
   for (const auto& t : types) {
     if (t.id == type_id::list || t.id == type_id::struct_)
       return error(errc::unsupported, "a key of type " + to_string(t));
     c.at_.push_back(layout.add_key(t.id));
   }
+  c.nulls_at_ = layout.key_words;
+  for (size_t k = header_nulls; k < types.size(); k += 64) layout.add_key(type_id::int64);
   c.words_ = layout.key_words;
   c.types_ = std::move(types);
   return c;
@@ -133,17 +132,17 @@ void key_codec::encode(std::span<const column_ptr> columns, const uint32_t* rows
                        uint64_t* out) const {
   const size_t stride = words_ + 1;
   if (encode_one_word(columns, rows, n, out)) return;
-  for (size_t i = 0; i < n; ++i) out[i * stride] = 0;
+  for (size_t i = 0; i < n; ++i) clear_nulls(out + i * stride);
   for (size_t k = 0; k < columns.size(); ++k) {
     const column& c = *columns[k];
     uint64_t* to = out + 1 + at_[k];
     encode_column(c, rows, n, stride, to);
     if (!c.validity) continue;
-    const uint64_t bit = uint64_t{1} << (32 + k);
+    const auto null = null_of(k);
     const bool wide = row_layout::words_of(c.type.id) == 2;
     for (size_t i = 0; i < n; ++i) {
       if (c.is_valid(rows[i])) continue;
-      out[i * stride] |= bit;
+      null.set(out + i * stride);
       to[i * stride] = 0;
       if (wide) to[i * stride + 1] = 0;
     }
@@ -154,10 +153,34 @@ column_ptr key_codec::decode(size_t k, const uint64_t* const* rows, size_t n,
                              memory_pool& memory) const {
   word_column c(types_[k], n, memory);
   c.set_all(rows, 1 + at_[k]);
-  const uint64_t bit = uint64_t{1} << (32 + k);
+  const auto null = null_of(k);
   for (size_t i = 0; i < n; ++i)
-    if (*rows[i] & bit) c.set_null(i);
+    if (null.is_set(rows[i])) c.set_null(i);
   return c.finish();
+}
+
+key_projection::key_projection(const key_codec& rows, std::span<const uint32_t> columns,
+                               const key_codec& keys, const std::vector<bool>& null_safe,
+                               bool otherwise)
+    : keys_(keys) {
+  for (size_t k = 0; k < columns.size(); ++k)
+    parts_.push_back({1 + rows.word_of(columns[k]), 1 + keys.word_of(k),
+                      row_layout::words_of(keys.type(k).id) == 2,
+                      k < null_safe.size() ? null_safe[k] : otherwise, rows.null_of(columns[k]),
+                      keys.null_of(k)});
+}
+
+bool key_projection::operator()(const uint64_t* row, uint64_t* key) const noexcept {
+  keys_.clear_nulls(key);
+  for (const auto& p : parts_) {
+    if (p.from_null.is_set(row)) {
+      if (!p.null_safe) return false;
+      p.to_null.set(key);
+    }
+    key[p.to] = row[p.from];
+    if (p.wide) key[p.to + 1] = row[p.from + 1];
+  }
+  return true;
 }
 
 word_column::word_column(data_type type, size_t n, memory_pool& memory)

@@ -119,7 +119,7 @@ void peer_groups::find(sorted_rows rows, const row_order& order) {
 }
 
 row_column row_column::of(uint32_t column, const schema& s, const key_codec& codec) {
-  return {1 + codec.word_of(column), uint64_t{1} << (32 + column), s.fields[column].type.id};
+  return {1 + codec.word_of(column), codec.null_of(column), s.fields[column].type.id};
 }
 
 void find_frames(const over_frame& f, sorted_rows rows, const peer_groups& peers,

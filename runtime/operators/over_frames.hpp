@@ -24,11 +24,11 @@ struct peer_groups {
 /// A column of encoded rows.
 struct row_column {
   uint32_t word = 0;
-  uint64_t null_bit = 0;
+  null_bit null;
   type_id type = type_id::int64;
 
   static row_column of(uint32_t column, const schema&, const key_codec&);
-  bool is_null(const uint64_t* row) const noexcept { return *row & null_bit; }
+  bool is_null(const uint64_t* row) const noexcept { return null.is_set(row); }
   const uint64_t* value(const uint64_t* row) const noexcept { return row + word; }
 };
 

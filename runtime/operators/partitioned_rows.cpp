@@ -32,10 +32,7 @@ result<std::unique_ptr<partitioned_rows>> partitioned_rows::make(
     for (uint32_t i = 0; i < 1 + row_words; ++i) p.row_layout_.add_value(type_id::int64);
   }
   WEIR_ASSIGN(p.partition_codec_, key_codec::make(std::move(some), p.partition_layout_));
-  for (size_t k = 0; k < keys.size(); ++k)
-    for (uint32_t w = 0; w < row_layout::words_of(rows.fields[keys[k]].type.id); ++w)
-      p.key_words_.emplace_back(p.row_codec_.word_of(keys[k]) + w,
-                                p.partition_codec_.word_of(k) + w);
+  p.partition_key_of_ = key_projection(p.row_codec_, keys, p.partition_codec_, {}, true);
   for (uint32_t i = 0; i < partition_words; ++i) p.partition_layout_.add_value(type_id::int64);
   if (ttl_us > 0) {
     p.row_layout_.add_stamp();
@@ -176,10 +173,7 @@ result<bool> partitioned_rows::snapshot_continue(snapshot_writer& w, size_t budg
 uint32_t partitioned_rows::partition_of(uint32_t row_id) {
   const uint64_t* row = std::as_const(*this).row(row_id);
   uint64_t* key = encoded_.data();
-  *key = 0;
-  for (size_t k = 0; k < keys_.size(); ++k)
-    if (*row >> (32 + keys_[k]) & 1) *key |= uint64_t{1} << (32 + k);
-  for (auto [from, to] : key_words_) key[1 + to] = row[1 + from];
+  partition_key_of_(row, key);
   partitions_->hash(key, 1, hash_.data());
   uint32_t id;
   uint64_t* p;

@@ -132,7 +132,7 @@ class partitioned_rows {
   std::vector<uint32_t> keys_, columns_;
   row_layout row_layout_, partition_layout_;
   key_codec row_codec_, partition_codec_;
-  std::vector<std::pair<uint32_t, uint32_t>> key_words_;  // word of a row, of a partition
+  key_projection partition_key_of_;
   row_order order_;
   operator_context context_;
   std::optional<row_table> rows_, partitions_;

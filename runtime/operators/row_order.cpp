@@ -12,10 +12,6 @@ namespace {
 
 constexpr uint64_t sign = uint64_t{1} << 63;
 
-bool is_null(const uint64_t* row, uint32_t column) noexcept {
-  return *row >> (32 + column) & 1;
-}
-
 uint64_t clamped(int128 v) noexcept {
   v = std::clamp(v, static_cast<int128>(INT64_MIN), static_cast<int128>(INT64_MAX));
   return static_cast<uint64_t>(static_cast<int64_t>(v)) ^ sign;
@@ -63,7 +59,8 @@ row_order::row_order(const std::vector<order_term>& terms, const schema& rows,
   std::vector<bool> there(rows.size());
   auto add = [&](uint32_t c, bool descending, bool nulls_first) {
     there[c] = true;
-    terms_.push_back({c, 1 + codec.word_of(c), rows.fields[c].type.id, descending, nulls_first});
+    terms_.push_back({c, 1 + codec.word_of(c), codec.null_of(c), rows.fields[c].type.id, descending,
+                      nulls_first});
   };
   for (const auto& t : terms) add(t.column, t.descending, t.nulls_first);
   for (uint32_t c = 0; c < rows.size(); ++c)
@@ -74,7 +71,7 @@ int row_order::compare(const uint64_t* a, const uint64_t* b, size_t begin,
                        size_t end) const noexcept {
   for (size_t i = begin; i < end; ++i) {
     const auto& t = terms_[i];
-    const bool x = is_null(a, t.column), y = is_null(b, t.column);
+    const bool x = t.null.is_set(a), y = t.null.is_set(b);
     if (x || y) {
       if (x == y) continue;
       return x == t.nulls_first ? -1 : 1;
@@ -97,7 +94,7 @@ int row_order::compare_raw(const uint64_t* a, const uint64_t* b) const noexcept 
 
 uint64_t row_order::word(const uint64_t* row) const noexcept {
   const auto& t = terms_[0];
-  if (is_null(row, t.column)) return t.nulls_first ? 0 : UINT64_MAX;
+  if (t.null.is_set(row)) return t.nulls_first ? 0 : UINT64_MAX;
   const auto w = ascending_word(t.type, row + t.word);
   return t.descending ? ~w : w;
 }

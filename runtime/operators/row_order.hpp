@@ -43,6 +43,7 @@ class row_order {
   struct term {
     uint32_t column;
     uint32_t word;  // of the row, header counted
+    null_bit null;
     type_id type;
     bool descending, nulls_first;
   };

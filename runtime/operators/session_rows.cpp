@@ -33,11 +33,12 @@ class session_rows final : public stream_operator {
     if (!codec) return codec.err().at("sessions of rows hold whole rows");
     row_codec_ = std::move(*codec);
     WEIR_ASSIGN(key_codec_, key_codec::make(std::move(keys), key_layout_));
+    key_of_ = key_projection(row_codec_, spec_.keys, key_codec_, {}, true);
     row_layout_.add_value(type_id::int64);  // how often the row is there
     key_layout_.add_value(type_id::int64);  // whether a session of the key has closed
     key_layout_.add_value(type_id::int64);  // and the last such one's end
     time_word_ = 1 + row_codec_.word_of(spec_.time_column);
-    time_null_ = uint64_t{1} << (32 + spec_.time_column);
+    time_null_ = row_codec_.null_of(spec_.time_column);
     return {};
   }
 
@@ -174,7 +175,7 @@ class session_rows final : public stream_operator {
   }
   bool has_time(const uint64_t* row) const noexcept {
     const auto t = time_of(row);
-    return !(*row & time_null_) && t > -window_time_max && t < window_time_max;
+    return !time_null_.is_set(row) && t > -window_time_max && t < window_time_max;
   }
   int64_t weight(uint32_t id) const noexcept {
     return static_cast<int64_t>(table_->row(id)[1 + row_layout_.key_words]);
@@ -193,15 +194,7 @@ class session_rows final : public stream_operator {
   }
   /// The key of a state row.
   uint32_t find_key(const uint64_t* row) {
-    key_words_[0] = 0;
-    for (size_t k = 0; k < spec_.keys.size(); ++k) {
-      const uint32_t c = spec_.keys[k];
-      if (*row >> (32 + c) & 1) key_words_[0] |= uint64_t{1} << (32 + k);
-      const uint32_t to = 1 + key_codec_.word_of(k), from = 1 + row_codec_.word_of(c);
-      const uint32_t end =
-          k + 1 < spec_.keys.size() ? 1 + key_codec_.word_of(k + 1) : 1 + key_layout_.key_words;
-      std::copy_n(row + from, end - to, key_words_.begin() + to);
-    }
+    key_of_(row, key_words_.data());
     uint32_t h;
     keys_->hash(key_words_.data(), 1, &h);
     return keys_->find(key_words_.data(), h);
@@ -329,8 +322,9 @@ class session_rows final : public stream_operator {
   schema_ptr output_;
   row_layout row_layout_, key_layout_;
   key_codec row_codec_, key_codec_;
+  key_projection key_of_;
   uint32_t time_word_ = 0;
-  uint64_t time_null_ = 0;
+  null_bit time_null_;
   operator_context context_;
   std::optional<row_table> table_, keys_;
   group_progress progress_;

@@ -27,7 +27,7 @@ row_layout key_layout(const aggregate_core& core) {
 slice_totals::slice_totals(aggregate_core& core, uint32_t slice_key, memory_pool* memory)
     : core_(core),
       slice_word_(1 + core.codec().word_of(slice_key)),
-      slice_null_(uint64_t{1} << (32 + slice_key)),
+      slice_null_(core.codec().null_of(slice_key)),
       words_(core.layout().value_words),
       keys_(key_layout(core), memory),
       charge_(memory) {
@@ -89,7 +89,8 @@ uint32_t slice_totals::upsert(uint32_t id) {
   encoded_.resize(std::max<size_t>(encoded_.size(), stride));
   const uint64_t* row = core_.table().row(id);
   std::memcpy(encoded_.data(), row, size_t{8} * stride);
-  encoded_[0] &= 0xffff'ffff'0000'0000u & ~slice_null_;
+  encoded_[0] &= 0xffff'ffff'0000'0000u;
+  slice_null_.clear(encoded_.data());
   encoded_[slice_word_] = 0;
   uint32_t h, key;
   uint64_t* at;
@@ -113,7 +114,8 @@ status slice_totals::enter(std::span<const uint32_t> slices) {
     for (size_t i = 0; i < some.size(); ++i) {
       uint64_t* key = &encoded_[i * stride];
       std::memcpy(key, core_.table().row(some[i]), size_t{8} * stride);
-      key[0] &= 0xffff'ffff'0000'0000u & ~slice_null_;
+      key[0] &= 0xffff'ffff'0000'0000u;
+      slice_null_.clear(key);
       key[slice_word_] = 0;
     }
     keys_.hash(encoded_.data(), some.size(), hashes_.data());

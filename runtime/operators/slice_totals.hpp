@@ -75,7 +75,7 @@ class slice_totals {
 
   aggregate_core& core_;
   uint32_t slice_word_;
-  uint64_t slice_null_;
+  null_bit slice_null_;
   uint32_t words_;        // per total: the value words of the core's rows
   bool subtract_ = true;  // no call needs the two stacks
   bool has_text_ = false, has_multisets_ = false;

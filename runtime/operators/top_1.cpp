@@ -58,7 +58,7 @@ class top_1_operator final : public stream_operator {
       end_is_key_ = place < keys_size;
       end_word_ =
           1 + (end_is_key_ ? key_codec_.word_of(place) : value_codec_.word_of(place - keys_size));
-      end_null_ = uint64_t{1} << (32 + (end_is_key_ ? place : place - keys_size));
+      end_null_ = end_is_key_ ? key_codec_.null_of(place) : value_codec_.null_of(place - keys_size);
     }
     value_stride_ = 1 + value_codec_.words();
     encoded_.resize(run_max * (1 + std::max(key_codec_.words(), value_codec_.words())));
@@ -208,7 +208,7 @@ class top_1_operator final : public stream_operator {
   std::optional<timestamp_us> end_of(uint32_t id) {
     const auto* row = table_->row(id);
     const auto* part = end_is_key_ ? row : unpack(row, one_.data());
-    if (*part & end_null_) return {};
+    if (end_null_.is_set(part)) return {};
     return static_cast<timestamp_us>(part[end_word_]);
   }
   void note_end(uint32_t id) {
@@ -324,7 +324,7 @@ class top_1_operator final : public stream_operator {
   key_ends ends_;
   bool end_is_key_ = false;  // where the column stands by which they end: its word and NULL
   uint32_t end_word_ = 0;
-  uint64_t end_null_ = 0;
+  null_bit end_null_;
   row_order order_;  // of the values
   size_t value_stride_ = 0;
   operator_context context_;

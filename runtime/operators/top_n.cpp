@@ -45,7 +45,7 @@ status top_n_operator::restore(const snapshot_reader& in) {
 std::optional<timestamp_us> top_n_operator::end_of(uint32_t partition) const {
   const uint32_t id = some_row(partition);
   const auto* row = id == row_table::none ? nullptr : std::as_const(rows_).row(id);
-  if (!row || *row >> (32 + *spec_.time_column) & 1) return {};
+  if (!row || rows_.codec().null_of(*spec_.time_column).is_set(row)) return {};
   return static_cast<timestamp_us>(row[1 + rows_.codec().word_of(*spec_.time_column)]);
 }
 

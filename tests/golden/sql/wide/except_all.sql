@@ -1,0 +1,1 @@
+SELECT * FROM readings EXCEPT ALL SELECT * FROM readings WHERE n > 1;

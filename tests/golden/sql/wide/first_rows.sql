@@ -1,0 +1,2 @@
+-- ordered
+SELECT * FROM readings ORDER BY machine DESC NULLS LAST, n, at LIMIT 6;
