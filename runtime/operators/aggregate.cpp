@@ -28,6 +28,7 @@ class aggregate_operator final : public stream_operator {
 
   status open(const operator_context& c) override {
     context_ = c;
+    progress_.open(c.groups);
     core_->open(c);
     expiry_.open(c, {&core_->table()});
     if (spec_.window_end_key && !changes_) {
@@ -41,7 +42,7 @@ class aggregate_operator final : public stream_operator {
     WEIR_TRY(core_->table().restore(in, groups_state, context_.groups));
     for (auto& m : core_->multisets())
       if (m) WEIR_TRY(m->restore(in, context_.groups, core_->table()));
-    WEIR_TRY(progress_.restore(in, context_.groups));
+    WEIR_TRY(progress_.restore(in));
     if (windows_)
       core_->table().for_each([this](uint32_t id) { windows_->add(id, core_->table().row(id)); });
     return {};
@@ -49,9 +50,10 @@ class aggregate_operator final : public stream_operator {
 
   status process_batch(uint16_t, const batch_ptr& in, collector& out) override {
     batch_ptr rows = in;
-    if (windows_ && progress_.watermark() != watermark_none) {
-      auto split = split_late(in, window_column_, *context_.memory,
-                              [this](timestamp_us end) { return end <= progress_.watermark(); });
+    if (windows_) {
+      auto split =
+          split_late(in, window_column_, progress_, core_->hash_columns(), context_,
+                     [](timestamp_us end, timestamp_us watermark) { return end <= watermark; });
       late_.give(split.late, context_, out);
       rows = std::move(split.kept);
       if (rows->rows == 0) return {};
@@ -75,7 +77,7 @@ class aggregate_operator final : public stream_operator {
       return {};
     }
     if (windows_) windows_->close_until(t, leaving_);
-    if (t == watermark_end && progress_.watermark() != watermark_end) {
+    if (t == watermark_end && progress_.newest() != watermark_end) {
       if (global_ && owns_global()) core_->global_row();
       final_ = true;
       cursor_ = 0;
@@ -121,7 +123,7 @@ class aggregate_operator final : public stream_operator {
 
   status snapshot_begin(snapshot_writer& w) override {
     core_->snapshot_begin(w);
-    if (!changes_) progress_.snapshot(w, context_.groups);
+    if (!changes_) progress_.snapshot(w);
     return {};
   }
   result<bool> snapshot_continue(snapshot_writer& w, size_t budget) override {
@@ -264,7 +266,7 @@ class aggregate_operator final : public stream_operator {
 
   std::optional<window_index> windows_;
   uint32_t window_column_ = 0;
-  window_progress progress_;
+  group_progress progress_;
   std::vector<uint32_t> leaving_;  // groups of closed windows, on their way out
   size_t leaving_at_ = 0;
   bool final_ = false;  // the whole table is on its way out

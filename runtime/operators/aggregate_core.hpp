@@ -46,6 +46,8 @@ class aggregate_core {
 
   row_table& table() noexcept { return *table_; }
   const key_codec& codec() const noexcept { return codec_; }
+  /// Columns of the input by which the exchange splits it; none: no state to place.
+  const std::vector<uint32_t>& hash_columns() const noexcept { return hash_columns_; }
   const std::vector<accumulator>& calls() const noexcept { return calls_; }
   std::vector<std::unique_ptr<value_multiset>>& multisets() noexcept { return multisets_; }
   uint32_t value_word() const noexcept { return 1 + layout_.key_words; }
@@ -107,7 +109,7 @@ class aggregate_core {
   uint32_t number_word_ = 0;  // of a group's row: what values beside it call it; 0 = none needed
   uint64_t next_number_ = 0;
   std::optional<row_table> table_;
-  std::vector<uint32_t> hash_columns_;  // what the exchange splits by; none: no state to place
+  std::vector<uint32_t> hash_columns_;
   bool weighted_ = false;
   bool merge_ = false;        // sums of a partial stage arrive
   bool raw_merge_ = false;    // its values arrive unchanged

@@ -169,6 +169,8 @@ class session_aggregate final : public stream_operator {
     at_.resize(run);
     ids_.resize(run);
     pointers_.resize(run);
+    const row_groups groups =
+        progress_.even() ? row_groups() : row_groups(b, core_->hash_columns(), context_);
     uint32_t late = 0;
     for (uint32_t begin = 0; begin < b.rows; begin += run) {
       const size_t n = std::min<size_t>(run, b.rows - begin);
@@ -180,7 +182,8 @@ class session_aggregate final : public stream_operator {
       for (size_t i = 0; i < n; ++i) {
         const uint32_t r = at_[i];
         if (!slices.is_valid(r)) continue;
-        WEIR_ASSIGN(assigned_[r], sessions_.add(ids_[i], first[r], last[r], progress_.newest(),
+        const auto watermark = progress_.at(groups, begin + static_cast<uint32_t>(i));
+        WEIR_ASSIGN(assigned_[r], sessions_.add(ids_[i], first[r], last[r], watermark,
                                                 [this](session& into, session& from) {
                                                   return join(into, from);
                                                 }));

@@ -71,16 +71,12 @@ class sliced_aggregate final : public stream_operator {
   }
 
   status process_batch(uint16_t, const batch_ptr& in, collector& out) override {
-    auto rows = in;
-    if (progress_.newest() != watermark_none) {
-      // Until groups that were restored at different places are together, the farthest decides.
-      auto split =
-          split_late(in, spec_.keys[slice_key_], *context_.memory, [this](timestamp_us slice) {
-            return last_window_end(shape_, slice) <= progress_.newest();
-          });
-      late_.give(split.late, context_, out);
-      rows = std::move(split.kept);
-    }
+    auto split = split_late(in, spec_.keys[slice_key_], progress_, core_->hash_columns(), context_,
+                            [this](timestamp_us slice, timestamp_us watermark) {
+                              return last_window_end(shape_, slice) <= watermark;
+                            });
+    late_.give(split.late, context_, out);
+    auto rows = std::move(split.kept);
     if (rows->rows == 0) return {};
     WEIR_ASSIGN(rows, core_->prepare(rows));
     if (rows->rows == 0) return {};

@@ -46,14 +46,14 @@ class as_of_join final : public stream_operator {
     expiry_.begin_batch();
     auto& side = state_->side(port);
     const auto& keys = port == 0 ? spec_.left.keys : spec_.right.keys;
-    const auto hashes = keys.empty() ? buffer_ref{} : hash_keys(*in, keys, *context_.memory);
+    const row_groups groups(*in, keys, context_);
     const size_t stride = side.stride();
     encoded_.resize(size_t{in->rows} * stride);  // rows without an answer leave from here
     for (uint32_t begin = 0; begin < in->rows; begin += run_max) {
       const auto n = std::min<uint32_t>(run_max, in->rows - begin);
       for (uint32_t i = 0; i < n; ++i) at_[i] = in->row(begin + i);
       side.codec().encode(in->columns, at_, n, &encoded_[begin * stride]);
-      WEIR_TRY(keep(port, *in, begin, n, hashes));
+      WEIR_TRY(keep(port, *in, begin, n, groups));
     }
     WEIR_TRY(out_.flush(out));
     state_->end_batch();
@@ -126,17 +126,8 @@ class as_of_join final : public stream_operator {
     return static_cast<int64_t>(state_->side(1).rows().row(right_id)[right_time_]);
   }
 
-  uint32_t group_at(const buffer_ref& hashes, uint32_t logical) const noexcept {
-    return hashes ? group_of_hash(hashes.as<uint64_t>()[logical], context_.key_groups) : 0;
-  }
-
-  /// Right after a restore groups may have come to different places.
-  timestamp_us watermark_at(const buffer_ref& hashes, uint32_t logical) const noexcept {
-    return progress_.even() ? progress_.newest() : progress_.of(group_at(hashes, logical));
-  }
-
   /// Puts the rows [begin, begin + n) of the batch into the state.
-  status keep(int port, const batch& in, uint32_t begin, uint32_t n, const buffer_ref& hashes) {
+  status keep(int port, const batch& in, uint32_t begin, uint32_t n, const row_groups& groups) {
     auto& side = state_->side(port);
     const size_t stride = side.stride();
     std::vector<uint64_t> rows;
@@ -146,7 +137,7 @@ class as_of_join final : public stream_operator {
       const uint64_t* row = &encoded_[(begin + i) * stride];
       if (in.weight(at_[i]) < 0)
         return error(errc::unsupported, "a row of an as-of join was taken back");
-      if (side.is_late(row, watermark_at(hashes, begin + i))) {
+      if (side.is_late(row, progress_.at(groups, begin + i))) {
         ++context_.metrics->late_rows;
         continue;
       }
@@ -163,7 +154,7 @@ class as_of_join final : public stream_operator {
     std::vector<uint32_t> added;
     side.rows().hash(rows.data(), kept, row_hashes);
     side.rows().upsert(rows.data(), row_hashes, kept, ids, places, added);
-    for (uint32_t i : added) row_table::set_group(places[i], group_at(hashes, logical[i]));
+    for (uint32_t i : added) row_table::set_group(places[i], groups.of(logical[i]));
     side.rows().touch(ids, kept);
     for (uint32_t i = 0; i < kept; ++i)
       side.values(places[i])[join_row::weight] +=

@@ -77,7 +77,7 @@ class join_operator final : public stream_operator {
     at_ = 0;
     encoded_.resize(size_t{in->rows} * state_->side(port).stride());
     const auto& keys = port == 0 ? spec_.left.keys : spec_.right.keys;
-    group_hashes_ = keys.empty() ? buffer_ref{} : hash_keys(*in, keys, *context_.memory);
+    groups_ = row_groups(*in, keys, context_);
     return {};
   }
 
@@ -219,7 +219,7 @@ class join_operator final : public stream_operator {
     kept_.clear();
     run_ = 0;
     for (uint32_t i = 0; i < n; ++i, rows += stride) {
-      if (mine.is_late(rows, watermark_at(next_ + i))) {
+      if (mine.is_late(rows, progress_.at(groups_, next_ + i))) {
         ++context_.metrics->late_rows;
         continue;
       }
@@ -279,7 +279,7 @@ class join_operator final : public stream_operator {
     mine.rows().upsert(scratch_.data(), hashes_, n, ids_, rows_, added_);
     for (uint32_t i : added_) {
       const auto logical = entries_[kept_[i]].logical;
-      row_table::set_group(rows_[i], group_at(logical));
+      row_table::set_group(rows_[i], groups_.of(logical));
     }
     mine.rows().touch(ids_, n);
     for (size_t i = 0; i < n; ++i) entries_[kept_[i]].id = ids_[i];
@@ -289,16 +289,6 @@ class join_operator final : public stream_operator {
       mine.link(e.id, k, at_side_);
       mine.note_lifetime(e.id);
     }
-  }
-
-  uint32_t group_at(uint32_t logical) const noexcept {
-    return group_hashes_ ? group_of_hash(group_hashes_.as<uint64_t>()[logical], context_.key_groups)
-                         : 0;
-  }
-
-  /// Right after a restore groups may have come to different places.
-  timestamp_us watermark_at(uint32_t logical) const noexcept {
-    return progress_.even() ? progress_.newest() : progress_.of(group_at(logical));
   }
 
   struct entry {
@@ -538,7 +528,7 @@ class join_operator final : public stream_operator {
   batch_ptr input_;
   uint32_t next_ = 0;  // logical row at which the next run begins
   std::vector<uint64_t> encoded_;
-  buffer_ref group_hashes_;
+  row_groups groups_;
 
   // The run at hand.
   entry entries_[run_max];

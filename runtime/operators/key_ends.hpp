@@ -5,7 +5,6 @@
 
 #include <optional>
 
-#include "runtime/operators/aggregate_windows.hpp"
 #include "runtime/operators/late_rows.hpp"
 #include "runtime/operators/row_lifetimes.hpp"
 
@@ -18,34 +17,32 @@ class key_ends {
   bool on() const noexcept { return column_.has_value(); }
 
   /// The rows whose key is not over; counts the others.
-  batch_ptr keep(const batch_ptr& b, const operator_context& c) const {
-    const auto watermark = progress_.watermark();
-    if (!on() || watermark == watermark_none) return b;
-    const auto split = split_late(b, *column_, *c.memory, [this, watermark](int64_t t) {
-      return last_use_of(t, retain_us_) < watermark;
-    });
-    if (split.late && c.metrics) c.metrics->late_rows += split.late->rows;
-    return split.kept;
+  batch_ptr keep(const batch_ptr& b, const std::vector<uint32_t>& keys,
+                 const operator_context& c) const {
+    if (!on()) return b;
+    return drop_late(b, *column_, progress_, keys, c,
+                     [this](timestamp_us t, timestamp_us watermark) {
+                       return last_use_of(t, retain_us_) < watermark;
+                     });
   }
   /// A key that is new, its rows having `t` in the column.
   void add(uint32_t id, timestamp_us t) { keys_.add(id, last_use_of(t, retain_us_)); }
-  bool over(timestamp_us t) const noexcept {
-    return last_use_of(t, retain_us_) < progress_.watermark();
+  bool over(timestamp_us t, uint32_t group) const noexcept {
+    return last_use_of(t, retain_us_) < progress_.of(group);
   }
   /// Calls f(id) for keys that may be over(): numbers may be others' by now.
   template <class F>
   void advance(timestamp_us watermark, F f) {
-    if (!on() || watermark <= progress_.watermark()) return;
+    if (!on() || watermark <= progress_.oldest()) return;
     progress_.advance(watermark);
     keys_.take(watermark, f);
   }
 
-  void snapshot(snapshot_writer& w, key_group_range groups) const {
-    if (on()) progress_.snapshot(w, groups);
+  void open(key_group_range groups) { progress_.open(groups); }
+  void snapshot(snapshot_writer& w) const {
+    if (on()) progress_.snapshot(w);
   }
-  status restore(const snapshot_reader& in, key_group_range groups) {
-    return on() ? progress_.restore(in, groups) : status();
-  }
+  status restore(const snapshot_reader& in) { return on() ? progress_.restore(in) : status(); }
   size_t memory_bytes() const noexcept { return keys_.memory_bytes(); }
 
  private:
@@ -57,7 +54,7 @@ class key_ends {
   std::optional<uint32_t> column_;
   int64_t retain_us_;
   row_lifetimes keys_;
-  window_progress progress_;
+  group_progress progress_;
 };
 
 }  // namespace weir

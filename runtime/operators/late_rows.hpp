@@ -4,7 +4,7 @@
 
 #include "runtime/column/builder.hpp"
 #include "runtime/column/runs.hpp"
-#include "runtime/operators/operator.hpp"
+#include "runtime/operators/group_progress.hpp"
 #include "runtime/plan/plan.hpp"
 
 namespace weir {
@@ -64,6 +64,45 @@ late_split split_late(const batch_ptr& b, uint32_t column_index, memory_pool& me
   uint32_t n = 0;
   for (uint32_t i = 0; i < b->rows; ++i) n += is_late(b->row(i));
   return split_rows(b, memory, n, is_late);
+}
+
+/// The same with late(value, watermark of the row's group); `keys`: what the rows are split by.
+template <class Late>
+late_split split_late(const batch_ptr& b, uint32_t column_index, const group_progress& progress,
+                      const std::vector<uint32_t>& keys, const operator_context& context,
+                      Late late) {
+  if (progress.newest() == watermark_none) return {b, nullptr};
+  if (progress.even())
+    return split_late(b, column_index, *context.memory,
+                      [&](int64_t v) { return late(v, progress.newest()); });
+  const row_groups groups(*b, keys, context);
+  const column& c = *b->columns[column_index];
+  const time_values values(c);
+  std::vector<bool> is_late(b->physical_rows);
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < b->rows; ++i) {
+    const uint32_t r = b->row(i);
+    const auto watermark = progress.at(groups, i);
+    if (!c.is_valid(r) || watermark == watermark_none || !late(values[r], watermark)) continue;
+    is_late[r] = true;
+    ++n;
+  }
+  return split_rows(b, *context.memory, n, [&](uint32_t r) { return is_late[r]; });
+}
+
+/// The rows of which late(value, watermark) does not hold; counts the others.
+template <class Late>
+batch_ptr drop_late(const batch_ptr& b, uint32_t column_index, const group_progress& progress,
+                    const std::vector<uint32_t>& keys, const operator_context& context, Late late) {
+  auto split = split_late(b, column_index, progress, keys, context, late);
+  if (split.late && context.metrics) context.metrics->late_rows += split.late->rows;
+  return std::move(split.kept);
+}
+/// The rows whose window (its end in the column) is still open.
+inline batch_ptr drop_late(const batch_ptr& b, uint32_t end_column, const group_progress& progress,
+                           const std::vector<uint32_t>& keys, const operator_context& context) {
+  return drop_late(b, end_column, progress, keys, context,
+                   [](timestamp_us end, timestamp_us watermark) { return end <= watermark; });
 }
 
 /// Owned by one aggregate.

@@ -6,6 +6,7 @@
 
 #include "runtime/operators/aggregate_windows.hpp"
 #include "runtime/operators/builtin.hpp"
+#include "runtime/operators/late_rows.hpp"
 #include "runtime/operators/over_output.hpp"
 #include "runtime/operators/row_index.hpp"
 
@@ -26,6 +27,7 @@ class over_operator final : public stream_operator {
 
   status open(const operator_context& c) override {
     context_ = c;
+    progress_.open(c.groups);
     rows_->open(c);
     charge_ = state_charge(c.memory);
     if (final_ && window_end_key_) windows_.emplace(rows_->partition_codec(), *window_end_key_);
@@ -36,7 +38,7 @@ class over_operator final : public stream_operator {
       const auto* row = rows_->row(id);
       if (rows_->weight(row) > 0) index_.insert({rows_->order().word(row), partition, id});
     }));
-    if (final_) WEIR_TRY(progress_.restore(in, context_.groups));
+    if (final_) WEIR_TRY(progress_.restore(in));
     auto& partitions = rows_->partitions();
     if (windows_) partitions.for_each([&](uint32_t p) { windows_->add(p, partitions.row(p)); });
     return {};
@@ -44,8 +46,7 @@ class over_operator final : public stream_operator {
 
   status process_batch(uint16_t, const batch_ptr& in, collector& out) override {
     auto kept = in;
-    if (windows_)
-      kept = progress_.drop_late(in, keys_[*window_end_key_], *context_.memory, context_.metrics);
+    if (windows_) kept = drop_late(in, keys_[*window_end_key_], progress_, keys_, context_);
     const batch& b = *kept;
     rows_->begin_batch(b);
     for (uint32_t begin = 0; begin < b.rows; begin += partitioned_rows::run_max) {
@@ -62,7 +63,7 @@ class over_operator final : public stream_operator {
   }
 
   status on_watermark(timestamp_us t, collector&) override {
-    if (!final_ || t <= progress_.watermark()) return {};
+    if (!final_ || t <= progress_.oldest()) return {};
     if (t == watermark_end)
       rows_->partitions().for_each([this](uint32_t p) { leaving_.push_back(p); });
     else if (windows_)
@@ -116,7 +117,7 @@ class over_operator final : public stream_operator {
 
   status snapshot_begin(snapshot_writer& w) override {
     rows_->snapshot_begin(w);
-    if (final_) progress_.snapshot(w, context_.groups);
+    if (final_) progress_.snapshot(w);
     return {};
   }
   result<bool> snapshot_continue(snapshot_writer& w, size_t budget) override {
@@ -282,7 +283,7 @@ class over_operator final : public stream_operator {
   std::vector<size_t> places_;
 
   std::optional<window_index> windows_;
-  window_progress progress_;
+  group_progress progress_;
   std::vector<uint32_t> leaving_;  // partitions on their way out
   size_t leaving_at_ = 0;
 };

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "runtime/operators/aggregate_windows.hpp"
 #include "runtime/operators/builtin.hpp"
+#include "runtime/operators/late_rows.hpp"
 #include "runtime/operators/over_output.hpp"
 #include "runtime/operators/row_index.hpp"
 
@@ -23,7 +23,8 @@ class over_time_operator final : public stream_operator {
   over_time_operator(const over_spec& s, const schema& rows, schema_ptr output,
                      std::unique_ptr<partitioned_rows> kept, over_evaluator evaluator,
                      int64_t ttl_us)
-      : time_column_(*s.time_column),
+      : keys_(s.keys),
+        time_column_(*s.time_column),
         time_(row_column::of(*s.time_column, rows, kept->codec())),
         rows_(std::move(kept)),
         index_(*rows_),
@@ -40,6 +41,7 @@ class over_time_operator final : public stream_operator {
 
   status open(const operator_context& c) override {
     context_ = c;
+    progress_.open(c.groups);
     summaries_.emplace(layout_, c.memory);
     rows_->open(c, &*summaries_);
     charge_ = state_charge(c.memory);
@@ -48,17 +50,17 @@ class over_time_operator final : public stream_operator {
 
   status restore(const snapshot_reader& in) override {
     WEIR_TRY(summaries_->restore(in, summaries_state, context_.groups));
-    WEIR_TRY(progress_.restore(in, context_.groups));
+    WEIR_TRY(progress_.restore(in));
     WEIR_TRY(rows_->restore(in, [this](uint32_t id, uint32_t partition) {
       index_.insert({rows_->order().word(rows_->row(id)), partition, id});
     }));
     auto& partitions = rows_->partitions();
-    partitions.for_each([&](uint32_t p) { set_due(p, next_due(p, progress_.watermark())); });
+    partitions.for_each([&](uint32_t p) { set_due(p, next_due(p, watermark_of(p))); });
     return {};
   }
 
   status process_batch(uint16_t, const batch_ptr& in, collector&) override {
-    const auto kept = progress_.drop_late(in, time_column_, *context_.memory, context_.metrics);
+    const auto kept = drop_late(in, time_column_, progress_, keys_, context_);
     const batch& b = *kept;
     rows_->begin_batch(b);
     for (uint32_t begin = 0; begin < b.rows; begin += partitioned_rows::run_max) {
@@ -82,7 +84,7 @@ class over_time_operator final : public stream_operator {
   }
 
   status on_watermark(timestamp_us t, collector&) override {
-    if (t <= progress_.watermark()) return {};
+    if (t <= progress_.oldest()) return {};
     progress_.advance(t);
     if (t == watermark_end) {
       due_.clear();
@@ -99,7 +101,8 @@ class over_time_operator final : public stream_operator {
 
   result<bool> drain(collector& out) override {
     if (leaving_at_ == leaving_.size()) return false;
-    WEIR_TRY(advance(leaving_[leaving_at_++], progress_.watermark(), out));
+    const uint32_t partition = leaving_[leaving_at_++];
+    WEIR_TRY(advance(partition, watermark_of(partition), out));
     const bool more = leaving_at_ < leaving_.size();
     if (!more) {
       leaving_.clear();
@@ -132,7 +135,7 @@ class over_time_operator final : public stream_operator {
   status snapshot_begin(snapshot_writer& w) override {
     rows_->snapshot_begin(w);
     summaries_->snapshot_begin(w);
-    progress_.snapshot(w, context_.groups);
+    progress_.snapshot(w);
     return {};
   }
   result<bool> snapshot_continue(snapshot_writer& w, size_t budget) override {
@@ -166,6 +169,9 @@ class over_time_operator final : public stream_operator {
   };
   static_assert(sizeof(due) == 8 * words_per_partition);
 
+  timestamp_us watermark_of(uint32_t partition) const {
+    return progress_.of(row_table::group(rows_->partition_row(partition)));
+  }
   timestamp_us time_of(const uint64_t* row) const {
     return static_cast<timestamp_us>(*time_.value(row));
   }
@@ -339,6 +345,7 @@ class over_time_operator final : public stream_operator {
     std::copy(words_.begin() + static_cast<ptrdiff_t>(at), words_.end(), summary + head_words + at);
   }
 
+  const std::vector<uint32_t> keys_;
   const uint32_t time_column_;
   const row_column time_;
   std::unique_ptr<partitioned_rows> rows_;
@@ -349,7 +356,7 @@ class over_time_operator final : public stream_operator {
   std::optional<row_table> summaries_;
   operator_context context_;
   state_charge charge_;
-  window_progress progress_;
+  group_progress progress_;
   absl::btree_set<std::pair<timestamp_us, uint32_t>> due_;
 
   // The partition at hand.

@@ -79,13 +79,11 @@ class session_rows final : public stream_operator {
     const batch& b = *in;
     std::vector<column_ptr> keys;
     for (uint32_t k : spec_.keys) keys.push_back(b.columns[k]);
-    buffer_ref hashes;
-    if (!spec_.keys.empty()) hashes = hash_keys(b, spec_.keys, *context_.memory);
+    const row_groups groups(b, spec_.keys, context_);
     for (uint32_t i = 0; i < b.rows; ++i) {
       const uint32_t r = b.row(i);
       row_codec_.encode(b.columns, &r, 1, row_words_.data());
-      const uint32_t group =
-          hashes ? group_of_hash(hashes.as<uint64_t>()[i], context_.key_groups) : 0;
+      const uint32_t group = groups.of(i);
       uint32_t key = row_table::none;
       if (has_time(row_words_.data())) {
         key_codec_.encode(keys, &r, 1, key_words_.data());
@@ -212,8 +210,8 @@ class session_rows final : public stream_operator {
   bool late(uint32_t key, timestamp_us t) const {
     const uint64_t* closed = keys_->row(key) + 1 + key_layout_.key_words;
     if (closed[0] && t < static_cast<timestamp_us>(closed[1])) return true;
-    return progress_.newest() != watermark_none && t + gap() <= progress_.newest() &&
-           !before(key, t);
+    const auto watermark = progress_.of(row_table::group(keys_->row(key)));
+    return watermark != watermark_none && t + gap() <= watermark && !before(key, t);
   }
   void enter(uint32_t key, uint32_t id) {
     const auto t = time_of(table_->row(id));

@@ -67,6 +67,7 @@ class top_1_operator final : public stream_operator {
 
   status open(const operator_context& c) override {
     context_ = c;
+    ends_.open(c.groups);
     table_.emplace(layout_, c.memory);
     texts_.open(c.subtask, c.parallelism, c.key_groups);
     charge_ = state_charge(c.memory);
@@ -76,7 +77,7 @@ class top_1_operator final : public stream_operator {
   status restore(const snapshot_reader& in) override {
     WEIR_TRY(texts_.restore(in));
     WEIR_TRY(table_->restore(in, first_state, context_.groups));
-    WEIR_TRY(ends_.restore(in, context_.groups));
+    WEIR_TRY(ends_.restore(in));
     status bad;
     table_->for_each([&](uint32_t id) {
       if (!bad.ok()) return;
@@ -91,7 +92,7 @@ class top_1_operator final : public stream_operator {
   }
 
   status process_batch(uint16_t, const batch_ptr& in, collector& out) override {
-    const auto kept = ends_.keep(in, context_);
+    const auto kept = ends_.keep(in, columns_.keys, context_);
     const batch& b = *kept;
     expiry_.begin_batch();
     key_columns_.clear();
@@ -110,7 +111,8 @@ class top_1_operator final : public stream_operator {
   status on_watermark(timestamp_us t, collector&) override {
     ends_.advance(t, [this](uint32_t id) {
       if (!table_->alive(id)) return;
-      if (const auto end = end_of(id); end && ends_.over(*end)) table_->erase(id);
+      if (const auto end = end_of(id); end && ends_.over(*end, row_table::group(table_->row(id))))
+        table_->erase(id);
     });
     end_batch();
     return {};
@@ -128,7 +130,7 @@ class top_1_operator final : public stream_operator {
   status snapshot_begin(snapshot_writer& w) override {
     texts_.snapshot(w);
     table_->snapshot_begin(w);
-    ends_.snapshot(w, context_.groups);
+    ends_.snapshot(w);
     return {};
   }
   result<bool> snapshot_continue(snapshot_writer& w, size_t budget) override {

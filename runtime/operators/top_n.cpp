@@ -21,6 +21,8 @@ top_n_operator::top_n_operator(top_n_spec s, schema_ptr output,
 
 status top_n_operator::open(const operator_context& c) {
   context_ = c;
+  progress_.open(c.groups);
+  ends_.open(c.groups);
   rows_.open(c);
   charge_ = state_charge(c.memory);
   if (final_ && spec_.window_end_key)
@@ -31,8 +33,8 @@ status top_n_operator::open(const operator_context& c) {
 status top_n_operator::restore(const snapshot_reader& in) {
   WEIR_TRY(
       rows_.restore(in, [this](uint32_t id, uint32_t partition) { restore_row(id, partition); }));
-  if (final_) WEIR_TRY(progress_.restore(in, context_.groups));
-  WEIR_TRY(ends_.restore(in, context_.groups));
+  if (final_) WEIR_TRY(progress_.restore(in));
+  WEIR_TRY(ends_.restore(in));
   auto& partitions = rows_.partitions();
   partitions.for_each([&](uint32_t p) {
     settle(p);
@@ -54,10 +56,9 @@ void top_n_operator::note_end(uint32_t partition) {
 }
 
 status top_n_operator::process_batch(uint16_t, const batch_ptr& in, collector& out) {
-  auto kept = ends_.keep(in, context_);
+  auto kept = ends_.keep(in, spec_.keys, context_);
   if (windows_)
-    kept = progress_.drop_late(in, spec_.keys[*spec_.window_end_key], *context_.memory,
-                               context_.metrics);
+    kept = drop_late(in, spec_.keys[*spec_.window_end_key], progress_, spec_.keys, context_);
   const batch& b = *kept;
   rows_.begin_batch(b);
   for (uint32_t begin = 0; begin < b.rows; begin += partitioned_rows::run_max) {
@@ -81,7 +82,7 @@ status top_n_operator::on_watermark(timestamp_us t, collector&) {
   ends_.advance(t, [this](uint32_t p) {
     if (!rows_.partitions().alive(p)) return;
     const auto end = end_of(p);
-    if (!end || !ends_.over(*end)) return;
+    if (!end || !ends_.over(*end, row_table::group(rows_.partition_row(p)))) return;
     if (final_)
       leaving_.push_back(p);
     else
@@ -92,7 +93,7 @@ status top_n_operator::on_watermark(timestamp_us t, collector&) {
     gone_.clear();
     rows_.end_batch();
   }
-  if (!final_ || t <= progress_.watermark()) return {};
+  if (!final_ || t <= progress_.oldest()) return {};
   if (t == watermark_end) {
     leaving_.clear();
     rows_.partitions().for_each([this](uint32_t p) { leaving_.push_back(p); });

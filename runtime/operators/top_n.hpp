@@ -36,9 +36,9 @@ class top_n_operator : public stream_operator {
   status snapshot_begin(snapshot_writer& w) override {
     rows_.snapshot_begin(w);
     if (final_)
-      progress_.snapshot(w, context_.groups);
+      progress_.snapshot(w);
     else
-      ends_.snapshot(w, context_.groups);
+      ends_.snapshot(w);
     return {};
   }
   result<bool> snapshot_continue(snapshot_writer& w, size_t budget) override {
@@ -110,7 +110,7 @@ class top_n_operator : public stream_operator {
 
   key_ends ends_;
   std::optional<window_index> windows_;
-  window_progress progress_;
+  group_progress progress_;
   std::vector<uint32_t> leaving_;  // partitions whose rows are on their way out
   size_t leaving_at_ = 0;
   std::vector<top_entry> leaving_rows_;  // of the one at leaving_at_
