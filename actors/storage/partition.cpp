@@ -565,6 +565,11 @@ void partition_state::handle(compaction_message& m) {
 
 caf::result<clean_partition> partition_state::close() {
   closing_ = self_->make_response_promise<clean_partition>();
+  if (removing_) {  // nothing of it is there to be kept
+    closing_->deliver(clean_partition());
+    self_->quit();
+    return *closing_;
+  }
   if (!opening_) finish_close();
   return *closing_;
 }
@@ -607,10 +612,10 @@ caf::result<bool> partition_state::remove() {
   return *removing_;
 }
 
+// It stays until it is closed: who has found it in an older directory is answered.
 void partition_state::removed(bool ok) {
   removing_->deliver(ok);
   if (seed_.registry) seed_.registry->remove(seed_.owner);
-  self_->quit();
 }
 
 /// From now on everything is refused; what waits is answered.

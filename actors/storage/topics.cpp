@@ -1,6 +1,7 @@
 #include "actors/storage/topics.hpp"
 
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <set>
 
@@ -15,6 +16,8 @@ constexpr auto upkeep_interval_max = std::chrono::milliseconds(10'000);
 constexpr auto upkeep_step = std::chrono::milliseconds(100);
 // For partitions that take their last writes and say how they stand.
 constexpr auto close_logs_timeout = std::chrono::seconds(20);
+// How long partitions that were removed still answer, for requests that have found them before.
+constexpr auto leaving_time = std::chrono::seconds(30);
 constexpr std::string_view retention_check = "log.retention.check.interval.ms";
 
 std::optional<compression_type> codec_of(kafka::topic_compression c) {
@@ -97,6 +100,9 @@ class topics_state {
       upkeep_ = (upkeep_ + 1) % all_.size();
       caf::anon_send(all_[upkeep_], tick_atom::value);
     }
+    const auto now = std::chrono::steady_clock::now();
+    for (; !leaving_.empty() && leaving_.front().first <= now; leaving_.pop_front())
+      caf::anon_send(leaving_.front().second, close_atom::value);
     self_->delayed_send(self_, upkeep_step, tick_atom::value);
   }
 
@@ -104,6 +110,8 @@ class topics_state {
     caf::scoped_actor waiter(self_->system());
     auto records = std::make_shared<std::vector<clean_partition>>();
     for (const auto& actor : all_) waiter->send(actor, close_atom::value);
+    for (const auto& [until, actor] : leaving_) caf::anon_send(actor, close_atom::value);
+    leaving_.clear();
     auto until = std::chrono::steady_clock::now() + close_logs_timeout;
     bool late = false;
     for (size_t i = 0; i < all_.size() && !late; ++i) {
@@ -211,6 +219,7 @@ class topics_state {
       all_.pop_back();
     }
     caf::anon_send(p, remove_atom::value);
+    leaving_.emplace_back(std::chrono::steady_clock::now() + leaving_time, p);
   }
   void remove(const kafka::topic_info& t) {
     auto list = directory_.partitions(t.id);
@@ -225,6 +234,8 @@ class topics_state {
   topic_directory directory_;
   std::map<log_id, clean_partition> clean_;  // until their partitions are made
   std::vector<partition_actor> all_;
+  /// Removed ones, in order, and when they may go.
+  std::deque<std::pair<std::chrono::steady_clock::time_point, partition_actor>> leaving_;
   std::vector<topic_listener> listeners_;
   size_t upkeep_ = 0;
   std::chrono::milliseconds upkeep_interval_ = upkeep_interval_max;

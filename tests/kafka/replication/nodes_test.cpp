@@ -69,6 +69,8 @@ class test_node final : public metadata_port {
   std::string peers() const { return "127.0.0.1:" + std::to_string(peer_listener_->port()); }
   uint16_t port() const { return listener_->port(); }
   partition_actor partition() const { return storage_->directory()->partition(topic_id(), 0); }
+  /// It has no replica of anything any more.
+  void drop_all() const;
   void alter_in_sync(const log_id&, const kafka::in_sync_proposal&,
                      std::function<void(error_code)> done) override;
   void confirm_leader(const log_id&, int32_t leader_epoch,
@@ -237,6 +239,13 @@ void test_node::start() {
   peer_listener_->start(*door_);
   std::lock_guard lock(group_.m);
   storage_ = std::move(storage);
+}
+
+void test_node::drop_all() const {
+  topic_news_message news;
+  news.everything = true;
+  news.self = id_;
+  caf::anon_send(storage_->topics(), std::move(news));
 }
 
 void test_node::stop() {
@@ -500,6 +509,26 @@ TEST_CASE("a leader that was deposed and does not know it sends readers beyond i
   CHECK(fetch(g.at(0), now, -1, -1, 10).error == error_code::not_leader_or_follower);
   CHECK(fetch(g.at(1), now, -1, -1, 10).error == error_code::none);
   CHECK(fetch(g.at(1), now + 1, -1, -1, 10).error == error_code::offset_out_of_range);
+}
+
+TEST_CASE("who has found a partition before it was removed is answered") {
+  group g;
+  const auto found = g.at(2).partition();
+  const auto ask = [&found] {
+    auto answered = std::make_shared<std::promise<bool>>();
+    auto coming = answered->get_future();
+    caf::anon_send(found, visit_message{[answered](kafka::partition* p, const error*) {
+                     answered->set_value(p != nullptr);
+                   }});
+    REQUIRE(coming.wait_for(patience) == std::future_status::ready);
+    return coming.get();
+  };
+  CHECK(ask());
+  g.at(2).drop_all();
+  REQUIRE(eventually([&] { return !g.at(2).partition(); }));
+  // Before its files are gone, and after that.
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(500);
+  while (std::chrono::steady_clock::now() < until) CHECK_FALSE(ask());
 }
 
 TEST_CASE("a home of groups that was deposed and does not know it tells no positions") {
