@@ -224,6 +224,33 @@ TEST_CASE("watch: what balances is proposed, and nothing when all is even") {
   CHECK(w.balance(60, c.state).empty());
 }
 
+TEST_CASE("a node that has come back leads again when clients have had time to find it") {
+  nodes c(2);
+  create_topic t;
+  t.name = "orders";
+  t.id = uuid_of(99);
+  t.partitions = 1;
+  t.assignment.assign(1, {node_id{1}, node_id{2}});
+  REQUIRE(c.state.apply({{}, 0, t}).reply.ok());
+  leader_watch w({.balance_interval_ms = 10, .leaders_back_after_ms = 1'000});
+  w.begin(0);
+  c.fence(1);
+  CHECK(w.due(20, c.state).empty());  // it is seen to be gone
+  c.state.apply({{}, 0, register_node{uuid_of(1), "n1", "", {}}});
+  CHECK(w.due(30, c.state).empty());  // and back
+  const auto& p = *c.state.find_partition(t.id, 0);
+  REQUIRE(p.leader == node_id{2});
+  alter_in_sync back{t.id,           0,         p.leader,  c.state.find_node(node_id{2})->epoch,
+                     p.leader_epoch, p.version, p.replicas};
+  REQUIRE(c.state.apply({{}, 0, back}).reply.ok());
+  CHECK(w.balance(40, c.state).empty());
+  CHECK(w.balance(1'020, c.state).empty());
+  auto moves = w.balance(1'040, c.state);
+  REQUIRE(moves.size() == 1);
+  CHECK(c.state.apply({{}, 0, moves[0]}).reply.number == 1);
+  CHECK(c.state.find_partition(t.id, 0)->leader == node_id{1});
+}
+
 namespace {
 
 /// Topics of one assignment each for all of their partitions; balances until nothing is left to do,

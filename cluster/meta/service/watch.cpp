@@ -23,6 +23,7 @@ void leader_watch::begin(uint64_t now_ms, server_id former, uint64_t former_spok
   balanced_at_ = UINT64_MAX;
   heard_.clear();
   gone_since_.clear();
+  returned_ms_.reset();
   if (former == 0) return;
   const auto silence_max = options_.silence_max_ms - std::min(options_.silence_max_ms, deposed_ms);
   heard_[former] = std::clamp(former_spoke_ms, now_ms - std::min(now_ms, silence_max), now_ms);
@@ -47,6 +48,7 @@ std::vector<command> leader_watch::due(uint64_t now_ms, const cluster_state& sta
   std::vector<command> out;
   std::erase_if(gone_since_, [&](const auto& g) {
     const auto* n = state.find_node(g.first);
+    if (n && !n->fenced) returned_ms_ = now_ms;
     return !n || !n->fenced;
   });
   for (const auto& [id, n] : state.nodes())
@@ -74,6 +76,7 @@ std::vector<command> leader_watch::balance(uint64_t now_ms, const cluster_state&
     balance_replicas more{options_.moves_max - moving};
     if (useful(more)) out.push_back(more);
   }
+  if (returned_ms_ && now_ms < *returned_ms_ + options_.leaders_back_after_ms) return out;
   if (out.empty())
     for (auto& c : even_out_leaders(state, options_.moves_max))
       if (trial.apply({{}, 0, c}).reply.ok()) out.push_back(std::move(c));

@@ -17,6 +17,9 @@ struct watch_options {
   unsigned voters_max = 5;                 // odd
   uint64_t voter_silence_max_ms = 10'000;  // then another one takes its vote
   uint64_t balance_interval_ms = 5'000;
+  /// After a node has come back it leads nothing for this long: clients that lost their connection
+  /// to it try again at growing intervals, librdkafka up to 10 s.
+  uint64_t leaders_back_after_ms = 12'000;
   uint32_t moves_max = 8;               // partitions that move at the same time
   uint64_t rebuild_delay_ms = 600'000;  // then the replicas of a node that is gone are made anew
   /// Replicas of topics, by name, that may be made before there are as many nodes: they get more as
@@ -69,6 +72,7 @@ class leader_watch {
   uint64_t balanced_at_ = UINT64_MAX;  // applied() then: without news there is nothing to do
   std::map<server_id, uint64_t> heard_;
   std::map<node_id, uint64_t> gone_since_;  // nodes that are given up, as this leader saw it
+  std::optional<uint64_t> returned_ms_;     // the last of them that came back
 };
 
 }  // namespace weir::meta
