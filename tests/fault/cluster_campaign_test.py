@@ -322,7 +322,9 @@ def main() -> None:
             sys.exit(f"nodes report damage: {complaints[:5]}")
         sys.exit(0 if ok else 1)
     except BaseException as e:
-        if a.hold and not (isinstance(e, SystemExit) and e.code == 0):
+        if isinstance(e, SystemExit) and e.code == 0:
+            raise
+        if a.hold:
             print(f"held: {e}"[:4000], flush=True)
             time.sleep(a.hold)
         for n in cluster.nodes.values():
