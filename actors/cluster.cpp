@@ -12,7 +12,9 @@ result<std::unique_ptr<cluster_node>> cluster_node::start(cluster_options o) {
 
 status cluster_node::open() {
   options_.node.network = true;
+  if (options_.listen_host.empty()) options_.listen_host = options_.host;
   options_.node.rows_host = options_.host;
+  options_.node.rows_listen_host = options_.listen_host;
   options_.node.log = options_.log;
   options_.node.libraries = [ledger = options_.ledger](const std::string& content, auto done) {
     ledger->local_file(content, std::move(done));
@@ -28,7 +30,8 @@ status cluster_node::open() {
                                                 : system.middleman().actor_handle();
   seed.log = options_.log;
   keeper_ = spawn_job_keeper(node_->system(), std::move(seed));
-  WEIR_ASSIGN(port_, publish_job_keeper(node_->system(), keeper_, options_.host, options_.port));
+  WEIR_ASSIGN(port_,
+              publish_job_keeper(node_->system(), keeper_, options_.listen_host, options_.port));
   return {};
 }
 

@@ -11,7 +11,8 @@ namespace weir {
 
 struct cluster_options {
   node_options node;
-  std::string host = "127.0.0.1";
+  std::string host = "127.0.0.1";      // what others are told
+  std::string listen_host;             // where keeper and rows listen; empty: `host`
   uint16_t port = 0;                   // where the keeper is published; 0 = a free one
   std::shared_ptr<job_ledger> ledger;  // may not know this node yet
   std::function<void(std::string)> log;

@@ -325,6 +325,7 @@ status node_process::open() {
     }
     data_options rows;
     rows.host = options_.rows_host;
+    rows.listen_host = options_.rows_listen_host;
     rows.port = options_.rows_port;
     rows.build = to_string(options_.wire);
     rows.memory = &memory_;

@@ -32,7 +32,8 @@ struct node_options {
   tls_files peers_tls;   // then: under TLS, if there are files
   // With network: where this node takes rows from tasks of others.
   std::string rows_host = "127.0.0.1";
-  uint16_t rows_port = 0;  // 0: a free one
+  std::string rows_listen_host;  // empty: rows_host
+  uint16_t rows_port = 0;        // 0: a free one
   wire_version wire;  // processes of builds that this one does not get on with are not talked to
   bool rows_checksum = false;
   std::function<void(std::string)> log;  // any thread

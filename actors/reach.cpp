@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 
 namespace weir {
@@ -33,20 +32,6 @@ int connect_within(const addrinfo& a, std::chrono::milliseconds limit) {
 
 }  // namespace
 
-result<host_port> split_address(const std::string& text) {
-  host_port out;
-  auto at = text.rfind(':');
-  const error wrong{errc::invalid_argument, "'" + text + "' is not HOST:PORT"};
-  if (at == std::string::npos || at == 0) return wrong;
-  const char* end = text.data() + text.size();
-  auto parsed = std::from_chars(text.data() + at + 1, end, out.port);
-  if (parsed.ec != std::errc() || parsed.ptr != end || out.port == 0) return wrong;
-  out.host = text.substr(0, at);
-  if (out.host.size() > 2 && out.host.front() == '[' && out.host.back() == ']')
-    out.host = out.host.substr(1, out.host.size() - 2);
-  return out;
-}
-
 status probe(const host_port& where, std::chrono::milliseconds limit) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
@@ -58,7 +43,7 @@ status probe(const host_port& where, std::chrono::milliseconds limit) {
   for (auto* a = found; a && why != 0; a = a->ai_next) why = connect_within(*a, limit);
   ::freeaddrinfo(found);
   if (why == 0) return {};
-  return error{errc::io, where.host + ":" + std::to_string(where.port) + ": " + std::strerror(why)};
+  return error{errc::io, join_address(where.host, where.port) + ": " + std::strerror(why)};
 }
 
 }  // namespace weir

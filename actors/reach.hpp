@@ -3,19 +3,11 @@
 #pragma once
 
 #include <chrono>
-#include <cstdint>
-#include <string>
 
-#include "runtime/base/result.hpp"
+#include "runtime/io/address.hpp"
 
 namespace weir {
 
-struct host_port {
-  std::string host;
-  uint16_t port = 0;
-};
-/// errc::invalid_argument when it is not HOST:PORT or [HOST]:PORT.
-result<host_port> split_address(const std::string& text);
 /// Connects by TCP and closes again. Blocks for at most about `limit` per address of the host.
 status probe(const host_port&, std::chrono::milliseconds limit);
 

@@ -1,6 +1,7 @@
 #include "actors/data/exchange.hpp"
 
 #include <poll.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -11,6 +12,7 @@
 #include <unordered_map>
 
 #include "actors/data/link.hpp"
+#include "runtime/io/address.hpp"
 #include "schema/batch.capnp.h"
 
 namespace weir {
@@ -181,24 +183,16 @@ data_exchange::~data_exchange() {
 status data_exchange::impl::listen() {
   buffers = std::make_unique<receive_buffers>(*options.memory);
   self = {options.host, 0, random_life()};
+  const auto& host = options.listen_host.empty() ? options.host : options.listen_host;
+  const auto socket = listen_on({host, options.port});
+  if (!socket) return error{socket.err().code, "for other nodes' rows: " + socket.err().message};
   code e;
-  auto found = resolver.resolve(options.host, std::to_string(options.port),
-                                tcp::resolver::passive | tcp::resolver::numeric_service, e);
-  code why = e ? e : code(asio::error::host_not_found);
-  for (const auto& at : found) {
-    code f;
-    acceptor.close(f);
-    acceptor.open(at.endpoint().protocol(), f);
-    if (!f) acceptor.set_option(asio::socket_base::reuse_address(true), f);
-    if (!f) acceptor.bind(at.endpoint(), f);
-    if (!f) acceptor.listen(asio::socket_base::max_listen_connections, f);
-    why = f;
-    if (!f) break;
+  acceptor.assign(socket->v6 ? tcp::v6() : tcp::v4(), socket->fd, e);
+  if (e) {
+    ::close(socket->fd);
+    return error{errc::io, "cannot listen for other nodes' rows: " + e.message()};
   }
-  if (why)
-    return error{errc::io, "cannot listen for other nodes' rows on " + options.host + ":" +
-                               std::to_string(options.port) + ": " + why.message()};
-  self.port = acceptor.local_endpoint().port();
+  self.port = socket->port;
   address = to_string(self);
   return {};
 }

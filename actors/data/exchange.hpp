@@ -21,7 +21,8 @@
 namespace weir {
 
 struct data_options {
-  std::string host = "127.0.0.1";  // where it listens, and where others are told to connect
+  std::string host = "127.0.0.1";  // where others are told to connect
+  std::string listen_host;         // where it listens; empty: `host`
   uint16_t port = 0;               // 0: a free one
   std::string build;               // what others are told when they cannot talk to this one
   memory_pool* memory = nullptr;   // that rows which arrive are charged to; outlives the exchange

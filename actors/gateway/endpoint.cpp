@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <climits>
 
+#include "runtime/io/address.hpp"
+
 namespace weir {
 namespace {
 
@@ -69,16 +71,12 @@ status kafka_endpoint::listen(const task_environment& e) {
   facts_.host = listener_->reachable_host();
   facts_.port = listener_->port();
   if (!o.advertised.empty()) {
-    auto at = o.advertised.rfind(':');
-    auto port =
-        at == std::string::npos ? 0 : std::strtol(o.advertised.c_str() + at + 1, nullptr, 10);
-    if (port <= 0 || port > 65535)
-      return error{errc::invalid_argument, "'" + o.advertised + "' is not HOST:PORT"};
-    facts_.host = o.advertised.substr(0, at);
-    facts_.port = static_cast<int32_t>(port);
+    WEIR_ASSIGN(const auto told, split_address(o.advertised));
+    facts_.host = told.host;
+    facts_.port = told.port;
   }
   if (!o.rack.empty()) facts_.rack = o.rack;
-  address_ = facts_.host + ":" + std::to_string(facts_.port);
+  address_ = join_address(facts_.host, static_cast<uint16_t>(facts_.port));
   return {};
 }
 
@@ -90,8 +88,7 @@ status kafka_endpoint::open(caf::actor_system& system, const task_environment& e
   facts_.node_id = node_id;
   // What the node really does is what DescribeConfigs says of it.
   o.config["node.id"] = o.config["broker.id"] = std::to_string(node_id);
-  o.config["listeners"] =
-      "PLAINTEXT://" + listener_->host() + ":" + std::to_string(listener_->port());
+  o.config["listeners"] = "PLAINTEXT://" + join_address(listener_->host(), listener_->port());
   o.config["advertised.listeners"] = "PLAINTEXT://" + address_;
   o.config["log.dir"] = o.config["log.dirs"] = o.folder;
   if (!o.rack.empty()) o.config["broker.rack"] = o.rack;
@@ -115,8 +112,7 @@ std::string kafka_endpoint::listening() const {
   auto host = listener_->host();
   if (host == "0.0.0.0") host = "127.0.0.1";
   if (host == "::") host = "::1";
-  if (host.find(':') != std::string::npos) host = "[" + host + "]";
-  return host + ":" + std::to_string(listener_->port());
+  return join_address(host, listener_->port());
 }
 
 status kafka_endpoint::close() {

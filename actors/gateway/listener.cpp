@@ -9,6 +9,8 @@
 #include <thread>
 #include <unordered_map>
 
+#include "runtime/io/address.hpp"
+
 namespace weir {
 namespace {
 
@@ -131,21 +133,17 @@ struct listener::impl {
 listener::listener(std::unique_ptr<impl> i) : impl_(std::move(i)) {}
 
 result<std::unique_ptr<listener>> listener::open(listener_options o) {
-  auto at = o.address.rfind(':');
-  if (at == std::string::npos || at + 1 == o.address.size())
-    return error{errc::invalid_argument, "'" + o.address + "' is not HOST:PORT"};
+  WEIR_ASSIGN(const auto where, split_listener(o.address));
+  WEIR_ASSIGN(const auto socket, listen_on(where));
   auto i = std::make_unique<impl>();
-  i->host = o.address.substr(0, at);
-  auto port = static_cast<uint16_t>(std::strtoul(o.address.c_str() + at + 1, nullptr, 10));
   boost::system::error_code e;
-  auto host = asio::ip::make_address(i->host == "localhost" ? "127.0.0.1" : i->host, e);
-  tcp::endpoint endpoint(host, port);
-  if (!e) i->acceptor.open(endpoint.protocol(), e);
-  if (!e) i->acceptor.set_option(asio::socket_base::reuse_address(true), e);
-  if (!e) i->acceptor.bind(endpoint, e);
-  if (!e) i->acceptor.listen(asio::socket_base::max_listen_connections, e);
-  if (e) return error{errc::io, "cannot listen on " + o.address + ": " + e.message()};
-  i->port = i->acceptor.local_endpoint().port();
+  i->acceptor.assign(socket.v6 ? tcp::v6() : tcp::v4(), socket.fd, e);
+  if (e) {
+    ::close(socket.fd);
+    return error{errc::io, "cannot listen on " + o.address + ": " + e.message()};
+  }
+  i->host = where.host;
+  i->port = socket.port;
   o.request_memory_bytes = std::max(o.request_memory_bytes, o.limits.request_bytes_max);
   i->memory = std::make_shared<request_memory>(o.request_memory_bytes);
   i->options = std::move(o);
@@ -184,7 +182,7 @@ const std::string& listener::host() const noexcept {
   return impl_->host;
 }
 std::string listener::reachable_host() const {
-  if (host() != "0.0.0.0" && host() != "::") return host();
+  if (!is_any_host(host())) return host();
   char name[HOST_NAME_MAX + 1] = {};
   return ::gethostname(name, HOST_NAME_MAX) == 0 ? name : "localhost";
 }

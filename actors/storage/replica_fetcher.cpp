@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <thread>
 
+#include "runtime/io/address.hpp"
 #include "runtime/kafka/protocol/client.hpp"
 
 namespace weir {
@@ -24,21 +25,6 @@ constexpr auto settling_time = milliseconds(1000);
 constexpr int32_t settling_wait_ms = 20;
 constexpr int64_t connect_backoff_first_ms = 50;
 constexpr int connect_timeout_ms = 3000;
-
-struct host_and_port {
-  std::string host;
-  uint16_t port = 0;
-};
-result<host_and_port> parse_address(const std::string& text) {
-  const auto at = text.rfind(':');
-  const long port = at == std::string::npos ? 0 : std::strtol(text.c_str() + at + 1, nullptr, 10);
-  if (port <= 0 || port > 65535)
-    return error{errc::invalid_argument, "'" + text + "' is not HOST:PORT"};
-  auto host = text.substr(0, at);
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']')
-    host = host.substr(1, host.size() - 2);
-  return host_and_port{std::move(host), static_cast<uint16_t>(port)};
-}
 
 }  // namespace
 
@@ -172,7 +158,7 @@ class replica_fetchers::leader_link {
     o.timeout_ms = options_.timeout_ms + options_.plan.wait_ms_max;
     o.cancel_fd = cancel_;
     o.tls = options_.tls;
-    auto to = parse_address(address);
+    auto to = split_address(address);
     auto made = to ? kafka::client::connect(to->host, to->port, std::move(o))
                    : result<kafka::client>(to.err());
     lock.lock();

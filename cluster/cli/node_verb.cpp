@@ -12,6 +12,7 @@
 #include "cluster/http/api.hpp"
 #include "cluster/node/membership.hpp"
 #include "cluster/node/wire.hpp"
+#include "runtime/io/address.hpp"
 
 namespace weir::cli {
 namespace {
@@ -27,14 +28,8 @@ constexpr auto leave_limit = std::chrono::seconds(2);
 // Opening what the metadata name: a node with many topics after a crash takes its time.
 constexpr auto attach_limit = std::chrono::minutes(5);
 
-meta::endpoint endpoint_of(std::string listener, const std::string& address) {
-  auto at = address.rfind(':');
-  return {std::move(listener), address.substr(0, at),
-          static_cast<uint16_t>(std::atoi(address.c_str() + at + 1))};
-}
-
-std::string host_of(const std::string& address) {
-  return address.substr(0, address.rfind(':'));
+meta::endpoint endpoint_of(std::string listener, host_port told) {
+  return {std::move(listener), std::move(told.host), told.port};
 }
 
 /// One node, put together and taken apart in order.
@@ -75,6 +70,7 @@ class running_node {
         {"__transaction_state",
          static_cast<uint16_t>(settings.number("transaction.state.log.replication.factor"))}};
     WEIR_ASSIGN(members_, membership::bind(std::move(m)));
+    WEIR_ASSIGN(const auto told_peers, split_address(members_->address()));
     cluster_options c;
     c.node.name = options_.name;
     c.node.data_dir = options_.data_dir;
@@ -82,7 +78,10 @@ class running_node {
     c.node.io_threads = job_io_threads;
     c.node.peers_tls = options_.peers_tls;
     c.node.wire = wire;
-    c.host = host_of(members_->address());
+    c.host = told_peers.host;
+    // An address that is told may be another machine's, which passes on what comes there.
+    WEIR_ASSIGN(const auto listening, split_listener(options_.peers));
+    c.listen_host = listening.host;
     c.port = options_.actors_port;
     c.node.rows_port = options_.rows_port;
     // The members outlive the actors.
@@ -105,11 +104,15 @@ class running_node {
     WEIR_ASSIGN(http_, http::http_server::start(
                            options_.http, [this](const auto& r) { return answers_->answer(r); },
                            [this](const auto& r) { return answers_->at_once(r); }));
+    WEIR_ASSIGN(const auto told_kafka, split_address(kafka_->address()));
+    WEIR_ASSIGN(auto told_http, split_address(http_->address()));
+    // Nobody connects to "all addresses"; where the nodes reach this one is one of them.
+    if (is_any_host(told_http.host)) told_http.host = told_peers.host;
     auto environment = topics_environment();
     return members_->join(
         *environment.files, *environment.io,
-        {endpoint_of("kafka", kafka_->address()), endpoint_of("http", http_->address()),
-         endpoint_of("actors", c.host + ":" + std::to_string(actors_->port()))});
+        {endpoint_of("kafka", told_kafka), endpoint_of("http", told_http),
+         endpoint_of("actors", {c.host, static_cast<uint16_t>(actors_->port())})});
   }
   bool is_member() { return members_->wait_registered(std::chrono::milliseconds(0)); }
   /// Why it will never be one, as it was started; empty: it may.

@@ -1,5 +1,7 @@
 #include "cluster/http/server.hpp"
 
+#include <unistd.h>
+
 #include <utility>  // Boost.Asio 1.74 needs it and does not say so
 
 #include <atomic>
@@ -8,6 +10,7 @@
 #include <thread>
 
 #include "runtime/column/json_text.hpp"
+#include "runtime/io/address.hpp"
 
 namespace weir::http {
 namespace {
@@ -19,13 +22,6 @@ using tcp = asio::ip::tcp;
 
 // A client that sends nothing for this long loses its connection.
 constexpr auto connection_idle_limit = std::chrono::seconds(30);
-
-result<std::pair<std::string, std::string>> split_address(const std::string& text) {
-  auto at = text.rfind(':');
-  if (at == std::string::npos || at + 1 == text.size())
-    return error{errc::invalid_argument, "'" + text + "' is not HOST:PORT"};
-  return std::pair(text.substr(0, at), text.substr(at + 1));
-}
 
 /// What connections share. Lives as long as the server.
 struct shared_state {
@@ -133,21 +129,19 @@ http_server::http_server(std::unique_ptr<impl> i) : impl_(std::move(i)) {}
 
 result<std::unique_ptr<http_server>> http_server::start(const std::string& address, handler later,
                                                         quick_handler at_once) {
-  WEIR_ASSIGN(auto parts, split_address(address));
+  WEIR_ASSIGN(const auto where, split_listener(address));
+  WEIR_ASSIGN(const auto socket, listen_on(where));
   auto i = std::make_unique<impl>();
   i->shared.workers = &i->workers;
   i->shared.later = std::move(later);
   i->shared.at_once = std::move(at_once);
   beast::error_code e;
-  auto host = asio::ip::make_address(parts.first == "localhost" ? "127.0.0.1" : parts.first, e);
-  auto port = static_cast<uint16_t>(std::strtoul(parts.second.c_str(), nullptr, 10));
-  tcp::endpoint endpoint(host, port);
-  if (!e) i->acceptor.open(endpoint.protocol(), e);
-  if (!e) i->acceptor.set_option(asio::socket_base::reuse_address(true), e);
-  if (!e) i->acceptor.bind(endpoint, e);
-  if (!e) i->acceptor.listen(asio::socket_base::max_listen_connections, e);
-  if (e) return error{errc::io, "cannot listen on " + address + ": " + e.message()};
-  i->address = parts.first + ":" + std::to_string(i->acceptor.local_endpoint().port());
+  i->acceptor.assign(socket.v6 ? tcp::v6() : tcp::v4(), socket.fd, e);
+  if (e) {
+    ::close(socket.fd);
+    return error{errc::io, "cannot listen on " + address + ": " + e.message()};
+  }
+  i->address = join_address(where.host, socket.port);
   i->accept();
   i->thread = std::thread([p = i.get()] { p->context.run(); });
   return std::unique_ptr<http_server>(new http_server(std::move(i)));
@@ -168,14 +162,14 @@ const std::string& http_server::address() const {
 result<http_response> http_call(const std::string& address, const std::string& method,
                                 const std::string& target, const std::string& body,
                                 std::chrono::seconds limit) {
-  WEIR_ASSIGN(auto parts, split_address(address));
+  WEIR_ASSIGN(const auto where, split_address(address));
   auto failed = [&](const beast::error_code& e) {
     return error{errc::io, "no answer from " + address + ": " + e.message()};
   };
   // Asynchronous within, for only that has a time limit.
   asio::io_context context;
   beast::error_code e;
-  auto found = tcp::resolver(context).resolve(parts.first, parts.second, e);
+  auto found = tcp::resolver(context).resolve(where.host, std::to_string(where.port), e);
   if (e) return failed(e);
   beast::tcp_stream stream(context);
   stream.expires_after(limit);
@@ -187,7 +181,7 @@ result<http_response> http_call(const std::string& address, const std::string& m
   run([&](auto done) { stream.async_connect(found, done); });
   if (e) return failed(e);
   bhttp::request<bhttp::string_body> request{bhttp::string_to_verb(method), target, 11};
-  request.set(bhttp::field::host, parts.first);
+  request.set(bhttp::field::host, join_address(where.host, where.port));
   request.keep_alive(false);
   request.body() = body;
   request.prepare_payload();

@@ -2,6 +2,8 @@
 
 #include <future>
 
+#include "runtime/io/address.hpp"
+
 namespace weir {
 
 result<std::unique_ptr<membership>> membership::bind(membership_options o) {
@@ -27,9 +29,8 @@ status membership::join(file_system& files, io_executor& io,
   s.rack = options_.rack;
   s.address = address();
   s.endpoints = std::move(listeners);
-  auto at = address().rfind(':');
-  s.endpoints.push_back({"peers", address().substr(0, at),
-                         static_cast<uint16_t>(std::atoi(address().c_str() + at + 1))});
+  WEIR_ASSIGN(auto told, split_address(address()));
+  s.endpoints.push_back({"peers", std::move(told.host), told.port});
   s.seeds = options_.seeds;
   s.wire = options_.wire;
   s.watch = options_.watch;

@@ -1,5 +1,7 @@
 #include "cluster/node/peers_endpoint.hpp"
 
+#include "runtime/io/address.hpp"
+
 namespace weir {
 namespace {
 
@@ -43,7 +45,7 @@ result<std::unique_ptr<peers_endpoint>> peers_endpoint::bind(const std::string& 
   WEIR_ASSIGN(p->listener_, listener::open(std::move(l)));
   p->address_ = advertised;
   if (advertised.empty())
-    p->address_ = p->listener_->reachable_host() + ":" + std::to_string(p->listener_->port());
+    p->address_ = join_address(p->listener_->reachable_host(), p->listener_->port());
   return p;
 }
 

@@ -1,9 +1,9 @@
 #include "cluster/streams/brokers.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <thread>
 
+#include "runtime/io/address.hpp"
 #include "runtime/kafka/protocol/messages/data.hpp"
 #include "runtime/kafka/protocol/messages/groups.hpp"
 
@@ -76,30 +76,19 @@ error refused(error_code e, const std::string& what, const std::optional<std::st
 }
 
 result<std::pair<std::string, uint16_t>> parse_address(const std::string& text) {
-  const auto colon = text.rfind(':');
-  uint16_t port = 0;
-  const char* end = text.data() + text.size();
-  if (colon != std::string::npos && colon > 0) {
-    auto [at, e] = std::from_chars(text.data() + colon + 1, end, port);
-    if (e == std::errc() && at == end && port != 0) {
-      std::string host = text.substr(0, colon);
-      if (host.size() > 2 && host.front() == '[' && host.back() == ']')
-        host = host.substr(1, host.size() - 2);
-      return std::pair(std::move(host), port);
-    }
-  }
-  return error{errc::invalid_argument, "'" + text + "' is not HOST:PORT"};
+  WEIR_ASSIGN(auto at, split_address(text));
+  return std::pair(std::move(at.host), at.port);
 }
 
 result<brokers> brokers::connect(const std::string& address, kafka::client_options options) {
-  WEIR_ASSIGN(auto at, parse_address(address));
-  WEIR_ASSIGN(auto c, kafka::client::connect(at.first, at.second, options));
+  WEIR_ASSIGN(auto at, split_address(address));
+  WEIR_ASSIGN(auto c, kafka::client::connect(at.host, at.port, options));
   return brokers(address, std::move(options), std::move(c));
 }
 
 status brokers::reconnect() {
-  WEIR_ASSIGN(auto at, parse_address(address_));
-  auto c = kafka::client::connect(at.first, at.second, options_);
+  WEIR_ASSIGN(auto at, split_address(address_));
+  auto c = kafka::client::connect(at.host, at.port, options_);
   for (auto n = nodes_.begin(); !c && n != nodes_.end(); ++n)
     if (auto other = kafka::client::connect(n->second.first, n->second.second, options_))
       c = std::move(other);

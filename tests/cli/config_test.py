@@ -5,6 +5,7 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 import urllib.request
@@ -84,6 +85,61 @@ def test_values_that_cannot_be_are_wrong_usage(c):
     files = ("--peers-certificate", "none.pem", "--peers-key", "none.key", "--peers-authority", "none.pem")
     done = c.expect(2, "node", "--data-dir", "d", *files)
     assert "none.pem" in done.err and not (c.dir / "d").exists(), done.err
+
+
+def listening_at(c, host, data):
+    """What /cluster says of a node whose listeners are all at that host; its records go through."""
+    node = c.start("up", "--data-dir", data, *(word for name in ("kafka", "http", "peers")
+                                               for word in (f"--{name}", f"{host}:0")))
+    line = node.stdout.readline().decode()
+    assert line.startswith("ready "), (host, node.communicate()[1].decode()[-2000:])
+    kafka, http = (word.split("=")[1] for word in line.split()[1:])
+    for address in (kafka, http):
+        assert address.startswith(f"{host}:") and not address.endswith(":0"), line
+    c.expect(0, "topic", "create", "t", "--cluster", http)
+    c.expect(0, "topic", "produce", "t", "--cluster", http, stdin=b"a\nb\n")
+    read = c.expect(0, "topic", "consume", "t", "--max", "2", "--from", "earliest", "--quiet", "-o", "raw",
+                    "--cluster", http).out
+    assert sorted(read.split()) == ["a", "b"], read
+    (told,) = json.loads(c.expect(0, "cluster", "status", "-o", "json", "--cluster", http).out)["nodes"]
+    node.send_signal(signal.SIGTERM)
+    assert node.wait(timeout=60) == 0
+    assert told["kafka"] == kafka, told
+    return told
+
+
+def test_listeners_have_names_and_ipv6_addresses(c):
+    name = socket.gethostname()
+    try:
+        socket.getaddrinfo(name, None)
+    except OSError as e:
+        print(f"skipped: this machine's name, {name}: {e}")
+    else:
+        told = listening_at(c, name, "by-name")
+        assert told["http"].startswith(f"{name}:") and told["peers"].startswith(f"{name}:"), told
+    try:
+        with socket.socket(socket.AF_INET6) as s:
+            s.bind(("::1", 0))
+    except OSError as e:
+        print(f"skipped: IPv6: {e}")
+    else:
+        told = listening_at(c, "[::1]", "by-address")
+        assert told["http"].startswith("[::1]:") and told["peers"].startswith("[::1]:"), told
+    # Nobody connects to all addresses: what is told is where the nodes reach it.
+    node = c.start("up", "--data-dir", "any", "--kafka", "127.0.0.1:0", "--http", "0.0.0.0:0")
+    http = node.stdout.readline().decode().split("http=")[1].strip()
+    port = http.split(":")[1]
+    (told,) = json.loads(c.expect(0, "cluster", "status", "-o", "json", "--cluster", f"127.0.0.1:{port}").out)["nodes"]
+    assert told["http"] == f"127.0.0.1:{port}", told
+    node.send_signal(signal.SIGTERM)
+    assert node.wait(timeout=60) == 0
+
+
+def test_what_cannot_be_listened_on_is_told_by_name(c):
+    for name in ("kafka", "http", "peers"):
+        done = c.expect(1, "node", "--data-dir", "d", f"--{name}", "no-such-host.invalid:0")
+        assert done.err.startswith("weir node: cannot listen on no-such-host.invalid:0: "
+                                   "the name 'no-such-host.invalid' gives no address: "), done.err
 
 
 def test_cluster_down_wants_a_folder_of_nodes(c):

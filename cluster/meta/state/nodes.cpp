@@ -2,6 +2,7 @@
 #include "cluster/meta/state/detail.hpp"
 #include "cluster/meta/state/state.hpp"
 #include "runtime/base/assert.hpp"
+#include "runtime/io/address.hpp"
 
 namespace weir::meta {
 namespace {
@@ -59,7 +60,7 @@ std::vector<node_load> cluster_state::candidates() const {
 
 std::string address_of(const node_record& n, std::string_view listener) {
   for (const auto& e : n.endpoints)
-    if (e.listener == listener) return e.host + ":" + std::to_string(e.port);
+    if (e.listener == listener) return join_address(e.host, e.port);
   return {};
 }
 
