@@ -47,17 +47,36 @@ running_pid() {
     fi
 }
 
+# Where the node is asked from here: an address that is told to others may be no way from the host itself.
+http_here() {
+    local listening
+    listening=$(sed -n 's/^http: *"\{0,1\}\([^"]*\)"\{0,1\}$/\1/p' "$config" 2>/dev/null) || true
+    case $listening in
+    "") echo "$http" ;;
+    0.0.0.0:*) echo "127.0.0.1:${listening##*:}" ;;
+    '[::]':*) echo "[::1]:${listening##*:}" ;;
+    *) echo "$listening" ;;
+    esac
+}
+
 # GET by the shell alone: hosts need not have curl. Prints status code and body.
 get() {
-    local path=$1 line code address=${http%:*}
+    local path=$1 line code at address
+    at=$(http_here)
+    address=${at%:*}
     address=${address#[}
-    exec 3<>"/dev/tcp/${address%]}/${http##*:}" || return 1
-    printf 'GET %s HTTP/1.0\r\nHost: %s\r\nConnection: close\r\n\r\n' "$path" "$http" >&3
+    exec 3<>"/dev/tcp/${address%]}/${at##*:}" || return 1
+    printf 'GET %s HTTP/1.0\r\nHost: %s\r\nConnection: close\r\n\r\n' "$path" "$at" >&3
     read -r -t 10 _ code _ <&3 || return 1
     while read -r -t 10 line <&3 && [ "${line%$'\r'}" != "" ]; do :; done
     echo "$code"
     timeout 10 cat <&3 || true
     exec 3<&-
+}
+
+# Whether the host itself has that IPv4 address.
+do_has() {
+    grep -A1 -F -- "|-- $1" /proc/net/fib_trie | grep -A1 -x " *|-- ${1//./\\.}" | grep -q "host LOCAL"
 }
 
 forget_incoming() {
@@ -226,5 +245,6 @@ wait) do_wait "$6" ;;
 stop) do_stop ;;
 status) do_status ;;
 lacking) do_lacking ;;
+has) do_has "$6" ;;
 *) fail "no command $command" ;;
 esac

@@ -51,7 +51,7 @@ declare -a names=()
 declare -A targets=() given=() # given[NAME/KEY], given[/KEY] for all
 
 # Settings of a node that hosts.sh makes itself, and keys of its own. All others are the node's, by their names.
-own_keys=" address ssh_port prefix manager certificates peers_port kafka_port http_port "
+own_keys=" address listen ssh_port prefix manager certificates peers_port kafka_port http_port "
 
 read_inventory() {
     local line number=0 words word name
@@ -92,6 +92,21 @@ setting() {
 address_of() {
     local target=${targets[$1]}
     setting "$1" address "${target##*@}"
+}
+
+# Where a node listens: on its address if the host has that one; on all of its own if others reach it by a name or by an address of
+# another machine, which passes on what comes there.
+listen_of() {
+    local chosen_one address
+    chosen_one=$(setting "$1" listen "")
+    address=$(address_of "$1")
+    if [ -n "$chosen_one" ]; then
+        echo "$chosen_one"
+    elif [[ $address = \[*\] ]] || on "$1" has "$address"; then
+        echo "$address"
+    else
+        echo 0.0.0.0
+    fi
 }
 
 port_of() {
@@ -176,8 +191,9 @@ yaml_text() {
 
 # The settings of one node, as YAML.
 settings_of() {
-    local name=$1 address key value other join="" keys=() broker=() data_dir=data manager
+    local name=$1 address listen key value other join="" keys=() broker=() data_dir=data manager
     address=$(address_of "$name")
+    listen=$(listen_of "$name")
     manager=$(setting "$name" manager auto)
     for other in "${names[@]}"; do
         [ "$other" != "$name" ] || continue
@@ -186,14 +202,18 @@ settings_of() {
     echo "# Written by hosts.sh from $(basename "$inventory"); changes here are lost when it configures again."
     declare -A values=(
         [name]=$name
-        [peers]="$address:$(port_of "$name" peers)"
-        [kafka]="$address:$(port_of "$name" kafka)"
-        [http]="$address:$(port_of "$name" http)"
+        [peers]="$listen:$(port_of "$name" peers)"
+        [kafka]="$listen:$(port_of "$name" kafka)"
+        [http]="$listen:$(port_of "$name" http)"
         # Firewalls are told ports that stay.
         [actors_port]=9095
         [rows_port]=9096
         [data_dir]=$data_dir
     )
+    if [ "$listen" != "$address" ]; then
+        values[advertised_peers]="$address:$(port_of "$name" peers)"
+        values[advertised]="$address:$(port_of "$name" kafka)"
+    fi
     [ "$manager" = process ] || values[data_dir]=$(host_data_dir "$name")
     if [ -n "$(setting "$name" certificates "")" ]; then
         # Relative ones: of the folder that the node runs in.
@@ -220,9 +240,12 @@ settings_of() {
         *) values[$key]=$value ;;
         esac
     done
+    # A listener of the inventory's own is told as it is.
+    [ -z "$(setting "$name" kafka "")" ] || values[advertised]=$(setting "$name" advertised "")
+    [ -z "$(setting "$name" peers "")" ] || values[advertised_peers]=$(setting "$name" advertised_peers "")
     mapfile -t keys < <(printf '%s\n' "${!values[@]}" | sort)
     for key in "${keys[@]}"; do
-        echo "$key: $(yaml_text "${values[$key]}")"
+        [ -z "${values[$key]}" ] || echo "$key: $(yaml_text "${values[$key]}")"
     done
     [ -z "$join" ] || echo "join: [$join]"
     [ ${#broker[@]} -eq 0 ] || printf '%s\n' broker_config: "${broker[@]}"

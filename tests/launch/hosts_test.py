@@ -112,6 +112,32 @@ def check_configure(h: Hosts) -> None:
         "broker_config.log.retention.hours": 24}, settings
 
 
+def check_listening(h: Hosts) -> None:
+    """A host that is reached by a name, or by an address of a machine that passes on, listens on all of its own."""
+    def settings(of_n2: str) -> dict:
+        h.write_inventory(of_n2=of_n2)
+        h.call("--only", "n2", "configure")
+        shown = json.loads(subprocess.run(
+            [h.weir, "node", "--config", h.dir / "n2/weir.yaml", "--print-config", "-o", "json"],
+            stdout=subprocess.PIPE, check=True).stdout)
+        return {s["name"]: s["value"] for s in shown if "advertised" in s["name"] or s["name"] in (
+            "peers", "kafka", "http")}
+
+    own = h.network.address("n2")
+    anywhere = {"peers": "0.0.0.0:9094", "kafka": "0.0.0.0:9092", "http": "0.0.0.0:8080"}
+    for told in ("n2.example", "203.0.113.7"):
+        found = settings(f"address={told}")
+        assert found == {**anywhere, "advertised_peers": f"{told}:9094", "advertised": f"{told}:9092"}, found
+    found = settings(f"address=203.0.113.7 listen={own}")
+    assert found == {"peers": f"{own}:9094", "kafka": f"{own}:9092", "http": f"{own}:8080",
+                     "advertised_peers": "203.0.113.7:9094", "advertised": "203.0.113.7:9092"}, found
+    found = settings("address=n2.example kafka=0.0.0.0:19092 advertised=n2.example:19092")
+    assert (found["kafka"], found["advertised"]) == ("0.0.0.0:19092", "n2.example:19092"), found
+    # It runs and is asked so, too: another address of the host than the one that is told.
+    h.write_inventory(of_n2="listen=0.0.0.0")
+    h.call("configure")
+
+
 def check_start(h: Hosts) -> None:
     text = h.call("start")
     assert text == "".join(f"{host}: ready\n" for host in HOSTS), text
@@ -222,7 +248,8 @@ def main() -> None:
     skip_without_ssh()
     h = Hosts(sys.argv[1])
     try:
-        for check in (check_under_replicated, check_usage, check_install, check_configure, check_start, check_rolling_restart,
+        for check in (check_under_replicated, check_usage, check_install, check_configure,
+                      check_listening, check_start, check_rolling_restart,
                       check_a_node_that_cannot_start, check_a_host_that_is_cut_off, check_stop):
             began = time.monotonic()
             check(h)
