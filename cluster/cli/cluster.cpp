@@ -46,7 +46,7 @@ constexpr auto drain_interval = 200ms;
 constexpr auto drain_patience = 10s;  // then it says why nothing moves
 
 std::string node_dir(const cluster_verb_options& o, uint32_t i) {
-  return std::filesystem::absolute(o.data_dir).string() + "/n" + std::to_string(i);
+  return canonical_folder(o.data_dir) + "/n" + std::to_string(i);
 }
 
 /// Whether some node_dir() is there.
@@ -267,7 +267,7 @@ int cluster_down(const cluster_verb_options& o) {
     return wrong_usage("--data-dir: " + o.data_dir +
                        " holds no nodes (n1, n2, ...) of weir cluster up");
   for (const auto& entry : std::filesystem::directory_iterator(o.data_dir, ignored)) {
-    const auto dir = std::filesystem::absolute(entry.path()).string();
+    const auto dir = canonical_folder(entry.path().string());
     if (auto n = read_running_node(dir)) {
       running.emplace_back(dir, n->pid);
       answering.push_back(n->http);

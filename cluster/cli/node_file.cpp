@@ -3,8 +3,10 @@
 #include <signal.h>
 #include <simdjson.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <string_view>
 
 #include "runtime/column/json_text.hpp"
 #include "runtime/io/file.hpp"
@@ -12,21 +14,47 @@
 namespace weir::cli {
 namespace {
 
+constexpr std::string_view data_dir_flag = "--data-dir", data_dir_assigned = "--data-dir=";
+
 std::string path_of(const std::string& dir) {
   return dir + "/node.json";
 }
 
+/// One spelling for a folder, whichever it was given in.
+std::filesystem::path one_spelling(const std::filesystem::path& p) {
+  std::error_code e;
+  const auto whole = std::filesystem::absolute(p);  // what is not there would stay relative
+  auto one = std::filesystem::weakly_canonical(whole, e);
+  if (e) one = whole.lexically_normal();
+  return one.has_filename() ? one : one.parent_path();  // x/ is x
+}
+
 }  // namespace
+
+std::string canonical_folder(const std::string& path) {
+  return one_spelling(path).string();
+}
 
 bool is_running_node(uint32_t pid, const std::string& data_dir) {
   if (::kill(static_cast<pid_t>(pid), 0) != 0) return false;
-  std::ifstream in("/proc/" + std::to_string(pid) + "/cmdline", std::ios::binary);
-  std::string line((std::istreambuf_iterator<char>(in)), {});
-  // n1, not n10.
-  for (auto at = line.find(data_dir); at != std::string::npos; at = line.find(data_dir, at + 1))
-    if (const auto end = at + data_dir.size();
-        end == line.size() || line[end] == '\0' || line[end] == '/')
-      return true;
+  const auto process = "/proc/" + std::to_string(pid);
+  std::ifstream in(process + "/cmdline", std::ios::binary);
+  const std::string line((std::istreambuf_iterator<char>(in)), {});
+  std::error_code e;
+  const auto from = std::filesystem::read_symlink(process + "/cwd", e);  // of relative paths
+  const auto wanted = one_spelling(data_dir);
+  bool is_folder = false;  // the argument before was the flag
+  for (size_t at = 0; at < line.size();) {
+    const auto end = std::min(line.find('\0', at), line.size());
+    auto argument = line.substr(at, end - at);
+    if (argument.starts_with(data_dir_assigned)) {
+      argument.erase(0, data_dir_assigned.size());
+      is_folder = true;
+    }
+    if (is_folder && !argument.empty() && one_spelling(from / argument) == wanted) return true;
+    is_folder = argument == data_dir_flag;
+    at = end + 1;
+  }
   return false;
 }
 

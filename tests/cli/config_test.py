@@ -153,6 +153,29 @@ def test_cluster_down_wants_a_folder_of_nodes(c):
     assert c.expect(0, "cluster", "down", "--data-dir", "other").err == "0 nodes stopped\n"
 
 
+def test_cluster_down_knows_its_nodes_by_any_spelling_of_their_folder(c):
+    (c.dir / "link").symlink_to("x")
+    for up, down in (("./x", "x"), ("x", str(c.dir / "x") + "/"), ("link", "./link/../x/.")):
+        first = json.loads(c.expect(0, "cluster", "up", "-n", "1", "--data-dir", up, "-o", "json").out)["nodes"]
+        pid = first[0]["pid"]
+        try:
+            again = c.expect(0, "cluster", "up", "-n", "1", "--data-dir", down, "-o", "json").out
+            assert json.loads(again)["nodes"] == first, "what runs is left alone"
+            done = c.expect(0, "cluster", "down", "--data-dir", down)
+            assert done.err == "1 nodes stopped\n", (up, down, done.err)
+        finally:
+            if os.path.exists(f"/proc/{pid}"):
+                os.kill(pid, signal.SIGKILL)
+    # A node that was started by itself, in another folder than that from which it is looked for.
+    (c.dir / "y").mkdir()
+    node = subprocess.Popen([c.weir, "node", "--data-dir=n1"], cwd=c.dir / "y", stdout=subprocess.PIPE)
+    c.running.append(node)
+    assert node.stdout.readline().startswith(b"ready ")
+    down = c.start("cluster", "down", "--data-dir", "y")
+    assert node.wait(timeout=60) == 0
+    assert down.communicate()[1] == b"1 nodes stopped\n"
+
+
 def test_cluster_up_says_why_a_node_ended(c):
     (c.dir / "old" / "n1" / "streams").mkdir(parents=True)
     (c.dir / "old" / "n1" / "streams" / "catalog").write_text("")
