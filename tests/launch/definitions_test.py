@@ -50,6 +50,14 @@ def test_unit_file_is_what_systemd_takes():
     return None
 
 
+def test_unit_comes_back_unless_its_settings_are_wrong():
+    lines = (LAUNCH / "weir.service").read_text().splitlines()
+    for line in ("StartLimitIntervalSec=0", "Restart=on-failure", "RestartSec=5", "RestartPreventExitStatus=2"):
+        assert line in lines, line
+    wrong = subprocess.run([WEIR, "node"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    assert wrong.returncode == 2, wrong
+
+
 def filtered_calls(text: str) -> set:
     """The system calls that the unit's filters allow, by systemd's own lists."""
     def members(name: str) -> set:
@@ -255,6 +263,7 @@ def test_compose():
     for name, s in services.items():
         assert set(s) <= {"image", "build", "restart", "stop_grace_period", "read_only", "tmpfs", "cap_drop",
                           "security_opt", "ulimits", "mem_limit", "environment", "ports", "volumes"}, s
+        assert s["restart"] == "unless-stopped", "it comes back with the machine"
         build = s["build"]
         context = (path.parent / build["context"]).resolve()
         assert context == ROOT and (context / build["dockerfile"]).exists()
