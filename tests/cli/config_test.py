@@ -66,6 +66,13 @@ def test_a_wrong_file_is_refused_with_line_and_nearest_name(c):
     assert "n.toml:3: " in c.expect(2, "node", "--config", "n.toml").err
 
 
+def test_a_variable_that_names_no_setting_is_told(c):
+    done = subprocess.run([c.weir, "node", "--data-dir", "d", "--print-config"], cwd=c.dir, capture_output=True,
+                          text=True, timeout=60, env={**os.environ, "WEIR_NODE_MEMRY": "1GiB"})
+    assert (done.returncode, done.stderr) == (
+        0, "weir: WEIR_NODE_MEMRY is no setting; did you mean WEIR_NODE_MEMORY?\n"), done
+
+
 def test_a_node_needs_its_folder(c):
     done = c.expect(2, "node")
     assert done.err.startswith("weir node: data_dir is set nowhere: "), done.err

@@ -252,6 +252,23 @@ TEST_CASE("settings: what is refused says where") {
   CHECK_THROWS_AS(resolve({"--http", "nowhere"}, {}), CLI::ValidationError);
 }
 
+TEST_CASE("settings: variables that name none are told") {
+  auto told = [](std::vector<const char*> variables, bool single = false) {
+    variables.push_back(nullptr);
+    return node_config(single).unknown_variables(variables.data());
+  };
+  CHECK(told({"WEIR_NODE_MEMORY=1GiB", "WEIR_NODE_CONFIG=n.yaml", "WEIR_CLUSTER=a:1", "PATH=/bin",
+              "WEIR_NODE_PORT=", "WEIR_NODE_JOIN=a:1"})
+            .empty());
+  CHECK(told({"WEIR_NODE_MEMRY=1GiB"}) ==
+        texts{"WEIR_NODE_MEMRY is no setting; did you mean WEIR_NODE_MEMORY?"});
+  CHECK(told({"WEIR_NODE_PORT=1", "WEIR_NODE_CONFGI=n.yaml"}) ==
+        texts{"WEIR_NODE_CONFGI is no setting; did you mean WEIR_NODE_CONFIG?",
+              "WEIR_NODE_PORT is no setting"});
+  CHECK(told({"WEIR_NODE_HTPP=a:1"}, true) ==
+        texts{"WEIR_NODE_HTPP is no setting; did you mean WEIR_NODE_HTTP?"});
+}
+
 TEST_CASE("settings: weir up has defaults of its own") {
   auto one = resolve({}, {}, true);
   CHECK(one.options.data_dir == "weir-data");

@@ -1,6 +1,9 @@
 #include "cluster/cli/config/node_config.hpp"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdlib>
 
 #include "cluster/cli/config/config_file.hpp"
@@ -50,8 +53,11 @@ std::vector<node_setting> settings_of(bool single) {
   return all;
 }
 
+constexpr std::string_view variable_prefix = "WEIR_NODE_";
+constexpr const char* config_variable = "WEIR_NODE_CONFIG";
+
 std::string variable_of(const std::string& key) {
-  std::string name = "WEIR_NODE_";
+  std::string name(variable_prefix);
   for (char c : key) name += static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
   return name;
 }
@@ -235,6 +241,29 @@ status node_config::take_environment(const environment& get) {
   return {};
 }
 
+std::vector<std::string> node_config::unknown_variables(const char* const* environment) const {
+  // Without what all begin with: else names would seem near that are not.
+  const auto rest = [](std::string_view name) {
+    return std::string(name.substr(variable_prefix.size()));
+  };
+  std::vector<std::string> known{rest(config_variable)}, warnings;
+  for (const auto& s : settings_) known.push_back(rest(variable_of(s.key)));
+  for (; *environment; ++environment) {
+    const std::string_view entry(*environment);
+    const auto name = entry.substr(0, entry.find('='));
+    if (!name.starts_with(variable_prefix) || name.size() + 1 >= entry.size()) continue;
+    const auto own = rest(name);
+    if (std::find(known.begin(), known.end(), own) != known.end()) continue;
+    const auto near = nearest_name(own, known);
+    warnings.push_back(std::string(name) + " is no setting" +
+                       (near.empty() ? ""
+                                     : "; did you mean " + std::string(variable_prefix) +
+                                           std::string(near) + "?"));
+  }
+  std::sort(warnings.begin(), warnings.end());
+  return warnings;
+}
+
 status node_config::take_flags() {
   for (const auto& s : settings_) {
     const auto it = flags_.find(s.key);
@@ -253,7 +282,7 @@ status node_config::resolve(const environment& get) {
   for (const auto& s : settings_)
     if (s.kind != setting_kind::map) scalars_[s.key] = {s.key, s.value, "default"};
   auto file = file_;
-  if (const char* named = get("WEIR_NODE_CONFIG"); file.empty() && named) file = named;
+  if (const char* named = get(config_variable); file.empty() && named) file = named;
   if (!file.empty()) WEIR_TRY(take_file(file));
   WEIR_TRY(take_environment(get));
   WEIR_TRY(take_flags());
@@ -320,6 +349,8 @@ std::optional<int> node_config::prepare(const CLI::App& verb, cluster_verb_optio
   };
   if (auto s = resolve([](const std::string& name) { return std::getenv(name.c_str()); }); !s)
     return fail(s.err());
+  for (const auto& warning : unknown_variables(::environ))
+    std::fprintf(stderr, "weir: %s\n", warning.c_str());
   if (print_) {
     text_table t({"name", "value", "origin"});
     for (const auto& e : effective_) t.add({e.name, e.value, e.origin});

@@ -58,6 +58,11 @@ class node_config {
   /// What is needed and set nowhere, or does not go together; called by whoever starts the node.
   status check_complete() const;
 
+  /// A warning for each of the environment's names that looks like a setting's and is none. No
+  /// error: others may put names there (a service's addresses), and a value of nothing counts as
+  /// not set.
+  std::vector<std::string> unknown_variables(const char* const* environment) const;
+
   const std::vector<effective_setting>& effective() const noexcept { return effective_; }
   void apply(cluster_verb_options&) const;
   /// For main: resolves, prints with --print-config. An exit code when the verb is done with that.
