@@ -206,6 +206,17 @@ def main() -> None:
         assert "does that node take TLS only?" in strangers[0].log.read_text(), strangers[0].log.read_text()
         assert alive(weir, first) == ["n1", "n2", "n3"]
 
+        # A member that comes back without its certificates is told what becomes of its messages.
+        third.end(signal.SIGTERM)
+        bare = Node(weir, folder, "n3", None, [first, second])
+        bare.log = folder / "bare.log"
+        strangers.append(bare)
+        bare.start()
+        until("it says why it cannot register", lambda: "cannot register: " in bare.log.read_text(), [bare.log])
+        said = [line for line in bare.log.read_text().splitlines() if "cannot register: " in line][0]
+        assert "the last message that was lost: " in said and "does that node take TLS only?" in said, said
+        assert not bare.ready(), bare.log.read_text()
+
         # What cannot work is said at once.
         def refusal(*options: str) -> str:
             done = subprocess.run([weir, "node", "--data-dir", str(folder / "no"), *options], capture_output=True,

@@ -202,7 +202,16 @@ void metadata_service::impl::sign() {
 void metadata_service::impl::registered_as(const result<answer>& r) {
   registering_ = false;
   register_at_ = steady::now() + (r && r->ok() ? 0ms : register_again);
-  if (!r) return complain("register", "cannot register: " + r.err().message);
+  if (!r) {
+    std::string trouble;
+    {
+      std::lock_guard lock(mutex_);
+      trouble = trouble_;
+    }
+    return complain("register",
+                    "cannot register: " + r.err().message +
+                        (trouble.empty() ? "" : "; the last message that was lost: " + trouble));
+  }
   if (!r->ok()) return complain("register", "the cluster refuses this node: " + r->text);
   node_number_ = static_cast<int32_t>(r->number);
   epoch_ = node_epoch{r->second};

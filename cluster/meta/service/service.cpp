@@ -185,6 +185,12 @@ void metadata_service::impl::say_once(std::string what) {
   log(failed_said_);
 }
 
+void metadata_service::impl::note_trouble(const std::string& with, const error& e) {
+  if (e.code == errc::cancelled) return;
+  std::lock_guard lock(mutex_);
+  trouble_ = e.message.starts_with(with) ? e.message : with + ": " + e.message;
+}
+
 void metadata_service::impl::pump() {
   if (!node_) return;
   for (;;) {
@@ -197,7 +203,8 @@ void metadata_service::impl::pump() {
       peers_.call(to, signed_by(options_.wire, q), 0, message_timeout,
                   [this, to](const result<kafka::node_message_response>& r) {
                     // The consensus sends again what was lost.
-                    if (!r || r->error_code != error_code::unsupported_version) return;
+                    if (!r) return note_trouble(to, r.err());
+                    if (r->error_code != error_code::unsupported_version) return;
                     post([this, to, why = r->error_message.value_or("another version")] {
                       complain_of("refused by " + to, to + " refuses this node: " + why);
                     });

@@ -133,6 +133,8 @@ class metadata_service::impl {
   void keep_consensus();
   /// A disk that stays broken is told of once, not every second.
   void say_once(std::string what);
+  /// Of a message of the consensus that did not arrive; on any thread.
+  void note_trouble(const std::string& with, const error& e);
   /// Writes, sends and answers what came up; tells of changes.
   void pump();
   void publish();
@@ -216,6 +218,7 @@ class metadata_service::impl {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::function<void()>> tasks_;
+  std::string trouble_;  // why the last message that was lost was; with mutex_
   mutable std::mutex standing_mutex_;
   std::condition_variable registered_cv_;
   standing standing_;
