@@ -146,11 +146,12 @@ result<http_response> write(streams::brokers& b, const std::string& name,
     const auto& r = records[i];
     headers.clear();
     for (const auto& [key, value] : r.headers) headers.push_back({key, bytes_of(value)});
-    auto to = writer.partition_for(r.partition ? r.partition : partition, bytes_of(r.key));
-    if (!to) return to.err().at("record " + std::to_string(i));
-    order[static_cast<size_t>(*to)].push_back(i);
-    WEIR_TRY(
-        writer.add(*to, r.timestamp_ms.value_or(now), bytes_of(r.key), bytes_of(r.value), headers));
+    const auto wanted = r.partition ? r.partition : partition;
+    if (auto there = writer.partition_for(wanted, bytes_of(r.key)); !there)
+      return there.err().at("record " + std::to_string(i));
+    WEIR_ASSIGN(const int32_t to, writer.add(wanted, r.timestamp_ms.value_or(now), bytes_of(r.key),
+                                             bytes_of(r.value), headers));
+    order[static_cast<size_t>(to)].push_back(i);
   }
   if (auto s = writer.flush(); !s)
     return s.err().at(std::to_string(writer.records_acknowledged()) + " of " +

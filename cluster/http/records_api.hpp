@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <random>
 
 #include "cluster/http/broker_pool.hpp"
 
@@ -25,7 +26,9 @@ class records_api {
  private:
   broker_pool& pool_;
   std::atomic<size_t> waiting_{0};
-  std::atomic<uint32_t> turn_{0};  // of partitions, for records without key
+  // Of partitions, for records without key: each request begins with the next one. The nodes of a
+  // cluster begin apart.
+  std::atomic<uint32_t> turn_{std::random_device()()};
 };
 
 }  // namespace weir::http

@@ -1,6 +1,7 @@
 #include "cluster/streams/topic_writer.hpp"
 
 #include <chrono>
+#include <random>
 #include <thread>
 
 #include "cluster/streams/admin.hpp"
@@ -29,9 +30,12 @@ result<topic_writer> topic_writer::open(brokers& b, topic_facts t, topic_writer_
       if (max > 0) w.options_.batch_bytes = std::min<size_t>(w.options_.batch_bytes, max);
     }
   w.builders_.resize(w.topic_.partitions.size());
-  w.sticky_ = static_cast<int32_t>(o.first_partition % w.topic_.partitions.size());
   if (o.idempotent) WEIR_TRY(w.start_producer());
   return w;
+}
+
+uint32_t topic_writer::first_of(const topic_writer_options& o) {
+  return o.first_partition ? *o.first_partition : std::random_device()();
 }
 
 status topic_writer::start_producer() {
@@ -55,17 +59,18 @@ status topic_writer::start_producer() {
 result<int32_t> topic_writer::partition_for(std::optional<int32_t> partition,
                                             const std::optional<byte_view>& key) const {
   const int32_t n = partitions();
-  const int32_t to = partition ? *partition : key ? partition_of_key(*key, n) : sticky_;
+  const int32_t to = partition ? *partition : key ? partition_of_key(*key, n) : turn_.partition();
   if (to < 0 || to >= n)
     return error{errc::invalid_argument, "topic " + topic_.name + ": there is no partition " +
                                              std::to_string(to) + "; it has " + std::to_string(n)};
   return to;
 }
 
-status topic_writer::add(std::optional<int32_t> partition, int64_t timestamp_ms,
-                         std::optional<byte_view> key, std::optional<byte_view> value,
-                         std::span<const record_header> headers) {
+result<int32_t> topic_writer::add(std::optional<int32_t> partition, int64_t timestamp_ms,
+                                  std::optional<byte_view> key, std::optional<byte_view> value,
+                                  std::span<const record_header> headers) {
   WEIR_ASSIGN(const int32_t to, partition_for(partition, key));
+  const bool in_turn = !partition && !key;
   // What a record takes beside key and value: lengths, offsets and times as varints.
   constexpr size_t overhead_max = 40;
   size_t size = overhead_max + (key ? key->size() : 0) + (value ? value->size() : 0);
@@ -73,14 +78,15 @@ status topic_writer::add(std::optional<int32_t> partition, int64_t timestamp_ms,
   auto& batch = builders_[static_cast<size_t>(to)];
   if (!batch.empty() && batch.size_bytes() + size > options_.batch_bytes) {
     WEIR_TRY(close_batch(to));
-    if (!partition && !key) {
-      sticky_ = (sticky_ + 1) % partitions();
+    if (in_turn) {
+      turn_.next();
       return add(partition, timestamp_ms, key, value, headers);
     }
   }
   batch.add(timestamp_ms, key, value, headers);
   ++waiting_records_;
-  return {};
+  if (in_turn) turn_.added(size);
+  return to;
 }
 
 status topic_writer::close_batch(int32_t partition) {
@@ -229,6 +235,7 @@ status topic_writer::send_again(std::deque<flight> flights, error why) {
 }
 
 status topic_writer::send() {
+  if (!builders_[static_cast<size_t>(turn_.partition())].empty()) turn_.next();
   for (int32_t p = 0; p < partitions(); ++p) WEIR_TRY(close_batch(p));
   return {};
 }

@@ -7,8 +7,10 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 
 #include "cluster/streams/brokers.hpp"
+#include "cluster/streams/keyless_turn.hpp"
 #include "runtime/log/record_batch_builder.hpp"
 
 namespace weir::streams {
@@ -22,8 +24,9 @@ struct topic_writer_options {
   int32_t retry_ms = 60'000;    // how long a batch is sent again before its error is final
   /// Without, nothing is sent again: for writers of a moment, which brokers need not remember.
   bool idempotent = true;
-  /// Where records without key begin; taken modulo the number of partitions.
-  uint32_t first_partition = 0;
+  /// Where records without key begin, modulo the number of partitions. Absent: anywhere, so that
+  /// many short-lived writers do not all begin with the same one.
+  std::optional<uint32_t> first_partition;
 };
 /// Batches of one partition that brokers recognise as repeated.
 inline constexpr size_t writer_in_flight_max = 5;
@@ -36,11 +39,12 @@ class topic_writer {
 
   static result<topic_writer> open(brokers&, topic_facts, topic_writer_options = {});
 
-  /// Without partition: by the key, without key in turn, a batch each. A full batch is sent, which
-  /// may wait for others to be acknowledged.
-  status add(std::optional<int32_t> partition, int64_t timestamp_ms, std::optional<byte_view> key,
-             std::optional<byte_view> value, std::span<const record_header> headers = {});
-  /// Where such a record goes; the batches in turn for one without key are those of now.
+  /// Without partition: by the key, without key in turn (keyless_turn). Returns the partition. A
+  /// full batch is sent, which may wait for others to be acknowledged.
+  result<int32_t> add(std::optional<int32_t> partition, int64_t timestamp_ms,
+                      std::optional<byte_view> key, std::optional<byte_view> value,
+                      std::span<const record_header> headers = {});
+  /// Where such a record would go now; an error when the topic has no such partition.
   result<int32_t> partition_for(std::optional<int32_t> partition,
                                 const std::optional<byte_view>& key) const;
   /// Sends what waits in batches.
@@ -63,7 +67,8 @@ class topic_writer {
     int32_t correlation_id = 0;
   };
   topic_writer(brokers& b, topic_facts t, topic_writer_options o)
-      : brokers_(&b), topic_(std::move(t)), options_(o) {}
+      : brokers_(&b), topic_(std::move(t)), options_(o), turn_(partitions(), first_of(o)) {}
+  static uint32_t first_of(const topic_writer_options&);
   status start_producer();
   status close_batch(int32_t partition);
   status transmit(flight&);
@@ -80,7 +85,7 @@ class topic_writer {
   int16_t producer_epoch_ = -1;
   std::map<int32_t, int32_t> sequences_;  // the next one of each partition
   std::vector<record_batch_builder> builders_;
-  int32_t sticky_ = 0;  // where records without key go until the batch is full
+  keyless_turn turn_;
   size_t waiting_records_ = 0;
   std::deque<flight> in_flight_;
   acknowledged told_;

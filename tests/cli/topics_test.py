@@ -75,6 +75,31 @@ def test_lines_in_and_out(c):
     assert n.verb("topic", "consume", "t", "-o", "raw", "--quiet", "--partition", "1").err == ""
 
 
+def test_records_without_a_key_go_round(c):
+    n = Node(c)
+    n.verb("topic", "create", "t", "--partitions", "6")
+    n.verb("topic", "produce", "t", stdin="".join(f"{i}\n" for i in range(50_000)).encode())
+    counts = [p["end"] for p in n.json("topic", "describe", "t")["partitions"]]
+    assert sum(counts) == 50_000 and min(counts) * 2 > max(counts), counts
+    # Requests of a single record take turns.
+    n.verb("topic", "create", "few", "--partitions", "3")
+    for i in range(6):
+        n.call("POST", "/topics/few/records", [{"value": str(i)}])
+    counts = [p["end"] for p in n.json("topic", "describe", "few")["partitions"]]
+    assert counts == [2, 2, 2], counts
+    # So do a request's own when they are many.
+    n.verb("topic", "create", "many", "--partitions", "3")
+    status, text = n.call("POST", "/topics/many/records", [{"value": "x" * 100}] * 5000)
+    places = json.loads(text)["offsets"]
+    assert status == 200 and {p["partition"] for p in places} == {0, 1, 2}, text[:300]
+    assert len({(p["partition"], p["offset"]) for p in places}) == 5000
+    # With pauses each sent batch is followed by another partition's.
+    n.verb("topic", "create", "slow", "--partitions", "3")
+    n.verb("topic", "produce", "slow", "--rate", "30", stdin=b"a\n" * 9)
+    counts = [p["end"] for p in n.json("topic", "describe", "slow")["partitions"]]
+    assert min(counts) > 0, counts
+
+
 def test_without_a_last_line_feed_and_with_crlf(c):
     n = Node(c)
     n.verb("topic", "create", "t")

@@ -135,7 +135,8 @@ class producer {
         line.remove_prefix(at + options_.key_separator.size());
       }
     }
-    return writer_.add(options_.partition, now_ms_, key, bytes_of(line));
+    WEIR_TRY(writer_.add(options_.partition, now_ms_, key, bytes_of(line)));
+    return {};
   }
   status add_json(std::string_view line) {
     dom::element e;
@@ -146,14 +147,16 @@ class producer {
       if (!options_.key.empty()) {
         WEIR_ASSIGN(key, streams::key_of_json(e, options_.key));
       }
-      return writer_.add(options_.partition, now_ms_, bytes_of(key), bytes_of(line));
+      WEIR_TRY(writer_.add(options_.partition, now_ms_, bytes_of(key), bytes_of(line)));
+      return {};
     }
     WEIR_ASSIGN(const auto r, streams::parse_record_json(e, now_ms_));
     std::vector<record_header> headers;
     for (const auto& [name, value] : r.headers) headers.push_back({name, bytes_of(value)});
-    return writer_.add(options_.partition ? options_.partition : r.partition,
-                       r.timestamp_ms.value_or(now_ms_), bytes_of(r.key), bytes_of(r.value),
-                       headers);
+    WEIR_TRY(writer_.add(options_.partition ? options_.partition : r.partition,
+                         r.timestamp_ms.value_or(now_ms_), bytes_of(r.key), bytes_of(r.value),
+                         headers));
+    return {};
   }
   /// Waits until the next record is due.
   status keep_rate() {
