@@ -10,6 +10,17 @@ void refuse(caf::typed_response_promise<submit_reply> promise, const error& e) {
   promise.deliver(std::move(r));
 }
 
+/// Rows for standard output would end in the log of whichever node runs the sink.
+status check_sinks(const physical_plan& plan) {
+  for (const auto& n : plan.operators)
+    if (const auto* s = std::get_if<sink_spec>(&n.spec); s && s->connector == "stdout")
+      return error{errc::invalid_argument,
+                   "the job writes to standard output (" + n.id +
+                       "), which a job on a cluster does not have: give the rows a table, with "
+                       "INSERT INTO in SQL, into: in YAML. weir run prints them"};
+  return {};
+}
+
 }  // namespace
 
 caf::result<submit_reply> job_keeper_state::submit(const submit_message& m) {
@@ -18,6 +29,10 @@ caf::result<submit_reply> job_keeper_state::submit(const submit_message& m) {
   auto graph = plan ? build_task_graph(*plan) : result<task_graph>(plan.err());
   if (!graph) {
     refuse(promise, graph.err());
+    return promise;
+  }
+  if (auto s = check_sinks(*plan); !s) {
+    refuse(promise, s.err());
     return promise;
   }
   if (stops()) {

@@ -423,6 +423,27 @@ def test_metrics(c):
     assert m["weir_fsync_seconds_sum"] > 0 and m["process_resident_memory_bytes"] > 1 << 20, text
 
 
+JOB = """
+name: sums
+tables:
+  numbers: {columns: {n: bigint}, with: {connector: sequence, start: 1, end: 1000000000, rate: 1000}}
+  nothing: {with: {connector: blackhole}}
+sinks:
+  - {from: numbers, into: nothing}
+"""
+
+
+def test_jobs_for_standard_output_are_refused(c):
+    """Their rows would end in the log of some node."""
+    n = Node(c)
+    c.write("so.sql", "SELECT 1 AS x;\n")
+    c.write("so.yaml", JOB.replace("into: nothing", "into: stdout"))
+    for file in ("so.sql", "so.yaml"):
+        done = n.verb("job", "submit", file, code=1)
+        assert "standard output" in done.err and "INSERT INTO" in done.err and "into:" in done.err, done.err
+    assert json.loads(n.call("GET", "/cluster")[1])["jobs"] == []
+
+
 def test_metrics_stay_few(c):
     """Above the bound partitions are summed up."""
     n = Node(c, options=("--metrics-partitions", "60", "--metrics-groups", "0"))
