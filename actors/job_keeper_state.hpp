@@ -13,6 +13,7 @@
 
 #include "actors/job_keeper.hpp"
 #include "actors/job_manifest.hpp"
+#include "actors/ledger_report.hpp"
 #include "runtime/base/log_limiter.hpp"
 
 namespace weir {
@@ -168,7 +169,5 @@ class job_keeper_state {
 /// The master is away at the moment.
 error unreachable(const std::string& job);
 job_answer refused(const error&);
-/// What the ledger knows of a job.
-job_report report_of(const ledger_job&);
 
 }  // namespace weir

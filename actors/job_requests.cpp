@@ -24,20 +24,6 @@ job_answer refused(const error& e) {
   return a;
 }
 
-job_report report_of(const ledger_job& j) {
-  job_report r;
-  r.id = j.id;
-  r.name = j.name;
-  r.state = static_cast<uint8_t>(j.state);
-  r.error = j.error;
-  r.completed_epoch = j.newest;
-  // As of the newest epoch: what its master would say, if it has one.
-  if (j.newest != 0)
-    if (const auto m = decode_job_manifest(j.manifest)) r.restarts = m->restarts;
-  for (const auto& entry : j.savepoints) r.savepoints.push_back(entry.first);
-  return r;
-}
-
 const ledger_job* job_keeper_state::resolve(const std::string& what) const {
   if (auto it = view_->jobs.find(what); it != view_->jobs.end()) return &it->second;
   const ledger_job* found = nullptr;
@@ -101,10 +87,13 @@ void job_keeper_state::ask_master(const job_request& r, const ledger_job& job, m
     case job_request::verb::describe:
       self_->request(m.handle, describe_timeout, describe_atom::value)
           .then(
-              [this, promise, kept = report_of(job).savepoints](job_report& report) mutable {
+              [this, promise, agreed = report_of(job)](job_report& report) mutable {
                 job_answer a;
                 a.report = std::move(report);
-                a.report.savepoints = std::move(kept);
+                a.report.savepoints = std::move(agreed.savepoints);
+                // One that was cancelled in between may not have heard that its last one counts.
+                a.report.completed_epoch =
+                    std::max(a.report.completed_epoch, agreed.completed_epoch);
                 as_agreed(a.report);
                 promise.deliver(std::move(a));
               },
