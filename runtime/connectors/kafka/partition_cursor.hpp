@@ -31,9 +31,12 @@ inline error failure_at(const std::string& place, const kafka_client& client,
                         const rd_kafka_message_t& m) {
   if (m.err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
       m.err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE)
-    return {errc::not_found, place + ": the partition has no record of this offset any more (" +
-                                 rd_kafka_message_errstr(&m) +
-                                 "); --fresh and the option start begin elsewhere"};
+    return {errc::not_found,
+            place + ": the partition has no record of this offset any more (" +
+                rd_kafka_message_errstr(&m) +
+                "); a job that starts over (weir run --fresh; on a cluster weir job "
+                "submit, without --from-savepoint) begins where the option start "
+                "says"};
   auto e = client.failure(place, m.err);
   // Not every broker knows at once of what was created: another attempt finds it.
   if (m.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
