@@ -77,7 +77,7 @@ http_response api::answer(const http_request& r) {
   if (first == "transactions") return answer_transactions(impl_->pool, r, *t);
   if (first == "metrics" && t->path.size() == 1) {
     if (r.method != "GET") return problem(405, r.method + " is not for this path");
-    return {200, metrics_text(impl_->kafka, impl_->node.exchange(), impl_->options),
+    return {200, metrics_text(impl_->kafka, impl_->node.exchange(), impl_->members, impl_->options),
             "text/plain; version=0.0.4; charset=utf-8"};
   }
   return problem(

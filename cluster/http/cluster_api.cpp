@@ -56,17 +56,10 @@ std::string state_json(const meta::cluster_state& s, const meta::standing& here)
     out += ", \"replaced_by\": " + (heir ? std::to_string(heir->id.value) : "null") + "}";
     first = false;
   }
-  uint64_t partitions = 0, leaderless = 0, under_replicated = 0, moving = 0;
-  for (const auto& [id, t] : s.topics())
-    for (const auto& p : t.partitions) {
-      ++partitions;
-      leaderless += p.leader == meta::no_node ? 1 : 0;
-      under_replicated += p.in_sync.size() < p.replicas.size() ? 1 : 0;
-      moving += p.reassigning() ? 1 : 0;
-    }
-  return out + "], \"partitions\": {\"count\": " + std::to_string(partitions) +
-         field("leaderless", leaderless) + field("under_replicated", under_replicated) +
-         field("moving", moving) + "}";
+  const auto p = count_partitions(s);
+  return out + "], \"partitions\": {\"count\": " + std::to_string(p.all) +
+         field("leaderless", p.leaderless) + field("under_replicated", p.under_replicated) +
+         field("moving", p.moving) + "}";
 }
 
 /// The node that a path names, by its number or its name. Several have a name when one has taken it
@@ -122,7 +115,41 @@ uint64_t behind(const meta::cluster_state& s, meta::node_id node) {
   return n;
 }
 
+cluster_counts count(const meta::cluster_state& s, const meta::standing& here) {
+  cluster_counts c;
+  for (const auto& [id, n] : s.nodes()) ++(n.fenced ? c.fenced : n.draining ? c.draining : c.alive);
+  c.partitions = count_partitions(s);
+  c.majority = here.leader != 0;
+  c.coordinates = here.leads;
+  const auto load = s.burden_of(here.node);
+  c.led = load.leaders;
+  c.replicas = load.replicas;
+  return c;
+}
+
 }  // namespace
+
+partition_counts count_partitions(const meta::cluster_state& s) {
+  partition_counts c;
+  for (const auto& [id, t] : s.topics())
+    for (const auto& p : t.partitions) {
+      ++c.all;
+      c.leaderless += p.leader == meta::no_node ? 1 : 0;
+      c.under_replicated += p.in_sync.size() < p.replicas.size() ? 1 : 0;
+      c.moving += p.reassigning() ? 1 : 0;
+    }
+  return c;
+}
+
+std::optional<cluster_counts> count_cluster(membership& m, std::chrono::milliseconds limit) {
+  auto counted = std::make_shared<std::promise<std::optional<cluster_counts>>>();
+  auto coming = counted->get_future();
+  m.metadata().ask([counted, here = m.stand()](const meta::cluster_state* s) {
+    counted->set_value(s ? std::optional(count(*s, here)) : std::nullopt);
+  });
+  if (coming.wait_for(limit) != std::future_status::ready) return std::nullopt;
+  return coming.get();
+}
 
 http_response answer_in_sync(membership& m) {
   auto counted = std::make_shared<std::promise<uint64_t>>();

@@ -3,16 +3,23 @@
 #include <dirent.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <future>
 #include <set>
 
 #include "actors/gateway/client_request.hpp"
+#include "actors/ledger_report.hpp"
+#include "cluster/http/cluster_api.hpp"
 
 namespace weir::http {
 namespace {
 
-// A group that does not answer by then is left out of this scrape.
+// Jobs that are shown: those that run, then the others.
+constexpr size_t jobs_max = 1'000;
+// Metadata that do not answer by then are left out of this scrape.
+constexpr auto cluster_limit = std::chrono::seconds(2);
+// The same for a group.
 constexpr auto groups_limit = std::chrono::seconds(2);
 
 std::string label_text(std::string_view s) {
@@ -274,11 +281,71 @@ void add_exchange(exposition& out, const data_counters& c) {
   }
 }
 
+// ---- The cluster and its jobs. ----
+
+void add_cluster(exposition& out, membership& m) {
+  const auto c = count_cluster(m, cluster_limit);
+  if (!c) return;
+  out.begin("weir_cluster_nodes", "gauge",
+            "Nodes by state: alive, draining (and alive), fenced (gone, or given up).");
+  out.add("state=\"alive\"", static_cast<int64_t>(c->alive));
+  out.add("state=\"draining\"", static_cast<int64_t>(c->draining));
+  out.add("state=\"fenced\"", static_cast<int64_t>(c->fenced));
+  const struct {
+    const char* name;
+    const char* help;
+    uint64_t value;
+  } all[] = {
+      {"weir_cluster_partitions", "Partitions in the cluster's metadata, internal ones too.",
+       c->partitions.all},
+      {"weir_cluster_partitions_leaderless", "Partitions that nobody leads.",
+       c->partitions.leaderless},
+      {"weir_cluster_partitions_under_replicated", "Partitions with copies that are not in sync.",
+       c->partitions.under_replicated},
+      {"weir_cluster_partitions_moving", "Partitions that get other copies.", c->partitions.moving},
+      {"weir_cluster_majority",
+       "1 while this node hears a coordinator; else what it says of the cluster is old.",
+       c->majority},
+      {"weir_cluster_coordinates", "1 on the node that coordinates the cluster.", c->coordinates},
+      {"weir_node_partitions_led", "Partitions that this node leads.", c->led},
+      {"weir_node_replicas", "Copies of partitions that this node has.", c->replicas},
+  };
+  for (const auto& g : all) {
+    out.begin(g.name, "gauge", g.help);
+    out.add("", static_cast<int64_t>(g.value));
+  }
+}
+
+void add_jobs(exposition& out, membership& m) {
+  std::vector<job_report> jobs;
+  const auto view = m.ledger().view();
+  for (const auto& [id, j] : view->jobs) jobs.push_back(report_of(j));
+  auto over = [](const job_report& j) { return has_ended(static_cast<job_state>(j.state)); };
+  std::stable_partition(jobs.begin(), jobs.end(), [&over](const auto& j) { return !over(j); });
+  if (jobs.size() > jobs_max) jobs.resize(jobs_max);
+  std::vector<std::string> labels;
+  for (const auto& j : jobs)
+    labels.push_back("job=" + label_text(j.id) + ",name=" + label_text(j.name));
+  out.begin("weir_job_state", "gauge", "1 for the state that the job has.");
+  for (size_t i = 0; i < jobs.size(); ++i)
+    out.add(labels[i] + ",state=\"" + to_string(static_cast<job_state>(jobs[i].state)) + "\"",
+            int64_t{1});
+  out.begin("weir_job_epoch", "gauge", "Newest complete epoch of the job: its last snapshot.");
+  for (size_t i = 0; i < jobs.size(); ++i)
+    out.add(labels[i], static_cast<int64_t>(jobs[i].completed_epoch));
+  out.begin("weir_job_restarts", "gauge", "Restarts of the job, as of its newest epoch.");
+  for (size_t i = 0; i < jobs.size(); ++i)
+    out.add(labels[i], static_cast<int64_t>(jobs[i].restarts));
+}
+
 }  // namespace
 
-std::string metrics_text(kafka_endpoint& kafka, const data_exchange* rows, const api_options& o) {
+std::string metrics_text(kafka_endpoint& kafka, const data_exchange* rows, membership& members,
+                         const api_options& o) {
   exposition out;
   add_process(out);
+  add_cluster(out, members);
+  add_jobs(out, members);
   if (rows) add_exchange(out, rows->counters());
   out.begin("weir_connections", "gauge", "Open connections of Kafka clients.");
   out.add("", static_cast<int64_t>(kafka.connections()));

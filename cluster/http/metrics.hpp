@@ -8,7 +8,9 @@
 
 namespace weir::http {
 
-/// `rows`: the exchange of rows with other nodes; may be null.
-std::string metrics_text(kafka_endpoint&, const data_exchange* rows, const api_options&);
+/// `rows`: the exchange of rows with other nodes; may be null. Of the cluster and its jobs what
+/// this node's copy of the metadata says: no other node is asked.
+std::string metrics_text(kafka_endpoint&, const data_exchange* rows, membership&,
+                         const api_options&);
 
 }  // namespace weir::http

@@ -433,6 +433,34 @@ sinks:
 """
 
 
+def test_metrics_of_the_cluster_and_its_jobs(c):
+    n = Node(c)
+    n.verb("topic", "create", "t", "--partitions", "5")
+    c.write("job.yaml", JOB)
+    job = n.verb("job", "submit", "job.yaml", "--snapshot-interval", "100ms").out.strip()
+    labels = f'job="{job}",name="sums"'
+    deadline = time.monotonic() + 20
+    while (m := series(n.call("GET", "/metrics")[1]))[f"weir_job_epoch{{{labels}}}"] == 0:
+        assert time.monotonic() < deadline, "the job has an epoch"
+        time.sleep(0.05)
+    status = json.loads(n.call("GET", "/cluster")[1])
+    assert [m[f'weir_cluster_nodes{{state="{s}"}}'] for s in ("alive", "draining", "fenced")] == [1, 0, 0], m
+    partitions = {"": "count", **{"_" + s: s for s in ("leaderless", "under_replicated", "moving")}}
+    for metric, field in partitions.items():
+        assert m["weir_cluster_partitions" + metric] == status["partitions"][field], (metric, m, status)
+    assert m["weir_cluster_partitions"] >= 5 and m["weir_cluster_partitions_leaderless"] == 0, m
+    assert m["weir_cluster_majority"] == m["weir_cluster_coordinates"] == 1, m
+    assert m["weir_node_partitions_led"] == status["nodes"][0]["leaders"] >= 5, m
+    assert m["weir_node_replicas"] == status["nodes"][0]["replicas"] >= 5, m
+    assert m[f'weir_job_state{{{labels},state="running"}}'] == 1 and m[f"weir_job_restarts{{{labels}}}"] == 0, m
+    n.verb("job", "cancel", job)
+    deadline = time.monotonic() + 20
+    while (m := series(n.call("GET", "/metrics")[1])).get(f'weir_job_state{{{labels},state="stopped"}}') != 1:
+        assert time.monotonic() < deadline, m
+        time.sleep(0.05)
+    assert f'weir_job_state{{{labels},state="running"}}' not in m and m[f"weir_job_epoch{{{labels}}}"] > 0, m
+
+
 def test_jobs_for_standard_output_are_refused(c):
     """Their rows would end in the log of some node."""
     n = Node(c)
