@@ -332,7 +332,8 @@ void warn_of(const simdjson::dom::element& cluster) {
 
 int cluster_status(const cluster_verb_options& o) {
   std::string answer;
-  if (int code = call(o, "GET", "/cluster", "", answer)) return code;
+  // As JSON it says so itself: `majority`, `view_age_ms`.
+  if (int code = call(o, "GET", "/cluster", "", answer, true)) return code;
   if (o.output == "json") {
     std::fputs(answer.c_str(), stdout);
     return exit_ok;

@@ -22,6 +22,8 @@ struct api::impl {
     return {200, "ok\n", "text/plain"};
   }
 
+  http_response answer(const http_request&);
+
   cluster_node& node;
   kafka_endpoint& kafka;
   membership& members;
@@ -46,38 +48,38 @@ std::optional<http_response> api::at_once(const http_request& r) {
   return std::nullopt;
 }
 
-http_response api::answer(const http_request& r) {
+http_response api::impl::answer(const http_request& r) {
   auto t = parse_target(r.target);
   if (!t) return problem(t.err());
-  if (!impl_->ready) {
-    const auto why = impl_->members.stand().problem;
+  if (!ready) {
+    const auto why = members.stand().problem;
     return problem(503, "the node is not ready: it waits for its cluster" +
                             (why.empty() ? std::string() : "; " + why));
   }
   const std::string first = t->path.empty() ? "" : t->path[0];
   if (first == "readyz" && t->path.size() == 1 && r.method == "GET") {
-    auto ready = impl_->ready_answer();
-    if (ready.status != 200 || t->parameter("in_sync") != "true") return ready;
-    return answer_in_sync(impl_->members);
+    auto is_ready = ready_answer();
+    if (is_ready.status != 200 || t->parameter("in_sync") != "true") return is_ready;
+    return answer_in_sync(members);
   }
   const bool stops = first == "cluster" && t->path.size() == 2 && t->path[1] == "quiesce";
   if (first == "cluster" && !stops && (t->path.size() > 1 || r.method != "GET"))
-    return answer_cluster(impl_->members, r, *t);
-  if (first == "cluster" || first == "jobs") return answer_jobs(impl_->node, impl_->members, r, *t);
-  if (first == "libraries") return answer_libraries(impl_->members, r, *t);
+    return answer_cluster(members, r, *t);
+  if (first == "cluster" || first == "jobs") return answer_jobs(node, members, r, *t);
+  if (first == "libraries") return answer_libraries(members, r, *t);
   if (first == "topics") {
     if (t->path.size() == 3 && t->path[2] == "records") {
-      if (r.method == "POST") return impl_->records.append(t->path[1], r, *t);
-      if (r.method == "GET") return impl_->records.read(t->path[1], *t);
+      if (r.method == "POST") return records.append(t->path[1], r, *t);
+      if (r.method == "GET") return records.read(t->path[1], *t);
       return problem(405, r.method + " is not for this path");
     }
-    return answer_topics(impl_->pool, &impl_->kafka.storage(), r, *t);
+    return answer_topics(pool, &kafka.storage(), r, *t);
   }
-  if (first == "groups") return answer_groups(impl_->pool, r, *t);
-  if (first == "transactions") return answer_transactions(impl_->pool, r, *t);
+  if (first == "groups") return answer_groups(pool, r, *t);
+  if (first == "transactions") return answer_transactions(pool, r, *t);
   if (first == "metrics" && t->path.size() == 1) {
     if (r.method != "GET") return problem(405, r.method + " is not for this path");
-    return {200, metrics_text(impl_->kafka, impl_->node.exchange(), impl_->members, impl_->options),
+    return {200, metrics_text(kafka, node.exchange(), members, options),
             "text/plain; version=0.0.4; charset=utf-8"};
   }
   return problem(
@@ -85,6 +87,14 @@ http_response api::answer(const http_request& r) {
       "there is no /" + first +
           "; there are /cluster, /jobs, /libraries, /topics, /groups, /transactions, /metrics, "
           "/healthz and /readyz");
+}
+
+http_response api::answer(const http_request& r) {
+  auto out = impl_->answer(r);
+  if (impl_->ready)
+    if (const auto here = impl_->members.stand(); here.leader == 0)
+      out.view_age_ms = static_cast<uint64_t>(here.leaderless.count());
+  return out;
 }
 
 }  // namespace weir::http

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "runtime/column/json_text.hpp"
+#include "runtime/column/text.hpp"
 #include "runtime/io/address.hpp"
 
 namespace weir::http {
@@ -20,6 +21,7 @@ namespace beast = boost::beast;
 namespace bhttp = beast::http;
 using tcp = asio::ip::tcp;
 
+constexpr const char* view_age_header = "Weir-View-Age-Ms";
 // A client that sends nothing for this long loses its connection.
 constexpr auto connection_idle_limit = std::chrono::seconds(30);
 
@@ -82,6 +84,7 @@ class session : public std::enable_shared_from_this<session> {
     response_ = {static_cast<bhttp::status>(reply.status), 11};
     response_.set(bhttp::field::content_type, reply.type);
     if (reply.status == 503) response_.set(bhttp::field::retry_after, "1");
+    if (reply.view_age_ms) response_.set(view_age_header, std::to_string(*reply.view_age_ms));
     response_.keep_alive(keep_alive);
     response_.body() = std::move(reply.body);
     response_.prepare_payload();
@@ -193,7 +196,10 @@ result<http_response> http_call(const std::string& address, const std::string& m
   run([&](auto done) { bhttp::async_read(stream, buffer, parser, done); });
   if (e) return failed(e);
   auto& r = parser.get();
-  return http_response{static_cast<int>(r.result_int()), std::move(r.body()), ""};
+  http_response out{static_cast<int>(r.result_int()), std::move(r.body()), ""};
+  if (auto age = parse_int64(std::string(r[view_age_header])); age && *age >= 0)
+    out.view_age_ms = static_cast<uint64_t>(*age);
+  return out;
 }
 
 }  // namespace weir::http

@@ -25,6 +25,9 @@ struct http_response {
   int status = 200;
   std::string body;
   std::string type = "application/json";
+  /// Where a node answers that hears no coordinator: how old what it knows of the cluster may be
+  /// (the header Weir-View-Age-Ms).
+  std::optional<uint64_t> view_age_ms = std::nullopt;
 };
 
 /// {"error": TEXT}.

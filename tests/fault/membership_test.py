@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import time
+import urllib.request
 
 from nodes import Nodes
 from ports import free_port
@@ -172,6 +173,13 @@ def no_majority(nodes: Nodes) -> None:
     assert shown.returncode == 0 and "b2" in shown.stdout, shown
     assert "weir: nobody coordinates: the node that was asked hears no majority of those that vote (b1, b2, b3). All " \
         "below is as of " in shown.stderr, shown.stderr
+    # Other verbs say it, too, in one line, once it is more than an election.
+    nodes.until("the view is old", lambda: nodes.status("b1")["view_age_ms"] > 2500)
+    for verb in (("job", "ls"), ("topic", "ls"), ("cluster", "status")):
+        said = nodes.run("b1", *verb).stderr
+        assert said.count("nobody coordinates") == 1 and said.count("\n") == 1, (verb, said)
+    metrics = urllib.request.urlopen(f"http://{nodes['b1'].address('http')}/metrics", timeout=5).read().decode()
+    assert "\nweir_cluster_majority 0\n" in metrics and "\nweir_cluster_coordinates 0\n" in metrics, metrics
 
 
 def few_lines(nodes: Nodes) -> None:

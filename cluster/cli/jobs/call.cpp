@@ -9,7 +9,7 @@
 namespace weir::cli {
 
 int call(const cluster_verb_options& o, const std::string& method, const std::string& target,
-         const std::string& body, std::string& answer) {
+         const std::string& body, std::string& answer, bool warns) {
   if (o.cluster.empty()) {
     std::fprintf(stderr,
                  "weir: which cluster? --cluster HOST:PORT or WEIR_CLUSTER names the HTTP "
@@ -21,6 +21,7 @@ int call(const cluster_verb_options& o, const std::string& method, const std::st
     return r.err().code == errc::invalid_argument
                ? wrong_usage("--cluster: " + r.err().message)
                : fail(r.err().message + "; is the node up, and is this its HTTP address?");
+  if (!warns) warn_of_old_view(*r);
   answer = std::move(r->body);
   if (r->status == 200) return exit_ok;
   simdjson::dom::parser parser;

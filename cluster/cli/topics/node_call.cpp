@@ -1,12 +1,19 @@
 #include "cluster/cli/topics/node_call.hpp"
 
+#include <cinttypes>
 #include <cstdio>
-
-#include "cluster/http/server.hpp"
+#include <utility>
 
 namespace weir::cli {
 
 namespace dom = simdjson::dom;
+
+namespace {
+
+// Longer than an election takes.
+constexpr uint64_t old_view_ms = 2'000;
+
+}  // namespace
 
 int fail(const std::string& message) {
   std::fprintf(stderr, "weir: %s\n", message.c_str());
@@ -18,6 +25,16 @@ int fail(const error& e) {
 int wrong_usage(const std::string& message) {
   std::fprintf(stderr, "weir: %s\n", message.c_str());
   return exit_usage;
+}
+
+void warn_of_old_view(const http::http_response& r) {
+  static bool said = false;  // verbs that wait ask again and again
+  if (!r.view_age_ms || *r.view_age_ms < old_view_ms || std::exchange(said, true)) return;
+  std::fprintf(stderr,
+               "weir: nobody coordinates: the node that was asked hears no majority of those that "
+               "vote. What it says is as of %" PRIu64 ".%" PRIu64
+               " s ago; see weir cluster status\n",
+               *r.view_age_ms / 1'000, *r.view_age_ms % 1'000 / 100);
 }
 
 bool call_node(const stream_options& o, const std::string& method, const std::string& target,
@@ -35,6 +52,7 @@ bool call_node(const stream_options& o, const std::string& method, const std::st
                : fail(r.err().message + "; is the node up, and is this its HTTP address?");
     return false;
   }
+  warn_of_old_view(*r);
   out.text = std::move(r->body);
   const bool parsed = !out.parser.parse(out.text).get(out.json);
   if (r->status >= 200 && r->status < 300 && parsed) return true;

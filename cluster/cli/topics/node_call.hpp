@@ -8,6 +8,7 @@
 
 #include "cluster/cli/run.hpp"
 #include "cluster/cli/topics/options.hpp"
+#include "cluster/http/server.hpp"
 #include "runtime/base/result.hpp"
 
 namespace weir::cli {
@@ -16,6 +17,10 @@ namespace weir::cli {
 int fail(const std::string& message);
 int fail(const error&);
 int wrong_usage(const std::string& message);
+
+/// Says on stderr, once, when the node that answers hears no coordinator, and how old what it knows
+/// is. An election takes a moment: that is not said.
+void warn_of_old_view(const http::http_response&);
 
 /// An answer of a node: its text and the parsed form of it.
 struct node_answer {
