@@ -5,6 +5,7 @@
 
 #include "runtime/base/nearest.hpp"
 #include "runtime/connectors/value_parser.hpp"
+#include "runtime/expr/convert.hpp"
 
 namespace weir {
 namespace {
@@ -73,6 +74,7 @@ class csv_decoder final : public record_decoder {
       unquote(line.substr(start, i - start), header.emplace_back());
       start = i + 1;
     }
+    name_without_blanks(header);
     for (const auto& name : names_) {
       auto n = std::count(header.begin(), header.end(), name);
       if (n == 1) continue;
@@ -108,6 +110,14 @@ class csv_decoder final : public record_decoder {
   }
 
  private:
+  // "a, b" names b where no field is called so exactly.
+  void name_without_blanks(std::vector<std::string>& header) const {
+    for (const auto& name : names_) {
+      if (std::find(header.begin(), header.end(), name) != header.end()) continue;
+      for (auto& h : header)
+        if (expr::trimmed(h) == name) h = name;
+    }
+  }
   void place_columns(const std::vector<std::string>& file_columns) {
     fields_ = static_cast<uint32_t>(file_columns.size());
     for (auto& c : columns_)

@@ -7,6 +7,7 @@
 #include "runtime/column/builder.hpp"
 #include "runtime/column/text.hpp"
 #include "runtime/connectors/options.hpp"
+#include "runtime/connectors/value_parser.hpp"
 
 namespace weir {
 namespace {
@@ -62,8 +63,11 @@ std::optional<std::string> folder_value(std::string_view path, std::string_view 
 std::string partition_name(std::string_view column, std::optional<std::string_view> value) {
   std::string out;
   auto put = [&out](std::string_view text) {
-    for (unsigned char c : text) {
-      if (!escaped_in_partitions(c)) {
+    // A text that says what NULL is called is escaped, so that it reads back as itself.
+    const bool not_null = text == null_partition;
+    for (size_t i = 0; i < text.size(); ++i) {
+      const auto c = static_cast<unsigned char>(text[i]);
+      if (!escaped_in_partitions(c) && !(not_null && i == 0)) {
         out.push_back(static_cast<char>(c));
         continue;
       }
@@ -175,6 +179,8 @@ result<std::vector<scalar>> partitioned_source::values_of(const std::string& pat
       continue;
     }
     auto value = parse_scalar(unescaped(text), f.type);
+    if (!value)
+      if (auto cast = value_by_cast(unescaped(text), f.type)) value = std::move(*cast);
     if (!value) return error{errc::parse, path + ": column " + f.name + ": " + value.err().message};
     out.push_back(std::move(*value));
   }

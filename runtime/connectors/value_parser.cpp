@@ -5,6 +5,7 @@
 #include "runtime/column/calendar.hpp"
 #include "runtime/column/nested.hpp"
 #include "runtime/column/text.hpp"
+#include "runtime/expr/convert.hpp"
 
 namespace weir {
 namespace {
@@ -140,6 +141,22 @@ inline bool has_quote(const char* p, size_t n) noexcept {
   return n && std::memchr(p, '"', n) != nullptr;
 }
 
+// The slow way of a text that the fast one refused.
+template <class T>
+bool parse_by_cast(const char* p, size_t n, const data_type& type, T& out) {
+  auto v = value_by_cast({p, n}, type);
+  if (!v) return false;
+  if constexpr (std::is_same_v<T, double>)
+    out = v->d;
+  else if constexpr (std::is_same_v<T, int128>)
+    out = v->dec;
+  else if constexpr (std::is_same_v<T, interval_value>)
+    out = v->interval;
+  else
+    out = static_cast<T>(v->i);
+  return true;
+}
+
 template <class T, class Parse>
 void fixed_fields(const field_texts& in, column_filler& out, uint32_t row, std::string_view name,
                   std::vector<bad_record>& bad, Parse parse) {
@@ -158,7 +175,7 @@ void fixed_fields(const field_texts& in, column_filler& out, uint32_t row, std::
       out.set_null(row + i);
       continue;
     }
-    if (!parse(p, n, values[i])) [[unlikely]] {
+    if (!parse(p, n, values[i]) && !parse_by_cast(p, n, out.type(), values[i])) [[unlikely]] {
       values[i] = T{};
       bad.push_back({i, not_a_value(name, {p, n}, out.type())});
     }
@@ -258,6 +275,35 @@ void unquote(std::string_view field, std::string& out) {
       inside = !inside;
     }
   }
+}
+
+std::optional<scalar> value_by_cast(std::string_view text, const data_type& type) {
+  scalar v = scalar::of_null(type);
+  auto set = [](auto& field, const auto& made) { return made ? (field = *made, true) : false; };
+  auto made = [&] {
+    switch (type.id) {
+      case type_id::boolean:
+        return set(v.i, expr::text_to_bool(text));
+      case type_id::int32:
+      case type_id::int64:
+        return set(v.i, expr::text_to_integer(text, type.id));
+      case type_id::float64:
+        return set(v.d, expr::text_to_float(text));
+      case type_id::decimal:
+        return set(v.dec, expr::text_to_decimal(text, type.scale));
+      case type_id::date:
+        return set(v.i, expr::text_to_date(text));
+      case type_id::timestamp:
+        return set(v.i, expr::text_to_timestamp(text));
+      case type_id::interval:
+        return set(v.interval, expr::text_to_interval(text));
+      default:
+        return false;
+    }
+  };
+  if (!made()) return {};
+  v.null = false;
+  return v;
 }
 
 std::string not_a_value(std::string_view name, std::string_view text, const data_type& type) {

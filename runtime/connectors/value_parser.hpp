@@ -1,6 +1,9 @@
 // Text of one column of many records to values. One loop per type, chosen once per column.
 #pragma once
 
+#include <optional>
+
+#include "runtime/column/scalar.hpp"
 #include "runtime/connectors/text_window.hpp"
 
 namespace weir {
@@ -18,6 +21,11 @@ struct field_texts {
 using parse_fields_fn = void (*)(const field_texts&, column_filler& out, uint32_t first_row,
                                  std::string_view name, std::vector<bad_record>& bad);
 parse_fields_fn parser_of(const data_type&);
+
+/// What a cast of the text gives, which takes more than the readers' fast ways: blanks around the
+/// value, a timestamp for a date, other forms of dates and booleans. For types of fixed width;
+/// nothing where the cast fails.
+std::optional<scalar> value_by_cast(std::string_view text, const data_type& type);
 
 /// `text` is not a value of `type`, for messages: long texts are cut.
 std::string not_a_value(std::string_view name, std::string_view text, const data_type& type);

@@ -105,7 +105,7 @@ TEST_CASE("CSV: every type, its fast and its slow way") {
              "true|7|0|-0.25|-1.01|\\xab|2000-02-29|2013-01-01 08:00:00|-3 mons|7"});
   auto number = schema_of({{"n", type_id::int32}});
   for (std::string bad :
-       {"x", "1.0", "2147483648", "-", "1 ", "12345678901234567890", "1e3", "1-2"})
+       {"x", "1.0", "2147483648", "-", "1 2", " ", "12345678901234567890", "1e3", "1-2"})
     CHECK(read_text("7\n" + bad + "\n", number) ==
           rows{"error: t.csv:2: column n: '" + bad + "' is not a valid int"});
   CHECK(read_text("\"\"\n", number)[0].find("'' is not a valid int") != std::string::npos);
@@ -113,6 +113,35 @@ TEST_CASE("CSV: every type, its fast and its slow way") {
   for (std::string bad :
        {"2013-02-30 00:00:00", "2013-01-01 24:00:01", "2013-01-01 1x:00:00", "2013-01-01 10:61:00"})
     CHECK(read_text(bad + "\n", time)[0].find("is not a valid timestamp") != std::string::npos);
+}
+
+TEST_CASE("CSV: what the fast ways refuse is read as a cast reads it") {
+  auto all = schema_of({{"b", type_id::boolean},
+                        {"i", type_id::int32},
+                        {"l", type_id::int64},
+                        {"f", type_id::float64},
+                        {"d", type_id::decimal},
+                        {"dt", type_id::date},
+                        {"ts", type_id::timestamp},
+                        {"iv", type_id::interval},
+                        {"s", type_id::string}});
+  CHECK(read_text(" tru, 2, 3 ,\t1.5 , 3.5 ,2024-01-01T10:00:00, 2024-01-02 03:04:05 , 1 day , x \n"
+                  "\" off \",\" 7\",\"8 \",\" -1\",\" 2\",20240103,2024/01/04 05:06,\" 2 day\n\","
+                  "\" y\"\n",
+                  all) == rows{"true|2|3|1.5|3.50|2024-01-01|2024-01-02 03:04:05|1 day| x ",
+                               "false|7|8|-1|2.00|2024-01-03|2024-01-04 05:06:00|2 days| y"});
+  auto date = schema_of({{"d", type_id::date}});
+  CHECK(read_text("2024-02-30T10:00:00\n", date)[0].find("is not a valid date") !=
+        std::string::npos);
+}
+
+TEST_CASE("CSV: blanks around the names of a header") {
+  auto two = schema_of({{"a", type_id::int32}, {"b", type_id::int32}});
+  option_map header{{"header", "true"}};
+  CHECK(read_text("b , a\n1, 2\n", two, header) == rows{"2|1"});
+  CHECK(read_text("a,b, b\n1,2,3\n", two, header) == rows{"1|2"});
+  CHECK(read_text("a,b , b\n1,2,3\n", two, header) ==
+        rows{"error: t.csv: the header names column b more than once"});
 }
 
 TEST_CASE("raw: one column per line") {

@@ -72,6 +72,18 @@ TEST_CASE("partitioned source: columns from the folders' names, wherever they st
   CHECK(t.read(some) == rows{"1", "2", "3", "4", "5"});
 }
 
+TEST_CASE("partition names: the text that stands for NULL reads back as a text") {
+  partitioned_folder t;
+  const std::string text = "__HIVE_DEFAULT_PARTITION__";
+  CHECK(partition_name("s", {}) == "s=" + text);
+  CHECK(partition_name("s", text) == "s=%5F_HIVE_DEFAULT_PARTITION__");
+  CHECK(partition_name("s", text + "x") == "s=" + text + "x");
+  // A folder's value is read as a cast reads it.
+  t.file("t/day=2026-01-02 10:00/" + partition_name("s", text), "x.csv", "1\n");
+  t.file("t/day=2026-01-02/" + partition_name("s", {}), "x.csv", "2\n");
+  CHECK(t.read(t.table("t")) == rows{"2026-01-02|1|" + text, "2026-01-02|2|NULL"});
+}
+
 TEST_CASE("partitioned source: headers, JSON lines, generated columns, many rows") {
   partitioned_folder t;
   t.file("c/day=2026-01-02/s=x", "p.csv", "n\n1\n");
