@@ -36,7 +36,8 @@ std::string shape_of(expr::json_node n) {
 result<std::shared_ptr<const void>> reader::read_query(json select_node, json whole,
                                                        uint32_t location, bool gather) {
   if (!has_key(select_node, "SelectStmt")) return refuse("this subquery", location);
-  WEIR_ASSIGN(auto q, select(select_node["SelectStmt"], 1));
+  const bool only_asked = text_at(whole, "subLinkType") == "EXISTS_SUBLINK";
+  WEIR_ASSIGN(auto q, select(select_node["SelectStmt"], 1, only_asked));
   auto named = std::make_shared<query>(*q);
   if (gather) {
     bool several = false;
@@ -50,7 +51,7 @@ result<std::shared_ptr<const void>> reader::read_query(json select_node, json wh
   return std::shared_ptr<const void>(std::move(named));
 }
 
-result<query_ptr> reader::select(json body, int depth) {
+result<query_ptr> reader::select(json body, int depth, bool only_asked) {
   if (depth > expr::nesting_max)
     return error_at(errc::unsupported, "the query nests too deeply", sql(), place_of(body));
   WEIR_TRY(only(body, {"distinctClause", "targetList", "fromClause", "whereClause", "groupClause",
@@ -81,7 +82,7 @@ result<query_ptr> reader::select(json body, int depth) {
       q->rows.push_back(std::move(values));
     }
   } else {
-    WEIR_TRY(select_clauses(body, *q, depth));
+    WEIR_TRY(select_clauses(body, *q, depth, only_asked));
   }
   WEIR_TRY(limits(body, *q));
   if (q->what == query::kind::select) {
@@ -92,7 +93,7 @@ result<query_ptr> reader::select(json body, int depth) {
   return query_ptr(std::move(q));
 }
 
-status reader::select_clauses(json body, query& q, int depth) {
+status reader::select_clauses(json body, query& q, int depth, bool only_asked) {
   simdjson::dom::array list;
   if (!body["distinctClause"].get(list)) {
     q.distinct = true;  // whole rows, unless there is ON (...)
@@ -103,10 +104,19 @@ status reader::select_clauses(json body, query& q, int depth) {
       q.distinct_on.push_back(std::move(key));
     }
   }
-  if (body["targetList"].get(list)) return refuse("SELECT without columns", q.location);
-  for (json item : list) {
-    WEIR_ASSIGN(auto t, read_target(item));
-    q.targets.push_back(std::move(t));
+  if (!body["targetList"].get(list)) {
+    for (json item : list) {
+      WEIR_ASSIGN(auto t, read_target(item));
+      q.targets.push_back(std::move(t));
+    }
+  } else if (only_asked) {
+    // Rows without columns: a constant stands for them.
+    auto& t = q.targets.emplace_back();
+    t.location = t.value.location = q.location;
+    t.value.kind = expr::syntax_kind::integer;
+    t.value.text = "1";
+  } else {
+    return refuse("SELECT without columns", q.location);
   }
   if (!body["fromClause"].get(list))
     for (json item : list) {

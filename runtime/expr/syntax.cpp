@@ -31,14 +31,30 @@ uint32_t byte_of_character(std::string_view text, int character) {
   return static_cast<uint32_t>(i);
 }
 
+/// Where the text ends, without the blanks and whole lines of comment behind it.
+uint32_t end_of_text(std::string_view sql) {
+  constexpr std::string_view blanks = " \t\r\n\f\v";
+  for (;;) {
+    const auto last = sql.find_last_not_of(blanks);
+    if (last == std::string_view::npos) return 0;
+    sql = sql.substr(0, last + 1);
+    const auto line = sql.rfind('\n') + 1;  // 0 when there is one line only
+    const auto begin = sql.find_first_not_of(blanks, line);
+    if (line == 0 || sql.substr(begin, 2) != "--") return static_cast<uint32_t>(sql.size());
+    sql = sql.substr(0, line);
+  }
+}
+
 error syntax_error(std::string_view sql, const std::string& parsed, ptrdiff_t shift,
                    const PgQueryError& e) {
   const auto at = static_cast<ptrdiff_t>(byte_of_character(parsed, e.cursorpos)) + shift;
   std::string what = e.message ? e.message : "syntax error";
   if (at < static_cast<ptrdiff_t>(sql.size()))
     return error_at(errc::parse, what, sql, static_cast<uint32_t>(std::max<ptrdiff_t>(0, at)));
-  return error_at(errc::parse, "syntax error at the end of the expression", sql,
-                  static_cast<uint32_t>(sql.size()));
+  // An expression's own end is the parenthesis around it.
+  if (what.find("end of input") == std::string::npos)
+    what = "syntax error at the end of the expression";
+  return error_at(errc::parse, what, sql, end_of_text(sql));
 }
 
 }  // namespace
