@@ -5,7 +5,11 @@
 #include "runtime/column/text.hpp"
 #include "runtime/expr/binder.hpp"
 #include "runtime/expr/convert.hpp"
+#include "runtime/expr/expr.hpp"
+#include "runtime/expr/format_text.hpp"
 #include "runtime/expr/nested.hpp"
+#include "runtime/expr/time_template.hpp"
+#include "runtime/expr/to_char.hpp"
 
 namespace weir::expr {
 namespace {
@@ -268,6 +272,42 @@ error binder::no_function(const syntax& s, const std::vector<bound>& args) const
   return fail(errc::type_mismatch, what + "; there is " + known, s.location);
 }
 
+namespace {
+
+/// What is wrong with the template or format string of a call, where it is constant: then it is
+/// wrong for every row, and where it stands can be told.
+struct constant_text_error {
+  error what;
+  uint32_t location = 0;
+};
+std::optional<constant_text_error> wrong_constant_text(const node& call) {
+  const auto& f = call.function;
+  const bool format = f == "format";
+  if (!format &&
+      (call.args.size() != 2 || (f != "to_char" && f != "to_date" && f != "to_timestamp")))
+    return {};
+  const auto at = format ? 0 : 1;
+  const auto text = fold(call.args[at]);
+  if (text->kind != node_kind::literal || text->literal.null) return {};
+  const auto& s = text->literal.s;
+  const auto kind = call.args[0]->type.id;
+  status ok;
+  if (format)
+    ok = check_format(s, call.args.size());
+  else if (f != "to_char")
+    ok = check_time_template(s, template_use::read);
+  else if (kind == type_id::timestamp)
+    ok = check_time_template(s, template_use::show_time);
+  else if (kind == type_id::interval)
+    ok = check_time_template(s, template_use::show_interval);
+  else
+    ok = check_number_template(s);
+  if (ok) return {};
+  return constant_text_error{ok.err(), call.args[at]->location};
+}
+
+}  // namespace
+
 result<bound> binder::bind_function(const syntax& s) {
   static constexpr std::string_view volatiles[] = {"now",
                                                    "current_timestamp",
@@ -304,6 +344,11 @@ result<bound> binder::bind_function(const syntax& s) {
     if (s.name == a)
       return fail(errc::unsupported, "aggregate function " + s.name + "() is not allowed here",
                   s.location);
+  if (s.name == "age" && s.args.size() == 1)
+    return fail(errc::unsupported,
+                "age() of one argument is not supported: it counts from today, and a replay after "
+                "a failure must give the same result; write age(a, b)",
+                s.location);
   WEIR_ASSIGN(auto args, bind_args(s));
   if (auto made = bind_array_function(s, args)) return std::move(*made);
   if (s.name == "extract") return bind_extract(s, std::move(args));
@@ -315,6 +360,8 @@ result<bound> binder::bind_function(const syntax& s) {
   bool named = !s.name.empty() && (isalpha(static_cast<unsigned char>(s.name[0])) != 0);
   if (!f || !named) return no_function(s, args);
   WEIR_ASSIGN(auto r, apply(*f, std::move(args), s.location));
+  if (auto wrong = wrong_constant_text(*r.n))
+    return fail(wrong->what.code, wrong->what.message, wrong->location);
   if (s.name == "to_timestamp") r.zoned = true;
   return r;
 }
@@ -355,7 +402,10 @@ result<bound> binder::bind_concat(const syntax& s, std::vector<bound> args) {
     WEIR_ASSIGN(a, coerce(std::move(a), type_id::string, cast_context::on_request));
     nodes.push_back(a.n);
   }
-  return bound{call(s.name, type_id::string, std::move(nodes), s.location)};
+  bound r{call(s.name, type_id::string, std::move(nodes), s.location)};
+  if (auto wrong = wrong_constant_text(*r.n))
+    return fail(wrong->what.code, wrong->what.message, wrong->location);
+  return r;
 }
 
 result<bound> binder::bind_textual(const syntax& s, std::vector<bound> args) {
@@ -375,7 +425,10 @@ result<bound> binder::bind_textual(const syntax& s, std::vector<bound> args) {
   const auto* overloads = catalog::get().overloads(name);
   const auto* f = overloads ? resolve(*overloads, args, false) : nullptr;
   if (!f) return no_function(s, args);
-  return apply(*f, std::move(args), s.location);
+  WEIR_ASSIGN(auto r, apply(*f, std::move(args), s.location));
+  if (auto wrong = wrong_constant_text(*r.n))
+    return fail(wrong->what.code, wrong->what.message, wrong->location);
+  return r;
 }
 
 }  // namespace weir::expr

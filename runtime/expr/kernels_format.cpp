@@ -25,6 +25,7 @@ struct last_text {
   int64_t from = 0;
 };
 void time_text(row_scope& r, text_out& o, int64_t t, text pattern) {
+  if (pattern.empty()) return r.set_null();
   auto& last = r.state<last_text>();
   if (last.grain == 0 || last.pattern != pattern) {
     last.pattern = pattern;
@@ -40,8 +41,16 @@ void time_text(row_scope& r, text_out& o, int64_t t, text pattern) {
   last.from = floor_div(t, last.grain) * last.grain;
   o.append(last.text);
 }
+void interval_text(row_scope& r, text_out& o, interval_value v, text pattern) {
+  if (pattern.empty()) return r.set_null();
+  thread_local std::string s;
+  s.clear();
+  if (auto ok = format_interval(pattern, v, s); !ok) return r.fail(ok.err().code, ok.err().message);
+  o.append(s);
+}
+template <bool zones>
 int64_t time_of(row_scope& r, text s, text pattern) {
-  auto t = parse_time(s, pattern);
+  auto t = parse_time(s, pattern, zones);
   if (t) return *t;
   r.fail(t.err().code, t.err().message);
   return 0;
@@ -53,6 +62,8 @@ void register_format(catalog& c) {
   constexpr auto s = type_id::string, ts = type_id::timestamp;
   c.row("to_char", {ts, s}, s,
         [](row_scope& r, text_out& o, int64_t t, text p) { time_text(r, o, t, p); });
+  c.row("to_char", {type_id::interval, s}, s,
+        [](row_scope& r, text_out& o, interval_value v, text p) { interval_text(r, o, v, p); });
   c.row("to_char", {type_id::int32, s}, s,
         [](row_scope& r, text_out& o, int32_t v, text p) { number_text(r, o, v, 0, p); });
   c.row("to_char", {type_id::int64, s}, s,
@@ -69,9 +80,9 @@ void register_format(catalog& c) {
     if (!d) return r.fail(errc::overflow, "to_char: the number is out of range");
     number_text(r, o, *d, static_cast<uint8_t>(scale), p);
   });
-  c.row("to_timestamp", {s, s}, ts, wrap<time_of>{});
+  c.row("to_timestamp", {s, s}, ts, wrap<time_of<true>>{});
   c.row("to_date", {s, s}, type_id::date,
-        [](row_scope& r, text v, text p) { return day_of(time_of(r, v, p)); });
+        [](row_scope& r, text v, text p) { return day_of(time_of<false>(r, v, p)); });
 }
 
 }  // namespace weir::expr

@@ -79,31 +79,77 @@ void append_replacement(text_out& o, text to, const std::vector<re2::StringPiece
     }
   }
 }
+// Where the next match is looked for: behind the last one, and behind one character more when that
+// was empty.
+size_t behind(text s, const re2::StringPiece& found) {
+  const size_t at = static_cast<size_t>(found.data() - s.data()) + found.size();
+  if (!found.empty()) return at;
+  return at + (at < s.size() ? char_bytes(s, at) : 1);
+}
+// Replaces match `n` (0: all) of those that begin at byte `from` or behind it.
+void replace_matches(text_out& o, text s, const re2::RE2& regex, text to, size_t from, int32_t n) {
+  std::vector<re2::StringPiece> groups(static_cast<size_t>(regex.NumberOfCapturingGroups()) + 1);
+  size_t copied = 0;
+  int32_t seen = 0;
+  for (size_t at = from;
+       at <= s.size() && regex.Match(piece(s), at, s.size(), re2::RE2::UNANCHORED, groups.data(),
+                                     static_cast<int>(groups.size()));
+       at = behind(s, groups[0])) {
+    if (++seen < n) continue;
+    const auto begin = static_cast<size_t>(groups[0].data() - s.data());
+    o.append(s.substr(copied, begin - copied));
+    append_replacement(o, to, groups);
+    copied = begin + groups[0].size();
+    if (n > 0) break;
+  }
+  if (copied < s.size()) o.append(s.substr(copied));
+}
 void regexp_replace(row_scope& r, text_out& o, text s, text pattern, text to, text flags) {
+  if (const auto* st = compiled(r, pattern, flags))
+    replace_matches(o, s, *st->regex, to, 0, st->global ? 0 : 1);
+}
+bool in_range(row_scope& r, const char* name, int32_t v, int32_t least, int32_t most = INT32_MAX) {
+  if (v >= least && v <= most) return true;
+  r.fail(errc::invalid_argument,
+         "invalid value for parameter \"" + std::string(name) + "\": " + std::to_string(v));
+  return false;
+}
+void regexp_replace_from(row_scope& r, text_out& o, text s, text pattern, text to, int32_t start,
+                         int32_t n, text flags) {
+  if (!in_range(r, "start", start, 1) || !in_range(r, "n", n, 0)) return;
   const auto* st = compiled(r, pattern, flags);
   if (!st) return;
-  std::vector<re2::StringPiece> groups(static_cast<size_t>(st->regex->NumberOfCapturingGroups()) +
-                                       1);
-  size_t at = 0;
-  while (at <= s.size() && st->regex->Match(piece(s), at, s.size(), re2::RE2::UNANCHORED,
-                                            groups.data(), static_cast<int>(groups.size()))) {
-    auto begin = static_cast<size_t>(groups[0].data() - s.data());
-    o.append(s.substr(at, begin - at));
-    append_replacement(o, to, groups);
-    at = begin + groups[0].size();
-    if (groups[0].empty()) {
-      // An empty match: go on behind the next character.
-      if (at < s.size()) {
-        size_t n = char_bytes(s, at);
-        o.append(s.substr(at, n));
-        at += n;
-      } else {
-        at = s.size() + 1;
-      }
-    }
-    if (!st->global) break;
+  // A start behind the end: nothing is replaced.
+  const auto skipped = static_cast<size_t>(start - 1);
+  const auto from = skipped > count_chars(s) ? s.size() + 1 : offset_of_char(s, skipped);
+  replace_matches(o, s, *st->regex, to, from, n);
+}
+int32_t regexp_instr(row_scope& r, text s, text pattern, int32_t start, int32_t n, int32_t end,
+                     text flags, int32_t group) {
+  if (!in_range(r, "start", start, 1) || !in_range(r, "n", n, 1) ||
+      !in_range(r, "endoption", end, 0, 1) || !in_range(r, "subexpr", group, 0))
+    return 0;
+  const auto* st = compiled(r, pattern, flags);
+  if (!st) return 0;
+  if (st->global) {
+    r.fail(errc::invalid_argument, "regexp_instr() does not support the \"global\" option");
+    return 0;
   }
-  if (at < s.size()) o.append(s.substr(at));
+  const auto skipped = static_cast<size_t>(start - 1);
+  if (skipped > count_chars(s) || group > st->regex->NumberOfCapturingGroups()) return 0;
+  std::vector<re2::StringPiece> groups(static_cast<size_t>(group) + 1);
+  for (size_t at = offset_of_char(s, skipped);
+       at <= s.size() &&
+       st->regex->Match(piece(s), at, s.size(), re2::RE2::UNANCHORED, groups.data(), group + 1);
+       at = behind(s, groups[0])) {
+    if (--n > 0) continue;
+    const auto& found = groups[static_cast<size_t>(group)];
+    if (!found.data()) return 0;
+    const char* place = end == 1 ? found.data() + found.size() : found.data();
+    return static_cast<int32_t>(count_chars(s.substr(0, static_cast<size_t>(place - s.data())))) +
+           1;
+  }
+  return 0;
 }
 
 // SUBSTRING(s FROM pattern): the first group when there is one, else the match.
@@ -126,10 +172,15 @@ int32_t count(row_scope& r, text s, text pattern) {
   for (size_t at = 0; at <= s.size() &&
                       st->regex->Match(piece(s), at, s.size(), re2::RE2::UNANCHORED, &found, 1);) {
     ++n;
-    at = static_cast<size_t>(found.data() - s.data()) + found.size();
-    if (found.empty()) at += at < s.size() ? char_bytes(s, at) : 1;
+    at = behind(s, found);
   }
   return n;
+}
+
+void similar_escape(row_scope& r, text_out& o, text pattern, text escape) {
+  auto regex = similar_to_regex(pattern, escape);
+  if (!regex) return r.fail(regex.err().code, regex.err().message);
+  o.append(*regex);
 }
 
 void register_regex(catalog& c) {
@@ -146,13 +197,47 @@ void register_regex(catalog& c) {
     regexp_replace(r, o, a, p, to, "");
   });
   c.row("regexp_replace", {s, s, s, s}, s, wrap<regexp_replace>{});
+  constexpr auto i4 = type_id::int32;
+  c.row("regexp_replace", {s, s, s, i4}, s,
+        [](row_scope& r, text_out& o, text a, text p, text to, int32_t from) {
+          regexp_replace_from(r, o, a, p, to, from, 1, "");
+        });
+  c.row("regexp_replace", {s, s, s, i4, i4}, s,
+        [](row_scope& r, text_out& o, text a, text p, text to, int32_t from, int32_t n) {
+          regexp_replace_from(r, o, a, p, to, from, n, "");
+        });
+  c.row("regexp_replace", {s, s, s, i4, i4, s}, s, wrap<regexp_replace_from>{});
+  c.row("regexp_instr", {s, s}, i4,
+        [](row_scope& r, text a, text p) { return regexp_instr(r, a, p, 1, 1, 0, "", 0); });
+  c.row("regexp_instr", {s, s, i4}, i4, [](row_scope& r, text a, text p, int32_t from) {
+    return regexp_instr(r, a, p, from, 1, 0, "", 0);
+  });
+  c.row("regexp_instr", {s, s, i4, i4}, i4,
+        [](row_scope& r, text a, text p, int32_t from, int32_t n) {
+          return regexp_instr(r, a, p, from, n, 0, "", 0);
+        });
+  c.row("regexp_instr", {s, s, i4, i4, i4}, i4,
+        [](row_scope& r, text a, text p, int32_t from, int32_t n, int32_t end) {
+          return regexp_instr(r, a, p, from, n, end, "", 0);
+        });
+  c.row("regexp_instr", {s, s, i4, i4, i4, s}, i4,
+        [](row_scope& r, text a, text p, int32_t from, int32_t n, int32_t end, text f) {
+          return regexp_instr(r, a, p, from, n, end, f, 0);
+        });
+  c.row("regexp_instr", {s, s, i4, i4, i4, s, i4}, i4, wrap<regexp_instr>{});
   c.row("regexp_substr", {s, s}, s,
         [](row_scope& r, text_out& o, text a, text p) { substring(r, o, a, p, false); });
   for (auto name : {"substring", "substr"})
     c.row(name, {s, s}, s,
           [](row_scope& r, text_out& o, text a, text p) { substring(r, o, a, p, true); });
+  c.row("substring", {s, s, s}, s, [](row_scope& r, text_out& o, text a, text p, text e) {
+    auto regex = similar_to_regex(p, e);
+    if (!regex) return r.fail(regex.err().code, regex.err().message);
+    substring(r, o, a, *regex, true);
+  });
   c.row("similar_to_escape", {s}, s,
-        [](row_scope&, text_out& o, text p) { o.append(similar_to_regex(p)); });
+        [](row_scope& r, text_out& o, text p) { similar_escape(r, o, p, "\\"); });
+  c.row("similar_to_escape", {s, s}, s, wrap<similar_escape>{});
 }
 
 }  // namespace

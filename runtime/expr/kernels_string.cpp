@@ -180,8 +180,8 @@ void register_string(catalog& c) {
   c.row("bit_length", {s}, i4,
         [](row_scope&, text a) { return static_cast<int32_t>(a.size() * 8); });
   c.row("strpos", {s, s}, i4, [](row_scope&, text a, text x) { return position(a, x); });
-  c.row("starts_with", {s, s}, b,
-        [](row_scope&, text a, text x) { return a.substr(0, x.size()) == x; });
+  for (auto name : {"starts_with", "^@"})
+    c.row(name, {s, s}, b, [](row_scope&, text a, text x) { return a.starts_with(x); });
   c.row("||", {s, s}, s, [](row_scope&, text_out& o, text x, text y) {
     o.append(x);
     o.append(y);

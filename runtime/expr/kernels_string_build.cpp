@@ -1,5 +1,7 @@
 // Text functions that build: padding, replacing, joining, encoding.
 #include "runtime/expr/catalog.hpp"
+#include "runtime/expr/convert.hpp"
+#include "runtime/expr/format_text.hpp"
 #include "runtime/expr/md5.hpp"
 #include "runtime/expr/utf8.hpp"
 
@@ -145,66 +147,73 @@ void concat_ws(run& r, const instruction& in) {
   });
 }
 
-void quote(text_out& o, text s, char mark) {
+void quote(std::string& o, text s, char mark) {
   // A literal with backslashes is an escape string, whose backslashes are doubled.
   const bool escapes = mark == '\'' && s.find('\\') != text::npos;
-  if (escapes) o.push('E');
-  o.push(mark);
+  if (escapes) o += 'E';
+  o += mark;
   for (char c : s) {
-    if (c == mark || (escapes && c == '\\')) o.push(c);
-    o.push(c);
+    if (c == mark || (escapes && c == '\\')) o += c;
+    o += c;
   }
-  o.push(mark);
+  o += mark;
 }
 bool plain_identifier(text s) {
   bool ok = !s.empty() && !(s[0] >= '0' && s[0] <= '9');
   for (char c : s) ok = ok && ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_');
   return ok;
 }
-// %s, %I, %L, %% and positions such as %2$s.
+// Blanks around a value of format() up to its width, which is below zero for one at the left.
+void padded(row_scope& r, text_out& o, text s, int64_t width, bool left) {
+  if (width < 0) {
+    left = true;
+    width = -width;
+  }
+  const auto have = static_cast<int64_t>(count_chars(s));
+  const int64_t blanks = std::max<int64_t>(0, width - have);
+  if (!fits(r, o, s.size() + static_cast<uint64_t>(blanks))) return;
+  if (left) o.append(s);
+  for (int64_t n = 0; n < blanks; ++n) o.push(' ');
+  if (!left) o.append(s);
+}
+// The text of one value as its specifier writes it; false after failing the row.
+bool formatted(row_scope& r, char kind, std::optional<text> value, std::string& out) {
+  out.clear();
+  if (!value && kind == 'I') {
+    r.fail(errc::invalid_argument, "null values cannot be formatted as an SQL identifier");
+    return false;
+  }
+  if (kind == 'L' && !value) out = "NULL";
+  if (!value) return true;
+  if (kind == 's' || (kind == 'I' && plain_identifier(*value)))
+    out = *value;
+  else
+    quote(out, *value, kind == 'L' ? '\'' : '"');
+  return true;
+}
 void format(run& r, const instruction& in) {
+  std::string value;
   joining(r, in, [&](row_scope& scope, text_out& o, const auto& args, uint32_t i) {
     if (!r.is_valid(in.args[0], i)) return scope.set_null();
-    text f = args[0][i];
-    size_t next = 1;
-    for (size_t p = 0; p < f.size(); ++p) {
-      if (f[p] != '%') {
-        o.push(f[p]);
-        continue;
-      }
-      if (++p == f.size())
-        return scope.fail(errc::invalid_argument, "unterminated format() type specifier");
-      if (f[p] == '%') {
+    auto given = [&](size_t k) -> std::optional<text> {
+      if (!r.is_valid(in.args[k], i)) return {};
+      return args[k][i];
+    };
+    format_reader reader(args[0][i], args.size());
+    for (o.append(reader.literal()); !reader.at_end(); o.append(reader.literal())) {
+      auto s = reader.specifier();
+      if (!s) return scope.fail(s.err().code, s.err().message);
+      if (s->kind == '%') {
         o.push('%');
         continue;
       }
-      size_t digits = p, number = 0;
-      while (digits < f.size() && f[digits] >= '0' && f[digits] <= '9' && number < 10000)
-        number = number * 10 + static_cast<size_t>(f[digits++] - '0');
-      if (digits > p && digits + 1 < f.size() && f[digits] == '$') {
-        next = number;
-        p = digits + 1;
+      if (auto width = s->width_argument ? given(*s->width_argument) : std::nullopt) {
+        auto v = text_to_integer(*width, type_id::int32);
+        if (!v) return scope.fail(v.err().code, v.err().message);
+        s->width = *v;
       }
-      size_t k = next++;
-      if (k == 0 || k >= args.size())
-        return scope.fail(errc::invalid_argument, "too few arguments for format()");
-      bool present = r.is_valid(in.args[k], i);
-      if (f[p] == 's') {
-        if (present) o.append(args[k][i]);
-      } else if (f[p] == 'L') {
-        if (present)
-          quote(o, args[k][i], '\'');
-        else
-          o.append("NULL");
-      } else if (f[p] == 'I' && present) {
-        if (plain_identifier(args[k][i]))
-          o.append(args[k][i]);
-        else
-          quote(o, args[k][i], '"');
-      } else {
-        return scope.fail(errc::invalid_argument,
-                          "unrecognized format() type specifier \"" + std::string(1, f[p]) + "\"");
-      }
+      if (!formatted(scope, s->kind, given(s->value), value)) return;
+      padded(scope, o, value, s->width, s->left);
     }
   });
 }
@@ -237,7 +246,12 @@ void register_string_build(catalog& c) {
   };
   c.row("md5", {s}, s, md5);
   c.row("md5", {bytes}, s, md5);
-  c.row("quote_literal", {s}, s, [](row_scope&, text_out& o, text a) { quote(o, a, '\''); });
+  c.row("quote_literal", {s}, s, [](row_scope&, text_out& o, text a) {
+    thread_local std::string s;
+    s.clear();
+    quote(s, a, '\'');
+    o.append(s);
+  });
   constexpr auto any = flag_variadic | flag_non_strict | flag_any;
   c.add("concat", {s}, s, concat, any);
   c.add("concat_ws", {s, s}, s, concat_ws, any);

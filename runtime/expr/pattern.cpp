@@ -157,29 +157,56 @@ std::unique_ptr<re2::RE2> compile_regex(std::string_view pattern, std::string_vi
   return nullptr;
 }
 
-std::string similar_to_regex(std::string_view pattern) {
+result<std::string> similar_to_regex(std::string_view pattern, std::string_view escape) {
+  if (escape.size() > 1 && char_bytes(escape, 0) != escape.size())
+    return error(errc::invalid_argument, "invalid escape string");
   std::string re = "^(?:";
+  // The same with quantifiers that take as little as they can: so is the part before the first
+  // separator matched.
+  std::string shortest = re;
+  size_t separators = 0;
   bool bracket = false;
-  for (size_t i = 0; i < pattern.size(); ++i) {
-    char c = pattern[i];
-    if (c == '\\' && i + 1 < pattern.size()) {
-      re += c;
-      re += pattern[++i];
+  auto put = [&](std::string_view text, bool quantifier = false) {
+    re += text;
+    shortest += text;
+    if (quantifier) shortest += '?';
+  };
+  for (size_t i = 0; i < pattern.size();) {
+    auto ch = pattern.substr(i, char_bytes(pattern, i));
+    i += ch.size();
+    if (!escape.empty() && ch == escape) {
+      if (i >= pattern.size()) break;
+      ch = pattern.substr(i, char_bytes(pattern, i));
+      i += ch.size();
+      if (ch != "\"" || bracket) {
+        put("\\");
+        put(ch);
+        continue;
+      }
+      if (++separators > 2)
+        return error(errc::invalid_argument,
+                     "SQL regular expression may not contain more than two escape-double-quote "
+                     "separators");
+      if (separators == 1) re = shortest;
+      put(separators == 1 ? ")(" : ")(?:");
     } else if (bracket) {
-      if (c == ']') bracket = false;
-      re += c;
-    } else if (c == '[') {
+      if (ch == "]") bracket = false;
+      if (ch == "\\") put("\\");
+      put(ch);
+    } else if (ch == "[") {
       bracket = true;
-      re += c;
-    } else if (c == '%') {
-      re += ".*";
-    } else if (c == '_') {
-      re += '.';
-    } else if (c == '.' || c == '^' || c == '$') {
-      re += '\\';
-      re += c;
+      put(ch);
+    } else if (ch == "%") {
+      put(".*", true);
+    } else if (ch == "_") {
+      put(".");
+    } else if (ch == "(") {
+      put("(?:");
+    } else if (ch == "." || ch == "^" || ch == "$" || ch == "\\") {
+      put("\\");
+      put(ch);
     } else {
-      re += c;
+      put(ch, ch == "*" || ch == "+" || ch == "?" || ch == "}");
     }
   }
   return re + ")$";

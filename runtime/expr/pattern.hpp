@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "runtime/base/result.hpp"
+
 namespace re2 {
 class RE2;
 }
@@ -37,7 +39,9 @@ class like_pattern {
 /// message otherwise (back references, look-around). Flag g sets `global`.
 std::unique_ptr<re2::RE2> compile_regex(std::string_view pattern, std::string_view flags,
                                         bool& global, std::string& error);
-/// SIMILAR TO's pattern as a regular expression.
-std::string similar_to_regex(std::string_view pattern);
+/// SIMILAR TO's pattern as a regular expression; `escape` is one character or none. Two escaped
+/// double quotes make what stands between them the first group, as substring(... SIMILAR ...)
+/// wants.
+result<std::string> similar_to_regex(std::string_view pattern, std::string_view escape);
 
 }  // namespace weir::expr

@@ -339,11 +339,6 @@ result<syntax> syntax_reader::function(json_node body, syntax s, int depth) {
   simdjson::dom::array names;
   if (body["funcname"].get(names)) return refuse("this call", s.location);
   for (json_node n : names) s.name = text_at(n["String"], "sval");
-  if (s.name == "similar_to_escape" && !body["args"].get(names) && names.size() > 1)
-    return error_at(errc::unsupported,
-                    "SIMILAR TO ... ESCAPE is not supported; write a backslash before what stands "
-                    "for itself, or LIKE ... ESCAPE",
-                    sql_, s.location);
   if (has_key(body, "agg_within_group")) return refuse("WITHIN GROUP", s.location);
   if (has_key(body, "func_variadic")) return refuse("VARIADIC", s.location);
   s.star = has_key(body, "agg_star");

@@ -1,3 +1,5 @@
+#include <vector>
+
 #include "runtime/column/text.hpp"
 #include "runtime/expr/numeric.hpp"
 #include "runtime/expr/to_char.hpp"
@@ -5,13 +7,18 @@
 namespace weir::expr {
 namespace {
 
+// Stands in a template's digits for a text between them.
+constexpr char text_mark = '\x01';
+
 struct number_template {
-  std::string digits;         // 9, 0, and , . in order
-  int before = 0, after = 0;  // digit places left and right of the point
-  int zero_from = -1;         // first place left of the point that is always written
+  std::string digits;              // 9, 0, and , . in order, and marks
+  std::vector<std::string> texts;  // of the marks
+  int before = 0, after = 0;       // digit places left and right of the point
+  int zero_from = -1;              // first place left of the point that is always written
   bool fill = false, leading_sign = false, trailing_sign = false, minus_in_front = false;
   bool minus_behind = false, angle = false, plus = false;
-  std::string prefix, suffix;
+  std::string prefix, tail, suffix;  // the tail stands before a MI behind the digits
+  bool sign_behind() const { return trailing_sign || minus_behind || angle; }
 };
 
 bool take(std::string_view& s, std::string_view p) {
@@ -53,20 +60,32 @@ result<number_template> read(std::string_view s) {
     } else if (isalpha(static_cast<unsigned char>(s[0])) && s[0] != 'L') {
       return error(errc::unsupported, "pattern \"" + std::string(s) + "\" is not supported");
     } else {
-      size_t n = 1;
-      std::string_view text = s.substr(0, 1);
-      if (s[0] == '"') {
-        n = std::min(s.find('"', 1), s.size() - 1) + 1;
-        text = s.substr(1, n >= 2 ? n - 2 : 0);
+      const bool between = started && !t.sign_behind();
+      if (between) t.digits += text_mark;
+      auto& to = between ? t.texts.emplace_back() : started ? t.suffix : t.prefix;
+      const bool quoted = s[0] == '"';
+      // Outside of quotes a backslash takes the meaning of a quote only.
+      if (quoted || s.starts_with("\\\"")) s.remove_prefix(1);
+      if (!quoted) to += s[0] == 'L' ? ' ' : s[0];
+      for (; quoted && !s.empty() && s[0] != '"'; s.remove_prefix(1)) {
+        if (s[0] == '\\' && s.size() > 1) s.remove_prefix(1);
+        to += s[0];
       }
-      (started ? t.suffix : t.prefix) += s[0] == 'L' ? std::string_view(" ") : text;
-      s.remove_prefix(n);
+      if (!s.empty()) s.remove_prefix(1);
     }
   }
+  for (; t.digits.ends_with(text_mark); t.texts.pop_back(), t.digits.pop_back())
+    t.tail.insert(0, t.texts.back());
   return t;
 }
 
 }  // namespace
+
+status check_number_template(std::string_view pattern) {
+  auto t = read(pattern);
+  if (!t) return t.err();
+  return {};
+}
 
 status format_number(std::string_view pattern, int128 value, uint8_t scale, std::string& out) {
   WEIR_ASSIGN(auto t, read(pattern));
@@ -88,7 +107,9 @@ status format_number(std::string_view pattern, int128 value, uint8_t scale, std:
   size_t place = 0, behind = 0;
   bool point = false, written = false;
   for (char c : t.digits) {
-    if (c == ',') {
+    if (c == text_mark) {
+      body += c;
+    } else if (c == ',') {
       if (written || !t.fill) body += written ? ',' : ' ';
     } else if (c == '.') {
       point = true;
@@ -122,7 +143,7 @@ status format_number(std::string_view pattern, int128 value, uint8_t scale, std:
     body.resize(keep);
   }
   // The sign stands directly before the first digit.
-  size_t digit = body.find_first_not_of(' ');
+  size_t digit = body.find_first_not_of(std::string{' ', text_mark});
   if (digit == std::string::npos) digit = body.size();
   char sign = negative ? '-' : '+';
   std::string lead;
@@ -136,9 +157,17 @@ status format_number(std::string_view pattern, int128 value, uint8_t scale, std:
     lead = negative ? "-" : t.fill ? "" : " ";
   }
   body.insert(digit, lead);
+  size_t mark = 0;
+  for (const auto& text : t.texts) {
+    mark = body.find(text_mark, mark);
+    body.replace(mark, 1, text);
+    mark += text.size();
+  }
+  if (t.minus_behind) body += t.tail;
   if (t.angle && (negative || !t.fill)) body += negative ? '>' : ' ';
   if (t.trailing_sign) body += sign;
   if (t.minus_behind && (negative || !t.fill)) body += negative ? '-' : ' ';
+  if (!t.minus_behind) body += t.tail;
   out += t.prefix + body + t.suffix;
   return {};
 }

@@ -45,6 +45,36 @@ TEST_CASE("errors of binding point at the column and name what is near") {
         "syntax error at the end of the expression at column 4\n"
         "  1 +\n"
         "     ^");
+  CHECK(whole_error("1 +\n-- why\n\n") ==
+        "syntax error at the end of the expression at line 1, column 4\n"
+        "  1 +\n"
+        "     ^");
+}
+
+TEST_CASE("constant templates and format strings that are wrong are refused where they stand") {
+  CHECK(whole_error("to_date(carrier, 'YYYY TZ')") ==
+        "pattern \"TZ\" is not supported at column 18\n"
+        "  to_date(carrier, 'YYYY TZ')\n"
+        "                   ^");
+  auto first_line = [](const std::string& sql) {
+    auto all = whole_error(sql);
+    return all.substr(0, all.find('\n'));
+  };
+  CHECK(first_line("to_timestamp(carrier, 'OF')") ==
+        "pattern \"OF\" is not supported where text is read at column 23");
+  CHECK(first_line("to_char(dep_delay, '999th')") ==
+        "pattern \"th\" is not supported at column 20");
+  CHECK(first_line("to_char(dep_delay * interval '1 min', 'M' || 'onth')") ==
+        "pattern \"Month\" is not for intervals, which are not tied to dates of the calendar at "
+        "column 43");
+  CHECK(first_line("format('%s %d', carrier, 1)") ==
+        "unrecognized format() type specifier \"d\" at column 8");
+  CHECK(first_line("format('%2$s', carrier)") == "too few arguments for format() at column 8");
+  // What is not constant, or not reached, is an error of rows.
+  CHECK(whole_error("to_char(dep_delay, carrier)") == "bound");
+  CHECK(whole_error("format(carrier || '%', carrier)") == "bound");
+  CHECK(first_line("age(to_timestamp(1))").substr(0, 45) ==
+        "age() of one argument is not supported: it co");
 }
 
 TEST_CASE("what cannot be an expression is refused with the reason") {
