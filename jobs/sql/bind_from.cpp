@@ -21,12 +21,14 @@ struct row_function {
   size_t arguments;         // 0: those of the scalar function of this name, whose array is unnested
   std::string_view column;  // what PostgreSQL calls its column; empty: as the function
 };
+constexpr std::string_view regexp_rows = "regexp_split_to_table";
 constexpr std::array row_functions = {
     row_function{"string_to_table", "split", 2, ""},
     row_function{"words", "words", 1, ""},
     row_function{"lines", "lines", 1, ""},
     row_function{"unnest", "unnest", 1, ""},
     row_function{"generate_series", "unnest", 0, ""},
+    row_function{regexp_rows, "unnest", 0, ""},
     row_function{rows_from, "unnest", 0, ""},
     row_function{"json_array_elements", "unnest", 1, "value"},
     row_function{"jsonb_array_elements", "unnest", 1, "value"},
@@ -184,7 +186,7 @@ std::optional<rows> query_binder::item(const from_item& f, const context& c, con
     report(errc::unknown_name,
            f.call.name + "() is not a function for FROM" + nearest_hint(f.call.name, names) +
                " (there are TUMBLE, HOP, CUMULATE, SESSION, string_to_table, words, lines, "
-               "unnest, generate_series, json_array_elements)",
+               "unnest, generate_series, regexp_split_to_table, json_array_elements)",
            f.call.location);
     return {};
   }
@@ -285,8 +287,10 @@ std::optional<rows> query_binder::flat_map(rows in, const from_item& f, const co
   planner::flat_map_def def;
   def.function = known.function;
   // A scope refuses calls that give rows; this one's array is a scalar.
-  names.allow_series(known.arguments == 0 ? &s : nullptr);
-  auto argument = b.bind(known.arguments == 0 ? s : s.args[0]);
+  auto call = known.arguments == 0 ? s : s.args[0];
+  if (s.name == regexp_rows) call.name = "regexp_split_to_array";
+  names.allow_series(known.arguments == 0 ? &call : nullptr);
+  auto argument = b.bind(call);
   if (!argument) return report(argument.err(), s.location), std::nullopt;
   def.argument = b.settle(std::move(*argument)).n;
   if (known.arguments == 2) {
@@ -321,12 +325,14 @@ std::optional<rows> query_binder::zipped(rows in, const from_item& f, const cont
     titles.push_back(s.name);
     select_scope names(in, types, "FROM");
     expr::binder b(script_.text(), names);
-    if (s.name != "unnest" && s.name != "generate_series" && s.name != "string_to_table") {
+    if (s.name != "unnest" && s.name != "generate_series" && s.name != "string_to_table" &&
+        s.name != regexp_rows) {
       report(errc::unsupported,
              s.name + "() beside another function that gives rows is not supported", s.location);
       return {};
     }
     if (s.name == "string_to_table") s.name = "string_to_array";
+    if (s.name == regexp_rows) s.name = "regexp_split_to_array";
     if (s.name == "unnest" && s.args.size() == 1 && s.is_plain_call()) s = syntax(s.args[0]);
     names.allow_series(s.name == "generate_series" ? &s : nullptr);
     auto array = b.bind(s);

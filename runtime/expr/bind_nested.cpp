@@ -345,7 +345,8 @@ std::optional<result<bound>> binder::bind_array_function(const syntax& s,
     }
     return bound{call(s.name, type, std::move(nodes), s.location)};
   };
-  if (s.name == "string_to_array" && (args.size() == 2 || args.size() == 3)) {
+  const bool splits = s.name == "string_to_array" || s.name == "regexp_split_to_array";
+  if (splits && (args.size() == 2 || args.size() == 3)) {
     for (const auto& a : args)
       if (!a.unknown && a.n->type.id != type_id::string) return result<bound>(no_function(s, args));
     return finish(list_of(type_id::string), std::vector<data_type>(3, type_id::string));

@@ -1,9 +1,12 @@
 // Functions of arrays, as PostgreSQL has them.
+#include <re2/re2.h>
+
 #include <algorithm>
 
 #include "runtime/column/text.hpp"
 #include "runtime/expr/datetime.hpp"
 #include "runtime/expr/nested.hpp"
+#include "runtime/expr/pattern.hpp"
 #include "runtime/expr/utf8.hpp"
 
 namespace weir::expr {
@@ -234,6 +237,51 @@ void from_string(run& r, const instruction& in) {
   });
 }
 
+// Pieces between the matches of a regular expression. An empty match makes none at the ends of the
+// text and directly behind another match.
+void split_by_regex(run& r, const instruction& in) {
+  std::string pattern, flags, wrong;
+  std::unique_ptr<re2::RE2> regex;
+  bool global = false;
+  // Constants are compiled once for a batch.
+  auto compile = [&](std::string_view p, std::string_view f) {
+    if (regex && pattern == p && flags == f) return;
+    pattern = p;
+    flags = f;
+    global = false;
+    wrong.clear();
+    regex = compile_regex(p, f, global, wrong);
+    if (global) wrong = "regexp_split_to_array() does not support the \"global\" option";
+  };
+  build_rows(r, in, [&](uint32_t row, column_builder& out) {
+    const auto s = at_row(r, in.args[0], row), p = at_row(r, in.args[1], row);
+    const auto f = in.args.size() > 2 ? at_row(r, in.args[2], row) : value_at{};
+    if (!s.valid || !p.valid || (in.args.size() > 2 && !f.valid)) return out.append_null();
+    compile(p.c->view(p.i), in.args.size() > 2 ? f.c->view(f.i) : std::string_view());
+    if (!wrong.empty()) {
+      r.fail(in, row, {errc::invalid_argument, wrong});
+      return out.append_null();
+    }
+    const auto text = s.c->view(s.i);
+    const re2::StringPiece all(text.data(), text.size());
+    re2::StringPiece found;
+    size_t piece = 0, last_end = 0;
+    for (size_t at = 0; at <= text.size() &&
+                        regex->Match(all, at, text.size(), re2::RE2::UNANCHORED, &found, 1);) {
+      const auto begin = static_cast<size_t>(found.data() - text.data());
+      const auto end = begin + found.size();
+      if (begin < text.size() && end > last_end) {
+        out.child(0).append(text.substr(piece, begin - piece));
+        piece = end;
+      }
+      last_end = at = end;
+      if (found.empty()) at += at < text.size() ? char_bytes(text, at) : 1;
+    }
+    out.child(0).append(text.substr(piece));
+    out.append_list();
+  });
+}
+
 // A row's series is an array before it is rows: what is more is most likely a mistake.
 constexpr uint64_t series_items_max = 1'000'000;
 
@@ -319,6 +367,8 @@ void register_arrays(catalog& c) {
   c.add("array_to_string", {list, s, s}, s, to_string, by_rows);
   c.add("string_to_array", {s, s}, list, from_string, by_rows);
   c.add("string_to_array", {s, s, s}, list, from_string, by_rows);
+  c.add("regexp_split_to_array", {s, s}, list, split_by_regex, by_rows);
+  c.add("regexp_split_to_array", {s, s, s}, list, split_by_regex, by_rows);
   constexpr auto i8 = type_id::int64, ts = type_id::timestamp;
   c.add("generate_series", {i4, i4}, list, number_series<int32_t>, by_rows);
   c.add("generate_series", {i4, i4, i4}, list, number_series<int32_t>, by_rows);

@@ -66,7 +66,8 @@ bool well_typed(const node& n) {
   if (f == "array_cat") return same(a[0], a[1]) && a[0]->type == n.type;
   if (f == "trim_array") return a[0]->type == n.type;
   if (f == "generate_series") return item_type(n.type) == a[0]->type;
-  if (f == "string_to_array") return item_type(n.type).id == type_id::string;
+  if (f == "string_to_array" || f == "regexp_split_to_array")
+    return item_type(n.type).id == type_id::string;
   // Comparisons and the like of two; the others take one list and what the catalog says.
   return a.size() != 2 || !is_nested(a[0]->type.id) || !is_nested(a[1]->type.id) ||
          same(a[0], a[1]);
