@@ -247,10 +247,10 @@ void register_string_build(catalog& c) {
   c.row("md5", {s}, s, md5);
   c.row("md5", {bytes}, s, md5);
   c.row("quote_literal", {s}, s, [](row_scope&, text_out& o, text a) {
-    thread_local std::string s;
-    s.clear();
-    quote(s, a, '\'');
-    o.append(s);
+    thread_local std::string quoted;
+    quoted.clear();
+    quote(quoted, a, '\'');
+    o.append(quoted);
   });
   constexpr auto any = flag_variadic | flag_non_strict | flag_any;
   c.add("concat", {s}, s, concat, any);

@@ -158,10 +158,10 @@ status format_number(std::string_view pattern, int128 value, uint8_t scale, std:
   }
   body.insert(digit, lead);
   size_t mark = 0;
-  for (const auto& text : t.texts) {
+  for (const auto& between : t.texts) {
     mark = body.find(text_mark, mark);
-    body.replace(mark, 1, text);
-    mark += text.size();
+    body.replace(mark, 1, between);
+    mark += between.size();
   }
   if (t.minus_behind) body += t.tail;
   if (t.angle && (negative || !t.fill)) body += negative ? '>' : ' ';
