@@ -73,7 +73,8 @@ bool is_lower_of(std::string_view s, std::string_view p, size_t from) {
   return true;
 }
 bool is_written_at(std::string_view s, std::string_view p) {
-  if (s.size() < p.size()) return false;
+  // Most patterns begin with another letter.
+  if ((s[0] & ~0x20) != p[0] || s.size() < p.size()) return false;
   if (s.starts_with(p) || is_lower_of(s, p, 0)) return true;
   bool name = p == "MONTH" || p == "MON" || p == "DAY" || p == "DY";
   return name && s[0] == p[0] && is_lower_of(s, p, 1);
