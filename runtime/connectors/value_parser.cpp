@@ -141,9 +141,10 @@ inline bool has_quote(const char* p, size_t n) noexcept {
   return n && std::memchr(p, '"', n) != nullptr;
 }
 
-// The slow way of a text that the fast one refused.
+// The slow way of a text that the fast one refused, kept out of the loops over fields.
 template <class T>
-bool parse_by_cast(const char* p, size_t n, const data_type& type, T& out) {
+[[gnu::noinline, gnu::cold]] bool parse_by_cast(const char* p, size_t n, const data_type& type,
+                                                T& out) {
   auto v = value_by_cast({p, n}, type);
   if (!v) return false;
   if constexpr (std::is_same_v<T, double>)
@@ -175,7 +176,9 @@ void fixed_fields(const field_texts& in, column_filler& out, uint32_t row, std::
       out.set_null(row + i);
       continue;
     }
-    if (!parse(p, n, values[i]) && !parse_by_cast(p, n, out.type(), values[i])) [[unlikely]] {
+    if (parse(p, n, values[i])) [[likely]]
+      continue;
+    if (!parse_by_cast(p, n, out.type(), values[i])) {
       values[i] = T{};
       bad.push_back({i, not_a_value(name, {p, n}, out.type())});
     }
