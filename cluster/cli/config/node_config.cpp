@@ -241,15 +241,15 @@ status node_config::take_environment(const environment& get) {
   return {};
 }
 
-std::vector<std::string> node_config::unknown_variables(const char* const* environment) const {
+std::vector<std::string> node_config::unknown_variables(const char* const* entries) const {
   // Without what all begin with: else names would seem near that are not.
   const auto rest = [](std::string_view name) {
     return std::string(name.substr(variable_prefix.size()));
   };
   std::vector<std::string> known{rest(config_variable)}, warnings;
   for (const auto& s : settings_) known.push_back(rest(variable_of(s.key)));
-  for (; *environment; ++environment) {
-    const std::string_view entry(*environment);
+  for (; *entries; ++entries) {
+    const std::string_view entry(*entries);
     const auto name = entry.substr(0, entry.find('='));
     if (!name.starts_with(variable_prefix) || name.size() + 1 >= entry.size()) continue;
     const auto own = rest(name);

@@ -61,7 +61,7 @@ class node_config {
   /// A warning for each of the environment's names that looks like a setting's and is none. No
   /// error: others may put names there (a service's addresses), and a value of nothing counts as
   /// not set.
-  std::vector<std::string> unknown_variables(const char* const* environment) const;
+  std::vector<std::string> unknown_variables(const char* const* entries) const;
 
   const std::vector<effective_setting>& effective() const noexcept { return effective_; }
   void apply(cluster_verb_options&) const;
