@@ -1,7 +1,6 @@
 #include "actors/data/exchange.hpp"
 
 #include <poll.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -12,7 +11,7 @@
 #include <unordered_map>
 
 #include "actors/data/link.hpp"
-#include "runtime/io/address.hpp"
+#include "runtime/io/acceptor.hpp"
 #include "schema/batch.capnp.h"
 
 namespace weir {
@@ -184,15 +183,9 @@ status data_exchange::impl::listen() {
   buffers = std::make_unique<receive_buffers>(*options.memory);
   self = {options.host, 0, random_life()};
   const auto& host = options.listen_host.empty() ? options.host : options.listen_host;
-  const auto socket = listen_on({host, options.port});
-  if (!socket) return error{socket.err().code, "for other nodes' rows: " + socket.err().message};
-  code e;
-  acceptor.assign(socket->v6 ? tcp::v6() : tcp::v4(), socket->fd, e);
-  if (e) {
-    ::close(socket->fd);
-    return error{errc::io, "cannot listen for other nodes' rows: " + e.message()};
-  }
-  self.port = socket->port;
+  const auto port = listen_with(acceptor, {host, options.port});
+  if (!port) return error{port.err().code, "for other nodes' rows: " + port.err().message};
+  self.port = *port;
   address = to_string(self);
   return {};
 }

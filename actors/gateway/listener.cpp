@@ -9,7 +9,7 @@
 #include <thread>
 #include <unordered_map>
 
-#include "runtime/io/address.hpp"
+#include "runtime/io/acceptor.hpp"
 
 namespace weir {
 namespace {
@@ -134,16 +134,9 @@ listener::listener(std::unique_ptr<impl> i) : impl_(std::move(i)) {}
 
 result<std::unique_ptr<listener>> listener::open(listener_options o) {
   WEIR_ASSIGN(const auto where, split_listener(o.address));
-  WEIR_ASSIGN(const auto socket, listen_on(where));
   auto i = std::make_unique<impl>();
-  boost::system::error_code e;
-  i->acceptor.assign(socket.v6 ? tcp::v6() : tcp::v4(), socket.fd, e);
-  if (e) {
-    ::close(socket.fd);
-    return error{errc::io, "cannot listen on " + o.address + ": " + e.message()};
-  }
+  WEIR_ASSIGN(i->port, listen_with(i->acceptor, where));
   i->host = where.host;
-  i->port = socket.port;
   o.request_memory_bytes = std::max(o.request_memory_bytes, o.limits.request_bytes_max);
   i->memory = std::make_shared<request_memory>(o.request_memory_bytes);
   i->options = std::move(o);

@@ -81,16 +81,28 @@ result<meta::node_id> find(const meta::cluster_state& s, const std::string& name
                                            "': say which by its number (" + numbers + ")"};
 }
 
-result<meta::node_id> number_of(membership& m, const std::string& name, bool gone) {
-  auto found = std::make_shared<std::promise<result<meta::node_id>>>();
-  auto coming = found->get_future();
-  m.metadata().ask([found, name, gone](const meta::cluster_state* s) {
-    found->set_value(s ? find(*s, name, gone)
-                       : error{errc::not_found, "this node has no state of the cluster yet"});
+/// What `question` makes of this node's state of the cluster (null: it has none yet), on the thread
+/// of the metadata. Nothing: they do not answer in time.
+template <class Question>
+auto ask(membership& m, std::chrono::milliseconds limit, Question question) {
+  using reply = decltype(question(static_cast<const meta::cluster_state*>(nullptr)));
+  auto answered = std::make_shared<std::promise<reply>>();
+  auto coming = answered->get_future();
+  m.metadata().ask([answered, question = std::move(question)](const meta::cluster_state* s) {
+    answered->set_value(question(s));
   });
-  if (coming.wait_for(answer_limit) != std::future_status::ready)
-    return error{errc::timeout, "the node's metadata do not answer"};
-  return coming.get();
+  if (coming.wait_for(limit) != std::future_status::ready) return std::optional<reply>();
+  return std::optional<reply>(coming.get());
+}
+
+result<meta::node_id> number_of(membership& m, const std::string& name, bool gone) {
+  auto found =
+      ask(m, answer_limit, [name, gone](const meta::cluster_state* s) -> result<meta::node_id> {
+        if (s) return find(*s, name, gone);
+        return error{errc::not_found, "this node has no state of the cluster yet"};
+      });
+  if (!found) return error{errc::timeout, "the node's metadata do not answer"};
+  return std::move(*found);
 }
 
 http_response run(membership& m, meta::node_id node, meta::command c) {
@@ -142,38 +154,32 @@ partition_counts count_partitions(const meta::cluster_state& s) {
 }
 
 std::optional<cluster_counts> count_cluster(membership& m, std::chrono::milliseconds limit) {
-  auto counted = std::make_shared<std::promise<std::optional<cluster_counts>>>();
-  auto coming = counted->get_future();
-  m.metadata().ask([counted, here = m.stand()](const meta::cluster_state* s) {
-    counted->set_value(s ? std::optional(count(*s, here)) : std::nullopt);
-  });
-  if (coming.wait_for(limit) != std::future_status::ready) return std::nullopt;
-  return coming.get();
+  return ask(m, limit,
+             [here = m.stand()](const meta::cluster_state* s) {
+               return s ? std::optional(count(*s, here)) : std::nullopt;
+             })
+      .value_or(std::nullopt);
 }
 
 http_response answer_in_sync(membership& m) {
-  auto counted = std::make_shared<std::promise<uint64_t>>();
-  auto coming = counted->get_future();
   const auto here = m.stand();
-  m.metadata().ask([counted, node = here.node](const meta::cluster_state* s) {
-    counted->set_value(s ? behind(*s, node) : UINT64_MAX);
-  });
-  if (!here.registered || coming.wait_for(answer_limit) != std::future_status::ready)
-    return {503, "the node is not in its cluster\n", "text/plain"};
-  const auto n = coming.get();
-  if (n == 0) return {200, "ok\n", "text/plain"};
-  return {503, std::to_string(n) + " replicas of this node are not in sync\n", "text/plain"};
+  std::optional<uint64_t> n;
+  if (here.registered)
+    n = ask(m, answer_limit, [node = here.node](const meta::cluster_state* s) {
+      return s ? behind(*s, node) : UINT64_MAX;
+    });
+  if (!n) return {503, "the node is not in its cluster\n", "text/plain"};
+  if (*n == 0) return {200, "ok\n", "text/plain"};
+  return {503, std::to_string(*n) + " replicas of this node are not in sync\n", "text/plain"};
 }
 
 std::string cluster_json(membership& m) {
-  auto text = std::make_shared<std::promise<std::string>>();
-  auto coming = text->get_future();
-  const auto here = m.stand();
-  m.metadata().ask([text, here](const meta::cluster_state* s) {
-    text->set_value(s ? state_json(*s, here) : "\"nodes\": []");
-  });
-  if (coming.wait_for(answer_limit) != std::future_status::ready) return "\"nodes\": []";
-  return coming.get();
+  const std::string unknown = "\"nodes\": []";
+  return ask(m, answer_limit,
+             [unknown, here = m.stand()](const meta::cluster_state* s) {
+               return s ? state_json(*s, here) : unknown;
+             })
+      .value_or(unknown);
 }
 
 http_response answer_cluster(membership& m, const http_request& r, const target& t) {

@@ -1,7 +1,5 @@
 #include "cluster/http/server.hpp"
 
-#include <unistd.h>
-
 #include <utility>  // Boost.Asio 1.74 needs it and does not say so
 
 #include <atomic>
@@ -11,7 +9,7 @@
 
 #include "runtime/column/json_text.hpp"
 #include "runtime/column/text.hpp"
-#include "runtime/io/address.hpp"
+#include "runtime/io/acceptor.hpp"
 
 namespace weir::http {
 namespace {
@@ -133,18 +131,12 @@ http_server::http_server(std::unique_ptr<impl> i) : impl_(std::move(i)) {}
 result<std::unique_ptr<http_server>> http_server::start(const std::string& address, handler later,
                                                         quick_handler at_once) {
   WEIR_ASSIGN(const auto where, split_listener(address));
-  WEIR_ASSIGN(const auto socket, listen_on(where));
   auto i = std::make_unique<impl>();
   i->shared.workers = &i->workers;
   i->shared.later = std::move(later);
   i->shared.at_once = std::move(at_once);
-  beast::error_code e;
-  i->acceptor.assign(socket.v6 ? tcp::v6() : tcp::v4(), socket.fd, e);
-  if (e) {
-    ::close(socket.fd);
-    return error{errc::io, "cannot listen on " + address + ": " + e.message()};
-  }
-  i->address = join_address(where.host, socket.port);
+  WEIR_ASSIGN(const auto port, listen_with(i->acceptor, where));
+  i->address = join_address(where.host, port);
   i->accept();
   i->thread = std::thread([p = i.get()] { p->context.run(); });
   return std::unique_ptr<http_server>(new http_server(std::move(i)));

@@ -353,13 +353,16 @@ result<bound> binder::bind_function(const syntax& s) {
   if (auto made = bind_array_function(s, args)) return std::move(*made);
   if (s.name == "extract") return bind_extract(s, std::move(args));
   if (s.name == "concat" || s.name == "concat_ws") return bind_concat(s, std::move(args));
-  if (s.name == "format" || s.name == "to_char" || s.name == "timezone")
-    return bind_textual(s, std::move(args));
-  const auto* overloads = catalog::get().overloads(s.name == "position" ? "strpos" : s.name);
-  const auto* f = overloads ? resolve(*overloads, args, false) : nullptr;
-  bool named = !s.name.empty() && (isalpha(static_cast<unsigned char>(s.name[0])) != 0);
-  if (!f || !named) return no_function(s, args);
-  WEIR_ASSIGN(auto r, apply(*f, std::move(args), s.location));
+  auto plain = [&]() -> result<bound> {
+    if (s.name == "format" || s.name == "to_char" || s.name == "timezone")
+      return bind_textual(s, std::move(args));
+    const auto* overloads = catalog::get().overloads(s.name == "position" ? "strpos" : s.name);
+    const auto* f = overloads ? resolve(*overloads, args, false) : nullptr;
+    bool named = !s.name.empty() && (isalpha(static_cast<unsigned char>(s.name[0])) != 0);
+    if (!f || !named) return no_function(s, args);
+    return apply(*f, std::move(args), s.location);
+  };
+  WEIR_ASSIGN(auto r, plain());
   if (auto wrong = wrong_constant_text(*r.n))
     return fail(wrong->what.code, wrong->what.message, wrong->location);
   if (s.name == "to_timestamp") r.zoned = true;
@@ -402,10 +405,7 @@ result<bound> binder::bind_concat(const syntax& s, std::vector<bound> args) {
     WEIR_ASSIGN(a, coerce(std::move(a), type_id::string, cast_context::on_request));
     nodes.push_back(a.n);
   }
-  bound r{call(s.name, type_id::string, std::move(nodes), s.location)};
-  if (auto wrong = wrong_constant_text(*r.n))
-    return fail(wrong->what.code, wrong->what.message, wrong->location);
-  return r;
+  return bound{call(s.name, type_id::string, std::move(nodes), s.location)};
 }
 
 result<bound> binder::bind_textual(const syntax& s, std::vector<bound> args) {
@@ -425,10 +425,7 @@ result<bound> binder::bind_textual(const syntax& s, std::vector<bound> args) {
   const auto* overloads = catalog::get().overloads(name);
   const auto* f = overloads ? resolve(*overloads, args, false) : nullptr;
   if (!f) return no_function(s, args);
-  WEIR_ASSIGN(auto r, apply(*f, std::move(args), s.location));
-  if (auto wrong = wrong_constant_text(*r.n))
-    return fail(wrong->what.code, wrong->what.message, wrong->location);
-  return r;
+  return apply(*f, std::move(args), s.location);
 }
 
 }  // namespace weir::expr

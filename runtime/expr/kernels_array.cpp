@@ -274,8 +274,8 @@ void split_by_regex(run& r, const instruction& in) {
         out.child(0).append(text.substr(piece, begin - piece));
         piece = end;
       }
-      last_end = at = end;
-      if (found.empty()) at += at < text.size() ? char_bytes(text, at) : 1;
+      last_end = end;
+      at = behind_match(text, begin, found.size());
     }
     out.child(0).append(text.substr(piece));
     out.append_list();

@@ -79,12 +79,8 @@ void append_replacement(text_out& o, text to, const std::vector<re2::StringPiece
     }
   }
 }
-// Where the next match is looked for: behind the last one, and behind one character more when that
-// was empty.
 size_t behind(text s, const re2::StringPiece& found) {
-  const size_t at = static_cast<size_t>(found.data() - s.data()) + found.size();
-  if (!found.empty()) return at;
-  return at + (at < s.size() ? char_bytes(s, at) : 1);
+  return behind_match(s, static_cast<size_t>(found.data() - s.data()), found.size());
 }
 // Replaces match `n` (0: all) of those that begin at byte `from` or behind it.
 void replace_matches(text_out& o, text s, const re2::RE2& regex, text to, size_t from, int32_t n) {

@@ -157,6 +157,11 @@ std::unique_ptr<re2::RE2> compile_regex(std::string_view pattern, std::string_vi
   return nullptr;
 }
 
+size_t behind_match(std::string_view text, size_t at, size_t found) {
+  if (found > 0) return at + found;
+  return at + (at < text.size() ? char_bytes(text, at) : 1);
+}
+
 result<std::string> similar_to_regex(std::string_view pattern, std::string_view escape) {
   if (escape.size() > 1 && char_bytes(escape, 0) != escape.size())
     return error(errc::invalid_argument, "invalid escape string");

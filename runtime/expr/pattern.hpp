@@ -39,6 +39,9 @@ class like_pattern {
 /// message otherwise (back references, look-around). Flag g sets `global`.
 std::unique_ptr<re2::RE2> compile_regex(std::string_view pattern, std::string_view flags,
                                         bool& global, std::string& error);
+/// Where the match behind one of `found` bytes at `at` is looked for: behind it, and one character
+/// further when it is empty. Beyond the text's end: nowhere.
+size_t behind_match(std::string_view text, size_t at, size_t found);
 /// SIMILAR TO's pattern as a regular expression; `escape` is one character or none. Two escaped
 /// double quotes make what stands between them the first group, as substring(... SIMILAR ...)
 /// wants.

@@ -51,9 +51,8 @@ class aggregate_operator final : public stream_operator {
   status process_batch(uint16_t, const batch_ptr& in, collector& out) override {
     batch_ptr rows = in;
     if (windows_) {
-      auto split =
-          split_late(in, window_column_, progress_, core_->hash_columns(), context_,
-                     [](timestamp_us end, timestamp_us watermark) { return end <= watermark; });
+      auto split = split_late(in, window_column_, progress_, core_->hash_columns(), context_,
+                              window_is_over);
       late_.give(split.late, context_, out);
       rows = std::move(split.kept);
       if (rows->rows == 0) return {};

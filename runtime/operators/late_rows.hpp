@@ -98,11 +98,13 @@ batch_ptr drop_late(const batch_ptr& b, uint32_t column_index, const group_progr
   if (split.late && context.metrics) context.metrics->late_rows += split.late->rows;
   return std::move(split.kept);
 }
+inline bool window_is_over(timestamp_us end, timestamp_us watermark) noexcept {
+  return end <= watermark;
+}
 /// The rows whose window (its end in the column) is still open.
 inline batch_ptr drop_late(const batch_ptr& b, uint32_t end_column, const group_progress& progress,
                            const std::vector<uint32_t>& keys, const operator_context& context) {
-  return drop_late(b, end_column, progress, keys, context,
-                   [](timestamp_us end, timestamp_us watermark) { return end <= watermark; });
+  return drop_late(b, end_column, progress, keys, context, window_is_over);
 }
 
 /// Owned by one aggregate.

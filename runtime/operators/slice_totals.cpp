@@ -83,15 +83,20 @@ void slice_totals::add_values(uint32_t key, uint32_t id, int64_t sign) {
       });
 }
 
+/// The key of a slice's row, encoded: all but the slice.
+void slice_totals::take_key(const uint64_t* row, uint64_t* key) const noexcept {
+  std::memcpy(key, row, size_t{8} * (1 + keys_.layout().key_words));
+  key[0] &= 0xffff'ffff'0000'0000u;
+  slice_null_.clear(key);
+  key[slice_word_] = 0;
+}
+
 /// Looks up (or adds) the key of one slice.
 uint32_t slice_totals::upsert(uint32_t id) {
   const uint32_t stride = 1 + keys_.layout().key_words;
   encoded_.resize(std::max<size_t>(encoded_.size(), stride));
   const uint64_t* row = core_.table().row(id);
-  std::memcpy(encoded_.data(), row, size_t{8} * stride);
-  encoded_[0] &= 0xffff'ffff'0000'0000u;
-  slice_null_.clear(encoded_.data());
-  encoded_[slice_word_] = 0;
+  take_key(row, encoded_.data());
   uint32_t h, key;
   uint64_t* at;
   keys_.hash(encoded_.data(), 1, &h);
@@ -113,10 +118,7 @@ status slice_totals::enter(std::span<const uint32_t> slices) {
     rows_.resize(run);
     for (size_t i = 0; i < some.size(); ++i) {
       uint64_t* key = &encoded_[i * stride];
-      std::memcpy(key, core_.table().row(some[i]), size_t{8} * stride);
-      key[0] &= 0xffff'ffff'0000'0000u;
-      slice_null_.clear(key);
-      key[slice_word_] = 0;
+      take_key(core_.table().row(some[i]), key);
     }
     keys_.hash(encoded_.data(), some.size(), hashes_.data());
     added_.clear();

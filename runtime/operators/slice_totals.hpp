@@ -59,6 +59,7 @@ class slice_totals {
   int64_t time(uint32_t id) const noexcept {
     return static_cast<int64_t>(core_.table().row(id)[slice_word_]);
   }
+  void take_key(const uint64_t* row, uint64_t* key) const noexcept;
   uint32_t upsert(uint32_t id);
   status leave(uint32_t id);
   void grow();
