@@ -338,6 +338,39 @@ TEST_CASE("a follower has the leader's batches, producers and transactions, and 
   CHECK(one.p->describe_producers().size() == two.p->describe_producers().size());
 }
 
+// A client of before a change of leaders comes back to a node that was restarted and is behind.
+TEST_CASE("a follower sends consumers beyond its end away unless they know the leader") {
+  shelf one, two;
+  one.open();
+  two.open();
+  auto role = role_of(1, 1, 3, 1, {1});
+  role.replicas = {1, 2};
+  one.p->set_role(role, one.now_ms);
+  role.self = 2;
+  two.p->set_role(role, two.now_ms);
+  one.send({"a"});
+  one.commit();
+  copy_from(one, two, 2);
+  one.send({"b", "c"});
+  one.commit();
+  REQUIRE(two.p->log_end_offset() == 1);
+  fetch_query q;
+  q.offset = 1;
+  CHECK(two.fetch(q).error == error_code::none);
+  q.offset = 3;
+  CHECK(two.fetch(q).error == error_code::not_leader_or_follower);
+  CHECK(one.fetch(q).error == error_code::none);
+  // It has been sent to this copy, and goes back to the leader (KIP-392).
+  q.current_leader_epoch = 3;
+  CHECK(two.fetch(q).error == error_code::offset_out_of_range);
+  q.current_leader_epoch = 2;
+  CHECK(two.fetch(q).error == error_code::fenced_leader_epoch);
+  // What is gone is gone at the leader, too.
+  q.current_leader_epoch = -1;
+  q.offset = -1;
+  CHECK(two.fetch(q).error == error_code::offset_out_of_range);
+}
+
 TEST_CASE("a follower restarts where the leader's log begins, within a batch as well") {
   shelf one, two;
   one.open();
