@@ -55,8 +55,7 @@ fetch_answer partition::fetch(const fetch_query& query) {
   }
   // Whoever names no epoch may take this replica, which is behind, for the leader; told that the
   // offset is out of range it would begin at the start of the log.
-  if (!follower && !leads() && query.current_leader_epoch < 0 &&
-      query.offset > log_end_offset()) {
+  if (!follower && !leads() && query.current_leader_epoch < 0 && query.offset > log_end_offset()) {
     out.error = error_code::not_leader_or_follower;
     return out;
   }
