@@ -12,7 +12,10 @@ namespace weir::cli {
 /// `to`, and it takes the environment for verbs that are not the one that was asked for, too.
 inline void add_cluster_option(CLI::App& verb, std::string& to) {
   if (const char* value = std::getenv("WEIR_CLUSTER")) to = value;
-  verb.add_option("--cluster", to, "HOST:PORT of any node's HTTP listener (Env:WEIR_CLUSTER)");
+  verb.add_option(
+      "--cluster", to,
+      "HOST:PORT of any node's HTTP listener; of several (HOST:PORT,HOST:PORT) the first "
+      "that can be reached is asked (Env:WEIR_CLUSTER)");
 }
 
 inline CLI::Validator not_empty() {

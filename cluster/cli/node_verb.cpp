@@ -7,6 +7,7 @@
 #include "actors/gateway/endpoint.hpp"
 #include "cluster/cli/cluster.hpp"
 #include "cluster/cli/node_file.hpp"
+#include "cluster/cli/node_log.hpp"
 #include "cluster/cli/signals.hpp"
 #include "cluster/cli/topic_cluster.hpp"
 #include "cluster/http/api.hpp"
@@ -60,7 +61,7 @@ class running_node {
     m.wire = wire;
     WEIR_ASSIGN(const auto tls, tls_context::load(options_.peers_tls));
     m.tls = tls;
-    m.log = log;
+    m.log = node_log;
     WEIR_ASSIGN(const auto settings,
                 kafka::broker_config::make({options_.settings.begin(), options_.settings.end()}));
     m.watch.rebuild_delay_ms = static_cast<uint64_t>(settings.number("replica.rebuild.delay.ms"));
@@ -86,7 +87,7 @@ class running_node {
     c.node.rows_port = options_.rows_port;
     // The members outlive the actors.
     c.ledger = std::shared_ptr<job_ledger>(std::shared_ptr<void>(), &members_->ledger());
-    c.log = log;
+    c.log = node_log;
     WEIR_ASSIGN(actors_, cluster_node::start(c));
     endpoint_options e;
     e.folder = options_.data_dir + "/streams";
@@ -95,7 +96,7 @@ class running_node {
     e.rack = options_.rack;
     e.peers_tls = tls;
     e.config.insert(options_.settings.begin(), options_.settings.end());
-    e.log = log;
+    e.log = node_log;
     WEIR_ASSIGN(kafka_, kafka_endpoint::bind(topics_environment(), std::move(e)));
     use_topic_cluster(kafka_->address());
     answers_ = std::make_unique<http::api>(
@@ -143,7 +144,7 @@ class running_node {
     if (members_ && answers_ready_) members_->leave(leave_limit);
     if (members_) members_->detach();
     if (kafka_)
-      if (auto s = kafka_->close(); !s) log(s.err().message);
+      if (auto s = kafka_->close(); !s) node_log(s.err().message);
     if (actors_) actors_->close();
     if (members_) members_->stop();
   }
@@ -154,8 +155,6 @@ class running_node {
     e.io = topic_io_.get();
     return e;
   }
-  static void log(const std::string& text) { std::fprintf(stderr, "weir: %s\n", text.c_str()); }
-
   const cluster_verb_options& options_;
   std::unique_ptr<io_executor> topic_io_ = make_thread_executor(topic_io_threads);
   std::unique_ptr<membership> members_;
@@ -194,15 +193,13 @@ int run_node(const cluster_verb_options& o) {
   }
   if (signal == 0) {
     if (auto s = node.open(); !s) return fail(s.err()), exit_failed;
-    std::fprintf(stderr,
-                 "weir: data in %s; records are acknowledged when they are on disk (fsync), "
-                 "topics with durability=os when the system has them\n",
-                 o.data_dir.c_str());
+    node_log("data in " + o.data_dir +
+             "; records are acknowledged when they are on disk (fsync), topics with durability=os "
+             "when the system has them");
     const auto about = node.about();
     // On a full disk records can still be read: that is no reason not to start.
     if (auto s = write_node_file(o.data_dir, about); !s)
-      std::fprintf(stderr, "weir: %s; commands that are given this folder do not find the node\n",
-                   s.err().message.c_str());
+      node_log(s.err().message + "; commands that are given this folder do not find the node");
     std::printf("ready kafka=%s http=%s\n", about.kafka.c_str(), about.http.c_str());
     std::fflush(stdout);
   }

@@ -22,6 +22,8 @@ using tcp = asio::ip::tcp;
 constexpr const char* view_age_header = "Weir-View-Age-Ms";
 // A client that sends nothing for this long loses its connection.
 constexpr auto connection_idle_limit = std::chrono::seconds(30);
+// A node that takes longer to connect to is passed over when there is another one.
+constexpr auto next_address_after = std::chrono::seconds(3);
 
 /// What connections share. Lives as long as the server.
 struct shared_state {
@@ -154,29 +156,52 @@ const std::string& http_server::address() const {
   return impl_->address;
 }
 
-result<http_response> http_call(const std::string& address, const std::string& method,
+result<http_response> http_call(const std::string& addresses, const std::string& method,
                                 const std::string& target, const std::string& body,
                                 std::chrono::seconds limit) {
-  WEIR_ASSIGN(const auto where, split_address(address));
-  auto failed = [&](const beast::error_code& e) {
-    return error{errc::io, "no answer from " + address + ": " + e.message()};
-  };
+  std::vector<host_port> nodes;
+  for (std::string_view rest = addresses; nodes.empty() || !rest.empty();) {
+    const auto end = std::min(rest.find(','), rest.size());
+    WEIR_ASSIGN(auto node, split_address(std::string(rest.substr(0, end))));
+    nodes.push_back(std::move(node));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
   // Asynchronous within, for only that has a time limit.
   asio::io_context context;
   beast::error_code e;
-  auto found = tcp::resolver(context).resolve(where.host, std::to_string(where.port), e);
-  if (e) return failed(e);
   beast::tcp_stream stream(context);
-  stream.expires_after(limit);
   auto run = [&context, &e](auto begin) {
     begin([&e](beast::error_code outcome, auto&&...) { e = outcome; });
     context.restart();
     context.run();
   };
-  run([&](auto done) { stream.async_connect(found, done); });
-  if (e) return failed(e);
+  const auto until = std::chrono::steady_clock::now() + limit;
+  std::string missed;  // why those before did not answer
+  // Another node is asked only while nothing has been asked for: what a lost answer was about may
+  // have been done.
+  const host_port* where = nullptr;
+  for (size_t i = 0; i < nodes.size() && !where; ++i) {
+    const auto& n = nodes[i];
+    auto found = tcp::resolver(context).resolve(n.host, std::to_string(n.port), e);
+    if (!e) {
+      stream.close();
+      const auto now = std::chrono::steady_clock::now();
+      stream.expires_at(i + 1 == nodes.size() ? until : std::min(until, now + next_address_after));
+      run([&](auto done) { stream.async_connect(found, done); });
+    }
+    if (e)
+      missed += (i == 0 ? "" : "; ") + join_address(n.host, n.port) + ": " + e.message();
+    else
+      where = &n;
+  }
+  if (!where) return error{errc::io, "no answer from " + missed};
+  stream.expires_at(until);
+  auto failed = [&](const beast::error_code& why) {
+    return error{errc::io,
+                 "no answer from " + join_address(where->host, where->port) + ": " + why.message()};
+  };
   bhttp::request<bhttp::string_body> request{bhttp::string_to_verb(method), target, 11};
-  request.set(bhttp::field::host, join_address(where.host, where.port));
+  request.set(bhttp::field::host, join_address(where->host, where->port));
   request.keep_alive(false);
   request.body() = body;
   request.prepare_payload();

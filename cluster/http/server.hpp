@@ -52,9 +52,10 @@ class http_server {
   std::unique_ptr<impl> impl_;
 };
 
-/// `address`: HOST:PORT. Errors of the transport; what the server says is in the response. The
-/// answer has to come within the limit.
-result<http_response> http_call(const std::string& address, const std::string& method,
+/// `addresses`: HOST:PORT[,HOST:PORT...], of which the first that can be connected to is asked.
+/// Errors of the transport; what the server says is in the response. The answer has to come within
+/// the limit.
+result<http_response> http_call(const std::string& addresses, const std::string& method,
                                 const std::string& target, const std::string& body = "",
                                 std::chrono::seconds limit = std::chrono::seconds(60));
 

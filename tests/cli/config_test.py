@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """A node's settings from flags, the environment and files. Usage: config_test.py WEIR [TEST...]"""
 import csv
+import datetime
 import io
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -181,6 +183,28 @@ def test_cluster_down_knows_its_nodes_by_any_spelling_of_their_folder(c):
     down = c.start("cluster", "down", "--data-dir", "y")
     assert node.wait(timeout=60) == 0
     assert down.communicate()[1] == b"1 nodes stopped\n"
+
+
+def test_lines_of_a_nodes_log_have_times(c):
+    """But not in the journal, which has its own."""
+    for journal, form in ((False, r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z weir: .+"), (True, "weir: .+")):
+        log = c.dir / f"log-{journal}"
+        with open(log, "wb") as out:
+            at = os.fstat(out.fileno())
+            # Who inherits the variable and writes elsewhere does not write into the journal.
+            stream = f"{at.st_dev}:{at.st_ino if journal else at.st_ino + 1}"
+            node = subprocess.Popen([c.weir, "node", "--data-dir", c.dir / f"timed-{journal}", "--kafka", "127.0.0.1:0"],
+                                    stdout=subprocess.PIPE, stderr=out, env={**os.environ, "JOURNAL_STREAM": stream})
+        c.running.append(node)
+        before = datetime.datetime.now(datetime.timezone.utc)
+        assert node.stdout.readline().startswith(b"ready ")
+        node.send_signal(signal.SIGTERM)
+        assert node.wait(timeout=60) == 0
+        lines = log.read_text().splitlines()
+        assert lines and all(re.fullmatch(form, line) for line in lines), lines
+        if not journal:
+            told = datetime.datetime.fromisoformat(lines[-1].split()[0].replace("Z", "+00:00"))
+            assert abs((told - before).total_seconds()) < 60, (told, before)
 
 
 def test_cluster_up_says_why_a_node_ended(c):

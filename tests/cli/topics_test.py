@@ -258,6 +258,17 @@ def test_errors_say_what_and_what_to_do(c):
     assert "which cluster?" in c.expect(2, "topic", "ls").err
     assert "HOST:PORT" in c.expect(2, "topic", "ls", "--cluster", "nonsense").err
     assert "is the node up" in c.expect(1, "topic", "ls", "--cluster", "127.0.0.1:1").err
+    # Of several the first that can be reached.
+    for several in (f"127.0.0.1:1,{n.http}", f"{n.http},127.0.0.1:1", f"no-such-host.invalid:80,[::1]:1,{n.http}"):
+        assert json.loads(c.expect(0, "cluster", "status", "-o", "json", "--cluster", several).out)["nodes"], several
+        assert c.expect(0, "topic", "ls", "--cluster", several).out == "name,partitions,replicas\n", several
+        c.expect(0, "topic", "create", "several", "--cluster", several)
+        c.expect(0, "topic", "produce", "several", "--cluster", several, stdin=b"a\n")
+        assert values(n.records("several")) == ["a"], several
+        n.verb("topic", "delete", "several")
+    done = c.expect(1, "topic", "ls", "--cluster", "127.0.0.1:1,127.0.0.1:2").err
+    assert "127.0.0.1:1: Connection refused; 127.0.0.1:2: Connection refused" in done, done
+    assert "'nonsense' is not HOST:PORT" in c.expect(2, "job", "ls", "--cluster", f"{n.http},nonsense").err
     # The option is stronger than the environment, which no other verb may bring in.
     for verb in (["topic", "ls"], ["job", "ls"], ["cluster", "status"]):
         told = subprocess.run([c.weir, *verb, "--cluster", "127.0.0.1:1"], capture_output=True, text=True,

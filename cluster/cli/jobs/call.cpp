@@ -1,27 +1,15 @@
 #include "cluster/cli/jobs/call.hpp"
 
-#include <cstdio>
-
 #include "cluster/cli/table.hpp"
 #include "cluster/cli/topics/node_call.hpp"
-#include "cluster/http/server.hpp"
 
 namespace weir::cli {
 
 int call(const cluster_verb_options& o, const std::string& method, const std::string& target,
          const std::string& body, std::string& answer, bool warns) {
-  if (o.cluster.empty()) {
-    std::fprintf(stderr,
-                 "weir: which cluster? --cluster HOST:PORT or WEIR_CLUSTER names the HTTP "
-                 "address of any node\n");
-    return exit_usage;
-  }
-  auto r = http::http_call(o.cluster, method, target, body);
-  if (!r)
-    return r.err().code == errc::invalid_argument
-               ? wrong_usage("--cluster: " + r.err().message)
-               : fail(r.err().message + "; is the node up, and is this its HTTP address?");
-  if (!warns) warn_of_old_view(*r);
+  int code = exit_ok;
+  auto r = ask_node(o.cluster, method, target, body, code, warns);
+  if (!r) return code;
   answer = std::move(r->body);
   if (r->status == 200) return exit_ok;
   simdjson::dom::parser parser;

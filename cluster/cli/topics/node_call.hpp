@@ -4,6 +4,7 @@
 
 #include <simdjson.h>
 
+#include <optional>
 #include <string>
 
 #include "cluster/cli/run.hpp"
@@ -18,9 +19,12 @@ int fail(const std::string& message);
 int fail(const error&);
 int wrong_usage(const std::string& message);
 
-/// Says on stderr, once, when the node that answers hears no coordinator, and how old what it knows
-/// is. An election takes a moment: that is not said.
-void warn_of_old_view(const http::http_response&);
+/// What a node of the cluster answers; nothing when none did, which was said on stderr, and `code`
+/// is what to exit with. Says once when that node hears no coordinator, and how old what it knows
+/// is, unless the caller does (`warns`); not of the moment that an election takes.
+std::optional<http::http_response> ask_node(const std::string& cluster, const std::string& method,
+                                            const std::string& target, const std::string& body,
+                                            int& code, bool warns = false);
 
 /// An answer of a node: its text and the parsed form of it.
 struct node_answer {
