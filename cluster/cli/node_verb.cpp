@@ -155,6 +155,7 @@ class running_node {
     e.io = topic_io_.get();
     return e;
   }
+
   const cluster_verb_options& options_;
   std::unique_ptr<io_executor> topic_io_ = make_thread_executor(topic_io_threads);
   std::unique_ptr<membership> members_;
