@@ -6,7 +6,8 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
+
+#include "cluster/cli/table.hpp"
 
 namespace weir::cli {
 namespace {
@@ -22,14 +23,12 @@ bool goes_to_journal() {
 
 std::string time_now() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
-  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-  const auto seconds = static_cast<std::time_t>(ms / 1000);
-  std::tm utc{};
-  gmtime_r(&seconds, &utc);
-  char text[40];
-  const auto n = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
-  std::snprintf(text + n, sizeof text - n, ".%03dZ ", static_cast<int>(ms % 1000));
-  return text;
+  const auto us = std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+  auto text = format_timestamp_utc(us);
+  text[text.find(' ')] = 'T';
+  char fraction[8];
+  std::snprintf(fraction, sizeof fraction, ".%03dZ ", static_cast<int>(us / 1000 % 1000));
+  return text + fraction;
 }
 
 }  // namespace

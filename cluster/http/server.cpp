@@ -156,16 +156,26 @@ const std::string& http_server::address() const {
   return impl_->address;
 }
 
-result<http_response> http_call(const std::string& addresses, const std::string& method,
-                                const std::string& target, const std::string& body,
-                                std::chrono::seconds limit) {
+namespace {
+
+/// At least one, separated by commas.
+result<std::vector<host_port>> split_addresses(const std::string& text) {
   std::vector<host_port> nodes;
-  for (std::string_view rest = addresses; nodes.empty() || !rest.empty();) {
+  for (std::string_view rest = text; nodes.empty() || !rest.empty();) {
     const auto end = std::min(rest.find(','), rest.size());
     WEIR_ASSIGN(auto node, split_address(std::string(rest.substr(0, end))));
     nodes.push_back(std::move(node));
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
+  return nodes;
+}
+
+}  // namespace
+
+result<http_response> http_call(const std::string& addresses, const std::string& method,
+                                const std::string& target, const std::string& body,
+                                std::chrono::seconds limit) {
+  WEIR_ASSIGN(const auto nodes, split_addresses(addresses));
   // Asynchronous within, for only that has a time limit.
   asio::io_context context;
   beast::error_code e;

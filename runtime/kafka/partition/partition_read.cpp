@@ -53,15 +53,13 @@ fetch_answer partition::fetch(const fetch_query& query) {
       return out;
     }
   }
-  // Whoever names no epoch may take this replica, which is behind, for the leader; told that the
-  // offset is out of range it would begin at the start of the log.
-  if (!follower && !leads() && query.current_leader_epoch < 0 && query.offset > log_end_offset()) {
-    out.error = error_code::not_leader_or_follower;
-    return out;
-  }
   // Between the high watermark and the end there is nothing for a consumer yet.
   if (query.offset < out.log_start_offset || query.offset > log_end_offset()) {
-    out.error = error_code::offset_out_of_range;
+    // Whoever names no epoch may take this replica, which is behind, for the leader; told that the
+    // offset is out of range it would begin at the start of the log.
+    const bool misled =
+        !follower && !leads() && query.current_leader_epoch < 0 && query.offset > log_end_offset();
+    out.error = misled ? error_code::not_leader_or_follower : error_code::offset_out_of_range;
     tell_bounds();
     return out;
   }

@@ -261,6 +261,17 @@ void copy_from(shelf& leader, shelf& follower, int32_t self) {
   follower.commit();
 }
 
+/// Node 1 leads in that epoch and is alone in sync; node 2 has a replica of it.
+void lead_alone(shelf& one, shelf& two, int32_t leader_epoch) {
+  one.open();
+  two.open();
+  auto role = role_of(1, 1, leader_epoch, 1, {1});
+  role.replicas = {1, 2};
+  one.p->set_role(role, one.now_ms);
+  role.self = 2;
+  two.p->set_role(role, two.now_ms);
+}
+
 }  // namespace
 
 TEST_CASE("a follower has the leader's batches, producers and transactions, and can lead") {
@@ -341,13 +352,7 @@ TEST_CASE("a follower has the leader's batches, producers and transactions, and 
 // A client of before a change of leaders comes back to a node that was restarted and is behind.
 TEST_CASE("a follower sends consumers beyond its end away unless they know the leader") {
   shelf one, two;
-  one.open();
-  two.open();
-  auto role = role_of(1, 1, 3, 1, {1});
-  role.replicas = {1, 2};
-  one.p->set_role(role, one.now_ms);
-  role.self = 2;
-  two.p->set_role(role, two.now_ms);
+  lead_alone(one, two, 3);
   one.send({"a"});
   one.commit();
   copy_from(one, two, 2);
@@ -373,13 +378,7 @@ TEST_CASE("a follower sends consumers beyond its end away unless they know the l
 
 TEST_CASE("a follower restarts where the leader's log begins, within a batch as well") {
   shelf one, two;
-  one.open();
-  two.open();
-  auto role = role_of(1, 1, 1, 1, {1});
-  role.replicas = {1, 2};
-  one.p->set_role(role, one.now_ms);
-  role.self = 2;
-  two.p->set_role(role, two.now_ms);
+  lead_alone(one, two, 1);
   one.send({"a", "b", "c", "d"});
   one.commit();
   CHECK(one.p->high_watermark() == 4);  // alone in sync
