@@ -25,6 +25,7 @@ constexpr size_t cached_bytes_max = 8u << 20;  // per thread: what one pipeline 
 // The last word of the header says where malloc's block begins; it outlives the buffer object.
 constexpr size_t origin_offset = header_bytes - sizeof(void*);
 static_assert(sizeof(buffer) <= origin_offset);
+static_assert(header_bytes + buffer::alignment == buffer::overhead);
 
 // Aligned by hand: glibc before 2.38 does not find a freed aligned block again for a request of the
 // same size, so that a steady load grows without end (a blocked job by 1 MiB a second).

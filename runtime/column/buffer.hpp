@@ -22,6 +22,8 @@ class buffer_ref;
 class buffer {
  public:
   static constexpr size_t alignment = 64;
+  /// Blocks are powers of two: this many bytes less fill one, and none is wasted.
+  static constexpr size_t overhead = 2 * alignment;
   /// Uninitialised bytes, charged to `pool` until the last reference is gone. `bytes` may be 0.
   static buffer_ref allocate(memory_pool& pool, size_t bytes);
   /// Zeroed bytes, padding included.

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "runtime/operators/row_index.hpp"
+#include "runtime/plan/few_rows.hpp"
 
 namespace weir {
 
@@ -365,11 +366,11 @@ class top_n_ordered final : public top_n_operator {
 
 }  // namespace
 
-// In top_n_append.cpp, top_1.cpp and keep_last.cpp.
+// In top_n_append.cpp, top_few.cpp and keep_last.cpp.
 result<operator_ptr> make_append_top_n(const top_n_spec&, const schema_ptr& input,
                                        schema_ptr output, int64_t ttl_us);
-result<operator_ptr> make_top_1(const top_n_spec&, const schema_ptr& input, schema_ptr output,
-                                int64_t ttl_us);
+result<operator_ptr> make_top_few(const top_n_spec&, const schema_ptr& input, schema_ptr output,
+                                  int64_t ttl_us);
 
 result<operator_ptr> make_keep_last(const top_n_spec&, const schema_ptr& input, schema_ptr output,
                                     int64_t ttl_us);
@@ -387,8 +388,7 @@ result<operator_ptr> make_top_n(const top_n_spec& s, const schema_ptr& input, sc
   };
   bool others = false;
   for (uint32_t c = 0; c < input->size(); ++c) others |= !is_key(c);
-  if (numbers && others && s.offset == 0 && s.limit == 1 && s.emit == emit_mode::changes)
-    return make_top_1(s, input, std::move(output), ttl_us);
+  if (keeps_few_rows(s) && others) return make_top_few(s, input, std::move(output), ttl_us);
   if (numbers && s.limit <= top_n_append_max && s.offset <= top_n_append_max - s.limit)
     return make_append_top_n(s, input, std::move(output), ttl_us);
   WEIR_ASSIGN(auto rows, partitioned_rows::make(*input, s.keys, s.order, 2, ttl_us));

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "runtime/plan/few_rows.hpp"
 #include "runtime/plan/plan.hpp"
 
 namespace weir {
@@ -246,6 +247,8 @@ struct state_of {
     if (!s.input_has_changes) add_window(h, s, at(in, 0));
     if (s.last_arrived) h.add(uint64_t{1});
     if (s.preselect) h.add(std::string_view("preselect"));
+    // One row was always kept so.
+    if (keeps_few_rows(s) && s.offset + s.limit > 1) h.add(std::string_view("few"));
   }
   void operator()(const over_spec& s) const {
     const auto& type = at(in, 0);

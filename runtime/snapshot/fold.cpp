@@ -100,7 +100,7 @@ class target {
   }
   void upsert(bytes key, bytes value) {
     if (!packed_) return plain_->upsert(key, value);
-    if (packed_->bytes() >= chunk_bytes_default) emit_(packed_->take());
+    if (packed_->full(chunk_bytes_default - buffer::overhead)) emit_(packed_->take());
     packed_->upsert_record(key, value);
   }
   void finish() {

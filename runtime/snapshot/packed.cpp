@@ -29,7 +29,7 @@ constexpr size_t block_bytes = 6 * 1024;
 constexpr size_t block_rows_min = 32;
 constexpr size_t first_rows = 8;  // most groups of most tables have few changes
 constexpr size_t block_text_bytes = 16 * 1024;
-constexpr size_t first_capacity = 1024;
+constexpr size_t first_bytes = 1024;
 // A column is written in steps of eight bytes.
 constexpr size_t slack_bytes = 8;
 constexpr size_t column_head_bytes = 9;
@@ -111,6 +111,11 @@ record_layout packed_layout::records() const noexcept {
   return record_layout::fixed(static_cast<uint16_t>(key_bytes), static_cast<uint16_t>(value_bytes));
 }
 
+packed_writer::packed_writer(const packed_layout& layout)
+    : layout_(&layout),
+      block_bytes_(sizeof(block_header) + slack_bytes + block_text_bytes +
+                   layout.columns() * (column_head_bytes + block_rows(layout.columns()) * 8)) {}
+
 uint64_t* packed_writer::add(size_t which) {
   block& b = blocks_[which];
   const size_t columns = which == 0 ? layout_->columns() : layout_->key.size();
@@ -145,7 +150,9 @@ void packed_writer::upsert_record(std::span<const std::byte> key,
 
 std::byte* packed_writer::reserve(size_t bytes) {
   if (size_ + bytes > capacity_) {
-    const size_t wanted = std::max({size_ + bytes, capacity_ * 2, first_capacity});
+    // Whole blocks of memory, since chunks are many and stay until they are on the disk.
+    const size_t room = std::max(std::bit_ceil(size_ + bytes + buffer::overhead), first_bytes);
+    const size_t wanted = room - buffer::overhead;
     auto wider = buffer::allocate(*memory_, wanted);
     if (size_) std::memcpy(wider.mutable_as<std::byte>(), chunk_.data(), size_);
     chunk_ = std::move(wider);

@@ -51,7 +51,7 @@ struct packed_layout {
 /// Builds the chunks of one key group.
 class packed_writer {
  public:
-  explicit packed_writer(const packed_layout& layout) : layout_(&layout) {}
+  explicit packed_writer(const packed_layout&);
 
   /// A row's columns, to be filled (texts: with text(), in order) before the next call. `fresh`: no
   /// earlier chunk has its key.
@@ -74,8 +74,11 @@ class packed_writer {
   /// A record in the form of records.hpp, its parts as records() says.
   void upsert_record(std::span<const std::byte> key, std::span<const std::byte> value);
 
-  /// Bytes of whole blocks so far.
-  size_t bytes() const noexcept { return size_; }
+  /// Whether it is better to take() the chunk than to go on, if it is to have `bytes` at most.
+  bool full(size_t bytes) const noexcept {
+    const size_t blocks = blocks_[1].rows == 0 ? 1 : 2;
+    return size_ + blocks * block_bytes_ > bytes && size_ != 0;
+  }
   bool empty() const noexcept { return upserts_ == 0 && deletes_ == 0; }
   void set_memory(memory_pool& memory) { memory_ = &memory; }
   /// The chunk; the writer begins another one.
@@ -92,6 +95,7 @@ class packed_writer {
   std::byte* reserve(size_t bytes);
 
   const packed_layout* layout_;
+  size_t block_bytes_;  // of a whole block, unless one text has more
   memory_pool* memory_ = nullptr;
   block blocks_[2];  // upserts, deletes
   size_t at_ = 0;

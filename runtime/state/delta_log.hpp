@@ -20,7 +20,7 @@ class delta_log {
  public:
   /// Chunks are cut at this size: among what the store writes fastest (64 KiB to 1 MiB), the less
   /// the better, since every key group has one that grows.
-  static constexpr size_t cut_bytes = 128 * 1024;
+  static constexpr size_t cut_bytes = 128 * 1024 - buffer::overhead;
 
   explicit delta_log(const row_layout&);
 
@@ -39,7 +39,7 @@ class delta_log {
   packed_writer& writer_of(uint32_t group) {
     if (group >= groups_.size()) groups_.resize(group + 1, packed_writer(packed_));
     auto& w = groups_[group];
-    if (w.bytes() >= cut_bytes) ready_.emplace_back(group, w.take());
+    if (w.full(cut_bytes)) ready_.emplace_back(group, w.take());
     w.set_memory(*memory_);
     return w;
   }

@@ -248,6 +248,50 @@ TEST_CASE("many rows per partition, and no order at all") {
     }
 }
 
+TEST_CASE("a few appended rows per partition, as many as stand packed in one entry and one more") {
+  for (uint64_t seed = 1; seed <= 24; ++seed) {
+    auto s = spec(500 + seed);
+    s.limit = std::array{2, 10, 60, 64, 65}[seed % 5];
+    s.offset = seed % 3 == 0 ? std::min<uint64_t>(4, 65 - s.limit) : 0;
+    if (seed % 8 == 0) s.order.clear();
+    run(seed, s, seed % 2 == 0);
+  }
+}
+
+TEST_CASE("rows of any size stand beside each other, and come back from a snapshot") {
+  auto in = input();
+  top_n_spec s;
+  s.keys = {0};
+  s.order = {{1, false, false}};
+  s.limit = 3;
+  const operator_node node{"op", "top", s, in, true, 0};
+  std::mt19937_64 g(1);
+  // Characters that need all eight bits, so that packing leaves their number as it is.
+  auto text_of = [&g](size_t bytes) {
+    std::string t;
+    while (t.size() < bytes) t += g() % 2 ? "\xc3\xa9" : "a";
+    return t;
+  };
+  std::vector<std::vector<std::string>> cells;
+  lines first;
+  for (size_t bytes : {0, 1, 254, 65'500, 65'530, 65'535, 65'536, 200'000}) {
+    cells.push_back({"1", std::to_string(cells.size()), text_of(bytes)});
+    if (first.size() < 3) first.push_back("1," + cells.back()[1] + "," + cells.back()[2]);
+  }
+  auto op = std::make_unique<instance>(node, std::vector{in});
+  for (size_t i = cells.size(); i > 0; --i) {  // the largest first, which leave again
+    op->push(rows(in, {cells[i - 1]}));
+    chunk_list_writer w(pool(), epoch(1), "op", 0);
+    op->begin_snapshot(w);
+    while (!*op->op->snapshot_continue(w, 100)) continue;
+    op->out.clear();
+    op = std::make_unique<instance>(node, std::vector{in});
+    op->restore(w.take());
+  }
+  op->push(rows(in, {{"1", "-1", "new"}}));
+  CHECK(op->out.net() == lines{"1,-1,new", "-1: " + first[2]});
+}
+
 TEST_CASE("appended rows that cannot be among the first are not kept") {
   auto in = input();
   top_n_spec s;
