@@ -17,8 +17,20 @@ constexpr size_t pages_per_region = 16;
 constexpr size_t probe_run = 128;
 constexpr uint64_t k0 = 0xa0761d6478bd642fu, k1 = 0xe7037ed1a0b428dbu;
 
+constexpr uint32_t head_bytes = 8, narrow_bytes = head_bytes + 4;
+
+uint32_t wide_bytes(uint32_t value_words) {
+  return head_bytes + 8 * value_words;
+}
 uint32_t page_shift_of(uint32_t pair_bytes) {
   return static_cast<uint32_t>(std::bit_width(page_bytes_target / pair_bytes) - 1);
+}
+std::unique_ptr<block_pool> pages_of(uint32_t pair_bytes, uint32_t page_shift) {
+  return std::make_unique<block_pool>(size_t{pair_bytes} << page_shift, pages_per_region);
+}
+
+uint64_t widened(uint32_t half) {
+  return static_cast<uint64_t>(int64_t{static_cast<int32_t>(half)});
 }
 
 row_layout record_of(type_id value) {
@@ -38,10 +50,11 @@ presence_table::presence_table(const row_table& groups, uint32_t number_word, ty
       value_words_(row_layout::words_of(value)),
       text_(is_varlen(value)),
       record_(record_of(value)),
-      pair_bytes_(8 * (1 + value_words_)),
-      page_shift_(page_shift_of(pair_bytes_)),
+      narrow_(value_words_ == 1 && !text_),
+      pair_bytes_(narrow_ ? narrow_bytes : wide_bytes(value_words_)),
+      page_shift_(page_shift_of(wide_bytes(value_words_))),
       page_mask_((1u << page_shift_) - 1),
-      page_pool_(size_t{pair_bytes_} << page_shift_, pages_per_region),
+      page_pool_(pages_of(pair_bytes_, page_shift_)),
       charge_(memory),
       log_(record_),
       record_words_(1 + record_.key_words + record_.value_words) {}
@@ -58,25 +71,67 @@ uint32_t presence_table::hash(uint32_t group, const uint64_t* v) const noexcept 
   return static_cast<uint32_t>(h ^ h >> 32);
 }
 
-bool presence_table::same(const uint64_t* p, uint32_t group, const uint64_t* v) const noexcept {
-  if (static_cast<uint32_t>(*p) != group) return false;
-  if (text_) return equal(p + 1, v);
-  return p[1] == v[0] && (value_words_ == 1 || p[2] == v[1]);
+void presence_table::value_of(const std::byte* p, uint64_t* words) const noexcept {
+  if (!narrow_) {
+    std::memcpy(words, p + head_bytes, 8 * value_words_);
+    return;
+  }
+  uint32_t half;
+  std::memcpy(&half, p + head_bytes, sizeof half);
+  *words = widened(half);
+}
+
+void presence_table::set_value(std::byte* p, const uint64_t* words) const noexcept {
+  if (!narrow_) {
+    std::memcpy(p + head_bytes, words, 8 * value_words_);
+    return;
+  }
+  const auto half = static_cast<uint32_t>(*words);
+  std::memcpy(p + head_bytes, &half, sizeof half);
+}
+
+bool presence_table::same(const std::byte* p, uint32_t group, const uint64_t* v) const noexcept {
+  if (static_cast<uint32_t>(head(p)) != group) return false;
+  uint64_t there[2];
+  value_of(p, there);
+  if (text_) return equal(there, v);
+  return there[0] == v[0] && (value_words_ == 1 || there[1] == v[1]);
+}
+
+void presence_table::widen() {
+  const auto before = std::move(page_pool_);
+  page_pool_ = pages_of(wide_bytes(value_words_), page_shift_);
+  for (size_t page = 0; page < pages_.size(); ++page) {
+    const std::byte* from = pages_[page];
+    std::byte* const wide = page_pool_->allocate_zero();
+    std::byte* to = wide;
+    const size_t pairs = std::min<size_t>(pairs_ - (page << page_shift_), page_mask_ + size_t{1});
+    for (size_t i = 0; i < pairs; ++i, from += narrow_bytes, to += wide_bytes(value_words_)) {
+      uint64_t value;
+      value_of(from, &value);
+      set_head(to, head(from));
+      std::memcpy(to + head_bytes, &value, sizeof value);
+    }
+    pages_[page] = wide;
+  }
+  narrow_ = false;
+  pair_bytes_ = wide_bytes(value_words_);
 }
 
 uint32_t presence_table::insert(uint32_t group, const uint64_t* v, uint32_t h) {
   const uint32_t id = pairs_++;
   weir_assert(id != none, "a state table has more than four billion rows");
-  if ((id >> page_shift_) == pages_.size()) pages_.push_back(page_pool_.allocate_zero());
+  if ((id >> page_shift_) == pages_.size()) pages_.push_back(page_pool_->allocate_zero());
   changes_.add(id);
-  uint64_t* p = pair(id);
-  *p = group;
-  std::memcpy(p + 1, v, 8 * value_words_);
+  std::byte* p = pair(id);
+  set_head(p, group);
   if (text_) {
     var_ref r;
     std::memcpy(r.words, v, 16);
     r = arena_.store(r);
-    std::memcpy(p + 1, r.words, 16);
+    set_value(p, r.words);
+  } else {
+    set_value(p, v);
   }
   index_.insert(h, id);
   return id;
@@ -85,6 +140,11 @@ uint32_t presence_table::insert(uint32_t group, const uint64_t* v, uint32_t h) {
 void presence_table::find(const uint32_t* groups, const uint64_t* values, size_t n) {
   hashes_.resize(n);
   ids_.resize(n);
+  if (narrow_) {
+    uint64_t others = 0;
+    for (size_t i = 0; i < n; ++i) others |= values[i] ^ widened(static_cast<uint32_t>(values[i]));
+    if (others != 0) widen();
+  }
   for (size_t i = 0; i < n; ++i) hashes_[i] = hash(groups[i], values + i * value_words_);
   const uint64_t* homes[probe_run];
   for (size_t begin = 0; begin < n; begin += probe_run) {
@@ -112,11 +172,11 @@ void presence_table::add(const uint32_t* groups, const uint64_t* values, const u
                          size_t n, uint32_t* fresh) {
   find(groups, values, n);
   for (size_t i = 0; i < n; ++i) {
-    uint64_t* p = pair(ids_[i]);
-    fresh[i] = bits[i] & ~static_cast<uint32_t>(*p >> bits_shift);
+    std::byte* p = pair(ids_[i]);
+    fresh[i] = bits[i] & ~static_cast<uint32_t>(head(p) >> bits_shift);
     if (fresh[i] == 0) continue;
     changes_.mark(&ids_[i], 1, [this](uint32_t id) { encode(id); });
-    *p |= uint64_t{fresh[i]} << bits_shift;
+    set_head(p, head(p) | uint64_t{fresh[i]} << bits_shift);
   }
 }
 
@@ -130,15 +190,16 @@ size_t presence_table::memory_bytes() const noexcept {
 }
 
 void presence_table::encode(uint32_t id) {
-  uint64_t* p = pair(id);
-  const uint64_t* group = groups_.row(static_cast<uint32_t>(*p));
+  std::byte* p = pair(id);
+  const uint64_t h = head(p);
+  const uint64_t* group = groups_.row(static_cast<uint32_t>(h));
   uint64_t* w = record_words_.data();
   *w++ = 0;
   *w++ = group[number_word_];
-  std::memcpy(w, p + 1, 8 * value_words_);
-  w[value_words_] = (*p & ~flag_durable) >> bits_shift;
-  log_.upsert(row_table::group(group), record_words_.data(), {}, !(*p & flag_durable));
-  *p |= flag_durable;
+  value_of(p, w);
+  w[value_words_] = (h & ~flag_durable) >> bits_shift;
+  log_.upsert(row_table::group(group), record_words_.data(), {}, !(h & flag_durable));
+  set_head(p, h | flag_durable);
 }
 
 void presence_table::snapshot_begin(snapshot_writer& out) {
@@ -216,7 +277,7 @@ status presence_table::restore(const snapshot_reader& in, std::string_view state
               return error(errc::corrupt, named("has more bits than calls"));
             find(&it->second, v, 1);
             // The newest record of a pair holds.
-            *pair(ids_[0]) = it->second | bits << bits_shift | flag_durable;
+            set_head(pair(ids_[0]), it->second | bits << bits_shift | flag_durable);
           }
         }
       });

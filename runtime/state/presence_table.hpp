@@ -1,10 +1,13 @@
 // Which values a group has seen, for count(DISTINCT) over rows that are only appended: pairs of a
 // group and a value with a few bits each, for as long as the group's table lives. There may be
 // several of them for each input row, so a pair takes two words (three for values of two words):
-// the group by its row's number and the bits, then the value. In snapshots a group is named by a
-// number that its own row carries, one of its key group's. Owned by one operator.
+// the group by its row's number and the bits, then the value; a word and a half while all values
+// fit into 32 bits, as ids mostly do. In snapshots a group is named by a number that its own row
+// carries, one of its key group's. Owned by one operator.
 #pragma once
 
+#include <cstring>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -46,24 +49,37 @@ class presence_table {
   static constexpr uint32_t bits_shift = 32;
   static constexpr uint64_t flag_durable = uint64_t{1} << 63;  // some epoch has or may have it
 
-  uint64_t* pair(uint32_t id) const noexcept {
-    return reinterpret_cast<uint64_t*>(pages_[id >> page_shift_] +
-                                       size_t{id & page_mask_} * pair_bytes_);
+  std::byte* pair(uint32_t id) const noexcept {
+    return pages_[id >> page_shift_] + size_t{id & page_mask_} * pair_bytes_;
   }
+  /// The group's number and the bits.
+  static uint64_t head(const std::byte* pair) noexcept {
+    uint64_t h;
+    std::memcpy(&h, pair, sizeof h);
+    return h;
+  }
+  static void set_head(std::byte* pair, uint64_t h) noexcept { std::memcpy(pair, &h, sizeof h); }
+  /// The words of the value.
+  void value_of(const std::byte* pair, uint64_t* words) const noexcept;
+  void set_value(std::byte* pair, const uint64_t* words) const noexcept;
   uint32_t hash(uint32_t group, const uint64_t* value) const noexcept;
-  bool same(const uint64_t* pair, uint32_t group, const uint64_t* value) const noexcept;
+  bool same(const std::byte* pair, uint32_t group, const uint64_t* value) const noexcept;
   uint32_t insert(uint32_t group, const uint64_t* value, uint32_t hash);
   /// The pairs, added where they are new.
   void find(const uint32_t* groups, const uint64_t* values, size_t n);
   void encode(uint32_t id);
+  /// From now on values have whole words. Once, after which there is no way back.
+  void widen();
 
   const row_table& groups_;
   const uint32_t number_word_, value_words_;
   const bool text_;
   const row_layout record_;  // of snapshots: the group's number and the value; the bits
-  const uint32_t pair_bytes_, page_shift_, page_mask_;
+  bool narrow_;              // values of one word have half of it
+  uint32_t pair_bytes_;
+  const uint32_t page_shift_, page_mask_;
   std::vector<std::byte*> pages_;
-  block_pool page_pool_;
+  std::unique_ptr<block_pool> page_pool_;
   hash_index index_;
   var_arena arena_;
   uint32_t pairs_ = 0;

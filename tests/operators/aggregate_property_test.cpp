@@ -1,6 +1,7 @@
 // Aggregates against sums over all rows kept: random batches, weights, barriers, aborted epochs and
 // restores at another parallelism; complete, and partial in front of merge.
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <random>
 #include <set>
@@ -88,6 +89,10 @@ batch_ptr random_batch(const schema_ptr& in, std::map<row, int64_t>& all, std::m
   for (uint64_t n = 1 + g() % 40; n > 0; --n) {
     row r{g() % 9 == 0 ? "NULL" : std::string(g() % 20, 'k') + "z", "NULL", "NULL"};
     if (g() % 5 != 0) r.v = std::to_string(static_cast<int64_t>(g() % 9) - 2);
+    // Distinct values take less room until one of these comes.
+    if (all.size() > 100 && g() % 8 == 0)
+      r.v = std::array{"2147483647", "-2147483648", "2147483648", "-2147483649",
+                       "5000000000000"}[g() % 5];
     if (g() % 5 != 0) r.t = std::string(1 + g() % 16, static_cast<char>('a' + g() % 3));
     int32_t w = 1;
     if (changes && g() % 2 == 0) {
