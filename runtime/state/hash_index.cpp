@@ -122,10 +122,10 @@ void hash_index::make_segment(segment& g, uint32_t depth, uint32_t number) {
   }
   g.used = 0;
   g.depth = depth;
-  // Full-size segments fill at the same pace; limits between 50 and 75 % keep them from splitting
+  // Full-size segments fill at the same pace; limits between 62 and 87 % keep them from splitting
   // all within the same few batches.
   uint32_t spread = (number * 0x9e3779b1u) >> 24;  // 0 ... 255
-  g.limit = slots == slots_max ? slots / 2 + slots / 4 * spread / 256 : slots / 2;
+  g.limit = slots == slots_max ? slots / 8 * 5 + slots / 4 * spread / 256 : slots / 2;
 }
 
 void hash_index::drop_segment(segment& g, uint32_t slots) {
