@@ -148,10 +148,15 @@ void hash_index::point(uint32_t number, uint32_t prefix) {
 
 uint32_t hash_index::first_behind(uint32_t hash) const noexcept {
   const uint64_t* slots = directory_[uint64_t{hash} >> shift_].slots;
-  for (uint32_t s = hash & home_mask_;; s = (s + 1) & mask_) {
-    const uint64_t slot = slots[s];
-    if (slot == 0) return none;
-    if (slot >> 32 == hash) return static_cast<uint32_t>(slot) - 1;
+  const __m256i wanted = _mm256_set1_epi32(static_cast<int>(hash));
+  for (uint32_t s = ((hash & home_mask_) + 4) & mask_;; s = (s + 4) & mask_) {
+    const auto four = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(slots + s));
+    const auto same = static_cast<uint32_t>(
+        _mm256_movemask_pd(_mm256_castsi256_pd(_mm256_cmpeq_epi32(four, wanted))));
+    // An empty slot compares equal to hash 0, and reads as none.
+    if (same != 0)
+      return static_cast<uint32_t>(slots[s + static_cast<uint32_t>(std::countr_zero(same))]) - 1;
+    if (used_of_four(slots + s) < 4) return none;
   }
 }
 

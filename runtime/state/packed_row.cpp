@@ -136,9 +136,12 @@ void row_packer::begin_batch(std::span<const column_ptr> columns) {
   for (auto& c : texts_) {
     const auto& d = columns[c.column]->dictionary;
     if (!d || d == c.dictionary) continue;
-    // Its texts may come to lie where those of the one before were.
     c.dictionary = d;
-    std::fill(c.known.begin(), c.known.end(), known_text());
+    // A number that was used is free again after four billion batches.
+    if (++c.dictionaries == 0) {
+      std::fill(c.known.begin(), c.known.end(), known_text());
+      c.dictionaries = 1;
+    }
   }
 }
 
@@ -158,14 +161,16 @@ uint32_t row_packer::share(text_column& c, const var_ref& r, text_dictionary& te
   const std::string_view s = r.view();
   if (!c.shared || s.size() < shared_min || s.size() > shared_max) return text_dictionary::none;
   auto* known = place_of(c, r);
-  if (known && known->words[0] == r.words[0] && known->words[1] == r.words[1]) {
+  const uint32_t of = r.is_inline() ? 0 : c.dictionaries;
+  if (known && known->words[0] == r.words[0] && known->words[1] == r.words[1] &&
+      known->dictionary == of) {
     ++c.found;
     return known->number;
   }
   const uint32_t number = texts.find(s);
   if (number != text_dictionary::none) {
     ++c.found;
-    if (known) *known = {{r.words[0], r.words[1]}, number};
+    if (known) *known = {{r.words[0], r.words[1]}, number, of};
     return number;
   }
   const uint32_t added = texts.add(s);

@@ -80,6 +80,7 @@ class row_packer {
   struct known_text {
     uint64_t words[2] = {};
     uint32_t number = 0;
+    uint32_t dictionary = 0;  // 0: none, of a short text
   };
   struct text_column {
     uint32_t word;
@@ -87,6 +88,8 @@ class row_packer {
     bool shared = true;
     uint32_t added = 0, found = 0;
     column_ptr dictionary;
+    // By its number places of the dictionaries before are told apart: others may come to lie there.
+    uint32_t dictionaries = 0;
     std::vector<known_text> known;
   };
   uint32_t share(text_column&, const var_ref&, text_dictionary&);
