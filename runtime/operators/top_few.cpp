@@ -25,6 +25,8 @@ constexpr std::string_view texts_state = "texts";
 constexpr uint32_t bound_at = 0;
 constexpr uint64_t no_bound = UINT64_MAX;
 constexpr uint32_t run_max = 512;
+// Rows that are unpacked at a time, some MiB.
+constexpr size_t unpacked_max = 4 * batch_rows_target;
 
 /// A schema's columns, those of the partition apart.
 struct split_columns {
@@ -203,7 +205,7 @@ class top_few_operator final : public stream_operator {
     uint64_t bound;  // what its row had
     uint32_t id;
     uint32_t size = 0, capacity = 0;
-    candidate* rows = nullptr;  // in scratch_
+    candidate* rows = nullptr;  // in candidates_
     bool fresh;                 // nothing was there
   };
   /// A row that is kept.
@@ -223,6 +225,7 @@ class top_few_operator final : public stream_operator {
   void end_batch() {
     table_->end_batch();
     scratch_.clear();
+    candidates_.clear();
     charge_.set(ends_.memory_bytes() + texts_.memory_bytes());
   }
 
@@ -273,7 +276,7 @@ class top_few_operator final : public stream_operator {
         static_cast<uint32_t>(std::partition_point(t.rows, t.rows + t.size, before) - t.rows);
     if (t.size == t.capacity) {
       t.capacity = std::min(std::max(4u, 2 * t.capacity), keep_);
-      auto* more = reinterpret_cast<candidate*>(scratch_.take(t.capacity * sizeof(candidate)));
+      auto* more = reinterpret_cast<candidate*>(candidates_.take(t.capacity * sizeof(candidate)));
       std::copy_n(t.rows, t.size, more);
       t.rows = more;
     }
@@ -328,7 +331,7 @@ class top_few_operator final : public stream_operator {
     } while (!packed.empty());
     return {};
   }
-  /// The values of a row, which stay as long as the batch.
+  /// The values of a row, which stay until flush().
   const uint64_t* unpack(std::string_view packed_row) {
     uint64_t* words = scratch_.words(value_stride_);
     packer_.unpack(packed_row, texts_, scratch_, words);
@@ -341,17 +344,20 @@ class top_few_operator final : public stream_operator {
       const auto one = *take(packed);
       before_.push_back({one, unpack(one)});
     }
+    unpacked_ += before_.size();
   }
 
   /// The batch's best rows take their places among what was there.
   void replace(const batch& b, collector& out) {
     encode_candidates(b);
     constexpr size_t ahead = 8;
+    unpacked_ = 0;
     for (size_t i = 0; i < touched_.size(); ++i) {
       if (i + ahead < touched_.size())
         __builtin_prefetch(table_->packed(table_->row(touched_[i + ahead].id)).data());
       const auto& t = touched_[i];
       auto* row = table_->row(t.id);
+      if (unpacked_ > unpacked_max) flush(out);
       before_.clear();
       if (!t.fresh) unpack(row);
       row_table::set_mark(row, false);
@@ -363,7 +369,8 @@ class top_few_operator final : public stream_operator {
       for (const auto& r : after_) put(r.bytes.data() ? r.bytes : packer_.pack(r.words, texts_));
       table_->set_packed(row, {packed_.data(), packed_.size()});
       if (t.fresh && ends_.on()) note_end(t.id);
-      emit_changes(row, out);
+      emit_changes(row);
+      if (keys_out_.size() + 2 * keep_ > batch_rows_target) flush(out);
     }
     flush(out);
     touched_.clear();
@@ -420,7 +427,7 @@ class top_few_operator final : public stream_operator {
 
   /// How the windows differ, of which both stand in their order. What leaves goes first, so that
   /// whoever keeps rows by key sees a place free before it is taken.
-  void emit_changes(const uint64_t* row, collector& out) {
+  void emit_changes(const uint64_t* row) {
     entered_.clear();
     for (uint32_t o = offset_, n = offset_; o < before_.size() || n < after_.size();) {
       int c = 0;
@@ -430,25 +437,28 @@ class top_few_operator final : public stream_operator {
         c = order_.compare(before_[o].words, after_[n].words);
       // Where rows are numbered, another one in the same place is a change of both.
       const bool both = c == 0 || (with_number_ && o < before_.size() && n < after_.size());
-      if (c != 0 && (c < 0 || both)) add_out(row, before_[o].words, o, -1, out);
+      if (c != 0 && (c < 0 || both)) add_out(row, before_[o].words, o, -1);
       if (c != 0 && (c > 0 || both)) entered_.push_back(n);
       o += c < 0 || both;
       n += c > 0 || both;
     }
-    for (uint32_t place : entered_) add_out(row, after_[place].words, place, 1, out);
+    for (uint32_t place : entered_) add_out(row, after_[place].words, place, 1);
   }
-  void add_out(const uint64_t* row, const uint64_t* words, uint32_t place, int32_t weight,
-               collector& out) {
+  void add_out(const uint64_t* row, const uint64_t* words, uint32_t place, int32_t weight) {
     keys_out_.push_back(row);
     values_out_.push_back(words);
     if (with_number_) numbers_out_.push_back(int64_t{place} + 1);
     weights_out_.push_back(weight);
     some_leave_ |= weight < 0;
-    if (keys_out_.size() == batch_rows_target) flush(out);
   }
 
+  /// Emits what there is, and forgets the rows that were unpacked.
   void flush(collector& out) {
-    if (keys_out_.empty()) return;
+    if (!keys_out_.empty()) emit(out);
+    scratch_.clear();
+    unpacked_ = 0;
+  }
+  void emit(collector& out) {
     auto& memory = *context_.memory;
     const size_t n = keys_out_.size();
     std::vector<column_ptr> made;
@@ -494,7 +504,8 @@ class top_few_operator final : public stream_operator {
   state_charge charge_;
 
   // The batch at hand.
-  row_scratch scratch_;
+  row_scratch candidates_, scratch_;
+  size_t unpacked_ = 0;  // rows in scratch_
   std::vector<touched> touched_;
   std::vector<column_ptr> key_columns_, value_columns_;
   std::vector<uint64_t> encoded_, one_, by_row_;
