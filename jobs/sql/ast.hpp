@@ -35,6 +35,7 @@ struct from_item {
   bool ordinality = false;           // function: WITH ORDINALITY
   bool whole = false;                // function: composite elements stay one column
   bool unlisted = false;             // function: * is without its column
+  bool all_named = false;            // subquery: it has as many columns as AS names
   std::string alias;                 // or empty
   std::vector<std::string> columns;  // AS alias (columns)
   uint32_t location = 0;

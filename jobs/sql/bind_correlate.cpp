@@ -23,12 +23,14 @@ bool query_binder::correlate(const query& q, const context& c, rows& in) {
   std::vector<const column_name*> read;  // of the outer rows, each once
   for (const auto* s : refs) {
     if (named_by(*s, in)) continue;
-    const auto* found = named_by(*s, *c.outer);
-    if (found && std::none_of(read.begin(), read.end(), [found](const column_name* other) {
-          return other->index == found->index && other->name == found->name &&
-                 other->table == found->table;
-        }))
-      read.push_back(found);
+    // Of an ambiguous name all, so that who reads it finds that; a subquery inside may mean its
+    // own.
+    for (const auto* found : all_named_by(*s, *c.outer))
+      if (std::none_of(read.begin(), read.end(), [found](const column_name* other) {
+            return other->index == found->index && other->name == found->name &&
+                   other->table == found->table;
+          }))
+        read.push_back(found);
   }
   // What FROM read itself has its values there already.
   std::vector<correlation> correlated;
@@ -85,8 +87,7 @@ bool query_binder::correlate(const query& q, const context& c, rows& in) {
     targets.push_back(plain_target(planner::column_ref(types, i), types.fields[i].name));
   for (size_t i = 0; i < read.size(); ++i) {
     if (!stands_for[i]) continue;
-    auto column = *read[i];
-    column.outer = column.hidden = true;
+    auto column = seen_from_inside(*read[i]);
     if (auto bare = planner::bare_column(stands_for[i])) {
       column.index = *bare;
     } else {
@@ -131,8 +132,7 @@ std::optional<rows> query_binder::outer_values(const std::vector<const column_na
   std::vector<column_name> columns;
   for (const auto* r : read) {
     if (!comparable(types.fields[r->index].type, location)) return {};
-    auto column = *r;
-    column.outer = column.hidden = true;
+    auto column = seen_from_inside(*r);
     column.index = static_cast<uint32_t>(targets.size());
     targets.push_back(plain_target(planner::column_ref(types, r->index), column.name));
     columns.push_back(std::move(column));

@@ -177,6 +177,10 @@ std::optional<rows> query_binder::item(const from_item& f, const context& c, con
     // The query around this one may be read without LATERAL; what stands beside it not.
     if (!f.lateral && c.seed && !read_by(f, {}, *c.seed).empty()) inner.outer = c.seed;
     r = bind(*f.inner, inner);
+    if (r && f.all_named && r->columns.size() != f.columns.size()) {
+      report(errc::type_mismatch, "subquery must return only one column", f.location);
+      return {};
+    }
   } else if (is_window_function(f.call.name)) {
     r = window(f, c);
     if (title.empty()) title = f.call.name;

@@ -39,11 +39,16 @@ namespace {
 /// is worth less than that of a column or a call.
 enum class worth : uint8_t { nothing, type, name };
 
-worth title_of(const syntax&, std::string& out);
+worth title_of(const syntax&, const subquery_titles* known, std::string& out);
 
 /// Of the one column of a subquery.
-worth title_of(const query& q, std::string& out) {
-  if (q.what == query::kind::set_operation) return title_of(*q.left, out);
+worth title_of(const query& q, const subquery_titles* known, std::string& out) {
+  if (known)
+    if (const auto found = known->find(&q); found != known->end()) {
+      out = found->second;
+      return worth::name;
+    }
+  if (q.what == query::kind::set_operation) return title_of(*q.left, known, out);
   out = "column1";
   if (q.what == query::kind::values) return worth::name;
   const auto& first = q.targets[0];
@@ -51,7 +56,7 @@ worth title_of(const query& q, std::string& out) {
   return worth::name;
 }
 
-worth title_of(const syntax& s, std::string& out) {
+worth title_of(const syntax& s, const subquery_titles* known, std::string& out) {
   using k = expr::syntax_kind;
   auto named = [&out](std::string name, worth w = worth::name) {
     out = std::move(name);
@@ -61,7 +66,7 @@ worth title_of(const syntax& s, std::string& out) {
   if (s.kind == k::function) return named(s.text.empty() ? s.name : s.text);
   if (s.kind == k::subquery) {
     if (s.name == "EXISTS") return named("exists");
-    return s.name.empty() ? title_of(query_of(s), out) : worth::nothing;
+    return s.name.empty() ? title_of(query_of(s), known, out) : worth::nothing;
   }
   if (s.kind == k::special) {
     if (s.name == "coalesce" && s.text == "array") return named(s.text);  // ARRAY (SELECT ...)
@@ -69,12 +74,13 @@ worth title_of(const syntax& s, std::string& out) {
         s.name == "array" || s.name == "row")
       return named(s.name);
     if (s.name == "case")
-      return title_of(s.args.back(), out) == worth::name ? worth::name : named("case", worth::type);
+      return title_of(s.args.back(), known, out) == worth::name ? worth::name
+                                                                : named("case", worth::type);
     if (s.name == "field") return named(s.text);
-    if (s.name == "subscript" || s.name == "slice") return title_of(s.args[0], out);
+    if (s.name == "subscript" || s.name == "slice") return title_of(s.args[0], known, out);
   }
   if (s.kind == k::cast)
-    return title_of(s.args[0], out) == worth::name
+    return title_of(s.args[0], known, out) == worth::name
                ? worth::name
                : named(s.name.substr(0, s.name.find('[')), worth::type);
   if (s.kind == k::boolean) return named("bool", worth::type);
@@ -83,9 +89,9 @@ worth title_of(const syntax& s, std::string& out) {
 
 }  // namespace
 
-std::string column_title(const syntax& s) {
+std::string column_title(const syntax& s, const subquery_titles* known) {
   std::string out;
-  return title_of(s, out) == worth::nothing ? "?column?" : out;
+  return title_of(s, known, out) == worth::nothing ? "?column?" : out;
 }
 
 namespace {
@@ -396,7 +402,7 @@ bool query_binder::bind_targets(const query& q, const rows& in, std::vector<aggr
       }
       bound_target made;
       made.value = std::move(*value);
-      made.name = t.alias.empty() ? column_title(t.value) : t.alias;
+      made.name = t.alias.empty() ? column_title(t.value, &titles_) : t.alias;
       made.location = t.location;
       out.push_back(std::move(made));
       continue;

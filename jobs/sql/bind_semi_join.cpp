@@ -69,7 +69,7 @@ rows both_sides(const rows& outer, const rows& inner, size_t lefts) {
     out.columns.push_back(std::move(c));
   }
   for (auto c : outer.columns) {
-    c.outer = true;
+    c = seen_from_inside(std::move(c));
     c.literal.reset();
     out.columns.push_back(std::move(c));
   }
@@ -137,9 +137,11 @@ std::optional<rows> query_binder::paired(const syntax& s, const rows& outer, row
 
 std::optional<rows> query_binder::semi_join(rows in, const syntax& s, bool negated,
                                             const context& c) {
-  if (auto named = with_names_of(query_of(s), in, c)) {
+  auto named = with_names_of(query_of(s), in, c);
+  if (!named) return {};
+  if (*named) {
     auto copy = s;
-    copy.query = std::move(named);
+    copy.query = std::move(*named);
     return semi_join(std::move(in), copy, negated, c);
   }
   const bool every = s.name == "ALL";

@@ -94,8 +94,9 @@ bool query_binder::left_join(rows& in, const rows& inner, std::vector<expr::node
 
 namespace {
 
-/// Gives a subquery the value of an equal one: GROUP BY, ORDER BY and DISTINCT ON compare trees.
-bool has_equal(const syntax& s, subquery_values& values) {
+/// Gives a subquery the value and the title of an equal one: GROUP BY, ORDER BY and DISTINCT ON
+/// compare trees.
+bool has_equal(const syntax& s, subquery_values& values, subquery_titles& titles) {
   const auto& shape = query_of(s).shape;
   const auto same = std::find_if(values.begin(), values.end(), [&shape](const auto& v) {
     return static_cast<const query*>(v.first)->shape == shape;
@@ -103,6 +104,10 @@ bool has_equal(const syntax& s, subquery_values& values) {
   if (same == values.end()) return false;
   const expr::bound value = same->second;
   values[s.query.get()] = value;
+  if (const auto title = titles.find(same->first); title != titles.end()) {
+    auto text = title->second;
+    titles[s.query.get()] = std::move(text);
+  }
   return true;
 }
 
@@ -135,7 +140,7 @@ bool query_binder::attach(const syntax& s, rows& in, const context& c, subquery_
     if (!attach(a, in, c, values, windowed)) return false;
   for (const auto& f : s.filter)
     if (!attach(f, in, c, values)) return false;
-  if (s.kind != k::subquery || has_equal(s, values)) return true;
+  if (s.kind != k::subquery || has_equal(s, values, titles_)) return true;
   if (!s.args.empty() && has_window(s.args[0])) {
     if (!windowed)
       return report(errc::invalid_argument,
@@ -244,7 +249,7 @@ bool query_binder::attach_grouped(const syntax& s, rows& in, const context& c,
     out.over_groups[s.query.get()] = value;
     out.values[s.query.get()] = std::move(value);
   };
-  if (has_equal(s, out.over_groups)) return put(out.over_groups.at(s.query.get())), true;
+  if (has_equal(s, out.over_groups, titles_)) return put(out.over_groups.at(s.query.get())), true;
   const bool asks = !s.name.empty() && s.name != "EXISTS";
   for (const auto& a : s.args)
     if (!attach_grouped(a, in, c, out)) return false;
@@ -344,6 +349,7 @@ bool query_binder::bind_lefts(const rows& in, std::vector<aggregate_call>& calls
 bool query_binder::check_value(const syntax& s, const rows& inner) {
   if (inner.columns.size() != 1)
     return report(errc::type_mismatch, "subquery must return only one column", s.location);
+  titles_[s.query.get()] = inner.columns[0].name;
   return check_one_row(s, inner);
 }
 

@@ -27,14 +27,22 @@ known_relation query_binder::known(const std::string& table, const context& c) c
   return out;
 }
 
-query_ptr query_binder::with_names_of(const query& q, const rows& outer, const context& c) const {
+std::optional<query_ptr> query_binder::with_names_of(const query& q, const rows& outer,
+                                                     const context& c) {
   if (q.with.empty() && q.from.empty()) return nullptr;
-  return with_outer_names(q, outer, [&](const std::string& table) { return known(table, c); });
+  std::optional<syntax> ambiguous;
+  auto out = with_outer_names(
+      q, outer, [&](const std::string& table) { return known(table, c); }, ambiguous);
+  if (!ambiguous) return out;
+  report(errc::invalid_argument, ambiguous_name(*ambiguous), ambiguous->location);
+  return {};
 }
 
 std::optional<rows> query_binder::bind(const query& q, const context& outer) {
   if (outer.outer) {
-    if (const auto named = with_names_of(q, *outer.outer, outer)) return bind(*named, outer);
+    const auto named = with_names_of(q, *outer.outer, outer);
+    if (!named) return {};
+    if (*named) return bind(**named, outer);
     if (const auto inlined = with_in_place(q, *outer.outer)) return bind(*inlined, outer);
   }
   environment here;

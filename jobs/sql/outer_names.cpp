@@ -25,6 +25,8 @@ class qualifier {
   /// Names of the queries of WITH that what follows may name.
   void know(const named_query& n) { with_.push_back(&n); }
   bool changed() const { return changed_; }
+  /// The first name that may mean several columns of the query outside.
+  const std::optional<syntax>& ambiguous() const { return ambiguous_; }
 
   void walk(query& q) {
     const auto known = with_.size();
@@ -93,7 +95,9 @@ class qualifier {
     // What stands beside it in FROM is seen by LATERAL only.
     const auto beside = levels_.back();
     if (!f.lateral) levels_.pop_back();
+    inside_of_.push_back(&f);
     walk(f.inner);
+    inside_of_.pop_back();
     if (!f.lateral) levels_.push_back(beside);
   }
   void walk(expr::window_syntax& w) {
@@ -186,7 +190,9 @@ class qualifier {
 
   void name(syntax& s) {
     if (within_gives(s.name)) return;
-    const auto* found = named_by(s, outer_);
+    const auto all = all_named_by(s, outer_);
+    if (all.size() > 1 && !ambiguous_) ambiguous_ = s;
+    const auto* found = all.size() == 1 ? all.front() : nullptr;
     if (!found || found->table.empty()) return;
     // The name would mean a table of the query's own.
     for (const auto* level : levels_) {
@@ -199,7 +205,9 @@ class qualifier {
   }
 
   bool gives(const from_item& f, const std::string& column) const {
-    if (&f == called_) return false;  // its arguments do not see what it gives
+    // Its arguments, or its own query, do not see what it gives.
+    if (&f == called_ || std::find(inside_of_.begin(), inside_of_.end(), &f) != inside_of_.end())
+      return false;
     if (f.what == from_item::kind::join)
       return gives(f.sides[0], column) || gives(f.sides[1], column);
     if (std::find(f.columns.begin(), f.columns.end(), column) != f.columns.end()) return true;
@@ -242,8 +250,10 @@ class qualifier {
   const relation_finder& find_;
   std::vector<const named_query*> with_;
   std::vector<const query*> levels_;
-  const from_item* called_ = nullptr;  // the function whose arguments are walked
+  const from_item* called_ = nullptr;        // the function whose arguments are walked
+  std::vector<const from_item*> inside_of_;  // the subqueries of FROM that are walked
   bool changed_ = false;
+  std::optional<syntax> ambiguous_;
   outer_calls* taken_ = nullptr;  // what take_calls() fills
   bool inside_ = false;           // an aggregate's arguments of the query itself
   const char* clause_ = nullptr;  // one that may have no aggregates
@@ -251,7 +261,8 @@ class qualifier {
 
 }  // namespace
 
-query_ptr with_outer_names(const query& q, const rows& outer, const relation_finder& find) {
+query_ptr with_outer_names(const query& q, const rows& outer, const relation_finder& find,
+                           std::optional<syntax>& ambiguous) {
   auto out = std::make_shared<query>(q);
   qualifier names(outer, find);
   for (auto& w : out->with) {
@@ -259,6 +270,7 @@ query_ptr with_outer_names(const query& q, const rows& outer, const relation_fin
     names.know(w);
   }
   names.walk_from(*out);
+  ambiguous = names.ambiguous();
   return names.changed() ? out : nullptr;
 }
 

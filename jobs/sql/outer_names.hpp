@@ -25,7 +25,9 @@ struct known_relation {
 using relation_finder = std::function<known_relation(const std::string&)>;
 
 /// The query with the outer names in its WITH and FROM qualified; null: there are none.
-query_ptr with_outer_names(const query&, const rows& outer, const relation_finder&);
+/// `ambiguous`: one that means several columns.
+query_ptr with_outer_names(const query&, const rows& outer, const relation_finder&,
+                           std::optional<syntax>& ambiguous);
 
 /// Calls of aggregate functions and of GROUPING in a query's subqueries that are the query's own:
 /// all that they read is its columns, as PostgreSQL has it.

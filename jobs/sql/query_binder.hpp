@@ -34,6 +34,9 @@ struct definition {
   std::map<bool, std::optional<rows>> bound;  // of a view, by context::final_rows
 };
 
+/// What subqueries that give values call their column, by syntax::query.
+using subquery_titles = std::map<const void*, std::string>;
+
 /// WITH: names that a query sees beside tables and views, innermost first.
 struct environment {
   const environment* outer = nullptr;
@@ -151,7 +154,7 @@ class query_binder {
   // bind_with.cpp
   known_relation known(const std::string& table, const context&) const;
   /// The query with names of the query outside as with_outer_names() says; null: as it is.
-  query_ptr with_names_of(const query&, const rows& outer, const context&) const;
+  std::optional<query_ptr> with_names_of(const query&, const rows& outer, const context&);
 
   // bind_from.cpp
   std::optional<rows> from(const query&, const context&);
@@ -377,6 +380,7 @@ class query_binder {
   script& script_;
   planner::plan_builder& builder_;
   std::set<std::string> ids_;
+  subquery_titles titles_;
   std::string not_as_of_;  // why the LATERAL subquery that as_of() saw last is none
 };
 
@@ -389,7 +393,8 @@ inline constexpr std::string_view rows_from = "rows from";
 /// TUMBLE, HOP, CUMULATE and SESSION of FROM, as PostgreSQL writes their names.
 bool is_window_function(std::string_view name);
 std::vector<std::string> window_functions();
-/// What PostgreSQL calls a column of a select list without AS.
-std::string column_title(const syntax&);
+/// What PostgreSQL calls a column of a select list without AS. Where `known` lacks a subquery that
+/// selects *, its column has no name.
+std::string column_title(const syntax&, const subquery_titles* known = nullptr);
 
 }  // namespace weir::sql

@@ -40,11 +40,9 @@ result<std::shared_ptr<const void>> reader::read_query(json select_node, json wh
   WEIR_ASSIGN(auto q, select(select_node["SelectStmt"], 1, only_asked));
   auto named = std::make_shared<query>(*q);
   if (gather) {
-    bool several = false;
-    auto all = gathered(*q, several);
-    if (!all && several)
+    auto all = gathered(*q);
+    if (!all)
       return error_at(errc::type_mismatch, "subquery must return only one column", sql(), location);
-    if (!all) return refuse("ARRAY (SELECT * ...)", location, "name its column");
     *named = std::move(*all);
   }
   named->shape = shape_of(whole);

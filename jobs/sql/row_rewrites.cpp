@@ -44,16 +44,15 @@ bool is_the_column(const syntax& s, const std::string& title) {
   return s.kind == k::column && s.qualifier.empty() && s.name == title;
 }
 
-/// What the query's columns are called; nothing: it has not one, or it is not known yet.
-std::optional<std::string> only_title(const query& q, bool& several) {
-  if (q.what == query::kind::set_operation) return only_title(*q.left, several);
+/// What the query's column is called, empty where * says so; nothing: it has several.
+std::optional<std::string> only_title(const query& q) {
+  if (q.what == query::kind::set_operation) return only_title(*q.left);
   if (q.what == query::kind::values) {
-    several = !q.rows.empty() && q.rows[0].size() > 1;
-    if (several) return {};
+    if (!q.rows.empty() && q.rows[0].size() > 1) return {};
     return "column1";
   }
-  several = q.targets.size() > 1;
-  if (several || q.targets[0].star) return {};
+  if (q.targets.size() > 1) return {};
+  if (q.targets[0].star) return "";
   return q.targets[0].alias.empty() ? column_title(q.targets[0].value) : q.targets[0].alias;
 }
 
@@ -64,15 +63,16 @@ bool is_plain(const query& q) {
     return !first_aggregate(s) && !has_window(s) && !gives_rows(s) && !has_subquery(s);
   };
   return q.what == query::kind::select && q.with.empty() && !q.distinct && !has_groups(q) &&
-         q.windows.empty() && !q.limit && !q.offset && simple(q.targets[0].value) &&
+         !q.targets[0].star && q.windows.empty() && !q.limit && !q.offset &&
+         simple(q.targets[0].value) &&
          std::all_of(q.order_by.begin(), q.order_by.end(),
                      [&](const auto& o) { return simple(o.value); });
 }
 
 }  // namespace
 
-std::optional<query> gathered(const query& q, bool& several) {
-  const auto title = only_title(q, several);
+std::optional<query> gathered(const query& q) {
+  const auto title = only_title(q);
   if (!title) return {};
   auto inner = q;
   std::vector<expr::sort_item> order = inner.order_by;
@@ -90,6 +90,7 @@ std::optional<query> gathered(const query& q, bool& several) {
   f.what = from_item::kind::subquery;
   f.alias = table;
   f.location = q.location;
+  f.all_named = true;
   f.columns.push_back("value");
   for (auto& o : order) {
     const auto at = expr::begin_of(o.value);

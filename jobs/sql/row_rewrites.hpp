@@ -6,9 +6,8 @@
 namespace weir::sql {
 
 /// ARRAY (SELECT value ... ORDER BY ...): the query of one row that gathers the values. Nothing:
-/// the query has not one column that its text shows; `several` tells whether that is an error of
-/// PostgreSQL, too.
-std::optional<query> gathered(const query&, bool& several);
+/// the query has several columns.
+std::optional<query> gathered(const query&);
 
 /// SELECT a, unnest(b) FROM t: calls of functions that give rows go from the select list to FROM,
 /// several side by side, behind the groups and window functions of the query, which are a subquery

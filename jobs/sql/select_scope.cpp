@@ -12,26 +12,33 @@ using expr::binder;
 using expr::bound;
 using expr::syntax;
 
+column_name seen_from_inside(column_name c) {
+  if (!c.outer) c.was_hidden = c.hidden;
+  c.outer = c.hidden = true;
+  ++c.levels;
+  return c;
+}
+
+std::string ambiguous_name(const syntax& s) {
+  return "column reference \"" + s.name +
+         "\" is ambiguous; name its table, or give the columns different names";
+}
+
 result<const column_name*> select_scope::find(const syntax& s, const binder& b) const {
   const column_name* found = nullptr;
   for (const auto& c : in_.columns) {
     if (c.outer) continue;
     if (c.name != s.name || (s.qualifier.empty() ? c.hidden : c.table != s.qualifier)) continue;
-    if (found)
-      return b.fail(errc::invalid_argument,
-                    "column reference \"" + s.name +
-                        "\" is ambiguous; name its table, or give "
-                        "the columns different names",
-                    s.location);
+    if (found) return b.fail(errc::invalid_argument, ambiguous_name(s), s.location);
     found = &c;
   }
-  if (!found && s.qualifier.empty())
+  if (found) return found;
+  if (s.qualifier.empty())
     for (const auto& c : in_.columns)
       if (c.row && c.table == s.name) return &c;
-  for (const auto& c : in_.columns)
-    if (!found && c.outer && c.name == s.name && (s.qualifier.empty() || c.table == s.qualifier))
-      return &c;
-  return found;
+  const auto outer = all_named_by(s, in_);
+  if (outer.size() > 1) return b.fail(errc::invalid_argument, ambiguous_name(s), s.location);
+  return outer.empty() ? nullptr : outer.front();
 }
 
 result<bound> select_scope::column(const syntax& s, const binder& b) {

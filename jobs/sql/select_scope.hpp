@@ -21,10 +21,15 @@ struct column_name {
   bool row = false;     // all that its table has: the table's name stands for it, too
   bool outer = false;   // of the query outside: found when nothing inside has the name
   bool hidden = false;  // of USING: found with its table's name only, and not in *
+  /// Of the query outside: how many queries further out it stands, and whether it was hidden there.
+  uint32_t levels = 0;
+  bool was_hidden = false;
   /// A literal of a select list that has no type yet: who reads the column chooses it.
   std::optional<expr::bound> literal;
   uint32_t location = 0;  // in the select list that made it
 };
+/// The column as a subquery of the query that has it sees it.
+column_name seen_from_inside(column_name);
 /// A column of a subquery's rows that says for which rows of the outer query they are.
 struct correlation {
   uint32_t outer = 0;      // column of the outer query's relation
@@ -97,6 +102,9 @@ class select_scope final : public expr::scope {
   bool inside_ = false;         // an aggregate's arguments
   bool inside_window_ = false;  // a window function's
 };
+
+/// What is said of a name that several columns have.
+std::string ambiguous_name(const expr::syntax&);
 
 /// Functions of FROM: TUMBLE and those that give several rows.
 bool is_table_function(std::string_view name);

@@ -385,11 +385,25 @@ query_ptr with_in_place(const query& q, const rows& outer) {
   return out;
 }
 
+std::vector<const column_name*> all_named_by(const syntax& s, const rows& in) {
+  std::vector<const column_name*> out;
+  for (const auto& c : in.columns) {
+    const bool hidden = c.outer ? c.was_hidden : c.hidden;
+    if (c.name != s.name || (s.qualifier.empty() ? hidden : c.table != s.qualifier)) continue;
+    if (!out.empty() && c.levels > out.front()->levels) continue;
+    if (!out.empty() && c.levels < out.front()->levels) out.clear();
+    // What the query outside has may be there several times.
+    if (!c.outer || std::none_of(out.begin(), out.end(), [&c](const column_name* other) {
+          return other->table == c.table;
+        }))
+      out.push_back(&c);
+  }
+  return out;
+}
+
 const column_name* named_by(const syntax& s, const rows& in) {
-  for (const auto& c : in.columns)
-    if (c.name == s.name && (s.qualifier.empty() ? !c.hidden || c.outer : c.table == s.qualifier))
-      return &c;
-  return nullptr;
+  const auto all = all_named_by(s, in);
+  return all.empty() ? nullptr : all.front();
 }
 
 bool reads_only(const syntax& s, const rows& in) {

@@ -49,6 +49,8 @@ std::vector<const column_name*> read_by_from(const query&, const rows& outer);
 query_ptr with_in_place(const query&, const rows& outer);
 /// The column of the rows that a reference names; null: none.
 const column_name* named_by(const syntax&, const rows&);
+/// All that it may mean, of the nearest query that has any: several are ambiguous.
+std::vector<const column_name*> all_named_by(const syntax&, const rows&);
 /// Whether all that an expression reads is of these rows.
 bool reads_only(const syntax&, const rows&);
 

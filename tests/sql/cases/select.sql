@@ -265,3 +265,21 @@ SELECT j ->> 'a' AS a FROM documents
 sink stdout
   project (j ->> 'a') AS a
     source stdin (json): j
+
+-- CASE a subquery's value is called as its column, also where * says which
+CREATE VIEW one AS SELECT max(v) AS highest FROM t;
+SELECT (SELECT * FROM one), (SELECT o.* FROM one AS o)::text, CASE WHEN true THEN (SELECT * FROM one) END, (SELECT (SELECT * FROM one)), (SELECT * FROM one) + 1
+-- PLAN
+sink stdout
+  changes: project value AS highest, value_2::text AS highest_2, value AS case, value_3 AS highest_3, (value + 1) AS ?column?
+    [value, value_2, value_3] changes: left join, all pairs
+      changes: left join, all pairs
+        changes: left join, all pairs
+          source sequence: n
+          changes: project "max(v)" AS value
+            changes: aggregate max(v)
+              pre-aggregate max(v)
+                source file t.csv (csv): v
+        changes: project "max(v)" AS value (see above)
+      changes: project value
+        [value] changes: left join, all pairs (see above)
