@@ -63,17 +63,35 @@ bool is_table_function(std::string_view name) {
   return is_window_function(name) || find_row_function(name);
 }
 
-/// What FROM itself reads of the query outside must be there when its tables are joined.
-bool query_binder::check_seed(const query& q, const std::set<std::string>& titles,
-                              const context& c) {
-  for (size_t i = 0; i < q.from.size(); ++i)
-    if (i > 0 && q.from[i].what == from_item::kind::join &&
-        !read_by(q.from[i], titles, *c.outer).empty())
-      return report(errc::unsupported,
-                    "a RIGHT or FULL JOIN that reads the query around it is not supported behind a "
-                    "comma; write it first in FROM",
-                    q.from[i].location);
-  return true;
+/// A join of FROM that reads the query outside has rows for each of its values, as what stands
+/// before the comma has; they pair where these are the same.
+std::optional<rows> query_binder::join_seeds(rows left, rows right, const rows& seed,
+                                             const context& c, uint32_t location) {
+  const auto l = types_of(left.from), r = types_of(right.from);
+  const auto lefts = static_cast<uint32_t>(l.size());
+  auto place = [](const rows& in, const column_name& of) {
+    return std::find_if(in.columns.begin(), in.columns.end(), [&of](const column_name& k) {
+      return k.outer && k.levels == of.levels && k.table == of.table && k.name == of.name;
+    });
+  };
+  std::vector<expr::node_ptr> all;
+  for (const auto& k : seed.columns) {
+    const auto a = place(left, k), b = place(right, k);
+    weir_assert(a != left.columns.end() && b != right.columns.end(), "a join lost what it reads");
+    all.push_back(same(planner::column_ref(l, a->index),
+                       make_column(r.fields[b->index].type, lefts + b->index), true));
+  }
+  auto columns = left.columns;
+  for (auto k : right.columns) {
+    if (k.outer) continue;
+    k.index += lefts;
+    columns.push_back(std::move(k));
+  }
+  for (auto& k : columns) k.literal.reset();
+  auto out = combine(std::move(left), std::move(right), join_kind::inner,
+                     planner::join_and(std::move(all)), c, location);
+  if (out) out->columns = std::move(columns);
+  return out;
 }
 
 namespace {
@@ -101,7 +119,6 @@ std::optional<rows> query_binder::from(const query& q, const context& c) {
   std::set<std::string> titles;
   for (const auto& f : q.from) collect_titles(f, titles);
   if (const auto joined = with_joins_first(q, titles, *c.outer)) return from(*joined, c);
-  if (!check_seed(q, titles, c)) return {};
   const auto seed = outer_values(around, c, q.location);
   if (!seed) return {};
   auto with = c;
@@ -118,12 +135,19 @@ std::optional<rows> query_binder::from(const query& q, const context& c) {
 /// What FROM lists, joined to `out`, if any. `inside`: the first is a join that takes the seed.
 std::optional<rows> query_binder::items(const query& q, std::optional<rows> out, bool inside,
                                         const context& given) {
-  std::set<std::string> titles;
+  std::set<std::string> titles, all_titles;
+  for (const auto& f : q.from) collect_titles(f, all_titles);
   for (const auto& f : q.from) {
     if (!unique_titles(f, titles)) return {};
     auto c = given;
-    if (f.what == from_item::kind::join && !(inside && &f == &q.from[0])) c.seed = nullptr;
-    if (is_row_function(f)) {
+    const bool is_join = f.what == from_item::kind::join && !(inside && &f == &q.from[0]);
+    const bool seeded = is_join && out && c.seed && !read_by(f, all_titles, *c.outer).empty();
+    if (is_join && !seeded) c.seed = nullptr;
+    if (seeded) {
+      auto right = item(f, c);
+      if (!right) return {};
+      out = join_seeds(std::move(*out), std::move(*right), *c.seed, c, f.location);
+    } else if (is_row_function(f)) {
       auto in = out ? std::move(out) : generated(1, f.location);
       if (!in) return {};
       out = flat_map(std::move(*in), f, c, false);

@@ -77,11 +77,69 @@ std::optional<rows> query_binder::combine(rows left, rows right, join_kind k,
   return out;
 }
 
+/// A join whose ON has subqueries that read both sides, or a side that reads the other one. `pairs`
+/// are all of its inner join, the left columns first; those that ON accepts are found as in WHERE,
+/// and a row of an outer side without one of them stands alone. Whether it does is a function of
+/// its values that ON reads and those in `told`, so rows are asked by these, whatever else they
+/// have and however often they are there. `right`: of a RIGHT or FULL JOIN.
+std::optional<rows> query_binder::join_by_pairs(rows pairs, const syntax& on, const rows& left,
+                                                const rows* right, std::vector<uint32_t> told,
+                                                join_kind how, const context& c,
+                                                uint32_t location) {
+  std::vector<const syntax*> refs;
+  collect(on, refs);
+  for (const auto* r : refs)
+    for (const auto& column : pairs.columns)
+      if ((r->name == column.name && (r->qualifier.empty() || r->qualifier == column.table)) ||
+          (column.row && r->name == column.table))
+        told.push_back(column.index);
+  std::sort(told.begin(), told.end());
+  told.erase(std::unique(told.begin(), told.end()), told.end());
+  const auto columns = pairs.columns;
+  const auto types = types_of(pairs.from);
+  const auto lefts = static_cast<uint32_t>(types_of(left.from).size());
+  auto kept = where(std::move(pairs), on, c, "JOIN/ON");
+  if (!kept || how == join_kind::inner) return kept;
+  // Without what the subqueries gave.
+  std::vector<bound_target> targets;
+  for (uint32_t i = 0; i < types.size(); ++i)
+    targets.push_back(plain_target(planner::column_ref(types, i), types.fields[i].name));
+  auto met = project(kept->from, targets, part(c, "pairs"));
+  if (!met) return {};
+  std::vector<planner::relation> all{met->from};
+  auto add_lonely = [&](const rows& side, uint32_t first) {
+    const auto own = types_of(side.from);
+    std::vector<expr::node_ptr> same_values;
+    for (auto column : told) {
+      if (column < first || column >= first + own.size()) continue;
+      if (!comparable(types.fields[column].type, location)) return false;
+      same_values.push_back(
+          same(planner::column_ref(own, column - first),
+               make_column(types.fields[column].type, static_cast<uint32_t>(own.size()) + column),
+               true));
+    }
+    auto lonely = combine(side, rows{met->from, {}}, join_kind::anti,
+                          planner::join_and(std::move(same_values)), c, location);
+    if (!lonely) return false;
+    for (uint32_t i = 0; i < types.size(); ++i)
+      targets[i].value.n = i >= first && i < first + own.size()
+                               ? planner::column_ref(own, i - first)
+                               : make_null(types.fields[i].type);
+    auto made = project(lonely->from, targets, part(c, "lonely"));
+    if (made) all.push_back(made->from);
+    return made.has_value();
+  };
+  if (how != join_kind::right && !add_lonely(left, 0)) return {};
+  if (how != join_kind::left && !add_lonely(*right, lefts)) return {};
+  return take(builder_.unite(all, part(c, "outer")), columns, location);
+}
+
 /// The rows that a function gives for each row: all of them, or those that ON accepts.
 std::optional<rows> query_binder::join_function(rows left, const from_item& f, const context& c) {
   const bool all = !f.on || (f.on->kind == expr::syntax_kind::boolean && f.on->text == "true");
   auto made = flat_map(std::move(left), f.sides[1], c, f.how == join_kind::left);
   if (!made || all) return made;
+  if (has_subquery(*f.on)) return where(std::move(*made), *f.on, c, "JOIN/ON");
   auto condition = truth(*f.on, *made, types_of(made->from), "JOIN/ON");
   if (!condition) return {};
   auto o = part(c, "on");
@@ -128,14 +186,22 @@ std::optional<rows> query_binder::join_seeded(rows left, rows right, const from_
   std::vector<expr::node_ptr> all;
   for (uint32_t i = 0; i < seeds; ++i)
     all.push_back(same(planner::column_ref(l, i), make_column(r.fields[i].type, lefts + i), true));
-  if (f.on) {
+  const bool by_pairs = f.on && has_subquery(*f.on);
+  if (f.on && !by_pairs) {
     auto condition = truth(*f.on, {left.from, columns}, both_types(l, r), "JOIN/ON");
     if (!condition) return {};
     all.push_back(std::move(condition));
   }
   if (!using_conditions(names, left, *other, both_types(l, r), f.location, all)) return {};
-  auto made = combine(std::move(left), std::move(*other), f.how, planner::join_and(std::move(all)),
-                      c, f.location);
+  auto made = combine(left, *other, by_pairs ? join_kind::inner : f.how,
+                      planner::join_and(std::move(all)), c, f.location);
+  if (made && by_pairs) {
+    made->columns = columns;
+    std::vector<uint32_t> told;
+    for (uint32_t i = 0; i < seeds; ++i) told.insert(told.end(), {i, lefts + i});
+    made = join_by_pairs(std::move(*made), *f.on, left, &*other, std::move(told), f.how, c,
+                         f.location);
+  }
   if (!made) return {};
   const auto types = types_of(made->from);
   targets.clear();
@@ -182,8 +248,9 @@ bool query_binder::sides_of(const syntax& s, const rows& both, uint32_t lefts, c
 }
 
 /// Joins what the subqueries of ON give to the side that they read. The values are over both.
+/// `pairs`: one reads both sides, and nothing was joined.
 bool query_binder::attach_on(const syntax& on, rows& left, rows& right, const context& c,
-                             subquery_values& out) {
+                             subquery_values& out, bool& pairs) {
   const auto l = types_of(left.from), r = types_of(right.from);
   const auto lefts = static_cast<uint32_t>(l.size());
   std::vector<bound_target> targets;
@@ -194,21 +261,17 @@ bool query_binder::attach_on(const syntax& on, rows& left, rows& right, const co
   const auto stand_in = project(left.from, std::move(targets), part(c, "sides"));
   if (!stand_in) return false;
   const rows both{stand_in->from, both_columns(left, right, lefts)};
-  std::vector<const syntax*> all, of_right;
+  std::vector<const syntax*> all, of_left, of_right;
   subqueries_of(on, all);
   for (const auto* s : all) {
     read_sides read;
     if (!sides_of(*s, both, lefts, c, read)) return false;
-    if (read.left && read.right)
-      return report(errc::unsupported,
-                    "a subquery that reads both sides of an outer join is not supported in its ON; "
-                    "ask of each side by itself, or of pairs in a subquery of FROM",
-                    s->location);
-    if (read.right)
-      of_right.push_back(s);
-    else if (!attach(*s, left, c, out))
-      return false;
+    pairs |= read.left && read.right;
+    (read.right ? of_right : of_left).push_back(s);
   }
+  if (pairs) return true;
+  for (const auto* s : of_left)
+    if (!attach(*s, left, c, out)) return false;
   subquery_values values;
   for (const auto* s : of_right)
     if (!attach(*s, right, c, values)) return false;
@@ -262,15 +325,32 @@ std::optional<rows> query_binder::join(const from_item& f, const context& given)
              f.location);
       return {};
     }
-    auto made =
-        lateral(std::move(*left), std::move(*right), f.how, f.on ? &*f.on : nullptr, c, f.location);
+    std::optional<rows> made;
+    if (f.on && has_subquery(*f.on)) {
+      std::vector<uint32_t> told;
+      for (const auto& x : right->correlated) told.push_back(x.outer);
+      made = lateral(*left, std::move(*right), join_kind::inner, nullptr, c, f.location);
+      if (made)
+        made = join_by_pairs(std::move(*made), *f.on, *left, nullptr, std::move(told), f.how, c,
+                             f.location);
+    } else {
+      made = lateral(std::move(*left), std::move(*right), f.how, f.on ? &*f.on : nullptr, c,
+                     f.location);
+    }
     tell_why(made, why);
     return made;
   }
   std::vector<std::string> names;
   if (!using_columns(f, *left, *right, names)) return {};
   subquery_values subqueries;
-  if (f.on && has_subquery(*f.on) && !attach_on(*f.on, *left, *right, c, subqueries)) return {};
+  bool pairs = false;
+  if (f.on && has_subquery(*f.on) && !attach_on(*f.on, *left, *right, c, subqueries, pairs))
+    return {};
+  if (pairs) {
+    auto all = combine(*left, *right, join_kind::inner, nullptr, c, f.location);
+    if (!all) return {};
+    return join_by_pairs(std::move(*all), *f.on, *left, &*right, {}, f.how, c, f.location);
+  }
   const auto l = types_of(left->from), r = types_of(right->from);
   const auto types = both_types(l, r);
   expr::node_ptr condition;

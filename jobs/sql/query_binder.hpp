@@ -159,7 +159,8 @@ class query_binder {
   // bind_from.cpp
   std::optional<rows> from(const query&, const context&);
   std::optional<rows> items(const query&, std::optional<rows> out, bool inside, const context&);
-  bool check_seed(const query&, const std::set<std::string>& titles, const context&);
+  std::optional<rows> join_seeds(rows left, rows right, const rows& seed, const context&,
+                                 uint32_t location);
   /// Reports a name that is there twice.
   bool unique_titles(const from_item&, std::set<std::string>& titles);
   static bool is_row_function(const from_item&);
@@ -181,7 +182,11 @@ class query_binder {
   };
   /// Which sides of a join an expression with subqueries reads; `both` has their columns.
   bool sides_of(const syntax&, const rows& both, uint32_t lefts, const context&, read_sides&);
-  bool attach_on(const syntax& on, rows& left, rows& right, const context&, subquery_values&);
+  bool attach_on(const syntax& on, rows& left, rows& right, const context&, subquery_values&,
+                 bool& pairs);
+  std::optional<rows> join_by_pairs(rows pairs, const syntax& on, const rows& left,
+                                    const rows* right, std::vector<uint32_t> told, join_kind,
+                                    const context&, uint32_t location);
   std::optional<rows> join_function(rows left, const from_item&, const context&);
   /// All pairs of two tables that the condition accepts (null: all).
   std::optional<rows> combine(rows left, rows right, join_kind, expr::node_ptr condition,

@@ -167,14 +167,19 @@ class Grammar(Scalars, Subqueries, Windows):
             if len(pairs) > 1 and self.c.chance(30):
                 a, b = self.c.pick(pairs)
                 terms.append(f"{a} = {b}")
-            return " AND ".join(terms)
-        held, self.subqueries_left = self.subqueries_left, 0  # ON of pairs takes none
+            # PostgreSQL takes any condition beside equal columns.
+            return " AND ".join(terms + self.asked_of_sides(left, right, depth))
+        held, self.subqueries_left = self.subqueries_left, 0
         if not terms or self.c.chance(30):
             terms.append(self.condition(both, min(depth, 1)))
         self.subqueries_left = held
-        if held > 0 and "subqueries" in self.features and self.c.chance(20):
-            terms.append(self.subquery_condition(Scope(self.c.pick([left, right])), min(depth, 1)))
-        return " AND ".join(terms)
+        return " AND ".join(terms + self.asked_of_sides(left, right, depth))
+
+    def asked_of_sides(self, left: list, right: list, depth: int) -> list:
+        """Perhaps a subquery in ON, of one side or of both."""
+        if self.subqueries_left <= 0 or "subqueries" not in self.features or not self.c.chance(25):
+            return []
+        return [self.subquery_condition(Scope(self.c.pick([left, right, left + right, left + right])), min(depth, 1))]
 
     # SELECT
 

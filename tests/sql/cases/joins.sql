@@ -381,3 +381,103 @@ job.sql:10:139: error: table "o" (file) only appends rows, but this LATERAL subq
 job.sql:11:110: error: table "o" (file) only appends rows, but which rows are the first changes as more input arrives; choose them within a window (with its window_end among the keys of DISTINCT ON or PARTITION BY), or, for the newest row of a table at the event time of each row of another, write an as-of join (docs/sql.md), or give the table the option emit = 'final' for the rows that stand when bounded input ends, or use a table that takes changes (stdout, or format = 'debezium_json')
   11 | INSERT INTO o SELECT t.k, (SELECT rate FROM r AS x WHERE x.k = t.k AND x.at <= t.ts ORDER BY x.at DESC LIMIT 1) FROM t
      |                                                                                                              ^
+
+-- CASE subqueries in ON that read both sides: the pairs that ON accepts, and rows without one
+CREATE TABLE u (k text, v int, w int) WITH (connector = 'file', path = 'u', format = 'csv');
+INSERT INTO hole SELECT t.k, u.w FROM t LEFT JOIN u ON t.k = u.k AND EXISTS (SELECT 1 FROM o WHERE o.n = t.v AND o.k = u.k)
+-- PLAN
+sink blackhole
+  changes: project k, w::bigint AS n
+    changes: union
+      project k, w
+        semi join on key 1 = n and k_2 = k
+          [key 1, k_2] project k, v, k_2, w, v::bigint AS key 1
+            join on k = k
+              [k] source file t.csv (csv): k, v
+              [k] source file u (csv): k, w
+          [n, k] source file o (csv): k, n
+      changes: project k, NULL::int AS w
+        changes: anti join on k is not distinct from k and v is not distinct from v
+          [k, v] source file t.csv (csv): k, v (see above)
+          [k, v] project k, v
+            semi join on key 1 = n and k_2 = k (see above)
+
+-- CASE subqueries in ON of a FULL JOIN
+CREATE TABLE u (k text, v int, w int) WITH (connector = 'file', path = 'u', format = 'csv');
+INSERT INTO hole SELECT t.k, u.w FROM t FULL JOIN u ON t.k = u.k AND u.w IN (SELECT n FROM o WHERE o.n > t.v)
+-- PLAN
+sink blackhole
+  changes: project k, w::bigint AS n
+    changes: union
+      project k, w
+        semi join on key 1 = n and (n > v::bigint)
+          [key 1] project k, v, k_2, w, w::bigint AS key 1
+            join on k = k
+              [k] source file t.csv (csv): k, v
+              [k] source file u (csv): k, w
+          [n] source file o (csv): n
+      changes: project k, NULL::int AS w
+        changes: anti join on k is not distinct from k and v is not distinct from v
+          [k, v] source file t.csv (csv): k, v (see above)
+          [k, v] project k, v
+            semi join on key 1 = n and (n > v::bigint) (see above)
+      changes: project NULL AS k, w
+        changes: anti join on k is not distinct from k_2 and w is not distinct from w
+          [k, w] source file u (csv): k, w (see above)
+          [k_2, w] project k_2, w
+            semi join on key 1 = n and (n > v::bigint) (see above)
+
+-- CASE subqueries in ON beside LATERAL
+INSERT INTO hole SELECT t.k, l.n FROM t LEFT JOIN LATERAL (SELECT n FROM o WHERE o.k = t.k) AS l ON l.n IN (SELECT v FROM t)
+-- PLAN
+sink blackhole
+  changes: project k, n
+    changes: union
+      project k, n
+        semi join on n = key 1
+          [n] join on k = for k
+            [k] source file t.csv (csv): k, v
+            [for k] project n, k AS for k
+              filter (k = k)
+                source file o (csv): k, n
+          [key 1] project v::bigint AS key 1
+            source file t.csv (csv): k, v (see above)
+      changes: project k, NULL::bigint AS n
+        changes: anti join on k is not distinct from k and v is not distinct from v
+          [k, v] source file t.csv (csv): k, v (see above)
+          [k, v] project k, v
+            semi join on n = key 1 (see above)
+
+-- CASE a FULL JOIN behind a comma that reads the query outside
+INSERT INTO hole SELECT k, (SELECT count(*) FROM f AS g, o FULL JOIN (SELECT n FROM f WHERE f.n = t.v) AS h ON o.n = h.n) FROM t
+-- PLAN
+sink blackhole
+  changes: project k, CASE WHEN ("is there" IS NULL) THEN '0'::bigint ELSE value END AS n
+    changes: left join on v is not distinct from for
+      [v] source file t.csv (csv): k, v
+      [for] changes: project "count(*)" AS value, v AS for, true AS is there
+        changes: aggregate count(*) by v
+          pre-aggregate count(*) by v
+            changes: project v
+              [v] changes: join, all pairs
+                changes: join on v is not distinct from v
+                  [v] distinct
+                    [v] project v
+                      source file t.csv (csv): k, v (see above)
+                  [v] changes: project CASE WHEN ("is there" IS NULL) THEN v ELSE v_2 END AS v
+                    changes: full join on v is not distinct from v and n = n
+                      [v, n] join, all pairs
+                        distinct (see above)
+                        source file o (csv): n
+                      [v, n] project v, n, true AS is there
+                        join on v is not distinct from for v
+                          [v] distinct (see above)
+                          [for v] project n, v AS for v
+                            join on n = key 1
+                              [n] project n
+                                source file f (csv): k, n
+                              [key 1] project v, v::bigint AS key 1
+                                distinct
+                                  [v] distinct (see above)
+                project k
+                  source file f (csv): k, n (see above)

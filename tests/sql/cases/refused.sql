@@ -254,7 +254,6 @@ SELECT k FROM t WHERE EXISTS (SELECT 1 FROM o WHERE o.n = count(t.v));
 INSERT INTO hole SELECT k, 1 FROM t GROUP BY k, (SELECT sum(t.v));
 INSERT INTO hole SELECT k, sum((SELECT max(t.v) FROM o)) FROM t GROUP BY k;
 INSERT INTO hole SELECT t.k, s FROM t, LATERAL (SELECT sum(t.v) AS s FROM o) AS l;
-INSERT INTO hole SELECT k, (SELECT count(*) FROM f AS g, o FULL JOIN (SELECT n FROM f WHERE f.n = t.v) AS h ON o.n = h.n) FROM t;
 INSERT INTO hole SELECT generate_series(1, 2)::text, (SELECT max(t.v)) FROM t;
 INSERT INTO hole SELECT k, v FROM t WHERE row_number() OVER (ORDER BY v) IN (SELECT n FROM o) OR v = 1;
 INSERT INTO hole SELECT k, 1 FROM t GROUP BY k HAVING row_number() OVER (ORDER BY k) IN (SELECT n FROM o);
@@ -272,20 +271,17 @@ job.sql:3:40: error: aggregate function calls cannot be nested
 job.sql:4:56: error: aggregate functions are not allowed in FROM clause of their own query level
    4 | INSERT INTO hole SELECT t.k, s FROM t, LATERAL (SELECT sum(t.v) AS s FROM o) AS l;
      |                                                        ^
-job.sql:5:78: error: a RIGHT or FULL JOIN that reads the query around it is not supported behind a comma; write it first in FROM
-   5 | INSERT INTO hole SELECT k, (SELECT count(*) FROM f AS g, o FULL JOIN (SELECT n FROM f WHERE f.n = t.v) AS h ON o.n = h.n) FROM t;
-     |                                                                              ^
-job.sql:6:62: error: an aggregate of this query in a subquery, beside a function that gives rows in the select list, is not supported; write the function in FROM
-   6 | INSERT INTO hole SELECT generate_series(1, 2)::text, (SELECT max(t.v)) FROM t;
+job.sql:5:62: error: an aggregate of this query in a subquery, beside a function that gives rows in the select list, is not supported; write the function in FROM
+   5 | INSERT INTO hole SELECT generate_series(1, 2)::text, (SELECT max(t.v)) FROM t;
      |                                                              ^
-job.sql:7:95: error: window functions are not allowed in WHERE; put the query into FROM (SELECT ...) and filter its rows
-   7 | INSERT INTO hole SELECT k, v FROM t WHERE row_number() OVER (ORDER BY v) IN (SELECT n FROM o) OR v = 1;
+job.sql:6:95: error: window functions are not allowed in WHERE; put the query into FROM (SELECT ...) and filter its rows
+   6 | INSERT INTO hole SELECT k, v FROM t WHERE row_number() OVER (ORDER BY v) IN (SELECT n FROM o) OR v = 1;
      |                                                                                               ^
-job.sql:8:86: error: window functions are not allowed in HAVING; put the query into FROM (SELECT ...) and filter its rows
-   8 | INSERT INTO hole SELECT k, 1 FROM t GROUP BY k HAVING row_number() OVER (ORDER BY k) IN (SELECT n FROM o);
+job.sql:7:86: error: window functions are not allowed in HAVING; put the query into FROM (SELECT ...) and filter its rows
+   7 | INSERT INTO hole SELECT k, 1 FROM t GROUP BY k HAVING row_number() OVER (ORDER BY k) IN (SELECT n FROM o);
      |                                                                                      ^
-job.sql:9:42: error: window function calls cannot be nested
-   9 | INSERT INTO hole SELECT k, sum(CASE WHEN rank() OVER (ORDER BY v) IN (SELECT n FROM o) THEN 1 END) OVER (ORDER BY v) FROM t
+job.sql:8:42: error: window function calls cannot be nested
+   8 | INSERT INTO hole SELECT k, sum(CASE WHEN rank() OVER (ORDER BY v) IN (SELECT n FROM o) THEN 1 END) OVER (ORDER BY v) FROM t
      |                                          ^
 
 -- CASE what groups do not have
@@ -329,9 +325,9 @@ SELECT json_build_object('a', 1, 'b');
 SELECT json_build_object(k, 1) FROM t;
 SELECT json_agg(v) OVER (ORDER BY ts) FROM t
 -- ERRORS
-job.sql:1:8: error: ARRAY (SELECT * ...) is not supported; name its column
+job.sql:1:21: error: subquery must return only one column
    1 | SELECT ARRAY(SELECT * FROM t);
-     |        ^
+     |                     ^
 job.sql:2:8: error: subquery must return only one column
    2 | SELECT ARRAY(SELECT k, v FROM t);
      |        ^
@@ -341,6 +337,9 @@ job.sql:3:8: error: subquery must return only one column
 job.sql:4:29: error: set-returning functions are not allowed in CASE; write them in FROM
    4 | SELECT CASE WHEN v > 1 THEN unnest('{1,2}'::int[]) END FROM t;
      |                             ^
+job.sql:5:1: error: a second SELECT without INSERT: a job has one standard output; write UNION ALL, or INSERT INTO a table
+   5 | SELECT unnest('{1}'::int[]), words(k) FROM t;
+     | ^
 job.sql:5:30: error: words() beside another function that gives rows is not supported
    5 | SELECT unnest('{1}'::int[]), words(k) FROM t;
      |                              ^
@@ -448,8 +447,6 @@ INSERT INTO hole SELECT k, v FROM t WHERE (v, k) IN (SELECT k, n FROM o) OR v = 
 INSERT INTO hole SELECT k, v FROM t WHERE (k, v) IN (SELECT k FROM o);
 INSERT INTO hole SELECT k, v FROM t WHERE k IN (SELECT k, n FROM o);
 INSERT INTO hole SELECT k, v FROM t WHERE (k, v) = (SELECT k, n FROM o);
-INSERT INTO hole SELECT t.k, n FROM t LEFT JOIN o ON t.k = o.k AND n IN (SELECT n FROM o AS i WHERE i.n = t.v);
-INSERT INTO hole SELECT t.k, n FROM t LEFT JOIN LATERAL (SELECT n FROM o WHERE o.k = t.k) AS l ON n IN (SELECT v FROM t);
 INSERT INTO hole SELECT k, count(*) FROM t GROUP BY k HAVING k IN (SELECT k FROM o WHERE o.n = t.v);
 INSERT INTO hole SELECT v, count(*) FROM t GROUP BY k HAVING v IN (SELECT n FROM o);
 INSERT INTO hole SELECT k, v FROM t WHERE (k, v) + (SELECT k, n FROM o LIMIT 1) = 1
@@ -469,20 +466,14 @@ job.sql:4:45: error: subquery has too many columns
 job.sql:5:50: error: a subquery that is used as a value must give one row at most; aggregate it, as in (SELECT max(x) FROM ...)
    5 | INSERT INTO hole SELECT k, v FROM t WHERE (k, v) = (SELECT k, n FROM o);
      |                                                  ^
-job.sql:6:70: error: a subquery that reads both sides of an outer join is not supported in its ON; ask of each side by itself, or of pairs in a subquery of FROM
-   6 | INSERT INTO hole SELECT t.k, n FROM t LEFT JOIN o ON t.k = o.k AND n IN (SELECT n FROM o AS i WHERE i.n = t.v);
-     |                                                                      ^
-job.sql:7:101: error: IN (SELECT ...) is not supported in ON of an outer join to LATERAL, or to what reads the query around it; ask in a subquery of FROM and join that
-   7 | INSERT INTO hole SELECT t.k, n FROM t LEFT JOIN LATERAL (SELECT n FROM o WHERE o.k = t.k) AS l ON n IN (SELECT v FROM t);
-     |                                                                                                     ^
-job.sql:8:64: error: subquery uses ungrouped column "t.v" from outer query; group by it, or aggregate in a subquery of FROM
-   8 | INSERT INTO hole SELECT k, count(*) FROM t GROUP BY k HAVING k IN (SELECT k FROM o WHERE o.n = t.v);
+job.sql:6:64: error: subquery uses ungrouped column "t.v" from outer query; group by it, or aggregate in a subquery of FROM
+   6 | INSERT INTO hole SELECT k, count(*) FROM t GROUP BY k HAVING k IN (SELECT k FROM o WHERE o.n = t.v);
      |                                                                ^
-job.sql:9:62: error: column "t.v" must appear in the GROUP BY clause or be used in an aggregate function
-   9 | INSERT INTO hole SELECT v, count(*) FROM t GROUP BY k HAVING v IN (SELECT n FROM o);
+job.sql:7:62: error: column "t.v" must appear in the GROUP BY clause or be used in an aggregate function
+   7 | INSERT INTO hole SELECT v, count(*) FROM t GROUP BY k HAVING v IN (SELECT n FROM o);
      |                                                              ^
-job.sql:10:50: error: operator does not exist: struct(f1 text, f2 int) + struct(f1 text, f2 bigint); a cast may help
-  10 | INSERT INTO hole SELECT k, v FROM t WHERE (k, v) + (SELECT k, n FROM o LIMIT 1) = 1
+job.sql:8:50: error: operator does not exist: struct(f1 text, f2 int) + struct(f1 text, f2 bigint); a cast may help
+   8 | INSERT INTO hole SELECT k, v FROM t WHERE (k, v) + (SELECT k, n FROM o LIMIT 1) = 1
      |                                                  ^
 
 -- CASE clauses are refused by their names, where they stand
@@ -787,3 +778,35 @@ INSERT INTO hole SELECT k, v
 job.sql:2:14: error: syntax error at end of input
    2 |   FROM t JOIN
      |              ^
+
+-- CASE a name that two tables of the query outside have
+CREATE TABLE u (k text, v int) WITH (connector = 'file', path = 'u', format = 'csv');
+INSERT INTO hole SELECT t.k, t.v FROM t, u WHERE EXISTS (SELECT 1 FROM o WHERE n = v);
+INSERT INTO hole SELECT t.k, (SELECT max(n) FROM o WHERE n > v) FROM t, u;
+INSERT INTO hole SELECT t.k, 1 FROM t, u WHERE 1 IN (SELECT n FROM o WHERE EXISTS (SELECT 1 FROM f WHERE f.n = v));
+INSERT INTO hole SELECT t.k, 1 FROM t, u, LATERAL (SELECT v AS w FROM o) AS l;
+INSERT INTO hole SELECT t.k, 1 FROM t, u WHERE EXISTS (SELECT 1 FROM o, LATERAL (SELECT v) AS l);
+INSERT INTO hole SELECT t.k, 1 FROM t, u WHERE EXISTS (WITH w AS (SELECT v AS x) SELECT x FROM w);
+INSERT INTO hole SELECT t.k, (SELECT max(v) FROM o) FROM t, u;
+-- ERRORS
+job.sql:2:84: error: column reference "v" is ambiguous; name its table, or give the columns different names
+   2 | INSERT INTO hole SELECT t.k, t.v FROM t, u WHERE EXISTS (SELECT 1 FROM o WHERE n = v);
+     |                                                                                    ^
+job.sql:3:62: error: column reference "v" is ambiguous; name its table, or give the columns different names
+   3 | INSERT INTO hole SELECT t.k, (SELECT max(n) FROM o WHERE n > v) FROM t, u;
+     |                                                              ^
+job.sql:4:112: error: column reference "v" is ambiguous; name its table, or give the columns different names
+   4 | INSERT INTO hole SELECT t.k, 1 FROM t, u WHERE 1 IN (SELECT n FROM o WHERE EXISTS (SELECT 1 FROM f WHERE f.n = v));
+     |                                                                                                                ^
+job.sql:5:59: error: column reference "v" is ambiguous; name its table, or give the columns different names
+   5 | INSERT INTO hole SELECT t.k, 1 FROM t, u, LATERAL (SELECT v AS w FROM o) AS l;
+     |                                                           ^
+job.sql:6:89: error: column reference "v" is ambiguous; name its table, or give the columns different names
+   6 | INSERT INTO hole SELECT t.k, 1 FROM t, u WHERE EXISTS (SELECT 1 FROM o, LATERAL (SELECT v) AS l);
+     |                                                                                         ^
+job.sql:7:74: error: column reference "v" is ambiguous; name its table, or give the columns different names
+   7 | INSERT INTO hole SELECT t.k, 1 FROM t, u WHERE EXISTS (WITH w AS (SELECT v AS x) SELECT x FROM w);
+     |                                                                          ^
+job.sql:8:42: error: column reference "v" is ambiguous; name its table, or give the columns different names
+   8 | INSERT INTO hole SELECT t.k, (SELECT max(v) FROM o) FROM t, u;
+     |                                          ^
