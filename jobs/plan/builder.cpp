@@ -184,9 +184,45 @@ status check_time_options(const table_def& t) {
   return {};
 }
 
+namespace {
+
+/// What gives a table's rows: its scan, or of upserts the step that keeps the newest ones.
+uint32_t newest_of(const std::vector<logical_node>& nodes, uint32_t scan) {
+  for (uint32_t i = scan + 1; i < nodes.size(); ++i)
+    if (nodes[i].what == kind::top_n && keeps_newest(nodes[i].top) &&
+        nodes[i].inputs[0] == relation{scan, 0})
+      return i;
+  return scan;
+}
+
+/// A table whose records say what a key's row is from now on.
+status check_upserts(const table_def& t, const schema& physical) {
+  if (t.primary_key.empty())
+    return {errc::invalid_argument,
+            "table \"" + t.name + "\": format upsert_json needs a PRIMARY KEY"};
+  for (const auto& k : t.primary_key) {
+    const auto c = physical.find(k);
+    if (!c)
+      return {errc::unknown_name, "table \"" + t.name + "\": the PRIMARY KEY names \"" + k +
+                                      "\", which is no column that is read"};
+    if (!is_comparable(physical.fields[*c].type))
+      return {errc::type_mismatch, "table \"" + t.name + "\": \"" + k + "\" is " +
+                                       to_string(physical.fields[*c].type) +
+                                       ", which cannot be a key"};
+  }
+  if (t.options.count("split_size"))
+    return {errc::invalid_argument,
+            "option split_size: a file of format upsert_json is read as a whole, since its lines "
+            "mean something in their order"};
+  return {};
+}
+
+}  // namespace
+
 result<relation> plan_builder::source(const table_def& t) {
   for (uint32_t i = 0; i < nodes_.size(); ++i)
-    if (nodes_[i].what == kind::scan && nodes_[i].table.name == t.name) return relation{i, 0};
+    if (nodes_[i].what == kind::scan && nodes_[i].table.name == t.name)
+      return relation{newest_of(nodes_, i), 0};
   auto connector = t.options.find("connector");
   if (connector == t.options.end())
     return {errc::invalid_argument, "table \"" + t.name + "\" has no connector"};
@@ -209,6 +245,7 @@ result<relation> plan_builder::source(const table_def& t) {
     return {errc::invalid_argument, "table \"" + t.name + "\" has only generated columns"};
   WEIR_TRY(check_source_table(connector->second, t.name, physical, n.table.options));
   WEIR_TRY(check_time_options(t));
+  if (is_upserted(t)) WEIR_TRY(check_upserts(t, physical));
   if (lookup && connector->second != "file" && t.primary_key.empty())
     return {errc::invalid_argument,
             "table \"" + t.name +
@@ -228,7 +265,14 @@ result<relation> plan_builder::source(const table_def& t) {
     if (!value) return value.err().at("column \"" + c.name + "\" of table \"" + t.name + "\"");
     n.columns.push_back({c.name, *value});
   }
-  return add(std::move(n));
+  if (!gives_upserts(t)) return add(std::move(n));
+  // A file's lines are a sequence: one task reads them, and file after file.
+  if (connector->second == "file") n.step.parallelism = 1;
+  top_n_def newest;
+  newest.last_arrived = newest.with_ties = true;
+  for (const auto& k : t.primary_key) newest.keys.push_back(*n.output->find(k));
+  const auto id = n.step.id + "/newest";
+  return top_n(add(std::move(n)), std::move(newest), {id, "", 0});
 }
 
 result<relation> plan_builder::filter(relation in, expr::node_ptr predicate, step_options o) {
@@ -619,8 +663,9 @@ result<relation> plan_builder::top_n(relation in, top_n_def t, step_options o) {
   n.step = std::move(o);
   n.inputs = {in};
   auto out = std::make_shared<schema>(*schema_of(in));
-  // Rows come back when better ones are taken away: no watermark is ahead of them.
-  out->event_time.reset();
+  // Rows come back when better ones are taken away: no watermark is ahead of them. Upserts have the
+  // times of the source's rows, as other changes that are read do.
+  if (!keeps_newest(t)) out->event_time.reset();
   if (!t.number_name.empty()) out->fields.push_back({t.number_name, type_id::int64});
   WEIR_TRY(unique_names(*out, "the result"));
   n.window_start = nodes_[in.node].window_start;

@@ -172,6 +172,11 @@ result<source_spec> expander::source_of(uint32_t i, emitted& e) const {
     if (!wanted[c]) continue;
     e.map[c] = static_cast<uint32_t>(type->size());
     type->fields.push_back(n.output->fields[c]);
+    // Without its key nobody knows whose row a record is; a topic that is looked up says so itself.
+    if (gives_upserts(n.table))
+      type->fields.back().nullable =
+          std::find(n.table.primary_key.begin(), n.table.primary_key.end(),
+                    type->fields.back().name) == n.table.primary_key.end();
     if (c < generated_from)
       ++s.physical_columns;
     else

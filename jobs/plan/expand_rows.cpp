@@ -4,6 +4,7 @@
 
 #include "jobs/plan/expander.hpp"
 #include "jobs/plan/key_ends.hpp"
+#include "jobs/plan/lookups.hpp"
 
 namespace weir::planner {
 
@@ -133,7 +134,7 @@ status expander::emit_top_n(uint32_t i) {
     s.retain_us = end->retain_us;
   }
   auto type = std::make_shared<schema>(*in.type);
-  type->event_time.reset();
+  if (!keeps_newest(n.top)) type->event_time.reset();
   if (n.top.by_window) {
     s.window_end_key = place_of(n.top.keys, *n.window_end);
     type->event_time = in.map[*n.window_end];

@@ -160,6 +160,9 @@ state_info of_top_n(const top_n_spec& s, const schema_ptr& in, int64_t ttl_us) {
   if (s.window_end_key)
     return {state_bound::bounded,
             "rows per key (" + key_names(s.keys, in) + ") until the window ends"};
+  if (s.last_arrived && s.with_ties)
+    return {bound_by(ttl_us),
+            "the newest row per key (" + key_names(s.keys, in) + "), " + stay(ttl_us)};
   if (s.input_has_changes)
     return {bound_by(ttl_us),
             "all rows of the input, since the " + std::string(s.last_arrived ? "last" : "first") +

@@ -18,6 +18,19 @@ bool has_option(const logical_node& scan) {
 
 }  // namespace
 
+bool is_upserted(const table_def& t) {
+  return option_text(t.options, "format", "") == "upsert_json";
+}
+
+bool keeps_newest(const top_n_def& t) {
+  return t.last_arrived && t.with_ties;
+}
+
+bool gives_upserts(const table_def& t) {
+  const auto lookup = option_bool(t.options, "lookup", false);
+  return is_upserted(t) && lookup && !*lookup;
+}
+
 std::optional<lookup_table> lookup_of(const std::vector<logical_node>& nodes, relation r) {
   // Mostly there is none: look before anything is built.
   auto at = r;
@@ -47,7 +60,7 @@ std::optional<lookup_table> lookup_of(const std::vector<logical_node>& nodes, re
 
 std::vector<uint32_t> latest_by(const logical_node& scan) {
   std::vector<uint32_t> out;
-  if (scan.table.options.at("connector") == "file") return out;
+  if (scan.table.options.at("connector") == "file" && !is_upserted(scan.table)) return out;
   for (const auto& key : scan.table.primary_key)
     if (auto c = scan.output->find(key)) out.push_back(static_cast<uint32_t>(*c));
   return out;

@@ -1,6 +1,7 @@
 // INSERT: a query's rows into a table.
 #include <algorithm>
 
+#include "jobs/plan/lookups.hpp"
 #include "jobs/sql/loader.hpp"
 #include "runtime/base/nearest.hpp"
 #include "runtime/connectors/source.hpp"
@@ -167,8 +168,11 @@ bool loader::takes(const rows& r, const planner::table_def& t, uint32_t location
     why =
         "values of this window function change as more input arrives; order it by the input's "
         "event time, ascending, or have a window's window_end among the keys of PARTITION BY";
-  if (what == kind::scan)
-    why = "rows of table \"" + node.table.name + "\" (" + node.table.options.at("format") +
+  const auto& read = what == kind::top_n && planner::keeps_newest(node.top)
+                         ? builder_->node(node.inputs[0])
+                         : node;
+  if (read.what == kind::scan)
+    why = "rows of table \"" + read.table.name + "\" (" + read.table.options.at("format") +
           ") are changed and taken back by later ones; read a format that only appends";
   if (const auto known = queries_->change_reasons.find(changing->node);
       known != queries_->change_reasons.end())

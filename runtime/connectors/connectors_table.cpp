@@ -19,7 +19,7 @@ constexpr option_info common_sink[] = {{"connector"}};
 
 constexpr option_info file_source[] = {
     {"path"},
-    {"format", k::choice, "csv|json|raw|debezium_json"},
+    {"format", k::choice, "csv|json|raw|debezium_json|upsert_json"},
     {"header", k::boolean},
     {"delimiter", k::delimiter},
     {"null_text", k::any},
@@ -36,7 +36,7 @@ constexpr option_info file_source[] = {
     {"timestamp_unit", k::choice, "milliseconds|microseconds"},
 };
 constexpr option_info stdin_source[] = {
-    {"format", k::choice, "csv|json|raw|debezium_json"},
+    {"format", k::choice, "csv|json|raw|debezium_json|upsert_json"},
     {"header", k::boolean},
     {"delimiter", k::delimiter},
     {"null_text", k::any},
@@ -234,8 +234,10 @@ status check_lookup(std::string_view connector, const option_map& options) {
                                           "is read whole"};
   if (option_text(options, "on_error", "fail") == "dead_letter")
     return {errc::unsupported, "a table that is looked up has on_error = fail or skip"};
-  if (!is_kafka(connector) && is_change_format(options))
-    return {errc::unsupported, "a table that is looked up in files holds rows, not changes"};
+  if (!is_kafka(connector) && option_text(options, "format", "") == "debezium_json")
+    return {errc::unsupported,
+            "a table that is looked up in files holds rows, or upserts by key (format "
+            "upsert_json), not changes of rows"};
   return {};
 }
 

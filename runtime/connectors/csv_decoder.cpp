@@ -230,6 +230,17 @@ json_values json_values::of(const source_spec& spec) {
   return v;
 }
 
+namespace {
+
+json_records records_of(const text_format& format, const source_spec& spec) {
+  const bool lines = spec.connector == "file" || spec.connector == "stdin";
+  if (format.format == text_format::kind::debezium) return json_records::envelopes;
+  return format.format == text_format::kind::upsert && lines ? json_records::upserts
+                                                             : json_records::rows;
+}
+
+}  // namespace
+
 result<std::unique_ptr<record_decoder>> make_decoder(const text_format& format,
                                                      const source_spec& spec) {
   if (!spec.columns || spec.physical_columns > spec.columns->size())
@@ -246,8 +257,7 @@ result<std::unique_ptr<record_decoder>> make_decoder(const text_format& format,
   }
   if (format.format == text_format::kind::csv) return make_csv_decoder(format, spec);
   if (format.format != text_format::kind::raw)
-    return make_json_decoder(json_values::of(spec), spec,
-                             format.format == text_format::kind::debezium);
+    return make_json_decoder(json_values::of(spec), spec, records_of(format, spec));
   size_t declared = spec.table_columns.empty() ? spec.physical_columns : spec.table_columns.size();
   auto id = spec.physical_columns ? spec.columns->fields[0].type.id : type_id::string;
   if (declared != 1 || (id != type_id::string && id != type_id::bytes))

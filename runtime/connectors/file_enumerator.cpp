@@ -21,6 +21,7 @@ constexpr size_t scan_block_bytes = 1 << 20;
 struct file_settings {
   std::string pattern;
   bool follow = false, csv = true;
+  bool in_order = false;  // files are read whole, one after the other
   std::string multiline, compression;
   uint64_t split_size = 0;
 };
@@ -127,7 +128,9 @@ class file_enumerator final : public split_enumerator {
         return {errc::corrupt, path + ": smaller (" + std::to_string(info.size) +
                                    " bytes) than when the job began to read it; was it replaced?"};
     } else {
-      uint64_t size = settings_.split_size ? settings_.split_size : range_size(info.size);
+      uint64_t size = settings_.in_order     ? std::max<uint64_t>(info.size, 1)
+                      : settings_.split_size ? settings_.split_size
+                                             : range_size(info.size);
       for (uint64_t begin = 0; begin < info.size || begin == 0; begin += size)
         ranges.emplace_back(begin, std::min(begin + size, info.size));
     }
@@ -206,7 +209,9 @@ result<std::unique_ptr<split_enumerator>> make_file_enumerator(const source_spec
       partitions.pattern(resolve_path(spec.base_dir, option_text(spec.options, "path", "")));
   while (s.pattern.size() > 1 && s.pattern.ends_with('/')) s.pattern.pop_back();
   WEIR_ASSIGN(s.follow, option_bool(spec.options, "follow", false));
-  s.csv = option_text(spec.options, "format", "csv") == "csv";
+  const auto format = option_text(spec.options, "format", "csv");
+  s.csv = format == "csv";
+  s.in_order = format == "upsert_json";
   s.multiline = option_text(spec.options, "multiline", "auto");
   s.compression = option_text(spec.options, "compression", "auto");
   WEIR_ASSIGN(s.split_size, option_size(spec.options, "split_size", 0));

@@ -11,8 +11,9 @@ namespace {
 
 constexpr uint64_t record_bytes_max_default = 16u << 20;
 constexpr uint64_t record_bytes_max_limit = 1u << 30;  // places in a window are 32 bits wide
-// Splits read at the same time: while one is parsed the next one's first blocks are read.
-constexpr size_t open_ranges_max = 2;
+// Splits read at the same time: while one is parsed the next one's first blocks are read. Upserts
+// mean something in their order only.
+constexpr size_t open_ranges_max = 2, open_upserts_max = 1;
 
 // Where the rows of a batch came from, for the errors of expressions over them.
 struct row_origins {
@@ -140,7 +141,9 @@ status file_reader::open_more() {
   while (!waiting_.empty()) {
     auto& [s, split] = waiting_.front();
     if (split.what == file_split::kind::range) {
-      if (static_cast<size_t>(ranges) >= open_ranges_max) return {};
+      const auto most =
+          format_.format == text_format::kind::upsert ? open_upserts_max : open_ranges_max;
+      if (static_cast<size_t>(ranges) >= most) return {};
       ++ranges;
     }
     WEIR_ASSIGN(auto decoder, make_decoder(format_, partitions_.in_files()));

@@ -1,6 +1,7 @@
 // JSON lines by simdjson's on-demand parser: one object per line, columns by name, members that no
-// column asks for are skipped. A missing member or null is NULL; a value of another JSON type than
-// the column takes is an error, never converted, but for what json_values says.
+// column asks for are skipped. Of records that say what changed each gives rows with weights. A
+// missing member or null is NULL; a value of another JSON type than the column takes is an error,
+// never converted, but for what json_values says.
 #include "runtime/connectors/json_nested.hpp"  // first: results that would throw do not compile
 
 #include "runtime/column/nested.hpp"
@@ -16,8 +17,8 @@ static_assert(simdjson::SIMDJSON_PADDING <= 64, "windows have 64 readable bytes 
 
 class json_decoder final : public record_decoder {
  public:
-  json_decoder(const json_values& values, const source_spec& spec, bool changes)
-      : values_(values), changes_(changes) {
+  json_decoder(const json_values& values, const source_spec& spec, json_records what)
+      : values_(values), what_(what) {
     for (uint32_t i = 0; i < spec.physical_columns; ++i) fields_.push_back(spec.columns->fields[i]);
     filled_.resize(fields_.size());
   }
@@ -25,7 +26,7 @@ class json_decoder final : public record_decoder {
 
   void decode(const text_window& window, std::span<const record_range> records, row_builder& rows,
               std::vector<bad_record>& bad) override {
-    if (changes_) return decode_changes(window, records, rows, bad);
+    if (what_ != json_records::rows) return decode_changes(window, records, rows, bad);
     uint32_t first = rows.rows();
     rows.reserve(static_cast<uint32_t>(records.size()));
     for (uint32_t i = 0; i < records.size(); ++i) {
@@ -45,6 +46,9 @@ class json_decoder final : public record_decoder {
   }
 
  private:
+  /// Who gave a column of the row at hand its value.
+  enum filler : uint8_t { nobody, by_key, by_value };
+
   /// Each record gives the row as it was before, the one as it is after, or both.
   void decode_changes(const text_window& window, std::span<const record_range> records,
                       row_builder& rows, std::vector<bad_record>& bad) {
@@ -57,7 +61,9 @@ class json_decoder final : public record_decoder {
       const uint32_t begin = row;
       bool ok = window.utf8 || simdjson::validate_utf8(text.data(), text.size());
       if (!ok) cause_ = "the line is not valid UTF-8";
-      if (ok && decode_change(text, i, row, rows)) continue;
+      if (ok && (what_ == json_records::upserts ? decode_upsert(text, i, row, rows)
+                                                : decode_change(text, i, row, rows)))
+        continue;
       bad.push_back({i, std::move(cause_)});
       row = begin;
       rows.truncate(row);
@@ -91,6 +97,65 @@ class json_decoder final : public record_decoder {
     if (adds != found.after)
       return fail("op \"" + found.op + (adds ? "\" without" : "\" with") + " a row after it");
     return true;
+  }
+
+  /// {"key": {...}, "value": {...}}: the key's row from now on; its value null: there is none. The
+  /// key's members stand for those of the value that have the same names.
+  bool decode_upsert(std::string_view text, uint32_t record, uint32_t& row, row_builder& rows) {
+    od::document doc;
+    auto e = parser_.iterate(text.data(), text.size(), text.size() + simdjson::SIMDJSON_PADDING)
+                 .get(doc);
+    if (e) return malformed(e);
+    od::object object;
+    if ((e = doc.get_object().get(object))) return malformed(e);
+    // Which of them comes first is not said.
+    std::optional<std::string_view> key, value;
+    bool has_value = false;
+    for (auto member : object) {
+      std::string_view name;
+      if ((e = member.unescaped_key().get(name))) return malformed(e);
+      const bool is_key = name == "key";
+      if (!is_key && name != "value") continue;
+      if (is_key ? key.has_value() : has_value)
+        return fail("member \"" + std::string(name) + "\" occurs more than once");
+      has_value |= !is_key;
+      od::value v;
+      if ((e = member.value().get(v))) return malformed(e);
+      od::json_type type;
+      if ((e = v.type().get(type))) return malformed(e);
+      if (!is_key && type == od::json_type::null) {
+        bool null = false;
+        if (v.is_null().get(null) || !null) return malformed(simdjson::N_ATOM_ERROR);
+        continue;
+      }
+      if (type != od::json_type::object)
+        return fail("member \"" + std::string(name) + "\" is " + std::string(json_type_name(type)) +
+                    ", not an object");
+      if ((e = raw_json(v, type, is_key ? key.emplace() : value.emplace()))) return malformed(e);
+    }
+    if (!doc.current_location().error()) return fail("text follows the JSON object");
+    if (!key || !has_value)
+      return fail(std::string("no member \"") + (key ? "value" : "key") + "\": not an upsert");
+    std::fill(filled_.begin(), filled_.end(), nobody);
+    if (!read_part(*key, by_key, row, rows)) return false;
+    for (size_t c = 0; c < fields_.size(); ++c)
+      if (!fields_[c].nullable && filled_[c] == nobody)
+        return fail("the key has no member \"" + fields_[c].name + "\" of the PRIMARY KEY");
+    if (value && !read_part(*value, by_value, row, rows)) return false;
+    if (!fill_up(row, rows)) return false;
+    rows.changes().resize(row);
+    rows.changes().push_back({record, value ? 1 : -1});
+    ++row;
+    return true;
+  }
+  bool read_part(std::string_view text, filler by, uint32_t row, row_builder& rows) {
+    od::document doc;
+    od::object object;
+    auto e =
+        part_parser_.iterate(text.data(), text.size(), text.size() + simdjson::SIMDJSON_PADDING)
+            .get(doc);
+    if (e || (e = doc.get_object().get(object))) return malformed(e);
+    return read_object(object, by, row, rows);
   }
 
   struct envelope {
@@ -156,8 +221,23 @@ class json_decoder final : public record_decoder {
 
   /// One row of an object's members.
   bool read_members(od::object& object, uint32_t row, row_builder& rows) {
+    std::fill(filled_.begin(), filled_.end(), nobody);
+    return read_object(object, by_value, row, rows) && fill_up(row, rows);
+  }
+
+  /// Columns that have no value are NULL.
+  bool fill_up(uint32_t row, row_builder& rows) {
+    for (size_t c = 0; c < fields_.size(); ++c) {
+      if (filled_[c] != nobody) continue;
+      if (!fields_[c].nullable)
+        return fail("the record has no member \"" + fields_[c].name + "\" of the PRIMARY KEY");
+      set_null(rows[c], row);
+    }
+    return true;
+  }
+
+  bool read_object(od::object& object, filler by, uint32_t row, row_builder& rows) {
     simdjson::error_code e;
-    std::fill(filled_.begin(), filled_.end(), false);
     size_t expected = 0;  // members mostly come in the columns' order
     for (auto member : object) {
       std::string_view key;
@@ -165,15 +245,14 @@ class json_decoder final : public record_decoder {
       size_t column = find(key, expected);
       if (column == fields_.size()) continue;
       expected = column + 1;
-      if (filled_[column])
+      if (filled_[column] == by)
         return fail("member \"" + fields_[column].name + "\" occurs more than once");
+      if (filled_[column] != nobody) continue;
       od::value value;
       if ((e = member.value().get(value))) return malformed(e);
-      filled_[column] = true;
+      filled_[column] = by;
       if (!set(column, row, value, rows[column])) return false;
     }
-    for (size_t c = 0; c < fields_.size(); ++c)
-      if (!filled_[c]) set_null(rows[c], row);
     return true;
   }
 
@@ -357,19 +436,19 @@ class json_decoder final : public record_decoder {
   }
 
   json_values values_;
-  bool changes_;
+  json_records what_;
   std::vector<field> fields_;
-  std::vector<bool> filled_;
+  std::vector<filler> filled_;
   std::string cause_;
   std::string nested_;  // stored form of a list or struct
-  od::parser parser_;
+  od::parser parser_, part_parser_;
 };
 
 }  // namespace
 
 std::unique_ptr<record_decoder> make_json_decoder(const json_values& values,
-                                                  const source_spec& spec, bool changes) {
-  return std::make_unique<json_decoder>(values, spec, changes);
+                                                  const source_spec& spec, json_records what) {
+  return std::make_unique<json_decoder>(values, spec, what);
 }
 
 }  // namespace weir

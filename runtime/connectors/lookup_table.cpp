@@ -84,10 +84,8 @@ status lookup_loader::begin() {
     WEIR_ASSIGN(enumerator_, make_enumerator(spec_.table, *context_.files, 1));
     WEIR_ASSIGN(auto found, enumerator_->discover());
     if (!found.bounded) return {errc::unsupported, "a table that never ends cannot be looked up"};
-    if (newest_) {
-      growing_ = dynamic_cast<growing_enumerator*>(enumerator_.get());
-      weir_assert(growing_, "rows of a key follow each other in a source that grows");
-    }
+    // Files of upserts are read anew each time, like others.
+    if (newest_) growing_ = dynamic_cast<growing_enumerator*>(enumerator_.get());
     WEIR_TRY(open_anew());
     splits = std::move(found.splits);
   }
@@ -141,7 +139,7 @@ result<bool> lookup_loader::read_rows() {
     if (p.rows && p.rows->rows > 0) WEIR_TRY(newest_ ? newest_->add(p.rows) : keep(p.rows));
     if (p.what == polled::state::finished) return true;
     const bool at_once = p.rows || p.wake_at <= watermark_none + 1;
-    if (newest_ && !at_once) return false;
+    if (growing_ && !at_once) return false;
   }
   return {errc::internal, "the table's reader waits for something"};
 }
@@ -157,14 +155,13 @@ result<table_ptr> lookup_loader::read() {
     if (table_ && !newest_->changed()) return table_;
     WEIR_ASSIGN(const auto rows, newest_->merge());
     if (rows) WEIR_TRY(keep(rows));
-  } else {
-    WEIR_TRY(std::exchange(reader_, nullptr)->close());
   }
+  if (!growing_) WEIR_TRY(std::exchange(reader_, nullptr)->close());
   return finish();
 }
 
 void lookup_loader::close() {
-  io_->closing = newest_.has_value();  // a file's reader leaves nothing behind
+  io_->closing = growing_ != nullptr;  // a file's reader leaves nothing behind
   if (reader_) (void)std::exchange(reader_, nullptr)->close();
   newest_.reset();
   parts_.clear();

@@ -51,7 +51,8 @@ class record_decoder {
 inline constexpr uint32_t records_per_chunk = 512;
 
 struct text_format {
-  /// upsert: json, or of a record without a value its key, also json.
+  /// upsert: in files lines that have key and value, in topics json, or of a record without a value
+  /// its key, also json.
   enum class kind : uint8_t { csv, json, raw, debezium, upsert } format = kind::csv;
   bool header = false;
   char delimiter = ',';
@@ -71,9 +72,11 @@ struct json_values {
 result<std::unique_ptr<record_decoder>> make_decoder(const text_format&, const source_spec&);
 
 std::unique_ptr<record_decoder> make_csv_decoder(const text_format&, const source_spec&);
-/// `changes`: records are Debezium's envelopes of a row before and after.
+/// Records are rows, Debezium's envelopes of a row before and after, or a key and its row from now
+/// on.
+enum class json_records : uint8_t { rows, envelopes, upserts };
 std::unique_ptr<record_decoder> make_json_decoder(const json_values&, const source_spec&,
-                                                  bool changes);
+                                                  json_records);
 std::unique_ptr<record_decoder> make_raw_decoder(const source_spec&);
 
 }  // namespace weir

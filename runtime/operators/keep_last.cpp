@@ -1,8 +1,9 @@
 // Of the rows of a key that stand, the one that came last (top_n_spec::last_arrived): what a table
 // with a PRIMARY KEY holds when rows are written one after the other. Rows that may be taken back
 // are all kept, since the one before the last comes up again; of appended ones only the last. A row
-// that comes again came last. Each row carries the number of its arrival, which grows within a key
-// at any parallelism, since a key is one subtask's.
+// that comes again came last. Of upserts (with_ties) only the last one is kept, too, and one that
+// is taken back says by its key alone that the key has no row any more. Each row carries the number
+// of its arrival, which grows within a key at any parallelism, since a key is one subtask's.
 #include <absl/container/btree_set.h>
 
 #include "runtime/operators/top_n.hpp"
@@ -13,7 +14,9 @@ namespace {
 class keep_last final : public top_n_operator {
  public:
   keep_last(top_n_spec s, schema_ptr output, std::unique_ptr<partitioned_rows> rows)
-      : top_n_operator(std::move(s), std::move(output), std::move(rows)) {}
+      : top_n_operator(std::move(s), std::move(output), std::move(rows)),
+        upserts_(spec_.with_ties),
+        keeps_all_(spec_.input_has_changes && !upserts_) {}
 
  protected:
   void restore_row(uint32_t id, uint32_t partition) override {
@@ -38,14 +41,8 @@ class keep_last final : public top_n_operator {
       rows_.partitions().erase(partition);
       return;
     }
-    if (spec_.input_has_changes) return;
-    const auto first = index_.lower_bound({partition, INT64_MIN, 0});
-    for (auto it = first; it != last; ++it) {
-      rows_.table().change(it->id);
-      rows_.weight(rows_.row(it->id)) = 0;
-      gone(it->id);
-    }
-    index_.erase(first, last);
+    if (keeps_all_) return;
+    take_out(index_.lower_bound({partition, INT64_MIN, 0}), last);
   }
 
   void drop(uint32_t partition, std::vector<uint32_t>& rows) override {
@@ -93,8 +90,33 @@ class keep_last final : public top_n_operator {
     return it->partition == partition ? it : index_.end();
   }
 
+  void take_out(set::const_iterator first, set::const_iterator end) {
+    for (auto it = first; it != end; ++it) {
+      rows_.table().change(it->id);
+      rows_.weight(rows_.row(it->id)) = 0;
+      gone(it->id);
+    }
+    index_.erase(first, end);
+  }
+
+  /// What a key's row is from now on, or that it has none.
+  void upsert(const partitioned_rows::run& r, uint32_t i, bool stands) {
+    auto& weight = rows_.weight(r.rows[i]);
+    if (stands) {
+      if (weight > 0) index_.erase({r.partitions[i], arrival(r.rows[i]), r.ids[i]});
+      weight = 1;
+      arrival(r.rows[i]) = ++arrivals_;
+      index_.insert({r.partitions[i], arrivals_, r.ids[i]});
+      return;
+    }
+    take_out(index_.lower_bound({r.partitions[i], INT64_MIN, 0}),
+             index_.upper_bound({r.partitions[i], INT64_MAX, UINT32_MAX}));
+    gone(r.ids[i]);  // it stands for its key
+  }
+
   void change(const partitioned_rows::run& r, uint32_t i, int32_t by) {
     note(r.partitions[i], r.partition_rows[i]);
+    if (upserts_) return upsert(r, i, by > 0);
     auto& weight = rows_.weight(r.rows[i]);
     if (weight > 0) index_.erase({r.partitions[i], arrival(r.rows[i]), r.ids[i]});
     weight += by;
@@ -103,6 +125,8 @@ class keep_last final : public top_n_operator {
     if (weight == 0) gone(r.ids[i]);
   }
 
+  const bool upserts_;
+  const bool keeps_all_;
   set index_;
   int64_t arrivals_ = 0;
 };

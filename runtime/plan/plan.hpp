@@ -188,7 +188,7 @@ struct top_n_spec {
   /// Index in `keys` of a window's end: with final_only a partition's rows leave, and their state
   /// goes, when the watermark reaches it; later rows are counted and dropped.
   std::optional<uint32_t> window_end_key;
-  /// There is no order: of the rows of a key that stand, the one that came last (limit 1).
+  /// No order: of a key's rows the one that came last. with_ties: upserts, -1 takes the key's away.
   bool last_arrived = false;
   /// In front of the exchange of such an operator over appended rows: of each batch those rows that
   /// can still be among the first of their partition, as they came. Keeps nothing, numbers nothing.

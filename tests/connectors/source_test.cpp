@@ -182,6 +182,64 @@ TEST_CASE("JSON: what has no number of its own, and Debezium's encodings") {
             .message == "option timestamp_unit belongs to formats of JSON, but the format is csv");
 }
 
+TEST_CASE("upserts: a key and its row, or none, file after file") {
+  temporary_folder dir;
+  environment env;
+  auto columns = std::make_shared<schema>(
+      *schema_of({{"k", type_id::string}, {"n", type_id::int64}, {"v", type_id::string}}));
+  columns->fields[0].nullable = columns->fields[1].nullable = false;  // the PRIMARY KEY
+  // The parts would be read side by side if their lines meant something by themselves.
+  const option_map upserts{{"format", "upsert_json"}, {"split_size", "64"}};
+  auto read = [&](const std::vector<std::string>& files) {
+    for (size_t i = 0; i < files.size(); ++i)
+      write_file(dir / ("u" + std::to_string(i) + ".json"), files[i]);
+    auto spec = file_source(dir / "u*.json", columns, upserts);
+    rows out;
+    auto e = *make_enumerator(spec, *env.files, 1);
+    auto reader = *make_reader(spec);
+    REQUIRE(reader->open(env.context()).ok());
+    const auto found = *e->discover();
+    CHECK(found.splits.size() == files.size());
+    for (const auto& s : found.splits) REQUIRE(reader->add_split(s).ok());
+    for (;;) {
+      auto p = reader->poll(3);
+      if (!p) return rows{p.err().message.substr(p.err().message.find(": ") + 2)};
+      if (p->rows) {
+        append_rows(out, *p->rows);
+        for (uint32_t i = 0; i < p->rows->rows; ++i)
+          out[out.size() - p->rows->rows + i] += p->rows->weight(i) > 0 ? "+" : "-";
+      }
+      if (p->what == polled::state::finished) return out;
+    }
+  };
+  CHECK(read({R"({"key":{"k":"a","n":1},"value":{"k":"a","n":1,"v":"x"}})"
+              "\n"
+              R"({"key":{"n":2,"k":"b"},"value":{"v":"y"}})"
+              "\n"
+              R"({"value":null,"key":{"k":"a","n":1}})"
+              "\n",
+              R"({"value":{"v":"z","k":"other","more":[1,{}]},"key":{"k":"b","n":2},"at":5})"
+              "\n"
+              R"({"key":{"k":null,"n":3},"value":{}})"}) ==
+        rows{"a|1|x+", "b|2|y+", "a|1|NULL-", "b|2|z+", "NULL|3|NULL+"});
+  fs::remove(dir / "u1.json");
+  auto refused = [&](const std::string& text) { return read({text}).at(0); };
+  CHECK(refused(R"({"key":{"k":"a"},"value":{"n":1}})") ==
+        "the key has no member \"n\" of the PRIMARY KEY");
+  CHECK(refused(R"({"key":{"k":"a","n":1}})") == "no member \"value\": not an upsert");
+  CHECK(refused(R"({"value":{"k":"a","n":1}})") == "no member \"key\": not an upsert");
+  CHECK(refused(R"({"key":{"k":"a","n":1},"key":{},"value":null})") ==
+        "member \"key\" occurs more than once");
+  CHECK(refused(R"({"key":7,"value":null})") == "member \"key\" is a number, not an object");
+  CHECK(refused(R"({"key":null,"value":null})") == "member \"key\" is null, not an object");
+  CHECK(refused(R"({"key":{"k":"a","n":1},"value":{"v":"x","v":"y"}})") ==
+        "member \"v\" occurs more than once");
+  CHECK(refused(R"({"key":{"k":"a","n":1},"value":{"v":5}})") ==
+        "column v: a number where text is expected");
+  CHECK(refused(R"({"key":{"k":"a","n":1},"value":null} more)").find("not a valid JSON") == 0);
+  CHECK(refused(R"({"key":{"k":"a","n":1,"value":null})").find("not a valid JSON object") == 0);
+}
+
 TEST_CASE("a folder that a sink wrote: its parts by run, epoch, task and number") {
   temporary_folder dir;
   environment env;

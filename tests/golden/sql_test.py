@@ -93,6 +93,12 @@ def load(db) -> None:
         lines = (ROOT / path).read_text().splitlines()
         if path.endswith(".json"):
             for o in map(json.loads, lines):
+                if "key" in o:  # an upsert
+                    of_key = " AND ".join(f"{c} = {literal(v)}" for c, v in o["key"].items())
+                    db.run(f"DELETE FROM {name} WHERE {of_key}")
+                    if o["value"]:
+                        insert((o["key"] | o["value"]).values())
+                    continue
                 if o["before"]:
                     found = " AND ".join(f"{c} IS NOT DISTINCT FROM {literal(v)}" for c, v in o["before"].items())
                     db.run(f"DELETE FROM {name} WHERE ctid = (SELECT min(ctid) FROM {name} WHERE {found})")

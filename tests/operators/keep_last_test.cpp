@@ -133,6 +133,61 @@ TEST_CASE("the last row of each key stands, and the one before when it is taken 
     for (bool changes : {false, true}) run(seed, changes);
 }
 
+TEST_CASE("of upserts the newest row of each key stands until its key has none") {
+  const auto in = input();
+  operator_node node{"op", "newest", spec(true), in, true, 0};
+  std::get<top_n_spec>(node.spec).with_ties = true;
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    CAPTURE(seed);
+    std::mt19937_64 g(seed);
+    std::map<int64_t, int64_t> all;
+    auto op = std::make_unique<instance>(node, std::vector{in});
+    output out;
+    std::vector<state_chunk> durable;
+    uint64_t last_epoch = 0;
+    auto take_snapshot = [&] {
+      chunk_list_writer w(pool(), epoch(++last_epoch), "op");
+      op->snapshot(w);
+      REQUIRE(op->op->on_epoch_complete(epoch(last_epoch)).ok());
+      for (auto& c : w.take()) durable.push_back(std::move(c));
+    };
+    auto expected_rows = [&all] {
+      lines l;
+      for (const auto& [k, v] : all) l.push_back(std::to_string(k) + ',' + std::to_string(v));
+      std::sort(l.begin(), l.end());
+      return l;
+    };
+    for (int turn = 0; turn < 60; ++turn) {
+      std::vector<std::vector<std::string>> cells;
+      std::vector<int32_t> weights;
+      for (uint64_t n = 1 + g() % 12; n > 0; --n) {
+        const auto k = static_cast<int64_t>(g() % 5), v = static_cast<int64_t>(g() % 4);
+        const bool stands = g() % 3 != 0;
+        stands ? void(all[k] = v) : void(all.erase(k));
+        // What is taken away is said by its key alone, be there a row like that or not.
+        cells.push_back({std::to_string(k), stands ? std::to_string(v) : g() % 2 ? "NULL" : "1"});
+        weights.push_back(stands ? 1 : -1);
+      }
+      op->push(rows(in, cells, weights));
+      for (auto& b : op->out.batches) out.batches.push_back(b);
+      op->out.clear();
+      REQUIRE(out.net() == expected_rows());
+      if (g() % 4) continue;
+      take_snapshot();
+      op = std::make_unique<instance>(node, std::vector{in});
+      op->restore(durable);
+    }
+    // Keys without a row are not kept.
+    std::vector<std::vector<std::string>> cells;
+    for (int k = 0; k < 5; ++k) cells.push_back({std::to_string(k), "NULL"});
+    op->push(rows(in, cells, std::vector<int32_t>(5, -1)));
+    take_snapshot();
+    instance empty(node, {in});
+    empty.restore(durable);
+    CHECK(empty.op->state_bytes() <= instance(node, {in}).op->state_bytes());
+  }
+}
+
 TEST_CASE("of appended rows only the last one of each key is kept") {
   const auto in = input();
   instance op({"op", "last", spec(false), in, true, 0}, {in});

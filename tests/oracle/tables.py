@@ -66,10 +66,10 @@ def json_row(columns: list, row) -> str:
 class Table:
     """Rows are tuples of CSV texts. With `history` Weir reads a stream of changes of which they are what stands: lists,
     one for each row that was ever there, of the row's values in turn, None where it is gone. `key`: the columns of its
-    PRIMARY KEY, if it has one."""
+    PRIMARY KEY, if it has one. `upserts`: the changes say what the key's row is from now on."""
 
-    def __init__(self, name: str, columns: list, rows: list, history=None, key=()):
-        self.name, self.columns, self.rows, self.history, self.key = name, columns, rows, history, key
+    def __init__(self, name: str, columns: list, rows: list, history=None, key=(), upserts=False):
+        self.name, self.columns, self.rows, self.history, self.key, self.upserts = name, columns, rows, history, key, upserts
 
     def with_rows(self, rows: list):
         return Table(self.name, self.columns, rows, key=self.key)
@@ -93,7 +93,7 @@ class Table:
         return text
 
     def weir(self, options: str) -> str:
-        form, kind = ("debezium_json", "json") if self.history else ("csv", "csv")
+        form, kind = ("upsert_json" if self.upserts else "debezium_json", "json") if self.history else ("csv", "csv")
         key = f", PRIMARY KEY ({', '.join(self.key)})" if self.key else ""
         return (f"CREATE TABLE {self.name} ({self.definition()}{key}) WITH (connector = 'file', "
                 f"path = '{self.name}_*.{kind}', format = '{form}'{options});\n")
@@ -108,16 +108,35 @@ class Table:
             (folder / f"{self.name}_{i}.csv").write_text(part)
 
     def changes(self, histories: list) -> str:
-        """Debezium's envelopes; the rows' changes in turn, so that they mix."""
+        """Debezium's envelopes, or upserts; the rows' changes in turn, so that they mix."""
         lines = []
         for turn in range(max((len(h) for h in histories), default=0)):
             for h in histories:
                 if turn < len(h):
                     before = h[turn - 1] if turn else None
+                    if self.upserts:
+                        lines.append(self.upsert(h[turn] or before, h[turn]))
+                        continue
                     op = "c" if before is None else "d" if h[turn] is None else "u"
                     lines.append(f'{{"before": {json_row(self.columns, before)}, '
                                  f'"after": {json_row(self.columns, h[turn])}, "op": "{op}"}}\n')
         return "".join(lines)
+
+
+    def upsert(self, known: tuple, row) -> str:
+        """`known`: a row of the key. The value has its columns once more, or not."""
+        at = [i for i, (n, _) in enumerate(self.columns) if n in self.key]
+        key = json_row([self.columns[i] for i in at], [known[i] for i in at])
+        rest = [i for i in range(len(self.columns)) if i not in at or known[0] and len(known[0]) % 2]
+        value = None if row is None else json_row([self.columns[i] for i in rest], [row[i] for i in rest])
+        return f'{{"key": {key}, "value": {value or "null"}}}\n'
+
+
+def keyed(rows: list, history: list) -> tuple:
+    """The same with numbers of their own in the first column, one for all that a history says of its row."""
+    number = {id(h): str(i) for i, h in enumerate(history)}
+    with_key = [[row and (number[id(h)],) + row[1:] for row in h] for h in history]
+    return [h[-1] for h in with_key if h[-1]], with_key
 
 
 def random_history(r: random.Random, kinds: list, rows: list) -> list:
@@ -148,5 +167,9 @@ def random_tables(r: random.Random, rows_max: int) -> list:
         if len(columns) == 1:  # a line without a field is no record
             rows = [row for row in rows if row[0] is not None]
         history = random_history(r, [k for _, k in columns], rows) if r.random() < 0.35 else None
+        if history and r.random() < 0.4:
+            rows, history = keyed(rows, history)
+            tables.append(Table(f"t{t}", columns, rows, history, (columns[0][0],), True))
+            continue
         tables.append(Table(f"t{t}", columns, rows, history))
     return tables

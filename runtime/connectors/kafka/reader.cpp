@@ -259,7 +259,7 @@ result<polled> kafka_reader::finish(size_t index) {
     if (const auto& changes = rows_->changes(); !changes.empty()) {
       weights = buffer::allocate(*context_.memory, size_t{rows} * 4);
       for (uint32_t r = 0; r < rows; ++r) weights.mutable_as<int32_t>()[r] = changes[r].weight;
-    } else if (settings_.looked_up) {
+    } else if (settings_.looked_up || format_.format == text_format::kind::upsert) {
       weights = buffer::allocate(*context_.memory, size_t{rows} * 4);
       for (uint32_t r = 0; r < rows; ++r)
         weights.mutable_as<int32_t>()[r] = row_messages_[r]->payload ? 1 : -1;

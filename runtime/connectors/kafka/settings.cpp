@@ -245,11 +245,6 @@ status check_kafka_options(std::string_view connector, const option_map& options
   }
   const auto format = option_text(options, "format", "json");
   if (!as_sink && format == "upsert_json") {
-    WEIR_ASSIGN(const bool lookup, option_bool(options, "lookup", false));
-    if (!lookup)
-      return {errc::unsupported,
-              "format upsert_json is written, and read by tables that are looked up (lookup = "
-              "true); a stream of changes is read in format debezium_json"};
     if (option_present(options, "key"))
       return {errc::invalid_argument,
               "option key: records of format upsert_json have the PRIMARY KEY as their key, and "

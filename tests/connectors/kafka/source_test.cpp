@@ -114,6 +114,40 @@ TEST_CASE("kafka source: Debezium's changes have weights, its tombstones leave n
   CHECK(weights == std::vector<int>{1, -1, 1, -1});
 }
 
+TEST_CASE("kafka source: upserts, and records without a value that take a key's row away") {
+  mock_cluster cluster;
+  cluster.create("t", 1);
+  cluster.write("t", {{R"({"n":1})", R"({"n":1,"s":"a"})"},
+                      {R"({"n":2})", R"({"n":2,"s":null})"},
+                      {R"({"n":1})", std::nullopt}});
+  auto columns = std::make_shared<schema>(
+      *schema_of({{"n", type_id::int64}, {"s", type_id::string}, {"o", type_id::int64}}));
+  columns->fields[0].nullable = false;  // the PRIMARY KEY
+  auto spec = kafka_source(
+      cluster, {{"topic", "t"}, {"until", "latest"}, {"format", "upsert_json"}, {"offset", "o"}},
+      columns);
+  auto read = [&spec] {
+    reading r;
+    REQUIRE(r.start(spec).ok());
+    rows out;
+    for (int i = 0; i < 5000; ++i) {
+      auto p = r.reader->poll(8192);
+      if (!p) return rows{p.err().message};
+      if (p->rows) {
+        append_rows(out, *p->rows);
+        for (uint32_t k = 0; k < p->rows->rows; ++k)
+          out[out.size() - p->rows->rows + k] += p->rows->weight(k) > 0 ? "+" : "-";
+      }
+      if (p->what == polled::state::finished) break;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return out;
+  };
+  CHECK(read() == rows{"1|a|0+", "2|NULL|1+", "1|NULL|2-"});
+  cluster.write("t", {{R"({"n":3})", R"({"s":"b"})"}});
+  CHECK(read() == rows{"t/0:3: the record has no member \"n\" of the PRIMARY KEY"});
+}
+
 TEST_CASE("kafka source: a snapshot's positions are exact; the rest is read by another reader") {
   mock_cluster cluster;
   cluster.create("t", 1);

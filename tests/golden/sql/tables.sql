@@ -12,6 +12,8 @@ CREATE TABLE parcels (id int, weights int[], tags text[], dest address)
   WITH (connector = 'file', path = 'parcels.csv', format = 'csv', header = true);
 CREATE TABLE stock (item text, place text, n int)
   WITH (connector = 'file', path = 'stock.json', format = 'debezium_json');
+CREATE TABLE shelves (place text, item text, n int, PRIMARY KEY (place))
+  WITH (connector = 'file', path = 'shelves.json', format = 'upsert_json');
 CREATE TABLE readings (
   s1 int, s2 int, s3 int, s4 int, s5 int, s6 int, s7 int, s8 int, s9 int, s10 int, s11 int, s12 int, s13 int,
   s14 int, s15 int, s16 int, s17 int, s18 int, s19 int, s20 int, s21 int, s22 int, s23 int, s24 int, s25 int,

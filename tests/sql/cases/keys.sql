@@ -217,3 +217,43 @@ sink file x (debezium_json)
       [k] changes: aggregate  by k
         [k] pre-aggregate  by k
           source file o (csv): k
+
+-- CASE upserts that are read: one task reads a file's lines, the newest row of each key stands
+CREATE TABLE u (k text, v bigint, x int, PRIMARY KEY (k)) WITH (connector = 'file', path = 'u.json', format = 'upsert_json');
+INSERT INTO f SELECT k, v FROM u WHERE k > 'a' AND v > 1
+-- PLAN
+sink file f (csv)
+  project k, v AS n
+    rows that stand at the end
+      [k, v] changes: project k, v
+        changes: filter (v > '1'::bigint)
+          changes: the newest row per k
+            [k] changes: filter (k > 'a')
+              changes: source file u.json (upsert_json): k, v
+
+-- CASE what reads upserts twice reads them once
+CREATE TABLE u (k text, v bigint, PRIMARY KEY (k)) WITH (connector = 'kafka', bootstrap = 'h:1', topic = 'u', format = 'upsert_json');
+CREATE TABLE out (k text, n bigint, PRIMARY KEY (k)) WITH (connector = 'file', path = 'out', format = 'upsert_json');
+INSERT INTO out SELECT k, v FROM u;
+INSERT INTO hole SELECT k, (SELECT v FROM u WHERE u.k = t.k) FROM t
+-- PLAN
+sink file out (upsert_json)
+  changes: project k, v AS n
+    changes: the newest row per k
+      [k] changes: source kafka (upsert_json): k, v
+sink blackhole
+  changes: project k, value AS n
+    changes: left join on k = for
+      [k] source file t.csv (csv): k
+      [for] changes: project v AS value, k AS for
+        changes: filter (k = k)
+          changes: the newest row per k (see above)
+
+-- CASE a file of upserts that is looked up
+CREATE TABLE u (k text, v bigint, PRIMARY KEY (k)) WITH (connector = 'file', path = 'u.json', format = 'upsert_json', lookup = true);
+INSERT INTO o SELECT t.k, u.v FROM t LEFT JOIN u ON u.k = t.k
+-- PLAN
+sink file o (csv)
+  project k, v_2 AS n
+    look up (left join) k = k in file u.json (upsert_json), newest rows by k
+      source file t.csv (csv): k

@@ -810,3 +810,36 @@ job.sql:7:74: error: column reference "v" is ambiguous; name its table, or give 
 job.sql:8:42: error: column reference "v" is ambiguous; name its table, or give the columns different names
    8 | INSERT INTO hole SELECT t.k, (SELECT max(v) FROM o) FROM t, u;
      |                                          ^
+
+-- CASE upserts that are read
+CREATE TABLE a (k text, v int) WITH (connector = 'file', path = 'a', format = 'upsert_json');
+CREATE TABLE b (k text, v int, PRIMARY KEY (w)) WITH (connector = 'file', path = 'a', format = 'upsert_json');
+CREATE TABLE c (k text, v int, w int GENERATED ALWAYS AS (v + 1) STORED, PRIMARY KEY (w)) WITH (connector = 'stdin', format = 'upsert_json');
+CREATE TABLE d (k json, PRIMARY KEY (k)) WITH (connector = 'file', path = 'a', format = 'upsert_json');
+CREATE TABLE e (k text, v int, PRIMARY KEY (k)) WITH (connector = 'file', path = 'a', format = 'upsert_json', split_size = '1MiB');
+CREATE TABLE g (k text, v bigint, PRIMARY KEY (k)) WITH (connector = 'file', path = 'a', format = 'upsert_json');
+INSERT INTO hole SELECT k, v FROM a;
+INSERT INTO hole SELECT k, v FROM b;
+INSERT INTO hole SELECT k, v FROM c;
+INSERT INTO hole SELECT '', 1 FROM d;
+INSERT INTO hole SELECT k, v FROM e;
+INSERT INTO o SELECT k, v FROM g
+-- ERRORS
+job.sql:2:32: error: column "w" named in the key does not exist
+   2 | CREATE TABLE b (k text, v int, PRIMARY KEY (w)) WITH (connector = 'file', path = 'a', format = 'upsert_json');
+     |                                ^
+job.sql:5:111: error: option split_size: a file of format upsert_json is read as a whole, since its lines mean something in their order
+   5 | CREATE TABLE e (k text, v int, PRIMARY KEY (k)) WITH (connector = 'file', path = 'a', format = 'upsert_json', split_size = '1MiB');
+     |                                                                                                               ^
+job.sql:7:35: error: table "a": format upsert_json needs a PRIMARY KEY
+   7 | INSERT INTO hole SELECT k, v FROM a;
+     |                                   ^
+job.sql:9:35: error: table "c": the PRIMARY KEY names "w", which is no column that is read
+   9 | INSERT INTO hole SELECT k, v FROM c;
+     |                                   ^
+job.sql:10:36: error: table "d": "k" is json, which cannot be a key
+  10 | INSERT INTO hole SELECT '', 1 FROM d;
+     |                                    ^
+job.sql:12:13: error: table "o" (file) only appends rows, but rows of table "g" (upsert_json) are changed and taken back by later ones; read a format that only appends, or give the table the option emit = 'final' for the rows that stand when bounded input ends, or use a table that takes changes (stdout, or format = 'debezium_json')
+  12 | INSERT INTO o SELECT k, v FROM g
+     |             ^

@@ -1,0 +1,1 @@
+SELECT item, sum(n) AS n, count(*) AS places FROM shelves WHERE place > 'A' GROUP BY item;
