@@ -116,6 +116,9 @@ status expander::emit_join(uint32_t i) {
     if (!life || life->by_column)
       return error{errc::internal, "the join " + n.step.id + " has lost its bound in time"};
     s.delay_us = life->retain_us;
+  } else if (!time && time_[i] && times_of_sides(nodes_, n)) {
+    // A projection's COALESCE of both may be read as the event time.
+    s.delay_us = std::max(parts.left->retain_us, parts.right->retain_us);
   }
   auto e = join_result(i, s.output, physical);
   const auto left_keys = s.left.keys, right_keys = s.right.keys;

@@ -100,4 +100,17 @@ bool has_one_partner(const std::vector<logical_node>& nodes, const logical_node&
   return !by.empty() && unique_for_ever(nodes, j.inputs[right ? 0 : 1], by);
 }
 
+std::optional<std::pair<uint32_t, uint32_t>> times_of_sides(const std::vector<logical_node>& nodes,
+                                                            const logical_node& j) {
+  if (one_sided(j.join) || is_as_of(j.join) || looks_up(nodes, j) || join_changes(nodes, j) ||
+      nodes[j.inputs[0].node].emits_changes || nodes[j.inputs[1].node].emits_changes)
+    return {};
+  const auto parts = analyze_join(nodes, j);
+  if (parts.windowed || !parts.left || !parts.right || parts.left->by_column ||
+      parts.right->by_column)
+    return {};
+  const auto lefts = static_cast<uint32_t>(output_of(nodes, j.inputs[0])->size());
+  return std::pair(parts.left->column, lefts + parts.right->column);
+}
+
 }  // namespace weir::planner

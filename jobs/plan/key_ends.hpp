@@ -25,4 +25,9 @@ std::optional<key_end> end_of_partitions(const std::vector<logical_node>&, const
 /// Whether each row of one side of an inner join has at most one partner, for ever.
 bool has_one_partner(const std::vector<logical_node>&, const logical_node& join, bool right);
 
+/// The event times of both sides of a join, columns of its output, where rows of both are kept for
+/// a bounded time and none is taken back: whichever a row has, it is no older than both bounds say.
+std::optional<std::pair<uint32_t, uint32_t>> times_of_sides(const std::vector<logical_node>&,
+                                                            const logical_node& join);
+
 }  // namespace weir::planner

@@ -94,11 +94,13 @@ bool query_binder::window_time(const syntax& s, const rows& in, const std::strin
     why = "the window must be on the event-time column, \"" + types.fields[*types.event_time].name +
           "\": watermarks say when its windows end";
   else if (index && lost_in_join(builder_, in.from, *index))
-    why = "\"" + s.name +
-          "\" is no event time behind this join: its rows leave when they find each other, and the "
-          "watermark may have passed them by then; bound in its ON how far apart in time they are "
-          "(a.t BETWEEN b.t - INTERVAL '1 hour' AND b.t), or make the windows in front of it and "
-          "join those (ON a.window_start = b.window_start AND a.window_end = b.window_end)";
+    why =
+        "\"" + s.name +
+        "\" is no event time behind this join: its rows leave when they find each other, and the "
+        "watermark may have passed them by then; bound in its ON how far apart in time they are "
+        "(a.t BETWEEN b.t - INTERVAL '1 hour' AND b.t; of a FULL JOIN select coalesce(a.t, b.t)), "
+        "or make the windows in front of it and join those (ON a.window_start = b.window_start AND "
+        "a.window_end = b.window_end)";
   return report(errc::invalid_argument, why, s.location);
 }
 

@@ -75,6 +75,16 @@ def queries(r: random.Random) -> list:
     # A RIGHT JOIN that is an inner one, since rows without a left side do not pass.
     right = (f"SELECT b.v AS w, b.t AS u FROM e a RIGHT JOIN f b ON a.k = b.k "
              f"AND a.t BETWEEN b.t - {s(before)} AND b.t + {s(after)} WHERE a.v > 0")
+    # Of a FULL JOIN the time of the side that is there.
+    either = (f"SELECT a.v, b.v AS w, coalesce({r.choice(['a.t, b.t', 'b.t, a.t'])}) AS at FROM e a {r.choice(['FULL JOIN', kind])} f b "
+              f"ON a.k = b.k AND a.t BETWEEN b.t - {s(before)} AND b.t + {s(after)}{more}")
+    if "FULL" not in either:  # the others have a time of their own, or none
+        either = either.replace(kind, "FULL JOIN", 1) + f" WHERE {r.choice(['a', 'b'])}.v IS NOT NULL"
+    # Behind commas WHERE says how far apart the times are.
+    commas = (f"SELECT a.k, a.v, a.t, b.v AS w FROM e a, f b WHERE a.k = b.k AND a.t BETWEEN b.t - {s(before)} AND b.t + {s(after)}{more}")
+    three = (f"SELECT a.k, a.v, a.t, b.v AS w FROM e a, f b, e c WHERE a.k = b.k AND a.t BETWEEN b.t - {s(before)} AND b.t + {s(after)}{more} "
+             f"AND c.k = b.k AND c.t > a.t AND c.t < a.t + {s(r.choice([2, 9]))}")
+    commas = r.choice([commas, commas, three])
     not_in = r.choice(["", "NOT "])
     near = (f"SELECT a.k, a.v, a.t FROM e a WHERE {not_in}EXISTS (SELECT 1 FROM f b WHERE a.k = b.k "
             f"AND a.t BETWEEN b.t - {s(before)} AND b.t + {s(after)})")
@@ -144,6 +154,10 @@ def queries(r: random.Random) -> list:
          f"SELECT date_bin({s(size)}, {time}, timestamp '1970-01-01'), count(*), sum(v) FROM ({bounded}) j GROUP BY 1"),
         (f"WITH j AS ({right}) SELECT window_start, count(*) AS n, sum(w) AS s FROM TUMBLE(j, u, {s(size)}) GROUP BY window_start",
          f"SELECT date_bin({s(size)}, u, timestamp '1970-01-01'), count(*), sum(w) FROM ({right}) j GROUP BY 1"),
+        (f"WITH j AS ({either}) SELECT window_start, count(*) AS n, sum(v) AS s, sum(w) AS r FROM TUMBLE(j, at, {s(size)}) GROUP BY window_start",
+         f"SELECT date_bin({s(size)}, at, timestamp '1970-01-01'), count(*), sum(v), sum(w) FROM ({either}) j GROUP BY 1"),
+        (f"WITH j AS ({commas}) SELECT window_start, count(*) AS n, sum(w) AS s FROM TUMBLE(j, t, {s(size)}) GROUP BY window_start",
+         f"SELECT {bin_of(s(size))}, count(*), sum(w) FROM ({commas}) j GROUP BY 1"),
         (f"WITH j AS ({near}) SELECT k, window_start, count(*) AS n FROM TUMBLE(j, t, {s(size)}) GROUP BY k, window_start",
          f"SELECT k, {bin_of(s(size))}, count(*) FROM ({near}) j GROUP BY 1, 2"),
         (until, until),

@@ -682,10 +682,10 @@ CREATE VIEW i AS SELECT k, ts FROM t WHERE k IN (SELECT k FROM u);
 INSERT INTO hole SELECT k, count(*) FROM TUMBLE(j, ts, INTERVAL '1 hour') GROUP BY k, window_start;
 INSERT INTO hole SELECT k, count(*) FROM TUMBLE(i, ts, INTERVAL '1 hour') GROUP BY k, window_start
 -- ERRORS
-job.sql:4:52: error: "ts" is no event time behind this join: its rows leave when they find each other, and the watermark may have passed them by then; bound in its ON how far apart in time they are (a.t BETWEEN b.t - INTERVAL '1 hour' AND b.t), or make the windows in front of it and join those (ON a.window_start = b.window_start AND a.window_end = b.window_end)
+job.sql:4:52: error: "ts" is no event time behind this join: its rows leave when they find each other, and the watermark may have passed them by then; bound in its ON how far apart in time they are (a.t BETWEEN b.t - INTERVAL '1 hour' AND b.t; of a FULL JOIN select coalesce(a.t, b.t)), or make the windows in front of it and join those (ON a.window_start = b.window_start AND a.window_end = b.window_end)
    4 | INSERT INTO hole SELECT k, count(*) FROM TUMBLE(j, ts, INTERVAL '1 hour') GROUP BY k, window_start;
      |                                                    ^
-job.sql:5:52: error: "ts" is no event time behind this join: its rows leave when they find each other, and the watermark may have passed them by then; bound in its ON how far apart in time they are (a.t BETWEEN b.t - INTERVAL '1 hour' AND b.t), or make the windows in front of it and join those (ON a.window_start = b.window_start AND a.window_end = b.window_end)
+job.sql:5:52: error: "ts" is no event time behind this join: its rows leave when they find each other, and the watermark may have passed them by then; bound in its ON how far apart in time they are (a.t BETWEEN b.t - INTERVAL '1 hour' AND b.t; of a FULL JOIN select coalesce(a.t, b.t)), or make the windows in front of it and join those (ON a.window_start = b.window_start AND a.window_end = b.window_end)
    5 | INSERT INTO hole SELECT k, count(*) FROM TUMBLE(i, ts, INTERVAL '1 hour') GROUP BY k, window_start
      |                                                    ^
 

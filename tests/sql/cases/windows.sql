@@ -374,3 +374,84 @@ INSERT INTO o SELECT k, count(*) FROM CUMULATE(t, ts, INTERVAL '1 hour', INTERVA
 job.sql:1:101: error: table "o" (file) only appends rows, but this aggregate updates rows that it has emitted as more input arrives; group by a window (TUMBLE and its window_start), or give the table the option emit = 'final' for the rows that stand when bounded input ends, or use a table that takes changes (stdout, or format = 'debezium_json')
    1 | INSERT INTO o SELECT k, count(*) FROM CUMULATE(t, ts, INTERVAL '1 hour', INTERVAL '1 day') GROUP BY k, window_start
      |                                                                                                     ^
+
+-- CASE windows over tables behind commas that WHERE bounds in time
+CREATE TABLE e (k text, ts timestamp) WITH (connector = 'file', path = 'e', format = 'csv', event_time = 'ts');
+CREATE VIEW pairs AS SELECT * FROM t, e;
+CREATE VIEW near AS SELECT t.k, t.ts FROM t, e, e AS f
+  WHERE t.k = e.k AND e.ts BETWEEN t.ts - INTERVAL '5 minutes' AND t.ts + INTERVAL '1 minute' AND f.k = e.k AND f.ts >= e.ts AND f.ts <= t.ts;
+INSERT INTO o SELECT k, count(*) FROM TUMBLE(near, ts, INTERVAL '1 hour') GROUP BY k, window_start
+-- PLAN
+sink file o (csv)
+  project k, "count(*)" AS n
+    aggregate count(*) by k, window_start, window_end; once per window
+      [k, window_start, window_end] pre-aggregate count(*) by k, window_start, window_end
+        tumbling windows of 1h 00m over ts
+          project k, ts
+            join on k_2 = k and ((ts >= ts_2) AND (ts <= ts))
+              [k_2] join on k = k and ((ts >= (ts - '00:05:00'::interval)) AND (ts <= (ts + '00:01:00'::interval))); its watermark is 1m 00s behind its inputs'
+                [k] source file t.csv (csv): k, ts; event time ts, up to 0s out of order
+                [k] source file e (csv): k, ts; event time ts, up to 0s out of order
+              [k] source file e (csv): k, ts; event time ts, up to 0s out of order (see above)
+
+-- CASE a join that others read without the bounds, and a constraint behind a join
+CREATE TABLE e (k2 text, at timestamp, n bigint) WITH (connector = 'file', path = 'e', format = 'csv', event_time = 'at');
+CREATE TABLE late (k text, n bigint CHECK (n > 0)) WITH (connector = 'file', path = 'late', format = 'csv');
+CREATE VIEW pairs AS SELECT * FROM t, e;
+INSERT INTO o SELECT k, n FROM pairs WHERE k = k2 AND at BETWEEN ts AND ts + INTERVAL '1 minute';
+INSERT INTO o SELECT k, n FROM pairs WHERE k = k2 AND at BETWEEN ts AND ts + INTERVAL '2 minutes';
+INSERT INTO late SELECT k, n FROM pairs
+-- PLAN
+sink file o (csv)
+  union
+    project k, n
+      join on k = k2 and ((at >= ts) AND (at <= (ts + '00:01:00'::interval)))
+        [k] source file t.csv (csv): k, ts; event time ts, up to 0s out of order
+        [k2] source file e (csv): k2, at, n; event time at, up to 0s out of order
+    project k, n
+      join on k = k2 and ((at >= ts) AND (at <= (ts + '00:02:00'::interval)))
+        [k] source file t.csv (csv): k, ts; event time ts, up to 0s out of order (see above)
+        [k2] source file e (csv): k2, at, n; event time at, up to 0s out of order (see above)
+sink file late (csv)
+  filter check ((n > '0'::bigint))
+    project k, n
+      join, all pairs
+        project k
+          source file t.csv (csv): k, ts; event time ts, up to 0s out of order (see above)
+        project n
+          source file e (csv): k2, at, n; event time at, up to 0s out of order (see above)
+
+-- CASE windows over a FULL JOIN bounded in time
+CREATE TABLE e (k text, n bigint, at timestamp) WITH (connector = 'file', path = 'e', format = 'csv', event_time = 'at');
+CREATE VIEW near AS SELECT k, when_ FROM (SELECT coalesce(t.k, e.k) AS k, coalesce(t.ts, e.at) AS when_, e.n
+  FROM t FULL JOIN e ON t.k = e.k AND e.at BETWEEN t.ts - INTERVAL '5 minutes' AND t.ts + INTERVAL '1 minute') AS j;
+INSERT INTO o SELECT k, count(*) FROM TUMBLE(near, when_, INTERVAL '1 hour') GROUP BY k, window_start
+-- PLAN
+sink file o (csv)
+  project k, "count(*)" AS n
+    aggregate count(*) by k, window_start, window_end; once per window
+      [k, window_start, window_end] pre-aggregate count(*) by k, window_start, window_end
+        tumbling windows of 1h 00m over when_
+          project coalesce(k, k_2) AS k, coalesce(ts, at) AS when_
+            full join on k = k and ((at >= (ts - '00:05:00'::interval)) AND (at <= (ts + '00:01:00'::interval))); its watermark is 5m 00s behind its inputs'
+              [k] source file t.csv (csv): k, ts; event time ts, up to 0s out of order
+              [k] source file e (csv): k, at; event time at, up to 0s out of order
+
+-- CASE FULL JOINs without a time
+CREATE TABLE e (k text, n bigint, at timestamp) WITH (connector = 'file', path = 'e', format = 'csv', event_time = 'at');
+CREATE VIEW one AS SELECT t.k, t.ts FROM t FULL JOIN e ON t.k = e.k AND e.at BETWEEN t.ts - INTERVAL '5 minutes' AND t.ts;
+CREATE VIEW half AS SELECT t.k, coalesce(t.ts, e.at) AS ts FROM t FULL JOIN e ON t.k = e.k AND e.at <= t.ts;
+CREATE VIEW other AS SELECT t.k, coalesce(t.ts, timestamp '2024-01-01') AS ts FROM t FULL JOIN e ON t.k = e.k AND e.at BETWEEN t.ts - INTERVAL '5 minutes' AND t.ts;
+INSERT INTO hole SELECT k, count(*) FROM TUMBLE(one, ts, INTERVAL '1 hour') GROUP BY k, window_start;
+INSERT INTO hole SELECT k, count(*) FROM TUMBLE(half, ts, INTERVAL '1 hour') GROUP BY k, window_start;
+INSERT INTO hole SELECT k, count(*) FROM TUMBLE(other, ts, INTERVAL '1 hour') GROUP BY k, window_start
+-- ERRORS
+job.sql:5:54: error: "ts" is no event time behind this join: its rows leave when they find each other, and the watermark may have passed them by then; bound in its ON how far apart in time they are (a.t BETWEEN b.t - INTERVAL '1 hour' AND b.t; of a FULL JOIN select coalesce(a.t, b.t)), or make the windows in front of it and join those (ON a.window_start = b.window_start AND a.window_end = b.window_end)
+   5 | INSERT INTO hole SELECT k, count(*) FROM TUMBLE(one, ts, INTERVAL '1 hour') GROUP BY k, window_start;
+     |                                                      ^
+job.sql:6:55: error: "ts" is no event time; name the table's timestamp column with the option event_time, and keep it in the queries before the window
+   6 | INSERT INTO hole SELECT k, count(*) FROM TUMBLE(half, ts, INTERVAL '1 hour') GROUP BY k, window_start;
+     |                                                       ^
+job.sql:7:56: error: "ts" is no event time; name the table's timestamp column with the option event_time, and keep it in the queries before the window
+   7 | INSERT INTO hole SELECT k, count(*) FROM TUMBLE(other, ts, INTERVAL '1 hour') GROUP BY k, window_start
+     |                                                        ^
