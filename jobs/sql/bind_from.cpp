@@ -22,6 +22,8 @@ struct row_function {
   std::string_view column;  // what PostgreSQL calls its column; empty: as the function
 };
 constexpr std::string_view regexp_rows = "regexp_split_to_table";
+/// Its rows are arrays, which an array cannot hold: they are the one field of its items.
+constexpr std::string_view regexp_arrays = "regexp_matches";
 constexpr std::array row_functions = {
     row_function{"string_to_table", "split", 2, ""},
     row_function{"words", "words", 1, ""},
@@ -30,9 +32,25 @@ constexpr std::array row_functions = {
     row_function{"generate_series", "unnest", 0, ""},
     row_function{regexp_rows, "unnest", 0, ""},
     row_function{rows_from, "unnest", 0, ""},
+    row_function{regexp_arrays, "unnest", 0, ""},
     row_function{"json_array_elements", "unnest", 1, "value"},
     row_function{"jsonb_array_elements", "unnest", 1, "value"},
+    row_function{"json_array_elements_text", "unnest", 0, "value"},
+    row_function{"jsonb_array_elements_text", "unnest", 0, "value"},
+    row_function{"json_object_keys", "unnest", 0, ""},
+    row_function{"jsonb_object_keys", "unnest", 0, ""},
+    row_function{"json_each", "unnest", 0, ""},
+    row_function{"jsonb_each", "unnest", 0, ""},
+    row_function{"json_each_text", "unnest", 0, ""},
+    row_function{"jsonb_each_text", "unnest", 0, ""},
 };
+/// The scalar function whose array has the rows of a function; empty: there is none.
+std::string array_of(std::string_view name) {
+  if (name == "string_to_table") return "string_to_array";
+  if (name == regexp_rows) return "regexp_split_to_array";
+  if (name == "words" || name == "lines" || name == regexp_arrays) return {};
+  return std::string(name);
+}
 const row_function* find_row_function(std::string_view name) {
   for (const auto& f : row_functions)
     if (f.name == name) return &f;
@@ -214,7 +232,9 @@ std::optional<rows> query_binder::item(const from_item& f, const context& c, con
     report(errc::unknown_name,
            f.call.name + "() is not a function for FROM" + nearest_hint(f.call.name, names) +
                " (there are TUMBLE, HOP, CUMULATE, SESSION, string_to_table, words, lines, "
-               "unnest, generate_series, regexp_split_to_table, json_array_elements)",
+               "unnest, generate_series, regexp_split_to_table, regexp_matches, "
+               "json_array_elements, json_array_elements_text, json_object_keys, json_each, "
+               "json_each_text)",
            f.call.location);
     return {};
   }
@@ -329,7 +349,9 @@ std::optional<rows> query_binder::flat_map(rows in, const from_item& f, const co
     }
     def.delimiter = s.args[1].text;
   }
-  return elements(std::move(in), std::move(def), f, {}, c, outer);
+  std::vector<std::string> titles;
+  if (s.name == regexp_arrays) titles.push_back(f.alias.empty() ? s.name : f.alias);
+  return elements(std::move(in), std::move(def), f, std::move(titles), c, outer);
 }
 
 /// Functions side by side: the first rows of all are one row, then the second ones; those that have
@@ -353,16 +375,16 @@ std::optional<rows> query_binder::zipped(rows in, const from_item& f, const cont
     titles.push_back(s.name);
     select_scope names(in, types, "FROM");
     expr::binder b(script_.text(), names);
-    if (s.name != "unnest" && s.name != "generate_series" && s.name != "string_to_table" &&
-        s.name != regexp_rows) {
+    if (array_of(s.name).empty()) {
       report(errc::unsupported,
              s.name + "() beside another function that gives rows is not supported", s.location);
       return {};
     }
-    if (s.name == "string_to_table") s.name = "string_to_array";
-    if (s.name == regexp_rows) s.name = "regexp_split_to_array";
-    if (s.name == "unnest" && s.args.size() == 1 && s.is_plain_call()) s = syntax(s.args[0]);
-    names.allow_series(s.name == "generate_series" ? &s : nullptr);
+    s.name = array_of(s.name);
+    if (s.name == "unnest" && s.args.size() == 1 && s.is_plain_call())
+      s = syntax(s.args[0]);
+    else
+      names.allow_series(&s);
     auto array = b.bind(s);
     if (!array) return report(array.err(), s.location), std::nullopt;
     if (array->unknown || array->n->type.id != type_id::list) {

@@ -7,6 +7,7 @@
 #include "runtime/expr/convert.hpp"
 #include "runtime/expr/expr.hpp"
 #include "runtime/expr/format_text.hpp"
+#include "runtime/expr/functions.hpp"
 #include "runtime/expr/nested.hpp"
 #include "runtime/expr/time_template.hpp"
 #include "runtime/expr/to_char.hpp"
@@ -217,6 +218,7 @@ error binder::no_operator(std::string_view name, const std::vector<bound>& args,
 }
 
 result<bound> binder::operate(std::string_view name, std::vector<bound> args, uint32_t location) {
+  if (auto made = bind_json_operator(*this, name, args, location)) return std::move(*made);
   if (auto made = operate_nested(name, args, location)) return std::move(*made);
   const auto* overloads = catalog::get().overloads(name);
   if (!overloads)
@@ -350,6 +352,7 @@ result<bound> binder::bind_function(const syntax& s) {
                 "a failure must give the same result; write age(a, b)",
                 s.location);
   WEIR_ASSIGN(auto args, bind_args(s));
+  if (auto made = bind_typed_function(*this, s, args)) return std::move(*made);
   if (auto made = bind_array_function(s, args)) return std::move(*made);
   if (s.name == "extract") return bind_extract(s, std::move(args));
   if (s.name == "concat" || s.name == "concat_ws") return bind_concat(s, std::move(args));

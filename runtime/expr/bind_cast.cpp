@@ -3,6 +3,7 @@
 
 #include "runtime/column/text.hpp"
 #include "runtime/expr/binder.hpp"
+#include "runtime/expr/bytes_text.hpp"
 #include "runtime/expr/convert.hpp"
 #include "runtime/expr/nested.hpp"
 #include "runtime/expr/numeric.hpp"
@@ -161,8 +162,8 @@ result<bound> binder::convert_literal(const bound& b, const data_type& target) c
       if (text.substr(0, 2) == "\\x") {
         if (!parse_bytes(text, v.s))
           return fail(errc::parse, "invalid hexadecimal data: \"" + text + "\"", n.location);
-      } else {
-        v.s = std::move(text);
+      } else if (auto ok = append_unescaped(v.s, text); !ok) {
+        return at(ok.err());
       }
       break;
     default:

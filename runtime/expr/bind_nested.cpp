@@ -301,20 +301,14 @@ result<bound> binder::array_call(const std::string& name, std::vector<bound> arg
   return bound{call(name, type, std::move(nodes), location)};
 }
 
-/// json_build_object('name', value, ...): the JSON of a row whose fields have these names.
+/// json_build_object('name', value, ...) of constant names: the JSON of a row whose fields have them.
 result<bound> binder::bind_json_object(const syntax& s, std::vector<bound>& args) {
-  if (args.empty() || args.size() % 2 != 0)
-    return fail(errc::invalid_argument, s.name + " takes names and values in turn", s.location);
   data_type type(type_id::struct_);
   auto fields = std::make_shared<std::vector<field>>();
   std::vector<node_ptr> values;
   for (size_t i = 0; i < args.size(); i += 2) {
-    const auto& name = *args[i].n;
-    if (name.kind != node_kind::literal || name.literal.null || name.type.id != type_id::string)
-      return fail(errc::unsupported, "a name in " + s.name + " must be a text literal",
-                  begin_of(s.args[i]));
     auto value = settle(std::move(args[i + 1]));
-    fields->push_back({name.literal.s, value.n->type});
+    fields->push_back({args[i].n->literal.s, value.n->type});
     values.push_back(value.n);
   }
   type.fields = std::move(fields);

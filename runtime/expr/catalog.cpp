@@ -1,6 +1,7 @@
 #include "runtime/expr/catalog.hpp"
 
 #include "runtime/base/assert.hpp"
+#include "runtime/expr/functions.hpp"
 #include "runtime/expr/nested.hpp"
 
 namespace weir::expr {
@@ -27,6 +28,10 @@ const catalog& catalog::get() {
     register_nested_casts(c);
     register_arrays(c);
     register_array_agg(c);
+    register_json_edit(c);
+    register_bytes(c);
+    register_regex_lists(c);
+    register_more(c);
     return c;
   }();
   return filled;

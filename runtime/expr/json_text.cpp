@@ -73,6 +73,26 @@ void each_item(std::string_view s, F f) {
   }
 }
 
+// Calls f(name with its quotes, value) for each member.
+template <class F>
+void each_member(std::string_view s, F f) {
+  s = json_value(s);
+  if (s.empty() || s[0] != '{') return;
+  size_t i = skip_blanks(s, 1);
+  while (i < s.size() && s[i] == '"') {
+    const size_t end = string_end(s, i);
+    const auto name = s.substr(i, end - i);
+    i = skip_blanks(s, end);
+    if (i >= s.size() || s[i] != ':') break;
+    i = skip_blanks(s, i + 1);
+    const size_t last = value_end(s, i);
+    f(name, s.substr(i, last - i));
+    i = skip_blanks(s, last);
+    if (i >= s.size() || s[i] != ',') break;
+    i = skip_blanks(s, i + 1);
+  }
+}
+
 }  // namespace
 
 std::string_view json_value(std::string_view s) {
@@ -110,18 +130,9 @@ void json_unescape(std::string_view q, std::string& out) {
 }
 
 std::optional<std::string_view> json_member(std::string_view s, std::string_view key) {
-  s = json_value(s);
-  if (s.empty() || s[0] != '{') return std::nullopt;
   std::optional<std::string_view> found;
   std::string unescaped;
-  size_t i = skip_blanks(s, 1);
-  while (i < s.size() && s[i] == '"') {
-    size_t end = string_end(s, i);
-    auto name = s.substr(i, end - i);
-    i = skip_blanks(s, end);
-    if (i >= s.size() || s[i] != ':') break;
-    i = skip_blanks(s, i + 1);
-    size_t last = value_end(s, i);
+  each_member(s, [&](std::string_view name, std::string_view value) {
     bool same;
     if (name.find('\\') == std::string_view::npos) {
       same = name.size() == key.size() + 2 && name.substr(1, key.size()) == key;
@@ -130,12 +141,29 @@ std::optional<std::string_view> json_member(std::string_view s, std::string_view
       json_unescape(name, unescaped);
       same = unescaped == key;
     }
-    if (same) found = s.substr(i, last - i);
-    i = skip_blanks(s, last);
-    if (i >= s.size() || s[i] != ',') break;
-    i = skip_blanks(s, i + 1);
-  }
+    if (same) found = value;
+  });
   return found;
+}
+
+std::vector<json_pair> json_members(std::string_view s) {
+  std::vector<json_pair> all;
+  each_member(s, [&](std::string_view name, std::string_view value) {
+    auto& member = all.emplace_back();
+    member.name = name;
+    member.value = value;
+    json_unescape(name, member.key);
+  });
+  return all;
+}
+
+std::vector<std::string_view> json_items(std::string_view s) {
+  std::vector<std::string_view> all;
+  each_item(s, [&](std::string_view v) {
+    all.push_back(v);
+    return true;
+  });
+  return all;
 }
 
 int64_t json_length(std::string_view s) {

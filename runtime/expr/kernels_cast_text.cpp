@@ -1,5 +1,6 @@
 // Casts to and from text, with PostgreSQL's text forms.
 #include "runtime/column/text.hpp"
+#include "runtime/expr/bytes_text.hpp"
 #include "runtime/expr/catalog.hpp"
 #include "runtime/expr/convert.hpp"
 
@@ -89,9 +90,12 @@ void from_text_casts(catalog& c) {
   c.row("cast", {s}, type_id::bytes, [](row_scope& r, text_out& o, text v) {
     thread_local std::string bytes;
     bytes.clear();
-    if (v.substr(0, 2) != "\\x") return o.append(v);
-    if (!parse_bytes(v, bytes))
+    if (v.substr(0, 2) != "\\x") {
+      if (const auto ok = append_unescaped(bytes, v); !ok)
+        return r.fail(ok.err().code, ok.err().message);
+    } else if (!parse_bytes(v, bytes)) {
       return r.fail(errc::parse, "invalid hexadecimal data: \"" + std::string(v) + "\"");
+    }
     o.append(bytes);
   });
 }

@@ -160,13 +160,51 @@ void substring(row_scope& r, text_out& o, text s, text pattern, bool first_group
   if (!found.data()) return r.set_null();
   o.append({found.data(), found.size()});
 }
-int32_t count(row_scope& r, text s, text pattern) {
-  const auto* st = compiled(r, pattern, "");
-  if (!st) return 0;
+/// Where matching begins that leaves characters out; nothing where the text has no so many.
+std::optional<size_t> begin_at(text s, int32_t start) {
+  const auto skipped = static_cast<size_t>(start - 1);
+  if (skipped > count_chars(s)) return {};
+  return offset_of_char(s, skipped);
+}
+/// The compiled pattern of a function that takes a start, and not the flag g.
+const regex_state* compiled_from(row_scope& r, const char* function, text pattern, text flags,
+                                 int32_t start) {
+  if (!in_range(r, "start", start, 1)) return nullptr;
+  const auto* st = compiled(r, pattern, flags);
+  if (!st || !st->global) return st;
+  r.fail(errc::invalid_argument,
+         std::string(function) + "() does not support the \"global\" option");
+  return nullptr;
+}
+void substring_from(row_scope& r, text_out& o, text s, text pattern, int32_t start, int32_t n,
+                    text flags, int32_t group) {
+  if (!in_range(r, "start", start, 1) || !in_range(r, "n", n, 1) ||
+      !in_range(r, "subexpr", group, 0))
+    return;
+  const auto* st = compiled_from(r, "regexp_substr", pattern, flags, start);
+  if (!st) return;
+  const auto from = begin_at(s, start);
+  if (!from || group > st->regex->NumberOfCapturingGroups()) return r.set_null();
+  std::vector<re2::StringPiece> groups(static_cast<size_t>(group) + 1);
+  for (size_t at = *from;
+       at <= s.size() &&
+       st->regex->Match(piece(s), at, s.size(), re2::RE2::UNANCHORED, groups.data(), group + 1);
+       at = behind(s, groups[0])) {
+    if (--n > 0) continue;
+    const auto& found = groups[static_cast<size_t>(group)];
+    if (!found.data()) return r.set_null();
+    return o.append({found.data(), found.size()});
+  }
+  r.set_null();
+}
+int32_t count(row_scope& r, text s, text pattern, int32_t start, text flags) {
+  const auto* st = compiled_from(r, "regexp_count", pattern, flags, start);
+  const auto from = st ? begin_at(s, start) : std::nullopt;
+  if (!from) return 0;
   int32_t n = 0;
   re2::StringPiece found;
-  for (size_t at = 0; at <= s.size() &&
-                      st->regex->Match(piece(s), at, s.size(), re2::RE2::UNANCHORED, &found, 1);) {
+  for (size_t at = *from; at <= s.size() && st->regex->Match(piece(s), at, s.size(),
+                                                             re2::RE2::UNANCHORED, &found, 1);) {
     ++n;
     at = behind(s, found);
   }
@@ -188,12 +226,16 @@ void register_regex(catalog& c) {
   c.row("regexp_like", {s, s}, b, [](row_scope& r, text a, text p) { return search(r, a, p, ""); });
   c.row("regexp_like", {s, s, s}, b,
         [](row_scope& r, text a, text p, text f) { return search(r, a, p, f); });
-  c.row("regexp_count", {s, s}, type_id::int32, wrap<count>{});
+  constexpr auto i4 = type_id::int32;
+  c.row("regexp_count", {s, s}, i4,
+        [](row_scope& r, text a, text p) { return count(r, a, p, 1, ""); });
+  c.row("regexp_count", {s, s, i4}, i4,
+        [](row_scope& r, text a, text p, int32_t from) { return count(r, a, p, from, ""); });
+  c.row("regexp_count", {s, s, i4, s}, i4, wrap<count>{});
   c.row("regexp_replace", {s, s, s}, s, [](row_scope& r, text_out& o, text a, text p, text to) {
     regexp_replace(r, o, a, p, to, "");
   });
   c.row("regexp_replace", {s, s, s, s}, s, wrap<regexp_replace>{});
-  constexpr auto i4 = type_id::int32;
   c.row("regexp_replace", {s, s, s, i4}, s,
         [](row_scope& r, text_out& o, text a, text p, text to, int32_t from) {
           regexp_replace_from(r, o, a, p, to, from, 1, "");
@@ -223,6 +265,19 @@ void register_regex(catalog& c) {
   c.row("regexp_instr", {s, s, i4, i4, i4, s, i4}, i4, wrap<regexp_instr>{});
   c.row("regexp_substr", {s, s}, s,
         [](row_scope& r, text_out& o, text a, text p) { substring(r, o, a, p, false); });
+  c.row("regexp_substr", {s, s, i4}, s,
+        [](row_scope& r, text_out& o, text a, text p, int32_t from) {
+          substring_from(r, o, a, p, from, 1, "", 0);
+        });
+  c.row("regexp_substr", {s, s, i4, i4}, s,
+        [](row_scope& r, text_out& o, text a, text p, int32_t from, int32_t n) {
+          substring_from(r, o, a, p, from, n, "", 0);
+        });
+  c.row("regexp_substr", {s, s, i4, i4, s}, s,
+        [](row_scope& r, text_out& o, text a, text p, int32_t from, int32_t n, text f) {
+          substring_from(r, o, a, p, from, n, f, 0);
+        });
+  c.row("regexp_substr", {s, s, i4, i4, s, i4}, s, wrap<substring_from>{});
   for (auto name : {"substring", "substr"})
     c.row(name, {s, s}, s,
           [](row_scope& r, text_out& o, text a, text p) { substring(r, o, a, p, true); });

@@ -2,6 +2,7 @@
 #include "runtime/expr/catalog.hpp"
 #include "runtime/expr/convert.hpp"
 #include "runtime/expr/format_text.hpp"
+#include "runtime/expr/functions.hpp"
 #include "runtime/expr/md5.hpp"
 #include "runtime/expr/utf8.hpp"
 
@@ -147,21 +148,15 @@ void concat_ws(run& r, const instruction& in) {
   });
 }
 
-void quote(std::string& o, text s, char mark) {
+void quote(std::string& o, text s) {
   // A literal with backslashes is an escape string, whose backslashes are doubled.
-  const bool escapes = mark == '\'' && s.find('\\') != text::npos;
-  if (escapes) o += 'E';
-  o += mark;
+  if (s.find('\\') != text::npos) o += 'E';
+  o += '\'';
   for (char c : s) {
-    if (c == mark || (escapes && c == '\\')) o += c;
+    if (c == '\'' || c == '\\') o += c;
     o += c;
   }
-  o += mark;
-}
-bool plain_identifier(text s) {
-  bool ok = !s.empty() && !(s[0] >= '0' && s[0] <= '9');
-  for (char c : s) ok = ok && ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_');
-  return ok;
+  o += '\'';
 }
 // Blanks around a value of format() up to its width, which is below zero for one at the left.
 void padded(row_scope& r, text_out& o, text s, int64_t width, bool left) {
@@ -185,10 +180,12 @@ bool formatted(row_scope& r, char kind, std::optional<text> value, std::string& 
   }
   if (kind == 'L' && !value) out = "NULL";
   if (!value) return true;
-  if (kind == 's' || (kind == 'I' && plain_identifier(*value)))
+  if (kind == 's')
     out = *value;
+  else if (kind == 'I')
+    append_identifier(out, *value);
   else
-    quote(out, *value, kind == 'L' ? '\'' : '"');
+    quote(out, *value);
   return true;
 }
 void format(run& r, const instruction& in) {
@@ -249,7 +246,7 @@ void register_string_build(catalog& c) {
   c.row("quote_literal", {s}, s, [](row_scope&, text_out& o, text a) {
     thread_local std::string quoted;
     quoted.clear();
-    quote(quoted, a, '\'');
+    quote(quoted, a);
     o.append(quoted);
   });
   constexpr auto any = flag_variadic | flag_non_strict | flag_any;

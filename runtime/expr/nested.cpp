@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "runtime/expr/functions.hpp"
+
 namespace weir::expr {
 namespace {
 
@@ -55,6 +57,7 @@ bool well_typed(const node& n) {
     return true;
   }
   if (f == "@items" || f == "@pack" || f == "@unpack") return true;
+  if (const auto known = typed_as_made(n)) return *known;
   if (f == "array_prepend") return a[1]->type == n.type && lists(a[1], a[0]->type);
   if (f == "array_append" || f == "array_remove")
     return a[0]->type == n.type && lists(a[0], a[1]->type);

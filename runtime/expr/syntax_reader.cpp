@@ -334,6 +334,52 @@ result<syntax> syntax_reader::type_cast(json_node body, syntax s, int depth) {
   return s;
 }
 
+namespace {
+
+/// The arguments by name of the one function that is mostly called with them, in their order;
+/// false: there are none. Those that are left out before one that is given are 0.
+template <class Read>
+result<bool> named_arguments(Read read, std::string_view sql, json_list list, syntax& s) {
+  static constexpr std::string_view names[] = {"years", "months", "weeks", "days",
+                                               "hours", "mins",   "secs"};
+  simdjson::dom::array items;
+  if (s.name != "make_interval" || list.get(items)) return false;
+  const auto is_named = [](json_node a) { return has_key(a, "NamedArgExpr"); };
+  if (std::none_of(items.begin(), items.end(), is_named)) return false;
+  std::vector<std::optional<syntax>> given;
+  for (json_node item : items) {
+    size_t place = given.size();
+    json_node value = item;
+    if (is_named(item)) {
+      const json_node argument = item["NamedArgExpr"];
+      const auto name = text_at(argument, "name");
+      place = static_cast<size_t>(std::find(std::begin(names), std::end(names), name) - names);
+      if (place == std::size(names))
+        return error_at(errc::unknown_name,
+                        "make_interval() has no argument \"" + std::string(name) +
+                            "\" (there are years, months, weeks, days, hours, mins, secs)",
+                        sql, s.location);
+      if (place < given.size() && given[place])
+        return error_at(errc::invalid_argument,
+                        "argument name \"" + std::string(name) + "\" used more than once", sql,
+                        s.location);
+      value = argument["arg"];
+    }
+    if (given.size() <= place) given.resize(place + 1);
+    WEIR_ASSIGN(given[place], read(value));
+  }
+  for (auto& g : given) {
+    syntax zero;
+    zero.kind = syntax_kind::integer;
+    zero.text = "0";
+    zero.location = s.location;
+    s.args.push_back(g ? std::move(*g) : std::move(zero));
+  }
+  return true;
+}
+
+}  // namespace
+
 result<syntax> syntax_reader::function(json_node body, syntax s, int depth) {
   s.kind = syntax_kind::function;
   simdjson::dom::array names;
@@ -357,7 +403,11 @@ result<syntax> syntax_reader::function(json_node body, syntax s, int depth) {
     WEIR_ASSIGN(auto condition, read(body["agg_filter"], depth + 1));
     s.filter.push_back(std::move(condition));
   }
-  if (has_key(body, "args")) WEIR_TRY(read_args(body["args"], s, depth));
+  if (has_key(body, "args")) {
+    auto value = [this, depth](json_node v) { return read(v, depth + 1); };
+    WEIR_ASSIGN(const bool named, named_arguments(value, sql_, body["args"], s));
+    if (!named) WEIR_TRY(read_args(body["args"], s, depth));
+  }
   if ((s.name == "json_agg" || s.name == "jsonb_agg") && !s.over) {
     // The JSON of the array of the same values.
     syntax json;

@@ -6,6 +6,7 @@
 #include "runtime/column/text.hpp"
 #include "runtime/expr/code.hpp"
 #include "runtime/expr/expr.hpp"
+#include "runtime/expr/functions.hpp"
 #include "runtime/expr/make_node.hpp"
 #include "runtime/expr/nested.hpp"
 
@@ -224,6 +225,8 @@ std::string call_sql(const node& n, const schema& input, int depth) {
   if (f == "@sum") return "sum_of(" + list_of(n, 0, input, depth + 1) + ")";
   if (f == check_function && n.args.size() == 2) return "check (" + arg(0) + ")";
   if (f == "cast" && n.args.size() == 1) return arg(0) + "::" + to_string(n.type);
+  if (packs_arguments(f) && n.args.size() == 1 && n.args[0]->function == "()")
+    return f + "(" + list_of(*n.args[0], 0, input, depth + 2) + ")";
   bool is_operator = !f.empty() && !isalpha(static_cast<unsigned char>(f[0])) && f[0] != '_';
   if (is_operator && n.args.size() == 2) return "(" + arg(0) + " " + f + " " + arg(1) + ")";
   if (is_operator && n.args.size() == 1) return "(" + f + " " + arg(0) + ")";

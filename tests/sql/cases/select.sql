@@ -166,7 +166,7 @@ sink stdout
 -- CASE functions that FROM does not know
 SELECT 1 FROM wordz('x')
 -- ERRORS
-job.sql:1:15: error: wordz() is not a function for FROM; did you mean "words"? (there are TUMBLE, HOP, CUMULATE, SESSION, string_to_table, words, lines, unnest, generate_series, regexp_split_to_table, json_array_elements)
+job.sql:1:15: error: wordz() is not a function for FROM; did you mean "words"? (there are TUMBLE, HOP, CUMULATE, SESSION, string_to_table, words, lines, unnest, generate_series, regexp_split_to_table, regexp_matches, json_array_elements, json_array_elements_text, json_object_keys, json_each, json_each_text)
    1 | SELECT 1 FROM wordz('x')
      |               ^
 

@@ -1,0 +1,73 @@
+// bytea: as text, single bytes and bits, hashes.
+#include "runtime/expr/bytes_text.hpp"
+#include "runtime/expr/functions.hpp"
+#include "runtime/expr/sha2.hpp"
+
+namespace weir::expr {
+namespace {
+
+using text = std::string_view;
+
+template <auto f>
+void coded(row_scope& r, text_out& o, text v, text format) {
+  thread_local std::string made;
+  made.clear();
+  if (const status ok = f(made, v, format); !ok) return r.fail(ok.err().code, ok.err().message);
+  o.append(made);
+}
+template <int bits>
+void hashed(row_scope&, text_out& o, text v) {
+  sha2(bits, v, o.room(bits / 8));
+  o.added(bits / 8);
+}
+
+/// Whether the bytes have a place of that number; else the row has failed.
+bool in_range(row_scope& r, text v, int64_t index, int64_t places) {
+  const auto size = static_cast<int64_t>(v.size()) * places;
+  if (index >= 0 && index < size) return true;
+  r.fail(errc::invalid_argument,
+         "index " + std::to_string(index) + " out of valid range, 0.." + std::to_string(size - 1));
+  return false;
+}
+int32_t get_byte(row_scope& r, text v, int32_t index) {
+  if (!in_range(r, v, index, 1)) return 0;
+  return static_cast<unsigned char>(v[static_cast<size_t>(index)]);
+}
+void set_byte(row_scope& r, text_out& o, text v, int32_t index, int32_t to) {
+  if (!in_range(r, v, index, 1)) return;
+  const size_t at = o.size() + static_cast<size_t>(index);
+  o.append(v);
+  *o.at(at) = static_cast<char>(to);
+}
+int32_t get_bit(row_scope& r, text v, int64_t index) {
+  if (!in_range(r, v, index, 8)) return 0;
+  return static_cast<unsigned char>(v[static_cast<size_t>(index / 8)]) >> (index % 8) & 1;
+}
+void set_bit(row_scope& r, text_out& o, text v, int64_t index, int32_t to) {
+  if (!in_range(r, v, index, 8)) return;
+  if (to != 0 && to != 1) return r.fail(errc::invalid_argument, "new bit must be 0 or 1");
+  const size_t at = o.size() + static_cast<size_t>(index / 8);
+  o.append(v);
+  const auto bit = static_cast<unsigned char>(1u << (index % 8));
+  const auto byte = static_cast<unsigned char>(*o.at(at));
+  *o.at(at) = static_cast<char>(to ? byte | bit : byte & ~bit);
+}
+
+}  // namespace
+
+void register_bytes(catalog& c) {
+  constexpr auto s = type_id::string, bytes = type_id::bytes, i4 = type_id::int32,
+                 i8 = type_id::int64;
+  c.row("encode", {bytes, s}, s, wrap<coded<append_encoded>>{});
+  c.row("decode", {s, s}, bytes, wrap<coded<append_decoded>>{});
+  c.row("get_byte", {bytes, i4}, i4, wrap<get_byte>{});
+  c.row("set_byte", {bytes, i4, i4}, bytes, wrap<set_byte>{});
+  c.row("get_bit", {bytes, i8}, i4, wrap<get_bit>{});
+  c.row("set_bit", {bytes, i8, i4}, bytes, wrap<set_bit>{});
+  c.row("sha224", {bytes}, bytes, wrap<hashed<224>>{});
+  c.row("sha256", {bytes}, bytes, wrap<hashed<256>>{});
+  c.row("sha384", {bytes}, bytes, wrap<hashed<384>>{});
+  c.row("sha512", {bytes}, bytes, wrap<hashed<512>>{});
+}
+
+}  // namespace weir::expr
