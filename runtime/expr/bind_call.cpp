@@ -242,9 +242,12 @@ result<bound> binder::bind_operator(const syntax& s) {
   }
   auto nested = [](const bound& b) { return !b.unknown && is_nested(b.n->type.id); };
   if (name == "||" && args.size() == 2 && !nested(args[0]) && !nested(args[1])) {
+    // A literal without a type beside bytea is bytea.
+    auto bytes = [](const bound& b) { return b.unknown || b.n->type.id == type_id::bytes; };
+    const bool of_bytes = bytes(args[0]) && bytes(args[1]) && args[0].unknown != args[1].unknown;
     bool text = args[0].unknown || args[1].unknown || args[0].n->type.id == type_id::string ||
                 args[1].n->type.id == type_id::string;
-    if (text) {
+    if (text && !of_bytes) {
       for (auto& a : args) {
         WEIR_ASSIGN(a, coerce(std::move(a), type_id::string, cast_context::on_request));
       }

@@ -151,8 +151,16 @@ std::string type_name(const bound& v) {
 /// Functions of arguments of any type.
 made any_function(binder& b, const syntax& s, std::vector<bound>& args) {
   const auto& name = s.name;
-  if (name == "pg_typeof" && args.size() == 1)
-    return result<bound>(constant(scalar::of_string(type_name(args[0])), s.location));
+  if (name == "pg_typeof" && args.size() == 1) {
+    auto type = constant(scalar::of_string(type_name(args[0])), s.location);
+    const auto& value = args[0].n;
+    if (value->kind != node_kind::call || value->type.id == type_id::struct_)
+      return result<bound>(std::move(type));
+    // The value is computed, as it may be an error.
+    auto asked = make_call("is null", type_id::boolean, {value}, s.location);
+    return result<bound>(
+        bound{make_call("case", type_id::string, {std::move(asked), type.n, type.n}, s.location)});
+  }
   if (one_of(name, {"num_nulls", "num_nonnulls"}) && !args.empty()) {
     auto row = row_of(b, std::move(args), s.location);
     return result<bound>(bound{make_call(name, type_id::int32, {std::move(row)}, s.location)});

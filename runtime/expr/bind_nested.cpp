@@ -301,7 +301,8 @@ result<bound> binder::array_call(const std::string& name, std::vector<bound> arg
   return bound{call(name, type, std::move(nodes), location)};
 }
 
-/// json_build_object('name', value, ...) of constant names: the JSON of a row whose fields have them.
+/// json_build_object('name', value, ...) of constant names: the JSON of a row whose fields have
+/// them.
 result<bound> binder::bind_json_object(const syntax& s, std::vector<bound>& args) {
   data_type type(type_id::struct_);
   auto fields = std::make_shared<std::vector<field>>();

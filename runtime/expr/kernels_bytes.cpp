@@ -2,6 +2,7 @@
 #include "runtime/expr/bytes_text.hpp"
 #include "runtime/expr/functions.hpp"
 #include "runtime/expr/sha2.hpp"
+#include "runtime/expr/utf8.hpp"
 
 namespace weir::expr {
 namespace {
@@ -19,6 +20,51 @@ template <int bits>
 void hashed(row_scope&, text_out& o, text v) {
   sha2(bits, v, o.room(bits / 8));
   o.added(bits / 8);
+}
+
+/// UTF-8 is the one encoding that text can be brought to and from; false after failing the row.
+bool is_utf8(row_scope& r, text encoding, const char* direction) {
+  std::string plain;
+  for (char c : encoding)
+    if (isalnum(static_cast<unsigned char>(c)))
+      plain += static_cast<char>(tolower(static_cast<unsigned char>(c)));
+  if (plain == "utf8" || plain == "unicode") return true;
+  r.fail(errc::invalid_argument, "invalid " + std::string(direction) + " encoding name \"" +
+                                     std::string(encoding) + "\" (there is UTF8)");
+  return false;
+}
+void convert_to(row_scope& r, text_out& o, text v, text encoding) {
+  if (is_utf8(r, encoding, "destination")) o.append(v);
+}
+/// Bytes of the UTF-8 character at v[i]; 0: it is none that text can have.
+size_t valid_char(text v, size_t i) {
+  const size_t n = char_bytes(v, i);
+  const uint32_t c = code_point(v, i, n);
+  const auto lead = static_cast<unsigned char>(v[i]);
+  if (n == 1) return lead < 0x80 && lead != 0 ? 1 : 0;
+  const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+  const bool fits = n == 2 ? lead >> 5 == 6 : n == 3 ? lead >> 4 == 14 : lead >> 3 == 30;
+  return fits && c >= least[n] && c <= 0x10FFFF && (c < 0xD800 || c > 0xDFFF) ? n : 0;
+}
+void convert_from(row_scope& r, text_out& o, text v, text encoding) {
+  if (!is_utf8(r, encoding, "source")) return;
+  for (size_t i = 0; i < v.size();) {
+    const size_t n = valid_char(v, i);
+    if (n == 0) {
+      // The bytes that the first one announces.
+      const auto lead = static_cast<unsigned char>(v[i]);
+      const size_t announced = lead >> 5 == 6 ? 2 : lead >> 4 == 14 ? 3 : lead >> 3 == 30 ? 4 : 1;
+      std::string what = "invalid byte sequence for encoding \"UTF8\":";
+      for (const char c : v.substr(i, announced)) {
+        what += " 0x";
+        what += "0123456789abcdef"[static_cast<unsigned char>(c) >> 4];
+        what += "0123456789abcdef"[c & 15];
+      }
+      return r.fail(errc::invalid_argument, what);
+    }
+    i += n;
+  }
+  o.append(v);
 }
 
 /// Whether the bytes have a place of that number; else the row has failed.
@@ -60,6 +106,8 @@ void register_bytes(catalog& c) {
                  i8 = type_id::int64;
   c.row("encode", {bytes, s}, s, wrap<coded<append_encoded>>{});
   c.row("decode", {s, s}, bytes, wrap<coded<append_decoded>>{});
+  c.row("convert_to", {s, s}, bytes, wrap<convert_to>{});
+  c.row("convert_from", {bytes, s}, s, wrap<convert_from>{});
   c.row("get_byte", {bytes, i4}, i4, wrap<get_byte>{});
   c.row("set_byte", {bytes, i4, i4}, bytes, wrap<set_byte>{});
   c.row("get_bit", {bytes, i8}, i4, wrap<get_bit>{});

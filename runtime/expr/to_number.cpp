@@ -11,9 +11,12 @@ namespace {
 
 using text = std::string_view;
 
+constexpr int decimal_digits = 38;
+
 enum class mark : uint8_t {
   literal,
   digit,
+  zero,
   point,
   comma,
   group,
@@ -38,7 +41,7 @@ constexpr auto keywords = std::to_array<keyword>({
     {"EEEE", "eeee", mark::exponent}, {"FM", "fm", mark::fill},    {"MI", "mi", mark::minus},
     {"PL", "pl", mark::plus},         {"PR", "pr", mark::bracket}, {"RN", "rn", mark::roman},
     {"SG", "sg", mark::sign},         {"SP", "sp", mark::nothing}, {"TH", "th", mark::ordinal},
-    {"S", "s", mark::anchored},       {"9", "9", mark::digit},     {"0", "0", mark::digit},
+    {"S", "s", mark::anchored},       {"9", "9", mark::digit},     {"0", "0", mark::zero},
     {".", ".", mark::point},          {"D", "d", mark::point},     {",", ",", mark::comma},
     {"G", "g", mark::group},          {"L", "l", mark::currency},  {"V", "v", mark::multiply},
     {"B", "b", mark::nothing},        {"C", "c", mark::nothing},
@@ -46,7 +49,7 @@ constexpr auto keywords = std::to_array<keyword>({
 
 struct number_template {
   std::vector<mark> marks;
-  int after = 0, multi = 0;
+  int before = 0, after = 0, multi = 0;
   bool decimal = false, fill = false, anchored = false, anchored_before = false, bracket = false;
   bool plus = false, minus = false, multiplies = false;
 };
@@ -63,7 +66,11 @@ status note(number_template& t, mark m) {
       if (t.multiplies)
         ++t.multi;
       else
-        t.after += t.decimal;
+        ++(t.decimal ? t.after : t.before);
+      return {};
+    case mark::zero:
+      if (t.bracket) return wrong("\"0\" must be ahead of \"PR\"");
+      ++(t.decimal ? t.after : t.before);
       return {};
     case mark::point:
       if (t.decimal) return wrong("multiple decimal points");
@@ -160,8 +167,9 @@ class reader {
   void step(mark m) {
     switch (m) {
       case mark::digit:
+      case mark::zero:
       case mark::point:
-        number(m == mark::digit);
+        number(m != mark::point);
         ++at_;
         return;
       case mark::comma:
@@ -256,7 +264,7 @@ struct template_state {
 
 result<uint8_t> number_template_scale(text pattern) {
   WEIR_ASSIGN(const auto t, read(pattern));
-  return static_cast<uint8_t>(std::min(t.multiplies ? t.multi : t.after, 38));
+  return static_cast<uint8_t>(std::min(t.multiplies ? t.multi : t.after, decimal_digits));
 }
 
 int128 number_of_text(row_scope& r, text s, text pattern) {
@@ -281,6 +289,13 @@ int128 number_of_text(row_scope& r, text s, text pattern) {
   const auto v = text_to_decimal(number, static_cast<uint8_t>(std::max(0, scale - shift)));
   if (!v) {
     r.fail(v.err().code, v.err().message);
+    return 0;
+  }
+  // As many digits before the point as the template has.
+  const int places = st.made->before + shift;
+  const int kept = std::max(0, scale - shift);
+  if (places + kept <= decimal_digits && absolute(*v) >= power_of_ten(places + kept)) {
+    r.fail(errc::overflow, "numeric field overflow");
     return 0;
   }
   return scale >= shift ? *v : divide_rounded(*v, shift - scale);
