@@ -17,6 +17,12 @@ void append_json_string(std::string& out, std::string_view s) {
       case '\\':
         out.push_back(static_cast<char>(c));
         break;
+      case '\b':
+        out.push_back('b');
+        break;
+      case '\f':
+        out.push_back('f');
+        break;
       case '\n':
         out.push_back('n');
         break;

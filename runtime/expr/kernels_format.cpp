@@ -1,5 +1,6 @@
 // to_char(), to_timestamp(text, template), to_date().
 #include <cmath>
+#include <cstdio>
 
 #include "runtime/expr/catalog.hpp"
 #include "runtime/expr/datetime.hpp"
@@ -17,6 +18,23 @@ void number_text(row_scope& r, text_out& o, int128 v, uint8_t scale, text patter
   if (auto ok = format_number(pattern, v, scale, s); !ok)
     return r.fail(ok.err().code, ok.err().message);
   o.append(s);
+}
+/// A template of EEEE over a float64; false: it is another template.
+bool exponent_text(text_out& o, double v, text pattern) {
+  const auto digits = exponent_digits(pattern);
+  if (!digits) return false;
+  std::string s;
+  if (std::isfinite(v)) {
+    char made[400];
+    const int n = std::snprintf(made, sizeof made, "%.*e", std::min(*digits, 300), v);
+    s.assign(made, static_cast<size_t>(n));
+    if (!std::signbit(v)) s.insert(0, 1, ' ');
+  } else {
+    s = " #.";
+    s.append(static_cast<size_t>(*digits) + 4, '#');
+  }
+  o.append(s);
+  return true;
 }
 // The last text, and the step of time for which it stands: times come in order, more or less.
 struct last_text {
@@ -64,8 +82,9 @@ void register_format(catalog& c) {
         [](row_scope& r, text_out& o, int64_t t, text p) { time_text(r, o, t, p); });
   c.row("to_char", {type_id::interval, s}, s,
         [](row_scope& r, text_out& o, interval_value v, text p) { interval_text(r, o, v, p); });
-  c.row("to_char", {type_id::int32, s}, s,
-        [](row_scope& r, text_out& o, int32_t v, text p) { number_text(r, o, v, 0, p); });
+  c.row("to_char", {type_id::int32, s}, s, [](row_scope& r, text_out& o, int32_t v, text p) {
+    if (!exponent_text(o, v, p)) number_text(r, o, v, 0, p);
+  });
   c.row("to_char", {type_id::int64, s}, s,
         [](row_scope& r, text_out& o, int64_t v, text p) { number_text(r, o, v, 0, p); });
   c.row("to_char", {type_id::decimal, s}, s,
@@ -73,6 +92,9 @@ void register_format(catalog& c) {
           number_text(r, o, v.v, v.scale, p);
         });
   c.row("to_char", {type_id::float64, s}, s, [](row_scope& r, text_out& o, double v, text p) {
+    if (exponent_text(o, v, p)) return;
+    // A float beyond integers is as little a Roman number as 0 is.
+    if (!(std::fabs(v) < 0x1p31) && is_roman(p)) return number_text(r, o, 0, 0, p);
     // Fifteen digits, of which those left of the point come first.
     int left = std::fabs(v) < 1 ? 1 : static_cast<int>(std::log10(std::fabs(v))) + 1;
     int scale = left > 15 ? 0 : 15 - left;

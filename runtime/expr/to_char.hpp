@@ -1,8 +1,8 @@
 // to_char(), to_timestamp() and to_date() by PostgreSQL's template patterns (manual, 9.8). Pure
-// functions. Not supported, and refused by name: patterns TZ of times, RN, EEEE, V and TH of
-// numbers.
+// functions. Not supported, and refused by name: the pattern TZ of times.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,6 +21,10 @@ int64_t grain_of(std::string_view pattern);
 result<int64_t> parse_time(std::string_view text, std::string_view pattern, bool zones);
 /// Appends value / 10^scale by a template of digits.
 status format_number(std::string_view pattern, int128 value, uint8_t scale, std::string& out);
+/// The digits behind the point of a template of EEEE; nothing: the template is none.
+std::optional<int> exponent_digits(std::string_view pattern);
+/// Whether a template has RN.
+bool is_roman(std::string_view pattern);
 /// What format_number() would say of the template, whatever the number.
 status check_number_template(std::string_view pattern);
 

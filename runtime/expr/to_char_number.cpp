@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <vector>
 
 #include "runtime/column/text.hpp"
@@ -9,16 +10,23 @@ namespace {
 
 // Stands in a template's digits for a text between them.
 constexpr char text_mark = '\x01';
+// Stand in texts for what depends on the number: an ordinal's ending in both cases, the signs of
+// PL, MI and SG.
+constexpr char upper_ordinal = '\x02', lower_ordinal = '\x03', plus_mark = '\x04',
+               minus_mark = '\x05', sign_mark = '\x06';
 
 struct number_template {
   std::string digits;              // 9, 0, and , . in order, and marks
   std::vector<std::string> texts;  // of the marks
   int before = 0, after = 0;       // digit places left and right of the point
   int zero_from = -1;              // first place left of the point that is always written
-  bool fill = false, leading_sign = false, trailing_sign = false, minus_in_front = false;
-  bool minus_behind = false, angle = false, plus = false;
-  std::string prefix, tail, suffix;  // the tail stands before a MI behind the digits
-  bool sign_behind() const { return trailing_sign || minus_behind || angle; }
+  bool fill = false, leading_sign = false, trailing_sign = false, angle = false;
+  bool own_sign = false;  // MI or SG: the number has no other sign
+  bool point = false, exponent = false, multiplies = false;
+  int multi = 0;  // digits behind V: by as many powers of ten the number is larger
+  bool roman = false;
+  std::string prefix, tail, suffix;
+  bool sign_behind() const { return trailing_sign || angle; }
 };
 
 bool take(std::string_view& s, std::string_view p) {
@@ -29,49 +37,109 @@ bool take(std::string_view& s, std::string_view p) {
   return true;
 }
 
+error wrong(std::string what) {
+  return {errc::invalid_argument, std::move(what)};
+}
+
+/// A digit of the template.
+void add_digit(number_template& t, char digit) {
+  if (!t.point && digit == '0' && t.zero_from < 0) t.zero_from = t.before;
+  ++(t.point ? t.after : t.before);
+  t.multi += t.multiplies && digit == '9';
+  t.digits += digit;
+}
+
+/// A pattern that stands for itself or for what depends on the number's value.
+void add_text(number_template& t, std::string_view text) {
+  const bool started = !t.digits.empty();
+  const bool between = started && !t.sign_behind();
+  if (between) t.digits += text_mark;
+  (between ? t.texts.emplace_back() : started ? t.suffix : t.prefix) += text;
+}
+
+/// A quoted text or one character, which it takes from s.
+std::string take_literal(std::string_view& s) {
+  std::string out;
+  const bool quoted = s[0] == '"';
+  // Outside of quotes a backslash takes the meaning of a quote only.
+  if (quoted || s.starts_with("\\\"")) s.remove_prefix(1);
+  if (!quoted) out += s[0] == 'L' || s[0] == 'l' ? ' ' : s[0];
+  for (; quoted && !s.empty() && s[0] != '"'; s.remove_prefix(1)) {
+    if (s[0] == '\\' && s.size() > 1) s.remove_prefix(1);
+    out += s[0];
+  }
+  if (!s.empty()) s.remove_prefix(1);
+  return out;
+}
+
+/// S, which is not the beginning of SP.
+bool take_plain_sign(std::string_view& s) {
+  return !s.starts_with("SP") && !s.starts_with("sp") && take(s, "S");
+}
+/// Signs and FM; false: there is none of them at the beginning of s.
+bool take_sign(number_template& t, std::string_view& s) {
+  auto own = [&t](const char& mark) {
+    t.own_sign = true;
+    add_text(t, {&mark, 1});
+  };
+  if (take(s, "FM"))
+    t.fill = true;
+  else if (take(s, "PR"))
+    t.angle = true;
+  else if (take(s, "SG"))
+    own(sign_mark);
+  else if (take(s, "MI"))
+    own(minus_mark);
+  else if (take(s, "PL"))
+    add_text(t, {&plus_mark, 1});
+  else if (take_plain_sign(s))
+    // Behind digits that V adds it is as if it stood before them.
+    (!t.digits.empty() && t.multi == 0 ? t.trailing_sign : t.leading_sign) = true;
+  else
+    return false;
+  return true;
+}
+
+status add_point(number_template& t) {
+  if (t.point) return wrong("multiple decimal points");
+  if (t.multiplies) return wrong("cannot use \"V\" and decimal point together");
+  t.point = true;
+  t.digits += '.';
+  return {};
+}
+
 result<number_template> read(std::string_view s) {
   number_template t;
-  bool point = false;
+  bool other = false;  // what EEEE may not stand with
   while (!s.empty()) {
-    bool started = !t.digits.empty();
-    if (take(s, "FM")) {
-      t.fill = true;
-    } else if (take(s, "PR")) {
-      t.angle = true;
-    } else if (take(s, "SG")) {
-      (started ? t.trailing_sign : t.leading_sign) = t.plus = true;
-    } else if (take(s, "MI")) {
-      (started ? t.minus_behind : t.minus_in_front) = true;
-    } else if (take(s, "S")) {
-      (started ? t.trailing_sign : t.leading_sign) = t.plus = true;
-    } else if (s[0] == '9' || s[0] == '0') {
-      if (!point && s[0] == '0' && t.zero_from < 0) t.zero_from = t.before;
-      ++(point ? t.after : t.before);
-      t.digits += s[0];
+    const bool digit = s[0] == '9' || s[0] == '0';
+    if (t.exponent && (s[0] == 'E' || s[0] == 'e') && take(s, "EEEE"))
+      return wrong("cannot use \"EEEE\" twice");
+    if (take(s, "EEEE")) {
+      t.exponent = true;
+      if (other) return wrong("\"EEEE\" is incompatible with other formats");
+    } else if (digit || s[0] == '.' || s[0] == 'D' || s[0] == 'd') {
+      if (t.exponent) return wrong("\"EEEE\" must be the last pattern used");
+      if (digit)
+        add_digit(t, s[0]);
+      else
+        WEIR_TRY(add_point(t));
       s.remove_prefix(1);
-    } else if (s[0] == ',' || take(s, "G")) {
-      if (s[0] == ',' && !s.empty()) s.remove_prefix(1);
+    } else if (take_sign(t, s) || take(s, "B")) {
+      if (t.exponent) return wrong("\"EEEE\" must be the last pattern used");
+      other = true;
+    } else if (take(s, "V")) {
+      if (t.point) return wrong("cannot use \"V\" and decimal point together");
+      t.multiplies = other = true;
+    } else if (take(s, "RN")) {
+      t.roman = other = true;
+    } else if (s.starts_with("TH") || s.starts_with("th")) {
+      add_text(t, {s[0] == 'T' ? &upper_ordinal : &lower_ordinal, 1});
+      s.remove_prefix(2);
+    } else if (take(s, ",") || take(s, "G")) {
       t.digits += ',';
-    } else if (s[0] == '.' || s[0] == 'D' || s[0] == 'd') {
-      if (point) return error(errc::invalid_argument, "multiple decimal points");
-      point = true;
-      t.digits += '.';
-      s.remove_prefix(1);
-    } else if (isalpha(static_cast<unsigned char>(s[0])) && s[0] != 'L') {
-      return error(errc::unsupported, "pattern \"" + std::string(s) + "\" is not supported");
-    } else {
-      const bool between = started && !t.sign_behind();
-      if (between) t.digits += text_mark;
-      auto& to = between ? t.texts.emplace_back() : started ? t.suffix : t.prefix;
-      const bool quoted = s[0] == '"';
-      // Outside of quotes a backslash takes the meaning of a quote only.
-      if (quoted || s.starts_with("\\\"")) s.remove_prefix(1);
-      if (!quoted) to += s[0] == 'L' ? ' ' : s[0];
-      for (; quoted && !s.empty() && s[0] != '"'; s.remove_prefix(1)) {
-        if (s[0] == '\\' && s.size() > 1) s.remove_prefix(1);
-        to += s[0];
-      }
-      if (!s.empty()) s.remove_prefix(1);
+    } else if (!take(s, "SP") && !take(s, "C")) {  // those two say nothing
+      add_text(t, take_literal(s));
     }
   }
   for (; t.digits.ends_with(text_mark); t.texts.pop_back(), t.digits.pop_back())
@@ -79,8 +147,97 @@ result<number_template> read(std::string_view s) {
   return t;
 }
 
+/// st, nd, rd or th.
+std::string_view ordinal_of(std::string_view digits) {
+  const char last = digits.empty() ? '0' : digits.back();
+  if (digits.size() > 1 && digits[digits.size() - 2] == '1') return "th";
+  return last == '1' ? "st" : last == '2' ? "nd" : last == '3' ? "rd" : "th";
+}
+/// The texts of the template, with what depends on the number in them.
+std::string with_marks(const std::string& s, std::string_view ordinal, bool negative, bool fill) {
+  const std::string_view blank = fill ? "" : " ";
+  std::string out;
+  for (char c : s) {
+    if (c == upper_ordinal)
+      for (char letter : ordinal) out += static_cast<char>(toupper(letter));
+    else if (c == lower_ordinal)
+      out += ordinal;
+    else if (c == plus_mark)
+      out += negative ? blank : "+";
+    else if (c == minus_mark)
+      out += negative ? "-" : blank;
+    else if (c == sign_mark)
+      out += negative ? '-' : '+';
+    else
+      out += c;
+  }
+  return out;
+}
+
+constexpr int roman_width = 15;
+
+/// A template with RN: digits and signs say nothing beside it.
+void format_roman(std::string_view pattern, bool fill, int128 n, std::string& out) {
+  static constexpr std::pair<int, std::string_view> parts[] = {
+      {1000, "M"}, {900, "CM"}, {500, "D"}, {400, "CD"}, {100, "C"}, {90, "XC"}, {50, "L"},
+      {40, "XL"},  {10, "X"},   {9, "IX"},  {5, "V"},    {4, "IV"},  {1, "I"}};
+  std::string roman;
+  if (n < 1 || n > 3999) {
+    roman.assign(roman_width, '#');
+  } else {
+    for (const auto& [value, letters] : parts)
+      for (; n >= value; n -= value) roman += letters;
+    if (!fill) roman.insert(0, static_cast<size_t>(roman_width) - roman.size(), ' ');
+  }
+  constexpr std::string_view silent[] = {"FM", "SG", "SP", "PR", "TH", "PL", "S",
+                                         "9",  "0",  ".",  "D",  "V",  "B",  "C"};
+  while (!pattern.empty()) {
+    const bool lower = pattern[0] == 'r';
+    if (take(pattern, "RN")) {
+      for (char c : roman) out += static_cast<char>(lower ? tolower(c) : c);
+    } else if (take(pattern, "MI") || take(pattern, ",") || take(pattern, "G")) {
+      if (!fill) out += ' ';
+    } else if (std::none_of(std::begin(silent), std::end(silent),
+                            [&](std::string_view s) { return take(pattern, s); })) {
+      out += take_literal(pattern);
+    }
+  }
+}
+
+/// "1.23e+04": the digits of a value over a power of ten, of which the template has `after` behind
+/// the point. Rounding may make two digits in front of it, as in PostgreSQL.
+void format_exponent(int128 value, uint8_t scale, int after, std::string& out) {
+  const int128 v = absolute(value);
+  int digits = 1;
+  while (digits < 39 && v >= power_of_ten(digits)) ++digits;
+  const int exponent = v == 0 ? 0 : digits - 1 - scale;
+  char made[decimal_chars_max];
+  std::string all(made,
+                  format_decimal(made, divide_rounded(v, std::max(0, digits - 1 - after)), 0));
+  if (digits - 1 < after) all.append(static_cast<size_t>(after - (digits - 1)), '0');
+  const auto point = all.size() - static_cast<size_t>(after);
+  out += value < 0 ? '-' : ' ';
+  out += all.substr(0, point);
+  if (after > 0) out += '.' + all.substr(point);
+  out += exponent < 0 ? "e-" : "e+";
+  const auto size = std::to_string(exponent < 0 ? -exponent : exponent);
+  if (size.size() < 2) out += '0';
+  out += size;
+}
+
 }  // namespace
 
+std::optional<int> exponent_digits(std::string_view pattern) {
+  // Asked for every row.
+  if (pattern.find("EEEE") == pattern.npos && pattern.find("eeee") == pattern.npos) return {};
+  const auto t = read(pattern);
+  if (!t || !t->exponent) return {};
+  return t->after;
+}
+bool is_roman(std::string_view pattern) {
+  const auto t = read(pattern);
+  return t && t->roman;
+}
 status check_number_template(std::string_view pattern) {
   auto t = read(pattern);
   if (!t) return t.err();
@@ -89,6 +246,22 @@ status check_number_template(std::string_view pattern) {
 
 status format_number(std::string_view pattern, int128 value, uint8_t scale, std::string& out) {
   WEIR_ASSIGN(auto t, read(pattern));
+  if (t.exponent) {
+    format_exponent(value, scale, t.after, out);
+    return {};
+  }
+  if (t.roman) {
+    const int128 n = divide_rounded(value, scale);
+    if (n != static_cast<int32_t>(n)) return error(errc::overflow, "integer out of range");
+    format_roman(pattern, t.fill, n, out);
+    return {};
+  }
+  if (t.multi > 0) {
+    const int more = std::max(0, t.multi - scale);
+    if (more > 38 || __builtin_mul_overflow(value, power_of_ten(more), &value))
+      return error(errc::overflow, "to_char: the number is out of range");
+    scale = static_cast<uint8_t>(std::max(0, scale - t.multi));
+  }
   int128 v = divide_rounded(absolute(value), std::max(0, scale - t.after));
   char text[decimal_chars_max];
   char* end = format_decimal(text, v, static_cast<uint8_t>(std::min<int>(scale, t.after)));
@@ -151,24 +324,23 @@ status format_number(std::string_view pattern, int128 value, uint8_t scale, std:
     lead = negative ? "<" : t.fill ? "" : " ";
   } else if (t.leading_sign) {
     lead = sign;
-  } else if (t.minus_in_front) {
-    lead = negative ? "-" : t.fill ? "" : " ";
-  } else if (!t.trailing_sign && !t.minus_behind) {
+  } else if (!t.trailing_sign && !t.own_sign) {
     lead = negative ? "-" : t.fill ? "" : " ";
   }
   body.insert(digit, lead);
+  const auto ordinal = negative || t.point || overflow ? "" : ordinal_of(whole);
+  for (auto* around : {&t.prefix, &t.tail, &t.suffix})
+    *around = with_marks(*around, ordinal, negative, t.fill);
   size_t mark = 0;
-  for (const auto& between : t.texts) {
+  for (auto& between : t.texts) {
+    between = with_marks(between, ordinal, negative, t.fill);
     mark = body.find(text_mark, mark);
     body.replace(mark, 1, between);
     mark += between.size();
   }
-  if (t.minus_behind) body += t.tail;
   if (t.angle && (negative || !t.fill)) body += negative ? '>' : ' ';
   if (t.trailing_sign) body += sign;
-  if (t.minus_behind && (negative || !t.fill)) body += negative ? '-' : ' ';
-  if (!t.minus_behind) body += t.tail;
-  out += t.prefix + body + t.suffix;
+  out += t.prefix + body + t.tail + t.suffix;
   return {};
 }
 

@@ -488,7 +488,7 @@ INSERT INTO hole SELECT k, v FROM t WHERE v > 1 FOR NO KEY UPDATE;
 INSERT INTO hole SELECT k, count(*) FROM t GROUP BY DISTINCT k;
 INSERT INTO hole SELECT j.k, 1 FROM (t JOIN o USING (k)) AS j;
 INSERT INTO hole SELECT k, 1 FROM t JOIN o USING (k) AS z;
-INSERT INTO hole SELECT to_char(v, '9th'), age(ts) FROM t;
+INSERT INTO hole SELECT to_char(v, '9D.'), age(ts) FROM t;
 INSERT INTO hole SELECT k, count(t) FROM t GROUP BY k;
 INSERT INTO hole SELECT to_json(t)::text, 1 FROM t;
 INSERT INTO hole SELECT k, stddev(DISTINCT v), avg(DISTINCT d) FROM t GROUP BY k;
@@ -538,11 +538,11 @@ job.sql:13:61: error: an alias of a whole join is not supported; name the tables
 job.sql:14:57: error: an alias of USING's columns is not supported; name the tables, or write a subquery: (SELECT ...) AS z
   14 | INSERT INTO hole SELECT k, 1 FROM t JOIN o USING (k) AS z;
      |                                                         ^
-job.sql:15:36: error: pattern "th" is not supported
-  15 | INSERT INTO hole SELECT to_char(v, '9th'), age(ts) FROM t;
+job.sql:15:36: error: multiple decimal points
+  15 | INSERT INTO hole SELECT to_char(v, '9D.'), age(ts) FROM t;
      |                                    ^
 job.sql:15:44: error: age() of one argument is not supported: it counts from today, and a replay after a failure must give the same result; write age(a, b)
-  15 | INSERT INTO hole SELECT to_char(v, '9th'), age(ts) FROM t;
+  15 | INSERT INTO hole SELECT to_char(v, '9D.'), age(ts) FROM t;
      |                                            ^
 job.sql:16:34: error: a whole row of table "t" as a value is not supported; name its columns, as in ROW(t.a, ...), or count(*)
   16 | INSERT INTO hole SELECT k, count(t) FROM t GROUP BY k;
