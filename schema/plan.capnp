@@ -173,6 +173,7 @@ struct TopN {
   preselect @11 :Bool;
   timeColumn @12 :UInt32;  # 1 + the column; 0 = none
   retainUs @13 :Int64;
+  upserts @14 :Bool;
 }
 
 struct FlatMap {

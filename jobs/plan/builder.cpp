@@ -190,7 +190,7 @@ namespace {
 /// What gives a table's rows: its scan, or of upserts the step that keeps the newest ones.
 uint32_t newest_of(const std::vector<logical_node>& nodes, uint32_t scan) {
   for (uint32_t i = scan + 1; i < nodes.size(); ++i)
-    if (nodes[i].what == kind::top_n && keeps_newest(nodes[i].top) &&
+    if (nodes[i].what == kind::top_n && nodes[i].top.upserts &&
         nodes[i].inputs[0] == relation{scan, 0})
       return i;
   return scan;
@@ -270,7 +270,7 @@ result<relation> plan_builder::source(const table_def& t) {
   // A file's lines are a sequence: one task reads them, and file after file.
   if (connector->second == "file") n.step.parallelism = 1;
   top_n_def newest;
-  newest.last_arrived = newest.with_ties = true;
+  newest.last_arrived = newest.upserts = true;
   for (const auto& k : t.primary_key) newest.keys.push_back(*n.output->find(k));
   const auto id = n.step.id + "/newest";
   return top_n(add(std::move(n)), std::move(newest), {id, "", 0});
@@ -756,7 +756,7 @@ result<relation> plan_builder::top_n(relation in, top_n_def t, step_options o) {
   auto out = std::make_shared<schema>(*schema_of(in));
   // Rows come back when better ones are taken away: no watermark is ahead of them. Upserts have the
   // times of the source's rows, as other changes that are read do.
-  if (!keeps_newest(t)) out->event_time.reset();
+  if (!t.upserts) out->event_time.reset();
   if (!t.number_name.empty()) out->fields.push_back({t.number_name, type_id::int64});
   WEIR_TRY(unique_names(*out, "the result"));
   n.window_start = nodes_[in.node].window_start;

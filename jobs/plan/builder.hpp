@@ -78,7 +78,8 @@ struct top_n_def {
   bool final_only = false;    // once, in order, when the input ends; else as changes
   bool by_window = false;     // set by the builder: a key is a window's end
   std::string number_name;    // of a column behind the input's with the number; empty: none
-  bool last_arrived = false;  // no order: the key's last row; with_ties: top_n_spec's upserts
+  bool last_arrived = false;  // no order: the key's last row
+  bool upserts = false;       // as top_n_spec's
   friend bool operator==(const top_n_def&, const top_n_def&) = default;
 };
 /// Columns of the input by index.

@@ -100,7 +100,7 @@ struct describer {
     return out;
   }
   std::string operator()(const top_n_spec& s) const {
-    if (s.last_arrived && s.with_ties) return "the newest row per " + join_columns(s.keys, in[0]);
+    if (s.upserts) return "the newest row per " + join_columns(s.keys, in[0]);
     if (s.last_arrived)
       return (s.preselect ? "preselect the last row per " : "the last row written per ") +
              join_columns(s.keys, in[0]);

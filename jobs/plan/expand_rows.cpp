@@ -124,6 +124,7 @@ status expander::emit_top_n(uint32_t i) {
   s.offset = n.top.offset;
   s.limit = n.top.limit;
   s.with_ties = n.top.with_ties;
+  s.upserts = n.top.upserts;
   s.last_arrived = n.top.last_arrived;
   // Without its column a row that only moves is no change.
   s.with_number = !n.top.number_name.empty() && needs_[i][columns];
@@ -134,7 +135,7 @@ status expander::emit_top_n(uint32_t i) {
     s.retain_us = end->retain_us;
   }
   auto type = std::make_shared<schema>(*in.type);
-  if (!keeps_newest(n.top)) type->event_time.reset();
+  if (!n.top.upserts) type->event_time.reset();
   if (n.top.by_window) {
     s.window_end_key = place_of(n.top.keys, *n.window_end);
     type->event_time = in.map[*n.window_end];

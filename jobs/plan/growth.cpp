@@ -103,7 +103,7 @@ struct finder {
   }
   found operator()(const top_n_spec& s) const {
     const bool takes = takes_state_ttl(operator_spec(s));
-    if (s.last_arrived && s.with_ties)
+    if (s.upserts)
       return kept_rows(s, "upserts keep ",
                        "have their source take away rows that are over (a value of null)" + or_ttl);
     return kept_rows(s, "the top-N keeps ",

@@ -160,7 +160,7 @@ state_info of_top_n(const top_n_spec& s, const schema_ptr& in, int64_t ttl_us) {
   if (s.window_end_key)
     return {state_bound::bounded,
             "rows per key (" + key_names(s.keys, in) + ") until the window ends"};
-  if (s.last_arrived && s.with_ties)
+  if (s.upserts)
     return {bound_by(ttl_us),
             "the newest row per key (" + key_names(s.keys, in) + "), " + stay(ttl_us)};
   if (s.input_has_changes)

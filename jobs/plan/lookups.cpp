@@ -22,10 +22,6 @@ bool is_upserted(const table_def& t) {
   return option_text(t.options, "format", "") == "upsert_json";
 }
 
-bool keeps_newest(const top_n_def& t) {
-  return t.last_arrived && t.with_ties;
-}
-
 bool gives_upserts(const table_def& t) {
   const auto lookup = option_bool(t.options, "lookup", false);
   return is_upserted(t) && lookup && !*lookup;

@@ -19,8 +19,6 @@ std::optional<lookup_table> lookup_of(const std::vector<logical_node>&, relation
 bool is_upserted(const table_def&);
 /// The same of one that is read as a stream, not looked up.
 bool gives_upserts(const table_def&);
-/// Whether a step keeps the newest row of each key, of upserts.
-bool keeps_newest(const top_n_def&);
 /// Columns of such a table's scan by which newer rows replace older ones: the PRIMARY KEY of one in
 /// a topic, and of upserts. None of other files, which are read whole again.
 std::vector<uint32_t> latest_by(const logical_node& scan);

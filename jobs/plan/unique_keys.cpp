@@ -180,8 +180,7 @@ class asker {
 
   bool of_top_n(const logical_node& n, const columns& by) {
     const auto& t = n.top;
-    const bool numbers =
-        t.function == rank_function::row_number && (!t.with_ties || t.last_arrived);
+    const bool numbers = t.function == rank_function::row_number && !t.with_ties;
     const auto number = static_cast<uint32_t>(output_of(nodes_, n.inputs[0])->size());
     if (numbers && covers(by, t.keys) &&
         (t.limit == 1 || (!t.number_name.empty() && by.count(number))))

@@ -168,9 +168,8 @@ bool loader::takes(const rows& r, const planner::table_def& t, uint32_t location
     why =
         "values of this window function change as more input arrives; order it by the input's "
         "event time, ascending, or have a window's window_end among the keys of PARTITION BY";
-  const auto& read = what == kind::top_n && planner::keeps_newest(node.top)
-                         ? builder_->node(node.inputs[0])
-                         : node;
+  const auto& read =
+      what == kind::top_n && node.top.upserts ? builder_->node(node.inputs[0]) : node;
   if (read.what == kind::scan)
     why = "rows of table \"" + read.table.name + "\" (" + read.table.options.at("format") +
           ") are changed and taken back by later ones; read a format that only appends";

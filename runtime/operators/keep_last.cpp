@@ -1,7 +1,7 @@
 // Of the rows of a key that stand, the one that came last (top_n_spec::last_arrived): what a table
 // with a PRIMARY KEY holds when rows are written one after the other. Rows that may be taken back
 // are all kept, since the one before the last comes up again; of appended ones only the last. A row
-// that comes again came last. Of upserts (with_ties) only the last one is kept, too, and one that
+// that comes again came last. Of upserts only the last one is kept, too, and one that
 // is taken back says by its key alone that the key has no row any more. Each row carries the number
 // of its arrival, which grows within a key at any parallelism, since a key is one subtask's.
 #include <absl/container/btree_set.h>
@@ -15,7 +15,7 @@ class keep_last final : public top_n_operator {
  public:
   keep_last(top_n_spec s, schema_ptr output, std::unique_ptr<partitioned_rows> rows)
       : top_n_operator(std::move(s), std::move(output), std::move(rows)),
-        upserts_(spec_.with_ties),
+        upserts_(spec_.upserts),
         keeps_all_(spec_.input_has_changes && !upserts_) {}
 
  protected:

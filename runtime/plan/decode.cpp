@@ -385,6 +385,7 @@ result<operator_spec> get_top_n(wire::TopN::Reader r) {
   s.offset = r.getOffset();
   s.limit = r.getLimit();
   s.with_ties = r.getWithTies();
+  s.upserts = r.getUpserts();
   s.with_number = r.getWithNumber();
   s.input_has_changes = r.getInputHasChanges();
   WEIR_ASSIGN(s.emit, enumerator(r.getEmit(), emit_mode::final_only, "emit mode"));

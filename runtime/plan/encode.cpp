@@ -291,6 +291,7 @@ struct spec_encoder {
     o.setOffset(s.offset);
     o.setLimit(s.limit);
     o.setWithTies(s.with_ties);
+    o.setUpserts(s.upserts);
     o.setWithNumber(s.with_number);
     o.setInputHasChanges(s.input_has_changes);
     o.setEmit(static_cast<uint8_t>(s.emit));

@@ -246,6 +246,7 @@ struct state_of {
     h.add(uint64_t{s.input_has_changes});
     if (!s.input_has_changes) add_window(h, s, at(in, 0));
     if (s.last_arrived) h.add(uint64_t{1});
+    if (s.upserts) h.add(std::string_view("upserts"));
     if (s.preselect) h.add(std::string_view("preselect"));
     // One row was always kept so.
     if (keeps_few_rows(s) && s.offset + s.limit > 1) h.add(std::string_view("few"));

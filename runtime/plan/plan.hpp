@@ -188,8 +188,10 @@ struct top_n_spec {
   /// Index in `keys` of a window's end: with final_only a partition's rows leave, and their state
   /// goes, when the watermark reaches it; later rows are counted and dropped.
   std::optional<uint32_t> window_end_key;
-  /// No order: of a key's rows the one that came last. with_ties: upserts, -1 takes the key's away.
+  /// There is no order: of the rows of a key that stand, the one that came last (limit 1).
   bool last_arrived = false;
+  /// last_arrived: a row is its key's from now on, and -1 says that the key has none any more.
+  bool upserts = false;
   /// In front of the exchange of such an operator over appended rows: of each batch those rows that
   /// can still be among the first of their partition, as they came. Keeps nothing, numbers nothing.
   bool preselect = false;

@@ -264,10 +264,12 @@ struct spec_checker {
     WEIR_TRY(check_columns(n, s.keys, *in[0], "key"));
     WEIR_TRY(check_order(s.order));
     WEIR_TRY(check_window_end(s.keys, s.window_end_key));
-    if (s.last_arrived && (!s.order.empty() || s.function != rank_function::row_number ||
-                           s.offset != 0 || s.limit != 1 || (s.with_ties && !s.input_has_changes) ||
-                           s.with_number || s.emit != emit_mode::changes))
+    if (s.last_arrived &&
+        (!s.order.empty() || s.function != rank_function::row_number || s.offset != 0 ||
+         s.limit != 1 || s.with_ties || s.with_number || s.emit != emit_mode::changes))
       return bad(n, "the row that came last is one, has no order and is given as it changes");
+    if (s.upserts && !(s.last_arrived && s.input_has_changes))
+      return bad(n, "upserts are rows that change, of which the last one stands");
     if (s.preselect && (s.with_number || s.input_has_changes))
       return bad(n, "preselects rows that change, or numbers them");
     if (s.time_column) {

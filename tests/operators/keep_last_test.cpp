@@ -136,7 +136,7 @@ TEST_CASE("the last row of each key stands, and the one before when it is taken 
 TEST_CASE("of upserts the newest row of each key stands until its key has none") {
   const auto in = input();
   operator_node node{"op", "newest", spec(true), in, true, 0};
-  std::get<top_n_spec>(node.spec).with_ties = true;
+  std::get<top_n_spec>(node.spec).upserts = true;
   for (uint64_t seed = 1; seed <= 40; ++seed) {
     CAPTURE(seed);
     std::mt19937_64 g(seed);

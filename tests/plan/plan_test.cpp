@@ -80,7 +80,7 @@ TEST_CASE("what is dropped, what came last and what is looked up survive the wir
   add(p, "look", look, make_schema({{"k", type_id::string}, {"n", type_id::int64}}));
   top_n_spec last;
   last.keys = {0};
-  last.last_arrived = true;
+  last.last_arrived = last.input_has_changes = last.upserts = true;
   add(p, "last", last, p.operators[1].output);
   p.operators[2].state_ttl_us = 3'600'000'000;
   connect(p, 0, 1);
@@ -100,6 +100,7 @@ TEST_CASE("what is dropped, what came last and what is looked up survive the wir
   CHECK(l.cache_us == 300'000'000);
   CHECK_FALSE(keeps_state(back->operators[1]));
   CHECK(std::get<top_n_spec>(back->operators[2].spec).last_arrived);
+  CHECK(std::get<top_n_spec>(back->operators[2].spec).upserts);
   CHECK(back->operators[2].state_ttl_us == 3'600'000'000);
 
   // Another time keeps the state, none does not: entries have a word less.
