@@ -134,6 +134,7 @@ struct OverFrame {
   end @2 :UInt8;
   startOffset @3 :Scalar;
   endOffset @4 :Scalar;
+  exclusion @5 :UInt8;
 }
 
 struct OverCall {
@@ -146,6 +147,7 @@ struct OverCall {
   frame @6 :OverFrame;
   type @7 :DataType;
   name @8 :Text;
+  separator @9 :Text;
 }
 
 struct Over {

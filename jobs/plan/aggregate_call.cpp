@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "jobs/plan/aggregate_items.hpp"
 #include "runtime/expr/expr.hpp"
 #include "runtime/expr/make_node.hpp"
 #include "runtime/expr/nested.hpp"
@@ -35,50 +36,52 @@ constexpr std::array functions = {
     named_function{"bool_and", aggregate_function::bool_and},
     named_function{"every", aggregate_function::bool_and},
     named_function{"bool_or", aggregate_function::bool_or},
+    named_function{"bit_and", aggregate_function::bit_and},
+    named_function{"bit_or", aggregate_function::bit_or},
+    named_function{"bit_xor", aggregate_function::bit_xor},
+    named_function{"percentile_cont", aggregate_function::string_agg},
+    named_function{"percentile_disc", aggregate_function::string_agg},
+    named_function{"mode", aggregate_function::string_agg},
+    named_function{"json_object_agg", aggregate_function::string_agg},
+    named_function{"jsonb_object_agg", aggregate_function::string_agg},
+    named_function{"corr", aggregate_function::corr},
+    named_function{"covar_pop", aggregate_function::covar_pop},
+    named_function{"covar_samp", aggregate_function::covar_samp},
+    named_function{"regr_count", aggregate_function::regr_count},
+    named_function{"regr_avgx", aggregate_function::regr_avgx},
+    named_function{"regr_avgy", aggregate_function::regr_avgy},
+    named_function{"regr_sxx", aggregate_function::regr_sxx},
+    named_function{"regr_syy", aggregate_function::regr_syy},
+    named_function{"regr_sxy", aggregate_function::regr_sxy},
+    named_function{"regr_slope", aggregate_function::regr_slope},
+    named_function{"regr_intercept", aggregate_function::regr_intercept},
+    named_function{"regr_r2", aggregate_function::regr_r2},
 };
 
 /// Functions whose result duplicates do not change.
 bool ignores_duplicates(aggregate_function f) {
   using a = aggregate_function;
-  return f == a::min || f == a::max || f == a::bool_and || f == a::bool_or;
+  return f == a::min || f == a::max || f == a::bool_and || f == a::bool_or || f == a::bit_and ||
+         f == a::bit_or;
 }
-
-expr::node_ptr text_of(std::string s) {
-  return expr::make_literal(scalar::of_string(std::move(s)));
-}
-bool is_item(const aggregate_call& c) {
-  return c.argument && c.argument->kind == expr::node_kind::call && c.argument->function == "@item";
-}
-
-/// What orders or gathers values (array_agg, string_agg with ORDER BY or DISTINCT) joins items,
-/// each with its sort keys (runtime/expr/kernels_array_agg.cpp); made_of_items() makes the value of
-/// them.
-status gather_items(const expr::syntax& s, expr::binder& b, aggregate_call& c) {
-  std::string how = s.name == "array_agg" ? "n" : "s";
-  std::vector<expr::node_ptr> args{c.argument, nullptr};
-  if (s.order)
-    for (const auto& item : *s.order) {
-      WEIR_ASSIGN(auto key, b.bind(item.value));
-      key = b.settle(std::move(key));
-      if (!is_comparable(key.n->type))
-        return b.fail(errc::type_mismatch,
-                      "could not identify an ordering operator for type " + to_string(key.n->type),
-                      begin_of(item.value));
-      if (s.distinct && !expr::same_tree(*key.n, *c.argument))
-        return b.fail(errc::invalid_argument,
-                      "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument "
-                      "list",
-                      begin_of(item.value));
-      how += item.nulls_first ? (item.descending ? 'D' : 'A') : (item.descending ? 'd' : 'a');
-      args.push_back(key.n);
-    }
-  if (s.distinct && !is_comparable(c.argument->type))
-    return b.fail(errc::type_mismatch,
-                  "could not identify an equality operator for type " + to_string(c.argument->type),
-                  s.location);
-  args[1] = text_of(how);
-  c.argument = expr::make_call("@item", type_id::bytes, std::move(args));
-  return {};
+/// corr and the like: of two numbers, the dependent one first.
+result<aggregate_call> bind_pair(const expr::syntax& s, expr::binder& b, aggregate_call c) {
+  if (s.distinct)
+    return b.fail(errc::unsupported, s.name + "(DISTINCT ...) is not supported", s.location);
+  std::vector<expr::bound> args;
+  bool numbers = s.args.size() == 2;
+  for (const auto& a : s.args) {
+    WEIR_ASSIGN(auto value, b.bind(a));
+    numbers &= value.unknown || is_number(value.n->type);
+    args.push_back(std::move(value));
+  }
+  if (!numbers) return no_such(s, b, args);
+  for (auto& a : args) {
+    WEIR_ASSIGN(a, b.coerce(std::move(a), type_id::float64, expr::cast_context::implicit));
+  }
+  c.argument = expr::make_call("@pair", type_id::bytes, {args[0].n, args[1].n}, s.location);
+  WEIR_ASSIGN(c.type, aggregate_result_type(c.function, &c.argument->type));
+  return c;
 }
 
 bool same(const expr::node_ptr& a, const expr::node_ptr& b) {
@@ -101,7 +104,8 @@ result<aggregate_call> bind_aggregate(const expr::syntax& s, expr::binder& b) {
   const bool gathers = c.function == aggregate_function::string_agg;
   if (s.order_location && !gathers)
     return b.fail(errc::unsupported,
-                  "ORDER BY in an aggregate is supported in array_agg and string_agg",
+                  "ORDER BY in an aggregate is supported in array_agg, string_agg and "
+                  "json_object_agg",
                   *s.order_location);
   if (!s.filter.empty()) {
     WEIR_ASSIGN(auto condition, b.bind(s.filter[0]));
@@ -120,6 +124,9 @@ result<aggregate_call> bind_aggregate(const expr::syntax& s, expr::binder& b) {
     c.type = type_id::int64;
     return c;
   }
+  if (expr::is_ordered_set(s.name)) return bind_ordered_set(s, b, std::move(c));
+  if (is_of_pairs(c.function)) return bind_pair(s, b, std::move(c));
+  if (is_json_object(s.name)) return bind_json_object(s, b, std::move(c));
   const bool array = s.name == "array_agg";
   const size_t arity = gathers && !array ? 2 : 1;
   if (s.args.size() != arity)
@@ -131,16 +138,14 @@ result<aggregate_call> bind_aggregate(const expr::syntax& s, expr::binder& b) {
                   s.args.size() > arity ? s.args[arity].location : s.location);
   if (s.distinct && c.function == aggregate_function::count)
     c.function = aggregate_function::count_distinct;
-  const bool sums = s.distinct && (c.function == aggregate_function::sum ||
-                                   c.function == aggregate_function::avg);
+  const bool sums = s.distinct && takes_distinct(c.function);
   if (s.distinct && !sums && c.function != aggregate_function::count_distinct && !gathers &&
       !ignores_duplicates(c.function))
     return b.fail(
         errc::unsupported,
         s.name +
-            "(DISTINCT ...) is not supported; DISTINCT is in count, sum, avg, min, max, "
-            "bool_and, bool_or, array_agg and string_agg; aggregate the rows of a subquery of FROM "
-            "that is SELECT DISTINCT",
+            "(DISTINCT ...) is not supported; aggregate the rows of a subquery of FROM that is "
+            "SELECT DISTINCT",
         s.location);
   WEIR_ASSIGN(auto argument, b.bind(s.args[0]));
   c.argument = b.settle(std::move(argument)).n;
@@ -171,9 +176,11 @@ result<aggregate_call> bind_aggregate(const expr::syntax& s, expr::binder& b) {
   if (sums) {
     auto type = aggregate_result_type(c.function, &c.argument->type);
     if (!type.ok()) return b.fail(type.err().code, type.err().message, s.args[0].location);
-    if (c.function == aggregate_function::avg && c.argument->type.id == type_id::decimal)
+    if (c.argument->type.id == type_id::interval)
       return b.fail(errc::unsupported,
-                    "avg(DISTINCT ...) of numeric is not supported; cast it to double precision",
+                    s.name +
+                        "(DISTINCT ...) of interval is not supported: intervals may be equal and "
+                        "yet not the same",
                     s.args[0].location);
     WEIR_TRY(gather_items(s, b, c));
     c.function = aggregate_function::string_agg;
@@ -182,31 +189,6 @@ result<aggregate_call> bind_aggregate(const expr::syntax& s, expr::binder& b) {
   if (!type.ok()) return b.fail(type.err().code, type.err().message, s.args[0].location);
   c.type = *type;
   return c;
-}
-
-expr::node_ptr made_of_items(const expr::syntax& s, const aggregate_call& c, expr::node_ptr made) {
-  if (!is_item(c)) return made;
-  auto how = text_of(s.distinct ? "d" : s.order ? "s" : "");
-  auto array =
-      expr::make_call("@items", expr::list_of(c.argument->args[0]->type), {std::move(made), how});
-  if (s.name == "array_agg") return array;
-  if (s.name == "sum" || s.name == "avg") {
-    const auto& item = c.argument->args[0]->type;
-    auto sum =
-        expr::make_call("@sum", *aggregate_result_type(aggregate_function::sum, &item), {array});
-    if (s.name == "sum") return sum;
-    auto number = [](expr::node_ptr n) {
-      return n->type.id == type_id::float64
-                 ? n
-                 : expr::make_call("cast", type_id::float64, {std::move(n)});
-    };
-    return expr::make_call(
-        "/", type_id::float64,
-        {number(std::move(sum)),
-         number(expr::make_call("cardinality", type_id::int32, {std::move(array)}))});
-  }
-  return expr::make_call("array_to_string", type_id::string,
-                         {std::move(array), text_of(s.args[1].text)});
 }
 
 std::string to_sql(const aggregate_call& c, const schema& input) {
@@ -232,6 +214,9 @@ std::string to_sql(const aggregate_call& c, const schema& input) {
   if (c.function == aggregate_function::count_distinct) out += "DISTINCT ";
   if (c.function == aggregate_function::count_star)
     out += '*';
+  else if (is_of_pairs(c.function))
+    out += expr::to_sql(*c.argument->args[0], input) + ", " +
+           expr::to_sql(*c.argument->args[1], input);
   else
     out += expr::to_sql(*c.argument, input);
   if (c.function == aggregate_function::string_agg) out += ", '" + c.separator + '\'';

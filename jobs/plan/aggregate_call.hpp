@@ -17,9 +17,11 @@ std::optional<aggregate_function> find_aggregate(std::string_view name);
 /// Binds a call of a function that find_aggregate() knows; `b` binds its arguments and condition,
 /// and its scope refuses aggregates inside them. The call has no name yet.
 result<aggregate_call> bind_aggregate(const expr::syntax&, expr::binder& b);
-/// The value of a bound call, out of the column `made` that it has: as it stands, or the array or
-/// text that its items make (array_agg, and string_agg with ORDER BY or DISTINCT).
-expr::node_ptr made_of_items(const expr::syntax&, const aggregate_call&, expr::node_ptr made);
+/// The value of a bound call, out of the column `made` that it has: as it stands, or what its items
+/// make (array_agg, ordered-set aggregates, string_agg with ORDER BY or DISTINCT). `b` binds what
+/// is asked of them, a fraction, outside of the call.
+result<expr::node_ptr> made_of_items(const expr::syntax&, const aggregate_call&,
+                                     expr::node_ptr made, expr::binder& b);
 /// "sum(x) FILTER (WHERE y)": of a call bound to `input`.
 std::string to_sql(const aggregate_call&, const schema& input);
 /// Whether both compute the same.

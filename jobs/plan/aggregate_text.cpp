@@ -65,7 +65,7 @@ class step_scope final : public expr::scope {
     out_.calls.push_back(std::move(*made));
     const auto& call = out_.calls.back();
     auto column = column_of(call.type, static_cast<uint32_t>(keys_.size()) + k, s.location);
-    column.n = made_of_items(s, call, std::move(column.n));
+    WEIR_ASSIGN(column.n, made_of_items(s, call, std::move(column.n), b));
     return column;
   }
 

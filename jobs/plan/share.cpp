@@ -26,7 +26,8 @@ bool same_over(const over_def& a, const over_def& b) {
                              x.argument == y.argument && x.otherwise == y.otherwise &&
                              x.filter == y.filter && x.count == y.count &&
                              x.frame.in == y.frame.in && x.frame.start == y.frame.start &&
-                             x.frame.end == y.frame.end &&
+                             x.frame.end == y.frame.end && x.frame.without == y.frame.without &&
+                             x.separator == y.separator &&
                              same_scalar(x.frame.start_offset, y.frame.start_offset) &&
                              same_scalar(x.frame.end_offset, y.frame.end_offset) &&
                              x.type == y.type;

@@ -31,12 +31,13 @@ std::string call_text(const over_call& c, const schema& types) {
       c.function == over_function::nth_value || c.function == over_function::ntile)
     out += (c.argument ? ", " : "") + std::to_string(c.count);
   if (c.otherwise) out += ", " + types.fields[*c.otherwise].name;
+  if (!c.separator.empty()) out += ", '" + c.separator + '\'';
   out += ')';
   if (c.filter) out += " FILTER (" + types.fields[*c.filter].name + ')';
   using b = over_frame::bound;
   const auto& f = c.frame;
   if (f.start == b::unbounded_preceding && f.end == b::current_row &&
-      f.in == over_frame::unit::range)
+      f.in == over_frame::unit::range && f.without == over_frame::exclusion::none)
     return out;
   auto bound = [](b at, const scalar& offset) -> std::string {
     std::string n = offset.type.id == type_id::float64 ? std::to_string(offset.d)
@@ -58,8 +59,10 @@ std::string call_text(const over_call& c, const schema& types) {
     return {};
   };
   static constexpr const char* units[] = {"range", "rows", "groups"};
+  static constexpr const char* exclusions[] = {"", " exclude current row", " exclude group",
+                                               " exclude ties"};
   return out + ' ' + units[static_cast<size_t>(f.in)] + ' ' + bound(f.start, f.start_offset) +
-         " to " + bound(f.end, f.end_offset);
+         " to " + bound(f.end, f.end_offset) + exclusions[static_cast<size_t>(f.without)];
 }
 
 }  // namespace

@@ -25,7 +25,8 @@ inline expr::node_ptr make_null(const data_type& type) {
 inline expr::node_ptr over_nothing(const aggregate_call& call, const data_type& type) {
   const auto f = call.function;
   const bool counts = f == aggregate_function::count_star || f == aggregate_function::count ||
-                      f == aggregate_function::count_distinct;
+                      f == aggregate_function::count_distinct ||
+                      f == aggregate_function::regr_count;
   return counts ? make_number(0) : make_null(type);
 }
 

@@ -169,7 +169,8 @@ result<bound> select_scope::aggregate(const syntax& s, binder& b) {
   n->column = static_cast<uint32_t>(types_.size()) + k;
   n->location = s.location;
   if (k == calls_->size()) calls_->push_back(*made);
-  return bound{planner::made_of_items(s, *made, std::move(n))};
+  WEIR_ASSIGN(auto value, planner::made_of_items(s, *made, std::move(n), b));
+  return bound{std::move(value)};
 }
 
 result<bound> select_scope::subquery(const syntax& s, binder& b) {

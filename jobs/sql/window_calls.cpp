@@ -55,7 +55,8 @@ bool same_offset(const scalar& a, const scalar& b) {
 bool same(const window_call& a, const window_call& b) {
   const auto &x = a.call, &y = b.call;
   return x.function == y.function && x.aggregate == y.aggregate && x.count == y.count &&
-         x.frame.in == y.frame.in && x.frame.start == y.frame.start && x.frame.end == y.frame.end &&
+         x.separator == y.separator && x.frame.in == y.frame.in && x.frame.start == y.frame.start &&
+         x.frame.end == y.frame.end && x.frame.without == y.frame.without &&
          same_offset(x.frame.start_offset, y.frame.start_offset) &&
          same_offset(x.frame.end_offset, y.frame.end_offset) && x.type == y.type &&
          same(a.argument, b.argument) && same(a.otherwise, b.otherwise) &&
@@ -98,7 +99,8 @@ result<bound> window_calls::bind(const syntax& s, binder& b) {
         s.location);
   WEIR_ASSIGN(auto window, resolved(*s.over, b, defined_.size()));
   WEIR_TRY(bind_window(window, b, c));
-  WEIR_TRY(own ? bind_own(s, b, *own, c) : bind_aggregate(s, b, c));
+  aggregate_call of;
+  WEIR_TRY(own ? bind_own(s, b, *own, c) : bind_aggregate(s, b, c, of));
   WEIR_TRY(bind_frame(window, b, c));
   uint32_t k = 0;
   while (k < all_.size() && !same(all_[k], c)) ++k;
@@ -108,7 +110,9 @@ result<bound> window_calls::bind(const syntax& s, binder& b) {
   n->column = first + k;
   n->location = s.location;
   if (k == all_.size()) all_.push_back(std::move(c));
-  return bound{std::move(n)};
+  if (own) return bound{std::move(n)};
+  WEIR_ASSIGN(auto value, planner::made_of_items(s, of, std::move(n), b));
+  return bound{std::move(value)};
 }
 
 /// What OVER name and OVER (name ...) stand for; `known`: so many definitions come before.
@@ -236,34 +240,22 @@ status window_calls::bind_values(const syntax& s, binder& b, window_call& c) {
   return {};
 }
 
-status window_calls::bind_aggregate(const syntax& s, binder& b, window_call& c) {
+status window_calls::bind_aggregate(const syntax& s, binder& b, window_call& c,
+                                    aggregate_call& of) {
   auto plain = s;
   plain.over_location.reset();
   plain.over.reset();
-  WEIR_ASSIGN(auto made, planner::bind_aggregate(plain, b));
-  using a = aggregate_function;
-  switch (made.function) {
-    case a::count_star:
-    case a::count:
-    case a::sum:
-    case a::min:
-    case a::max:
-    case a::avg:
-    case a::bool_and:
-    case a::bool_or:
-      break;
-    default:
-      return b.fail(errc::unsupported,
-                    s.name +
-                        " with OVER is not supported; count, sum, avg, min, max, bool_and, "
-                        "bool_or and the window functions are",
-                    s.location);
-  }
+  WEIR_ASSIGN(of, planner::bind_aggregate(plain, b));
+  if (of.function == aggregate_function::first || of.function == aggregate_function::last)
+    return b.fail(errc::unsupported,
+                  s.name + " with OVER is not supported; write first_value or last_value",
+                  s.location);
   c.call.function = f::aggregate;
-  c.call.aggregate = made.function;
-  c.call.type = made.type;
-  c.argument = made.argument;
-  c.filter = made.filter;
+  c.call.aggregate = of.function;
+  c.call.type = of.type;
+  c.call.separator = of.separator;
+  c.argument = of.argument;
+  c.filter = of.filter;
   return {};
 }
 
@@ -333,6 +325,7 @@ status window_calls::bind_frame(const window_syntax& w, binder& b, window_call& 
   frame.in = static_cast<over_frame::unit>(w.frame);
   frame.start = static_cast<over_frame::bound>(w.start);
   frame.end = static_cast<over_frame::bound>(w.end);
+  frame.without = static_cast<over_frame::exclusion>(w.without);
   if (!w.start_offset.empty()) {
     WEIR_ASSIGN(frame.start_offset, frame_offset(w.start_offset[0], "starting", w.frame, b, c));
   }

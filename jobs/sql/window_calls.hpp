@@ -46,7 +46,7 @@ class window_calls {
   status bind_window(const expr::window_syntax&, expr::binder&, window_call&);
   status bind_frame(const expr::window_syntax&, expr::binder&, window_call&);
   status bind_own(const syntax&, expr::binder&, over_function, window_call&);
-  status bind_aggregate(const syntax&, expr::binder&, window_call&);
+  status bind_aggregate(const syntax&, expr::binder&, window_call&, aggregate_call& of);
   status bind_values(const syntax&, expr::binder&, window_call&);
   result<scalar> frame_offset(const syntax&, const char* which, expr::window_syntax::unit,
                               expr::binder&, const window_call&);

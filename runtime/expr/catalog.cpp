@@ -32,6 +32,7 @@ const catalog& catalog::get() {
     register_bytes(c);
     register_regex_lists(c);
     register_more(c);
+    register_of_items(c);
     return c;
   }();
   return filled;

@@ -9,7 +9,6 @@
 #include <cstring>
 
 #include "runtime/expr/nested.hpp"
-#include "runtime/expr/numeric.hpp"
 
 namespace weir::expr {
 namespace {
@@ -97,40 +96,6 @@ void join_items(run& r, const instruction& in) {
   });
 }
 
-/// "@sum"(array): of sum(DISTINCT x). NULL of an array without a value.
-template <class from, class to>
-void sum_items(run& r, const instruction& in) {
-  build_rows(r, in, [&](uint32_t row, column_builder& out) {
-    const auto x = at_row(r, in.args[0], row);
-    if (!x.valid) return out.append_null();
-    const auto items = items_of(x);
-    to sum{};
-    bool any = false, overflow = false;
-    for (uint32_t i = items.begin; i < items.end; ++i) {
-      if (!items.c->is_valid(i)) continue;
-      any = true;
-      const auto v = static_cast<to>(items.c->data<from>()[i]);
-      if constexpr (std::is_same_v<to, double>)
-        sum += v;
-      else
-        overflow |= __builtin_add_overflow(sum, v, &sum);
-    }
-    if constexpr (std::is_same_v<to, int128>) overflow |= !decimal_fits(sum);
-    if (overflow) r.fail(in, row, {errc::overflow, "the sum is out of range"});
-    if (any && !overflow)
-      out.append(sum);
-    else
-      out.append_null();
-  });
-}
-void sum_of_items(run& r, const instruction& in) {
-  const auto item = item_type(r.at(in.args[0]).type).id;
-  if (item == type_id::int32) return sum_items<int32_t, int64_t>(r, in);
-  if (item == type_id::int64) return sum_items<int64_t, int128>(r, in);
-  if (item == type_id::decimal) return sum_items<int128, int128>(r, in);
-  sum_items<double, double>(r, in);
-}
-
 // "@pack" and "@unpack": the stored form of a value and back, for operators that keep bytes.
 void pack(run& r, const instruction& in) {
   build_texts(r, in,
@@ -157,8 +122,6 @@ void register_array_agg(catalog& c) {
     c.add("@pack", {t}, type_id::bytes, pack, by_rows);
     c.add("@unpack", {type_id::bytes}, t, unpack, by_rows);
   }
-  for (auto t : {type_id::int64, type_id::decimal, type_id::float64})
-    c.add("@sum", {type_id::list}, t, sum_of_items, by_rows);
   c.add("@items", {type_id::bytes, type_id::string}, type_id::list, join_items, by_rows);
 }
 

@@ -49,6 +49,25 @@ bool well_typed(const node& n) {
     if (item.id == type_id::int64) return n.type.id == type_id::decimal && n.type.scale == 0;
     return (item.id == type_id::decimal || item.id == type_id::float64) && item == n.type;
   }
+  if (f.starts_with("@var_") || f.starts_with("@stddev_") || f == "@bit_xor") {
+    const auto item = item_type(a[0]->type).id;
+    if (f == "@bit_xor") return item == n.type.id;
+    return item == type_id::int32 || item == type_id::int64 || item == type_id::float64 ||
+           item == type_id::decimal;
+  }
+  if (f == "@percentile_cont" || f == "@percentile_disc") {
+    const auto& item = item_type(a[0]->type);
+    if (f == "@percentile_cont" && item.id != type_id::float64 && item.id != type_id::interval)
+      return false;
+    if (a[1]->type.id != type_id::list) return item == n.type;
+    return item_type(a[1]->type).id == type_id::float64 && lists(a[0], item_type(n.type));
+  }
+  if (f == "@mode") return lists(a[0], n.type);
+  if (f == "@json_object") {
+    const auto& row = item_type(a[0]->type);
+    return row.id == type_id::struct_ && row.fields->size() == 2 &&
+           row.fields->front().type.id == type_id::string;
+  }
   if (f == "@zip") {
     const auto& row = item_type(n.type);
     if (row.id != type_id::struct_ || row.fields->size() != a.size()) return false;
@@ -56,7 +75,7 @@ bool well_typed(const node& n) {
       if (!lists(a[i], (*row.fields)[i].type)) return false;
     return true;
   }
-  if (f == "@items" || f == "@pack" || f == "@unpack") return true;
+  if (f == "@items" || f == "@pack" || f == "@unpack" || f == "@pair") return true;
   if (const auto known = typed_as_made(n)) return *known;
   if (f == "array_prepend") return a[1]->type == n.type && lists(a[1], a[0]->type);
   if (f == "array_append" || f == "array_remove")

@@ -4,7 +4,11 @@
 //   "= any", "<> all" ...  x = ANY (a)
 //   "@item", "@items"     what array_agg gathers and makes of it (kernels_array_agg.cpp)
 //   "@zip"                arrays side by side, for functions of FROM that run in step
-//   "@sum"                of the distinct values that sum(DISTINCT x) gathers
+//   "@sum", "@moments"    of the distinct values that sum(DISTINCT x) and stddev(DISTINCT x) gather
+//   "@percentile_cont", "@percentile_disc", "@mode"   of the sorted values of an ordered-set
+//   aggregate
+//   "@json_object"        of the names and values that json_object_agg gathers
+//   "@pair"               two numbers as one argument, of corr and the like (kernels_of_items.cpp)
 //   "@pack", "@unpack"    a value's stored form and back, for operators that keep bytes
 #pragma once
 
@@ -87,6 +91,7 @@ void register_nested(catalog&);
 void register_nested_casts(catalog&);
 void register_arrays(catalog&);
 void register_array_agg(catalog&);
+void register_of_items(catalog&);
 /// Calls whose arguments are of any types: "()" and "@item".
 extern const function_entry row_constructor, item_constructor;
 

@@ -87,7 +87,15 @@ struct window_syntax {
   unit frame = unit::range;
   bound start = bound::unbounded_preceding, end = bound::current_row;
   std::vector<syntax> start_offset, end_offset;  // one or none
+  enum class exclusion : uint8_t { none, current_row, group, ties };
+  exclusion without = exclusion::none;
 };
+
+/// Aggregates with WITHIN GROUP (ORDER BY x). As a call its arguments are x, which is its `order`,
+/// too, and then those that are written in its parentheses.
+constexpr bool is_ordered_set(std::string_view function) noexcept {
+  return function == "percentile_cont" || function == "percentile_disc" || function == "mode";
+}
 
 /// Parses one expression. Thread-safe.
 result<syntax> parse_expression(std::string_view sql);

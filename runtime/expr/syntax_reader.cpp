@@ -385,7 +385,6 @@ result<syntax> syntax_reader::function(json_node body, syntax s, int depth) {
   simdjson::dom::array names;
   if (body["funcname"].get(names)) return refuse("this call", s.location);
   for (json_node n : names) s.name = text_at(n["String"], "sval");
-  if (has_key(body, "agg_within_group")) return refuse("WITHIN GROUP", s.location);
   if (has_key(body, "func_variadic")) return refuse("VARIADIC", s.location);
   s.star = has_key(body, "agg_star");
   s.distinct = has_key(body, "agg_distinct");
@@ -408,7 +407,8 @@ result<syntax> syntax_reader::function(json_node body, syntax s, int depth) {
     WEIR_ASSIGN(const bool named, named_arguments(value, sql_, body["args"], s));
     if (!named) WEIR_TRY(read_args(body["args"], s, depth));
   }
-  if ((s.name == "json_agg" || s.name == "jsonb_agg") && !s.over) {
+  WEIR_TRY(within_group(has_key(body, "agg_within_group"), s));
+  if (s.name == "json_agg" || s.name == "jsonb_agg") {
     // The JSON of the array of the same values.
     syntax json;
     json.kind = syntax_kind::function;
@@ -420,6 +420,30 @@ result<syntax> syntax_reader::function(json_node body, syntax s, int depth) {
     return json;
   }
   return s;
+}
+
+/// Brings a call with WITHIN GROUP into the form that syntax.hpp describes.
+status syntax_reader::within_group(bool written, syntax& s) {
+  if (!written && !is_ordered_set(s.name)) return {};
+  if (!written)
+    return error_at(errc::invalid_argument,
+                    "WITHIN GROUP is required for ordered-set aggregate " + s.name, sql_,
+                    s.location);
+  if (s.name == "rank" || s.name == "dense_rank" || s.name == "percent_rank" ||
+      s.name == "cume_dist")
+    return refuse("WITHIN GROUP of " + s.name, s.location);
+  if (!is_ordered_set(s.name))
+    return error_at(errc::invalid_argument,
+                    s.name + " is not an ordered-set aggregate, so it cannot have WITHIN GROUP",
+                    sql_, s.location);
+  if (s.over_location)
+    return error_at(errc::unsupported, "OVER is not supported for ordered-set aggregate " + s.name,
+                    sql_, s.location);
+  std::vector<syntax> args;
+  for (const auto& item : *s.order) args.push_back(item.value);
+  std::move(s.args.begin(), s.args.end(), std::back_inserter(args));
+  s.args = std::move(args);
+  return {};
 }
 
 result<syntax> syntax_reader::case_expr(json_node body, syntax s, int depth) {

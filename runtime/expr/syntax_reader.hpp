@@ -55,6 +55,7 @@ class syntax_reader {
   result<syntax> indirection(json_node body, int depth);
   result<syntax> type_cast(json_node, syntax, int depth);
   result<syntax> function(json_node, syntax, int depth);
+  status within_group(bool written, syntax&);
   result<syntax> case_expr(json_node, syntax, int depth);
   result<syntax> subquery(json_node, syntax, int depth);
 

@@ -222,8 +222,9 @@ std::string call_sql(const node& n, const schema& input, int depth) {
     return "(" + arg(0) + (f == "row is null" ? " IS NULL)" : " IS NOT NULL)");
   if (f == "@item") return "array_item(" + list_of(n, 0, input, depth + 1) + ")";
   if (f == "@items") return "array_of(" + list_of(n, 0, input, depth + 1) + ")";
-  if (f == "@sum") return "sum_of(" + list_of(n, 0, input, depth + 1) + ")";
   if (f == check_function && n.args.size() == 2) return "check (" + arg(0) + ")";
+  if (f.size() > 1 && f[0] == '@' && isalpha(static_cast<unsigned char>(f[1])))
+    return f.substr(1) + "_of(" + list_of(n, 0, input, depth + 1) + ")";
   if (f == "cast" && n.args.size() == 1) return arg(0) + "::" + to_string(n.type);
   if (packs_arguments(f) && n.args.size() == 1 && n.args[0]->function == "()")
     return f + "(" + list_of(*n.args[0], 0, input, depth + 2) + ")";

@@ -10,7 +10,7 @@ constexpr int64_t end_unbounded_following = 0x100;
 constexpr int64_t start_current_row = 0x200, end_current_row = 0x400;
 constexpr int64_t start_preceding = 0x800, end_preceding = 0x1000;
 constexpr int64_t start_following = 0x2000, end_following = 0x4000;
-constexpr int64_t any_exclusion = 0x8000 | 0x10000 | 0x20000;
+constexpr int64_t exclude_current_row = 0x8000, exclude_group = 0x10000, exclude_ties = 0x20000;
 
 }  // namespace
 
@@ -48,9 +48,6 @@ result<window_syntax> syntax_reader::window(json_node body, int depth) {
   WEIR_ASSIGN(w.order, sort_items(body["orderClause"], depth));
   int64_t o = 0;
   if (body["frameOptions"].get(o)) o = 0;
-  if (o & any_exclusion)
-    return error_at(errc::unsupported, "EXCLUDE in a window's frame is not supported", sql_,
-                    w.location);
   w.framed = o & frame_written;
   w.frame = o & frame_rows     ? window_syntax::unit::rows
             : o & frame_groups ? window_syntax::unit::groups
@@ -65,6 +62,11 @@ result<window_syntax> syntax_reader::window(json_node body, int depth) {
           : o & end_following           ? b::following
           : o & end_unbounded_following ? b::unbounded_following
                                         : b::current_row;
+  using x = window_syntax::exclusion;
+  w.without = o & exclude_current_row ? x::current_row
+              : o & exclude_group     ? x::group
+              : o & exclude_ties      ? x::ties
+                                      : x::none;
   for (auto [key, into] : {std::pair{"startOffset", &w.start_offset}, {"endOffset", &w.end_offset}})
     if (has_key(body, key)) {
       WEIR_ASSIGN(auto offset, read(body[key], depth + 1));

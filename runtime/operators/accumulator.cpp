@@ -7,6 +7,7 @@
 
 #include "runtime/base/assert.hpp"
 #include "runtime/column/hash.hpp"
+#include "runtime/operators/pair_sums.hpp"
 #include "runtime/state/var_bytes.hpp"
 
 namespace weir {
@@ -33,6 +34,10 @@ int64_t& as_int(uint64_t* w) {
 error sum_overflow(const accumulator& a) {
   return {errc::overflow,
           "sum of " + to_string(a.argument) + " is out of range of " + to_string(a.type)};
+}
+
+error pairs_out_of_range() {
+  return {errc::overflow, "value out of range: overflow"};
 }
 
 /// Calls f(words of the accumulator, physical row, weight) for each row; the weights' branch is
@@ -229,6 +234,35 @@ double to_double(const column& c, uint32_t r) {
   }
 }
 
+void add_bits(const accumulator& a, uint64_t* w, uint64_t v, int64_t weight) {
+  if (a.counts_bits()) {
+    as_int(w) += weight;
+    for (uint32_t bit = 1; bit < a.words; ++bit)
+      as_int(w + bit) += weight * static_cast<int64_t>(v >> (bit - 1) & 1);
+    return;
+  }
+  if (weight % 2 == 0 && a.function == aggregate_function::bit_xor) v = 0;
+  join_bits(a, w, v);
+  as_int(w) += weight;
+}
+
+bool add_interval(uint64_t* w, const int64_t (&parts)[3], int64_t values, int64_t weight) {
+  bool bad = false;
+  as_int(w) += values * weight;
+  for (size_t k = 0; k < 3; ++k) {
+    int64_t part = 0;
+    bad |= __builtin_mul_overflow(parts[k], weight, &part);
+    bad |= __builtin_add_overflow(as_int(w + 1 + k), part, &as_int(w + 1 + k));
+  }
+  return !bad;
+}
+
+double to_double(const data_type& t, const uint64_t* v) {
+  if (t.id == type_id::float64) return load_double(v);
+  if (t.id == type_id::decimal) return static_cast<double>(load128(v)) / std::pow(10.0, t.scale);
+  return static_cast<double>(static_cast<int64_t>(*v));
+}
+
 bool takes(aggregate_function f, bool seen, int order) {
   switch (f) {
     case aggregate_function::min:
@@ -415,6 +449,30 @@ status accumulate(const accumulator& a, row_table& table, const accumulator_inpu
            [&](uint64_t* w, uint32_t r, auto weight) { as_int(w + (v[r] ? 0 : 1)) += weight; });
       return {};
     }
+    case accumulator_kind::bits:
+      each(a, in, [&](uint64_t* w, uint32_t r, auto weight) {
+        uint64_t v = 0;
+        accumulator_value(*c, r, &v);
+        add_bits(a, w, v, weight);
+      });
+      return {};
+    case accumulator_kind::interval: {
+      const auto* v = c->data<interval_value>();
+      bool good = true;
+      each(a, in, [&](uint64_t* w, uint32_t r, auto weight) {
+        good &= add_interval(w, {v[r].months, v[r].days, v[r].micros}, 1, weight);
+      });
+      if (!good) return error(errc::overflow, "interval out of range");
+      return {};
+    }
+    case accumulator_kind::pairs: {
+      bool good = true;
+      each(a, in, [&](uint64_t* w, uint32_t r, auto weight) {
+        good &= pair_sums::add(w, c->view(r), weight);
+      });
+      if (!good) return pairs_out_of_range();
+      return {};
+    }
     case accumulator_kind::distinct:
       break;
   }
@@ -461,11 +519,75 @@ status merge_partial(const accumulator& a, row_table& table, const accumulator_i
            [&](uint64_t* w, uint32_t r, auto) { merge_moments(w, first[r], sx[r], sxx[r]); });
       break;
     }
+    case accumulator_kind::bits: {
+      const auto* bits = columns[1]->data<uint64_t>();
+      each(a, in, [&](uint64_t* w, uint32_t r, auto) {
+        if (first[r] == 0) return;
+        join_bits(a, w, bits[r]);
+        as_int(w) += first[r];
+      });
+      break;
+    }
+    case accumulator_kind::interval: {
+      const int64_t* parts[3];
+      for (size_t k = 0; k < 3; ++k) parts[k] = columns[1 + k]->data<int64_t>();
+      bool good = true;
+      each(a, in, [&](uint64_t* w, uint32_t r, auto weight) {
+        good &= add_interval(w, {parts[0][r], parts[1][r], parts[2][r]}, first[r], weight);
+      });
+      if (!good) return error(errc::overflow, "interval out of range");
+      break;
+    }
+    case accumulator_kind::pairs: {
+      bool good = true;
+      each(a, in, [&](uint64_t* w, uint32_t r, auto weight) {
+        uint64_t more[pair_sums::words];
+        for (size_t k = 0; k < pair_sums::words; ++k) more[k] = columns[k]->data<uint64_t>()[r];
+        good &= pair_sums::add_words(w, more, weight);
+      });
+      if (!good) return pairs_out_of_range();
+      break;
+    }
     default:
       each(a, in, [&](uint64_t* w, uint32_t r, auto weight) { as_int(w) += weight * first[r]; });
   }
   if (bad) return sum_overflow(a);
   return {};
+}
+
+void join_bits(const accumulator& a, uint64_t* w, uint64_t bits) noexcept {
+  if (a.function == aggregate_function::bit_xor)
+    w[1] ^= bits;
+  else if (w[0] == 0)
+    w[1] = bits;
+  else if (a.function == aggregate_function::bit_and)
+    w[1] &= bits;
+  else
+    w[1] |= bits;
+}
+
+bool add_one(const accumulator& a, uint64_t* w, const uint64_t* v, int64_t weight) noexcept {
+  switch (a.kind) {
+    case accumulator_kind::moments:
+      add_moment(w, to_double(a.argument, v), weight);
+      return true;
+    case accumulator_kind::bits:
+      add_bits(a, w, *v, weight);
+      return true;
+    case accumulator_kind::interval: {
+      interval_value i;
+      std::memcpy(static_cast<void*>(&i), v, sizeof i);
+      return add_interval(w, {i.months, i.days, i.micros}, 1, weight);
+    }
+    case accumulator_kind::pairs: {
+      var_ref pair;
+      std::memcpy(pair.words, v, sizeof pair.words);
+      return pair_sums::add(w, pair.view(), weight);
+    }
+    default:
+      weir_assert(false, "a value of another accumulator");
+      return false;
+  }
 }
 
 void add_moments(const accumulator& a, uint64_t* w, const uint64_t* more) {

@@ -26,6 +26,11 @@ enum class accumulator_kind : uint8_t {
   distinct,  // int64 distinct values
   text,      // int64 values, string: string_agg
   bools,     // int64 true, int64 false
+  // int64 values, int64 of their bits; of bit_and and bit_or under changes: int64 values, then for
+  // each bit how many have it
+  bits,
+  interval,  // int64 values, int64 months, days and microseconds: sum and avg
+  pairs,     // regr_*, corr, covar_*: pair_sums.hpp
 };
 
 struct accumulator {
@@ -54,6 +59,10 @@ struct accumulator {
   bool exact() const noexcept {
     return kind == accumulator_kind::moments && weighted && !in_parts &&
            argument.id != type_id::float64;
+  }
+  /// Of bits that come and go it is known how many values have each.
+  bool counts_bits() const noexcept {
+    return kind == accumulator_kind::bits && weighted && function != aggregate_function::bit_xor;
   }
   /// Types of its columns between a partial and a merge stage.
   std::vector<data_type> partial_types() const;
@@ -97,6 +106,10 @@ bool partial_of_rows(const accumulator&, const column_ptr& argument, const colum
 bool holds_nothing(const accumulator&, const uint64_t* values);
 /// The sum of a sum_float from its words, NaN and infinities included.
 double float_sum(const accumulator&, const uint64_t* words);
+/// Bits of a value, or of several, into those of a `bits` that does not count them.
+void join_bits(const accumulator&, uint64_t* words, uint64_t bits) noexcept;
+/// One value, given by its words, added to a moments, bits, interval or pairs. False: out of range.
+bool add_one(const accumulator&, uint64_t* words, const uint64_t* value, int64_t weight) noexcept;
 /// The words of one `moments` added to those of another.
 void add_moments(const accumulator&, uint64_t* words, const uint64_t* more);
 /// The sum of squared deviations of a `moments` from its words, of at least one value.

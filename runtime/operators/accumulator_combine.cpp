@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "runtime/base/assert.hpp"
+#include "runtime/operators/pair_sums.hpp"
 #include "runtime/state/var_bytes.hpp"
 
 namespace weir {
@@ -59,7 +60,10 @@ bool can_subtract(const accumulator& a) noexcept {
     case accumulator_kind::sum_small:
     case accumulator_kind::sum_wide:
     case accumulator_kind::bools:
+    case accumulator_kind::interval:
       return true;
+    case accumulator_kind::bits:
+      return a.counts_bits() || a.function == fn::bit_xor;
     default:
       return false;
   }
@@ -98,6 +102,26 @@ status combine(const accumulator& a, uint64_t* w, const uint64_t* from) {
     case accumulator_kind::pick:
       if (newer_wins(a, w, from)) std::memcpy(w, from, size_t{8} * a.words);
       return {};
+    case accumulator_kind::bits:
+      if (a.counts_bits()) {
+        for (uint32_t k = 0; k < a.words; ++k) w[k] += from[k];
+      } else if (from[0] != 0) {
+        join_bits(a, w, from[1]);
+        w[0] += from[0];
+      }
+      return {};
+    case accumulator_kind::interval: {
+      bool bad = false;
+      w[0] += from[0];
+      for (int k = 1; k < 4; ++k)
+        bad |= __builtin_add_overflow(as_int(w + k), static_cast<int64_t>(from[k]), &as_int(w + k));
+      if (bad) return error(errc::overflow, "interval out of range");
+      return {};
+    }
+    case accumulator_kind::pairs:
+      if (!pair_sums::add_words(w, from, 1))
+        return error(errc::overflow, "value out of range: overflow");
+      return {};
     case accumulator_kind::distinct:
     case accumulator_kind::text:
       break;
@@ -108,6 +132,9 @@ status combine(const accumulator& a, uint64_t* w, const uint64_t* from) {
 void subtract(const accumulator& a, uint64_t* w, const uint64_t* what) noexcept {
   w[0] -= what[0];
   if (a.kind == accumulator_kind::bools || a.kind == accumulator_kind::sum_small) w[1] -= what[1];
+  if (a.kind == accumulator_kind::bits && a.function == fn::bit_xor) w[1] ^= what[1];
+  if (a.counts_bits() || a.kind == accumulator_kind::interval)
+    for (uint32_t k = 1; k < a.words; ++k) w[k] -= what[k];
   if (a.kind == accumulator_kind::sum_wide)
     store128(w + 1, static_cast<int128>(static_cast<unsigned __int128>(load128(w + 1)) -
                                         static_cast<unsigned __int128>(load128(what + 1))));

@@ -2,8 +2,10 @@
 #include <cmath>
 #include <cstring>
 
+#include "runtime/expr/datetime.hpp"
 #include "runtime/operators/accumulator.hpp"
 #include "runtime/operators/key_codec.hpp"
+#include "runtime/operators/pair_sums.hpp"
 
 namespace weir {
 namespace {
@@ -98,6 +100,38 @@ result<bool> finish_one(const accumulator& a, const uint64_t* w, uint64_t* out) 
       const auto no = static_cast<int64_t>(w[1]);
       *out = a.function == fn::bool_and ? no == 0 : n != 0;
       return n != 0 || no != 0;
+    }
+    case accumulator_kind::bits: {
+      uint64_t bits = w[1];
+      if (a.counts_bits()) {
+        bits = 0;
+        for (uint32_t k = 1; k < a.words; ++k) {
+          const auto have = static_cast<int64_t>(w[k]);
+          bits |= uint64_t{a.function == fn::bit_and ? have == n : have != 0} << (k - 1);
+        }
+      }
+      *out = a.argument.id == type_id::int32
+                 ? static_cast<uint64_t>(static_cast<int64_t>(static_cast<int32_t>(bits)))
+                 : bits;
+      return n != 0;
+    }
+    case accumulator_kind::interval: {
+      if (n == 0) return false;
+      std::optional<interval_value> v;
+      const auto months = static_cast<int64_t>(w[1]), days = static_cast<int64_t>(w[2]);
+      if (months == static_cast<int32_t>(months) && days == static_cast<int32_t>(days))
+        v = interval_value{static_cast<int32_t>(months), static_cast<int32_t>(days),
+                           static_cast<int64_t>(w[3])};
+      if (v && a.function == fn::avg) v = expr::multiply(*v, static_cast<double>(n), true);
+      if (!v) return error(errc::overflow, "interval out of range");
+      std::memcpy(out, &*v, sizeof *v);
+      return true;
+    }
+    case accumulator_kind::pairs: {
+      if (a.function == fn::regr_count) return *out = w[0], true;
+      const auto v = pair_sums::result_of(a.function, w);
+      if (v) put(*v);
+      return v.has_value();
     }
   }
   return false;

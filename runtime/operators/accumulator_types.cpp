@@ -3,6 +3,7 @@
 #include "runtime/expr/catalog.hpp"
 #include "runtime/operators/accumulator.hpp"
 #include "runtime/operators/aggregate_schema.hpp"
+#include "runtime/operators/pair_sums.hpp"
 
 namespace weir {
 namespace {
@@ -16,16 +17,8 @@ bool is_number(type_id t) {
   return is_integer(t) || t == type_id::float64 || t == type_id::decimal;
 }
 
-const char* name_of(fn f) {
-  static constexpr const char* names[] = {"count",   "count",       "sum",        "min",
-                                          "max",     "avg",         "first",      "last",
-                                          "count",   "stddev_samp", "stddev_pop", "var_samp",
-                                          "var_pop", "string_agg",  "bool_and",   "bool_or"};
-  return names[static_cast<size_t>(f)];
-}
-
 error no_such(fn f, const data_type* argument) {
-  return {errc::type_mismatch, std::string("function ") + name_of(f) + "(" +
+  return {errc::type_mismatch, std::string("function ") + function_name(f) + "(" +
                                    (argument ? to_string(*argument) : "") + ") does not exist"};
 }
 
@@ -38,8 +31,9 @@ accumulator_kind kind_of(fn f, type_id argument) {
       if (argument == type_id::int32) return accumulator_kind::sum_small;
       [[fallthrough]];
     case fn::avg:
-      return argument == type_id::float64 ? accumulator_kind::sum_float
-                                          : accumulator_kind::sum_wide;
+      return argument == type_id::float64    ? accumulator_kind::sum_float
+             : argument == type_id::interval ? accumulator_kind::interval
+                                             : accumulator_kind::sum_wide;
     case fn::min:
     case fn::max:
     case fn::first:
@@ -57,8 +51,14 @@ accumulator_kind kind_of(fn f, type_id argument) {
     case fn::bool_and:
     case fn::bool_or:
       return accumulator_kind::bools;
+    case fn::bit_and:
+    case fn::bit_or:
+    case fn::bit_xor:
+      return accumulator_kind::bits;
+    default:
+      break;
   }
-  return accumulator_kind::count;
+  return is_of_pairs(f) ? accumulator_kind::pairs : accumulator_kind::count;
 }
 
 }  // namespace
@@ -76,7 +76,8 @@ result<data_type> aggregate_result_type(fn f, const data_type* argument) {
     case fn::sum:
       if (t == type_id::int32) return data_type(type_id::int64);
       if (t == type_id::int64) return data_type(type_id::decimal, 0);
-      if (t == type_id::float64 || t == type_id::decimal) return *argument;
+      if (t == type_id::float64 || t == type_id::decimal || t == type_id::interval)
+        return *argument;
       return no_such(f, argument);
     case fn::min:
     case fn::max:
@@ -90,6 +91,7 @@ result<data_type> aggregate_result_type(fn f, const data_type* argument) {
       if (is_integer(t) || t == type_id::float64) return data_type(type_id::float64);
       if (t == type_id::decimal)
         return data_type(type_id::decimal, expr::divide_scale(argument->scale, 0));
+      if (t == type_id::interval) return *argument;
       return no_such(f, argument);
     case fn::stddev_samp:
     case fn::stddev_pop:
@@ -104,9 +106,16 @@ result<data_type> aggregate_result_type(fn f, const data_type* argument) {
     case fn::bool_or:
       if (t != type_id::boolean) return no_such(f, argument);
       return data_type(type_id::boolean);
-    case fn::count_star:
+    case fn::bit_and:
+    case fn::bit_or:
+    case fn::bit_xor:
+      if (!is_integer(t)) return no_such(f, argument);
+      return *argument;
+    default:
       break;
   }
+  if (is_of_pairs(f) && t == type_id::bytes)
+    return data_type(f == fn::regr_count ? type_id::int64 : type_id::float64);
   return no_such(f, argument);
 }
 
@@ -159,6 +168,16 @@ result<accumulator> accumulator::make(const aggregate_call& call, bool keep_all,
     case accumulator_kind::text:
       take(type_id::string);
       break;
+    case accumulator_kind::bits:
+      for (size_t i = a.counts_bits() ? 8 * fixed_width(a.argument.id) : 1; i > 0; --i)
+        take(type_id::int64);
+      break;
+    case accumulator_kind::interval:
+      for (int i = 0; i < 3; ++i) take(type_id::int64);
+      break;
+    case accumulator_kind::pairs:
+      for (size_t i = 1; i < pair_sums::words; ++i) take(type_id::int64);
+      break;
   }
   a.words = layout.value_words - a.at;
   return a;
@@ -170,7 +189,12 @@ std::vector<data_type> accumulator::partial_types() const {
       return {type_id::int64};
     case accumulator_kind::sum_small:
     case accumulator_kind::bools:
+    case accumulator_kind::bits:  // without changes
       return {type_id::int64, type_id::int64};
+    case accumulator_kind::interval:
+      return std::vector<data_type>(4, type_id::int64);
+    case accumulator_kind::pairs:
+      return std::vector<data_type>(pair_sums::words, type_id::int64);
     case accumulator_kind::sum_wide:
       return {type_id::int64, data_type(type_id::decimal, argument.scale)};
     case accumulator_kind::sum_float:
@@ -189,7 +213,7 @@ bool partial_shrinks(const aggregate_spec& s) {
     // Floating-point sums of rows that may be retracted keep their special values apart.
     if (s.input_has_changes &&
         (kind == accumulator_kind::pick || kind == accumulator_kind::sum_float ||
-         kind == accumulator_kind::moments))
+         kind == accumulator_kind::moments || kind == accumulator_kind::bits))
       return false;
   }
   return true;

@@ -108,6 +108,7 @@ class over_operator final : public stream_operator {
     }
     if (more && gone_.size() < batch_rows_target) return true;
     output_.flush(*context_.memory, out);
+    evaluator_.forget_strings();
     for (uint32_t id : gone_) rows_->table().erase(id);
     gone_.clear();
     rows_->end_batch();
@@ -187,6 +188,7 @@ class over_operator final : public stream_operator {
       }
     }
     output_.flush(*context_.memory, out);
+    evaluator_.forget_strings();
     for (size_t t = 0; t < touched_at_; ++t) {
       const uint32_t partition = touched_[t].partition;
       if (index_.begin(partition) == index_.end(partition)) rows_->partitions().erase(partition);

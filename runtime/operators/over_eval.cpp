@@ -5,6 +5,11 @@
 #include <cstring>
 #include <deque>
 
+#include "runtime/base/assert.hpp"
+#include "runtime/operators/accumulator_combine.hpp"
+#include "runtime/operators/pair_sums.hpp"
+#include "runtime/state/var_bytes.hpp"
+
 namespace weir {
 namespace {
 
@@ -12,7 +17,7 @@ using f = over_function;
 using bound = over_frame::bound;
 using unit = over_frame::unit;
 
-constexpr uint32_t words_max = 4;  // of an accumulator
+constexpr uint32_t words_max = pair_sums::words;  // of an accumulator
 
 over_value copied(const row_column& c, const uint64_t* row) {
   over_value v;
@@ -51,6 +56,7 @@ result<over_evaluator> over_evaluator::make(const over_spec& s, const schema& ro
       a.function = c.aggregate;
       a.type = c.type;
       a.name = c.name;
+      a.separator = c.separator;
       if (c.argument) {
         auto n = std::make_shared<expr::node>();
         n->kind = expr::node_kind::column;
@@ -103,7 +109,7 @@ bool over_evaluator::counts(const call& k, const uint64_t* row) const noexcept {
 }
 
 void over_evaluator::add(const call& k, const uint64_t* row, int64_t sign, uint64_t* w,
-                         bool& overflow) const {
+                         bool& overflow) {
   const uint64_t* v = k.c.argument ? k.argument.value(row) : nullptr;
   switch (k.acc.kind) {
     case accumulator_kind::count:
@@ -143,18 +149,49 @@ void over_evaluator::add(const call& k, const uint64_t* row, int64_t sign, uint6
     case accumulator_kind::bools:
       w[*v != 0 ? 0 : 1] += static_cast<uint64_t>(sign);
       return;
-    default:
+    case accumulator_kind::moments:
+    case accumulator_kind::bits:
+    case accumulator_kind::interval:
+    case accumulator_kind::pairs:
+      overflow |= !add_one(k.acc, w, v, sign);
       return;
+    case accumulator_kind::text: {
+      var_ref text;
+      std::memcpy(text.words, v, sizeof text.words);
+      return append(k, text.view(), w);
+    }
+    case accumulator_kind::distinct:
+      weir_assert(false, "DISTINCT in a window function");
   }
 }
 
-status over_evaluator::finish(const call& k, const uint64_t* words, over_value& out) const {
+/// Adds to the text that `w` refers to. It grows in place unless a value refers to it, too.
+void over_evaluator::append(const call& k, std::string_view text, uint64_t* w) {
+  var_ref so_far;
+  std::memcpy(so_far.words, w + 1, sizeof so_far.words);
+  const auto have = w[0] == 0 ? std::string_view() : so_far.view();
+  if (!growing_ || have.data() != strings_.back().data()) strings_.emplace_back(have);
+  growing_ = true;
+  auto& made = strings_.back();
+  if (w[0]++ > 0) made += k.c.separator;
+  made += text;
+  const auto ref = var_ref::borrow(made);
+  std::memcpy(w + 1, ref.words, sizeof ref.words);
+}
+
+void over_evaluator::forget_strings() noexcept {
+  strings_.clear();
+  growing_ = false;
+}
+
+status over_evaluator::finish(const call& k, const uint64_t* words, over_value& out) {
+  growing_ = false;
   WEIR_ASSIGN(bool present, finish_value(k.acc, words, out.words));
   out.null = !present;
   return {};
 }
 
-status over_evaluator::add_to_prefix(const uint64_t* row, int64_t index, uint64_t* words) const {
+status over_evaluator::add_to_prefix(const uint64_t* row, int64_t index, uint64_t* words) {
   bool overflow = false;
   for (const auto& k : calls_) {
     if (!k.from_start) continue;
@@ -261,6 +298,28 @@ void over_evaluator::pick(const call& k, sorted_rows rows, const prefix& before,
   };
   // Rows that are gone belong to a frame that begins with the partition.
   const int64_t gone = k.from_start ? before.rows : 0;
+  if (k.c.frame.without != over_frame::exclusion::none) {
+    // No row that is gone is left out: peers go together.
+    for (uint32_t i = 0; i < rows.size(); ++i) {
+      const int64_t wanted = k.c.function == f::nth_value ? k.c.count - 1 : 0;
+      const bool last = k.c.function == f::last_value;
+      if (!last && wanted < gone) {
+        from_prefix(out[i]);
+        continue;
+      }
+      int64_t at = gone;
+      std::optional<uint32_t> found;
+      each_in_frame(k, i, [&](uint32_t row) {
+        if (last || at == wanted) found = row;
+        return last || at++ < wanted;
+      });
+      if (found)
+        out[i] = copied(k.argument, rows[*found]);
+      else if (last && gone > 0)
+        from_prefix(out[i]);
+    }
+    return;
+  }
   for (uint32_t i = 0; i < rows.size(); ++i) {
     const int64_t begin = begin_[i], end = end_[i];
     int64_t at = begin;
@@ -283,8 +342,38 @@ void over_evaluator::pick(const call& k, sorted_rows rows, const prefix& before,
   }
 }
 
+template <class F>
+void over_evaluator::each_in_frame(const call& k, uint32_t i, F f) const {
+  using x = over_frame::exclusion;
+  const bool self = k.c.frame.without == x::current_row;
+  const uint32_t from = self ? i : peers_.begin(i), to = self ? i + 1 : peers_.end(i);
+  for (uint32_t row = begin_[i]; row < end_[i]; ++row) {
+    if (row >= from && row < to && !(row == i && k.c.frame.without == x::ties)) continue;
+    if (!f(row)) return;
+  }
+}
+
+/// Frames with rows left out, each added up for itself, as PostgreSQL does.
+status over_evaluator::one_by_one(const call& k, sorted_rows rows, const prefix& before,
+                                  std::vector<over_value>& out) {
+  bool overflow = false;
+  for (uint32_t i = 0; i < rows.size(); ++i) {
+    uint64_t words[words_max] = {};
+    if (k.from_start && before.words)
+      std::memcpy(words, before.words + k.prefix_at, 8 * k.acc.words);
+    each_in_frame(k, i, [&](uint32_t row) {
+      if (counts(k, rows[row])) add(k, rows[row], 1, words, overflow);
+      return true;
+    });
+    WEIR_TRY(finish(k, words, out[i]));
+  }
+  if (overflow) return {errc::overflow, "the sum \"" + k.c.name + "\" is out of range"};
+  return {};
+}
+
 status over_evaluator::aggregate(const call& k, sorted_rows rows, const prefix& before,
                                  std::vector<over_value>& out) {
+  if (k.c.frame.without != over_frame::exclusion::none) return one_by_one(k, rows, before, out);
   if (!k.from_start)
     return k.acc.kind == accumulator_kind::pick ? extremes(k, rows, out) : sliding(k, rows, out);
   uint64_t words[words_max] = {};
@@ -304,10 +393,10 @@ status over_evaluator::aggregate(const call& k, sorted_rows rows, const prefix& 
   return {};
 }
 
-/// Sums of a frame that moves. Sums of floats are added up anew where the frame's start has moved,
-/// as PostgreSQL does: taking values away again would leave other digits.
+/// Sums of a frame that moves. What cannot be taken away again is added up anew where the frame's
+/// start has moved, as PostgreSQL does: sums of floats would keep other digits.
 status over_evaluator::sliding(const call& k, sorted_rows rows, std::vector<over_value>& out) {
-  const bool exact = k.acc.kind != accumulator_kind::sum_float;
+  const bool exact = can_subtract(k.acc);
   uint64_t words[words_max] = {};
   bool overflow = false;
   uint32_t first = 0, at = 0;

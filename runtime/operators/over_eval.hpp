@@ -2,6 +2,9 @@
 // a summary of it (`prefix`) takes its place. Used by one operator instance.
 #pragma once
 
+#include <deque>
+#include <string>
+
 #include "runtime/operators/accumulator.hpp"
 #include "runtime/operators/over_frames.hpp"
 
@@ -27,12 +30,14 @@ class over_evaluator {
   /// Whether values depend on rows that are gone at all.
   bool needs_prefix() const noexcept { return needs_prefix_; }
   /// Adds a row that is about to go; `index`: its place in the partition, counted from 0. Strings
-  /// in `words` are those of the row.
-  status add_to_prefix(const uint64_t* row, int64_t index, uint64_t* words) const;
+  /// in `words` are those of the row or of this.
+  status add_to_prefix(const uint64_t* row, int64_t index, uint64_t* words);
 
-  /// Values per call and row. Strings are those of the rows, the prefix and the arguments.
+  /// Values per call and row. Strings are those of the rows, the prefix, the arguments and of this.
   status evaluate(sorted_rows, const row_order&, const prefix&,
                   std::vector<std::vector<over_value>>& out);
+  /// Forgets the strings that it has made for values: nobody reads them any more.
+  void forget_strings() noexcept;
 
   /// How far before a row its values look: rows, and a distance on the order's column; and behind
   /// it.
@@ -53,14 +58,19 @@ class over_evaluator {
     bool from_start = false;  // its frame begins with the partition
   };
   bool counts(const call&, const uint64_t* row) const noexcept;
-  void add(const call&, const uint64_t* row, int64_t sign, uint64_t* words, bool& overflow) const;
+  void add(const call&, const uint64_t* row, int64_t sign, uint64_t* words, bool& overflow);
+  void append(const call&, std::string_view, uint64_t* words);
+  /// Calls f(row) for the rows of row i's frame that are not excluded, until it returns false.
+  template <class F>
+  void each_in_frame(const call&, uint32_t i, F f) const;
   status aggregate(const call&, sorted_rows, const prefix&, std::vector<over_value>&);
   status sliding(const call&, sorted_rows, std::vector<over_value>&);
+  status one_by_one(const call&, sorted_rows, const prefix&, std::vector<over_value>&);
   status extremes(const call&, sorted_rows, std::vector<over_value>&);
   void pick(const call&, sorted_rows, const prefix&, std::vector<over_value>&);
   void shift(const call&, sorted_rows, std::vector<over_value>&) const;
   void number(const call&, sorted_rows, const prefix&, std::vector<over_value>&) const;
-  status finish(const call&, const uint64_t* words, over_value&) const;
+  status finish(const call&, const uint64_t* words, over_value&);
   void note_reach(const call&);
 
   std::vector<call> calls_;
@@ -73,6 +83,9 @@ class over_evaluator {
   // Of the partition at hand.
   peer_groups peers_;
   std::vector<uint32_t> begin_, end_;
+
+  std::deque<std::string> strings_;  // of string_agg
+  bool growing_ = false;             // the last of them is read by no value yet
 };
 
 }  // namespace weir

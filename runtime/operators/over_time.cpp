@@ -110,6 +110,7 @@ class over_time_operator final : public stream_operator {
     }
     if (!more || gone_.size() >= batch_rows_target) {
       output_.flush(*context_.memory, out);
+      evaluator_.forget_strings();
       for (uint32_t id : gone_) rows_->table().erase(id);
       gone_.clear();
       rows_->end_batch();

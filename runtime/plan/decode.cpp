@@ -239,7 +239,7 @@ result<operator_spec> get_aggregate(wire::Aggregate::Reader r) {
   for (auto c : calls) {
     aggregate_call call;
     WEIR_ASSIGN(call.function,
-                enumerator(c.getFunction(), aggregate_function::bool_or, "aggregate function"));
+                enumerator(c.getFunction(), aggregate_function_last, "aggregate function"));
     if (c.hasArgument()) {
       WEIR_ASSIGN(call.argument, get_expr(c.getArgument()));
     }
@@ -345,6 +345,8 @@ result<over_frame> get_frame(wire::OverFrame::Reader r) {
   WEIR_ASSIGN(f.end, enumerator(r.getEnd(), b::unbounded_following, "bound of a frame"));
   WEIR_ASSIGN(f.start_offset, get_scalar(r.getStartOffset()));
   WEIR_ASSIGN(f.end_offset, get_scalar(r.getEndOffset()));
+  WEIR_ASSIGN(f.without,
+              enumerator(r.getExclusion(), over_frame::exclusion::ties, "exclusion of a frame"));
   return f;
 }
 
@@ -360,7 +362,7 @@ result<operator_spec> get_over(wire::Over::Reader r) {
     WEIR_ASSIGN(call.function,
                 enumerator(c.getFunction(), over_function::aggregate, "window function"));
     WEIR_ASSIGN(call.aggregate,
-                enumerator(c.getAggregate(), aggregate_function::bool_or, "aggregate function"));
+                enumerator(c.getAggregate(), aggregate_function_last, "aggregate function"));
     call.argument = one_less(c.getArgument());
     call.otherwise = one_less(c.getOtherwise());
     call.filter = one_less(c.getFilter());
@@ -368,6 +370,7 @@ result<operator_spec> get_over(wire::Over::Reader r) {
     WEIR_ASSIGN(call.frame, get_frame(c.getFrame()));
     WEIR_ASSIGN(call.type, get_type(c.getType()));
     call.name = text(c.getName());
+    call.separator = text(c.getSeparator());
     s.calls.push_back(std::move(call));
   }
   s.input_has_changes = r.getInputHasChanges();

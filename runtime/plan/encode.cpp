@@ -275,8 +275,10 @@ struct spec_encoder {
       f.setEnd(static_cast<uint8_t>(c.frame.end));
       put(f.initStartOffset(), c.frame.start_offset);
       put(f.initEndOffset(), c.frame.end_offset);
+      f.setExclusion(static_cast<uint8_t>(c.frame.without));
       put(calls[i].initType(), c.type);
       calls[i].setName(kj_text(c.name));
+      calls[i].setSeparator(kj_text(c.separator));
     }
     o.setInputHasChanges(s.input_has_changes);
     o.setEmit(static_cast<uint8_t>(s.emit));

@@ -274,6 +274,9 @@ struct state_of {
             static_cast<uint64_t>(c.frame.start) << 8 | static_cast<uint64_t>(c.frame.end));
       h.add(c.frame.start_offset);
       h.add(c.frame.end_offset);
+      if (c.frame.without != over_frame::exclusion::none)
+        h.add(uint64_t{static_cast<uint8_t>(c.frame.without)});
+      if (c.aggregate == aggregate_function::string_agg) h.add(std::string_view(c.separator));
       h.add(c.type);
     }
   }

@@ -44,11 +44,15 @@ bool defers_unmatched(const join_spec& s) noexcept {
 }
 
 const char* function_name(aggregate_function f) noexcept {
-  static constexpr const char* names[] = {"count",   "count",       "sum",        "min",
-                                          "max",     "avg",         "first",      "last",
-                                          "count",   "stddev_samp", "stddev_pop", "var_samp",
-                                          "var_pop", "string_agg",  "bool_and",   "bool_or"};
-  static_assert(std::size(names) == static_cast<size_t>(aggregate_function::bool_or) + 1);
+  static constexpr const char* names[] = {
+      "count",      "count",          "sum",      "min",        "max",
+      "avg",        "first",          "last",     "count",      "stddev_samp",
+      "stddev_pop", "var_samp",       "var_pop",  "string_agg", "bool_and",
+      "bool_or",    "bit_and",        "bit_or",   "bit_xor",    "regr_count",
+      "regr_avgx",  "regr_avgy",      "regr_sxx", "regr_syy",   "regr_sxy",
+      "regr_slope", "regr_intercept", "regr_r2",  "corr",       "covar_pop",
+      "covar_samp"};
+  static_assert(std::size(names) == static_cast<size_t>(aggregate_function_last) + 1);
   return names[static_cast<size_t>(f)];
 }
 

@@ -94,7 +94,27 @@ enum class aggregate_function : uint8_t {
   string_agg = 13,
   bool_and = 14,
   bool_or = 15,
+  bit_and = 16,
+  bit_or = 17,
+  bit_xor = 18,
+  // Of two arguments, which come as one ("@pair" of runtime/expr).
+  regr_count = 19,
+  regr_avgx = 20,
+  regr_avgy = 21,
+  regr_sxx = 22,
+  regr_syy = 23,
+  regr_sxy = 24,
+  regr_slope = 25,
+  regr_intercept = 26,
+  regr_r2 = 27,
+  corr = 28,
+  covar_pop = 29,
+  covar_samp = 30,
 };
+inline constexpr auto aggregate_function_last = aggregate_function::covar_samp;
+constexpr bool is_of_pairs(aggregate_function f) noexcept {
+  return f >= aggregate_function::regr_count && f <= aggregate_function::covar_samp;
+}
 struct aggregate_call {
   aggregate_function function = aggregate_function::count_star;
   expr::node_ptr argument;  // none for count(*)
@@ -296,12 +316,15 @@ struct over_frame {
     following = 3,
     unbounded_following = 4
   };
+  /// Which rows inside it are left out: none, the row itself, the row with its peers, its peers.
+  enum class exclusion : uint8_t { none = 0, current_row = 1, group = 2, ties = 3 };
   unit in = unit::range;
   bound start = bound::unbounded_preceding, end = bound::current_row;
   /// Of preceding and following. rows, groups: how many, bigint. range: a distance on the order's
   /// one column: bigint (integers, days of dates, microseconds of timestamps), decimal of its scale
   /// or float64.
   scalar start_offset, end_offset;
+  exclusion without = exclusion::none;
 };
 /// Arguments are columns of the input.
 struct over_call {
@@ -312,6 +335,7 @@ struct over_call {
   std::optional<uint32_t> filter;     // aggregate: a boolean column
   int64_t count = 1;                  // lag, lead: rows away; ntile, nth_value: their argument
   over_frame frame;                   // first_value, last_value, nth_value, aggregate
+  std::string separator;              // aggregate: of string_agg
   data_type type;                     // of the result
   std::string name;
 };

@@ -36,9 +36,20 @@ const std::vector<call> picks = {{fn::min, "v"},
                                  {fn::count_distinct, "t", "v <= 1"},
                                  {fn::count_star, ""}};
 
+const std::vector<call> bits = {{fn::bit_and, "v"},
+                                {fn::bit_or, "v::int"},
+                                {fn::bit_xor, "v"},
+                                {fn::sum, "v * interval '1 second'"},
+                                {fn::avg, "(v - v + 2) * interval '1 day'"},
+                                {fn::count_star, ""}};
+enum class calls { sums, picks, bits };
+const std::vector<call>& calls_of(calls what) {
+  return what == calls::sums ? sums : what == calls::picks ? picks : bits;
+}
+
 /// What the calls give over a multiset of rows.
-std::string answer(const std::map<row, int64_t>& all, const std::string& k, bool pick) {
-  int64_t star = 0, count = 0, sum = 0, above = 0;
+std::string answer(const std::map<row, int64_t>& all, const std::string& k, calls what) {
+  int64_t star = 0, count = 0, sum = 0, above = 0, in_all = -1, in_any = 0, odd = 0;
   std::optional<int64_t> low;
   std::optional<std::string> high;
   std::set<std::string> distinct, high_texts, low_texts, values;
@@ -54,6 +65,9 @@ std::string answer(const std::map<row, int64_t>& all, const std::string& k, bool
     count += w;
     sum += w * v;
     if (v > 3) above += w;
+    in_all &= v;
+    in_any |= v;
+    if (w % 2 != 0) odd ^= v;
     if (!low || v < *low) low = v;
     values.insert(r.v);
     if (r.t != "NULL" && v > 3) high_texts.insert(r.t);
@@ -62,9 +76,17 @@ std::string answer(const std::map<row, int64_t>& all, const std::string& k, bool
   if (star == 0) return "";
   auto size = [](const auto& set) { return "," + std::to_string(set.size()); };
   auto text = [](auto v) { return v ? std::to_string(*v) : std::string("NULL"); };
-  if (pick)
+  if (what == calls::picks)
     return k + "," + text(low) + size(high_texts) + "," + high.value_or("NULL") + size(distinct) +
            size(values) + size(low_texts) + "," + std::to_string(star);
+  if (what == calls::bits) {
+    if (count == 0) return k + ",NULL,NULL,NULL,NULL,NULL," + std::to_string(star);
+    char seconds[40];
+    std::snprintf(seconds, sizeof seconds, "%s00:%02d:%02d", sum < 0 ? "-" : "",
+                  static_cast<int>(std::abs(sum) / 60), static_cast<int>(std::abs(sum) % 60));
+    return k + "," + std::to_string(in_all) + "," + std::to_string(in_any) + "," +
+           std::to_string(odd) + "," + seconds + ",2 days," + std::to_string(star);
+  }
   char avg[40];
   *format_float64(avg, static_cast<double>(sum) / static_cast<double>(count)) = 0;
   return k + "," + std::to_string(star) + "," + std::to_string(count) + "," +
@@ -72,12 +94,12 @@ std::string answer(const std::map<row, int64_t>& all, const std::string& k, bool
          (count ? (above ? "true" : "false") : "NULL") + "," + std::to_string(above);
 }
 
-lines expected(const std::map<row, int64_t>& all, bool pick) {
+lines expected(const std::map<row, int64_t>& all, calls what) {
   std::set<std::string> keys;
   for (const auto& [r, w] : all) keys.insert(r.k);
   lines out;
   for (const auto& k : keys)
-    if (auto a = answer(all, k, pick); !a.empty()) out.push_back(a);
+    if (auto a = answer(all, k, what); !a.empty()) out.push_back(a);
   std::sort(out.begin(), out.end());
   return out;
 }
@@ -109,13 +131,13 @@ batch_ptr random_batch(const schema_ptr& in, std::map<row, int64_t>& all, std::m
   return rows(in, cells, changes ? weights : std::vector<int32_t>{});
 }
 
-void run(uint64_t seed, bool pick, bool changes, emit_mode emit) {
+void run(uint64_t seed, calls what, bool changes, emit_mode emit) {
   CAPTURE(seed);
-  CAPTURE(pick);
+  CAPTURE(static_cast<int>(what));
   CAPTURE(changes);
   std::mt19937_64 g(seed);
   auto in = input();
-  const auto node = node_of(aggregate(in, {0}, pick ? picks : sums, emit, changes), in);
+  const auto node = node_of(aggregate(in, {0}, calls_of(what), emit, changes), in);
   std::map<row, int64_t> all;
   std::vector<state_chunk> durable;
   uint32_t parallelism = 1;
@@ -172,14 +194,14 @@ void run(uint64_t seed, bool pick, bool changes, emit_mode emit) {
   }
   for (auto& o : ops) o->end();
   collect();
-  CHECK(out.net() == expected(all, pick));
+  CHECK(out.net() == expected(all, what));
 }
 
-void run_partial(uint64_t seed, const std::vector<call>& calls, bool pick, bool changes) {
+void run_partial(uint64_t seed, calls what, bool changes) {
   CAPTURE(seed);
   std::mt19937_64 g(seed);
   auto in = input();
-  auto spec = aggregate(in, {0}, calls, emit_mode::changes, changes);
+  auto spec = aggregate(in, {0}, calls_of(what), emit_mode::changes, changes);
   auto partial = spec, merge = spec;
   partial.stage = aggregate_spec::phase::partial;
   merge.stage = aggregate_spec::phase::merge;
@@ -197,23 +219,22 @@ void run_partial(uint64_t seed, const std::vector<call>& calls, bool pick, bool 
   }
   REQUIRE(p.op->on_idle(p.out).ok());
   for (auto& b : p.out.batches) m.push(b);
-  CHECK(m.out.net() == expected(all, pick));
+  CHECK(m.out.net() == expected(all, what));
 }
 
 }  // namespace
 
 TEST_CASE("aggregates equal sums over all rows through barriers, aborts and restores") {
   for (uint64_t seed = 1; seed <= 12; ++seed)
-    for (bool pick : {false, true})
+    for (auto what : {calls::sums, calls::picks, calls::bits})
       for (bool changes : {false, true})
-        run(seed, pick, changes, seed % 3 ? emit_mode::changes : emit_mode::final_only);
+        run(seed, what, changes, seed % 3 ? emit_mode::changes : emit_mode::final_only);
 }
 
 TEST_CASE("a partial and a merging stage equal a complete one") {
   for (uint64_t seed = 1; seed <= 10; ++seed)
     for (bool changes : {false, true}) {
-      run_partial(seed, sums, false, changes);
-      run_partial(seed, picks, true, changes);
+      for (auto what : {calls::sums, calls::picks, calls::bits}) run_partial(seed, what, changes);
     }
 }
 

@@ -49,6 +49,11 @@ over_call call_of(f function, over_frame frame = {}, int64_t count = 1,
     c.argument = 3;
     c.type = type_id::string;
   }
+  if (function == f::aggregate && aggregate == a::string_agg) {
+    c.argument = 3;
+    c.type = type_id::string;
+    c.separator = "-";
+  }
   if (function == f::aggregate && aggregate == a::sum) c.type = data_type(type_id::decimal, 0);
   if (function == f::ntile) c.type = type_id::int32;
   return c;
@@ -58,7 +63,12 @@ over_call call_of(f function, over_frame frame = {}, int64_t count = 1,
 std::vector<size_t> frame_rows(const over_frame& w, const std::vector<row>& p, size_t i,
                                const std::vector<int64_t>& group, const order_term& o) {
   std::vector<size_t> out;
+  using without = over_frame::exclusion;
   for (size_t j = 0; j < p.size(); ++j) {
+    if (i == j
+            ? w.without == without::current_row || w.without == without::group
+            : group[i] == group[j] && (w.without == without::group || w.without == without::ties))
+      continue;
     auto side = [&](bool start) {
       const auto b = start ? w.start : w.end;
       const int64_t n = (start ? w.start_offset : w.end_offset).i;
@@ -122,6 +132,11 @@ std::string value_of(const over_call& c, const std::vector<row>& p, size_t i,
                ? "NULL"
                : p[frame[static_cast<size_t>(c.count) - 1]].t;
   if (c.aggregate == a::count_star) return std::to_string(frame.size());
+  if (c.aggregate == a::string_agg) {
+    std::string all;
+    for (size_t j : frame) all += (j == frame.front() ? "" : c.separator) + p[j].t;
+    return frame.empty() ? "NULL" : all;
+  }
   std::optional<int64_t> out;
   int64_t count = 0;
   for (size_t j : frame) {
@@ -130,9 +145,11 @@ std::string value_of(const over_call& c, const std::vector<row>& p, size_t i,
     if (!out)
       out = *p[j].v;
     else
-      out = c.aggregate == a::sum   ? *out + *p[j].v
-            : c.aggregate == a::min ? std::min(*out, *p[j].v)
-                                    : std::max(*out, *p[j].v);
+      out = c.aggregate == a::sum       ? *out + *p[j].v
+            : c.aggregate == a::min     ? std::min(*out, *p[j].v)
+            : c.aggregate == a::bit_or  ? *out | *p[j].v
+            : c.aggregate == a::bit_xor ? *out ^ *p[j].v
+                                        : std::max(*out, *p[j].v);
   }
   return c.aggregate == a::count ? std::to_string(count) : text(out);
 }
@@ -224,6 +241,7 @@ over_frame random_frame(std::mt19937_64& g, bool time, bool ahead) {
   } while (w.end < w.start);
   w.start_offset = offset();
   w.end_offset = offset();
+  if (g() % 3 == 0) w.without = static_cast<over_frame::exclusion>(g() % 4);
   return w;
 }
 
@@ -241,7 +259,8 @@ over_spec spec(uint64_t seed, bool time) {
     if (g() % 2)
       s.calls.push_back(
           call_of(function, g() % 2 ? over_frame{} : random_frame(g, time, !time), 2));
-  for (auto aggregate : {a::count_star, a::count, a::sum, a::min, a::max})
+  for (auto aggregate :
+       {a::count_star, a::count, a::sum, a::min, a::max, a::bit_or, a::bit_xor, a::string_agg})
     s.calls.push_back(
         call_of(f::aggregate, g() % 3 ? random_frame(g, time, !time) : over_frame{}, 1, aggregate));
   for (size_t i = 0; i < s.calls.size(); ++i) s.calls[i].name = "c" + std::to_string(i);

@@ -8,6 +8,8 @@ from windows import Windows
 # Parts of the grammar that a caller can leave out.
 FEATURES = {"arrays", "joins", "subqueries", "lateral", "sets", "with", "values", "grouping_sets", "limit", "distinct_on", "window", "series"}
 LATER = set()
+# Aggregates of two numbers.
+PAIRS = ["corr", "covar_pop", "covar_samp", "regr_avgx", "regr_avgy", "regr_sxx", "regr_syy", "regr_sxy", "regr_slope", "regr_intercept", "regr_r2"]
 
 
 class Relation:
@@ -286,6 +288,9 @@ class Grammar(Scalars, Subqueries, Windows):
         listed = ", ".join(f"{t} AS c{i}" for i, t in enumerate(targets))
         return f"SELECT {listed} FROM {text}{where}{by}{having}", kinds
 
+    def fraction(self) -> str:
+        return self.c.pick(["0", "0.25", "0.5", "0.9", "1"])
+
     def aggregate(self, kind: str, scope: Scope) -> str:
         v = lambda k: self.value(k, scope, 1)
         calls = []
@@ -303,6 +308,21 @@ class Grammar(Scalars, Subqueries, Windows):
             calls = [lambda: f"ROW({self.aggregate('int', scope)}, {self.aggregate('text', scope)})::pair"]
         else:
             calls += [lambda: f"max({v(kind)})", lambda: f"min({v(kind)})"]
+        if kind in ("int", "bigint"):
+            calls += [lambda: f"bit_{self.c.pick(['and', 'or', 'xor'])}({v(kind)})"]
+        if kind == "bigint":
+            calls += [lambda: f"regr_count({v('int')}, {v('dbl')})"]
+        if kind == "num":
+            calls += [lambda: f"avg(DISTINCT {v('num')})", lambda: f"sum(DISTINCT {v('num')})"]
+        if kind == "dbl":
+            calls += [lambda: f"percentile_cont({self.fraction()}) WITHIN GROUP (ORDER BY {v(self.c.pick(['dbl', 'int']))}{self.c.pick(['', ' DESC'])})",
+                      lambda: f"stddev_pop(DISTINCT {v('int')})",
+                      lambda: f"{self.c.pick(PAIRS)}({v('int')}, {v('int')})"]
+        if kind != "pair" and self.c.chance(40):
+            x = v(kind)
+            x += "::text" if x.startswith("'") and kind == "text" else ""
+            calls += [lambda: f"percentile_disc({self.fraction()}) WITHIN GROUP (ORDER BY {x}{self.c.pick(['', ' DESC'])})",
+                      lambda: f"mode() WITHIN GROUP (ORDER BY {x}{self.c.pick(['', ' DESC'])})"]
         if kind in ITEMS:
             x = self.value(ITEMS[kind], scope, 1)
             x += "::text" if x.startswith("'") else ""  # its type would be unknown
@@ -314,7 +334,7 @@ class Grammar(Scalars, Subqueries, Windows):
         call = self.c.pick(calls)()
         if kind != "pair" and self.c.chance(15):
             call += f" FILTER (WHERE {self.condition(Scope(scope.atoms), 1)})"
-        if call.startswith(("var_samp(", "stddev_pop(")):
+        if call.startswith(("var_samp(", "stddev_pop(", *(f"{name}(" for name in PAIRS))):
             # The last bits of a variance depend on the order of its rows and on what was taken back; groups, joins and
             # comparisons would show them. To ten digits it is the same, and half of the tenth is no variance of so few rows.
             call = f"round(({call})::numeric, 10)::float8"

@@ -27,6 +27,8 @@ class Windows:
         frame = self.c.pick(["", " ROWS BETWEEN 2 PRECEDING AND CURRENT ROW", " ROWS BETWEEN UNBOUNDED PRECEDING AND 1 FOLLOWING",
                              " ROWS BETWEEN 1 FOLLOWING AND 3 FOLLOWING", " GROUPS BETWEEN 1 PRECEDING AND CURRENT ROW",
                              " RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING"])
+        if frame and self.c.chance(20):
+            frame += self.c.pick([" EXCLUDE CURRENT ROW", " EXCLUDE GROUP", " EXCLUDE TIES"])
         over = f"OVER ({whole}{frame})"
         ints = scope.own("int")
         numbers = ints or ["1"]
@@ -40,7 +42,14 @@ class Windows:
             (f"count(*) OVER ({some})", "bigint")]
         if kind not in ("bool", "pair"):
             choices += [(f"max({text}){filtered} {over}", kind), (f"min({text}) OVER ({some})", kind)]
+        for item, array in (("int", "ints"), ("text", "texts")):
+            if kind == item:
+                choices.append((f"array_agg({text}){filtered} {over}", array))
+        if kind == "text":
+            choices.append((f"string_agg({text}, '-'){filtered} {over}", "text"))
         if ints:
+            choices += [(f"bit_{self.c.pick(['and', 'or', 'xor'])}({self.c.pick(ints)}){filtered} {over}", "int"),
+                        (f"round((var_pop({self.c.pick(ints)}){filtered} {over})::numeric, 10)::float8", "dbl")]
             by = self.c.pick(ints)
             choices.append((f"sum({by}) OVER ({part}ORDER BY {by} RANGE BETWEEN 2 PRECEDING AND 1 FOLLOWING)", "bigint"))
         return self.c.pick(choices)

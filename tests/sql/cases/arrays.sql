@@ -230,7 +230,7 @@ job.sql:37:60: error: in an aggregate with DISTINCT, ORDER BY expressions must a
 job.sql:38:33: error: function sum(text[]) does not exist
   38 | INSERT INTO hole SELECT id, sum(tags) FROM a GROUP BY id;
      |                                 ^
-job.sql:39:29: error: array_agg with OVER is not supported; count, sum, avg, min, max, bool_and, bool_or and the window functions are
+job.sql:39:29: error: column "n" is of type bigint but expression is of type int[]; write CAST(... AS bigint)
   39 | INSERT INTO hole SELECT id, array_agg(id) OVER (ORDER BY id) FROM a;
      |                             ^
 job.sql:40:29: error: column "n" is of type bigint but expression is of type int[]; write CAST(... AS bigint)

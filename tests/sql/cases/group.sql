@@ -246,3 +246,42 @@ sink stdout
     changes: aggregate count(*)
       pre-aggregate count(*)
         source file t.csv (csv): k
+
+-- CASE ordered-set aggregates share their values
+SELECT k, percentile_cont(0.5) WITHIN GROUP (ORDER BY d), percentile_disc(ARRAY[0.1, 0.9]) WITHIN GROUP (ORDER BY d), mode() WITHIN GROUP (ORDER BY d DESC) FILTER (WHERE v > 1) FROM t GROUP BY k
+-- PLAN
+sink stdout
+  changes: project k, percentile_cont_of(array_of("array_agg(d::double precision)", 's'), '0.5'::double precision, false) AS percentile_cont, percentile_disc_of(array_of("array_agg(d)", 's'), '{0.1,0.9}'::double precision[], false) AS percentile_disc, mode_of(array_of("array_agg(d) FILTER (WHERE (v > 1))", 's'), true) AS mode
+    changes: aggregate array_agg(d::double precision), array_agg(d), array_agg(d) FILTER (WHERE (v > 1)) by k
+      [k] source file t.csv (csv): k, v, d
+
+-- CASE aggregates of bits, intervals and two numbers are pre-aggregated
+SELECT k, bit_or(v), sum(ts - timestamp '2020-01-01'), corr(v, d), covar_pop(v, d), regr_count(d, 1) FROM t GROUP BY k
+-- PLAN
+sink stdout
+  changes: project k, "bit_or(v)" AS bit_or, "sum((ts - '2020-01-01 00:00:00'::timestamp))" AS sum, "corr(v::double precision, d::double precision)" AS corr, "covar_pop(v::double precision, d::double precision)" AS covar_pop, "regr_count(d::double precision, 1::double precision)" AS regr_count
+    changes: aggregate bit_or(v), sum((ts - '2020-01-01 00:00:00'::timestamp)), corr(v::double precision, d::double precision), covar_pop(v::double precision, d::double precision), regr_count(d::double precision, '1'::double precision) by k
+      [k] pre-aggregate bit_or(v), sum((ts - '2020-01-01 00:00:00'::timestamp)), corr(v::double precision, d::double precision), covar_pop(v::double precision, d::double precision), regr_count(d::double precision, '1'::double precision) by k
+        source file t.csv (csv): k, v, d, ts
+
+-- CASE json_object_agg
+SELECT json_object_agg(k, v ORDER BY v DESC), json_object_agg(v, d) FROM t
+-- PLAN
+sink stdout
+  changes: project json_object_of(array_of("array_agg(ROW(k, v) ORDER BY v DESC)", 's')) AS json_object_agg, json_object_of(array_of("array_agg(ROW(v::text, d))", '')) AS json_object_agg_2
+    changes: aggregate array_agg(ROW(k, v) ORDER BY v DESC), array_agg(ROW(v::text, d))
+      project k, v, d
+        source file t.csv (csv): k, v, d
+
+-- CASE frames that leave rows out, and texts of frames
+SELECT string_agg(k, ', ') OVER (ORDER BY v ROWS UNBOUNDED PRECEDING EXCLUDE TIES), array_agg(v) OVER (ORDER BY v ROWS 1 PRECEDING EXCLUDE CURRENT ROW), stddev(v) OVER (), corr(v, d) OVER (PARTITION BY k) FROM t
+-- PLAN
+sink stdout
+  changes: project "string_agg(k, ', ') rows unbounded preceding to current row exclude ties" AS string_agg, array_of("string_agg(array_item(v, 'n')) rows 1 preceding to current row exclude current row", '') AS array_agg, "stddev_samp(v)" AS stddev, "corr(pair_of(v::double precision, d::double precision))" AS corr
+    changes: over (k): corr(pair_of(v::double precision, d::double precision))
+      [k] changes: project k, pair_of(v::double precision, d::double precision), string_agg(k, ', ') rows unbounded preceding to current row exclude ties, string_agg(array_item(v, 'n')) rows 1 preceding to current row exclude current row, stddev_samp(v)
+        changes: over: stddev_samp(v)
+          changes: project k, v, pair_of(v::double precision, d::double precision), string_agg(k, ', ') rows unbounded preceding to current row exclude ties, string_agg(array_item(v, 'n')) rows 1 preceding to current row exclude current row
+            changes: over in order of v: string_agg(k, ', ') rows unbounded preceding to current row exclude ties, string_agg(array_item(v, 'n')) rows 1 preceding to current row exclude current row
+              project k, v, array_item(v, 'n'), pair_of(v::double precision, d::double precision)
+                source file t.csv (csv): k, v, d

@@ -1,0 +1,9 @@
+-- Texts, arrays, deviations and frames that leave rows out, over rows that come and go.
+CREATE TABLE t (k text, i int, s text, d float8);
+INSERT INTO t VALUES ('a', 1, 'a text that is longer than twelve bytes', 0.5), ('a', 2, 'x', 0.25), ('a', 3, NULL, 1.5), ('b', 4, 'y', NULL), ('b', 5, '', 7), ('c', 6, NULL, NULL), (NULL, 7, 'z', 4), (NULL, 7, 'z', 4);
+SELECT i AS c0, string_agg(s, ', ') OVER (ORDER BY i) AS c1, string_agg(s, '') OVER (PARTITION BY k) AS c2, array_agg(s) OVER (ORDER BY i ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING) AS c3 FROM t;
+SELECT i AS c0, array_agg(i) OVER (ORDER BY k GROUPS UNBOUNDED PRECEDING EXCLUDE GROUP) AS c1, count(*) OVER (ORDER BY k RANGE UNBOUNDED PRECEDING EXCLUDE TIES) AS c2, sum(i) OVER (ORDER BY i ROWS BETWEEN 2 PRECEDING AND 2 FOLLOWING EXCLUDE CURRENT ROW) AS c3 FROM t;
+SELECT i AS c0, first_value(i) OVER (ORDER BY k GROUPS BETWEEN 1 PRECEDING AND 1 FOLLOWING EXCLUDE GROUP) AS c1, last_value(i) OVER (ORDER BY i RANGE BETWEEN 3 PRECEDING AND CURRENT ROW EXCLUDE CURRENT ROW) AS c2, nth_value(i, 2) OVER (ORDER BY i ROWS UNBOUNDED PRECEDING EXCLUDE CURRENT ROW) AS c3 FROM t WHERE k IS NOT NULL;
+SELECT i AS c0, min(s) OVER (ORDER BY i ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING EXCLUDE CURRENT ROW) AS c1, bool_or(d > 5) OVER (PARTITION BY k RANGE UNBOUNDED PRECEDING EXCLUDE TIES) AS c2 FROM t WHERE k IS NOT NULL;
+SELECT i AS c0, round(stddev(i) OVER (ORDER BY i)::numeric, 8) AS c1, round(var_pop(d) OVER (ORDER BY i ROWS 2 PRECEDING)::numeric, 8) AS c2, corr(i, d) OVER (ORDER BY i ROWS 3 PRECEDING) AS c3, bit_or(i) OVER (ORDER BY i ROWS 1 PRECEDING) AS c4, bit_xor(i) OVER (ORDER BY i ROWS 1 PRECEDING) AS c5, sum(i * interval '1 day') OVER (ORDER BY i ROWS 1 PRECEDING)::text AS c6 FROM t;
+SELECT m AS c0, string_agg(k, '+') OVER (ORDER BY m) AS c1, array_agg(m) OVER (ORDER BY m DESC) AS c2 FROM (SELECT k, max(i) AS m FROM t GROUP BY k) s;
