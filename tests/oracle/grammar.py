@@ -319,10 +319,10 @@ class Grammar(Scalars, Subqueries, Windows):
                       lambda: f"stddev_pop(DISTINCT {v('int')})",
                       lambda: f"{self.c.pick(PAIRS)}({v('int')}, {v('int')})"]
         if kind != "pair" and self.c.chance(40):
-            x = v(kind)
-            x += "::text" if x.startswith("'") and kind == "text" else ""
-            calls += [lambda: f"percentile_disc({self.fraction()}) WITHIN GROUP (ORDER BY {x}{self.c.pick(['', ' DESC'])})",
-                      lambda: f"mode() WITHIN GROUP (ORDER BY {x}{self.c.pick(['', ' DESC'])})"]
+            sorted_by = v(kind)
+            sorted_by += "::text" if sorted_by.startswith("'") and kind == "text" else ""
+            calls += [lambda: f"percentile_disc({self.fraction()}) WITHIN GROUP (ORDER BY {sorted_by}{self.c.pick(['', ' DESC'])})",
+                      lambda: f"mode() WITHIN GROUP (ORDER BY {sorted_by}{self.c.pick(['', ' DESC'])})"]
         if kind in ITEMS:
             x = self.value(ITEMS[kind], scope, 1)
             x += "::text" if x.startswith("'") else ""  # its type would be unknown
