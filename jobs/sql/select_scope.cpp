@@ -177,16 +177,12 @@ result<bound> select_scope::subquery(const syntax& s, binder& b) {
   if (subqueries_)
     if (auto known = subqueries_->find(s.query.get()); known != subqueries_->end())
       return known->second;
-  return b.fail(
-      errc::unsupported,
-      (s.name.empty() || s.name == "ROW" ? std::string("a subquery as a value")
-                                         : s.name + " (SELECT ...)") +
-          (clause_ == "JOIN/ON"
-               ? " is not supported in ON of an outer join to LATERAL, or to what reads the query "
-                 "around it; ask in a subquery of FROM and join that"
-               : " is not supported in this clause; it may stand in WHERE, HAVING and the "
-                 "select list"),
-      s.location);
+  return b.fail(errc::unsupported,
+                (s.name.empty() || s.name == "ROW" ? std::string("a subquery as a value")
+                                                   : s.name + " (SELECT ...)") +
+                    " is not supported in this clause; it may stand in WHERE, HAVING, ON and the "
+                    "select list",
+                s.location);
 }
 
 }  // namespace weir::sql

@@ -67,6 +67,8 @@ def queries(r: random.Random) -> list:
     windows_of = f"(SELECT *, {bin_of(s(size))} AS window_start, {bin_of(s(size))} + {s(size)} AS window_end FROM %s) AS "
     joined = (f"SELECT a.k, a.v, a.t, b.v AS w, b.t AS u FROM %s a {kind} %s b "
               f"ON a.k = b.k AND a.window_start = b.window_start AND a.window_end = b.window_end{more}")
+    if r.random() < 0.3:
+        joined = joined.replace(f" {kind} ", ", ", 1).replace(" ON a.k", " WHERE a.k", 1)
     interval = (f"SELECT a.k, a.v, a.t, b.v AS w, b.t AS u FROM e a {kind} f b "
                 f"ON a.k = b.k AND a.t BETWEEN b.t - {s(before)} AND b.t + {s(after)}{more}")
     # Windows over it: of its left side's time, of a RIGHT JOIN the right one's.

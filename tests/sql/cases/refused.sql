@@ -431,7 +431,7 @@ job.sql:4:52: error: aggregate functions are not allowed in CHECK
 job.sql:4:80: error: expected type boolean, but this is integer
    4 | CREATE TABLE c4 (a int CHECK (z > 1), b int CHECK (count(*) > 1), d int CHECK (d), CHECK (a > (SELECT 1))) WITH (connector = 'file', path = 'c', format = 'csv')
      |                                                                                ^
-job.sql:4:95: error: a subquery as a value is not supported in this clause; it may stand in WHERE, HAVING and the select list
+job.sql:4:95: error: a subquery as a value is not supported in this clause; it may stand in WHERE, HAVING, ON and the select list
    4 | CREATE TABLE c4 (a int CHECK (z > 1), b int CHECK (count(*) > 1), d int CHECK (d), CHECK (a > (SELECT 1))) WITH (connector = 'file', path = 'c', format = 'csv')
      |                                                                                               ^
 
