@@ -144,6 +144,16 @@ class Grammar(Scalars, Subqueries, Windows):
             list_of = f"ARRAY[{self.c.pick(pairs)}, {self.c.pick(pairs + LITERALS['pair'])}]"
             text += f" {self.c.pick(['CROSS JOIN', 'CROSS JOIN LATERAL'])} unnest({list_of}) AS {name} (a, b)"
             atoms = atoms + [(f"{name}.a", "int"), (f"{name}.b", "text")]
+        strings = [a for a, k in atoms if k == "text"]
+        if "series" in self.features and strings and self.c.chance(6):
+            name, a = self.alias(), self.c.pick(strings)
+            call, columns = self.c.pick([
+                (f"regexp_matches({a}, '([a-z])(.)?', 'g') AS {name} (e)", [("e", "texts")]),
+                (f"json_each_text(json_build_object('k', {a}, 'l', {self.c.pick(strings)})) AS {name} (a, b)", [("a", "text"), ("b", "text")]),
+                (f"jsonb_object_keys(jsonb_build_object('k', {a}, 'lm', 1)) AS {name} (e)", [("e", "text")]),
+                (f"json_array_elements_text(json_build_array({a}, {self.c.pick(strings)})) AS {name} (e)", [("e", "text")])])
+            text += self.c.pick([f" CROSS JOIN {call}", f" LEFT JOIN LATERAL {call} ON true"])
+            atoms = atoms + [(f"{name}.{column}", kind) for column, kind in columns]
         ints, times = [a for a, k in atoms if k == "int"], [a for a, k in atoms if k == "ts"]
         if "series" in self.features and ints and self.c.chance(6):
             name = self.alias()

@@ -105,7 +105,9 @@ class Scalars:
             return self.c.pick([lambda: f"({self.atom('int', scope)} % 7 + {self.c.below(4)})",
                                 lambda: f"length({v('text')})", lambda: f"({self.small('int', scope)} * 2)",
                                 lambda: f"extract(day from {v('ts')})::int",
-                                lambda: f"({self.atom('date', scope)} - {self.c.pick(LITERALS['date'])})"])()
+                                lambda: f"({self.atom('date', scope)} - {self.c.pick(LITERALS['date'])})",
+                                lambda: f"num_nulls({v('text')}, {v('num')}, {v('bool')})",
+                                lambda: f"regexp_count({v('text')}, '[a-z]', {1 + self.c.below(3)})"])()
         if kind == "bigint":
             return self.c.pick([lambda: f"{v('int')}::bigint", lambda: f"({self.small('bigint', scope)} + {self.small('int', scope)})",
                                 lambda: f"abs({v('int')}::bigint)"])()
@@ -123,7 +125,10 @@ class Scalars:
         return self.c.pick([lambda: f"upper({v('text')})", lambda: f"({v('text')} || {v('text')})", lambda: f"{v('int')}::text",
                             lambda: f"substr({v('text')}, {1 + self.c.below(2)}, {self.c.below(3)})",
                             lambda: f"replace({v('text')}, 'a', 'oo')", lambda: f"concat({v('text')}, '-', {v('bool')})",
-                            lambda: f"{v('date')}::text", lambda: f"left({v('text')}, {self.c.below(3)})"])()
+                            lambda: f"{v('date')}::text", lambda: f"left({v('text')}, {self.c.below(3)})",
+                            lambda: f"quote_nullable({v('text')})", lambda: f"regexp_substr({v('text')}, '[a-z]')",
+                            lambda: f"encode(sha256(convert_to({v('text')}, 'UTF8')), 'hex')",
+                            lambda: f"(jsonb_build_array({v('text')}, {v('int')}) ->> {self.c.below(2)})"])()
 
     def small(self, kind: str, scope: Scope) -> str:
         """An operand that no sum of a few overflows."""
@@ -156,8 +161,16 @@ class Scalars:
     def null_test(self, scope: Scope, depth: int) -> str:
         kind = self.c.pick(scope.kinds() or KINDS[:2])
         a = self.value(kind, scope, depth)
+        if self.c.chance(10):
+            return self.json_or_span(scope, depth)
         return self.c.pick([f"{a} IS NOT NULL", f"{a} IS NULL", f"{a} IS DISTINCT FROM {self.value(kind, scope, depth)}",
                             f"{a} IS NOT DISTINCT FROM {self.value(kind, scope, depth)}"])
+
+    def json_or_span(self, scope: Scope, depth: int) -> str:
+        v = lambda k: self.value(k, scope, depth)
+        return self.c.pick([lambda: f"jsonb_build_array({v('text')}, {v('text')}) ? {self.c.pick(LITERALS['text'])}",
+                            lambda: f"jsonb_build_object('k', {v('int')}, 'l', {v('text')}) @> jsonb_build_object('k', {v('int')})",
+                            lambda: f"({v('ts')}, interval '1 day') OVERLAPS ({v('date')}, {v('ts')})"])()
 
     def listed(self, scope: Scope, depth: int) -> str:
         kind = self.c.pick([k for k in scope.kinds() if k != "bool"] or ["int"])
