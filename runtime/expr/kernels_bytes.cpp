@@ -1,7 +1,7 @@
 // bytea: as text, single bytes and bits, hashes.
 #include "runtime/expr/bytes_text.hpp"
+#include "runtime/expr/digest.hpp"
 #include "runtime/expr/functions.hpp"
-#include "runtime/expr/sha2.hpp"
 #include "runtime/expr/utf8.hpp"
 
 namespace weir::expr {
@@ -16,10 +16,10 @@ void coded(row_scope& r, text_out& o, text v, text format) {
   if (const status ok = f(made, v, format); !ok) return r.fail(ok.err().code, ok.err().message);
   o.append(made);
 }
-template <int bits>
+template <digest_kind kind>
 void hashed(row_scope&, text_out& o, text v) {
-  sha2(bits, v, o.room(bits / 8));
-  o.added(bits / 8);
+  digest(kind, v, o.room(digest_bytes(kind)));
+  o.added(digest_bytes(kind));
 }
 
 /// UTF-8 is the one encoding that text can be brought to and from; false after failing the row.
@@ -112,10 +112,10 @@ void register_bytes(catalog& c) {
   c.row("set_byte", {bytes, i4, i4}, bytes, wrap<set_byte>{});
   c.row("get_bit", {bytes, i8}, i4, wrap<get_bit>{});
   c.row("set_bit", {bytes, i8, i4}, bytes, wrap<set_bit>{});
-  c.row("sha224", {bytes}, bytes, wrap<hashed<224>>{});
-  c.row("sha256", {bytes}, bytes, wrap<hashed<256>>{});
-  c.row("sha384", {bytes}, bytes, wrap<hashed<384>>{});
-  c.row("sha512", {bytes}, bytes, wrap<hashed<512>>{});
+  c.row("sha224", {bytes}, bytes, wrap<hashed<digest_kind::sha224>>{});
+  c.row("sha256", {bytes}, bytes, wrap<hashed<digest_kind::sha256>>{});
+  c.row("sha384", {bytes}, bytes, wrap<hashed<digest_kind::sha384>>{});
+  c.row("sha512", {bytes}, bytes, wrap<hashed<digest_kind::sha512>>{});
 }
 
 }  // namespace weir::expr

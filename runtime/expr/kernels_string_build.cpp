@@ -1,9 +1,9 @@
 // Text functions that build: padding, replacing, joining, encoding.
 #include "runtime/expr/catalog.hpp"
 #include "runtime/expr/convert.hpp"
+#include "runtime/expr/digest.hpp"
 #include "runtime/expr/format_text.hpp"
 #include "runtime/expr/functions.hpp"
-#include "runtime/expr/md5.hpp"
 #include "runtime/expr/utf8.hpp"
 
 namespace weir::expr {
@@ -238,7 +238,13 @@ void register_string_build(catalog& c) {
   c.row("to_hex", {i4}, s, wrap<to_hex<int32_t>>{});
   c.row("to_hex", {i8}, s, wrap<to_hex<int64_t>>{});
   auto md5 = [](row_scope&, text_out& o, text a) {
-    md5_hex(a, o.room(32));
+    char bytes[digest_bytes(digest_kind::md5)];
+    digest(digest_kind::md5, a, bytes);
+    char* out = o.room(2 * sizeof bytes);
+    for (const char b : bytes) {
+      *out++ = "0123456789abcdef"[static_cast<uint8_t>(b) >> 4];
+      *out++ = "0123456789abcdef"[b & 15];
+    }
     o.added(32);
   };
   c.row("md5", {s}, s, md5);
