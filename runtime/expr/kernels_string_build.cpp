@@ -238,10 +238,10 @@ void register_string_build(catalog& c) {
   c.row("to_hex", {i4}, s, wrap<to_hex<int32_t>>{});
   c.row("to_hex", {i8}, s, wrap<to_hex<int64_t>>{});
   auto md5 = [](row_scope&, text_out& o, text a) {
-    char bytes[digest_bytes(digest_kind::md5)];
-    digest(digest_kind::md5, a, bytes);
-    char* out = o.room(2 * sizeof bytes);
-    for (const char b : bytes) {
+    char made[digest_bytes(digest_kind::md5)];
+    digest(digest_kind::md5, a, made);
+    char* out = o.room(2 * sizeof made);
+    for (const char b : made) {
       *out++ = "0123456789abcdef"[static_cast<uint8_t>(b) >> 4];
       *out++ = "0123456789abcdef"[b & 15];
     }
