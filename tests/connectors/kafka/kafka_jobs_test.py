@@ -188,6 +188,11 @@ INSERT INTO totals SELECT id % 10 AS g, count(*) AS n FROM numbers GROUP BY id %
         assert k == f'"{{""g"":{g}}}"', r
         newest[int(g)] = int(n)
     assert newest == {g: 100 for g in range(10)}, newest
+    # Read as what they are: the newest row of each key stands.
+    stand = kafka.rows("""CREATE TABLE t (g bigint PRIMARY KEY, n bigint)
+      WITH (connector = 'kafka', bootstrap = '${KAFKA}', topic = 'totals', format = 'upsert_json', until = 'latest');""",
+                       "SELECT g, n FROM t")
+    assert sorted(stand) == [f"+,{g},100" for g in range(10)], stand
 
 
 RECORDS = """
@@ -278,7 +283,7 @@ SELECT t.k, name FROM t LEFT JOIN names USING (k)"""
     for old, new, text in [(", PRIMARY KEY (k)", "", "needs a PRIMARY KEY"),
                            ("lookup = true", "lookup = true, start = 'latest'", "option start has no meaning"),
                            ("lookup = true", "lookup = true, format = 'upsert_json'", "option key: records of format"),
-                           ("lookup = true, key = 'k'", "format = 'upsert_json'", "read by tables that are looked up")]:
+                           ("lookup = true", "format = 'upsert_json'", "option key: records of format")]:
         case.write("look.sql", job.replace(old, new))
         err = case.expect(2, "lint", "look.sql", *kafka.set).err
         assert text in err, err
