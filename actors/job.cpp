@@ -58,11 +58,17 @@ void job_state_actor::restore_from(latest_reply& r) {
     return coordinator_->restored(error{static_cast<errc>(r.code), r.error}, now());
   changed_.clear();
   if (!r.found) return coordinator_->restored(std::optional<restored_job>(), now());
+  auto key_groups = origin_ ? origin_->plan.key_groups : seed_.plan->key_groups;
+  if (!origin_ && !r.plan.empty() && r.fingerprint != fingerprint(*seed_.plan)) {
+    auto before = decode_plan(std::as_bytes(std::span(r.plan)));
+    if (!before) return coordinator_->restored(before.err().at("the plan of the snapshot"), now());
+    key_groups = before->key_groups;
+  }
   for (uint32_t i = 0; i < seed_.plan->operators.size(); ++i) {
     const auto& node = seed_.plan->operators[i];
     auto mine = state_fingerprint(node, input_schemas(*seed_.plan, operator_index{i}));
     // Keyed state of other key groups cannot be dealt out anew.
-    const bool regrouped = origin_ && origin_->plan.key_groups != seed_.plan->key_groups &&
+    const bool regrouped = key_groups != seed_.plan->key_groups && keeps_state(node) &&
                            !std::holds_alternative<source_spec>(node.spec) &&
                            !std::holds_alternative<sink_spec>(node.spec);
     for (const auto& o : r.operators)

@@ -6,6 +6,7 @@
 #include "runtime/base/units.hpp"
 #include "runtime/connectors/growing_source.hpp"
 #include "runtime/connectors/source.hpp"
+#include "runtime/plan/inputs.hpp"
 
 namespace weir::planner {
 namespace {
@@ -293,6 +294,12 @@ std::vector<state_change> compare_state(const physical_plan& before, const physi
                      : std::holds_alternative<source_spec>(n.spec)
                          ? "it reads something else; it starts from the beginning"
                          : "what its state depends on changed"});
+    else if (!std::holds_alternative<sink_spec>(n.spec) &&
+             inputs_fingerprint(before, operator_index(old->second)) !=
+                 inputs_fingerprint(now, operator_index(mine->second)))
+      out.push_back({kind::kept, n.id,
+                     "with what it has of rows that were chosen or computed differently; to begin "
+                     "anew give it another name, or run with --fresh"});
     else
       out.push_back({kind::kept, n.id, ""});
   }
@@ -303,8 +310,9 @@ std::vector<state_change> compare_state(const physical_plan& before, const physi
 }
 
 std::string to_text(const std::vector<state_change>& changes) {
-  if (std::all_of(changes.begin(), changes.end(),
-                  [](const state_change& c) { return c.what == state_change::kind::kept; }))
+  if (std::all_of(changes.begin(), changes.end(), [](const state_change& c) {
+        return c.what == state_change::kind::kept && c.reason.empty();
+      }))
     return "all state is kept\n";
   std::string out;
   for (const auto& c : changes) {

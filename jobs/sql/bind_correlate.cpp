@@ -131,6 +131,15 @@ std::optional<rows> query_binder::outer_values(const std::vector<const column_na
   std::vector<bound_target> targets;
   std::vector<column_name> columns;
   for (const auto* r : read) {
+    if (types.fields[r->index].type.id == type_id::json) {
+      report(errc::unsupported,
+             "a subquery that reads \"" + r->name +
+                 "\" of the query outside is not supported, as values of type json cannot be "
+                 "compared; select what it needs of them outside (j ->> 'field'), or put the "
+                 "function that gives their rows into FROM (t, json_array_elements(t.j) AS e)",
+             location);
+      return {};
+    }
     if (!comparable(types.fields[r->index].type, location)) return {};
     auto column = seen_from_inside(*r);
     column.index = static_cast<uint32_t>(targets.size());

@@ -1,8 +1,11 @@
 #include "jobs/sql/script.hpp"
 
+#include <simdjson.h>
+
 #include <algorithm>
 
 #include "runtime/expr/syntax.hpp"
+#include "runtime/expr/utf8.hpp"
 
 namespace weir::sql {
 
@@ -92,6 +95,19 @@ std::string without_mark(const std::string& text) {
   return text.substr(marked ? 3 : 0);
 }
 
+bool is_utf8(std::string_view s) {
+  return simdjson::validate_utf8(s.data(), s.size());
+}
+/// The first byte that is part of no character of UTF-8.
+size_t first_bad_byte(std::string_view s) {
+  size_t i = 0;
+  for (size_t n; i < s.size(); i += n) {
+    n = expr::char_bytes(s, i);
+    if (!is_utf8(s.substr(i, n))) break;
+  }
+  return i;
+}
+
 }  // namespace
 
 script::script(std::string text, std::string file, const std::map<std::string, std::string>& set)
@@ -125,6 +141,10 @@ script::script(std::string text, std::string file, const std::map<std::string, s
     segments_.push_back({text_.size(), i, true});
   }
   if (text_.find('\0') != std::string::npos) file_.error("the file contains a zero byte");
+  if (!is_utf8(s))
+    file_.error(first_bad_byte(s), "the file is not UTF-8: a byte here is part of no character");
+  else if (!is_utf8(text_))
+    file_.error("a value that is set is not UTF-8");
 }
 
 std::vector<std::pair<size_t, size_t>> script::statements_of(std::string_view text, bool* open) {

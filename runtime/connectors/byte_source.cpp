@@ -146,6 +146,12 @@ compression_kind compression_of(std::string_view path) {
 result<std::unique_ptr<byte_source>> open_bytes(file_system& files, const std::string& path,
                                                 compression_kind kind, uint64_t position) {
   WEIR_ASSIGN(auto file, files.open_read(path));
+  const error shorter{errc::corrupt,
+                      path + ": shorter than when it was read before; was it replaced?"};
+  if (kind == compression_kind::none && position > 0) {
+    WEIR_ASSIGN(const uint64_t size, file->size());
+    if (size < position) return shorter;
+  }
   if (kind == compression_kind::none)
     return std::unique_ptr<byte_source>(std::make_unique<plain_source>(std::move(file), position));
   std::unique_ptr<byte_source> source;
@@ -158,8 +164,7 @@ result<std::unique_ptr<byte_source>> open_bytes(file_system& files, const std::s
   while (position > 0) {
     auto part = std::span(skipped).first(std::min<uint64_t>(position, skipped.size()));
     WEIR_ASSIGN(size_t n, source->read(part));
-    if (n == 0)
-      return {errc::corrupt, path + ": shorter than when it was read before; was it replaced?"};
+    if (n == 0) return shorter;
     position -= n;
   }
   return source;

@@ -13,7 +13,7 @@ inline constexpr uint64_t few_rows_max = 64;
 /// Where no column is left but the partition's they are kept as others.
 inline bool keeps_few_rows(const top_n_spec& s) noexcept {
   return !s.input_has_changes && s.function == rank_function::row_number && !s.with_ties &&
-         !s.preselect && !s.last_arrived && s.emit == emit_mode::changes &&
+         !s.preselect && !s.last_arrived && s.emit == emit_mode::changes && s.limit > 0 &&
          s.limit <= few_rows_max && s.offset <= few_rows_max - s.limit;
 }
 

@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "runtime/plan/few_rows.hpp"
+#include "runtime/plan/inputs.hpp"
 #include "runtime/plan/plan.hpp"
 
 namespace weir {
@@ -379,6 +380,45 @@ uint64_t state_fingerprint(const operator_node& n, const std::vector<schema_ptr>
   if (const auto* j = std::get_if<join_spec>(&n.spec); j && n.state_ttl_us != 0)
     h.add(uint64_t{j->left.stays} << 1 | uint64_t{j->right.stays});
   return h.digest();
+}
+
+uint64_t inputs_fingerprint(const physical_plan& plan, operator_index of) {
+  std::vector<bool> seen(plan.operators.size());
+  std::vector<uint32_t> todo{of.value};
+  std::vector<uint64_t> parts;
+  auto add = [&parts](auto fill) {
+    hasher h(0);
+    fill(h);
+    parts.push_back(h.digest());
+  };
+  while (!todo.empty()) {
+    const uint32_t to = todo.back();
+    todo.pop_back();
+    for (const auto& e : plan.edges) {
+      if (e.to.value != to || seen[e.from.value]) continue;
+      seen[e.from.value] = true;
+      todo.push_back(e.from.value);
+      const auto& spec = plan.operators[e.from.value].spec;
+      const auto in = input_schemas(plan, e.from);
+      if (std::holds_alternative<source_spec>(spec)) continue;
+      if (const auto* p = std::get_if<project_spec>(&spec)) {
+        for (const auto& c : p->columns)
+          if (c->kind != expr::node_kind::column) add([&](hasher& h) { h.add(c, at(in, 0)); });
+        continue;
+      }
+      add([&](hasher& h) {
+        h.add(uint64_t{spec.index()});
+        std::visit(state_of{h, in}, spec);
+        std::visit(results_of{h, in}, spec);
+      });
+    }
+  }
+  // In whichever order they were found, and expressions of several columns once.
+  std::sort(parts.begin(), parts.end());
+  parts.erase(std::unique(parts.begin(), parts.end()), parts.end());
+  hasher all(1);
+  for (const uint64_t p : parts) all.add(p);
+  return all.digest();
 }
 
 uint64_t fingerprint(const physical_plan& plan) {

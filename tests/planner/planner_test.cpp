@@ -353,8 +353,13 @@ TEST_CASE("what a changed job keeps of an old one's state") {
     return ok(j.build());
   };
   auto old = plan("delay > 1", "carrier", "by", "in.csv");
-  CHECK(to_text(compare_state(old, plan("delay > 2", "carrier", "by", "in.csv"))) ==
+  CHECK(to_text(compare_state(old, plan("delay > 1", "carrier", "by", "in.csv"))) ==
         "all state is kept\n");
+  auto chosen = to_text(compare_state(old, plan("delay > 2", "carrier", "by", "in.csv")));
+  CHECK(chosen.find(
+            "kept  by: with what it has of rows that were chosen or computed differently; ") !=
+        std::string::npos);
+  CHECK(chosen.find("kept  source/flights\n") != std::string::npos);
   auto changed = to_text(compare_state(old, plan("delay > 1", "origin", "by", "in.csv")));
   CHECK(changed.find("lost  by: its keys, its calls or the types that they read changed\n") !=
         std::string::npos);

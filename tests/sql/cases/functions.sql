@@ -30,7 +30,7 @@ SELECT json_object_keys(j), json_array_elements(j) FROM t
 -- PLAN
 sink stdout
   project ("json_object_keys()").f1 AS json_object_keys, ("json_object_keys()").f2 AS json_array_elements
-    flat_map unnest((json_object_keys(j) @zip json_array_elements(j))) AS json_object_keys()
+    flat_map unnest(zip_of(json_object_keys(j), json_array_elements(j))) AS json_object_keys()
       source file t.csv (csv): j
 
 -- CASE arrays of matches beside other rows
