@@ -144,7 +144,8 @@ CLI::App* add_nexmark(CLI::App& bench, raw_options& o) {
                    "events per second of event time (default: 100000, files 10000)")
       ->check(above_zero());
   verb->add_option("--seed", n.seed, "another seed, other events");
-  verb->add_option("--dump", n.dump, "write the events as CSV and JSON lines into this folder");
+  verb->add_option("--dump", n.dump, "write the events as CSV and JSON lines into this folder")
+      ->excludes(verb->get_option("QUERY"));
   verb->add_option("-p,--parallelism", n.parallelism, "tasks per operator (default: cores)")
       ->check(CLI::Range(1, 128));
   verb->add_option("--snapshot-interval", o.interval, "between snapshots (default: 1s)")

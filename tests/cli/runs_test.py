@@ -100,6 +100,40 @@ def test_a_changed_job_keeps_the_rest_and_names_what_is_lost(c):
     assert "lost  sums" in done.err and "kept  source/numbers" in done.err, done.err
 
 
+def test_state_of_other_key_groups_is_dropped(c):
+    stopped(c, signal.SIGTERM)
+    c.write("numbers.yaml", SEQUENCE.replace("name: numbers\n", "name: numbers\nkey_groups: 64\n"))
+    done = c.expect(0, "run", "numbers.yaml", "--data-dir", "data", *SLOW)
+    assert "lost  sums: the job had 128 key groups and has 64" in done.err, done.err
+    # What comes from there on is counted, once per key.
+    rows = [[int(x) for x in row.split(",")] for row in published(c.dir / "out")]
+    assert [r[0] for r in rows] == list(range(10)), rows
+    begun = 20_000 - sum(r[1] for r in rows)
+    assert begun > 0 and sum(r[2] for r in rows) == sum(range(begun + 1, 20_001)), rows
+
+
+def test_a_job_whose_input_is_chosen_differently_says_what_it_keeps(c):
+    stopped(c, signal.SIGTERM)
+    c.write("numbers.yaml", SEQUENCE.replace(
+        "steps:\n", 'steps:\n  - {name: even, from: numbers, where: "n % 2 = 0"}\n').replace("from: numbers, key", "from: even, key"))
+    done = c.expect(0, "run", "numbers.yaml", "--data-dir", "data", *SLOW)
+    assert "kept  sums: with what it has of rows that were chosen or computed differently" in done.err, done.err
+
+
+def test_a_file_that_is_shorter_than_what_was_read_of_it(c):
+    c.write("in.csv", "".join(f"{n}\n" for n in range(200_000)))
+    c.write("job.sql", """CREATE TABLE t (n bigint) WITH (connector = 'file', path = 'in.csv', format = 'csv', rate = '${RATE}');
+CREATE TABLE o WITH (connector = 'file', path = 'out', format = 'csv', emit = 'final') AS SELECT count(*) AS n FROM t;
+SET parallelism = 1;""")
+    process = c.start("run", "job.sql", "--data-dir", "data", "--set", "RATE=50000", "--snapshot-interval", "100ms")
+    c.wait_for_epoch("data", 3)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    c.write("in.csv", "0\n1\n")
+    err = c.expect(1, "run", "job.sql", "--data-dir", "data", "--set", "RATE=50000").err
+    assert "in.csv: shorter than when it was read before; was it replaced?" in err, err
+
+
 def test_a_store_that_was_never_finished_is_no_obstacle(c):
     """A process that dies while it makes the store leaves a folder without one."""
     for options in ((), ("--fresh",)):
