@@ -23,6 +23,8 @@ namespace {
 constexpr size_t run_max = 256;
 // Pairs whose condition is computed at once.
 constexpr size_t candidates_max = 4096;
+// Partners looked at per batch of output, however few of them the condition accepts.
+constexpr size_t looks_max = 65536;
 // Batches per call: what follows waits for drain(), and thereby for credit.
 constexpr size_t flushes_max = 4;
 
@@ -188,8 +190,10 @@ class join_operator final : public stream_operator {
 
   // ---- one batch ----
 
-  /// Goes on with the batch until the output is full; false = the batch is done.
+  /// Goes on with the batch until the output is full or many rows were looked at; false = the batch
+  /// is done.
   result<bool> step() {
+    looks_ = 0;
     for (;;) {
       if (at_ == run_) {
         if (next_ >= input_->rows) return false;
@@ -201,7 +205,7 @@ class join_operator final : public stream_operator {
         end_run();
         at_ = run_ = 0;
       }
-      if (out_.full()) return true;
+      if (out_.full() || looks_ >= looks_max) return true;
     }
   }
 
@@ -227,7 +231,9 @@ class join_operator final : public stream_operator {
       e.row = rows;
       e.weight = input_->weight(physical[i]);
       e.logical = next_ + i;
-      if (!mine.matches_nothing(rows) && mine.key_of(rows, &keys_[keyed_.size() * key_stride])) {
+      uint64_t* key = &keys_[keyed_.size() * key_stride];
+      if (!mine.matches_nothing(rows) && mine.key_of(rows, key)) {
+        e.words = key;
         keyed_.push_back(run_);
         // Rows that are never looked at again need not be kept.
         if (e.weight != 0 && !forgets_[at_side_]) kept_.push_back(run_);
@@ -292,8 +298,9 @@ class join_operator final : public stream_operator {
   }
 
   struct entry {
-    const uint64_t* row = nullptr;  // encoded
-    uint64_t* key = nullptr;        // of the index; none: a part is NULL
+    const uint64_t* row = nullptr;    // encoded
+    const uint64_t* words = nullptr;  // its key, encoded; none: a part is NULL
+    uint64_t* key = nullptr;          // of the index; none: a part is NULL
     uint32_t key_id = none, id = none;
     uint32_t logical = 0;
     int64_t weight = 0;
@@ -382,18 +389,61 @@ class join_operator final : public stream_operator {
     for (; at_ < run_; ++at_) {
       const auto& e = entries_[at_];
       if (!e.asks()) continue;
-      if (!started_) at_partner_ = e.key ? key_of(e).first(other()) : none;
+      if (!started_) start_partners(e);
       started_ = true;
-      for (; at_partner_ != none; at_partner_ = partners().next(at_partner_)) {
-        if (mine_.size() >= candidates_max) return settle(false);
+      for (; at_partner_ != none || next_span(e); at_partner_ = partners().next(at_partner_)) {
+        if (mine_.size() >= candidates_max || looks_ >= looks_max) return settle(false);
+        ++looks_;
+        const uint64_t* row = partners().rows().row(at_partner_);
+        if (is_far(row)) continue;
         candidates_.push_back({static_cast<uint32_t>(at_), at_partner_});
         mine_.push_back(e.row);
-        theirs_.push_back(partners().rows().row(at_partner_));
+        theirs_.push_back(row);
       }
       candidates_.push_back({static_cast<uint32_t>(at_), none});
       started_ = false;
     }
     return settle(true);
+  }
+
+  void start_partners(const entry& e) {
+    at_partner_ = none;
+    if (!own().by_span()) {
+      if (e.key) at_partner_ = key_of(e).first(other());
+      return;
+    }
+    times_ = own().partner_times(e.row);
+    span_ = own().span_of(times_.first);
+    spans_left_ = static_cast<uint32_t>(own().span_of(times_.second) - span_ + 1);
+  }
+  /// The first partner of the next span that has any; false: all were looked at.
+  bool next_span(const entry& e) {
+    const size_t stride = state_->key_stride();
+    for (; spans_left_ > 0; --spans_left_) {
+      const auto span = static_cast<uint64_t>(span_++);
+      const uint32_t word = own().by_span()->word;
+      uint64_t* key = e.key;
+      if (!key || e.words[word] != span) {
+        key_.assign(e.words, e.words + stride);
+        key_[word] = span;
+        uint32_t hash;
+        state_->keys().hash(key_.data(), 1, &hash);
+        const auto id = state_->keys().find(key_.data(), hash);
+        key = id == none ? nullptr : state_->keys().row(id);
+      }
+      if (!key) continue;
+      at_partner_ = state_->key(key).first(other());
+      if (at_partner_ == none) continue;
+      --spans_left_;
+      return true;
+    }
+    return false;
+  }
+  /// Whether the condition's bound in time says no, which needs no columns.
+  bool is_far(const uint64_t* partner) noexcept {
+    if (!own().by_span()) return false;
+    const auto t = partners().time_of(partner);
+    return t < times_.first || t > times_.second;
   }
 
   result<bool> settle(bool all) {
@@ -535,6 +585,12 @@ class join_operator final : public stream_operator {
   uint32_t run_ = 0, at_ = 0;
   uint32_t at_partner_ = none;
   bool started_ = false;  // at_partner_ belongs to entry at_
+  size_t looks_ = 0;      // partners looked at in this step
+  // Where they are found by spans of time, of entry at_: the times of partners, the next span.
+  std::pair<timestamp_us, timestamp_us> times_;
+  int64_t span_ = 0;
+  uint32_t spans_left_ = 0;
+  std::vector<uint64_t> key_;
   std::vector<uint32_t> keyed_, kept_, added_;
   std::vector<uint64_t> keys_, scratch_;
   uint32_t hashes_[run_max], ids_[run_max];

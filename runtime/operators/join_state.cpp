@@ -9,8 +9,28 @@ namespace {
 // one part in 64 of their lifetime longer, and at least by as much as is nothing to anybody.
 constexpr int64_t lifetime_parts = 64;
 constexpr int64_t lifetime_part_min_us = 100'000;
+// Shorter spans would give rows of one key an entry of the index each.
+constexpr int64_t span_min_us = 100'000;
+// As often as all times of a row's partners are long: these are in two spans at most then, and for
+// every other row in one, while what is looked at in vain stays few.
+constexpr int64_t span_widths = 2;
 
 constexpr std::string_view names[2] = {"left", "right"};
+
+/// The width of spans of time by which partners are found: where the condition bounds their times
+/// on both sides, since what a row's lifetime ends before is no partner of it. Nothing: rows are
+/// found by key alone. What has one partner at most has few to look through.
+std::optional<int64_t> span_width_us(const join_spec& s) {
+  if (!s.condition || is_as_of(s.kind)) return {};
+  for (const auto* side : {&s.left, &s.right})
+    if (!side->time_column || side->ends_by_column || side->retain_us < 0 || side->one_partner)
+      return {};
+  int64_t both, out;
+  if (__builtin_add_overflow(s.left.retain_us, s.right.retain_us, &both) ||
+      __builtin_mul_overflow(both, span_widths, &out))
+    return {};
+  return std::max(span_min_us, out);
+}
 
 }  // namespace
 
@@ -71,6 +91,15 @@ void join_side_state::unlink(uint32_t id, join_key& key, int side) noexcept {
   }
 }
 
+std::pair<timestamp_us, timestamp_us> join_side_state::partner_times(
+    const uint64_t* row) const noexcept {
+  const auto t = time_of(row);
+  timestamp_us first, last;
+  if (__builtin_sub_overflow(t, spans_->before_us, &first)) first = INT64_MIN;
+  if (__builtin_add_overflow(t, spans_->after_us, &last)) last = INT64_MAX;
+  return {first, last};
+}
+
 std::optional<timestamp_us> join_side_state::last_use(const uint64_t* row) const noexcept {
   if (time_null_.is_set(row)) return {};
   return last_use_of(time_of(row), side_.retain_us);
@@ -111,6 +140,9 @@ result<std::unique_ptr<join_state>> join_state::make(const join_spec& s, const s
   std::vector<data_type> key_types;
   for (auto k : s.left.keys) key_types.push_back(left->fields[k].type);
   WEIR_ASSIGN(const auto keys, key_codec::make(std::move(key_types), out->key_layout_));
+  const auto span = span_width_us(s);
+  const uint32_t span_word = out->key_layout_.key_words + 1;
+  if (span) out->key_layout_.add_key(type_id::int64);
   out->key_words_ = out->key_layout_.key_words;
   for (uint32_t i = 0; i < join_key::words; ++i) out->key_layout_.add_value(type_id::int64);
   const bool l = counts && s.kind != join_kind::inner && s.kind != join_kind::right;
@@ -124,6 +156,11 @@ result<std::unique_ptr<join_state>> join_state::make(const join_spec& s, const s
                                     expires && drops_untouched(s, 0)));
   WEIR_ASSIGN(out->sides_[1], join_side_state::make(s.right, right, keys, r, on_time(s.right),
                                                     expires && drops_untouched(s, 1)));
+  if (span) {
+    const int64_t l_after = s.left.retain_us, r_after = s.right.retain_us;
+    out->sides_[0]->set_spans({span_word, *span, r_after, l_after});
+    out->sides_[1]->set_spans({span_word, *span, l_after, r_after});
+  }
   out->scratch_.resize(out->key_stride());
   return out;
 }

@@ -1,5 +1,8 @@
 // What a join keeps: the rows of both sides as Z-sets (rows with weights), and an index from join
 // keys to the rows of each side. The index is not part of snapshots, it is rebuilt on restore.
+// Where the condition bounds how far apart in time the rows of a pair are, an entry of the index is
+// a key and a span of time, so that a row meets those of its key that are near it, however many are
+// kept: one input may be far ahead of the other, or read at several places at once.
 // Owned by one operator instance.
 #pragma once
 
@@ -65,12 +68,34 @@ class join_side_state {
            1;
   }
   /// The join key of a row, encoded. False: a part is NULL, which matches nothing.
-  bool key_of(const uint64_t* row, uint64_t* key) const noexcept { return key_of_(row, key); }
+  bool key_of(const uint64_t* row, uint64_t* key) const noexcept {
+    if (!key_of_(row, key)) return false;
+    if (spans_) key[spans_->word] = static_cast<uint64_t>(span_of(time_of(row)));
+    return true;
+  }
   /// The row with NULL in every column.
   const uint64_t* null_row() const noexcept { return null_row_.data(); }
 
   void link(uint32_t id, join_key&, int side) noexcept;
   void unlink(uint32_t id, join_key&, int side) noexcept;
+
+  // Spans of time.
+  /// Keys get the number of their row's span of `width_us` as word `word`. Partners of a row at t
+  /// are between t - before_us and t + after_us.
+  struct spans {
+    uint32_t word = 0;  // of the key, header counted
+    int64_t width_us = 1, before_us = 0, after_us = 0;
+  };
+  void set_spans(spans s) noexcept { spans_ = s; }
+  const std::optional<spans>& by_span() const noexcept { return spans_; }
+  /// The first and the last moment at which partners of a row may be; of spans.
+  std::pair<timestamp_us, timestamp_us> partner_times(const uint64_t* row) const noexcept;
+  int64_t span_of(timestamp_us t) const noexcept {
+    return t / spans_->width_us - (t % spans_->width_us < 0 ? 1 : 0);
+  }
+  timestamp_us time_of(const uint64_t* row) const noexcept {
+    return static_cast<timestamp_us>(row[time_word_]);
+  }
 
   // Lifetimes.
   bool expires() const noexcept { return side_.time_column.has_value(); }
@@ -89,10 +114,6 @@ class join_side_state {
   size_t memory_bytes() const noexcept;
 
  private:
-  timestamp_us time_of(const uint64_t* row) const noexcept {
-    return static_cast<timestamp_us>(row[time_word_]);
-  }
-
   join_side side_;
   row_layout layout_;
   key_codec codec_;
@@ -104,6 +125,7 @@ class join_side_state {
   std::optional<uint32_t> late_word_;  // a row is late by its value; none: it never is
   null_bit late_null_;
   row_lifetimes lifetimes_;
+  std::optional<spans> spans_;
 };
 
 /// Both sides and the index.
