@@ -103,7 +103,7 @@ std::string summary_line(const job_report& r, const physical_plan& plan) {
   if (r.restarts) line += ", " + std::to_string(r.restarts) + " restarts";
   if (t.skipped) line += ", " + std::to_string(t.skipped) + " bad records skipped";
   if (t.dead_letters) line += ", " + std::to_string(t.dead_letters) + " dead letters";
-  if (t.late) line += ", " + std::to_string(t.late) + " late rows dropped";
+  if (t.late) line += ", " + std::to_string(t.late) + " late rows left out";
   return line;
 }
 
