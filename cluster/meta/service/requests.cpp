@@ -10,7 +10,8 @@ template <class Request>
 std::string metadata_service::impl::refusal(const Request& q, const std::string& what) {
   const auto other = version_of(q.wire);
   if (understand_each_other(options_.wire, other)) return {};
-  complain_of("build " + to_string(other),
+  // By node: of two with one build both are named.
+  complain_of("build " + to_string(other) + " of " + what,
               "refused " + what + ": " + refusal_of(options_.wire, other));
   return refusal_of(options_.wire, other);
 }
