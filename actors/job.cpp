@@ -58,8 +58,9 @@ void job_state_actor::restore_from(latest_reply& r) {
     return coordinator_->restored(error{static_cast<errc>(r.code), r.error}, now());
   changed_.clear();
   if (!r.found) return coordinator_->restored(std::optional<restored_job>(), now());
+  const bool same_plan = r.fingerprint == fingerprint(*seed_.plan);
   auto key_groups = origin_ ? origin_->plan.key_groups : seed_.plan->key_groups;
-  if (!origin_ && !r.plan.empty() && r.fingerprint != fingerprint(*seed_.plan)) {
+  if (!origin_ && !r.plan.empty() && !same_plan) {
     auto before = decode_plan(std::as_bytes(std::span(r.plan)));
     if (!before) return coordinator_->restored(before.err().at("the plan of the snapshot"), now());
     key_groups = before->key_groups;
@@ -91,7 +92,7 @@ void job_state_actor::restore_from(latest_reply& r) {
   restored_job from;
   from.number = epoch{r.number};
   // A changed job has work to do where the old one had ended.
-  from.finished = r.finished && r.fingerprint == fingerprint(*seed_.plan);
+  from.finished = r.finished && same_plan;
   from.split_pools = std::move(r.split_pools);
   for (const auto& [id, text] : r.begun_splits) {
     auto splits = decode_splits(text);

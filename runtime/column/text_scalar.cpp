@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "runtime/base/hex.hpp"
 #include "runtime/column/builder.hpp"
 #include "runtime/column/text.hpp"
 
@@ -35,16 +36,8 @@ error bad_text(std::string_view text, const data_type& type) {
 }  // namespace
 
 void append_bytes_text(std::string& out, std::string_view bytes) {
-  constexpr char hex[] = "0123456789abcdef";
-  const auto at = out.size();
-  out.resize(at + 2 + 2 * bytes.size());
-  char* p = out.data() + at;
-  *p++ = '\\';
-  *p++ = 'x';
-  for (char c : bytes) {
-    *p++ = hex[static_cast<unsigned char>(c) >> 4];
-    *p++ = hex[static_cast<unsigned char>(c) & 15];
-  }
+  out += "\\x";
+  append_hex(out, bytes);
 }
 
 bool parse_bytes(std::string_view s, std::string& out) {

@@ -74,13 +74,19 @@ class json_decoder final : public record_decoder {
       rows.truncate(first);
   }
 
+  /// The object that a text is, which `doc` holds. The bytes behind the text are readable: the rest
+  /// of the window, or its slack.
+  static simdjson::error_code open(od::parser& parser, std::string_view text, od::document& doc,
+                                   od::object& object) {
+    auto e =
+        parser.iterate(text.data(), text.size(), text.size() + simdjson::SIMDJSON_PADDING).get(doc);
+    return e ? e : doc.get_object().get(object);
+  }
+
   bool decode_change(std::string_view text, uint32_t record, uint32_t& row, row_builder& rows) {
     od::document doc;
-    auto e = parser_.iterate(text.data(), text.size(), text.size() + simdjson::SIMDJSON_PADDING)
-                 .get(doc);
-    if (e) return malformed(e);
     od::object object;
-    if ((e = doc.get_object().get(object))) return malformed(e);
+    if (auto e = open(parser_, text, doc, object)) return malformed(e);
     envelope found;
     if (!read_envelope(object, record, row, rows, found, true)) return false;
     if (!doc.current_location().error()) return fail("text follows the JSON object");
@@ -103,11 +109,9 @@ class json_decoder final : public record_decoder {
   /// key's members stand for those of the value that have the same names.
   bool decode_upsert(std::string_view text, uint32_t record, uint32_t& row, row_builder& rows) {
     od::document doc;
-    auto e = parser_.iterate(text.data(), text.size(), text.size() + simdjson::SIMDJSON_PADDING)
-                 .get(doc);
-    if (e) return malformed(e);
     od::object object;
-    if ((e = doc.get_object().get(object))) return malformed(e);
+    auto e = open(parser_, text, doc, object);
+    if (e) return malformed(e);
     // Which of them comes first is not said.
     std::optional<std::string_view> key, value;
     bool has_value = false;
@@ -151,10 +155,7 @@ class json_decoder final : public record_decoder {
   bool read_part(std::string_view text, filler by, uint32_t row, row_builder& rows) {
     od::document doc;
     od::object object;
-    auto e =
-        part_parser_.iterate(text.data(), text.size(), text.size() + simdjson::SIMDJSON_PADDING)
-            .get(doc);
-    if (e || (e = doc.get_object().get(object))) return malformed(e);
+    if (auto e = open(part_parser_, text, doc, object)) return malformed(e);
     return read_object(object, by, row, rows);
   }
 
@@ -208,12 +209,8 @@ class json_decoder final : public record_decoder {
 
   bool decode_line(std::string_view text, uint32_t row, row_builder& rows) {
     od::document doc;
-    // The bytes past the line are readable: the rest of the window, or its slack.
-    auto e = parser_.iterate(text.data(), text.size(), text.size() + simdjson::SIMDJSON_PADDING)
-                 .get(doc);
-    if (e) return malformed(e);
     od::object object;
-    if ((e = doc.get_object().get(object))) return malformed(e);
+    if (auto e = open(parser_, text, doc, object)) return malformed(e);
     if (!read_members(object, row, rows)) return false;
     if (!doc.current_location().error()) return fail("text follows the JSON object");
     return true;

@@ -1,5 +1,7 @@
 #include "runtime/expr/bytes_text.hpp"
 
+#include "runtime/base/hex.hpp"
+#include "runtime/column/json_text.hpp"
 #include "runtime/expr/utf8.hpp"
 
 namespace weir::expr {
@@ -23,20 +25,12 @@ constexpr text digits64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0
 
 // Lines have 76 characters; one that whole groups fill ends in a line feed also at the end.
 void append_base64_lines(std::string& out, text s) {
-  constexpr size_t line = 76;
-  size_t in_line = 0;
-  for (size_t i = 0; i < s.size(); i += 3) {
-    uint32_t v = 0;
-    for (size_t k = 0; k < 3; ++k)
-      v = v << 8 | (i + k < s.size() ? static_cast<unsigned char>(s[i + k]) : 0u);
-    for (size_t k = 0; k < 4; ++k)
-      out += i + k > s.size() ? '=' : digits64[v >> (6 * (3 - k)) & 63];
-    in_line += 4;
-    if (in_line == line && i + 3 <= s.size()) {
-      out += '\n';
-      in_line = 0;
-    }
+  constexpr size_t line_bytes = 76 / 4 * 3;
+  for (; s.size() >= line_bytes; s.remove_prefix(line_bytes)) {
+    append_base64(out, s.substr(0, line_bytes));
+    out += '\n';
   }
+  append_base64(out, s);
 }
 status append_from_base64(std::string& out, text s) {
   uint32_t v = 0;
@@ -64,12 +58,6 @@ status append_from_base64(std::string& out, text s) {
   return {};
 }
 
-void append_hex(std::string& out, text s) {
-  for (char c : s) {
-    out += "0123456789abcdef"[static_cast<unsigned char>(c) >> 4];
-    out += "0123456789abcdef"[c & 15];
-  }
-}
 status append_from_hex(std::string& out, text s) {
   int high = -1;
   for (size_t i = 0; i < s.size(); ++i) {

@@ -1,4 +1,5 @@
 // bytea: as text, single bytes and bits, hashes.
+#include "runtime/base/hex.hpp"
 #include "runtime/expr/bytes_text.hpp"
 #include "runtime/expr/digest.hpp"
 #include "runtime/expr/functions.hpp"
@@ -57,8 +58,7 @@ void convert_from(row_scope& r, text_out& o, text v, text encoding) {
       std::string what = "invalid byte sequence for encoding \"UTF8\":";
       for (const char c : v.substr(i, announced)) {
         what += " 0x";
-        what += "0123456789abcdef"[static_cast<unsigned char>(c) >> 4];
-        what += "0123456789abcdef"[c & 15];
+        append_hex(what, {&c, 1});
       }
       return r.fail(errc::invalid_argument, what);
     }

@@ -1,4 +1,5 @@
 // Casts to and from text, with PostgreSQL's text forms.
+#include "runtime/base/hex.hpp"
 #include "runtime/column/text.hpp"
 #include "runtime/expr/bytes_text.hpp"
 #include "runtime/expr/catalog.hpp"
@@ -50,14 +51,10 @@ void to_text_casts(catalog& c) {
   });
   c.row("cast", {type_id::json}, s, [](row_scope&, text_out& o, text v) { o.append(v); });
   c.row("cast", {type_id::bytes}, s, [](row_scope&, text_out& o, text v) {
-    constexpr char digits[] = "0123456789abcdef";
     char* p = o.room(2 + v.size() * 2);
     *p++ = '\\';
     *p++ = 'x';
-    for (char ch : v) {
-      *p++ = digits[static_cast<unsigned char>(ch) >> 4];
-      *p++ = digits[ch & 15];
-    }
+    write_hex(p, v);
     o.added(2 + v.size() * 2);
   });
 }

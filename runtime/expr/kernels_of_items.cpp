@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 
+#include "runtime/column/number.hpp"
 #include "runtime/expr/datetime.hpp"
 #include "runtime/expr/nested.hpp"
 #include "runtime/expr/numeric.hpp"
@@ -49,19 +50,6 @@ void sum_of_items(run& r, const instruction& in) {
   sum_items<double, double>(r, in);
 }
 
-double number_at(const column& c, uint32_t i) {
-  switch (c.type.id) {
-    case type_id::int32:
-      return c.data<int32_t>()[i];
-    case type_id::int64:
-      return static_cast<double>(c.data<int64_t>()[i]);
-    case type_id::decimal:
-      return static_cast<double>(c.data<int128>()[i]) / std::pow(10.0, c.type.scale);
-    default:
-      return c.data<double>()[i];
-  }
-}
-
 /// "@var_samp"(array) and the like: of stddev(DISTINCT x).
 template <bool sample, bool root>
 void deviation_of_items(run& r, const instruction& in) {
@@ -72,7 +60,7 @@ void deviation_of_items(run& r, const instruction& in) {
     double n = 0, sum = 0, squares = 0;  // Youngs and Cramer, as PostgreSQL has it
     for (uint32_t i = items.begin; i < items.end; ++i) {
       if (!items.c->is_valid(i)) continue;
-      const double v = number_at(*items.c, i);
+      const double v = to_double(*items.c, i);
       n += 1;
       sum += v;
       if (n > 1) {

@@ -1,4 +1,5 @@
 // Text functions that build: padding, replacing, joining, encoding.
+#include "runtime/base/hex.hpp"
 #include "runtime/expr/catalog.hpp"
 #include "runtime/expr/convert.hpp"
 #include "runtime/expr/digest.hpp"
@@ -240,12 +241,8 @@ void register_string_build(catalog& c) {
   auto md5 = [](row_scope&, text_out& o, text a) {
     char made[digest_bytes(digest_kind::md5)];
     digest(digest_kind::md5, a, made);
-    char* out = o.room(2 * sizeof made);
-    for (const char b : made) {
-      *out++ = "0123456789abcdef"[static_cast<uint8_t>(b) >> 4];
-      *out++ = "0123456789abcdef"[b & 15];
-    }
-    o.added(32);
+    write_hex(o.room(2 * sizeof made), {made, sizeof made});
+    o.added(2 * sizeof made);
   };
   c.row("md5", {s}, s, md5);
   c.row("md5", {bytes}, s, md5);

@@ -7,6 +7,7 @@
 
 #include "runtime/base/assert.hpp"
 #include "runtime/column/hash.hpp"
+#include "runtime/column/number.hpp"
 #include "runtime/operators/pair_sums.hpp"
 #include "runtime/state/var_bytes.hpp"
 
@@ -29,15 +30,6 @@ void store_double(uint64_t* w, double v) {
 }
 int64_t& as_int(uint64_t* w) {
   return *reinterpret_cast<int64_t*>(w);
-}
-
-error sum_overflow(const accumulator& a) {
-  return {errc::overflow,
-          "sum of " + to_string(a.argument) + " is out of range of " + to_string(a.type)};
-}
-
-error pairs_out_of_range() {
-  return {errc::overflow, "value out of range: overflow"};
 }
 
 /// Calls f(words of the accumulator, physical row, weight) for each row; the weights' branch is
@@ -221,19 +213,6 @@ void add_exact(uint64_t* w, double v, int128 value, int64_t weight) {
   store_wide(w + exact_squares, load_wide(w + exact_squares) + times * u * u);
 }
 
-double to_double(const column& c, uint32_t r) {
-  switch (c.type.id) {
-    case type_id::int32:
-      return c.data<int32_t>()[r];
-    case type_id::int64:
-      return static_cast<double>(c.data<int64_t>()[r]);
-    case type_id::decimal:
-      return static_cast<double>(c.data<int128>()[r]) / std::pow(10.0, c.type.scale);
-    default:
-      return c.data<double>()[r];
-  }
-}
-
 void add_bits(const accumulator& a, uint64_t* w, uint64_t v, int64_t weight) {
   if (a.counts_bits()) {
     as_int(w) += weight;
@@ -244,17 +223,6 @@ void add_bits(const accumulator& a, uint64_t* w, uint64_t v, int64_t weight) {
   if (weight % 2 == 0 && a.function == aggregate_function::bit_xor) v = 0;
   join_bits(a, w, v);
   as_int(w) += weight;
-}
-
-bool add_interval(uint64_t* w, const int64_t (&parts)[3], int64_t values, int64_t weight) {
-  bool bad = false;
-  as_int(w) += values * weight;
-  for (size_t k = 0; k < 3; ++k) {
-    int64_t part = 0;
-    bad |= __builtin_mul_overflow(parts[k], weight, &part);
-    bad |= __builtin_add_overflow(as_int(w + 1 + k), part, &as_int(w + 1 + k));
-  }
-  return !bad;
 }
 
 double to_double(const data_type& t, const uint64_t* v) {
@@ -407,7 +375,7 @@ status accumulate(const accumulator& a, row_table& table, const accumulator_inpu
         as_int(w) += weight;
         bad |= __builtin_add_overflow(as_int(w + 1), weight * v[r], &as_int(w + 1));
       });
-      if (bad) return sum_overflow(a);
+      if (bad) return overflow_of(a);
       return {};
     }
     case accumulator_kind::sum_wide: {
@@ -415,7 +383,7 @@ status accumulate(const accumulator& a, row_table& table, const accumulator_inpu
       const bool good = t == type_id::int64   ? add_wide<int64_t>(a, in, *c)
                         : t == type_id::int32 ? add_wide<int32_t>(a, in, *c)
                                               : add_wide<int128>(a, in, *c);
-      if (!good) return sum_overflow(a);
+      if (!good) return overflow_of(a);
       return {};
     }
     case accumulator_kind::sum_float: {
@@ -462,7 +430,7 @@ status accumulate(const accumulator& a, row_table& table, const accumulator_inpu
       each(a, in, [&](uint64_t* w, uint32_t r, auto weight) {
         good &= add_interval(w, {v[r].months, v[r].days, v[r].micros}, 1, weight);
       });
-      if (!good) return error(errc::overflow, "interval out of range");
+      if (!good) return overflow_of(a);
       return {};
     }
     case accumulator_kind::pairs: {
@@ -470,7 +438,7 @@ status accumulate(const accumulator& a, row_table& table, const accumulator_inpu
       each(a, in, [&](uint64_t* w, uint32_t r, auto weight) {
         good &= pair_sums::add(w, c->view(r), weight);
       });
-      if (!good) return pairs_out_of_range();
+      if (!good) return overflow_of(a);
       return {};
     }
     case accumulator_kind::distinct:
@@ -535,7 +503,7 @@ status merge_partial(const accumulator& a, row_table& table, const accumulator_i
       each(a, in, [&](uint64_t* w, uint32_t r, auto weight) {
         good &= add_interval(w, {parts[0][r], parts[1][r], parts[2][r]}, first[r], weight);
       });
-      if (!good) return error(errc::overflow, "interval out of range");
+      if (!good) return overflow_of(a);
       break;
     }
     case accumulator_kind::pairs: {
@@ -545,14 +513,32 @@ status merge_partial(const accumulator& a, row_table& table, const accumulator_i
         for (size_t k = 0; k < pair_sums::words; ++k) more[k] = columns[k]->data<uint64_t>()[r];
         good &= pair_sums::add_words(w, more, weight);
       });
-      if (!good) return pairs_out_of_range();
+      if (!good) return overflow_of(a);
       break;
     }
     default:
       each(a, in, [&](uint64_t* w, uint32_t r, auto weight) { as_int(w) += weight * first[r]; });
   }
-  if (bad) return sum_overflow(a);
+  if (bad) return overflow_of(a);
   return {};
+}
+
+error overflow_of(const accumulator& a) {
+  if (a.kind == accumulator_kind::interval) return {errc::overflow, "interval out of range"};
+  if (a.kind == accumulator_kind::pairs) return {errc::overflow, "value out of range: overflow"};
+  return {errc::overflow,
+          "sum of " + to_string(a.argument) + " is out of range of " + to_string(a.type)};
+}
+
+bool add_interval(uint64_t* w, const int64_t (&parts)[3], int64_t values, int64_t weight) noexcept {
+  bool bad = false;
+  as_int(w) += values * weight;
+  for (size_t k = 0; k < 3; ++k) {
+    int64_t part = 0;
+    bad |= __builtin_mul_overflow(parts[k], weight, &part);
+    bad |= __builtin_add_overflow(as_int(w + 1 + k), part, &as_int(w + 1 + k));
+  }
+  return !bad;
 }
 
 void join_bits(const accumulator& a, uint64_t* w, uint64_t bits) noexcept {

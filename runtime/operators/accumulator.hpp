@@ -106,6 +106,12 @@ bool partial_of_rows(const accumulator&, const column_ptr& argument, const colum
 bool holds_nothing(const accumulator&, const uint64_t* values);
 /// The sum of a sum_float from its words, NaN and infinities included.
 double float_sum(const accumulator&, const uint64_t* words);
+/// What is said where a sum, or the sums of pairs, are too large.
+error overflow_of(const accumulator&);
+/// Months, days and microseconds of `values` values, `weight` times, into those of an `interval`.
+/// False: out of range.
+bool add_interval(uint64_t* words, const int64_t (&parts)[3], int64_t values,
+                  int64_t weight) noexcept;
 /// Bits of a value, or of several, into those of a `bits` that does not count them.
 void join_bits(const accumulator&, uint64_t* words, uint64_t bits) noexcept;
 /// One value, given by its words, added to a moments, bits, interval or pairs. False: out of range.

@@ -23,11 +23,6 @@ void store128(uint64_t* w, int128 v) {
   std::memcpy(w, &v, 16);
 }
 
-error out_of_range(const accumulator& a) {
-  return {errc::overflow,
-          "sum of " + to_string(a.argument) + " is out of range of " + to_string(a.type)};
-}
-
 /// Whether the newer value of two takes the older one's place.
 bool newer_wins(const accumulator& a, const uint64_t* older, const uint64_t* newer) {
   if (newer[0] == 0) return false;
@@ -81,12 +76,12 @@ status combine(const accumulator& a, uint64_t* w, const uint64_t* from) {
     case accumulator_kind::sum_small:
       w[0] += from[0];
       if (__builtin_add_overflow(as_int(w + 1), static_cast<int64_t>(from[1]), &as_int(w + 1)))
-        return out_of_range(a);
+        return overflow_of(a);
       return {};
     case accumulator_kind::sum_wide: {
       w[0] += from[0];
       int128 sum;
-      if (__builtin_add_overflow(load128(w + 1), load128(from + 1), &sum)) return out_of_range(a);
+      if (__builtin_add_overflow(load128(w + 1), load128(from + 1), &sum)) return overflow_of(a);
       store128(w + 1, sum);
       return {};
     }
@@ -111,16 +106,12 @@ status combine(const accumulator& a, uint64_t* w, const uint64_t* from) {
       }
       return {};
     case accumulator_kind::interval: {
-      bool bad = false;
-      w[0] += from[0];
-      for (int k = 1; k < 4; ++k)
-        bad |= __builtin_add_overflow(as_int(w + k), static_cast<int64_t>(from[k]), &as_int(w + k));
-      if (bad) return error(errc::overflow, "interval out of range");
+      const auto part = [from](int k) { return static_cast<int64_t>(from[k]); };
+      if (!add_interval(w, {part(1), part(2), part(3)}, part(0), 1)) return overflow_of(a);
       return {};
     }
     case accumulator_kind::pairs:
-      if (!pair_sums::add_words(w, from, 1))
-        return error(errc::overflow, "value out of range: overflow");
+      if (!pair_sums::add_words(w, from, 1)) return overflow_of(a);
       return {};
     case accumulator_kind::distinct:
     case accumulator_kind::text:

@@ -123,7 +123,7 @@ result<bool> finish_one(const accumulator& a, const uint64_t* w, uint64_t* out) 
         v = interval_value{static_cast<int32_t>(months), static_cast<int32_t>(days),
                            static_cast<int64_t>(w[3])};
       if (v && a.function == fn::avg) v = expr::multiply(*v, static_cast<double>(n), true);
-      if (!v) return error(errc::overflow, "interval out of range");
+      if (!v) return overflow_of(a);
       std::memcpy(out, &*v, sizeof *v);
       return true;
     }

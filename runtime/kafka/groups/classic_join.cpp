@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "runtime/base/assert.hpp"
+#include "runtime/base/hex.hpp"
 
 namespace weir::kafka {
 
@@ -20,12 +21,11 @@ constexpr int32_t join_retry_ms_min = 1'000;
 
 /// As Java prints UUIDs: 8-4-4-4-12 hexadecimal digits.
 std::string hyphenated(const uuid& u) {
-  static constexpr char digits[] = "0123456789abcdef";
   std::string out;
   for (size_t i = 0; i < u.bytes.size(); ++i) {
     if (i == 4 || i == 6 || i == 8 || i == 10) out += '-';
-    out += digits[u.bytes[i] >> 4];
-    out += digits[u.bytes[i] & 15];
+    const auto byte = static_cast<char>(u.bytes[i]);
+    append_hex(out, {&byte, 1});
   }
   return out;
 }
