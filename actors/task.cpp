@@ -12,7 +12,7 @@ constexpr uint32_t slice_items = 16;
 // Its store may be busy with a large copy; every request ends.
 constexpr auto state_timeout = std::chrono::seconds(120);
 // Chunks on their way to the store, of one task: as much as keeps the store busy while it writes.
-constexpr uint64_t under_way_max = 8u << 20;
+constexpr uint64_t under_way_max = 4u << 20;
 // Barriers whose stalls are kept for reports: 100 s at the shortest interval.
 constexpr size_t stalls_max = 1'000;
 

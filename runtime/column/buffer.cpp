@@ -46,6 +46,9 @@ void free_block(void* block) noexcept {
 
 struct thread_cache {
   std::array<std::vector<void*>, class_max_cached + 1> lists;
+  // Blocks that this thread has asked for: one that only frees a class (a store lets go of what
+  // tasks gave it) keeps none for itself.
+  std::array<size_t, class_max_cached + 1> asked{};
   size_t bytes = 0;
   ~thread_cache();
 };
@@ -70,10 +73,13 @@ buffer_ref buffer::allocate(memory_pool& pool, size_t bytes) {
   if (cls <= class_max_cached) {
     size_class = static_cast<uint8_t>(cls);
     total = size_t{1} << cls;
-    if (!cache_gone && !cache.lists[cls].empty()) {
-      block = cache.lists[cls].back();
-      cache.lists[cls].pop_back();
-      cache.bytes -= total;
+    if (!cache_gone) {
+      ++cache.asked[cls];
+      if (!cache.lists[cls].empty()) {
+        block = cache.lists[cls].back();
+        cache.lists[cls].pop_back();
+        cache.bytes -= total;
+      }
     }
   }
   if (!block) block = allocate_block(total);
@@ -121,7 +127,8 @@ void buffer::destroy(buffer* b) noexcept {
   b->~buffer();
   size_t bytes = size_t{1} << (size_class & 31);
   if (!wrapped && size_class != class_malloc && !cache_gone &&
-      cache.bytes + bytes <= cached_bytes_max) {
+      cache.bytes + bytes <= cached_bytes_max &&
+      cache.lists[size_class].size() < cache.asked[size_class]) {
     cache.lists[size_class].push_back(b);
     cache.bytes += bytes;
     return;

@@ -100,7 +100,7 @@ void partitioned_rows::append_rows(const batch& b) {
     r.rows[i] = rows_->row(r.ids[i]);
     r.rows[i][1 + row_layout_.key_words + row_layout_.packed_word] =
         reinterpret_cast<uint64_t>(words) | fresh_mark;
-    fresh_.push_back(r.ids[i]);
+    fresh_.push_back({r.ids[i], r.at[i]});
   }
   rows_->touch(r.ids, r.n);
   some_unpacked_ = true;
@@ -149,13 +149,15 @@ void partitioned_rows::find_rows(const batch& b) {
 }
 
 void partitioned_rows::end_batch() {
-  for (uint32_t id : fresh_) {
+  // The newest first: a number that came twice is the last one's row.
+  for (auto it = fresh_.rbegin(); it != fresh_.rend(); ++it) {
+    const auto [id, at] = *it;
     if (!rows_->alive(id)) continue;
     uint64_t& word = packed_word(id);
-    if (!(word & fresh_mark)) continue;  // a number that came twice
+    if (!(word & fresh_mark)) continue;
     const auto* words = reinterpret_cast<const uint64_t*>(word & ~fresh_mark);
     word = 0;
-    rows_->set_packed(rows_->row(id), packer_.pack(words, texts_));
+    rows_->set_packed(rows_->row(id), packer_.pack(words, at, texts_));
   }
   fresh_.clear();
   if (appended_) forget_unpacked();

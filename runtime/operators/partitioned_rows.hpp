@@ -147,7 +147,10 @@ class partitioned_rows {
   row_packer packer_;
   text_dictionary texts_{"texts"};
   mutable row_scratch scratch_;
-  std::vector<uint32_t> fresh_;
+  struct fresh_row {
+    uint32_t id, at;  // where it stands in the batch
+  };
+  std::vector<fresh_row> fresh_;
   struct unpacked_row {
     uint32_t id = row_table::none;
     const uint64_t* words = nullptr;

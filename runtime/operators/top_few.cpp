@@ -218,6 +218,7 @@ class top_few_operator final : public stream_operator {
     const uint64_t* words;
     uint64_t word;
     std::string_view bytes;  // none: a row of the batch
+    uint32_t row = 0;        // of the batch, physical
   };
 
   uint64_t& bound_of(uint64_t* row) const { return row[1 + layout_.key_words + bound_at]; }
@@ -366,7 +367,8 @@ class top_few_operator final : public stream_operator {
       table_->touch(t.id);
       bound_of(row) = after_.size() == keep_ ? after_.back().word : no_bound;
       packed_.clear();
-      for (const auto& r : after_) put(r.bytes.data() ? r.bytes : packer_.pack(r.words, texts_));
+      for (const auto& r : after_)
+        put(r.bytes.data() ? r.bytes : packer_.pack(r.words, r.row, texts_));
       table_->set_packed(row, {packed_.data(), packed_.size()});
       if (t.fresh && ends_.on()) note_end(t.id);
       emit_changes(row);
@@ -414,12 +416,13 @@ class top_few_operator final : public stream_operator {
         const bool first = !words || word < t.rows[c].word ||
                            (word == t.rows[c].word && order_.compare(old.words, words) <= 0);
         if (first) {
-          after_.push_back({old.words, word, old.bytes});
+          after_.push_back({old.words, word, old.bytes, 0});
           ++o;
           continue;
         }
       }
-      after_.push_back({words, t.rows[c++].word, {}});
+      after_.push_back({words, t.rows[c].word, {}, t.rows[c].row});
+      ++c;
       changed = true;
     }
     return changed;

@@ -25,7 +25,7 @@ struct snapshot_options {
   uint64_t fold_bytes_min = 4 << 10;
   /// Chunks of an epoch under way that wait in memory; beyond it they go to the disk before the
   /// commit, which then names them.
-  size_t staged_bytes_max = 8 << 20;
+  size_t staged_bytes_max = 4 << 20;
   /// Off: for tests; a commit then survives a kill but no power loss.
   bool sync = true;
   /// Looks on, while another process may hold the store, or at a copy of the folder. Sees the state

@@ -11,7 +11,7 @@
 namespace weir {
 namespace {
 
-enum text_form : uint32_t { plain = 0, narrow = 1, shared = 2 };
+enum text_form : uint32_t { plain = 0, narrow = 1, shared = 2, near = 3 };
 constexpr uint32_t form_bits = 2;
 constexpr size_t varint_max = 5;
 // Texts that are shared: a number takes up to four bytes.
@@ -132,57 +132,68 @@ row_packer::row_packer(const row_layout& l, std::vector<uint32_t> first_words)
   for (; w < l.key_words; ++w) plain_.push_back(1 + w);
 }
 
+/// Null: it has more texts than tags are kept for.
+row_packer::text_tag* row_packer::tags_of(text_column& c, const column_ptr& dictionary) {
+  if (!dictionary || dictionary->length > indexed_max) return nullptr;
+  for (auto& h : c.held)
+    if (h.dictionary == dictionary) return h.tags.data();
+  auto& h = c.held[c.next_held++ % dictionaries_held];
+  h.dictionary = dictionary;
+  h.tags.assign(dictionary->length, no_tag);
+  return h.tags.data();
+}
+
 void row_packer::begin_batch(std::span<const column_ptr> columns) {
   for (auto& c : texts_) {
-    const auto& d = columns[c.column]->dictionary;
-    if (!d || d == c.dictionary) continue;
-    c.dictionary = d;
-    // A number that was used is free again after four billion batches.
-    if (++c.dictionaries == 0) {
-      std::fill(c.known.begin(), c.known.end(), known_text());
-      c.dictionaries = 1;
-    }
+    c.tags = c.shared ? tags_of(c, columns[c.column]->dictionary) : nullptr;
+    c.batch = c.tags ? columns[c.column] : nullptr;
   }
 }
 
-/// Null where the words do not say what the text is.
-row_packer::known_text* row_packer::place_of(text_column& c, const var_ref& r) {
-  if (!r.is_inline()) {
-    if (!c.dictionary) return nullptr;
-    const char* begin = c.dictionary->values.as<char>();
-    if (r.data() < begin || r.data() >= begin + c.dictionary->values.size()) return nullptr;
-  }
-  if (c.known.empty()) c.known.resize(size_t{1} << known_bits);
-  constexpr uint64_t odd = 0x9e37'79b9'7f4a'7c15;
-  return &c.known[((r.words[0] ^ r.words[1] * odd) * odd) >> (64 - known_bits)];
-}
-
-uint32_t row_packer::share(text_column& c, const var_ref& r, text_dictionary& texts) {
+row_packer::text_tag row_packer::share(text_column& c, const var_ref& r, uint32_t at,
+                                       text_dictionary& texts) {
   const std::string_view s = r.view();
-  if (!c.shared || s.size() < shared_min || s.size() > shared_max) return text_dictionary::none;
-  auto* known = place_of(c, r);
-  const uint32_t of = r.is_inline() ? 0 : c.dictionaries;
-  if (known && known->words[0] == r.words[0] && known->words[1] == r.words[1] &&
-      known->dictionary == of) {
-    ++c.found;
-    return known->number;
+  if (!c.shared || s.size() < shared_min || s.size() > shared_max) return no_tag;
+  text_tag* tag = nullptr;
+  if (c.tags) {
+    tag = &c.tags[c.batch->data<uint32_t>()[at]];
+    if (*tag != no_tag) {
+      ++c.found;
+      return *tag;
+    }
+  } else if (r.is_inline()) {
+    if (c.known.empty()) c.known.resize(size_t{1} << known_bits);
+    constexpr uint64_t odd = 0x9e37'79b9'7f4a'7c15;
+    auto& known = c.known[((r.words[0] ^ r.words[1] * odd) * odd) >> (64 - known_bits)];
+    if (known.words[0] == r.words[0] && known.words[1] == r.words[1]) {
+      c.found += known.tag != no_tag;
+      return known.tag;
+    }
+    std::memcpy(known.words, r.words, sizeof known.words);
+    tag = &known.tag;
   }
-  const uint32_t number = texts.find(s);
+  uint32_t number = texts.find(s);
   if (number != text_dictionary::none) {
     ++c.found;
-    if (known) *known = {{r.words[0], r.words[1]}, number, of};
-    return number;
+  } else {
+    number = texts.add(s);
+    c.added += number != text_dictionary::none;
+    // Judged anew for every so many.
+    if (c.added >= trial_texts) {
+      c.shared = c.found * uint64_t{useless_factor - 1} >= c.added;
+      c.added = c.found = 0;
+    }
   }
-  const uint32_t added = texts.add(s);
-  c.added += added != text_dictionary::none;
-  if (c.added < trial_texts) return added;
-  // Judged anew for every so many.
-  c.shared = c.found * uint64_t{useless_factor - 1} >= c.added;
-  c.added = c.found = 0;
-  return added;
+  text_tag made = no_tag;
+  if (const uint32_t code = texts.near_code(number); code != text_dictionary::none)
+    made = code << form_bits | near;
+  else if (number != text_dictionary::none)
+    made = number << form_bits | shared;
+  if (tag) *tag = made;
+  return made;
 }
 
-std::string_view row_packer::pack(const uint64_t* row, text_dictionary& dictionary) {
+std::string_view row_packer::pack(const uint64_t* row, uint32_t at, text_dictionary& dictionary) {
   const size_t nibble_bytes = (plain_.size() + 1) / 2;
   size_t most = varint_max + nibble_bytes + 8 * plain_.size() + 8;
   for (const auto& c : texts_) most += varint_max + 1 + static_cast<uint32_t>(row[c.word]);
@@ -212,9 +223,8 @@ std::string_view row_packer::pack(const uint64_t* row, text_dictionary& dictiona
     var_ref r;
     std::memcpy(r.words, row + c.word, 16);
     const std::string_view s = r.view();
-    const uint32_t number = share(c, r, dictionary);
-    if (number != text_dictionary::none) {
-      p = put_varint(p, uint64_t{number} << form_bits | shared);
+    if (const text_tag tag = share(c, r, at, dictionary); tag != no_tag) {
+      p = put_varint(p, tag);
       continue;
     }
     const uint32_t bits =
@@ -251,7 +261,9 @@ void row_packer::unpack(std::string_view bytes, const text_dictionary& dictionar
     p = take_varint(p, v);
     const auto form = static_cast<uint32_t>(v & ((1u << form_bits) - 1));
     std::string_view s;
-    if (form == shared) {
+    if (form == near) {
+      s = dictionary.near_text(static_cast<uint32_t>(v >> form_bits));
+    } else if (form == shared) {
       s = dictionary.text(static_cast<uint32_t>(v >> form_bits));
     } else {
       const size_t n = v >> form_bits;
@@ -299,6 +311,9 @@ status row_packer::check(std::string_view bytes, const text_dictionary& dictiona
     switch (v & ((1u << form_bits) - 1)) {
       case shared:
         if (!dictionary.has(static_cast<uint32_t>(n))) return damaged();
+        break;
+      case near:
+        if (!dictionary.has_near(static_cast<uint32_t>(n))) return damaged();
         break;
       case plain:
         if (n > left) return damaged();

@@ -6,7 +6,7 @@
 //             plain   the bytes
 //             narrow  u8 (the bits that all characters have in common | how many others: 4 to 7),
 //                     then those others of each character, packed
-//           or (number << 2 | shared) of text_dictionary
+//           or (number << 2 | shared) of text_dictionary, or (its near code << 2 | near)
 // The form is part of the snapshot format. One thread's.
 #pragma once
 
@@ -55,11 +55,12 @@ class row_packer {
   /// `columns`: the key part of this layout; `first_words`: by column, its first word of it.
   row_packer(const row_layout& columns, std::vector<uint32_t> first_words);
 
-  /// The rows that are packed from now on are of these columns. Optional: texts of dictionaries
-  /// that stay the same are known by where they lie then.
+  /// The rows that are packed from now on are of these columns, which are held until the next call:
+  /// texts of dictionaries are known by their indices then.
   void begin_batch(std::span<const column_ptr> columns);
-  /// The bytes of a row (header and words); valid until the next call.
-  std::string_view pack(const uint64_t* row, text_dictionary&);
+  /// The bytes of a row (header and words) that stands at `at` in the columns; valid until the next
+  /// call.
+  std::string_view pack(const uint64_t* row, uint32_t at, text_dictionary&);
   /// Its header and words. Texts refer to `bytes`, of which eight more may be read, to the
   /// dictionary and to `scratch`.
   void unpack(std::string_view bytes, const text_dictionary&, row_scratch& scratch,
@@ -74,26 +75,37 @@ class row_packer {
   // there already, once that many have been added.
   static constexpr uint32_t trial_texts = 1024;
   static constexpr uint32_t useless_factor = 4;
-  // Texts whose numbers were asked for, by the words that refer to them: of short ones their bytes,
-  // of those in a dictionary that is held their place.
+  // What stands for a text in packed rows, form included.
+  using text_tag = uint32_t;
+  static constexpr text_tag no_tag = 0;
+  // Tags of short texts, by their bytes.
   static constexpr uint32_t known_bits = 14;
   struct known_text {
     uint64_t words[2] = {};
-    uint32_t number = 0;
-    uint32_t dictionary = 0;  // 0: none, of a short text
+    text_tag tag = no_tag;
+  };
+  // And of a dictionary's texts, by their indices. Inputs from several tasks have dictionaries in
+  // turns.
+  static constexpr uint32_t dictionaries_held = 4;
+  static constexpr uint32_t indexed_max = 64 * 1024;
+  struct indexed_texts {
+    column_ptr dictionary;
+    std::vector<text_tag> tags;
   };
   struct text_column {
     uint32_t word;
     uint32_t column = 0;
     bool shared = true;
     uint32_t added = 0, found = 0;
-    column_ptr dictionary;
-    // By its number places of the dictionaries before are told apart: others may come to lie there.
-    uint32_t dictionaries = 0;
     std::vector<known_text> known;
+    indexed_texts held[dictionaries_held];
+    uint32_t next_held = 0;
+    // Of the batch at hand, where it has a dictionary.
+    column_ptr batch;
+    text_tag* tags = nullptr;
   };
-  uint32_t share(text_column&, const var_ref&, text_dictionary&);
-  static known_text* place_of(text_column&, const var_ref&);
+  text_tag share(text_column&, const var_ref&, uint32_t at, text_dictionary&);
+  static text_tag* tags_of(text_column&, const column_ptr& dictionary);
 
   uint32_t words_ = 0;
   std::vector<uint32_t> plain_;  // words that are no texts

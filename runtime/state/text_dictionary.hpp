@@ -43,6 +43,19 @@ class text_dictionary {
     return texts_[number % classes_][number / classes_];
   }
 
+  /// A shorter form of the numbers that the first few subtasks give; none for those of others.
+  uint32_t near_code(uint32_t number) const noexcept {
+    if (number == none || number % classes_ >= near_classes) return none;
+    return number / classes_ * near_classes + number % classes_;
+  }
+  bool has_near(uint32_t code) const noexcept {
+    const uint32_t of = code % near_classes;
+    return of < classes_ && code / near_classes < texts_[of].size();
+  }
+  std::string_view near_text(uint32_t code) const noexcept {
+    return texts_[code % near_classes][code / near_classes];
+  }
+
   /// At a barrier.
   void snapshot(snapshot_writer&);
   void on_epoch_aborted() { changed_ = true; }
@@ -51,6 +64,8 @@ class text_dictionary {
   size_t memory_bytes() const noexcept;
 
  private:
+  static constexpr uint32_t near_classes = 4;
+
   std::string_view keep(std::string_view);
 
   std::string_view state_;

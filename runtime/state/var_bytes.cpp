@@ -13,7 +13,7 @@ namespace {
 
 constexpr size_t chunk_bytes_full = 1 << 20;
 constexpr size_t chunks_per_region = 16;
-constexpr size_t small_bytes_max = 256;
+constexpr size_t small_bytes_max = 1024;
 constexpr size_t middle_bytes_max = 2048;
 
 }  // namespace
@@ -24,9 +24,9 @@ uint32_t var_arena::class_of(size_t bytes) noexcept {
   if (bytes <= small_bytes_max)
     return static_cast<uint32_t>((std::max<size_t>(bytes, 1) + 7) / 8 - 1);
   const auto top = static_cast<uint32_t>(std::bit_width(bytes - 1) - 1);  // 2^top < bytes <= twice
-  if (bytes <= middle_bytes_max) {  // 288, 320, ...: eighths of each doubling
+  if (bytes <= middle_bytes_max) {                                        // 1152, 1280, ...
     const auto eighths = static_cast<uint32_t>((bytes - 1) >> (top - 3)) & 7;
-    return small_classes + 8 * (top - 8) + eighths;
+    return small_classes + eighths;
   }
   // 3072, 4096, 6144, ...: halves.
   const bool half = bytes <= (size_t{3} << (top - 1));
@@ -36,7 +36,7 @@ uint32_t var_arena::class_of(size_t bytes) noexcept {
 size_t var_arena::bytes_of(uint32_t cls) noexcept {
   if (cls < small_classes) return (cls + 1) * size_t{8};
   cls -= small_classes;
-  if (cls < middle_classes) return size_t{9 + cls % 8} << (8 + cls / 8 - 3);
+  if (cls < middle_classes) return size_t{9 + cls} << 7;
   cls -= middle_classes;
   const uint32_t top = 11 + cls / 2;
   return cls % 2 == 0 ? size_t{3} << (top - 1) : size_t{2} << top;

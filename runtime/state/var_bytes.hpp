@@ -104,8 +104,8 @@ class var_arena {
 
  private:
   static constexpr size_t class_bytes_max = 32 * 1024;  // larger ones go to malloc
-  static constexpr uint32_t small_classes = 32;         // 8 ... 256
-  static constexpr uint32_t middle_classes = 3 * 8;     // eight per doubling to 2 KiB
+  static constexpr uint32_t small_classes = 128;        // 8, 16, ... 1024
+  static constexpr uint32_t middle_classes = 8;         // eight to 2 KiB
   static constexpr uint32_t classes = small_classes + middle_classes + 2 * 4;  // then two
   static constexpr size_t slack_bytes = 8;
   static uint32_t class_of(size_t bytes) noexcept;

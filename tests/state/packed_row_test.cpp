@@ -12,6 +12,7 @@
 #include <tuple>
 #include <vector>
 
+#include "runtime/column/builder.hpp"
 #include "runtime/snapshot/memory_snapshot.hpp"
 #include "runtime/state/packed_row.hpp"
 #include "runtime/state/row_table.hpp"
@@ -64,7 +65,7 @@ struct packer_under_test {
   }
   /// Eight bytes behind it may be read.
   std::string pack(const row_value& v) {
-    return std::string(packer.pack(words_of(v).data(), texts));
+    return std::string(packer.pack(words_of(v).data(), 0, texts));
   }
   row_value unpack(std::string bytes) {
     REQUIRE(packer.check(bytes, texts).ok());
@@ -122,44 +123,75 @@ TEST_CASE("characters take the bits that tell them apart") {
   }
 }
 
-TEST_CASE("texts of a dictionary are known by their place only while it stays") {
+TEST_CASE("texts of a dictionary are known by their indices in it") {
   packer_under_test p;
   memory_pool pool;
-  // The second dictionary lies where the first one did.
-  auto bytes = buffer::allocate(pool, 64);
-  auto* to = bytes.mutable_as<char>();
-  auto dictionary = [&](const char* text) {
-    std::memset(to, 0, 64);
-    std::memcpy(to, text, std::strlen(text));
+  auto plain = [&](const std::vector<std::string>& texts) {
+    column_builder b(type_id::string, pool);
+    for (const auto& t : texts) b.append(std::string_view(t));
+    return b.finish();
+  };
+  auto of = [&](const column_ptr& dictionary, const std::vector<uint32_t>& indices) {
     auto c = std::make_shared<column>();
     c->type = type_id::string;
-    c->values = bytes;
-    auto of = std::make_shared<column>();
-    of->type = type_id::string;
-    of->dictionary = std::move(c);
-    return of;
-  };
-  auto pack = [&](size_t at, size_t size) {
-    std::vector<uint64_t> w(7);
-    const auto r = var_ref::borrow({to + at, size});
-    std::memcpy(&w[2], r.words, 16);
-    return p.unpack(std::string(p.packer.pack(w.data(), p.texts)));
+    c->length = static_cast<uint32_t>(indices.size());
+    c->values = buffer::copy(pool, std::as_bytes(std::span(indices)));
+    c->dictionary = dictionary;
+    return column_ptr(c);
   };
   auto begin = [&](const column_ptr& texts) {
-    const std::vector<column_ptr> columns{nullptr, texts, nullptr, std::make_shared<column>()};
+    const std::vector<column_ptr> columns{nullptr, texts, nullptr, plain({""})};
     p.packer.begin_batch(columns);
   };
-  const auto one = dictionary("the first of two texts, and more");
-  begin(one);
+  auto pack = [&](const column_ptr& texts, uint32_t at, bool null = false) {
+    std::vector<uint64_t> w(7);
+    const auto r = var_ref::borrow(null ? std::string_view() : texts->view(at));
+    std::memcpy(&w[2], r.words, 16);
+    const std::string bytes(p.packer.pack(w.data(), at, p.texts));
+    return std::pair(std::get<2>(p.unpack(bytes)), bytes.size());
+  };
+  const std::vector<std::string> words{"the first of two texts", "short", "channel-17"};
+  const std::vector<std::string> others{"channel-17", "another one of them", "the second of them"};
+  // More of them than are held, in turns.
+  std::vector<column_ptr> dictionaries;
   for (int i = 0; i < 3; ++i) {
-    CHECK(std::get<2>(pack(0, 22)) == "the first of two texts");
-    CHECK(std::get<2>(pack(0, 9)) == "the first");
-    CHECK(std::get<2>(pack(4, 18)) == "first of two texts");
+    dictionaries.push_back(plain(words));
+    dictionaries.push_back(plain(others));
   }
-  begin(dictionary("the second of the texts, and more"));
-  for (int i = 0; i < 3; ++i) {
-    CHECK(std::get<2>(pack(0, 22)) == "the second of the text");
-    CHECK(std::get<2>(pack(0, 9)) == "the secon");
+  for (int round = 0; round < 3; ++round)
+    for (size_t d = 0; d < dictionaries.size(); ++d) {
+      const auto c = of(dictionaries[d], {2, 0, 1, 1, 0, 2});
+      begin(c);
+      for (uint32_t at = 0; at < 6; ++at) CHECK(pack(c, at).first == c->view(at));
+      CHECK(pack(c, 0, true).first == "");
+      // Mask, nibbles, a byte for each of both texts: those of the first subtask take one.
+      const bool kept_whole = c->view(1).size() < 6;
+      if (!kept_whole) CHECK(pack(c, 1).second == 4);
+    }
+  // Another batch without a dictionary, and one whose texts are too many.
+  const auto bare = plain(words);
+  begin(bare);
+  for (uint32_t at = 0; at < 3; ++at) CHECK(pack(bare, at).first == words[at]);
+  std::vector<std::string> many(70'000, "channel-17");
+  many[65'000] = "the first of two texts";
+  const auto large = of(plain(many), {65'000, 3});
+  begin(large);
+  CHECK(pack(large, 0) == std::pair(words[0], size_t{4}));
+  CHECK(pack(large, 1).first == "channel-17");
+}
+
+TEST_CASE("texts of the first few subtasks take short numbers") {
+  struct {
+    uint32_t subtask;
+    size_t bytes;
+  } cases[] = {{0, 4}, {3, 4}, {4, 5}, {127, 5}};
+  for (const auto& c : cases) {
+    packer_under_test p(c.subtask, 128);
+    (void)p.pack({0, 0, "the text before it", 0, ""});
+    const row_value v{0, 0, "a text that many rows have", 0, ""};
+    const auto bytes = p.pack(v);
+    CHECK(bytes.size() == c.bytes);
+    CHECK(p.unpack(bytes) == v);
   }
 }
 
