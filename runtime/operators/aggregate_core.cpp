@@ -102,6 +102,11 @@ void aggregate_core::open(const operator_context& c) {
   some_rows_.resize(run_max);
 }
 
+void aggregate_core::find_rows_by(row_finder f) {
+  finder_ = std::move(f);
+  table_->leave_index();
+}
+
 /// count(DISTINCT x) with several filters keeps each x once.
 void aggregate_core::make_multisets() {
   const size_t n = calls_.size();
@@ -149,6 +154,7 @@ result<batch_ptr> aggregate_core::prepare(const batch_ptr& in) {
   const batch& b = *in;
   WEIR_TRY(check_weights(b));
   hashes_ = {};
+  narrowed_.reset();
   keys_.clear();
   for (uint32_t k : spec_.keys) keys_.push_back(b.columns[k]);
   if (spec_.stage == aggregate_spec::phase::merge) {
@@ -177,6 +183,14 @@ result<batch_ptr> aggregate_core::prepare(const batch_ptr& in) {
   return without_rejected(context_, in, errors_);
 }
 
+/// Of the n keys in encoded_.
+void aggregate_core::upsert(size_t n, uint32_t* ids, uint64_t** rows) {
+  added_.clear();
+  if (finder_) return finder_(encoded_.data(), n, ids, rows, added_);
+  table_->hash(encoded_.data(), n, key_hashes_.data());
+  table_->upsert(encoded_.data(), key_hashes_.data(), n, ids, rows, added_);
+}
+
 status aggregate_core::lookup(const batch& b, size_t begin, size_t n, group_run& run) {
   if (b.selection) {
     std::memcpy(at_.data(), b.selection.as<uint32_t>() + begin, n * 4);
@@ -184,9 +198,7 @@ status aggregate_core::lookup(const batch& b, size_t begin, size_t n, group_run&
     for (size_t i = 0; i < n; ++i) at_[i] = static_cast<uint32_t>(begin + i);
   }
   codec_.encode(keys_, at_.data(), n, encoded_.data());
-  table_->hash(encoded_.data(), n, key_hashes_.data());
-  added_.clear();
-  table_->upsert(encoded_.data(), key_hashes_.data(), n, ids_.data(), rows_.data(), added_);
+  upsert(n, ids_.data(), rows_.data());
   if (!added_.empty() && !hash_columns_.empty()) {
     if (!hashes_) hashes_ = hash_keys(b, hash_columns_, *memory_);
     const auto* h = hashes_.as<uint64_t>() + begin;
@@ -194,6 +206,12 @@ status aggregate_core::lookup(const batch& b, size_t begin, size_t n, group_run&
   }
   run = {n, at_.data(), ids_.data(), rows_.data(), &added_};
   return {};
+}
+
+bool aggregate_core::count_batch(const batch& b) {
+  if (!only_counts_) return false;
+  narrowed_ = narrow_.number(b, keys_, true);
+  return *narrowed_;
 }
 
 /// The groups of all keys of the batch.
@@ -206,10 +224,7 @@ void aggregate_core::lookup_narrow(const batch& b) {
   for (size_t begin = 0; begin < at.size(); begin += run_max) {
     const size_t n = std::min(run_max, at.size() - begin);
     codec_.encode(keys_, at.data() + begin, n, encoded_.data());
-    table_->hash(encoded_.data(), n, key_hashes_.data());
-    added_.clear();
-    table_->upsert(encoded_.data(), key_hashes_.data(), n, &key_ids_[begin], &key_rows_[begin],
-                   added_);
+    upsert(n, &key_ids_[begin], &key_rows_[begin]);
     for (uint32_t i : added_) new_keys_.push_back(static_cast<uint32_t>(begin) + i);
   }
   // Keys that share a hash are added behind the others.
@@ -356,9 +371,7 @@ status aggregate_core::add_run(const batch& b, const group_run& run) {
 
 uint32_t aggregate_core::global_row() {
   encoded_[0] = 0;
-  table_->hash(encoded_.data(), 1, key_hashes_.data());
-  added_.clear();
-  table_->upsert(encoded_.data(), key_hashes_.data(), 1, ids_.data(), rows_.data(), added_);
+  upsert(1, ids_.data(), rows_.data());
   table_->touch(ids_[0]);
   return ids_[0];
 }

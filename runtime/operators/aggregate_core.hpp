@@ -2,6 +2,7 @@
 // them. Owned by one operator instance.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -33,6 +34,11 @@ class aggregate_core {
                                                       const schema_ptr& input,
                                                       bool expires = false);
   void open(const operator_context&);
+  /// As row_table::upsert(): for n encoded keys their rows, absent ones added.
+  using row_finder = std::function<void(const uint64_t* keys, size_t n, uint32_t* ids,
+                                        uint64_t** rows, std::vector<uint32_t>& added)>;
+  /// Groups are found by `f` from now on, and the table has no index of its own.
+  void find_rows_by(row_finder f);
 
   /// Evaluates the arguments of the batch, for the rows of it that the answer has: those without
   /// errors.
@@ -40,6 +46,14 @@ class aggregate_core {
   /// Adds all rows of the prepared batch; `before` sees each run before its values change.
   template <class Before>
   status absorb(const batch&, Before before);
+  /// Groups of that batch by itself; as many as rows where it was not looked at for them.
+  size_t groups_of_batch() const noexcept { return groups_of_batch_; }
+  /// Instead of absorb(), where calls do no more than count all rows: numbers the groups of the
+  /// prepared batch. False: its keys are too many or too far apart.
+  bool count_batch(const batch&);
+  /// Of each group its first row (physical) in ascending order, and how many it has.
+  const std::vector<uint32_t>& counted_at() const noexcept { return narrow_.first_at(); }
+  const std::vector<uint32_t>& counts() const noexcept { return narrow_.counts(); }
 
   /// Another column for a key of the prepared batch. Not one that the exchange splits by.
   void replace_key(size_t k, column_ptr c) { keys_[k] = std::move(c); }
@@ -86,6 +100,7 @@ class aggregate_core {
     std::vector<column_ptr> partial;  // merge
   };
   void make_multisets();
+  void upsert(size_t n, uint32_t* ids, uint64_t** rows);
   status lookup(const batch&, size_t begin, size_t n, group_run&);
   void lookup_narrow(const batch&);
   void narrow_run(const batch&, size_t begin, size_t n, group_run&);
@@ -109,6 +124,7 @@ class aggregate_core {
   uint32_t number_word_ = 0;  // of a group's row: what values beside it call it; 0 = none needed
   uint64_t next_number_ = 0;
   std::optional<row_table> table_;
+  row_finder finder_;
   std::vector<uint32_t> hash_columns_;
   bool weighted_ = false;
   bool merge_ = false;        // sums of a partial stage arrive
@@ -131,6 +147,8 @@ class aggregate_core {
 
   // Of a batch with narrow keys: their groups, and how far runs have come.
   narrow_keys narrow_;
+  std::optional<bool> narrowed_;  // what count_batch() found
+  size_t groups_of_batch_ = 0;
   std::vector<uint32_t> key_ids_;
   std::vector<uint64_t*> key_rows_;
   std::vector<uint32_t> new_keys_;
@@ -148,8 +166,10 @@ class aggregate_core {
 
 template <class Before>
 status aggregate_core::absorb(const batch& b, Before before) {
-  const bool narrow = narrow_.number(b, keys_, only_counts_);
+  const bool narrow =
+      narrowed_ ? *std::exchange(narrowed_, {}) : narrow_.number(b, keys_, only_counts_);
   if (narrow) lookup_narrow(b);
+  groups_of_batch_ = narrow ? key_ids_.size() : b.rows;
   if (narrow && only_counts_) return absorb_counts(before);
   for (size_t begin = 0; begin < b.rows; begin += run_max) {
     group_run run;

@@ -1,7 +1,8 @@
 // Pre-aggregation in front of an exchange. Groups are added up in a small table that is emptied
 // before each barrier, when it is full and when the task idles; it holds no state of its own. A
 // large one is emptied in parts while a barrier approaches, and rows pass it by meanwhile. Where
-// adding up does not make fewer rows, they are turned into accumulator columns one by one. So are
+// adding up does not make fewer rows, they are turned into accumulator columns one by one; where a
+// batch's groups do not come again in the next ones, each batch is counted by itself. So are
 // rows whose windows may have closed: the aggregate behind counts those that come too late.
 #include <algorithm>
 #include <cstring>
@@ -96,17 +97,22 @@ class partial_aggregate final : public stream_operator {
       pass_left_ -= std::min<size_t>(pass_left_, in->rows);
       return pass_sums(*in, out);
     }
+    if (count_left_ > 0) {
+      count_left_ -= std::min<size_t>(count_left_, in->rows);
+      if (core_->count_batch(*in)) return pass_counts(*in, out);
+    }
     WEIR_TRY(core_->absorb(*in, [](const group_run&) {}));
     core_->end_batch();
     rows_ += in->rows;
-    const size_t groups = core_->table().size();
+    batch_groups_ += core_->groups_of_batch();
+    const auto groups = static_cast<double>(core_->table().size());
     const bool judged = rows_ >= trial_rows && last_judged_ < trial_rows;
     last_judged_ = rows_;
-    if (judged && static_cast<double>(groups) > useless_share * static_cast<double>(rows_)) {
-      pass_left_ = pass_rows;
+    if (judged && groups > useless_share * static_cast<double>(batch_groups_)) {
+      (batch_groups_ == rows_ ? pass_left_ : count_left_) = pass_rows;
       return flush(out);
     }
-    return groups >= groups_max ? flush(out) : status();
+    return core_->table().size() >= groups_max ? flush(out) : status();
   }
   /// A batch of the groups that are not handed on yet.
   void emit_groups(collector& out) {
@@ -131,6 +137,7 @@ class partial_aggregate final : public stream_operator {
     emptied_ = 0;
     approach_left_ = 0;
     rows_ = 0;
+    batch_groups_ = 0;
     last_judged_ = 0;
     return {};
   }
@@ -142,6 +149,24 @@ class partial_aggregate final : public stream_operator {
     }
     for (const auto& a : core_->calls())
       finish_partial(a, values.data(), values.size(), *memory_, columns);
+  }
+
+  /// The groups of a batch that was counted.
+  status pass_counts(const batch& in, collector& out) {
+    const auto& at = core_->counted_at();
+    auto counts = std::make_shared<column>();
+    counts->type = type_id::int64;
+    counts->length = in.physical_rows;
+    counts->values = buffer::allocate_zero(*memory_, size_t{in.physical_rows} * 8);
+    auto* to = counts->values.mutable_as<int64_t>();
+    for (size_t i = 0; i < at.size(); ++i) to[at[i]] = core_->counts()[i];
+    std::vector<column_ptr> columns = key_columns(in);
+    columns.insert(columns.end(), core_->calls().size(), counts);
+    const auto groups = with_columns(in, output_, std::move(columns));
+    out.emit(with_selection(*groups,
+                            buffer::copy(*memory_, std::as_bytes(std::span<const uint32_t>(at))),
+                            static_cast<uint32_t>(at.size())));
+    return {};
   }
 
   /// Every row's accumulators as if it were a group of its own; its weight goes along.
@@ -244,8 +269,9 @@ class partial_aggregate final : public stream_operator {
   bool shrinks_, session_;
   uint32_t time_column_ = 0;  // with windows
   memory_pool* memory_ = nullptr;
-  size_t rows_ = 0, last_judged_ = 0;  // rows since the table was empty
-  size_t pass_left_ = 0;
+  size_t rows_ = 0, last_judged_ = 0;        // rows since the table was empty
+  size_t batch_groups_ = 0;                  // of their batches, each by itself
+  size_t pass_left_ = 0, count_left_ = 0;    // rows until the next trial
   timestamp_us watermark_ = watermark_none;  // of this task; with windows only
   uint32_t emptied_ = 0;      // rows of the table that were handed on: a barrier approaches
   size_t approach_left_ = 0;  // rows that pass the table by until then

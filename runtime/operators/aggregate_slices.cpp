@@ -48,6 +48,12 @@ class sliced_aggregate final : public stream_operator {
     WEIR_TRY(progress_.restore(in));
     last_end_ = closed_window_end(shape_, progress_.oldest());
     std::vector<std::pair<timestamp_us, uint32_t>> reached;
+    std::vector<uint32_t> ids;
+    if (hop_) {
+      core_->table().for_each([&](uint32_t id) { ids.push_back(id); });
+      totals_->adopt(ids);
+      find_by_totals();
+    }
     core_->table().for_each([&](uint32_t id) {
       const uint64_t* row = core_->table().row(id);
       if (slice_null_.is_set(row)) return timeless_.push_back(id);
@@ -59,7 +65,7 @@ class sliced_aggregate final : public stream_operator {
         reached.emplace_back(slice, id);
     });
     std::sort(reached.begin(), reached.end());
-    std::vector<uint32_t> ids;
+    ids.clear();
     for (auto [slice, id] : reached) {
       ids.push_back(id);
       reached_[slice].push_back(id);
@@ -78,6 +84,7 @@ class sliced_aggregate final : public stream_operator {
     late_.give(split.late, context_, out);
     auto rows = std::move(split.kept);
     if (rows->rows == 0) return {};
+    if (hop_ && !found_by_totals_) find_by_totals();
     WEIR_ASSIGN(rows, core_->prepare(rows));
     if (rows->rows == 0) return {};
     WEIR_TRY(core_->absorb(*rows, [this](const group_run& run) { note(run); }));
@@ -145,6 +152,14 @@ class sliced_aggregate final : public stream_operator {
   void end_batch() {
     core_->end_batch();
     if (totals_) totals_->end_batch();
+  }
+
+  /// Not before the values of a snapshot have found their rows.
+  void find_by_totals() {
+    found_by_totals_ = true;
+    core_->find_rows_by(
+        [this](const uint64_t* keys, size_t n, uint32_t* ids, uint64_t** rows,
+               std::vector<uint32_t>& added) { totals_->find(keys, n, ids, rows, added); });
   }
 
   /// Rows that are about to be added to: new slices find their place, and those that windows have
@@ -326,6 +341,7 @@ class sliced_aggregate final : public stream_operator {
         values.push_back(row + core_->value_word());
       }
       if (!rows.empty()) WEIR_TRY(emit(rows, values, out));
+      if (hop_) totals_->forget(std::span(timeless_).last(n));
       for (size_t i = timeless_.size() - n; i < timeless_.size(); ++i) {
         for (auto& m : core_->multisets())
           if (m) m->drop_group(timeless_[i]);
@@ -379,6 +395,7 @@ class sliced_aggregate final : public stream_operator {
   bool hop_;
   operator_context context_;
   std::optional<slice_totals> totals_;  // hop
+  bool found_by_totals_ = false;
 
   group_progress progress_;
   timestamp_us last_end_ =

@@ -45,9 +45,11 @@ void slice_totals::grow() {
   if (const size_t n = core_.table().rows_end(); owner_.size() < n) {
     owner_.resize(n, none);
     older_.resize(n, none);
+    entered_.resize(n);
   }
   if (const size_t n = keys_.rows_end(); newest_.size() < n) {
     newest_.resize(n, none);
+    slices_.resize(n);
     count_.resize(n);
     front_.resize(n, none);
     dirty_.resize(n);
@@ -83,6 +85,15 @@ void slice_totals::add_values(uint32_t key, uint32_t id, int64_t sign) {
       });
 }
 
+void slice_totals::drop_values(uint32_t key) {
+  for (size_t i = 0; i < multisets_.size(); ++i) {
+    if (!multisets_[i]) continue;
+    multisets_[i]->drop_group(key);
+    if (core_.calls()[i].kind == accumulator_kind::distinct)
+      keys_.value(key)[core_.calls()[i].at] = 0;
+  }
+}
+
 /// The key of a slice's row, encoded: all but the slice.
 void slice_totals::take_key(const uint64_t* row, uint64_t* key) const noexcept {
   std::memcpy(key, row, size_t{8} * (1 + keys_.layout().key_words));
@@ -91,70 +102,95 @@ void slice_totals::take_key(const uint64_t* row, uint64_t* key) const noexcept {
   key[slice_word_] = 0;
 }
 
-/// Looks up (or adds) the key of one slice.
-uint32_t slice_totals::upsert(uint32_t id) {
-  const uint32_t stride = 1 + keys_.layout().key_words;
-  encoded_.resize(std::max<size_t>(encoded_.size(), stride));
-  const uint64_t* row = core_.table().row(id);
-  take_key(row, encoded_.data());
-  uint32_t h, key;
-  uint64_t* at;
-  keys_.hash(encoded_.data(), 1, &h);
+/// Looks up (or adds) the n keys in encoded_, into ids_.
+void slice_totals::find_keys(size_t n) {
+  hashes_.resize(aggregate_core::run_max);
+  ids_.resize(aggregate_core::run_max);
+  rows_.resize(aggregate_core::run_max);
+  keys_.hash(encoded_.data(), n, hashes_.data());
   added_.clear();
-  keys_.upsert(encoded_.data(), &h, 1, &key, &at, added_);
-  if (!added_.empty()) row_table::set_group(at, row_table::group(row));
+  keys_.upsert(encoded_.data(), hashes_.data(), n, ids_.data(), rows_.data(), added_);
   grow();
-  return key;
+}
+
+slice_totals::chain_place slice_totals::place_of(uint32_t key, int64_t t) const noexcept {
+  uint32_t newer = none, at = newest_[key];
+  for (uint32_t left = slices_[key]; left > 0; --left, newer = at, at = older_[at])
+    if (const int64_t there = time(at); there <= t) return {newer, at, there == t};
+  return {newer, none, false};
+}
+
+void slice_totals::insert(uint32_t key, uint32_t id, const chain_place& p) {
+  owner_[id] = key;
+  older_[id] = p.at;
+  (p.newer == none ? newest_[key] : older_[p.newer]) = id;
+  ++slices_[key];
+  entered_[id] = 0;
+}
+
+void slice_totals::find(const uint64_t* keys, size_t n, uint32_t* ids, uint64_t** rows,
+                        std::vector<uint32_t>& added) {
+  auto& table = core_.table();
+  const uint32_t stride = 1 + keys_.layout().key_words;
+  encoded_.resize(aggregate_core::run_max * stride);
+  for (size_t i = 0; i < n; ++i) take_key(keys + i * stride, &encoded_[i * stride]);
+  find_keys(n);
+  for (size_t i = 0; i < n; ++i) __builtin_prefetch(&newest_[ids_[i]]);
+  for (size_t i = 0; i < n; ++i)
+    if (const uint32_t id = newest_[ids_[i]]; id != none) __builtin_prefetch(table.row(id), 1);
+  for (size_t i = 0; i < n; ++i) {
+    const uint64_t* key = keys + i * stride;
+    auto place = place_of(ids_[i], time(key));
+    if (!place.found) {
+      const uint32_t id = table.append(key);
+      grow();
+      insert(ids_[i], id, place);
+      place.at = id;
+      added.push_back(static_cast<uint32_t>(i));
+    }
+    ids[i] = place.at;
+    rows[i] = table.row(place.at);
+  }
+}
+
+void slice_totals::adopt(std::span<const uint32_t> slices) {
+  constexpr size_t run = aggregate_core::run_max;
+  const uint32_t stride = 1 + keys_.layout().key_words;
+  encoded_.resize(run * stride);
+  for (; !slices.empty(); slices = slices.subspan(std::min(run, slices.size()))) {
+    const auto some = slices.first(std::min(run, slices.size()));
+    for (size_t i = 0; i < some.size(); ++i)
+      take_key(core_.table().row(some[i]), &encoded_[i * stride]);
+    find_keys(some.size());
+    for (size_t i = 0; i < some.size(); ++i)
+      insert(ids_[i], some[i], place_of(ids_[i], time(some[i])));
+  }
 }
 
 status slice_totals::enter(std::span<const uint32_t> slices) {
-  constexpr size_t run = aggregate_core::run_max;
-  const uint32_t stride = 1 + keys_.layout().key_words;
-  for (size_t begin = 0; begin < slices.size(); begin += run) {
-    const auto some = slices.subspan(begin, std::min(run, slices.size() - begin));
-    encoded_.resize(run * stride);
-    hashes_.resize(run);
-    ids_.resize(run);
-    rows_.resize(run);
-    for (size_t i = 0; i < some.size(); ++i) {
-      uint64_t* key = &encoded_[i * stride];
-      take_key(core_.table().row(some[i]), key);
+  constexpr size_t ahead = 16;
+  for (size_t i = 0; i < slices.size(); ++i) {
+    if (i + ahead < slices.size()) {
+      const uint32_t key = owner_[slices[i + ahead]];
+      __builtin_prefetch(&count_[key], 1);
+      __builtin_prefetch(total(key), 1);
+      __builtin_prefetch(slice(slices[i + ahead]));
     }
-    keys_.hash(encoded_.data(), some.size(), hashes_.data());
-    added_.clear();
-    keys_.upsert(encoded_.data(), hashes_.data(), some.size(), ids_.data(), rows_.data(), added_);
-    for (uint32_t i : added_)
-      row_table::set_group(rows_[i], row_table::group(core_.table().row(some[i])));
-    grow();
-    for (size_t i = 0; i < some.size(); ++i) {
-      const uint32_t key = ids_[i], id = some[i];
-      owner_[id] = key;
-      older_[id] = newest_[key];
-      newest_[key] = id;
-      ++count_[key];
-      WEIR_TRY(add_newer(total(key), slice(id)));
-      if (!subtract_) stale_[key] = 1;
-      add_values(key, id, 1);
-    }
+    const uint32_t id = slices[i], key = owner_[id];
+    entered_[id] = 1;
+    size_ += count_[key]++ == 0;
+    WEIR_TRY(add_newer(total(key), slice(id)));
+    if (!subtract_) stale_[key] = 1;
+    add_values(key, id, 1);
   }
   return {};
 }
 
 void slice_totals::changed(uint32_t id, bool added) {
-  grow();
-  const uint32_t key = added ? upsert(id) : owner_[id];
+  const uint32_t key = owner_[id];
   if (added) {
-    // Into its place in the chain.
-    uint32_t newer = none, at = newest_[key];
-    uint32_t left = count_[key];
-    for (; left > 0 && time(at) > time(id); --left) {
-      newer = at;
-      at = older_[at];
-    }
-    owner_[id] = key;
-    older_[id] = left > 0 ? at : none;
-    (newer == none ? newest_[key] : older_[newer]) = id;
-    ++count_[key];
+    entered_[id] = 1;
+    size_ += count_[key]++ == 0;
   }
   if (std::exchange(dirty_[key], uint8_t{1}) == 0) dirty_keys_.push_back(key);
 }
@@ -172,11 +208,7 @@ status slice_totals::rebuild(uint32_t key) {
   drop_front(key);
   std::memset(total(key), 0, size_t{8} * words_);
   collect(key, chain_);
-  for (auto& m : multisets_)
-    if (m) m->drop_group(key);
-  for (size_t i = 0; i < multisets_.size(); ++i)
-    if (multisets_[i] && core_.calls()[i].kind == accumulator_kind::distinct)
-      keys_.value(key)[core_.calls()[i].at] = 0;
+  drop_values(key);
   for (uint32_t id : chain_) {
     WEIR_TRY(add_newer(total(key), slice(id)));
     add_values(key, id, 1);
@@ -184,10 +216,18 @@ status slice_totals::rebuild(uint32_t key) {
   return {};
 }
 
-/// The slices of a key, oldest first.
+/// Of a key that has one.
+uint32_t slice_totals::newest_entered(uint32_t key) const noexcept {
+  uint32_t id = newest_[key];
+  while (!entered_[id]) id = older_[id];
+  return id;
+}
+
+/// The slices of a key that the window has reached, oldest first.
 void slice_totals::collect(uint32_t key, std::vector<uint32_t>& ids) const {
   ids.resize(count_[key]);
-  uint32_t id = newest_[key];
+  if (ids.empty()) return;
+  uint32_t id = newest_entered(key);
   for (size_t i = ids.size(); i-- > 0; id = older_[id]) ids[i] = id;
 }
 
@@ -213,7 +253,7 @@ void slice_totals::drop_front(uint32_t key) {
 
 /// Moves all slices of a key to the front stack, each with the sum of itself and those behind it.
 status slice_totals::flip(uint32_t key) {
-  uint32_t id = newest_[key], behind = none;
+  uint32_t id = newest_entered(key), behind = none;
   for (uint32_t left = count_[key]; left > 0; --left, id = older_[id]) {
     const uint32_t e = new_entry();
     entries_[e].next = behind;
@@ -243,16 +283,31 @@ status slice_totals::leave(std::span<const uint32_t> ids) {
   return {};
 }
 
+void slice_totals::forget(std::span<const uint32_t> ids) {
+  gone_.clear();
+  for (uint32_t id : ids) {
+    const uint32_t key = std::exchange(owner_[id], none);
+    newest_[key] = older_[id];
+    if (--slices_[key] == 0) gone_.push_back(key);
+  }
+  keys_.erase(gone_);
+}
+
 status slice_totals::leave(uint32_t id) {
   const uint32_t key = std::exchange(owner_[id], none);
+  entered_[id] = 0;
+  const bool last = --slices_[key] == 0;
+  if (last) {
+    newest_[key] = none;
+    gone_.push_back(key);
+  }
   if (--count_[key] == 0) {
+    --size_;
     drop_front(key);
     std::memset(total(key), 0, size_t{8} * words_);
-    newest_[key] = none;
     dirty_[key] = 0;
-    for (auto& m : multisets_)
-      if (m) m->drop_group(key);
-    gone_.push_back(key);
+    if (!subtract_) stale_[key] = 0;
+    drop_values(key);
     return {};
   }
   add_values(key, id, -1);
@@ -331,10 +386,10 @@ void slice_totals::end_batch() {
   keys_.end_batch();
   for (auto& m : multisets_)
     if (m) m->end_batch();
-  charge_.set((owner_.capacity() + older_.capacity() + newest_.capacity() + count_.capacity() +
-               front_.capacity() + entries_.capacity()) *
+  charge_.set((owner_.capacity() + older_.capacity() + newest_.capacity() + slices_.capacity() +
+               count_.capacity() + front_.capacity() + entries_.capacity()) *
                   4 +
-              dirty_.capacity() + stale_.capacity() +
+              entered_.capacity() + dirty_.capacity() + stale_.capacity() +
               (results_.capacity() + totals_.capacity() + entry_words_.capacity()) * 8);
 }
 

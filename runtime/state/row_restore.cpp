@@ -59,10 +59,7 @@ class row_restore {
   }
   void end() {
     t_.durable_ = t_.rows_;
-    if (l_.numbered) {
-      t_.indexed_ = false;
-      t_.index_.release();
-    }
+    if (l_.numbered) t_.leave_index();
     t_.arena_.release_freed();
     t_.end_batch();
   }

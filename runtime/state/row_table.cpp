@@ -81,6 +81,12 @@ uint32_t row_table::append(uint32_t group) {
 }
 
 uint32_t row_table::add(const uint64_t* key, uint32_t hash) {
+  const uint32_t id = write(key);
+  index_.insert(hash, id);
+  return id;
+}
+
+uint32_t row_table::write(const uint64_t* key) {
   const uint32_t id = place();
   uint64_t* r = row(id);
   std::memcpy(r, key, 8 * (1 + layout_.key_words));
@@ -92,8 +98,12 @@ uint32_t row_table::add(const uint64_t* key, uint32_t hash) {
     std::memcpy(r + 1 + s, v.words, 16);
   }
   std::memset(r + 1 + layout_.key_words, 0, 8 * layout_.value_words);
-  index_.insert(hash, id);
   return id;
+}
+
+void row_table::leave_index() {
+  indexed_ = false;
+  index_.release();
 }
 
 void row_table::drop_value_strings(uint64_t* r) {

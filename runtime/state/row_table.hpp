@@ -46,6 +46,11 @@ class row_table {
               uint64_t** rows, std::vector<uint32_t>& added);
   /// Of a numbered layout: adds a row of a key group, with a zeroed value.
   uint32_t append(uint32_t group);
+  /// Rows are found by their owner from now on, who adds each key once: no upsert(), find() or
+  /// restore().
+  void leave_index();
+  /// Then: adds a row with a zeroed value, whose key group the caller sets at once.
+  uint32_t append(const uint64_t* key) { return write(key); }
   /// Row of one key, or none.
   uint32_t find(const uint64_t* key, uint32_t hash) const noexcept;
 
@@ -158,6 +163,7 @@ class row_table {
                   std::vector<uint32_t>& added);
   bool equal_key(const uint64_t* row, const uint64_t* key) const noexcept;
   uint32_t add(const uint64_t* key, uint32_t hash);
+  uint32_t write(const uint64_t* key);
   uint32_t place();
   void revive(uint32_t id);
   void remove(uint32_t id);

@@ -302,6 +302,46 @@ TEST_CASE("where all calls count rows, batches of few keys give the same groups"
     }
 }
 
+TEST_CASE("groups of one batch that do not come again are not gathered over batches") {
+  auto in = columns({{"k", "bigint"}, {"v", "bigint"}});
+  // How far the keys of a batch are from those of the batch before: all new, or always the same.
+  for (const int64_t step : {int64_t{1000}, int64_t{0}}) {
+    CAPTURE(step);
+    auto spec = aggregate(in, {0}, {{fn::count_star, ""}, {fn::count_star, ""}},
+                          emit_mode::final_only, false);
+    spec.stage = aggregate_spec::phase::partial;
+    instance a(node_of(spec, in), {in});
+    std::map<int64_t, int64_t> expected;
+    size_t held_last = 0;
+    for (int64_t turn = 0; turn < 40; ++turn) {
+      column_builder k(type_id::int64, pool()), v(type_id::int64, pool());
+      std::vector<uint32_t> some;
+      for (uint32_t i = 0; i < batch_rows_target; ++i) {
+        const int64_t key = turn * step + i / 10;
+        k.append(key);
+        v.append(int64_t{1});
+        if (i % 5 == 1) continue;
+        some.push_back(i);
+        ++expected[key];
+      }
+      a.push(with_selection(*make_batch(in, {k.finish(), v.finish()}),
+                            buffer::copy(pool(), std::as_bytes(std::span<const uint32_t>(some))),
+                            static_cast<uint32_t>(some.size())));
+      held_last = a.op->held_rows();
+    }
+    CHECK(held_last == (step == 0 ? 820 : 0));
+    a.end();
+    std::map<int64_t, int64_t> got;
+    for (const auto& b : a.out.batches)
+      for (uint32_t i = 0; i < b->rows; ++i) {
+        const uint32_t r = b->row(i);
+        got[b->columns[0]->data<int64_t>()[r]] += b->columns[1]->data<int64_t>()[r];
+        CHECK(b->columns[1]->data<int64_t>()[r] == b->columns[2]->data<int64_t>()[r]);
+      }
+    CHECK(got == expected);
+  }
+}
+
 TEST_CASE("keys within a narrow range, entries of dictionaries and others give the same groups") {
   auto in = columns({{"k", "bigint"}, {"d", "int"}, {"v", "bigint"}});
   const std::vector<call> calls{{fn::count_star, ""}, {fn::sum, "v"}, {fn::min, "v"}};
