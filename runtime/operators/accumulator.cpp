@@ -8,7 +8,9 @@
 #include "runtime/base/assert.hpp"
 #include "runtime/column/hash.hpp"
 #include "runtime/column/number.hpp"
+#include "runtime/operators/float_totals.hpp"
 #include "runtime/operators/pair_sums.hpp"
+#include "runtime/operators/pair_totals.hpp"
 #include "runtime/state/var_bytes.hpp"
 
 namespace weir {
@@ -47,32 +49,10 @@ void each(const accumulator& a, const accumulator_input& in, F f) {
   }
 }
 
-// float64 sums under changes: counts of NaN, +infinity and -infinity, 32 bits each from word 2 on.
-void add_special(uint64_t* w, double v, int64_t weight) {
-  int32_t counts[4];
-  std::memcpy(counts, w + 2, 16);
-  counts[v != v ? 0 : v > 0 ? 1 : 2] += static_cast<int32_t>(weight);
-  std::memcpy(w + 2, counts, 16);
-}
-double with_special(double sum, const uint64_t* w) {
-  int32_t counts[4];
-  std::memcpy(counts, w + 2, 16);
-  if (counts[0] > 0 || (counts[1] > 0 && counts[2] > 0))
-    return std::numeric_limits<double>::quiet_NaN();
-  if (counts[1] > 0) return std::numeric_limits<double>::infinity();
-  if (counts[2] > 0) return -std::numeric_limits<double>::infinity();
-  return sum;
-}
-
 void add_float(const accumulator& a, uint64_t* w, double v, int64_t weight) {
+  if (a.weighted) return float_totals::add_to_sum(w, v, weight, a.in_parts);
   as_int(w) += weight;
-  if (a.weighted && !std::isfinite(v)) {
-    add_special(w, v, weight);
-    return;
-  }
-  // Rounding errors must not outlive the last value.
-  const bool none_left = as_int(w) == 0 && !a.in_parts;
-  store_double(w + 1, none_left ? 0 : load_double(w + 1) + v * static_cast<double>(weight));
+  store_double(w + 1, load_double(w + 1) + v * static_cast<double>(weight));
 }
 
 /// One value into N, Sx, Sxx: Youngs and Cramer (1971), as PostgreSQL does; a weight of -1 undoes
@@ -123,43 +103,6 @@ void merge_moments(uint64_t* w, int64_t n2, double sx2, double sxx2) {
   store_double(w + 1, sx1 + sx2);
   store_double(w + 2, load_double(w + 2) + sxx2 + a * b * d * d / (a + b));
   as_int(w) += n2;
-}
-
-/// Of shifted moments: sums of what may come and go in any order, so that they add up over parts.
-struct shifted_moments {
-  int64_t n;
-  double shift, sum, squares;
-  int64_t others;  // NaN and infinities
-
-  static shifted_moments load(const uint64_t* w) {
-    return {static_cast<int64_t>(w[0]), load_double(w + 1), load_double(w + 2), load_double(w + 3),
-            static_cast<int64_t>(w[4])};
-  }
-  void store(uint64_t* w) const {
-    as_int(w) = n;
-    store_double(w + 1, shift);
-    store_double(w + 2, sum);
-    store_double(w + 3, squares);
-    as_int(w + 4) = others;
-  }
-  bool nothing() const { return n == others && sum == 0 && squares == 0; }
-};
-
-void add_shifted(uint64_t* w, double v, int64_t weight) {
-  auto m = shifted_moments::load(w);
-  if (!std::isfinite(v)) {
-    m.n += weight;
-    m.others += weight;
-    m.store(w);
-    return;
-  }
-  // A value of the part: squares of what is near 0 keep their digits.
-  if (m.nothing()) m.shift = v;
-  const double d = v - m.shift, times = static_cast<double>(weight);
-  m.n += weight;
-  m.sum += times * d;
-  m.squares += times * d * d;
-  m.store(w);
 }
 
 using uint128 = unsigned __int128;
@@ -392,9 +335,9 @@ status accumulate(const accumulator& a, row_table& table, const accumulator_inpu
       return {};
     }
     case accumulator_kind::moments:
-      if (a.shifted())
+      if (a.totals())
         each(a, in, [&](uint64_t* w, uint32_t r, auto weight) {
-          add_shifted(w, to_double(*c, r), weight);
+          float_totals::add_to_moments(w, to_double(*c, r), weight, a.in_parts);
         });
       else if (a.exact())
         each(a, in, [&](uint64_t* w, uint32_t r, auto weight) {
@@ -436,7 +379,10 @@ status accumulate(const accumulator& a, row_table& table, const accumulator_inpu
     case accumulator_kind::pairs: {
       bool good = true;
       each(a, in, [&](uint64_t* w, uint32_t r, auto weight) {
-        good &= pair_sums::add(w, c->view(r), weight);
+        if (a.weighted)
+          pair_totals::add(w, c->view(r), weight);
+        else
+          good &= pair_sums::add(w, c->view(r), weight);
       });
       if (!good) return overflow_of(a);
       return {};
@@ -509,9 +455,12 @@ status merge_partial(const accumulator& a, row_table& table, const accumulator_i
     case accumulator_kind::pairs: {
       bool good = true;
       each(a, in, [&](uint64_t* w, uint32_t r, auto weight) {
-        uint64_t more[pair_sums::words];
-        for (size_t k = 0; k < pair_sums::words; ++k) more[k] = columns[k]->data<uint64_t>()[r];
-        good &= pair_sums::add_words(w, more, weight);
+        uint64_t more[pair_totals::words];
+        for (size_t k = 0; k < a.words; ++k) more[k] = columns[k]->data<uint64_t>()[r];
+        if (a.weighted)
+          pair_totals::add_words(w, more, weight);
+        else
+          good &= pair_sums::add_words(w, more, weight);
       });
       if (!good) return overflow_of(a);
       break;
@@ -577,44 +526,29 @@ bool add_one(const accumulator& a, uint64_t* w, const uint64_t* v, int64_t weigh
 }
 
 void add_moments(const accumulator& a, uint64_t* w, const uint64_t* more) {
-  if (!a.shifted()) {
-    merge_moments(w, static_cast<int64_t>(more[0]), load_double(more + 1), load_double(more + 2));
-    if (a.exact())
-      for (auto at : {exact_sum, exact_squares})
-        store_wide(w + at, load_wide(w + at) + load_wide(more + at));
-    return;
-  }
-  auto m = shifted_moments::load(w), other = shifted_moments::load(more);
-  if (m.nothing()) m.shift = other.shift;
-  // (v - m.shift) = (v - other.shift) + by
-  const double by = other.shift - m.shift, n = static_cast<double>(other.n - other.others);
-  m.n += other.n;
-  m.others += other.others;
-  m.squares += other.squares + 2 * by * other.sum + n * by * by;
-  m.sum += other.sum + n * by;
-  m.store(w);
+  if (a.totals()) return float_totals::join_moments(w, more);
+  merge_moments(w, static_cast<int64_t>(more[0]), load_double(more + 1), load_double(more + 2));
+  if (!a.exact()) return;
+  for (auto at : {exact_sum, exact_squares})
+    store_wide(w + at, load_wide(w + at) + load_wide(more + at));
 }
 
 double deviations(const accumulator& a, const uint64_t* w) {
+  if (a.totals()) return float_totals::deviations(w);
   if (a.exact()) {
     const double scale = scale_of(a.argument);
     if (const auto d = exact_deviations(w, scale)) return *d / (scale * scale);
   }
-  if (!a.shifted()) return load_double(w + 2);
-  const auto m = shifted_moments::load(w);
-  if (m.others != 0) return std::numeric_limits<double>::quiet_NaN();
-  return std::max(0.0, m.squares - m.sum * m.sum / static_cast<double>(m.n));
+  return load_double(w + 2);
 }
 
 bool holds_nothing(const accumulator& a, const uint64_t* values) {
   const uint64_t* w = values + a.at;
-  const bool rounded = a.kind == accumulator_kind::sum_float || a.kind == accumulator_kind::moments;
-  return std::all_of(w, w + (rounded ? 1 : a.words), [](uint64_t word) { return word == 0; });
+  return std::all_of(w, w + (a.exact() ? 1 : a.words), [](uint64_t word) { return word == 0; });
 }
 
 double float_sum(const accumulator& a, const uint64_t* w) {
-  const double sum = load_double(w + 1);
-  return a.weighted ? with_special(sum, w) : sum;
+  return a.weighted ? float_totals::sum_of(w) : load_double(w + 1);
 }
 
 }  // namespace weir

@@ -16,11 +16,10 @@ enum class accumulator_kind : uint8_t {
   count,      // int64
   sum_small,  // int64 sum of int32, int64 values
   sum_wide,   // int128 sum of int64 or decimal, int64 values
-  sum_float,  // float64 sum of finite values, int64 values; under changes also how many were NaN
-              // and +-infinity, so that they can leave again
+  sum_float,  // int64 values, float64 sum; under changes float_totals.hpp
   // int64 values, float64 sum, float64 sum of squared deviations (Youngs and Cramer); exact():
-  // besides these the sum of values and that of their squares, modulo 2^128; shifted(): int64
-  // values, float64 shift, sum and sum of squares of finite values less the shift, int64 others
+  // besides these the sum of values and that of their squares, modulo 2^128; totals():
+  // float_totals.hpp
   moments,
   pick,      // int64 seen, value: min, max, first, last
   distinct,  // int64 distinct values
@@ -30,7 +29,7 @@ enum class accumulator_kind : uint8_t {
   // each bit how many have it
   bits,
   interval,  // int64 values, int64 months, days and microseconds: sum and avg
-  pairs,     // regr_*, corr, covar_*: pair_sums.hpp
+  pairs,     // regr_*, corr, covar_*: pair_sums.hpp; under changes pair_totals.hpp
 };
 
 struct accumulator {
@@ -49,11 +48,9 @@ struct accumulator {
   /// `in_parts`: as the member.
   static result<accumulator> make(const aggregate_call&, bool keep_all, row_layout& layout,
                                   bool in_parts = false);
-  /// Of a part whose rows come and go there may be values when their number is 0 or less: then
-  /// deviations from the mean say nothing, and those from a value of the part are summed.
-  bool shifted() const noexcept {
-    return kind == accumulator_kind::moments && in_parts && weighted;
-  }
+  /// Of floats that come and go, and of a part whose rows do (there may be values when their number
+  /// is 0 or less, and deviations from the mean say nothing), values and squares are summed.
+  bool totals() const noexcept { return kind == accumulator_kind::moments && weighted && !exact(); }
   /// Of integers and decimals that come and go deviations are exact: rounding errors of values that
   /// are gone would stay.
   bool exact() const noexcept {
@@ -101,8 +98,8 @@ void finish_partial(const accumulator&, const uint64_t* const* values, size_t n,
 bool partial_of_rows(const accumulator&, const column_ptr& argument, const column_ptr& ones,
                      memory_pool&, std::vector<column_ptr>& out);
 
-/// Whether no values are left in an accumulator that takes changes; not for multisets. Of floats
-/// their number says so, as sums of them keep rounding errors.
+/// Whether no values are left in an accumulator that takes changes; not for multisets. Of
+/// deviations() that are rounded their number says so.
 bool holds_nothing(const accumulator&, const uint64_t* values);
 /// The sum of a sum_float from its words, NaN and infinities included.
 double float_sum(const accumulator&, const uint64_t* words);

@@ -3,7 +3,9 @@
 #include <cstring>
 
 #include "runtime/base/assert.hpp"
+#include "runtime/operators/float_totals.hpp"
 #include "runtime/operators/pair_sums.hpp"
+#include "runtime/operators/pair_totals.hpp"
 #include "runtime/state/var_bytes.hpp"
 
 namespace weir {
@@ -37,14 +39,6 @@ bool newer_wins(const accumulator& a, const uint64_t* older, const uint64_t* new
     default:
       return true;
   }
-}
-
-void add_specials(uint64_t* into, const uint64_t* from) {
-  int32_t a[4], b[4];
-  std::memcpy(a, into, 16);
-  std::memcpy(b, from, 16);
-  for (int i = 0; i < 4; ++i) a[i] += b[i];
-  std::memcpy(into, a, 16);
 }
 
 }  // namespace
@@ -86,10 +80,13 @@ status combine(const accumulator& a, uint64_t* w, const uint64_t* from) {
       return {};
     }
     case accumulator_kind::sum_float:
+      if (a.weighted) {
+        float_totals::join_sums(w, from);
+        return {};
+      }
       w[0] += from[0];
       w[1] = __builtin_bit_cast(
           uint64_t, __builtin_bit_cast(double, w[1]) + __builtin_bit_cast(double, from[1]));
-      if (a.weighted) add_specials(w + 2, from + 2);
       return {};
     case accumulator_kind::moments:
       add_moments(a, w, from);
@@ -111,7 +108,10 @@ status combine(const accumulator& a, uint64_t* w, const uint64_t* from) {
       return {};
     }
     case accumulator_kind::pairs:
-      if (!pair_sums::add_words(w, from, 1)) return overflow_of(a);
+      if (a.weighted)
+        pair_totals::add_words(w, from, 1);
+      else if (!pair_sums::add_words(w, from, 1))
+        return overflow_of(a);
       return {};
     case accumulator_kind::distinct:
     case accumulator_kind::text:

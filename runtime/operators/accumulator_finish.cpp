@@ -6,6 +6,7 @@
 #include "runtime/operators/accumulator.hpp"
 #include "runtime/operators/key_codec.hpp"
 #include "runtime/operators/pair_sums.hpp"
+#include "runtime/operators/pair_totals.hpp"
 
 namespace weir {
 namespace {
@@ -129,7 +130,8 @@ result<bool> finish_one(const accumulator& a, const uint64_t* w, uint64_t* out) 
     }
     case accumulator_kind::pairs: {
       if (a.function == fn::regr_count) return *out = w[0], true;
-      const auto v = pair_sums::result_of(a.function, w);
+      const auto v =
+          a.weighted ? pair_totals::result_of(a.function, w) : pair_sums::result_of(a.function, w);
       if (v) put(*v);
       return v.has_value();
     }

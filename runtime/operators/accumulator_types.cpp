@@ -3,7 +3,9 @@
 #include "runtime/expr/catalog.hpp"
 #include "runtime/operators/accumulator.hpp"
 #include "runtime/operators/aggregate_schema.hpp"
+#include "runtime/operators/float_totals.hpp"
 #include "runtime/operators/pair_sums.hpp"
+#include "runtime/operators/pair_totals.hpp"
 
 namespace weir {
 namespace {
@@ -154,13 +156,11 @@ result<accumulator> accumulator::make(const aggregate_call& call, bool keep_all,
       take(type_id::decimal);
       break;
     case accumulator_kind::sum_float:
-      take(type_id::float64);
-      if (keep_all) take(type_id::decimal);
+      for (size_t i = 1; i < (keep_all ? float_totals::sum_words : 2); ++i) take(type_id::int64);
       break;
     case accumulator_kind::moments:
-      take(type_id::decimal);
-      if (a.shifted() || a.exact()) take(type_id::decimal);
-      if (a.exact()) take(type_id::decimal);
+      for (size_t i = 1; i < (a.totals() ? float_totals::moment_words : a.exact() ? 7 : 3); ++i)
+        take(type_id::int64);
       break;
     case accumulator_kind::pick:
       take(a.argument.id);
@@ -176,7 +176,8 @@ result<accumulator> accumulator::make(const aggregate_call& call, bool keep_all,
       for (int i = 0; i < 3; ++i) take(type_id::int64);
       break;
     case accumulator_kind::pairs:
-      for (size_t i = 1; i < pair_sums::words; ++i) take(type_id::int64);
+      for (size_t i = 1; i < (keep_all ? pair_totals::words : pair_sums::words); ++i)
+        take(type_id::int64);
       break;
   }
   a.words = layout.value_words - a.at;
@@ -194,7 +195,7 @@ std::vector<data_type> accumulator::partial_types() const {
     case accumulator_kind::interval:
       return std::vector<data_type>(4, type_id::int64);
     case accumulator_kind::pairs:
-      return std::vector<data_type>(pair_sums::words, type_id::int64);
+      return std::vector<data_type>(words, type_id::int64);
     case accumulator_kind::sum_wide:
       return {type_id::int64, data_type(type_id::decimal, argument.scale)};
     case accumulator_kind::sum_float:
@@ -210,7 +211,7 @@ bool partial_shrinks(const aggregate_spec& s) {
   for (const auto& c : s.calls) {
     const auto kind = kind_of(c.function, c.argument ? c.argument->type.id : type_id::int64);
     if (kind == accumulator_kind::distinct || kind == accumulator_kind::text) return false;
-    // Floating-point sums of rows that may be retracted keep their special values apart.
+    // Floating-point sums of rows that may be retracted are of many words, which weigh more.
     if (s.input_has_changes &&
         (kind == accumulator_kind::pick || kind == accumulator_kind::sum_float ||
          kind == accumulator_kind::moments || kind == accumulator_kind::bits))

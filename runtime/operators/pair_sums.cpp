@@ -6,10 +6,10 @@
 #include <cstring>
 #include <limits>
 
+#include "runtime/operators/pair_results.hpp"
+
 namespace weir::pair_sums {
 namespace {
-
-using fn = aggregate_function;
 
 /// A sum of both parts, of which `low` is what `high` has no digits for, and by how much the true
 /// one may be another: nothing as long as its digits fit, as those of integers do.
@@ -139,52 +139,36 @@ bool add_words(uint64_t* w, const uint64_t* more, int64_t times) noexcept {
   return fits;
 }
 
+namespace {
+
+/// Sums as result_of_pairs() asks for them.
+struct view {
+  const uint64_t* w;
+
+  double n() const noexcept { return static_cast<double>(static_cast<int64_t>(w[0])); }
+  double total_x() const noexcept { return with_special(load(w, x).high, w + special_x); }
+  double total_y() const noexcept { return with_special(load(w, y).high, w + special_y); }
+  double sxx() const noexcept { return squares(xx, x, special_x); }
+  double syy() const noexcept { return squares(yy, y, special_y); }
+  double sxy() const noexcept {
+    if (has_special(w + special_x) || has_special(w + special_y)) return nan;
+    return around_means(load(w, xy), load(w, x), load(w, y), n());
+  }
+
+ private:
+  static constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+
+  double squares(size_t aa, size_t a, size_t special) const noexcept {
+    if (has_special(w + special)) return nan;
+    const auto sum_of_a = load(w, a);
+    return std::max(0.0, around_means(load(w, aa), sum_of_a, sum_of_a, n()));
+  }
+};
+
+}  // namespace
+
 std::optional<double> result_of(aggregate_function f, const uint64_t* w) noexcept {
-  const auto count = static_cast<int64_t>(w[0]);
-  if (count < 1 || (f == fn::covar_samp && count < 2)) return {};
-  const auto n = static_cast<double>(count);
-  const auto sx = load(w, x), sy = load(w, y);
-  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-  const bool odd_x = has_special(w + special_x), odd_y = has_special(w + special_y);
-  const auto sxx = [&] {
-    return odd_x ? nan : std::max(0.0, around_means(load(w, xx), sx, sx, n));
-  };
-  const auto syy = [&] {
-    return odd_y ? nan : std::max(0.0, around_means(load(w, yy), sy, sy, n));
-  };
-  const auto sxy = [&] { return odd_x || odd_y ? nan : around_means(load(w, xy), sx, sy, n); };
-  const auto total_x = [&] { return with_special(sx.high, w + special_x); };
-  const auto total_y = [&] { return with_special(sy.high, w + special_y); };
-  switch (f) {
-    case fn::regr_avgx:
-      return total_x() / n;
-    case fn::regr_avgy:
-      return total_y() / n;
-    case fn::regr_sxx:
-      return sxx();
-    case fn::regr_syy:
-      return syy();
-    case fn::regr_sxy:
-      return sxy();
-    case fn::covar_pop:
-      return sxy() / n;
-    case fn::covar_samp:
-      return sxy() / (n - 1);
-    default:
-      break;
-  }
-  const double in_x = sxx(), in_y = syy(), in_both = sxy();
-  if (in_x == 0 || (in_y == 0 && f == fn::corr)) return {};
-  switch (f) {
-    case fn::regr_slope:
-      return in_both / in_x;
-    case fn::regr_intercept:
-      return (total_y() - total_x() * in_both / in_x) / n;
-    case fn::regr_r2:
-      return in_y == 0 ? 1 : in_both * in_both / (in_x * in_y);
-    default:
-      return in_both / std::sqrt(in_x * in_y);
-  }
+  return result_of_pairs(f, view{w});
 }
 
 }  // namespace weir::pair_sums

@@ -186,6 +186,30 @@ bool has_exact_moments(const aggregate_spec& s) {
          });
 }
 
+/// Whether state has sums of float64 from which values can leave (float_totals.hpp), as it had not
+/// always.
+bool has_float_totals(const aggregate_spec& s) {
+  using fn = aggregate_function;
+  return s.input_has_changes &&
+         std::any_of(s.calls.begin(), s.calls.end(), [&](const aggregate_call& c) {
+           if (is_of_pairs(c.function)) return true;
+           if (!c.argument) return false;
+           const bool floats = c.argument->type.id == type_id::float64;
+           switch (c.function) {
+             case fn::sum:
+             case fn::avg:
+               return floats;
+             case fn::stddev_samp:
+             case fn::stddev_pop:
+             case fn::var_samp:
+             case fn::var_pop:
+               return floats || s.windows.has_value();
+             default:
+               return false;
+           }
+         });
+}
+
 /// What state an operator keeps depends on.
 struct state_of {
   hasher& h;
@@ -214,6 +238,7 @@ struct state_of {
     h.add(uint64_t{s.window_end_key ? *s.window_end_key + 1 : 0});
     if (s.windows) add_shape(h, *s.windows);
     if (has_exact_moments(s)) h.add(uint64_t{1});
+    if (has_float_totals(s)) h.add(std::string_view("float totals"));
   }
   void operator()(const distinct_spec&) const { h.add(at(in, 0)); }
   void operator()(const settle_spec&) const { h.add(at(in, 0)); }

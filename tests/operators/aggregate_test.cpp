@@ -131,6 +131,30 @@ TEST_CASE("floats: special values may leave again, sums end at zero") {
   CHECK(a.out.all()[1].starts_with("1,"));
 }
 
+TEST_CASE("floats: what came and went is in no result any more") {
+  auto in = columns({{"k", "int"}, {"v", "double precision"}, {"d", "decimal(38,2)"}});
+  const std::vector<call> calls = {{fn::sum, "v"},
+                                   {fn::avg, "v"},
+                                   {fn::stddev_samp, "v"},
+                                   {fn::var_pop, "v"},
+                                   {fn::var_pop, "d"}};
+  for (const char* gone : {"Infinity", "-Infinity", "NaN", "1e17", "1e15", "1e300"}) {
+    CAPTURE(gone);
+    auto node = node_of(aggregate(in, {0}, calls, emit_mode::changes, true), in);
+    instance a(node, {in});
+    a.push(rows(in, {{"1", "1.5", "1"}, {"1", gone, "5"}, {"1", "2.5", "2"}}));
+    chunk_list_writer w(pool(), epoch(1), "op");
+    a.snapshot(w);
+    instance b(node, {in});
+    b.restore(w.take());
+    b.push(rows(in, {{"1", gone, "5"}, {"1", "3.5", "3"}}, {-1, 1}));
+    REQUIRE(b.out.all().size() == 2);
+    CHECK(b.out.all()[1] == "1,7.5,2.5,1,0.6666666666666666,0.6666666666666666");
+    b.push(rows(in, {{"1", "1.5", "1"}, {"1", "2.5", "2"}, {"1", "3.5", "3"}}, {-1, -1, -1}));
+    CHECK(b.out.all().size() == 3);
+  }
+}
+
 TEST_CASE("deviations of integers and decimals keep no rounding errors of values that are gone") {
   auto in = columns({{"i", "int"}, {"b", "bigint"}, {"d", "decimal(38,2)"}});
   instance a(

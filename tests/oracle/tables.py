@@ -9,6 +9,9 @@ from scalars import ITEMS, SQL_NAMES
 LETTER = {"int": "i", "bigint": "l", "text": "s", "ts": "t", "date": "d", "num": "n", "dbl": "f", "bool": "b", "ints": "a", "texts": "z", "pair": "p"}
 
 
+NOT_FINITE = ("Infinity", "-Infinity", "NaN")
+
+
 def random_value(r: random.Random, kind: str):
     """A value as CSV, few different ones so that rows meet in joins and groups; None is NULL."""
     if r.random() < 0.15:
@@ -36,6 +39,11 @@ def random_value(r: random.Random, kind: str):
     return repr(r.randrange(-12, 12) / 4)
 
 
+def passing_value(r: random.Random, kind: str):
+    """One that another row follows: of floats also those from which no arithmetic finds back."""
+    return r.choice(NOT_FINITE) if kind == "dbl" and r.random() < 0.2 else random_value(r, kind)
+
+
 def csv_line(row: tuple) -> str:
     def field(v):
         if v is None:
@@ -59,7 +67,7 @@ def json_row(columns: list, row) -> str:
     """A row as JSON, numbers as they are written."""
     if row is None:
         return "null"
-    texts = ("null" if v is None else json.dumps(v) if k in ("text", "ts", "date") else json_array(v) if k in ITEMS else json_pair(v) if k == "pair" else v for v, (_, k) in zip(row, columns))
+    texts = ("null" if v is None else json.dumps(v) if k in ("text", "ts", "date") or v in NOT_FINITE else json_array(v) if k in ITEMS else json_pair(v) if k == "pair" else v for v, (_, k) in zip(row, columns))
     return "{" + ", ".join(f'"{n}": {v}' for v, (n, _) in zip(texts, columns)) + "}"
 
 
@@ -141,7 +149,7 @@ def keyed(rows: list, history: list) -> tuple:
 
 def random_history(r: random.Random, kinds: list, rows: list) -> list:
     """How the rows came to be, and others that came and went."""
-    value = lambda: tuple(random_value(r, k) for k in kinds)
+    value = lambda: tuple(passing_value(r, k) for k in kinds)
     histories = []
     for row in rows:
         histories.append([value() for _ in range(r.choice([0, 0, 1, 2]))] + [row])
