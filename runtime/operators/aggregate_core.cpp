@@ -209,7 +209,7 @@ status aggregate_core::lookup(const batch& b, size_t begin, size_t n, group_run&
 }
 
 bool aggregate_core::count_batch(const batch& b) {
-  if (!only_counts_) return false;
+  if (!counts_rows(b)) return false;
   narrowed_ = narrow_.number(b, keys_, true);
   return *narrowed_;
 }

@@ -106,6 +106,8 @@ class aggregate_core {
   void narrow_run(const batch&, size_t begin, size_t n, group_run&);
   template <class Before>
   status absorb_counts(Before before);
+  /// Rows that are only appended may be there several times, too: out of a join, say.
+  bool counts_rows(const batch& b) const noexcept { return only_counts_ && !b.weights; }
   status add_run(const batch&, const group_run&);
   status check_weights(const batch&) const;
 
@@ -166,11 +168,11 @@ class aggregate_core {
 
 template <class Before>
 status aggregate_core::absorb(const batch& b, Before before) {
-  const bool narrow =
-      narrowed_ ? *std::exchange(narrowed_, {}) : narrow_.number(b, keys_, only_counts_);
+  const bool counts = counts_rows(b);
+  const bool narrow = narrowed_ ? *std::exchange(narrowed_, {}) : narrow_.number(b, keys_, counts);
   if (narrow) lookup_narrow(b);
   groups_of_batch_ = narrow ? key_ids_.size() : b.rows;
-  if (narrow && only_counts_) return absorb_counts(before);
+  if (narrow && counts) return absorb_counts(before);
   for (size_t begin = 0; begin < b.rows; begin += run_max) {
     group_run run;
     const size_t n = std::min<size_t>(run_max, b.rows - begin);

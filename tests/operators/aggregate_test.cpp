@@ -187,6 +187,26 @@ TEST_CASE("deviations of integers and decimals keep no rounding errors of values
   CHECK(large.out.net() == lines{"8.507059173023462e+37,1e+29"});
 }
 
+TEST_CASE("regression: rows that are only appended count as often as they are there") {
+  auto in = columns({{"k", "int"}});
+  std::vector<std::vector<std::string>> some;
+  std::vector<int32_t> weights;
+  for (int i = 0; i < 1000; ++i) {
+    some.push_back({std::to_string(i % 3)});
+    weights.push_back(1 + i % 2);
+  }
+  for (bool counts_only : {true, false}) {
+    std::vector<call> calls = {{fn::count_star, ""}};
+    if (!counts_only) calls.push_back({fn::sum, "k"});
+    instance a(node_of(aggregate(in, {0}, calls, emit_mode::final_only), in), {in});
+    a.push(rows(in, some, weights));
+    a.end();
+    const auto all = counts_only ? lines{"0,501", "1,500", "2,499"}
+                                 : lines{"0,501,0", "1,500,500", "2,499,998"};
+    CHECK(a.out.net() == all);
+  }
+}
+
 TEST_CASE("sums: types and overflow") {
   auto in = columns({{"i", "int"}, {"b", "bigint"}, {"d", "decimal(38,2)"}});
   instance a(
