@@ -198,9 +198,9 @@ uint32_t newest_of(const std::vector<logical_node>& nodes, uint32_t scan) {
 
 /// A table whose records say what a key's row is from now on.
 status check_upserts(const table_def& t, const schema& physical) {
+  const std::string who = is_keyed(t) ? "option keyed" : "format upsert_json";
   if (t.primary_key.empty())
-    return {errc::invalid_argument,
-            "table \"" + t.name + "\": format upsert_json needs a PRIMARY KEY"};
+    return {errc::invalid_argument, "table \"" + t.name + "\": " + who + " needs a PRIMARY KEY"};
   for (const auto& k : t.primary_key) {
     const auto c = physical.find(k);
     if (!c)
@@ -213,8 +213,8 @@ status check_upserts(const table_def& t, const schema& physical) {
   }
   if (t.options.count("split_size"))
     return {errc::invalid_argument,
-            "option split_size: a file of format upsert_json is read as a whole, since its lines "
-            "mean something in their order"};
+            "option split_size: a file of " + std::string(is_keyed(t) ? "a keyed table" : who) +
+                " is read as a whole, since its lines mean something in their order"};
   return {};
 }
 
@@ -246,7 +246,7 @@ result<relation> plan_builder::source(const table_def& t) {
     return {errc::invalid_argument, "table \"" + t.name + "\" has only generated columns"};
   WEIR_TRY(check_source_table(connector->second, t.name, physical, n.table.options));
   WEIR_TRY(check_time_options(t));
-  if (is_upserted(t)) WEIR_TRY(check_upserts(t, physical));
+  if (is_upserted(t) || is_keyed(t)) WEIR_TRY(check_upserts(t, physical));
   if (lookup && connector->second != "file" && t.primary_key.empty())
     return {errc::invalid_argument,
             "table \"" + t.name +

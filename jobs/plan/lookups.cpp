@@ -22,9 +22,14 @@ bool is_upserted(const table_def& t) {
   return option_text(t.options, "format", "") == "upsert_json";
 }
 
+bool is_keyed(const table_def& t) {
+  const auto keyed = option_bool(t.options, "keyed", false);
+  return keyed && *keyed;
+}
+
 bool gives_upserts(const table_def& t) {
   const auto lookup = option_bool(t.options, "lookup", false);
-  return is_upserted(t) && lookup && !*lookup;
+  return (is_upserted(t) || is_keyed(t)) && lookup && !*lookup;
 }
 
 std::optional<lookup_table> lookup_of(const std::vector<logical_node>& nodes, relation r) {

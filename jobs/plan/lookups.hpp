@@ -17,7 +17,9 @@ struct lookup_table {
 std::optional<lookup_table> lookup_of(const std::vector<logical_node>&, relation);
 /// Whether a table's records say what a key's row is from now on, or that there is none.
 bool is_upserted(const table_def&);
-/// The same of one that is read as a stream, not looked up.
+/// Whether the option says so of records that say more: changes count by their key alone.
+bool is_keyed(const table_def&);
+/// Either of a table that is read as a stream, not looked up.
 bool gives_upserts(const table_def&);
 /// Columns of such a table's scan by which newer rows replace older ones: the PRIMARY KEY of one in
 /// a topic, and of upserts. None of other files, which are read whole again.

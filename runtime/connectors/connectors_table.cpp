@@ -34,6 +34,7 @@ constexpr option_info file_source[] = {
     {"cache"},
     {"partition_by"},
     {"timestamp_unit", k::choice, "milliseconds|microseconds"},
+    {"keyed", k::boolean},
 };
 constexpr option_info stdin_source[] = {
     {"format", k::choice, "csv|json|raw|debezium_json|upsert_json"},
@@ -42,6 +43,7 @@ constexpr option_info stdin_source[] = {
     {"null_text", k::any},
     {"record_size_max", k::size},
     {"timestamp_unit", k::choice, "milliseconds|microseconds"},
+    {"keyed", k::boolean},
 };
 constexpr option_info sequence_source[] = {
     {"start", k::integer},
@@ -110,6 +112,7 @@ constexpr option_info kafka_source[] = {
     {"lookup", k::boolean},
     {"cache"},
     {"timestamp_unit", k::choice, "milliseconds|microseconds"},
+    {"keyed", k::boolean},
 };
 constexpr option_info kafka_sink[] = {
     {"bootstrap"},
@@ -227,7 +230,8 @@ status check_lookup(std::string_view connector, const option_map& options) {
   if (!lookup && option_present(options, "cache"))
     return {errc::invalid_argument, "option cache needs lookup = true"};
   if (!lookup) return {};
-  for (auto name : {"follow", "rate", "event_time", "late_table", "start", "until", "group"})
+  for (auto name :
+       {"follow", "rate", "event_time", "late_table", "start", "until", "group", "keyed"})
     if (option_present(options, name))
       return {errc::invalid_argument, "option " + std::string(name) +
                                           " has no meaning for a table that is looked up, which "
@@ -247,6 +251,10 @@ status check_combination(std::string_view connector, const option_map& options, 
     if (option_present(options, "timestamp_unit") && !format.ends_with("json"))
       return {errc::invalid_argument,
               "option timestamp_unit belongs to formats of JSON, but the format is " + format};
+    WEIR_ASSIGN(const bool keyed, option_bool(options, "keyed", false));
+    if (keyed && format != "debezium_json")
+      return {errc::invalid_argument,
+              "option keyed is of tables of format debezium_json, but the format is " + format};
     WEIR_TRY(check_dead_letter_topic(connector, options));
     WEIR_TRY(check_lookup(connector, options));
   }

@@ -211,7 +211,8 @@ result<std::unique_ptr<split_enumerator>> make_file_enumerator(const source_spec
   WEIR_ASSIGN(s.follow, option_bool(spec.options, "follow", false));
   const auto format = option_text(spec.options, "format", "csv");
   s.csv = format == "csv";
-  s.in_order = format == "upsert_json";
+  WEIR_ASSIGN(const bool keyed, option_bool(spec.options, "keyed", false));
+  s.in_order = keyed || format == "upsert_json";
   s.multiline = option_text(spec.options, "multiline", "auto");
   s.compression = option_text(spec.options, "compression", "auto");
   WEIR_ASSIGN(s.split_size, option_size(spec.options, "split_size", 0));

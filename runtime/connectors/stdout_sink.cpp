@@ -11,6 +11,7 @@
 #include "runtime/connectors/sinks.hpp"
 #include "runtime/connectors/sort_key.hpp"
 #include "runtime/connectors/split_codec.hpp"
+#include "runtime/operators/owed_rows.hpp"
 
 namespace weir {
 namespace {
@@ -239,7 +240,7 @@ class stdout_sink final : public stream_operator {
     for (const auto& [key, e] : table_) {
       const auto& text = key.second;
       if (e.count < 0)
-        return {errc::internal, "a row was taken back more often than it was inserted: " + text};
+        return taken_back_too_often("the row " + text.substr(0, text.find_last_not_of('\n') + 1));
       for (int64_t n = 0; n < e.count; ++n) {
         if (encoder_.format == row_encoder::kind::table) {
           rows.push_back(e.row);

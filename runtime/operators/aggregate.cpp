@@ -7,6 +7,7 @@
 #include "runtime/operators/builtin.hpp"
 #include "runtime/operators/change_output.hpp"
 #include "runtime/operators/late_rows.hpp"
+#include "runtime/operators/owed_rows.hpp"
 #include "runtime/operators/state_expiry.hpp"
 
 namespace weir {
@@ -23,6 +24,7 @@ class aggregate_operator final : public stream_operator {
         core_(std::move(core)),
         late_(s),
         expiry_(ttl_us),
+        expires_(ttl_us != 0),
         changes_(s.emit == emit_mode::changes),
         global_(s.keys.empty()) {}
 
@@ -71,6 +73,7 @@ class aggregate_operator final : public stream_operator {
   }
 
   status on_watermark(timestamp_us t, collector& out) override {
+    if (t == watermark_end) WEIR_TRY(check_groups());
     if (changes_) {
       if (t == watermark_end) WEIR_TRY(emit_empty_group(out));
       return {};
@@ -145,6 +148,14 @@ class aggregate_operator final : public stream_operator {
   bool owns_global() const { return context_.groups.begin == 0; }
   bool present(const uint64_t* values) const {
     return global_ || !core_->weighted() || aggregate_core::weight(values) > 0;
+  }
+
+  /// Of groups that a state_ttl has dropped rows may still be taken back.
+  status check_groups() {
+    if (!core_->weighted() || expires_) return {};
+    return check_none_owed(
+        context_, core_->table(), core_->codec(), global_ ? "a row" : "a row of the group",
+        [this](const uint64_t* row) { return aggregate_core::weight(row + core_->value_word()); });
   }
 
   /// No row came yet: the one group without keys exists all the same.
@@ -256,7 +267,7 @@ class aggregate_operator final : public stream_operator {
   std::unique_ptr<aggregate_core> core_;
   late_rows late_;
   state_expiry expiry_;
-  bool changes_, global_;
+  bool expires_, changes_, global_;
   operator_context context_;
 
   std::vector<uint32_t> touched_;  // groups that the batch at hand touched

@@ -2,6 +2,7 @@
 // when it is no longer. The output is a selection over the input with weights of its own.
 #include "runtime/column/builder.hpp"
 #include "runtime/operators/builtin.hpp"
+#include "runtime/operators/owed_rows.hpp"
 #include "runtime/operators/row_weights.hpp"
 #include "runtime/operators/state_expiry.hpp"
 
@@ -11,7 +12,10 @@ namespace {
 class distinct_operator final : public stream_operator {
  public:
   distinct_operator(std::unique_ptr<row_weights> rows, schema_ptr output, int64_t ttl_us)
-      : rows_(std::move(rows)), output_(std::move(output)), expiry_(ttl_us) {}
+      : rows_(std::move(rows)),
+        output_(std::move(output)),
+        expiry_(ttl_us),
+        expires_(ttl_us != 0) {}
 
   status open(const operator_context& c) override {
     context_ = c;
@@ -58,6 +62,13 @@ class distinct_operator final : public stream_operator {
     return {};
   }
 
+  status on_watermark(timestamp_us t, collector&) override {
+    // Of rows that a state_ttl has dropped some may still be taken back.
+    if (t != watermark_end || expires_) return {};
+    return check_none_owed(context_, rows_->table(), rows_->codec(), "the row",
+                           [this](const uint64_t* row) { return rows_->weight_of(row); });
+  }
+
   status on_processing_time(timestamp_us t, collector&) override {
     expiry_.on_time(t, [this](size_t& budget) {
       auto& table = rows_->table();
@@ -92,6 +103,7 @@ class distinct_operator final : public stream_operator {
   std::unique_ptr<row_weights> rows_;
   schema_ptr output_;
   state_expiry expiry_;
+  const bool expires_;
   operator_context context_;
 };
 

@@ -34,6 +34,9 @@ class row_weights {
   int64_t& weight_of(uint64_t* row) const noexcept {
     return reinterpret_cast<int64_t&>(row[1 + layout_.key_words]);
   }
+  int64_t weight_of(const uint64_t* row) const noexcept {
+    return static_cast<int64_t>(row[1 + layout_.key_words]);
+  }
 
   void snapshot_begin(snapshot_writer& w) { table_->snapshot_begin(w); }
   bool snapshot_continue(snapshot_writer&, size_t budget);

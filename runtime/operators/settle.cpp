@@ -1,6 +1,7 @@
 // The rows that stand when the input ends: kept with their weights until then, and given once.
 #include "runtime/column/builder.hpp"
 #include "runtime/operators/builtin.hpp"
+#include "runtime/operators/owed_rows.hpp"
 #include "runtime/operators/row_weights.hpp"
 
 namespace weir {
@@ -31,8 +32,10 @@ class settle_operator final : public stream_operator {
   }
 
   status on_watermark(timestamp_us t, collector&) override {
-    if (t == watermark_end) leaving_ = true;
-    return {};
+    if (t != watermark_end) return {};
+    leaving_ = true;
+    return check_none_owed(context_, rows_->table(), rows_->codec(), "the row",
+                           [this](const uint64_t* row) { return rows_->weight_of(row); });
   }
 
   result<bool> drain(collector& out) override {

@@ -34,6 +34,43 @@ def test_parallelism_goes_as_far_as_in_the_script(c):
     c.expect(2, "plan", "job.sql", "-p", "4097")
 
 
+CHANGES = """CREATE TABLE t (id int, k text, v int, PRIMARY KEY (id)) WITH (connector = 'file', path = 'in.json', format = 'debezium_json'%s);
+CREATE TABLE out (k text, n bigint) WITH (connector = 'file', path = 'out', format = 'csv', emit = 'final');
+"""
+
+
+def row(i, k, v):
+    return {"id": i, "k": k, "v": v}
+
+
+def test_rows_that_are_taken_back_and_never_came_end_the_job_once(c):
+    changes = [(None, row(1, "a", 1)), (row(77, "q", 5), None)]
+    c.write("in.json", "".join(json.dumps({"before": b, "after": a, "op": "c" if a else "d"}) + "\n" for b, a in changes))
+    again = "was taken back more often than it came: a table that is read has changes of rows that are not there"
+    for query, what in (("SELECT * FROM t", "the row 77,q,5 "), ("SELECT DISTINCT k FROM t", "the row (q) "), ("SELECT k, count(*) FROM t GROUP BY k", "a row of the group (q) "),
+                        ("SELECT count(*) FROM t WHERE id > 1", "a row "), ("INSERT INTO out SELECT k, v FROM t", "the row (q,5) ")):
+        c.write("job.sql", CHANGES % "" + query)
+        failed = c.expect(1, "run", "job.sql", "--final")
+        assert what + again in failed.err and "restart 1 of" not in failed.err, failed.err
+
+
+def test_keyed_changes_count_by_their_key(c):
+    a, b = row(1, "a", 1), row(1, "b", 2)
+    changes = [(None, a), (row(77, "q", 5), None), (None, a), (a, b), (row(2, "?", 0), row(2, "c", 3)), (row(3, "x", 1), row(4, "x", 9)), (row(4, "other", 0), None)]
+    c.write("in.json", "".join(json.dumps({"before": b, "after": a, "op": "u" if a and b else "c" if a else "d"}) + "\n" for b, a in changes))
+    for parallelism in ("1", "3"):
+        c.write("job.sql", CHANGES % ", keyed = true" + "SELECT count(*) AS n, sum(v) AS s, min(k) || max(k) AS k FROM t")
+        assert c.expect(0, "run", "job.sql", "--final", "-p", parallelism).out == "n,s,k\n2,5,bc\n"
+    for options, why in ((", keyed = true, split_size = '1MB'", "option split_size: a file of a keyed table is read as a whole"),
+                         (", keyed = true, lookup = true", "option keyed has no meaning for a table that is looked up")):
+        c.write("job.sql", CHANGES % options + "SELECT count(*) FROM t")
+        assert why in c.expect(2, "run", "job.sql").err
+    c.write("job.sql", (CHANGES % ", keyed = true").replace(", PRIMARY KEY (id)", "") + "SELECT count(*) FROM t")
+    assert 'table "t": option keyed needs a PRIMARY KEY' in c.expect(2, "run", "job.sql").err
+    c.write("job.sql", (CHANGES % ", keyed = true").replace("debezium_json", "json") + "SELECT count(*) FROM t")
+    assert "option keyed is of tables of format debezium_json, but the format is json" in c.expect(2, "run", "job.sql").err
+
+
 def test_a_select_shows_changes_or_what_stands_at_the_end(c):
     c.write("in.csv", "k,v\na,1\nb,2\na,3\n")
     c.write("job.sql", TABLE + "SELECT k, sum(v) AS total FROM t GROUP BY k")
