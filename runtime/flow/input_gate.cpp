@@ -58,6 +58,7 @@ void input_gate::enqueue(channel_message m) {
 
 void input_gate::consume(channel& c, const channel_message& m) {
   --queued_;
+  if (std::exchange(c.given_back, false)) return;  // its batch has been counted
   c.consumed.bytes += m.bytes;
   c.consumed.batches += 1;
   // Grants are gathered: one message back per quarter window, or when the sender may be waiting.
@@ -157,6 +158,7 @@ input_gate::item input_gate::next() {
         all_idle_ = false;
         out.kind = item_kind::data;
         out.port = c.spec.port;
+        out.channel = static_cast<uint32_t>(cursor_);
         out.rows = std::move(m.rows);
         // One batch of each channel in turn: a fast sender does not starve the others.
         cursor_ = cursor_ + 1 == channels_.size() ? 0 : cursor_ + 1;
@@ -193,6 +195,16 @@ input_gate::item input_gate::next() {
     tried = 0;
   }
   return {};
+}
+
+void input_gate::give_back(const item& taken, batch_ptr rest) {
+  auto& c = channels_[taken.channel];
+  channel_message m;
+  m.channel = c.spec.id;
+  m.rows = std::move(rest);
+  c.queue.push_front(std::move(m));
+  c.given_back = true;
+  ++queued_;
 }
 
 bool input_gate::ready() const {

@@ -33,7 +33,8 @@ class input_gate {
   enum class item_kind : uint8_t { none, data, watermark, idle, barrier, input_end };
   struct item {
     item_kind kind = item_kind::none;
-    uint16_t port = 0;  // data, input_end
+    uint16_t port = 0;     // data, input_end
+    uint32_t channel = 0;  // data: for give_back()
     batch_ptr rows;
     timestamp_us watermark = watermark_none;
     epoch number;     // barrier
@@ -49,6 +50,9 @@ class input_gate {
   void enqueue(channel_message);
   /// The next thing to process, or none when all that is queued has to wait.
   item next();
+  /// Rows of the item that next() gave last which were not processed: they are the next ones of
+  /// their channel, in front of its barriers.
+  void give_back(const item&, batch_ptr rest);
   /// Whether next() would return something.
   bool ready() const;
   bool empty() const noexcept { return channels_.empty(); }
@@ -90,10 +94,11 @@ class input_gate {
     uint64_t next_sequence = 0;
     timestamp_us watermark = watermark_none;
     bool idle = false;
-    bool held = false;       // its barrier of aligning_ was taken
-    bool restored = false;   // all that it had in flight was taken
-    bool recording = false;  // data up to its barrier of recording_ is recorded
-    credit consumed;         // not yet granted back
+    bool given_back = false;  // the front of the queue is the rest of a batch
+    bool held = false;        // its barrier of aligning_ was taken
+    bool restored = false;    // all that it had in flight was taken
+    bool recording = false;   // data up to its barrier of recording_ is recorded
+    credit consumed;          // not yet granted back
   };
   channel& find(channel_id);
   void record(const channel&, const channel_message&);

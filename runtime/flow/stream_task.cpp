@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "runtime/base/units.hpp"
+#include "runtime/column/kernels.hpp"
 #include "runtime/flow/linger.hpp"
 
 namespace weir {
@@ -20,6 +21,10 @@ constexpr size_t snapshot_step_bytes = 256 * 1024;
 // From this many held rows on (a batch) they leave in parts before a barrier; and how long the
 // barrier waits for that at most: a full table takes some 10 ms, more only behind back-pressure.
 constexpr size_t approach_rows_min = batch_rows_target;
+// What a pass over a batch of input should take at most: a barrier that overtakes waits for its
+// end. A batch whose rows have very many partners in a join takes seconds; it is taken in parts
+// then, each of which is still long against what it costs to begin one.
+constexpr int64_t input_pass_ns = 50'000'000;
 constexpr timestamp_us approach_limit_us = 50'000;
 
 }  // namespace
@@ -58,6 +63,7 @@ stream_task::stream_task(parts p, stream_task_options o, task_port& port, memory
   options_.watermark_interval_us =
       linger_us(options_.watermark_interval_us, options_.remote_targets);
   hold_us_ = hold_us(options_.remote_targets);
+  input_rows_max_ = options_.input_rows_max;
   flushed_at_us_ = clock_.now() - hold_us_;
   left_run_ns_ = clock_.monotonic_ns();
 }
@@ -124,7 +130,11 @@ status stream_task::restore(std::vector<state_chunk> chunks) {
 }
 
 void stream_task::receive(channel_message m) {
-  if (!stopped_) inputs_.enqueue(std::move(m));
+  if (stopped_) return;
+  const bool barrier = m.kind == message_kind::barrier;
+  inputs_.enqueue(std::move(m));
+  // Its limit runs from now, whatever is under way.
+  if (barrier) time_alignment(clock_.now());
 }
 
 void stream_task::receive_credit(channel_id id, credit more) {
@@ -219,6 +229,34 @@ void stream_task::begin_pass(after_pass what) {
   after_ = what;
 }
 
+/// As many rows of a batch as one pass should have; the others go back into their channel, where a
+/// barrier finds them.
+void stream_task::begin_input(input_gate::item item) {
+  auto rows = std::move(item.rows);
+  if (rows->rows > input_rows_max_) {
+    inputs_.give_back(item, slice(rows, input_rows_max_, rows->rows - input_rows_max_, pool_));
+    rows = slice(rows, 0, input_rows_max_, pool_);
+  }
+  input_rows_ = rows->rows;
+  begin_pass(after_pass::nothing);
+  const int64_t began = clock_.monotonic_ns();
+  if (auto s = chain_.begin_batch(item.port, rows); !s) fail(std::move(s).err());
+  input_busy_ns_ = clock_.monotonic_ns() - began;
+}
+
+/// From how long the rows of a pass took to how many the next one has.
+void stream_task::fit_input() {
+  const uint32_t rows = std::exchange(input_rows_, 0);
+  if (rows == 0) return;
+  if (input_busy_ns_ > input_pass_ns) {
+    const double part = static_cast<double>(input_pass_ns) / static_cast<double>(input_busy_ns_);
+    input_rows_max_ = std::max<uint32_t>(1, static_cast<uint32_t>(rows * part));
+  } else if (input_rows_max_ != UINT32_MAX && rows == input_rows_max_ &&
+             input_busy_ns_ < input_pass_ns / 2) {
+    input_rows_max_ = rows < batch_rows_target ? rows * 2 : UINT32_MAX;
+  }
+}
+
 void stream_task::start_watermark(timestamp_us t) {
   pass_watermark_ = t;
   chain_.begin_watermark(t);
@@ -236,6 +274,7 @@ void stream_task::begin_barrier(epoch e, epoch completed, bool overtake) {
 
 status stream_task::finish_pass() {
   pass_active_ = false;
+  fit_input();
   switch (std::exchange(after_, after_pass::nothing)) {
     case after_pass::nothing:
       return {};
@@ -340,6 +379,15 @@ bool stream_task::advance_snapshot() {
   return true;
 }
 
+/// The limit of a barrier that has arrived.
+void stream_task::time_alignment(timestamp_us now) {
+  if (options_.alignment_limit_us < 0 || options_.mode == delivery_mode::at_least_once ||
+      restoring() || inputs_.seen() <= inputs_.completed() || alignment_epoch_ == inputs_.seen())
+    return;
+  alignment_epoch_ = inputs_.seen();
+  alignment_deadline_ = now + options_.alignment_limit_us;
+}
+
 void stream_task::escalate(timestamp_us now) {
   if (triggered_) wake(approach_until_);
   if (options_.alignment_limit_us < 0 || options_.mode == delivery_mode::at_least_once) return;
@@ -351,10 +399,7 @@ void stream_task::escalate(timestamp_us now) {
     return;
   }
   if (inputs_.seen() > inputs_.completed()) {
-    if (alignment_epoch_ != inputs_.seen()) {
-      alignment_epoch_ = inputs_.seen();
-      alignment_deadline_ = now + options_.alignment_limit_us;
-    }
+    time_alignment(now);
     wake(alignment_deadline_);
   } else {
     alignment_deadline_ = watermark_end;
@@ -467,8 +512,7 @@ bool stream_task::step_input(timestamp_us now) {
       return false;
     case input_gate::item_kind::data:
       if (std::exchange(quiet_, false)) gathered_since_us_ = now;
-      begin_pass(after_pass::nothing);
-      if (auto s = chain_.begin_batch(item.port, item.rows); !s) fail(std::move(s).err());
+      begin_input(std::move(item));
       return true;
     case input_gate::item_kind::watermark:
       start_watermark(item.watermark);
@@ -550,7 +594,9 @@ stream_task::next stream_task::work(uint32_t slice) {
           return next::waiting;
         }
       }
+      const int64_t began = input_rows_ != 0 ? clock_.monotonic_ns() : 0;
       auto more = chain_.step();
+      if (input_rows_ != 0) input_busy_ns_ += clock_.monotonic_ns() - began;
       if (!more) {
         fail(std::move(more).err());
       } else if (!*more) {

@@ -59,6 +59,9 @@ struct stream_task_options {
   /// Tasks of other processes that this one sends to: with many, all three become longer
   /// (runtime/flow/linger.hpp).
   uint32_t remote_targets = 0;
+  /// Rows of the first passes over batches from channels; soon as many as take no longer than a
+  /// barrier should wait.
+  uint32_t input_rows_max = UINT32_MAX;
 };
 
 /// Shares of time, for reports. Read by others while the task runs.
@@ -122,6 +125,9 @@ class stream_task {
   bool must_hurry(timestamp_us now) const;
   bool restoring() const;
   void begin_pass(after_pass);
+  void begin_input(input_gate::item);
+  void fit_input();
+  void time_alignment(timestamp_us now);
   status finish_pass();
   bool step_source(timestamp_us now);
   bool step_input(timestamp_us now);
@@ -163,6 +169,9 @@ class stream_task {
   /// Restored watermark, passed on behind the restored rows, which may be older.
   timestamp_us restored_watermark_ = watermark_none;
   after_pass after_ = after_pass::nothing;
+  uint32_t input_rows_ = 0;    // of the pass, where it is one of a batch from a channel
+  int64_t input_busy_ns_ = 0;  // that its operators have taken
+  uint32_t input_rows_max_;    // that a pass is to have, so that it takes no longer
   timestamp_us pass_watermark_ = watermark_none;
   timestamp_us watermark_ = watermark_none;
   timestamp_us next_watermark_at_ = 0;  // source: processing time of the next regular watermark

@@ -45,6 +45,29 @@ def test_a_second_signal_stops_at_once(c):
     assert published(c.dir / "out") == sums(20_000)
 
 
+def test_a_stop_need_not_wait_for_a_join_of_very_many_pairs(c):
+    side = "CREATE TABLE {} (n bigint) WITH (connector = 'sequence', start = 1, \"end\" = 24000);\n"
+    c.write("pairs.sql", side.format("a") + side.format("b") + """CREATE TABLE out (x bigint, n bigint, most bigint) WITH (connector = 'file', path = 'out', format = 'csv', emit = 'final');
+INSERT INTO out SELECT a.n % 3, count(*), max(a.n + b.n) FROM a JOIN b ON a.n % 3 = b.n % 3 GROUP BY 1;
+""")
+    data = ("--data-dir", "data", "--snapshot-interval", "200ms")
+    stops = 0
+    for parallelism in ("2", "1", "3"):
+        process = c.start("run", "pairs.sql", "-p", parallelism, *data)
+        time.sleep(1)
+        process.send_signal(signal.SIGTERM)
+        began = time.time()
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+        if b"the same command continues" not in err:
+            break
+        stops += 1
+        assert time.time() - began < 10, err
+    assert stops > 0
+    c.expect(0, "run", "pairs.sql", "-p", "2", *data)
+    assert published(c.dir / "out") == [f"{k},{8000 ** 2},{2 * (k or 3) + 47994}" for k in range(3)]
+
+
 def test_a_frozen_process_goes_on(c):
     process = c.start("run", "numbers.yaml", "--data-dir", "data", *SLOW)
     c.wait_for_epoch("data")

@@ -143,6 +143,38 @@ TEST_CASE("input gate: an overtaking barrier records what was in flight, per sen
   CHECK(f.take() == "d1 d3 d2 d4 d5");  // nothing is lost for the running job either
 }
 
+TEST_CASE("input gate: rows that are given back come first, in front of the barrier") {
+  gate_fixture f(2);
+  f.data(0, 1);
+  f.barrier(0, 1);
+  f.data(1, 5);
+  auto item = f.gate.next();
+  CHECK(sim::to_rows(*item.rows)[0].number == 1);
+  f.gate.give_back(item, sim::to_batch({{0, 0, 2, 0}}, f.pool));
+  CHECK(f.take() == "d5 d2");  // and the barrier, which waits for the other channel's
+  f.data(1, 6);
+  f.barrier(1, 1);
+  CHECK(f.take() == "d6 b1");
+  // Its batch earns credit once.
+  credit all;
+  for (const auto& [channel, n] : f.granted)
+    if (channel == 10) all.bytes += n.bytes, all.batches += n.batches;
+  CHECK(all.bytes == 100);
+  CHECK(all.batches == 1);
+  // Overtaken, it is what was in flight.
+  f.data(0, 7);
+  item = f.gate.next();
+  f.gate.give_back(item, sim::to_batch({{0, 0, 8, 0}}, f.pool));
+  f.data(0, 9);
+  f.barrier(0, 2);
+  f.barrier(1, 2);
+  f.gate.overtake(epoch{2});
+  const auto recorded = f.gate.take_recorded();
+  REQUIRE(recorded.size() == 2);
+  CHECK(sim::to_rows(*recorded[0].rows)[0].number == 8);
+  CHECK(f.take() == "d8 d9");
+}
+
 TEST_CASE("input gate: what was held when the epoch turned unaligned was processed, not recorded") {
   gate_fixture f(2);
   f.data(0, 1);

@@ -59,6 +59,9 @@ void world::host::build(const task& t) {
   o.key_groups = w.plan_.key_groups;
   o.window = w.options_.window;
   o.alignment_limit_us = stays_aligned(w.plan_) ? -1 : w.options_.alignment_limit_us;
+  // In some worlds batches are taken in parts, as if they took long.
+  if (w.options_.interval_us % 3 == 0)
+    o.input_rows_max = 1 + static_cast<uint32_t>(w.options_.interval_us % 4);
   task_ = std::make_unique<stream_task>(std::move(parts), std::move(o), *this, w.pool_, w.clock_,
                                         times_);
 }

@@ -14,6 +14,7 @@ struct scripted final : stream_operator {
   batch_ptr last;
   int continues_left = 0;  // calls of snapshot_continue() until it is done
   std::vector<std::string>* calls = nullptr;
+  std::function<void(const batch&)> seen;
   operator_context context;
   status open(const operator_context& c) override {
     context = c;
@@ -21,6 +22,7 @@ struct scripted final : stream_operator {
   }
   status process_batch(uint16_t, const batch_ptr& b, collector& out) override {
     if (calls) calls->push_back("in");
+    if (seen) seen(*b);
     last = b;
     out.emit(b);
     left_ = drains_left;
@@ -177,6 +179,59 @@ TEST_CASE(
   REQUIRE(rows.ok());
   REQUIRE(rows->size() == 1);
   CHECK(sim::to_rows(*(*rows)[0].rows)[0].number == 7);
+}
+
+TEST_CASE("task: a batch whose rows take long is taken in parts, between which barriers overtake") {
+  task_fixture f({100'000'000, 1000});
+  std::vector<uint32_t> parts;
+  f.op->seen = [&](const batch& b) {  // a millisecond a row
+    parts.push_back(b.rows);
+    f.clock.set(f.clock.now() + int64_t{1000} * b.rows);
+  };
+  int64_t number = 0;
+  const auto send = [&](uint32_t channel, uint32_t rows) {
+    std::vector<sim::row> all;
+    while (all.size() < rows) all.push_back({0, 0, number++, 0});
+    channel_message m;
+    m.channel = channel_id{channel};
+    m.sequence = f.sequence[channel]++;
+    m.rows = sim::to_batch(all, f.pool);
+    m.bytes = m.rows->memory_bytes();
+    f.task->receive(std::move(m));
+  };
+  send(0, 200);
+  CHECK(f.run() == "d0 ");
+  send(0, 120);  // numbers 200 to 319
+  f.tell(0, message_kind::barrier, 1);
+  // Its limit of a millisecond is over when the first part is done: the others are in flight.
+  std::string said = f.run();
+  CHECK(parts == std::vector<uint32_t>{200, 50, 50, 20});
+  CHECK(said.starts_with("d200 u1 "));
+  f.tell(1, message_kind::barrier, 1);
+  CHECK(f.run() == "ack1 ");
+  std::vector<state_chunk> chunks = f.chunks;
+  task_restore r(chunks);
+  output_edge_spec in;
+  in.edge = 0;
+  in.type = sim::row_schema();
+  in.senders = 2;
+  memory_pool pool;
+  auto rows = r.in_flight_rows({in}, {"in", "out"}, 0, pool);
+  REQUIRE(rows.ok());
+  REQUIRE(rows->size() == 1);
+  const auto kept = sim::to_rows(*(*rows)[0].rows);
+  CHECK(kept.size() == 70);
+  CHECK(kept[0].number == 250);
+  CHECK(kept.back().number == 319);
+
+  // Fast again: whole batches again.
+  f.op->seen = [&](const batch& b) { parts.push_back(b.rows); };
+  parts.clear();
+  for (int i = 0; i < 9; ++i) {
+    send(0, 8192);
+    f.run();
+  }
+  CHECK(parts.back() == 8192);
 }
 
 TEST_CASE("task: regression: restored rows leave before the restored watermark") {
