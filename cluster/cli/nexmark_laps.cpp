@@ -6,6 +6,7 @@
 
 #include "cluster/cli/nexmark_engine.hpp"
 #include "runtime/column/builder.hpp"
+#include "runtime/column/kernels.hpp"
 #include "runtime/connectors/extra_connectors.hpp"
 #include "runtime/connectors/nexmark.hpp"
 #include "runtime/connectors/nexmark_model.hpp"
@@ -31,6 +32,7 @@ struct lap {
   uint64_t events = 0;                   // of a lap
   uint64_t batches = 0;                  // in all, over all laps
   uint64_t length = 0;                   // batches of one lap
+  uint32_t last_rows = 0;                // of the last batch of all: events may end within it
   std::vector<batch_ptr> rows;           // of one lap, or of all
   std::vector<timestamp_us> first_time;  // of a lap's batches; empty when event time is not read
   int64_t span_us = 0;
@@ -182,8 +184,10 @@ class lap_reader final : public source_reader {
 
  private:
   batch_ptr rows_of(uint64_t number) const {
-    if (number < lap_->rows.size()) return lap_->rows[number];
-    return moved_on(*lap_, number, *context_.memory);
+    auto rows =
+        number < lap_->rows.size() ? lap_->rows[number] : moved_on(*lap_, number, *context_.memory);
+    if (number + 1 < lap_->batches || rows->rows == lap_->last_rows) return rows;
+    return slice(rows, 0, lap_->last_rows, *context_.memory);
   }
 
   lap_ptr lap_;
@@ -238,7 +242,15 @@ result<std::shared_ptr<lap>> first_lap(const source_spec& given, bool stateful, 
     if (p.what == polled::state::finished || (p.split_ended && p.rows)) break;
   }
   l->length = l->rows.size();
-  l->batches = settings.events * l->length / l->events;
+  const uint64_t a_lap = rows_before(settings.kind, l->events);
+  uint64_t rest = rows_before(settings.kind, settings.events);
+  l->batches = rest / a_lap * l->length;
+  rest %= a_lap;
+  l->last_rows = rest == 0 ? l->rows.back()->rows : 0;
+  for (size_t i = 0; rest > 0; ++i, ++l->batches) {
+    l->last_rows = static_cast<uint32_t>(std::min<uint64_t>(rest, l->rows[i]->rows));
+    rest -= l->last_rows;
+  }
   return l;
 }
 

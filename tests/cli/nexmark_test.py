@@ -69,6 +69,14 @@ def test_bench_prints_a_csv_line_a_run(c):
     assert abs(rows[0] - rows[1]) < rows[0] / 20, rows
 
 
+def test_laps_end_with_the_events(c):
+    for events in ("7", "1000", "8192", "100000", "3100007"):
+        runs = [c.expect(0, "bench", "nexmark", "q0", "--csv", "--events", events, "--seconds", "0", *more).out
+                for more in ((), ("--in-memory",))]
+        rows = [next(csv.DictReader(out.splitlines()))["rows_in"] for out in runs]
+        assert rows[0] == rows[1] != "0", (events, rows)
+
+
 def test_bench_measures_latency(c):
     out = c.expect(0, "bench", "nexmark", "q1", "--csv", "--events", "100000", "--rate", "100000",
                    "--seconds", "0.5").out
