@@ -57,11 +57,15 @@ status check_signature(SSL_CTX* context, const tls_files& files) {
 
 }  // namespace
 
+status tls_files::check_complete() const {
+  if (empty() || (!certificate.empty() && !key.empty() && !authority.empty())) return {};
+  return error{errc::invalid_argument,
+               "TLS between nodes needs all three: certificate, key and authority"};
+}
+
 result<tls_context_ptr> tls_context::load(const tls_files& files) {
   if (files.empty()) return tls_context_ptr();
-  if (files.certificate.empty() || files.key.empty() || files.authority.empty())
-    return error{errc::invalid_argument,
-                 "TLS between nodes needs all three: certificate, key and authority"};
+  WEIR_TRY(files.check_complete());
   std::shared_ptr<tls_context> c(new tls_context(files));
   WEIR_TRY(c->open());
   return tls_context_ptr(std::move(c));

@@ -24,6 +24,8 @@ struct tls_files {
   std::string key;          // of the certificate, without a passphrase
   std::string authority;    // whose certificates are taken
   bool empty() const { return certificate.empty() && key.empty() && authority.empty(); }
+  /// All of them or none; errc::invalid_argument.
+  status check_complete() const;
 };
 
 class tls_context {

@@ -305,11 +305,7 @@ status node_config::check_complete() const {
   if (name.value.empty() || name.value.size() > meta::name_bytes_max)
     return error{errc::invalid_argument, name.origin + ": name: a node's name has 1 to " +
                                              std::to_string(meta::name_bytes_max) + " bytes"};
-  const auto tls = peers_tls();
-  if (!tls.empty() && (tls.certificate.empty() || tls.key.empty() || tls.authority.empty()))
-    return error{errc::invalid_argument,
-                 "TLS between nodes needs all three: certificate, key and authority"};
-  return {};
+  return peers_tls().check_complete();
 }
 
 const std::string& node_config::value_of(const std::string& key) const {
