@@ -5,6 +5,7 @@
 #include "runtime/column/text.hpp"
 #include "runtime/flow/source_driver.hpp"
 #include "runtime/flow/split_list.hpp"
+#include "runtime/plan/state_reuse.hpp"
 
 namespace weir {
 namespace {
@@ -68,10 +69,7 @@ void job_state_actor::restore_from(latest_reply& r) {
   for (uint32_t i = 0; i < seed_.plan->operators.size(); ++i) {
     const auto& node = seed_.plan->operators[i];
     auto mine = state_fingerprint(node, input_schemas(*seed_.plan, operator_index{i}));
-    // Keyed state of other key groups cannot be dealt out anew.
-    const bool regrouped = key_groups != seed_.plan->key_groups && keeps_state(node) &&
-                           !std::holds_alternative<source_spec>(node.spec) &&
-                           !std::holds_alternative<sink_spec>(node.spec);
+    const bool regrouped = is_lost_with_key_groups(node, key_groups, seed_.plan->key_groups);
     for (const auto& o : r.operators)
       if (o.id == node.id && (o.state_fingerprint != mine || regrouped)) {
         log("operator '" + node.id + "' has changed: its state is dropped");

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <map>
+
 #include "jobs/plan/explain.hpp"
 #include "runtime/snapshot/store.hpp"
 
@@ -27,7 +29,9 @@ result<continuation> find_continuation(const std::string& data_dir, const physic
   auto before = decode_plan(std::as_bytes(std::span(manifest.plan)));
   if (!before) return before.err().at("the snapshot's plan");
   c.finished = false;
-  c.changes = planner::to_text(planner::compare_state(*before, plan));
+  std::map<std::string, uint64_t> recorded;
+  for (const auto& o : manifest.operators) recorded[o.id] = o.state_fingerprint;
+  c.changes = planner::to_text(planner::compare_state(*before, plan, recorded));
   return c;
 }
 

@@ -3,6 +3,7 @@
 // lines and the dry check of a restore. Pure functions over plans.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -46,8 +47,9 @@ struct state_change {
   std::string reason;
 };
 /// By stable id: what `now` can restore of a snapshot of `before`. Operators without state are
-/// left out.
-std::vector<state_change> compare_state(const physical_plan& before, const physical_plan& now);
+/// left out. `recorded`: state fingerprints by id, as the snapshot has them.
+std::vector<state_change> compare_state(const physical_plan& before, const physical_plan& now,
+                                        const std::map<std::string, uint64_t>& recorded = {});
 /// One line per operator; "all state is kept" when nothing is lost or new.
 std::string to_text(const std::vector<state_change>&);
 

@@ -7,6 +7,7 @@
 #include "runtime/connectors/growing_source.hpp"
 #include "runtime/connectors/source.hpp"
 #include "runtime/plan/inputs.hpp"
+#include "runtime/plan/state_reuse.hpp"
 
 namespace weir::planner {
 namespace {
@@ -259,7 +260,8 @@ state_info state_of(const physical_plan& plan, operator_index i) {
   return {};
 }
 
-std::vector<state_change> compare_state(const physical_plan& before, const physical_plan& now) {
+std::vector<state_change> compare_state(const physical_plan& before, const physical_plan& now,
+                                        const std::map<std::string, uint64_t>& recorded) {
   using kind = state_change::kind;
   auto stateful = [](const physical_plan& p) {
     std::map<std::string, uint32_t> m;
@@ -281,11 +283,15 @@ std::vector<state_change> compare_state(const physical_plan& before, const physi
     if (o.spec.index() != n.spec.index())
       out.push_back({kind::lost, n.id,
                      std::string("it was ") + kind_name(o.spec) + " and is " + kind_name(n.spec)});
-    else if (before.key_groups != now.key_groups && !std::holds_alternative<source_spec>(n.spec) &&
-             !std::holds_alternative<sink_spec>(n.spec))
+    else if (is_lost_with_key_groups(n, before.key_groups, now.key_groups))
       out.push_back({kind::lost, n.id,
                      "the job had " + std::to_string(before.key_groups) + " key groups and has " +
                          std::to_string(now.key_groups)});
+    else if (const auto form = recorded.find(n.id);
+             form != recorded.end() &&
+             form->second !=
+                 state_fingerprint(o, input_schemas(before, operator_index(old->second))))
+      out.push_back({kind::lost, n.id, "another version of Weir kept it, in another form"});
     else if (state_fingerprint(o, input_schemas(before, operator_index(old->second))) !=
              state_fingerprint(n, input_schemas(now, operator_index(mine->second))))
       out.push_back({kind::lost, n.id,

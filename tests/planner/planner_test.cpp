@@ -355,6 +355,9 @@ TEST_CASE("what a changed job keeps of an old one's state") {
   auto old = plan("delay > 1", "carrier", "by", "in.csv");
   CHECK(to_text(compare_state(old, plan("delay > 1", "carrier", "by", "in.csv"))) ==
         "all state is kept\n");
+  CHECK(to_text(compare_state(old, old, {{"by", 1}}))
+            .find("lost  by: another version of Weir kept it, in another form\n") !=
+        std::string::npos);
   auto chosen = to_text(compare_state(old, plan("delay > 2", "carrier", "by", "in.csv")));
   CHECK(chosen.find(
             "kept  by: with what it has of rows that were chosen or computed differently; ") !=
