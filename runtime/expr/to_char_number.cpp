@@ -2,11 +2,14 @@
 #include <vector>
 
 #include "runtime/column/text.hpp"
+#include "runtime/expr/number_template.hpp"
 #include "runtime/expr/numeric.hpp"
 #include "runtime/expr/to_char.hpp"
 
 namespace weir::expr {
 namespace {
+
+using mark = number_mark;
 
 // Stands in a template's digits for a text between them.
 constexpr char text_mark = '\x01';
@@ -29,14 +32,6 @@ struct number_template {
   bool sign_behind() const { return trailing_sign || angle; }
 };
 
-bool take(std::string_view& s, std::string_view p) {
-  if (s.size() < p.size()) return false;
-  for (size_t i = 0; i < p.size(); ++i)
-    if (toupper(static_cast<unsigned char>(s[i])) != p[i]) return false;
-  s.remove_prefix(p.size());
-  return true;
-}
-
 error wrong(std::string what) {
   return {errc::invalid_argument, std::move(what)};
 }
@@ -57,47 +52,9 @@ void add_text(number_template& t, std::string_view text) {
   (between ? t.texts.emplace_back() : started ? t.suffix : t.prefix) += text;
 }
 
-/// A quoted text or one character, which it takes from s.
-std::string take_literal(std::string_view& s) {
-  std::string out;
-  const bool quoted = s[0] == '"';
-  // Outside of quotes a backslash takes the meaning of a quote only.
-  if (quoted || s.starts_with("\\\"")) s.remove_prefix(1);
-  if (!quoted) out += s[0] == 'L' || s[0] == 'l' ? ' ' : s[0];
-  for (; quoted && !s.empty() && s[0] != '"'; s.remove_prefix(1)) {
-    if (s[0] == '\\' && s.size() > 1) s.remove_prefix(1);
-    out += s[0];
-  }
-  if (!s.empty()) s.remove_prefix(1);
-  return out;
-}
-
-/// S, which is not the beginning of SP.
-bool take_plain_sign(std::string_view& s) {
-  return !s.starts_with("SP") && !s.starts_with("sp") && take(s, "S");
-}
-/// Signs and FM; false: there is none of them at the beginning of s.
-bool take_sign(number_template& t, std::string_view& s) {
-  auto own = [&t](const char& mark) {
-    t.own_sign = true;
-    add_text(t, {&mark, 1});
-  };
-  if (take(s, "FM"))
-    t.fill = true;
-  else if (take(s, "PR"))
-    t.angle = true;
-  else if (take(s, "SG"))
-    own(sign_mark);
-  else if (take(s, "MI"))
-    own(minus_mark);
-  else if (take(s, "PL"))
-    add_text(t, {&plus_mark, 1});
-  else if (take_plain_sign(s))
-    // Behind digits that V adds it is as if it stood before them.
-    (!t.digits.empty() && t.multi == 0 ? t.trailing_sign : t.leading_sign) = true;
-  else
-    return false;
-  return true;
+/// A sign that stands where its pattern does.
+void add_mark(number_template& t, const char& which) {
+  add_text(t, {&which, 1});
 }
 
 status add_point(number_template& t) {
@@ -108,39 +65,81 @@ status add_point(number_template& t) {
   return {};
 }
 
+/// One pattern that says something of the number.
+status add(number_template& t, const number_pattern& p) {
+  switch (p.what) {
+    case mark::digit:
+    case mark::zero:
+      add_digit(t, p.what == mark::digit ? '9' : '0');
+      return {};
+    case mark::point:
+      return add_point(t);
+    case mark::comma:
+    case mark::group:
+      t.digits += ',';
+      return {};
+    case mark::fill:
+      t.fill = true;
+      return {};
+    case mark::bracket:
+      t.angle = true;
+      return {};
+    case mark::sign:
+    case mark::minus:
+      t.own_sign = true;
+      add_mark(t, p.what == mark::sign ? sign_mark : minus_mark);
+      return {};
+    case mark::plus:
+      add_mark(t, plus_mark);
+      return {};
+    case mark::anchored:
+      // Behind digits that V adds it is as if it stood before them.
+      (!t.digits.empty() && t.multi == 0 ? t.trailing_sign : t.leading_sign) = true;
+      return {};
+    case mark::multiply:
+      if (t.point) return wrong("cannot use \"V\" and decimal point together");
+      t.multiplies = true;
+      return {};
+    case mark::roman:
+      t.roman = true;
+      return {};
+    case mark::exponent:
+      if (t.exponent) return wrong("cannot use \"EEEE\" twice");
+      t.exponent = true;
+      return {};
+    case mark::ordinal:
+      add_mark(t, p.lower ? lower_ordinal : upper_ordinal);
+      return {};
+    case mark::currency:
+      add_text(t, " ");
+      return {};
+    case mark::literal:
+      add_text(t, p.literal);
+      return {};
+    case mark::blank:
+    case mark::nothing:
+      return {};
+  }
+  return {};
+}
+
+/// Whether a pattern may not stand in front of EEEE.
+bool excludes_exponent(mark m) {
+  return m == mark::fill || m == mark::bracket || m == mark::sign || m == mark::minus ||
+         m == mark::plus || m == mark::anchored || m == mark::multiply || m == mark::roman ||
+         m == mark::blank;
+}
+
 result<number_template> read(std::string_view s) {
   number_template t;
-  bool other = false;  // what EEEE may not stand with
-  while (!s.empty()) {
-    const bool digit = s[0] == '9' || s[0] == '0';
-    if (t.exponent && (s[0] == 'E' || s[0] == 'e') && take(s, "EEEE"))
-      return wrong("cannot use \"EEEE\" twice");
-    if (take(s, "EEEE")) {
-      t.exponent = true;
-      if (other) return wrong("\"EEEE\" is incompatible with other formats");
-    } else if (digit || s[0] == '.' || s[0] == 'D' || s[0] == 'd') {
-      if (t.exponent) return wrong("\"EEEE\" must be the last pattern used");
-      if (digit)
-        add_digit(t, s[0]);
-      else
-        WEIR_TRY(add_point(t));
-      s.remove_prefix(1);
-    } else if (take_sign(t, s) || take(s, "B")) {
-      if (t.exponent) return wrong("\"EEEE\" must be the last pattern used");
-      other = true;
-    } else if (take(s, "V")) {
-      if (t.point) return wrong("cannot use \"V\" and decimal point together");
-      t.multiplies = other = true;
-    } else if (take(s, "RN")) {
-      t.roman = other = true;
-    } else if (s.starts_with("TH") || s.starts_with("th")) {
-      add_text(t, {s[0] == 'T' ? &upper_ordinal : &lower_ordinal, 1});
-      s.remove_prefix(2);
-    } else if (take(s, ",") || take(s, "G")) {
-      t.digits += ',';
-    } else if (!take(s, "SP") && !take(s, "C")) {  // those two say nothing
-      add_text(t, take_literal(s));
-    }
+  bool other = false;
+  while (const auto p = next_number_pattern(s)) {
+    if (t.exponent && p->what != mark::literal && p->what != mark::exponent)
+      return wrong("\"EEEE\" must be the last pattern used");
+    WEIR_TRY(add(t, *p));
+    other |= excludes_exponent(p->what);
+    if (p->what == mark::exponent && other)
+      return wrong("\"EEEE\" is incompatible with other formats");
   }
   for (; t.digits.ends_with(text_mark); t.texts.pop_back(), t.digits.pop_back())
     t.tail.insert(0, t.texts.back());
@@ -189,17 +188,24 @@ void format_roman(std::string_view pattern, bool fill, int128 n, std::string& ou
       for (; n >= value; n -= value) roman += letters;
     if (!fill) roman.insert(0, static_cast<size_t>(roman_width) - roman.size(), ' ');
   }
-  constexpr std::string_view silent[] = {"FM", "SG", "SP", "PR", "TH", "PL", "S",
-                                         "9",  "0",  ".",  "D",  "V",  "B",  "C"};
-  while (!pattern.empty()) {
-    const bool lower = pattern[0] == 'r';
-    if (take(pattern, "RN")) {
-      for (char c : roman) out += static_cast<char>(lower ? tolower(c) : c);
-    } else if (take(pattern, "MI") || take(pattern, ",") || take(pattern, "G")) {
-      if (!fill) out += ' ';
-    } else if (std::none_of(std::begin(silent), std::end(silent),
-                            [&](std::string_view s) { return take(pattern, s); })) {
-      out += take_literal(pattern);
+  while (const auto p = next_number_pattern(pattern)) {
+    switch (p->what) {
+      case mark::roman:
+        for (char c : roman) out += static_cast<char>(p->lower ? tolower(c) : c);
+        break;
+      case mark::minus:
+      case mark::comma:
+      case mark::group:
+        if (!fill) out += ' ';
+        break;
+      case mark::currency:
+        out += ' ';
+        break;
+      case mark::literal:
+        out += p->literal;
+        break;
+      default:  // says nothing here
+        break;
     }
   }
 }

@@ -1,8 +1,7 @@
 #include "runtime/expr/to_number.hpp"
 
-#include <array>
-
 #include "runtime/expr/convert.hpp"
+#include "runtime/expr/number_template.hpp"
 #include "runtime/expr/numeric.hpp"
 #include "runtime/expr/utf8.hpp"
 
@@ -13,39 +12,7 @@ using text = std::string_view;
 
 constexpr int decimal_digits = 38;
 
-enum class mark : uint8_t {
-  literal,
-  digit,
-  zero,
-  point,
-  comma,
-  group,
-  currency,
-  minus,
-  plus,
-  sign,
-  anchored,
-  bracket,
-  ordinal,
-  fill,
-  multiply,
-  roman,
-  exponent,
-  nothing
-};
-struct keyword {
-  text upper, lower;
-  mark what;
-};
-constexpr auto keywords = std::to_array<keyword>({
-    {"EEEE", "eeee", mark::exponent}, {"FM", "fm", mark::fill},    {"MI", "mi", mark::minus},
-    {"PL", "pl", mark::plus},         {"PR", "pr", mark::bracket}, {"RN", "rn", mark::roman},
-    {"SG", "sg", mark::sign},         {"SP", "sp", mark::nothing}, {"TH", "th", mark::ordinal},
-    {"S", "s", mark::anchored},       {"9", "9", mark::digit},     {"0", "0", mark::zero},
-    {".", ".", mark::point},          {"D", "d", mark::point},     {",", ",", mark::comma},
-    {"G", "g", mark::group},          {"L", "l", mark::currency},  {"V", "v", mark::multiply},
-    {"B", "b", mark::nothing},        {"C", "c", mark::nothing},
-});
+using mark = number_mark;
 
 struct number_template {
   std::vector<mark> marks;
@@ -119,27 +86,12 @@ status note(number_template& t, mark m) {
 
 result<number_template> read(text s) {
   number_template t;
-  while (!s.empty()) {
-    const keyword* found = nullptr;
-    for (const auto& k : keywords)
-      if (!found && (s.starts_with(k.upper) || s.starts_with(k.lower))) found = &k;
-    if (found) {
-      WEIR_TRY(note(t, found->what));
-      t.marks.push_back(found->what);
-      s.remove_prefix(found->upper.size());
-      continue;
-    }
-    // What is in quotes, and any other character, stands for one character each.
-    const bool quoted = s[0] == '"';
-    if (quoted) s.remove_prefix(1);
-    do {
-      if (quoted && !s.empty() && s[0] == '"') break;
-      if (s.size() > 1 && s[0] == '\\' && (quoted || s[1] == '"')) s.remove_prefix(1);
-      if (s.empty()) break;
+  while (const auto p = next_number_pattern(s)) {
+    WEIR_TRY(note(t, p->what));
+    if (p->what != mark::literal) t.marks.push_back(p->what);
+    // Each character of a literal stands for one.
+    for (size_t at = 0; at < p->literal.size(); at += char_bytes(p->literal, at))
       t.marks.push_back(mark::literal);
-      s.remove_prefix(char_bytes(s, 0));
-    } while (quoted);
-    if (quoted && !s.empty()) s.remove_prefix(1);
   }
   return t;
 }
