@@ -171,7 +171,7 @@ status aggregate_core::absorb(const batch& b, Before before) {
   const bool counts = counts_rows(b);
   const bool narrow = narrowed_ ? *std::exchange(narrowed_, {}) : narrow_.number(b, keys_, counts);
   if (narrow) lookup_narrow(b);
-  groups_of_batch_ = narrow ? key_ids_.size() : b.rows;
+  groups_of_batch_ = narrow && counts ? key_ids_.size() : b.rows;
   if (narrow && counts) return absorb_counts(before);
   for (size_t begin = 0; begin < b.rows; begin += run_max) {
     group_run run;
