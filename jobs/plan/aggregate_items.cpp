@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "jobs/plan/aggregate_call.hpp"
+#include "jobs/plan/canonical_keys.hpp"
 #include "runtime/expr/expr.hpp"
 #include "runtime/expr/make_node.hpp"
 #include "runtime/expr/nested.hpp"
@@ -112,6 +113,14 @@ status gather_items(const expr::syntax& s, expr::binder& b, aggregate_call& c) {
     return b.fail(errc::type_mismatch,
                   "could not identify an equality operator for type " + to_string(c.argument->type),
                   s.location);
+  if (s.distinct && has_equal_forms(c.argument->type)) {
+    // Items are told from each other by their sort key then.
+    if (args.size() == 2) {
+      how += 'a';
+      args.push_back(c.argument);
+    }
+    for (size_t k = 2; k < args.size(); ++k) args[k] = canonical(args[k]);
+  }
   args[1] = text_of(how);
   c.argument = expr::make_call("@item", type_id::bytes, std::move(args));
   return {};
@@ -176,7 +185,7 @@ result<expr::node_ptr> made_of_items(const expr::syntax& s, const aggregate_call
   if (!is_item(c)) return made;
   const auto& item = c.argument->args[0]->type;
   const bool set = expr::is_ordered_set(s.name);
-  auto how = text_of(s.distinct ? "d" : s.order ? "s" : "");
+  auto how = text_of(s.distinct ? has_equal_forms(item) ? "k" : "d" : s.order ? "s" : "");
   auto array = expr::make_call("@items", expr::list_of(item), {std::move(made), how});
   if (s.name == "array_agg") return array;
   if (is_json_object(s.name))

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "jobs/plan/canonical_keys.hpp"
 #include "jobs/plan/lookups.hpp"
 #include "jobs/plan/needs.hpp"
 #include "runtime/expr/expr.hpp"
@@ -138,7 +139,8 @@ join_parts analyze_join(const std::vector<logical_node>& nodes, const logical_no
       const bool straight = a == sides::left && b == sides::right;
       if (straight || (a == sides::right && b == sides::left)) {
         const auto& l = e->args[straight ? 0 : 1];
-        out.keys.push_back({l, of_right(e->args[straight ? 1 : 0], lefts), null_safe});
+        out.keys.push_back(
+            {canonical(l), canonical(of_right(e->args[straight ? 1 : 0], lefts)), null_safe});
         continue;
       }
     }

@@ -78,7 +78,7 @@ void rewrite(std::vector<logical_node>& nodes) {
   for (auto* rule :
        {fold_constants, share_equal_nodes, simplify_outer_joins, max_joins_to_ranks,
         push_down_filters, order_joins, max_joins_to_ranks, refresh_changes, lift_filters,
-        ranks_to_top_n, fold_constants, merge_projections, slice_windows}) {
+        ranks_to_top_n, fold_constants, merge_projections, slice_windows, compare_canonical_keys}) {
     tidy(nodes);
     rule(nodes);
   }

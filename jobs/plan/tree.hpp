@@ -40,6 +40,9 @@ void merge_projections(std::vector<logical_node>&);
 /// Hops, cumulating windows and sessions that aggregates group by give them slices; what else reads
 /// the same windows gets windows of rows.
 void slice_windows(std::vector<logical_node>&);
+/// Keys whose values may be equal without being the same (canonical_keys.hpp) are compared by their
+/// canonical form.
+void compare_canonical_keys(std::vector<logical_node>&);
 /// Nodes that reach no sink go away, and inputs stand before their readers; else the order is kept.
 void tidy(std::vector<logical_node>&);
 

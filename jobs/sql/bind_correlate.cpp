@@ -68,8 +68,9 @@ bool query_binder::correlate(const query& q, const context& c, rows& in) {
           read.begin());
       select_scope names(in, types_of(in.from), "WHERE");
       auto value = expr::binder(script_.text(), names).bind(b);
+      const auto& type = outer_types.fields[outer->index].type;
       if (at < read.size() && !stands_for[at] && value && !value->unknown &&
-          value->n->type == outer_types.fields[outer->index].type)
+          value->n->type == type && !has_outer_form(type))
         stands_for[at] = value->n;
     }
   }
@@ -131,19 +132,11 @@ std::optional<rows> query_binder::outer_values(const std::vector<const column_na
   std::vector<bound_target> targets;
   std::vector<column_name> columns;
   for (const auto* r : read) {
-    if (types.fields[r->index].type.id == type_id::json) {
-      report(errc::unsupported,
-             "a subquery that reads \"" + r->name +
-                 "\" of the query outside is not supported, as values of type json cannot be "
-                 "compared; select what it needs of them outside (j ->> 'field'), or put the "
-                 "function that gives their rows into FROM (t, json_array_elements(t.j) AS e)",
-             location);
-      return {};
-    }
-    if (!comparable(types.fields[r->index].type, location)) return {};
+    const auto& type = types.fields[r->index].type;
     auto column = seen_from_inside(*r);
     column.index = static_cast<uint32_t>(targets.size());
-    targets.push_back(plain_target(planner::column_ref(types, r->index), column.name));
+    if (has_outer_form(type)) column.form_of = type;
+    targets.push_back(plain_target(outer_form(planner::column_ref(types, r->index)), column.name));
     columns.push_back(std::move(column));
   }
   auto outer = project(c.outer->from, std::move(targets), part(c, "outer"));
@@ -167,13 +160,20 @@ std::optional<rows> query_binder::subquery(const syntax& s, const rows& outer, c
   return bind(query_of(s), inside_of(c, &outer));
 }
 
+/// The outer query's side of a correlation whose other side has this type.
+expr::node_ptr query_binder::outer_column(const schema& outer, const correlation& x,
+                                          const data_type& own) {
+  auto n = planner::column_ref(outer, x.outer);
+  return n->type == own ? n : outer_form(std::move(n));
+}
+
 /// Which rows of a subquery belong to which outer row, over the outer columns, then its own.
 std::vector<expr::node_ptr> query_binder::pairing(const rows& outer, const rows& inner,
                                                   size_t lefts) const {
   std::vector<expr::node_ptr> out;
   for (const auto& x : inner.correlated) {
-    const auto& type = types_of(outer.from).fields[x.outer].type;
-    out.push_back(same(make_column(type, x.outer),
+    const auto& type = types_of(inner.from).fields[x.own].type;
+    out.push_back(same(outer_column(types_of(outer.from), x, type),
                        make_column(type, x.own + static_cast<uint32_t>(lefts)), x.null_safe));
   }
   return out;

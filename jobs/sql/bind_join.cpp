@@ -112,11 +112,9 @@ std::optional<rows> query_binder::join_by_pairs(rows pairs, const syntax& on, co
     std::vector<expr::node_ptr> same_values;
     for (auto column : told) {
       if (column < first || column >= first + own.size()) continue;
-      if (!comparable(types.fields[column].type, location)) return false;
-      same_values.push_back(
-          same(planner::column_ref(own, column - first),
-               make_column(types.fields[column].type, static_cast<uint32_t>(own.size()) + column),
-               true));
+      const auto at = static_cast<uint32_t>(own.size()) + column;
+      same_values.push_back(same(outer_form(planner::column_ref(own, column - first)),
+                                 outer_form(make_column(types.fields[column].type, at)), true));
     }
     auto lonely = combine(side, rows{met->from, {}}, join_kind::anti,
                           planner::join_and(std::move(same_values)), c, location);

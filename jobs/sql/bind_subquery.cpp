@@ -410,7 +410,9 @@ std::optional<query_binder::one_row> query_binder::values_of(rows inner, rows& i
   if (!one || !left_join(in, *one, {}, c, location)) return {};
   const auto types = types_of(in.from);
   std::vector<planner::named_expr> outer;
-  for (const auto& x : one->correlated) outer.push_back({"", planner::column_ref(types, x.outer)});
+  const auto own = types_of(one->from);
+  for (const auto& x : one->correlated)
+    outer.push_back({"", outer_column(types, x, own.fields[x.own].type)});
   const auto there = planner::column_ref(types, static_cast<uint32_t>(types.size() - 1));
   one_row out;
   for (uint32_t i = 0; i < kept.size(); ++i) {

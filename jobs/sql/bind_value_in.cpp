@@ -94,7 +94,9 @@ bool query_binder::attach_asked(const syntax& s, rows inner, rows& in, const con
     x.n = add(x.n);
   }
   std::vector<expr::node_ptr> outer;
-  for (const auto& x : inner.correlated) outer.push_back(add(planner::column_ref(types, x.outer)));
+  const auto inner_types = types_of(inner.from);
+  for (const auto& x : inner.correlated)
+    outer.push_back(add(outer_column(types, x, inner_types.fields[x.own].type)));
   if (targets.empty()) add(make_truth(true));
   const auto width = static_cast<uint32_t>(targets.size());
   std::vector<expr::node_ptr> pairs, back;
@@ -106,7 +108,6 @@ bool query_binder::attach_asked(const syntax& s, rows inner, rows& in, const con
   if (!all) return false;
   auto once = take(builder_.distinct(all->from, part(c, "asked-values")), {}, s.location);
   if (!once) return false;
-  const auto inner_types = types_of(inner.from);
   auto of_inner = [&](uint32_t column) {
     return make_column(inner_types.fields[column].type, width + column);
   };

@@ -2,6 +2,8 @@
 #pragma once
 
 #include "jobs/plan/builder.hpp"
+#include "jobs/plan/canonical_keys.hpp"
+#include "runtime/column/nested.hpp"
 #include "runtime/expr/binder.hpp"
 #include "runtime/expr/make_node.hpp"
 
@@ -28,6 +30,22 @@ inline expr::node_ptr over_nothing(const aggregate_call& call, const data_type& 
                       f == aggregate_function::count_distinct ||
                       f == aggregate_function::regr_count;
   return counts ? make_number(0) : make_null(type);
+}
+
+/// How a subquery has values of the query outside that = does not tell from each other, as json
+/// has none and equal intervals may be written differently: as text or bytes that are the same for
+/// the same value only.
+inline bool has_outer_form(const data_type& t) {
+  return !is_comparable(t) || planner::has_equal_forms(t);
+}
+inline expr::node_ptr outer_form(expr::node_ptr n) {
+  if (!has_outer_form(n->type)) return n;
+  return is_nested(n->type.id) ? make_call("@pack", type_id::bytes, {std::move(n)})
+                               : make_call("cast", type_id::string, {std::move(n)});
+}
+/// The value that a form is of.
+inline expr::node_ptr of_outer_form(expr::node_ptr n, const data_type& type) {
+  return make_call(is_nested(type.id) ? "@unpack" : "cast", type, {std::move(n)});
 }
 
 /// The columns of two inputs, as a join's condition reads them.

@@ -207,6 +207,7 @@ class query_binder {
   /// Of a subquery in a query's expressions.
   static context inside_of(context, const rows* outer);
   std::optional<rows> subquery(const syntax&, const rows& outer, const context&);
+  static expr::node_ptr outer_column(const schema& outer, const correlation&, const data_type& own);
   std::vector<expr::node_ptr> pairing(const rows& outer, const rows& inner, size_t lefts) const;
   /// WHERE or HAVING: conditions with subqueries become joins.
   std::optional<rows> where(rows, const syntax& condition, const context&,

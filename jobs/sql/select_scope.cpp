@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "jobs/plan/aggregate_call.hpp"
+#include "jobs/sql/nodes.hpp"
 #include "jobs/sql/subquery_syntax.hpp"
 #include "runtime/base/nearest.hpp"
 
@@ -46,6 +47,7 @@ result<bound> select_scope::column(const syntax& s, const binder& b) {
   if (c) {
     auto n = std::make_shared<expr::node>(*planner::column_ref(types_, c->index));
     n->location = s.location;
+    if (c->form_of) return bound{of_outer_form(std::move(n), *c->form_of), false, c->zoned};
     return bound{std::move(n), false, c->zoned};
   }
   std::vector<std::string> names, tables;

@@ -24,6 +24,8 @@ struct column_name {
   /// Of the query outside: how many queries further out it stands, and whether it was hidden there.
   uint32_t levels = 0;
   bool was_hidden = false;
+  /// Of the query outside: the column has the forms (outer_form) of values of this type.
+  std::optional<data_type> form_of;
   /// A literal of a select list that has no type yet: who reads the column chooses it.
   std::optional<expr::bound> literal;
   uint32_t location = 0;  // in the select list that made it

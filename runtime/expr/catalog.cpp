@@ -28,6 +28,7 @@ const catalog& catalog::get() {
     register_nested_casts(c);
     register_arrays(c);
     register_array_agg(c);
+    register_canonical(c);
     register_json_edit(c);
     register_bytes(c);
     register_regex_lists(c);

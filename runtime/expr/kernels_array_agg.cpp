@@ -71,7 +71,8 @@ bool split(std::string_view bytes, std::vector<item>& out) {
 }
 
 /// "@items"(bytes, how): how is s to sort by the keys (and the values, where those are equal), d to
-/// leave out what comes again as well, empty for the order of arrival.
+/// leave out what comes again as well, k to leave out what has the keys of another, empty for the
+/// order of arrival.
 void join_items(run& r, const instruction& in) {
   std::vector<item> items;
   build_rows(r, in, [&](uint32_t row, column_builder& out) {
@@ -85,6 +86,10 @@ void join_items(run& r, const instruction& in) {
         return c != 0 ? c < 0 : a.value < b.value;
       });
       if (how[0] == 'd') items.erase(std::unique(items.begin(), items.end()), items.end());
+      if (how[0] == 'k')
+        items.erase(std::unique(items.begin(), items.end(),
+                                [](const item& a, const item& b) { return a.keys == b.keys; }),
+                    items.end());
     }
     for (size_t i = 0; good && i < items.size(); ++i) {
       auto value = items[i].value;

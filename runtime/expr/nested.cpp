@@ -62,6 +62,7 @@ bool well_typed(const node& n) {
     if (a[1]->type.id != type_id::list) return item == n.type;
     return item_type(a[1]->type).id == type_id::float64 && lists(a[0], item_type(n.type));
   }
+  if (f == "@canonical") return a[0]->type == n.type;
   if (f == "@mode") return lists(a[0], n.type);
   if (f == "@json_object") {
     const auto& row = item_type(a[0]->type);

@@ -9,6 +9,7 @@
 //   aggregate
 //   "@json_object"        of the names and values that json_object_agg gathers
 //   "@pair"               two numbers as one argument, of corr and the like (kernels_of_items.cpp)
+//   "@canonical"          the same for all values that are equal (kernels_canonical.cpp)
 //   "@pack", "@unpack"    a value's stored form and back, for operators that keep bytes
 #pragma once
 
@@ -91,6 +92,7 @@ void register_nested(catalog&);
 void register_nested_casts(catalog&);
 void register_arrays(catalog&);
 void register_array_agg(catalog&);
+void register_canonical(catalog&);
 void register_of_items(catalog&);
 /// Calls whose arguments are of any types: "()" and "@item".
 extern const function_entry row_constructor, item_constructor;
