@@ -5,6 +5,7 @@
 
 #include "jobs/plan/aggregate_call.hpp"
 #include "jobs/sql/query_binder.hpp"
+#include "jobs/sql/row_rewrites.hpp"
 #include "jobs/sql/subquery_syntax.hpp"
 
 namespace weir::sql {
@@ -157,8 +158,13 @@ class qualifier {
     column.kind = k::column;
     column.location = s.location;
     column.qualifier = outer_calls::table;
-    column.name = std::to_string(taken_->calls.size());
-    taken_->calls.push_back(std::exchange(s, std::move(column)));
+    // DISTINCT ON and ORDER BY must be known to be alike.
+    auto& calls = taken_->calls;
+    const auto known = std::find_if(calls.begin(), calls.end(),
+                                    [&s](const syntax& other) { return same_syntax(s, other); });
+    column.name = std::to_string(known - calls.begin());
+    if (known == calls.end()) calls.push_back(std::move(s));
+    s = std::move(column);
     changed_ = true;
   }
 

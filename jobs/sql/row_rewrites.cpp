@@ -7,6 +7,18 @@
 #include "jobs/sql/subquery_syntax.hpp"
 
 namespace weir::sql {
+
+bool same_syntax(const syntax& a, const syntax& b) {
+  if (a.order || b.order || a.over || b.over || a.query || b.query) return false;
+  const auto same = [](const std::vector<syntax>& x, const std::vector<syntax>& y) {
+    return std::equal(x.begin(), x.end(), y.begin(), y.end(), same_syntax);
+  };
+  return a.kind == b.kind && a.name == b.name && a.qualifier == b.qualifier && a.text == b.text &&
+         a.modifiers == b.modifiers && a.negated == b.negated && a.simple_case == b.simple_case &&
+         a.star == b.star && a.distinct == b.distinct && same(a.args, b.args) &&
+         same(a.filter, b.filter);
+}
+
 namespace {
 
 using k = expr::syntax_kind;
@@ -184,17 +196,6 @@ void move_calls(query& q, const std::vector<syntax*>& found) {
   }
   if (found.size() == 1) f.call = syntax(f.call.args[0]);
   q.from.push_back(std::move(f));
-}
-
-bool same_syntax(const syntax& a, const syntax& b) {
-  if (a.order || b.order || a.over || b.over || a.query || b.query) return false;
-  const auto same = [](const std::vector<syntax>& x, const std::vector<syntax>& y) {
-    return std::equal(x.begin(), x.end(), y.begin(), y.end(), same_syntax);
-  };
-  return a.kind == b.kind && a.name == b.name && a.qualifier == b.qualifier && a.text == b.text &&
-         a.modifiers == b.modifiers && a.negated == b.negated && a.simple_case == b.simple_case &&
-         a.star == b.star && a.distinct == b.distinct && same(a.args, b.args) &&
-         same(a.filter, b.filter);
 }
 
 /// GROUP BY 2: what the select list has there. False: the function that gives rows.

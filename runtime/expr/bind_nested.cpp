@@ -165,18 +165,27 @@ result<bound> binder::compare_rows(const std::string& name, const syntax& a, con
   const bool equality = name == "=" || name == "<>";
   std::vector<node_ptr> parts;
   node_ptr made;
+  bool computes = false;  // the fields behind field i: they may be errors of the row
   for (size_t i = a.args.size(); i-- > 0;) {
     WEIR_ASSIGN(auto x, bind(a.args[i]));
     WEIR_ASSIGN(auto y, bind(b.args[i]));
+    const bool here = x.n->kind == node_kind::call || y.n->kind == node_kind::call;
     if (equality || !made) {
       WEIR_ASSIGN(auto c, operate(name, {x, y}, location));
       parts.insert(parts.begin(), c.n);
       made = c.n;
+      computes |= here;
       continue;
     }
-    // x < y OR (x = y AND the rest)
     WEIR_ASSIGN(auto strict, operate(name.substr(0, 1), {x, y}, location));
     WEIR_ASSIGN(auto equal, operate("=", {x, y}, location));
+    if (computes) {
+      // The rest is asked where x = y alone: not where one of them is NULL.
+      made = call("case", type_id::boolean, {equal.n, made, strict.n}, location);
+      continue;
+    }
+    computes = here;
+    // x < y OR (x = y AND the rest)
     made = call("or", type_id::boolean,
                 {strict.n, call("and", type_id::boolean, {equal.n, made}, location)}, location);
   }
