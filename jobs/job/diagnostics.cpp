@@ -5,10 +5,36 @@
 namespace weir::jobs {
 namespace {
 
+bool begins_character(char c) {
+  return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+}
+
 /// Characters, not bytes: what editors count.
 uint32_t characters(std::string_view s) {
-  return static_cast<uint32_t>(std::count_if(
-      s.begin(), s.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<uint32_t>(std::count_if(s.begin(), s.end(), begins_character));
+}
+
+/// Longest line that is quoted whole, and what is quoted of longer ones on either side of the
+/// place, in characters.
+constexpr size_t quoted_characters_max = 240, around_place = 80;
+
+/// What is quoted of a line, around its character number `column` (from 1), whose number becomes
+/// that in what is quoted.
+std::string quoted(const std::string& line, uint32_t& column) {
+  std::vector<size_t> starts;
+  for (size_t i = 0; i < line.size(); ++i)
+    if (begins_character(line[i])) starts.push_back(i);
+  if (starts.size() <= quoted_characters_max) return line;
+  const size_t at = std::min<size_t>(column > 0 ? column - 1 : 0, starts.size());
+  const size_t first = at > around_place ? at - around_place : 0;
+  const size_t last = std::min(at + around_place, starts.size());
+  const std::string cut = "...";
+  std::string out = first > 0 ? cut : "";
+  const size_t end = last < starts.size() ? starts[last] : line.size();
+  out += line.substr(starts[first], end - starts[first]);
+  if (last < starts.size()) out += cut;
+  column = static_cast<uint32_t>(at - first + (first > 0 ? cut.size() : 0) + 1);
+  return out;
 }
 
 }  // namespace
@@ -21,11 +47,13 @@ std::string to_text(const diagnostic& d) {
   if (!d.line) return out;
   auto number = std::to_string(d.line);
   number.insert(0, number.size() < 4 ? 4 - number.size() : 0, ' ');
-  out += number + " | " + d.source + '\n' + std::string(number.size(), ' ') + " | ";
+  uint32_t place = d.column;
+  const auto source = quoted(d.source, place);
+  out += number + " | " + source + '\n' + std::string(number.size(), ' ') + " | ";
   uint32_t column = 1;
-  for (char c : d.source) {
-    if (column >= d.column) break;
-    if ((static_cast<unsigned char>(c) & 0xC0) == 0x80) continue;
+  for (char c : source) {
+    if (column >= place) break;
+    if (!begins_character(c)) continue;
     out += c == '\t' ? '\t' : ' ';
     ++column;
   }

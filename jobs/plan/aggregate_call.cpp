@@ -102,10 +102,13 @@ result<aggregate_call> bind_aggregate(const expr::syntax& s, expr::binder& b) {
   if (s.over_location)
     return b.fail(errc::unsupported, "OVER is not supported yet", *s.over_location);
   const bool gathers = c.function == aggregate_function::string_agg;
-  if (s.order_location && !gathers)
+  const bool picks =
+      c.function == aggregate_function::first || c.function == aggregate_function::last;
+  if (s.order_location && picks)
     return b.fail(errc::unsupported,
-                  "ORDER BY in an aggregate is supported in array_agg, string_agg and "
-                  "json_object_agg",
+                  s.name +
+                      "(x ORDER BY y) is not supported: it goes by arrival; take an item of "
+                      "(array_agg(x ORDER BY y))[1]",
                   *s.order_location);
   if (!s.filter.empty()) {
     WEIR_ASSIGN(auto condition, b.bind(s.filter[0]));
@@ -125,7 +128,11 @@ result<aggregate_call> bind_aggregate(const expr::syntax& s, expr::binder& b) {
     return c;
   }
   if (expr::is_ordered_set(s.name)) return bind_ordered_set(s, b, std::move(c));
-  if (is_of_pairs(c.function)) return bind_pair(s, b, std::move(c));
+  if (is_of_pairs(c.function)) {
+    WEIR_ASSIGN(c, bind_pair(s, b, std::move(c)));
+    WEIR_TRY(ignore_order(s, b, c));
+    return c;
+  }
   if (is_json_object(s.name)) return bind_json_object(s, b, std::move(c));
   const bool array = s.name == "array_agg";
   const size_t arity = gathers && !array ? 2 : 1;
@@ -173,6 +180,7 @@ result<aggregate_call> bind_aggregate(const expr::syntax& s, expr::binder& b) {
     c.separator.clear();  // it comes between the texts in the end
     WEIR_TRY(gather_items(s, b, c));
   }
+  if (!gathers && !sums) WEIR_TRY(ignore_order(s, b, c));
   if (sums) {
     auto type = aggregate_result_type(c.function, &c.argument->type);
     if (!type.ok()) return b.fail(type.err().code, type.err().message, s.args[0].location);

@@ -61,6 +61,23 @@ expr::node_ptr made_of_distinct(aggregate_function f, const data_type& item, exp
        number(expr::make_call("cardinality", type_id::int32, {std::move(array)}))});
 }
 
+/// An item of ORDER BY among an aggregate's arguments.
+result<expr::node_ptr> sort_key(const expr::syntax& s, const expr::sort_item& item, expr::binder& b,
+                                const aggregate_call& c) {
+  WEIR_ASSIGN(auto key, b.bind(item.value));
+  key = b.settle(std::move(key));
+  if (!is_comparable(key.n->type))
+    return b.fail(errc::type_mismatch,
+                  "could not identify an ordering operator for type " + to_string(key.n->type),
+                  begin_of(item.value));
+  if (s.distinct && !expr::same_tree(*key.n, *c.argument))
+    return b.fail(errc::invalid_argument,
+                  "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument "
+                  "list",
+                  begin_of(item.value));
+  return key.n;
+}
+
 }  // namespace
 
 bool takes_distinct(aggregate_function f) {
@@ -95,19 +112,9 @@ status gather_items(const expr::syntax& s, expr::binder& b, aggregate_call& c) {
   std::vector<expr::node_ptr> args{c.argument, nullptr};
   if (s.order && !expr::is_ordered_set(s.name))  // values are in their own order anyway
     for (const auto& item : *s.order) {
-      WEIR_ASSIGN(auto key, b.bind(item.value));
-      key = b.settle(std::move(key));
-      if (!is_comparable(key.n->type))
-        return b.fail(errc::type_mismatch,
-                      "could not identify an ordering operator for type " + to_string(key.n->type),
-                      begin_of(item.value));
-      if (s.distinct && !expr::same_tree(*key.n, *c.argument))
-        return b.fail(errc::invalid_argument,
-                      "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument "
-                      "list",
-                      begin_of(item.value));
+      WEIR_ASSIGN(auto key, sort_key(s, item, b, c));
       how += item.nulls_first ? (item.descending ? 'D' : 'A') : (item.descending ? 'd' : 'a');
-      args.push_back(key.n);
+      args.push_back(std::move(key));
     }
   if (s.distinct && !is_comparable(c.argument->type))
     return b.fail(errc::type_mismatch,
@@ -123,6 +130,23 @@ status gather_items(const expr::syntax& s, expr::binder& b, aggregate_call& c) {
   }
   args[1] = text_of(how);
   c.argument = expr::make_call("@item", type_id::bytes, std::move(args));
+  return {};
+}
+
+status ignore_order(const expr::syntax& s, expr::binder& b, aggregate_call& c) {
+  if (!s.order) return {};
+  for (const auto& item : *s.order) {
+    WEIR_ASSIGN(auto key, sort_key(s, item, b, c));
+    if (key->kind != expr::node_kind::call) continue;
+    // Its errors are errors of the row, as they are where it orders something.
+    auto made = std::make_shared<expr::node>(*c.argument);
+    const bool pair = made->function == "@pair";
+    const auto value = pair ? made->args[0] : c.argument;
+    auto beside = expr::make_call(
+        "case", value->type, {expr::make_call("is null", type_id::boolean, {key}), value, value});
+    if (pair) made->args[0] = beside;
+    c.argument = pair ? std::move(made) : std::move(beside);
+  }
   return {};
 }
 

@@ -18,6 +18,8 @@ bool is_json_object(std::string_view name);
 bool is_number(const data_type&);
 /// Whether a call gathers items.
 bool is_item(const aggregate_call&);
+/// ORDER BY among the arguments of a call that has no use for it: computed, not sorted by.
+status ignore_order(const expr::syntax&, expr::binder&, aggregate_call&);
 /// "function f(integer, text) does not exist".
 error no_such(const expr::syntax&, const expr::binder&, const std::vector<expr::bound>& args);
 

@@ -38,7 +38,8 @@ struct state_info {
 };
 state_info state_of(const physical_plan&, operator_index);
 /// Names of an aggregate's calls that keep all values of a group, not one number; empty: none.
-std::string calls_that_keep_values(const aggregate_spec&);
+/// Where the values are sorted for whoever asks (percentiles, mode), what they are, over `input`.
+std::string calls_that_keep_values(const aggregate_spec&, const schema& input);
 
 struct state_change {
   enum class kind : uint8_t { kept, lost, fresh };

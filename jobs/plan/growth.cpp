@@ -27,6 +27,24 @@ std::vector<bool> reached(const physical_plan& plan, bool for_certain = false) {
   return out;
 }
 
+/// By operator: whether rows of endless input that reach it are changed by their source. Windows
+/// answer once: what they are told later is lost, so that they are no advice there.
+std::vector<bool> changed(const physical_plan& plan) {
+  std::vector<bool> out(plan.operators.size());
+  for (uint32_t i = 0; i < plan.operators.size(); ++i) {
+    const auto& n = plan.operators[i];
+    if (const auto* s = std::get_if<source_spec>(&n.spec)) {
+      out[i] = n.emits_changes && endless(*s);
+      continue;
+    }
+    for (const auto& e : plan.edges)
+      if (e.to.value == i && out[e.from.value]) out[i] = true;
+    const auto* t = std::get_if<top_n_spec>(&n.spec);
+    if (t && t->upserts) out[i] = true;
+  }
+  return out;
+}
+
 /// What drops state where no clause bounds it.
 const std::string or_ttl = ", or have entries dropped that nothing touches: state_ttl";
 
@@ -37,18 +55,23 @@ struct finder {
   const std::vector<schema_ptr>& in;
   bool certain = false;              // some of the input does not end, and not perhaps
   bool left = false, right = false;  // endless input 0, 1
+  bool changes = false;              // of their source
 
   using found = std::optional<growing_state>;
   found make(std::string what, std::string bound_by) const {
     return growing_state{at, std::move(what), std::move(bound_by)};
   }
 
+  std::string bound(std::string by_window) const {
+    return changes ? "have the source take away rows that are over" : std::move(by_window);
+  }
+
   found operator()(const aggregate_spec& s) const {
     if (s.stage == aggregate_spec::phase::partial || s.window_end_key) return {};
-    const std::string window =
-        "group by a window: FROM TUMBLE(table, time, size) and GROUP BY window_start";
+    const auto window =
+        bound("group by a window: FROM TUMBLE(table, time, size) and GROUP BY window_start");
     const bool never = s.emit == emit_mode::final_only && certain;
-    if (never && s.keys.empty() && calls_that_keep_values(s).empty())
+    if (never && s.keys.empty() && calls_that_keep_values(s, *in[0]).empty())
       return make("the aggregate answers when the input ends, which it does not",
                   "leave emit = 'final' out, or read input that ends");
     if (ttl_us != 0) return {};
@@ -60,15 +83,15 @@ struct finder {
         what += " and answers when the input ends, which it does not";
       return make(std::move(what), s.emit == emit_mode::final_only ? window : window + or_ttl);
     }
-    if (const auto kept = calls_that_keep_values(s); !kept.empty())
+    if (const auto kept = calls_that_keep_values(s, *in[0]); !kept.empty())
       return make("the aggregate keeps all values of " + kept + " for ever", window);
     return {};
   }
   found operator()(const distinct_spec&) const {
     if (ttl_us != 0) return {};
     return make("DISTINCT keeps every row that it has seen for ever",
-                "make it distinct within a window: GROUP BY window_start and the columns, FROM "
-                "TUMBLE(table, time, size)" +
+                bound("make it distinct within a window: GROUP BY window_start and the columns, "
+                      "FROM TUMBLE(table, time, size)") +
                     or_ttl);
   }
   found operator()(const settle_spec&) const {
@@ -96,9 +119,9 @@ struct finder {
                                 : l    ? "its left side"
                                        : "its right side") +
                     " for ever",
-                "join windows (TUMBLE on both sides, ON a.window_end = b.window_end), or bound the "
-                "distance of event times (a.t BETWEEN b.t - INTERVAL '1 hour' AND b.t + INTERVAL "
-                "'1 hour')" +
+                bound("join windows (TUMBLE on both sides, ON a.window_end = b.window_end), or "
+                      "bound the distance of event times (a.t BETWEEN b.t - INTERVAL '1 hour' AND "
+                      "b.t + INTERVAL '1 hour')") +
                     or_ttl);
   }
   found operator()(const top_n_spec& s) const {
@@ -107,8 +130,8 @@ struct finder {
       return kept_rows(s, "upserts keep ",
                        "have their source take away rows that are over (a value of null)" + or_ttl);
     return kept_rows(s, "the top-N keeps ",
-                     "choose rows within a window: PARTITION BY window_start, FROM TUMBLE(table, "
-                     "time, size)" +
+                     bound("choose rows within a window: PARTITION BY window_start, FROM "
+                           "TUMBLE(table, time, size)") +
                          (takes ? or_ttl : std::string()));
   }
   found operator()(const over_spec& s) const {
@@ -116,8 +139,8 @@ struct finder {
       return kept_rows(s, "OVER keeps ",
                        "PARTITION BY window_start, FROM TUMBLE(table, time, size)" + or_ttl);
     return kept_rows(s, "OVER keeps ",
-                     "order by the event time alone, ascending, or PARTITION BY window_start, FROM "
-                     "TUMBLE(table, time, size)");
+                     bound("order by the event time alone, ascending, or PARTITION BY "
+                           "window_start, FROM TUMBLE(table, time, size)"));
   }
   template <class Spec>
   found kept_rows(const Spec&, const std::string& who, std::string bound_by) const {
@@ -130,7 +153,8 @@ struct finder {
   }
   template <class Spec>
   found operator()(const Spec& s) const {
-    return kept_rows(s, "it keeps ", "compute it within a window (TUMBLE and its window_start)");
+    return kept_rows(s, "it keeps ",
+                     bound("compute it within a window (TUMBLE and its window_start)"));
   }
 };
 
@@ -163,12 +187,13 @@ void apply_state_ttls(physical_plan& plan, const std::vector<int64_t>& ttls_us) 
 }
 
 std::vector<growing_state> growing_states(const physical_plan& plan) {
-  const auto more = reached(plan), certain = reached(plan, true);
+  const auto more = reached(plan), certain = reached(plan, true), by_source = changed(plan);
   std::vector<growing_state> out;
   for (uint32_t i = 0; i < plan.operators.size(); ++i) {
     if (!more[i]) continue;
     const auto in = input_schemas(plan, operator_index(i));
     finder f{plan, operator_index(i), plan.operators[i].state_ttl_us, in, certain[i]};
+    f.changes = by_source[i];
     for (const auto& e : plan.edges)
       if (e.to.value == i && more[e.from.value]) (e.to_port == 0 ? f.left : f.right) = true;
     if (auto found = std::visit(f, plan.operators[i].spec)) out.push_back(std::move(*found));

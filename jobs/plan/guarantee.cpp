@@ -2,10 +2,12 @@
 #include <algorithm>
 #include <map>
 
+#include "jobs/plan/aggregate_items.hpp"
 #include "jobs/plan/explain.hpp"
 #include "runtime/base/units.hpp"
 #include "runtime/connectors/growing_source.hpp"
 #include "runtime/connectors/source.hpp"
+#include "runtime/expr/expr.hpp"
 #include "runtime/plan/inputs.hpp"
 #include "runtime/plan/state_reuse.hpp"
 
@@ -185,8 +187,8 @@ state_info of_top_n(const top_n_spec& s, const schema_ptr& in, int64_t ttl_us) {
 
 }  // namespace
 
-std::string calls_that_keep_values(const aggregate_spec& s) {
-  std::string out;
+std::string calls_that_keep_values(const aggregate_spec& s, const schema& input) {
+  std::vector<std::string> kept;
   for (const auto& c : s.calls) {
     bool keeps = false;
     switch (c.function) {
@@ -203,8 +205,17 @@ std::string calls_that_keep_values(const aggregate_spec& s) {
       default:
         break;
     }
-    if (keeps) out += (out.empty() ? "" : ", ") + c.name;
+    if (!keeps) continue;
+    std::string text = c.name;
+    if (is_item(c) && c.argument->args[1]->literal.s == "s") {
+      // One array serves all functions over the same values: nobody wrote it.
+      const auto& value = c.argument->args[0];
+      text = expr::to_sql(value->function == "cast" ? *value->args[0] : *value, input);
+    }
+    if (std::find(kept.begin(), kept.end(), text) == kept.end()) kept.push_back(text);
   }
+  std::string out;
+  for (const auto& text : kept) out += (out.empty() ? "" : ", ") + text;
   return out;
 }
 
@@ -219,7 +230,7 @@ state_info state_of(const physical_plan& plan, operator_index i) {
     if (a->stage == aggregate_spec::phase::partial)
       return {state_bound::bounded, "emptied before every snapshot"};
     if (a->keys.empty()) {
-      const auto kept = calls_that_keep_values(*a);
+      const auto kept = calls_that_keep_values(*a, *in[0]);
       if (kept.empty()) return {state_bound::bounded, "one entry"};
       return {state_bound::unbounded, "one entry, with all values of " + kept + ", kept for ever"};
     }

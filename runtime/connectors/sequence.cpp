@@ -136,7 +136,7 @@ class sequence_reader final : public source_reader {
     for (const auto& s : splits_) out.push_back({s.id, s.id, s.encode(), s.left()});
     return out;
   }
-  std::string position() const override { return "sequence at " + std::to_string(last_); }
+  std::string position() const override { return place_of(last_); }
   std::optional<source_record> locate(uint32_t physical_rows, uint32_t row) override {
     if (physical_rows != last_rows_) return std::nullopt;
     last_ = first_ + row;
@@ -144,6 +144,13 @@ class sequence_reader final : public source_reader {
   }
 
  private:
+  /// Rows of VALUES, and the one of a SELECT without FROM, were not written as a sequence.
+  std::string place_of(int64_t n) const {
+    const std::string_view id = context_.operator_id;
+    const bool unnamed =
+        id.starts_with("source/(") && (id.ends_with(" row)") || id.ends_with(" rows)"));
+    return (unnamed ? "row " : "sequence at ") + std::to_string(n);
+  }
   result<batch_ptr> make_rows(const sequence_split& s, uint32_t n) {
     std::vector<column_ptr> columns;
     uint64_t first = s.start + s.row_number(s.emitted);
@@ -157,10 +164,10 @@ class sequence_reader final : public source_reader {
       for (uint32_t i = 0; i < n; ++i) values[i] = static_cast<int64_t>(first + i);
       columns.push_back(filler.finish(n));
     }
-    WEIR_ASSIGN(auto rows,
-                generated_.finish_or_skip(
-                    std::move(columns), n, context_, spec_.on_error,
-                    [first](uint32_t r) { return "sequence at " + std::to_string(first + r); }));
+    WEIR_ASSIGN(auto rows, generated_.finish_or_skip(
+                               std::move(columns), n, context_, spec_.on_error, [this](uint32_t r) {
+                                 return place_of(first_ + static_cast<int64_t>(r));
+                               }));
     return rows->rows ? rows : batch_ptr();
   }
 

@@ -32,9 +32,24 @@ namespace {
 // Longest expression text that a row's error quotes.
 constexpr size_t quoted_bytes_max = 120;
 
+/// As it was written: percentiles without the array of values that they are computed from.
+node_ptr as_written(const node_ptr& n) {
+  if (n->kind != node_kind::call) return n;
+  const auto& f = n->function;
+  if (f == "@items") return n->args[0];
+  auto copy = std::make_shared<node>(*n);
+  if (f.starts_with("@percentile_") || f == "@mode") {
+    copy->function.erase(0, 1);
+    copy->args.erase(copy->args.begin());
+    copy->args.pop_back();
+  }
+  for (auto& a : copy->args) a = as_written(a);
+  return copy;
+}
+
 error with_place(error e, const node_ptr& origin, const schema& input) {
   if (!origin) return e;
-  std::string sql = to_sql(*origin, input);
+  std::string sql = to_sql(*as_written(origin), input);
   if (sql.size() > quoted_bytes_max) sql = sql.substr(0, quoted_bytes_max - 3) + "...";
   e.message += " in " + sql;
   return e;

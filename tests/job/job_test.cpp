@@ -23,6 +23,21 @@ TEST_CASE("diagnostics point at characters and come in the file's order, each on
         "f.sql:3:1: error: the end\n   3 | \n     | ^\n");
 }
 
+TEST_CASE("of long lines what stands around the place is quoted") {
+  std::string line;
+  for (int i = 0; i < 1000; ++i) line += "ö";
+  line.replace(2 * 500, 2, "X");
+  diagnosed_text t(line + "\n", "f.sql");
+  t.error(0, "first");
+  t.error(2 * 500, "here");
+  std::string left, right;
+  for (int i = 0; i < 80; ++i) left += "ö", right += "ö";
+  CHECK(to_text(t.take()) == "f.sql:1:1: error: first\n   1 | " + left + "...\n     | ^\n" +
+                                 "f.sql:1:501: error: here\n   1 | ..." + left + "X" +
+                                 right.substr(2) + "...\n     |    " + std::string(80, ' ') +
+                                 "^\n");
+}
+
 TEST_CASE("${KEY}: values, defaults, escapes, and what is missing") {
   const std::map<std::string, std::string> set{{"A", "1"}, {"OTHER", "x"}};
   substitution s(set);
