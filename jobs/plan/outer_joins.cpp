@@ -48,18 +48,28 @@ bool rejects_nulls(const expr::node_ptr& condition, uint32_t begin, uint32_t end
 class simplifier {
  public:
   explicit simplifier(std::vector<logical_node>& nodes)
-      : nodes_(nodes), consumers_(count_consumers(nodes)) {}
+      : nodes_(nodes), consumers_(count_consumers(nodes)), outer_(nodes.size()) {
+    for (uint32_t i = 0; i < nodes.size(); ++i) {  // inputs stand before their readers
+      const auto& n = nodes[i];
+      const auto k = n.join;
+      outer_[i] = (n.what == kind::join &&
+                   (k == join_kind::left || k == join_kind::right || k == join_kind::full)) ||
+                  std::any_of(n.inputs.begin(), n.inputs.end(),
+                              [this](relation r) { return outer_[r.node]; });
+    }
+  }
 
   void run() {
     for (uint32_t i = 0; i < nodes_.size(); ++i)
-      if (consumers_[i] != 1) visit_inputs(i, {});
+      if (consumers_[i] != 1 && outer_[i]) visit_inputs(i, {});
   }
 
  private:
   /// Conditions of the one reader, over the columns of `r`.
   void visit(relation r, const conditions& all) {
     // Other readers want all rows; that node is visited by itself.
-    if (consumers_[r.node] == 1) visit_inputs(r.node, r.port == 0 ? all : conditions{});
+    if (consumers_[r.node] == 1 && outer_[r.node])
+      visit_inputs(r.node, r.port == 0 ? all : conditions{});
   }
 
   void visit_inputs(uint32_t i, const conditions& given) {
@@ -139,6 +149,9 @@ class simplifier {
 
   std::vector<logical_node>& nodes_;
   std::vector<uint32_t> consumers_;
+  /// Whether a node is an outer join or stands above one. Where none is below, conditions, which
+  /// grow with every projection that they go through, are for nobody.
+  std::vector<bool> outer_;
 };
 
 }  // namespace

@@ -35,6 +35,9 @@ class reader final : public expr::syntax_reader {
   // reader_query.cpp
   /// `only_asked`: inside EXISTS, where a select list may be empty.
   result<query_ptr> select(json body, int depth, bool only_asked = false);
+  /// Reports clauses that nobody reads.
+  status only_clauses(json) const;
+  status set_operations(json, query&, int depth);
   status select_clauses(json body, query&, int depth, bool only_asked);
   /// An item of GROUP BY: the groupings that it stands for, as numbers of query::group_by.
   result<std::vector<std::vector<uint32_t>>> groupings(json item, query&, int depth);

@@ -14,6 +14,8 @@ namespace {
 
 /// Each is an aggregate of its own.
 constexpr size_t grouping_sets_max = 64;
+/// Operands of UNION, INTERSECT and EXCEPT in a row: each is steps and tasks of its own.
+constexpr size_t set_operations_max = 2000;
 
 }  // namespace
 
@@ -49,27 +51,23 @@ result<std::shared_ptr<const void>> reader::read_query(json select_node, json wh
   return std::shared_ptr<const void>(std::move(named));
 }
 
+status reader::only_clauses(json body) const {
+  return only(body, {"distinctClause", "targetList", "fromClause", "whereClause", "groupClause",
+                     "havingClause", "valuesLists", "withClause", "all", "larg", "rarg",
+                     "sortClause", "limitCount", "limitOffset", "windowClause"});
+}
+
 result<query_ptr> reader::select(json body, int depth, bool only_asked) {
   if (depth > expr::nesting_max)
     return error_at(errc::unsupported, "the query nests too deeply", sql(), place_of(body));
-  WEIR_TRY(only(body, {"distinctClause", "targetList", "fromClause", "whereClause", "groupClause",
-                       "havingClause", "valuesLists", "withClause", "all", "larg", "rarg",
-                       "sortClause", "limitCount", "limitOffset", "windowClause"}));
+  WEIR_TRY(only_clauses(body));
   auto q = std::make_shared<query>();
   q->location = place_of(body);
   if (has_key(body, "withClause")) WEIR_TRY(with_clause(body["withClause"], *q, depth));
   const auto op = text_at(body, "op");
   simdjson::dom::array rows;
   if (op != "SETOP_NONE") {
-    q->what = query::kind::set_operation;
-    q->set = op == "SETOP_UNION"       ? query::set_kind::unite
-             : op == "SETOP_INTERSECT" ? query::set_kind::intersect
-                                       : query::set_kind::except;
-    q->all = has_key(body, "all");
-    WEIR_ASSIGN(q->left, select(body["larg"], depth + 1));
-    WEIR_ASSIGN(q->right, select(body["rarg"], depth + 1));
-    // With a right side in parentheses this is where the operation's second half begins.
-    q->location = q->right->location;
+    WEIR_TRY(set_operations(body, *q, depth));
   } else if (!body["valuesLists"].get(rows)) {
     q->what = query::kind::values;
     for (json row : rows) {
@@ -89,6 +87,96 @@ result<query_ptr> reader::select(json body, int depth, bool only_asked) {
     WEIR_TRY(move_row_functions(*q, sql()));
   }
   return query_ptr(std::move(q));
+}
+
+namespace {
+
+bool is_set_operation(expr::json_node body) {
+  return expr::text_at(body, "op") != "SETOP_NONE";
+}
+
+/// Operations of a chain that are put together as a tree of few levels: so many in a row as are
+/// UNIONs alike, where it makes no difference.
+constexpr size_t flat_from = 32;
+
+/// operands[begin, end) by operations like `q`, which becomes the last one.
+void balance(const std::vector<query_ptr>& operands, size_t begin, size_t end, query& q) {
+  const auto middle = begin + (end - begin + 1) / 2;
+  auto part = [&](size_t from, size_t to) {
+    if (to - from == 1) return operands[from];
+    auto made = std::make_shared<query>();
+    made->what = q.what;
+    made->set = q.set;
+    made->all = q.all;
+    balance(operands, from, to, *made);
+    return query_ptr(std::move(made));
+  };
+  q.left = part(begin, middle);
+  q.right = part(middle, end);
+  q.location = operands[end - 1]->location;
+}
+
+}  // namespace
+
+/// A chain of set operations, from the left: a UNION b UNION c ...
+status reader::set_operations(json body, query& q, int depth) {
+  std::vector<json> chain{body};
+  for (;;) {
+    const json left = chain.back()["larg"];
+    if (!is_set_operation(left) || has_key(left, "withClause") || has_key(left, "sortClause") ||
+        has_key(left, "limitCount") || has_key(left, "limitOffset"))
+      break;
+    chain.push_back(left);
+    if (chain.size() > set_operations_max)
+      return error_at(errc::unsupported,
+                      "more than " + std::to_string(set_operations_max) +
+                          " set operations in a row are not supported",
+                      sql(), place_of(body));
+  }
+  WEIR_ASSIGN(auto made, select(chain.back()["larg"], depth + 1));
+  int levels = depth;
+  while (!chain.empty()) {
+    const auto op = text_at(chain.back(), "op");
+    const auto set = op == "SETOP_UNION"       ? query::set_kind::unite
+                     : op == "SETOP_INTERSECT" ? query::set_kind::intersect
+                                               : query::set_kind::except;
+    const bool all = has_key(chain.back(), "all");
+    std::vector<query_ptr> operands{std::move(made)};
+    do {
+      WEIR_TRY(only_clauses(chain.back()));
+      WEIR_ASSIGN(auto right, select(chain.back()["rarg"], depth + 1));
+      operands.push_back(std::move(right));
+      chain.pop_back();
+    } while (!chain.empty() && set == query::set_kind::unite && text_at(chain.back(), "op") == op &&
+             has_key(chain.back(), "all") == all);
+    auto one = std::make_shared<query>();
+    one->what = query::kind::set_operation;
+    one->set = set;
+    one->all = all;
+    if (operands.size() > flat_from) {
+      balance(operands, 0, operands.size(), *one);
+      made = std::move(one);
+      continue;
+    }
+    made = operands[0];
+    for (size_t k = 1; k < operands.size(); ++k) {
+      if (++levels > expr::nesting_max)
+        return error_at(errc::unsupported, "the query nests too deeply", sql(), place_of(body));
+      auto step = std::make_shared<query>(*one);
+      step->left = std::move(made);
+      step->right = operands[k];
+      // With a right side in parentheses this is where the operation's second half begins.
+      step->location = step->right->location;
+      made = std::move(step);
+    }
+  }
+  q.what = made->what;
+  q.set = made->set;
+  q.all = made->all;
+  q.left = made->left;
+  q.right = made->right;
+  q.location = made->location;
+  return {};
 }
 
 status reader::select_clauses(json body, query& q, int depth, bool only_asked) {

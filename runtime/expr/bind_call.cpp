@@ -8,6 +8,7 @@
 #include "runtime/expr/expr.hpp"
 #include "runtime/expr/format_text.hpp"
 #include "runtime/expr/functions.hpp"
+#include "runtime/expr/make_node.hpp"
 #include "runtime/expr/nested.hpp"
 #include "runtime/expr/time_template.hpp"
 #include "runtime/expr/to_char.hpp"
@@ -231,9 +232,76 @@ result<bound> binder::operate(std::string_view name, std::vector<bound> args, ui
   return apply(*f, std::move(args), location);
 }
 
+namespace {
+
+/// Texts that || puts together become a tree of few levels, where they are more than that.
+constexpr size_t flat_from = 100;
+/// Others stay as deep as they are written; plans take trees of some more levels.
+constexpr size_t levels_max = 900;
+
+bool is_concat(const node& n) {
+  return n.kind == node_kind::call && n.function == "||" && n.type.id == type_id::string;
+}
+
+node_ptr balanced_concat(const std::vector<node_ptr>& texts, size_t begin, size_t end,
+                         uint32_t location) {
+  if (end - begin == 1) return texts[begin];
+  const auto middle = begin + (end - begin + 1) / 2;
+  return make_call("||", type_id::string,
+                   {balanced_concat(texts, begin, middle, location),
+                    balanced_concat(texts, middle, end, location)},
+                   location);
+}
+
+node_ptr flat_concat(const node_ptr& n) {
+  std::vector<node_ptr> texts;
+  auto at = n;
+  for (; is_concat(*at); at = at->args[0]) texts.push_back(at->args[1]);
+  if (texts.size() < flat_from) return n;
+  texts.push_back(at);
+  std::reverse(texts.begin(), texts.end());
+  return balanced_concat(texts, 0, texts.size(), n->location);
+}
+
+}  // namespace
+
+/// Operators in a row are bound from the left, in a loop.
 result<bound> binder::bind_operator(const syntax& s) {
-  if (auto rows = over_rows(s)) return std::move(*rows);
-  WEIR_ASSIGN(auto args, bind_args(s));
+  std::vector<const syntax*> chain{&s};
+  auto is_left = [](const syntax& x) { return x.kind == syntax_kind::op && x.args.size() == 2; };
+  while (is_left(*chain.back()) && is_left(chain.back()->args[0]))
+    chain.push_back(&chain.back()->args[0]);
+  const auto& first = *chain.back();
+  if (auto rows = over_rows(first); rows && chain.size() == 1) {
+    return std::move(*rows);
+  } else if (rows) {
+    WEIR_ASSIGN(auto made, std::move(*rows));
+    return operators_behind(std::move(made), chain);
+  }
+  WEIR_ASSIGN(auto args, bind_args(first));
+  WEIR_ASSIGN(auto made, bind_operation(first, std::move(args)));
+  return operators_behind(std::move(made), chain);
+}
+
+/// The operators of a chain but for the last one, which is the first in the text: `made`.
+result<bound> binder::operators_behind(bound made, const std::vector<const syntax*>& chain) {
+  size_t levels = 0;
+  for (size_t i = chain.size() - 1; i-- > 0;) {
+    WEIR_ASSIGN(auto right, bind(chain[i]->args[1]));
+    if (chain[i]->name != "||") made.n = flat_concat(made.n);
+    WEIR_ASSIGN(made, bind_operation(*chain[i], {std::move(made), std::move(right)}));
+    levels += !is_concat(*made.n);
+  }
+  made.n = flat_concat(made.n);
+  if (levels > levels_max)
+    return fail(errc::unsupported,
+                "more than " + std::to_string(levels_max) +
+                    " operators in a row are not supported; put parts of them into parentheses",
+                chain[0]->location);
+  return made;
+}
+
+result<bound> binder::bind_operation(const syntax& s, std::vector<bound> args) {
   std::string_view name = s.name;
   if (args.size() == 1 && name == "+") {
     if (args[0].unknown || category(args[0].n->type.id) != 100)

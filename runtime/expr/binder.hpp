@@ -55,6 +55,8 @@ class binder {
   result<bound> bind_between(const syntax&);
   result<bound> bind_distinct(const syntax&);
   result<bound> bind_operator(const syntax&);
+  result<bound> operators_behind(bound made, const std::vector<const syntax*>& chain);
+  result<bound> bind_operation(const syntax&, std::vector<bound> args);
   result<bound> bind_function(const syntax&);
   result<bound> bind_extract(const syntax&, std::vector<bound>);
   result<bound> bind_concat(const syntax&, std::vector<bound>);

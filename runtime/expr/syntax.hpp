@@ -112,5 +112,8 @@ std::optional<std::pair<size_t, std::string>> position_of(const error&, std::str
 /// Levels an expression may nest. Each costs stack in the parser, binder and compiler; generated
 /// SQL stays far below.
 inline constexpr int nesting_max = 400;
+/// Operators in a row (a || b || c), which are read and bound in loops. What is made of them may
+/// not nest deeper than programs take; || of texts becomes a tree of few levels.
+inline constexpr size_t operators_max = 2000;
 
 }  // namespace weir::expr

@@ -176,12 +176,43 @@ result<syntax> syntax_reader::special(json_node body, syntax s, int depth) {
   return s;
 }
 
+/// a || b || c: what stands left of an operator is another one. Their chain is read in a loop, not
+/// by a call per operator.
 result<syntax> syntax_reader::a_expr(json_node body, syntax s, int depth) {
+  auto is_operator = [](json_node n) {
+    return text_at(n, "kind") == "AEXPR_OP" && has_key(n, "lexpr") && has_key(n, "rexpr");
+  };
+  std::vector<json_node> chain;
+  for (json_node n = body; is_operator(n);) {
+    chain.push_back(n);
+    if (!has_key(n["lexpr"], "A_Expr")) break;
+    n = n["lexpr"]["A_Expr"];
+  }
+  if (chain.size() > operators_max)
+    return error_at(
+        errc::unsupported,
+        "more than " + std::to_string(operators_max) + " operators in a row are not supported",
+        sql_, s.location);
+  std::optional<syntax> left;
+  while (chain.size() > 1) {
+    syntax one;
+    one.location = location_of(chain.back());
+    WEIR_ASSIGN(left, operation(chain.back(), std::move(one), depth, std::move(left)));
+    chain.pop_back();
+  }
+  return operation(body, std::move(s), depth, std::move(left));
+}
+
+/// `left`: what stands left, where it is read already.
+result<syntax> syntax_reader::operation(json_node body, syntax s, int depth,
+                                        std::optional<syntax> left) {
   simdjson::dom::array names;
   if (body["name"].get(names)) return refuse("this operator", s.location);
   for (json_node n : names) s.name = text_at(n["String"], "sval");
   auto kind = text_at(body, "kind");
-  if (has_key(body, "lexpr")) {
+  if (left) {
+    s.args.push_back(std::move(*left));
+  } else if (has_key(body, "lexpr")) {
     WEIR_ASSIGN(auto a, read(body["lexpr"], depth + 1));
     s.args.push_back(std::move(a));
   }

@@ -51,6 +51,7 @@ class syntax_reader {
   status read_args(json_list list, syntax&, int depth);
   result<syntax> special(json_node, syntax, int depth);
   result<syntax> a_expr(json_node, syntax, int depth);
+  result<syntax> operation(json_node, syntax, int depth, std::optional<syntax> left);
   result<syntax> any_all(json_node, syntax, bool any, int depth);
   result<syntax> indirection(json_node body, int depth);
   result<syntax> type_cast(json_node, syntax, int depth);

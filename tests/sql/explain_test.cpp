@@ -382,3 +382,32 @@ TEST_CASE("a filter of a side that is found by its key is asked behind the join"
     CHECK_MESSAGE(contains(text, "filter"), text);
   }
 }
+
+TEST_CASE("what stands in a row does not nest") {
+  auto row = [](size_t n, const std::string& what, const std::string& between) {
+    std::string out = what;
+    for (size_t i = 1; i < n; ++i) out += between + what;
+    return out;
+  };
+  const std::string from = " AS x FROM (VALUES ('a', 1)) AS v(k, n)";
+  for (const auto& query :
+       {row(1500, "SELECT 1 AS x", " UNION ALL "), row(500, "SELECT 1 AS x", " UNION "),
+        row(300, "SELECT 1 AS x", " EXCEPT "), "SELECT " + row(2000, "k", " || ") + from,
+        "SELECT " + row(900, "n", " + ") + from,
+        "SELECT " + row(1500, "k", " || ") + " || 'x' = k" + from,
+        "SELECT n" + from + " WHERE " + row(3000, "n = 1", " OR ")}) {
+    auto r = load(query);
+    CHECK_MESSAGE(r.made, r.messages.substr(0, 300));
+  }
+  CHECK(contains(load("SELECT " + row(1000, "n", " + ") + from).messages,
+                 "more than 900 operators in a row are not supported; put parts of them into"));
+  CHECK(contains(load("SELECT " + row(2100, "k", " || ") + from).messages,
+                 "more than 2000 operators in a row are not supported"));
+  CHECK(contains(load(row(2100, "SELECT 1 AS x", " UNION ALL ")).messages,
+                 "more than 2000 set operations in a row are not supported"));
+  std::string views = "CREATE VIEW v0 AS SELECT 1 AS x;\n";
+  for (int i = 1; i <= 300; ++i)
+    views += "CREATE VIEW v" + std::to_string(i) + " AS SELECT x + 1 AS x FROM v" +
+             std::to_string(i - 1) + " WHERE x > 0;\n";
+  CHECK(load(views + "SELECT * FROM v300").made);
+}
