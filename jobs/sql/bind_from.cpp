@@ -77,6 +77,13 @@ uint32_t blamed(const definition& d, const std::string& message, uint32_t otherw
   return connector;
 }
 
+std::vector<std::string> row_function_names() {
+  std::vector<std::string> out;
+  for (const auto& f : row_functions)
+    if (f.name != rows_from) out.emplace_back(f.name);
+  return out;
+}
+
 bool is_table_function(std::string_view name) {
   return is_window_function(name) || find_row_function(name);
 }
@@ -228,7 +235,7 @@ std::optional<rows> query_binder::item(const from_item& f, const context& c, con
     if (title.empty()) title = f.call.name;
   } else {
     auto names = window_functions();
-    for (const auto& k : row_functions) names.emplace_back(k.name);
+    for (auto& name : row_function_names()) names.push_back(std::move(name));
     report(errc::unknown_name,
            f.call.name + "() is not a function for FROM" + nearest_hint(f.call.name, names) +
                " (there are TUMBLE, HOP, CUMULATE, SESSION, string_to_table, words, lines, "

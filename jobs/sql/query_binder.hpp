@@ -399,6 +399,8 @@ inline constexpr std::string_view rows_from = "rows from";
 /// TUMBLE, HOP, CUMULATE and SESSION of FROM, as PostgreSQL writes their names.
 bool is_window_function(std::string_view name);
 std::vector<std::string> window_functions();
+/// Those of FROM that give rows.
+std::vector<std::string> row_function_names();
 /// What PostgreSQL calls a column of a select list without AS. Where `known` lacks a subquery that
 /// selects *, its column has no name.
 std::string column_title(const syntax&, const subquery_titles* known = nullptr);

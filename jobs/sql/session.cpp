@@ -1,8 +1,13 @@
 #include "jobs/sql/session.hpp"
 
 #include <algorithm>
+#include <set>
 
+#include "jobs/plan/aggregate_call.hpp"
+#include "jobs/sql/query_binder.hpp"
 #include "jobs/sql/reader.hpp"
+#include "jobs/sql/window_calls.hpp"
+#include "runtime/expr/catalog.hpp"
 #include "runtime/expr/syntax.hpp"
 
 namespace weir::sql {
@@ -224,6 +229,16 @@ result<session::answer> session::drop(const dropped& d) {
   answer made;
   made.tag = table ? "DROP TABLE" : "DROP VIEW";
   return made;
+}
+
+std::vector<std::string> function_names() {
+  std::set<std::string> all;
+  for (auto name : expr::catalog::get().names()) all.emplace(name);
+  all.insert(expr::json_aggregates.begin(), expr::json_aggregates.end());
+  for (const auto& names : {planner::aggregate_names(), own_window_functions(),
+                            row_function_names(), window_functions()})
+    all.insert(names.begin(), names.end());
+  return {all.begin(), all.end()};
 }
 
 }  // namespace weir::sql

@@ -58,4 +58,8 @@ class session {
   std::vector<relation_info> relations_;
 };
 
+/// All functions that may be called by their names: scalar ones, aggregates, those with OVER and
+/// those of FROM, each once, in their order.
+std::vector<std::string> function_names();
+
 }  // namespace weir::sql

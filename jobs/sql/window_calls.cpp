@@ -82,6 +82,12 @@ std::optional<over_function> find_window_function(std::string_view name) {
   return {};
 }
 
+std::vector<std::string> own_window_functions() {
+  std::vector<std::string> out;
+  for (const auto& o : own_functions) out.emplace_back(o.name);
+  return out;
+}
+
 result<bound> window_calls::bind(const syntax& s, binder& b) {
   window_call c;
   c.location = s.location;

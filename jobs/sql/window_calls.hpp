@@ -57,5 +57,6 @@ class window_calls {
 
 /// Of a name that is only a window function (row_number, lag, ...).
 std::optional<over_function> find_window_function(std::string_view name);
+std::vector<std::string> own_window_functions();
 
 }  // namespace weir::sql

@@ -439,7 +439,7 @@ result<syntax> syntax_reader::function(json_node body, syntax s, int depth) {
     if (!named) WEIR_TRY(read_args(body["args"], s, depth));
   }
   WEIR_TRY(within_group(has_key(body, "agg_within_group"), s));
-  if (s.name == "json_agg" || s.name == "jsonb_agg") {
+  if (std::find(json_aggregates.begin(), json_aggregates.end(), s.name) != json_aggregates.end()) {
     // The JSON of the array of the same values.
     syntax json;
     json.kind = syntax_kind::function;

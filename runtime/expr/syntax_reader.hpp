@@ -5,12 +5,17 @@
 
 #include <simdjson.h>
 
+#include <array>
+
 #include "runtime/expr/syntax.hpp"
 
 namespace weir::expr {
 
 using json_node = simdjson::dom::element;
 using json_list = simdjson::simdjson_result<json_node>;  // may be absent: then empty
+
+/// Aggregates that are read as to_json(array_agg(...)).
+inline constexpr std::array<std::string_view, 2> json_aggregates{"json_agg", "jsonb_agg"};
 
 /// The text at a key, or "".
 std::string_view text_at(json_node, std::string_view key);

@@ -67,6 +67,11 @@ TEST_CASE("TAB knows what may stand there") {
   CHECK(completed("SELECT f.wind") == texts{"wind_dir"});
   CHECK(completed("hav") == texts{"having"});
   CHECK(completed("HAV") == texts{"HAVING"});
+  // Functions of all kinds, as the binder knows them.
+  for (const std::string name : {"percentile_cont", "json_agg", "regexp_match", "jsonb_set",
+                                 "dense_rank", "json_array_elements", "array_append", "to_number"})
+    CHECK(completed("SELECT " + name.substr(0, name.size() - 1)).front() == name);
+  CHECK(completed("SELECT coalesc") == texts{"coalesce"});
   CHECK(completed("\\ti") == texts{"\\timing"});
   CHECK(completed("\\d f") == texts{"flights"});
   CHECK(complete("SELECT (carr", "SELECT (carr", relations()).typed == 4);
