@@ -326,7 +326,11 @@ status format_number(std::string_view pattern, int128 value, uint8_t scale, std:
   if (digit == std::string::npos) digit = body.size();
   char sign = negative ? '-' : '+';
   std::string lead;
-  if (t.angle) {
+  // It belongs to digits and the point: without them there is none.
+  const bool number = t.before + t.after > 0 || t.point;
+  if (!number) {
+    t.angle = t.trailing_sign = false;
+  } else if (t.angle) {
     lead = negative ? "<" : t.fill ? "" : " ";
   } else if (t.leading_sign) {
     lead = sign;

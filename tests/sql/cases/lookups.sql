@@ -117,7 +117,7 @@ job.sql:2:98: error: option follow has no meaning for a table that is looked up,
 job.sql:3:98: error: option cache is a time above 0, after which the table is read again
    3 | CREATE TABLE g (k text) WITH (connector = 'file', path = 'd.csv', format = 'csv', lookup = true, cache = '0s');
      |                                                                                                  ^
-job.sql:4:68: error: connector stdin as a source has no option lookup (known: format, header, delimiter, null_text, record_size_max, timestamp_unit, connector, event_time, watermark_delay, idle_timeout, dead_letter_path, on_error, allowed_lateness, late_table, dead_letter_topic)
+job.sql:4:68: error: connector stdin as a source has no option lookup (known: format, header, delimiter, null_text, record_size_max, timestamp_unit, keyed, connector, event_time, watermark_delay, idle_timeout, dead_letter_path, on_error, allowed_lateness, late_table, dead_letter_topic)
    4 | CREATE TABLE h (k text) WITH (connector = 'stdin', format = 'csv', lookup = true);
      |                                                                    ^
 

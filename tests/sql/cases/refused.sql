@@ -587,7 +587,7 @@ job.sql:6:3: error: option allowed_lateness 'long': expected a number and a unit
 job.sql:7:31: error: there is no connector "fil"; did you mean "file"? (known: file, stdin, stdout, blackhole, topic, kafka, sequence, memory, nexmark)
    7 | CREATE TABLE w5 (a int) WITH (connector = 'fil', path = 'w');
      |                               ^
-job.sql:8:79: error: connector file as a source has no option heder; did you mean "header"? (known: path, format, header, delimiter, null_text, multiline, follow, poll_interval, record_size_max, compression, split_size, rate, lookup, cache, partition_by, timestamp_unit, connector, event_time, watermark_delay, idle_timeout, dead_letter_path, on_error, allowed_lateness, late_table, dead_letter_topic)
+job.sql:8:79: error: connector file as a source has no option heder; did you mean "header"? (known: path, format, header, delimiter, null_text, multiline, follow, poll_interval, record_size_max, compression, split_size, rate, lookup, cache, partition_by, timestamp_unit, keyed, connector, event_time, watermark_delay, idle_timeout, dead_letter_path, on_error, allowed_lateness, late_table, dead_letter_topic)
    8 | CREATE TABLE w6 (a int) WITH (connector = 'file', path = 'w', format = 'csv', heder = true);
      |                                                                               ^
 job.sql:9:93: error: option watermark_delay of table "w7" needs the option event_time, too: the timestamp that says when a row happened
