@@ -1,6 +1,7 @@
 // JOIN in FROM.
 #include <algorithm>
 #include <numeric>
+#include <set>
 
 #include "jobs/plan/joins.hpp"
 #include "jobs/sql/nodes.hpp"
@@ -282,7 +283,18 @@ bool query_binder::attach_on(const syntax& on, rows& left, rows& right, const co
   return true;
 }
 
-std::optional<rows> query_binder::join(const from_item& f, const context& given) {
+std::optional<rows> query_binder::join(const from_item& f, const context& c) {
+  auto out = joined(f, c);
+  if (!out || f.how == join_kind::inner) return out;
+  std::set<std::string> titles;
+  if (f.how == join_kind::left || f.how == join_kind::full) collect_titles(f.sides[1], titles);
+  if (f.how == join_kind::right || f.how == join_kind::full) collect_titles(f.sides[0], titles);
+  for (auto& column : out->columns)
+    column.may_miss |= !column.outer && titles.contains(column.table);
+  return out;
+}
+
+std::optional<rows> query_binder::joined(const from_item& f, const context& given) {
   auto c = given;
   std::optional<rows> left;
   if (is_row_function(f.sides[0])) {

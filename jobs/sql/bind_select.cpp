@@ -379,6 +379,24 @@ expr::node_ptr query_binder::truth(const syntax& condition, const rows& in, cons
   return bound->n;
 }
 
+/// (row).*: a column for each of its fields.
+bool query_binder::bind_fields(const target& t, expr::binder& b, std::vector<bound_target>& out) {
+  auto row = b.bind(t.value.args[0]);
+  if (row && (row->unknown || row->n->type.id != type_id::struct_))
+    row = b.fail(errc::type_mismatch, "type " + expr::name_of(*row) + " is not composite",
+                 expr::begin_of(t.value));
+  if (!row) return report(row.err(), t.location);
+  const auto& fields = *row->n->type.fields;
+  for (size_t k = 0; k < fields.size(); ++k) {
+    auto place = make_literal(scalar::of_int(type_id::int32, static_cast<int64_t>(k)));
+    auto made =
+        plain_target(make_call(".", fields[k].type, {row->n, std::move(place)}), fields[k].name);
+    made.location = t.location;
+    out.push_back(std::move(made));
+  }
+  return true;
+}
+
 bool query_binder::bind_targets(const query& q, const rows& in, std::vector<aggregate_call>& calls,
                                 window_calls& windows, std::vector<bound_target>& out,
                                 clause_subqueries& subqueries) {
@@ -390,6 +408,10 @@ bool query_binder::bind_targets(const query& q, const rows& in, std::vector<aggr
   expr::binder b(script_.text(), names);
   bool ok = true;
   for (const auto& t : q.targets) {
+    if (!t.star && t.value.kind == expr::syntax_kind::special && t.value.name == "fields") {
+      ok &= bind_fields(t, b, out);
+      continue;
+    }
     if (!t.star) {
       auto value = b.bind(t.value);
       if (!value) {

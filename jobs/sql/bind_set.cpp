@@ -14,6 +14,10 @@ namespace {
 /// VALUES is for small tables that are written by hand; a file is read faster than a script.
 constexpr size_t values_rows_max = 1000;
 
+bool is_default(const syntax& s) {
+  return s.kind == expr::syntax_kind::special && s.name == "default";
+}
+
 }  // namespace
 
 /// A source of row numbers, and per column a CASE over them: literals and expressions alike.
@@ -34,8 +38,14 @@ std::optional<rows> query_binder::values(const query& q, const context& c) {
   std::vector<std::vector<expr::bound>> columns(q.rows[0].size());
   for (const auto& row : q.rows)
     for (size_t i = 0; i < row.size(); ++i) {
-      auto value = b.bind(row[i]);
-      if (value && c.wanted && i < c.wanted->size() && value->unknown)
+      const bool known = c.wanted && i < c.wanted->size();
+      const bool beside = known && std::any_of(q.rows.begin(), q.rows.end(), [i](const auto& r) {
+                            return i < r.size() && is_default(r[i]);
+                          });
+      auto value =
+          beside && is_default(row[i]) ? result<expr::bound>({(*c.defaults)[i]}) : b.bind(row[i]);
+      // Beside a default, which has the column's type, so do others.
+      if (value && known && (value->unknown || beside))
         value = b.coerce(std::move(*value), (*c.wanted)[i], expr::cast_context::assignment);
       if (value) {
         columns[i].push_back(std::move(*value));

@@ -50,6 +50,8 @@ struct context {
   bool final_rows = false;
   /// INSERT's columns: what literals of VALUES become.
   const std::vector<data_type>* wanted = nullptr;
+  /// And what DEFAULT is there.
+  const std::vector<expr::node_ptr>* defaults = nullptr;
   /// The rows whose columns a subquery may read, beside its own.
   const rows* outer = nullptr;
   /// Values of those that FROM itself reads; of one FROM, whose tables are joined to them.
@@ -175,6 +177,7 @@ class query_binder {
 
   // bind_join.cpp
   std::optional<rows> join(const from_item&, const context&);
+  std::optional<rows> joined(const from_item&, const context&);
   std::optional<rows> join_seeded(rows left, rows right, const from_item&, const rows& seed,
                                   const context&);
   struct read_sides {
@@ -296,6 +299,7 @@ class query_binder {
                              const std::string& clause, const subquery_values&);
   bool bind_targets(const query&, const rows&, std::vector<aggregate_call>&, window_calls&,
                     std::vector<bound_target>&, clause_subqueries&);
+  bool bind_fields(const target&, expr::binder&, std::vector<bound_target>&);
   std::optional<rows> project(planner::relation, std::vector<bound_target>, planner::step_options);
 
   // bind_group.cpp

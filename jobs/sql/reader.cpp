@@ -17,7 +17,6 @@ struct refused_key {
 constexpr refused_key refused_keys[] = {
     {"lockingClause", "FOR UPDATE (SHARE, ...)", "rows of a stream cannot be locked"},
     {"intoClause", "SELECT INTO", "write INSERT INTO ... SELECT or CREATE TABLE ... AS"},
-    {"groupDistinct", "GROUP BY DISTINCT", ""},
     {"onConflictClause", "ON CONFLICT", ""},
     {"returningList", "RETURNING", ""},
     {"inhRelations", "INHERITS", ""},
@@ -190,7 +189,6 @@ status reader::only(json body, std::initializer_list<std::string_view> known) co
           at = found;
           break;
         }
-    if (field.key == "groupDistinct") at = words_at(start_, {"GROUP", "BY", "DISTINCT"}, at);
     for (const auto& r : refused_keys)
       if (is(r.key)) return refuse(r.what, at, r.hint);
     return refuse(field.key, at);

@@ -1,4 +1,6 @@
 // Queries: SELECT, VALUES, set operations, what FROM lists.
+#include <set>
+
 #include "jobs/sql/query_binder.hpp"
 #include "jobs/sql/reader.hpp"
 #include "jobs/sql/row_rewrites.hpp"
@@ -54,7 +56,7 @@ result<std::shared_ptr<const void>> reader::read_query(json select_node, json wh
 status reader::only_clauses(json body) const {
   return only(body, {"distinctClause", "targetList", "fromClause", "whereClause", "groupClause",
                      "havingClause", "valuesLists", "withClause", "all", "larg", "rarg",
-                     "sortClause", "limitCount", "limitOffset", "windowClause"});
+                     "sortClause", "limitCount", "limitOffset", "windowClause", "groupDistinct"});
 }
 
 result<query_ptr> reader::select(json body, int depth, bool only_asked) {
@@ -114,6 +116,27 @@ void balance(const std::vector<query_ptr>& operands, size_t begin, size_t end, q
   q.left = part(begin, middle);
   q.right = part(middle, end);
   q.location = operands[end - 1]->location;
+}
+
+}  // namespace
+
+namespace {
+
+/// GROUP BY DISTINCT: of equal groupings the first.
+std::vector<std::vector<uint32_t>> distinct_sets(const std::vector<std::vector<uint32_t>>& sets,
+                                                 const std::vector<syntax>& items) {
+  std::set<std::set<uint32_t>> known;
+  std::vector<std::vector<uint32_t>> out;
+  for (const auto& set : sets) {
+    std::set<uint32_t> keys;
+    for (auto i : set) {
+      uint32_t first = 0;
+      while (first < i && !same_syntax(items[first], items[i])) ++first;
+      keys.insert(first);
+    }
+    if (known.insert(std::move(keys)).second) out.push_back(set);
+  }
+  return out;
 }
 
 }  // namespace
@@ -230,6 +253,7 @@ status reader::select_clauses(json body, query& q, int depth, bool only_asked) {
             "GROUP BY with more than " + std::to_string(grouping_sets_max) + " grouping sets",
             place_of(item));
     }
+    if (has_key(body, "groupDistinct")) sets = distinct_sets(sets, q.group_by);
     q.whole = several && sets.size() == 1 && sets[0].empty() && q.group_by.empty();
     if (several && !q.whole) q.grouping_sets = std::move(sets);
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "jobs/plan/aggregate_call.hpp"
+#include "jobs/plan/joins.hpp"
 #include "jobs/sql/nodes.hpp"
 #include "jobs/sql/subquery_syntax.hpp"
 #include "runtime/base/nearest.hpp"
@@ -62,14 +63,41 @@ result<bound> select_scope::column(const syntax& s, const binder& b) {
                       nearest_hint(s.qualifier, tables),
                   s.location);
   if (s.qualifier.empty() && std::find(tables.begin(), tables.end(), s.name) != tables.end())
-    return b.fail(errc::unsupported,
-                  "a whole row of table \"" + s.name +
-                      "\" as a value is not supported; name its columns, as in ROW(" + s.name +
-                      ".a, ...), or count(*)",
-                  s.location);
+    return whole_row(s, b);
   const auto shown = s.qualifier.empty() ? '"' + s.name + '"' : s.qualifier + '.' + s.name;
   return b.fail(errc::unknown_name,
                 "column " + shown + " does not exist" + nearest_hint(s.name, names), s.location);
+}
+
+/// A table's name as a value: the row of its columns. Where an outer join has no row it is NULL,
+/// and so is one whose columns all are.
+result<bound> select_scope::whole_row(const syntax& s, const binder& b) const {
+  data_type type(type_id::struct_);
+  auto fields = std::make_shared<std::vector<field>>();
+  std::vector<expr::node_ptr> values, missing;
+  bool may_miss = false;
+  for (const auto& c : in_.columns) {
+    if (c.table != s.name) continue;
+    if (c.outer)
+      return b.fail(errc::unsupported,
+                    "a whole row of table \"" + s.name +
+                        "\" of the query outside is not supported; name its columns, as in ROW(" +
+                        s.name + ".a, ...)",
+                    s.location);
+    auto n = std::make_shared<expr::node>(*planner::column_ref(types_, c.index));
+    n->location = s.location;
+    fields->push_back({c.name, n->type, true});
+    missing.push_back(make_call("is null", type_id::boolean, {n}));
+    values.push_back(std::move(n));
+    may_miss |= c.may_miss;
+  }
+  type.fields = std::move(fields);
+  auto row = make_call("()", type, std::move(values), s.location);
+  if (may_miss)
+    row = make_call("case", type,
+                    {planner::join_and(std::move(missing)), make_null(type), std::move(row)},
+                    s.location);
+  return bound{std::move(row)};
 }
 
 std::optional<result<bound>> select_scope::call(const syntax& s, binder& b) {

@@ -24,6 +24,7 @@ struct column_name {
   /// Of the query outside: how many queries further out it stands, and whether it was hidden there.
   uint32_t levels = 0;
   bool was_hidden = false;
+  bool may_miss = false;  // of a table that an outer join may have no row of
   /// Of the query outside: the column has the forms (outer_form) of values of this type.
   std::optional<data_type> form_of;
   /// A literal of a select list that has no type yet: who reads the column chooses it.
@@ -89,6 +90,7 @@ class select_scope final : public expr::scope {
   result<bool> reads_outer_only(const expr::syntax&, const expr::binder&) const;
 
  private:
+  result<expr::bound> whole_row(const expr::syntax&, const expr::binder&) const;
   result<expr::bound> aggregate(const expr::syntax&, expr::binder&);
   result<expr::bound> grouping(const expr::syntax&, expr::binder&);
   result<expr::bound> window(const expr::syntax&, expr::binder&);

@@ -53,6 +53,16 @@ std::optional<std::vector<uint32_t>> loader::insert_targets(const definition& d,
   return out;
 }
 
+namespace {
+
+/// What a column has that is not written.
+expr::node_ptr default_of(const definition& d, uint32_t column) {
+  const bool known = column < d.defaults.size() && d.defaults[column];
+  return known ? d.defaults[column] : null_of(d.table.columns[column].type);
+}
+
+}  // namespace
+
 std::optional<rows> loader::arranged(rows in, const definition& d,
                                      const std::vector<uint32_t>& targets) {
   const auto& all = d.table.columns;
@@ -63,10 +73,8 @@ std::optional<rows> loader::arranged(rows in, const definition& d,
     auto from = std::find(targets.begin(), targets.end(), i);
     const auto k = static_cast<uint32_t>(from - targets.begin());
     plain = plain && k == i;
-    const auto otherwise =
-        i < d.defaults.size() && d.defaults[i] ? d.defaults[i] : null_of(all[i].type);
     columns.push_back({all[i].name, from == targets.end()
-                                        ? otherwise
+                                        ? default_of(d, i)
                                         : planner::column_ref(*builder_->schema_of(in.from), k)});
     if (!all[i].value) physical.fields.push_back({all[i].name, all[i].type});
   }
@@ -194,7 +202,12 @@ void loader::write(definition& d, const name& into, const std::vector<name>& col
   context c;
   c.final_rows = d.final_rows;
   if (d.final_rows) c.ordered = &body;  // rows leave once, by then in order
-  if (targets && !any_columns) c.wanted = &types;
+  std::vector<expr::node_ptr> defaults;
+  for (auto i : targets.value_or(std::vector<uint32_t>{})) defaults.push_back(default_of(d, i));
+  if (targets && !any_columns) {
+    c.wanted = &types;
+    c.defaults = &defaults;
+  }
   auto r = queries_->bind(body, c);
   if (!r || !targets) return;
   auto table = d.table;

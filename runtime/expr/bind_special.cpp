@@ -15,6 +15,11 @@ result<bound> binder::bind_special(const syntax& s) {
   if (s.name == "in") return bind_in(s);
   if (s.name == "array") return bind_array(s);
   if (s.name == "row") return bind_row(s);
+  if (s.name == "default")
+    return fail(errc::invalid_argument, "DEFAULT is not allowed in this context", s.location);
+  if (s.name == "fields")
+    return fail(errc::invalid_argument, "row expansion via \"*\" is not supported here",
+                s.location);
   if (s.name == "subscript" || s.name == "slice" || s.name == "field") return bind_part(s);
   if (s.name == "any" || s.name == "all") return bind_quantified(s);
   return bind_between(s);

@@ -80,10 +80,11 @@ result<syntax> syntax_reader::read(json_node e, int depth) {
     if (has_key(body, parts)) WEIR_TRY(read_args(body[parts], s, depth));
     return s;
   }
-  if (kind == "SetToDefault")
-    return error_at(errc::unsupported,
-                    "DEFAULT as a value is not supported; leave the column out of INSERT's list",
-                    sql_, s.location);
+  if (kind == "SetToDefault") {
+    s.kind = syntax_kind::special;
+    s.name = "default";
+    return s;
+  }
   if (kind == "ParamRef") return refuse("a parameter ($n)", s.location);
   if (kind == "A_Indirection") return indirection(body, depth);
   if (kind == "NamedArgExpr")
@@ -330,7 +331,7 @@ result<syntax> syntax_reader::indirection(json_node body, int depth) {
         s.args.push_back(std::move(index));
       }
     } else {
-      return refuse("(...).*", s.location);
+      s.name = "fields";  // (row).*
     }
     value = std::move(s);
   }

@@ -176,9 +176,9 @@ job.sql:17:29: error: column notation .x applied to type integer, which is not a
 job.sql:18:30: error: column "z" not found in struct(x int, y text) (there are x, y)
   18 | INSERT INTO hole SELECT id, (p).z FROM a;
      |                              ^
-job.sql:19:26: error: (...).* is not supported in a scalar expression
+job.sql:19:32: error: INSERT has more expressions than target columns
   19 | INSERT INTO hole SELECT (p).*, 1 FROM a;
-     |                          ^
+     |                                ^
 job.sql:20:29: error: a subscript of a second dimension (arrays have one) is not supported in a scalar expression
   20 | INSERT INTO hole SELECT id, tags[1][2] FROM a;
      |                             ^
