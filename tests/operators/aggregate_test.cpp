@@ -201,8 +201,8 @@ TEST_CASE("regression: rows that are only appended count as often as they are th
     instance a(node_of(aggregate(in, {0}, calls, emit_mode::final_only), in), {in});
     a.push(rows(in, some, weights));
     a.end();
-    const auto all = counts_only ? lines{"0,501", "1,500", "2,499"}
-                                 : lines{"0,501,0", "1,500,500", "2,499,998"};
+    const auto all =
+        counts_only ? lines{"0,501", "1,500", "2,499"} : lines{"0,501,0", "1,500,500", "2,499,998"};
     CHECK(a.out.net() == all);
   }
 }
