@@ -25,7 +25,7 @@ from tables import random_tables
 from weir_runs import Folder, Query, Way, Wrong, script
 
 QUERIES_A_SCRIPT = 12
-ROWS_MAX = [12, 40, 40, 150]  # of a table
+ROWS_MAX = [12, 40, 40, 150, 1500]  # of a table; the last in batches that are looked at as a whole
 RESULT_MAX = 4000  # rows of one answer; what is more is left out
 REFUSALS = pathlib.Path(__file__).with_name("refusals.txt")
 
