@@ -45,6 +45,7 @@ struct from_item {
   join_kind how = join_kind::inner;
   std::optional<syntax> on;
   std::vector<name> using_columns;
+  std::string using_alias;  // of those columns, or empty
   bool natural = false;
 };
 

@@ -455,7 +455,7 @@ std::optional<rows> query_binder::merged(rows both, size_t lefts,
       targets.push_back({std::move(*value), name, f.location});
     }
     for (auto* s : sides) s->hidden = true;
-    one.table.clear();
+    one.table = f.using_alias;
     one.hidden = false;
     front.push_back(std::move(one));
   }

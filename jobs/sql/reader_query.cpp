@@ -393,18 +393,37 @@ result<from_item> reader::from(json node, int depth) {
                 place_of(node));
 }
 
+namespace {
+
+bool is_lateral(const from_item& f) {
+  return f.lateral || f.what == from_item::kind::function ||
+         std::any_of(f.sides.begin(), f.sides.end(), is_lateral);
+}
+
+/// (t JOIN u ON ...) AS j: (SELECT * FROM t JOIN u ON ...) AS j, whose tables nobody sees outside.
+from_item whole(from_item join) {
+  auto q = std::make_shared<query>();
+  q->location = join.location;
+  auto& t = q->targets.emplace_back();
+  t.star = true;
+  t.location = t.value.location = join.location;
+  t.value.kind = expr::syntax_kind::column;
+  from_item out;
+  out.what = from_item::kind::subquery;
+  out.location = join.location;
+  out.lateral = is_lateral(join);
+  q->from.push_back(std::move(join));
+  out.inner = std::move(q);
+  return out;
+}
+
+}  // namespace
+
 result<from_item> reader::join(json body, int depth) {
   if (depth > expr::nesting_max)
     return error_at(errc::unsupported, "FROM nests too deeply", sql(), place_of(body));
-  for (const auto* key : {"alias", "join_using_alias"})
-    if (has_key(body, key)) {
-      const auto called = text_at(body[key], "aliasname");
-      return refuse(*key == 'a' ? "an alias of a whole join" : "an alias of USING's columns",
-                    words_at(last_of(body), {called}, place_of(body)),
-                    "name the tables, or write a subquery: (SELECT ...) AS " + std::string(called));
-    }
-  WEIR_TRY(
-      only(body, {"jointype", "isNatural", "larg", "rarg", "usingClause", "quals", "rtindex"}));
+  WEIR_TRY(only(body, {"jointype", "isNatural", "larg", "rarg", "usingClause", "quals", "rtindex",
+                       "alias", "join_using_alias"}));
   from_item f;
   f.what = from_item::kind::join;
   const auto type = text_at(body, "jointype");
@@ -424,7 +443,12 @@ result<from_item> reader::join(json body, int depth) {
   if (has_key(body, "quals")) {
     WEIR_ASSIGN(f.on, syntax_reader::read(body["quals"]));
   }
-  return f;
+  if (has_key(body, "join_using_alias"))
+    f.using_alias = text_at(body["join_using_alias"], "aliasname");
+  if (!has_key(body, "alias")) return f;
+  from_item out = whole(std::move(f));
+  WEIR_TRY(alias(body, out));
+  return out;
 }
 
 result<from_item> reader::function_item(json body) {

@@ -483,8 +483,8 @@ INSERT INTO hole SELECT DEFAULT, 1;
 INSERT INTO hole SELECT k, v FROM t WHERE k <> 'FOR UPDATE' /* FOR UPDATE */ FOR UPDATE;
 INSERT INTO hole SELECT k, v FROM t WHERE v > 1 FOR NO KEY UPDATE;
 INSERT INTO hole SELECT k, num_nulls((t).*) FROM t;
-INSERT INTO hole SELECT j.k, 1 FROM (t JOIN o USING (k)) AS j;
-INSERT INTO hole SELECT k, 1 FROM t JOIN o USING (k) AS z;
+INSERT INTO hole SELECT j.k, 1 FROM (t JOIN o ON t.k = o.k) AS j;
+INSERT INTO hole SELECT z.v, 1 FROM t JOIN o USING (k) AS z;
 INSERT INTO hole SELECT to_char(v, '9D.'), age(ts) FROM t;
 INSERT INTO hole SELECT k, count(t) FROM t GROUP BY k, t.v HAVING t IS NULL;
 INSERT INTO hole SELECT k, (SELECT count(*) FROM o WHERE o.k = to_json(t) ->> 'k') FROM t;
@@ -529,12 +529,12 @@ job.sql:11:49: error: FOR UPDATE (SHARE, ...) is not supported; rows of a stream
 job.sql:12:39: error: row expansion via "*" is not supported here
   12 | INSERT INTO hole SELECT k, num_nulls((t).*) FROM t;
      |                                       ^
-job.sql:13:61: error: an alias of a whole join is not supported; name the tables, or write a subquery: (SELECT ...) AS j
-  13 | INSERT INTO hole SELECT j.k, 1 FROM (t JOIN o USING (k)) AS j;
-     |                                                             ^
-job.sql:14:57: error: an alias of USING's columns is not supported; name the tables, or write a subquery: (SELECT ...) AS z
-  14 | INSERT INTO hole SELECT k, 1 FROM t JOIN o USING (k) AS z;
-     |                                                         ^
+job.sql:13:25: error: column reference "k" is ambiguous; name its table, or give the columns different names
+  13 | INSERT INTO hole SELECT j.k, 1 FROM (t JOIN o ON t.k = o.k) AS j;
+     |                         ^
+job.sql:14:25: error: column z.v does not exist; did you mean "k"?
+  14 | INSERT INTO hole SELECT z.v, 1 FROM t JOIN o USING (k) AS z;
+     |                         ^
 job.sql:15:36: error: multiple decimal points
   15 | INSERT INTO hole SELECT to_char(v, '9D.'), age(ts) FROM t;
      |                                    ^
