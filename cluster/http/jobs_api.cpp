@@ -122,7 +122,7 @@ http_response quiesce(cluster_node& node) {
 
 std::optional<job_request::verb> verb_of(const std::string& method, const std::string& name) {
   using verb = job_request::verb;
-  if (method == "GET") return name == "logs" ? std::optional(verb::logs) : std::nullopt;
+  if (method == "GET" && name == "logs") return verb::logs;
   if (method != "POST") return std::nullopt;
   if (name == "stop") return verb::stop;
   if (name == "cancel") return verb::cancel;

@@ -35,7 +35,8 @@ std::optional<int64_t> fixed_interval(const expr::node_ptr& given) {
       __builtin_add_overflow(us, n->literal.interval.micros, &us))
     return {};
   // Far beyond any lifetime of a row; sums of two stay in range.
-  return us > INT64_MAX / 8 || us < INT64_MIN / 8 ? std::nullopt : std::optional(us);
+  if (us > INT64_MAX / 8 || us < INT64_MIN / 8) return {};
+  return us;
 }
 
 std::optional<moment> moment_of(const expr::node_ptr& n) {

@@ -298,10 +298,11 @@ span span_of(const value_at& a, const value_at& b) {
 std::optional<bool> overlap(span a, span b) {
   if (!a.known || !b.known) return {};
   if (a.begin > b.begin) std::swap(a, b);
-  if (a.begin == b.begin) return a.open || b.open ? std::nullopt : std::optional<bool>(true);
-  if (a.open) return {};
-  if (b.begin < a.end) return true;
-  return b.open ? std::nullopt : std::optional<bool>(false);
+  const bool together = a.begin == b.begin;
+  if (a.open || (together && b.open)) return {};
+  if (together || b.begin < a.end) return true;
+  if (b.open) return {};
+  return false;
 }
 void overlaps(run& r, const instruction& in) {
   build_rows(r, in, [&](uint32_t row, column_builder& out) {
