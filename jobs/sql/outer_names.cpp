@@ -207,6 +207,7 @@ class qualifier {
       if (titles.count(found->table)) return;
     }
     s.qualifier = found->table;
+    s.name = found->name;  // of a table of one column it may be the table's
     changed_ = true;
   }
 

@@ -398,6 +398,10 @@ std::vector<const column_name*> all_named_by(const syntax& s, const rows& in) {
         }))
       out.push_back(&c);
   }
+  if (!out.empty() || !s.qualifier.empty()) return out;
+  // A table of one column, whose name stands for that: the innermost one.
+  for (const auto& c : in.columns)
+    if (c.row && c.table == s.name && (out.empty() || c.levels < out.front()->levels)) out = {&c};
   return out;
 }
 

@@ -23,3 +23,7 @@ UNION ALL SELECT 'plain', id, (SELECT max(v) FROM (VALUES ('1'), ('7')) q(v) WHE
 UNION ALL SELECT 'kept', id, s.p ->> 'a' FROM carts, LATERAL (SELECT props AS p, count(*) AS n FROM json_array_elements(props -> 'items') i HAVING count(*) = 0) s
 UNION ALL SELECT 'pairs', a.id, b.id::text FROM carts a LEFT JOIN carts b ON EXISTS (
   SELECT 1 FROM json_array_elements(a.props -> 'items') i WHERE (i ->> 'n')::int = b.id AND b.props IS NOT NULL)
+UNION ALL SELECT 'table name', id, (SELECT sum((SELECT count(*) FROM json_each_text(i) e WHERE e.value <> '1'))
+  FROM json_array_elements(props -> 'items') i)::text FROM carts
+UNION ALL SELECT 'exists inside', id, i ->> 'sku' FROM carts, json_array_elements(props -> 'items') i
+  WHERE EXISTS (SELECT 1 FROM (VALUES ('2'), ('5')) w(n) WHERE w.n = i ->> 'n')
