@@ -8,15 +8,34 @@
 
 namespace weir::sql {
 
+namespace {
+
+bool same_all(const std::vector<syntax>& a, const std::vector<syntax>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), same_syntax);
+}
+bool same_order(const std::vector<expr::sort_item>& a, const std::vector<expr::sort_item>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
+    return x.descending == y.descending && x.nulls_first == y.nulls_first &&
+           same_syntax(x.value, y.value);
+  });
+}
+bool same_window(const expr::window_syntax& a, const expr::window_syntax& b) {
+  return a.name == b.name && a.copied == b.copied && a.framed == b.framed && a.frame == b.frame &&
+         a.start == b.start && a.end == b.end && a.without == b.without &&
+         same_all(a.partition, b.partition) && same_order(a.order, b.order) &&
+         same_all(a.start_offset, b.start_offset) && same_all(a.end_offset, b.end_offset);
+}
+
+}  // namespace
+
 bool same_syntax(const syntax& a, const syntax& b) {
-  if (a.order || b.order || a.over || b.over || a.query || b.query) return false;
-  const auto same = [](const std::vector<syntax>& x, const std::vector<syntax>& y) {
-    return std::equal(x.begin(), x.end(), y.begin(), y.end(), same_syntax);
-  };
+  if (a.query || b.query || !a.order != !b.order || !a.over != !b.over) return false;
+  if (a.order && !same_order(*a.order, *b.order)) return false;
+  if (a.over && !same_window(*a.over, *b.over)) return false;
   return a.kind == b.kind && a.name == b.name && a.qualifier == b.qualifier && a.text == b.text &&
          a.modifiers == b.modifiers && a.negated == b.negated && a.simple_case == b.simple_case &&
-         a.star == b.star && a.distinct == b.distinct && same(a.args, b.args) &&
-         same(a.filter, b.filter);
+         a.star == b.star && a.distinct == b.distinct && same_all(a.args, b.args) &&
+         same_all(a.filter, b.filter);
 }
 
 namespace {

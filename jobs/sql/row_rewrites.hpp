@@ -15,7 +15,7 @@ std::optional<query> gathered(const query&);
 /// where they are bound.
 status move_row_functions(query&, std::string_view sql);
 
-/// Whether two expressions are written alike. False where they have subqueries, windows or orders.
+/// Whether two expressions are written alike. False where they have subqueries.
 bool same_syntax(const expr::syntax&, const expr::syntax&);
 
 }  // namespace weir::sql
