@@ -347,7 +347,8 @@ class Grammar(Scalars, Subqueries, Windows):
         if call.startswith(("var_samp(", "stddev_pop(", *(f"{name}(" for name in PAIRS))):
             # The last bits of a variance depend on the order of its rows and on what was taken back; groups, joins and
             # comparisons would show them. To ten digits it is the same, and half of the tenth is no variance of so few rows.
-            call = f"round(({call})::numeric, 10)::float8"
+            # Of rows that come and go some are NaN or infinite for a while, which no numeric is.
+            call = f"CASE WHEN abs({call}) < 'Infinity' THEN round(({call})::numeric, 10)::float8 ELSE {call} END"
         elif kind == "dbl" and call.startswith("avg("):
             call = f"({call})::float8"  # avg of integers is a float in Weir, numeric in PostgreSQL
         return call
